@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sessions: slot table with keys of three epochs, replay windows, rates; one table per worker (a
+ * session lives with its terminal's home worker), filled only by that worker. Pure: no DPDK, time is
+ * passed in.
+ */
+#ifndef SLUICE_SESSION_H
+#define SLUICE_SESSION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire/aead.h"
+#include "wire/assert.h"
+#include "wire/drop.h"
+#include "wire/keys.h"
+#include "wire/messages.h"
+#include "wire/replay.h"
+
+struct session_peer {
+	uint8_t mac[6];
+	uint16_t udp_port; /* host order */
+	uint32_t ipv4;	   /* host order */
+	uint16_t port_index; /* of the ethdev it came in by */
+	uint16_t local_udp_port; /* ours, the one it sent to */
+};
+
+struct session_epoch {
+	uint16_t epoch;
+	uint8_t held; /* 1 when the keys are installed */
+	uint64_t send_counter; /* packets sealed under it */
+	uint64_t open_failed;
+	struct replay_window replay;
+	struct aead_key to_switch;
+	struct aead_key to_terminal;
+};
+
+struct session {
+	uint32_t session_id; /* 0: free slot */
+	uint32_t rights;
+	uint64_t terminal_id;
+	uint32_t terminal_index; /* of the terminal's request window in this worker */
+	uint16_t epoch_current;
+	uint64_t highest_packet; /* highest authenticated packet number, for the peer address */
+	uint16_t highest_epoch;
+	struct session_peer peer;
+	uint8_t peer_known;
+	/* Token bucket of authenticated messages: tokens << 16. */
+	uint64_t rate_tokens, rate_updated_ns;
+	uint32_t rate_per_s, rate_burst;
+	uint64_t last_seen_ns;
+	uint64_t reset_sent_ns;
+	uint8_t reset_key[KEYS_RESET_SIZE];
+	struct session_epoch epochs[LIMIT_EPOCHS_HELD];
+};
+
+struct session_table;
+
+/* `slots_max` sessions at most (a slot number must be below it). NULL: out of memory. */
+struct session_table *session_table_create(uint32_t slots_max, uint8_t lane);
+void session_table_free(struct session_table *table);
+
+/* What control hands over for one session and epoch. */
+struct session_install {
+	uint32_t session_id;
+	uint32_t rights;
+	uint64_t terminal_id;
+	uint16_t epoch;
+	uint8_t current; /* 1: the switch seals under this epoch from now on */
+	uint32_t rate_per_s, rate_burst; /* 0: defaults */
+	uint8_t to_switch_key[AEAD_KEY_SIZE], to_switch_iv[AEAD_IV_SIZE];
+	uint8_t to_terminal_key[AEAD_KEY_SIZE], to_terminal_iv[AEAD_IV_SIZE];
+	uint8_t reset_key[KEYS_RESET_SIZE];
+};
+/* 0; -EINVAL (slot or generation out of range), -EEXIST (slot live under another generation),
+ * -ENOTSUP (no cipher back end). An epoch more than one behind current is dropped and wiped. */
+SLUICE_MUST_USE int session_install(
+    struct session_table *table, const struct session_install *install, uint64_t now_ns);
+/* Ends a session: wipes its keys. 0 or -ENOENT. */
+SLUICE_MUST_USE int session_end(struct session_table *table, uint32_t session_id);
+/* The live session with exactly this id (slot and generation), or NULL. */
+struct session *session_find(struct session_table *table, uint32_t session_id);
+uint32_t session_count(const struct session_table *table);
+void session_prefetch(const struct session_table *table, uint32_t session_id);
+
+/*
+ * The checks of one datagram before and at opening, in the order of wire/README.md: length, version,
+ * flags, lane, session, epoch, replay (peek), session rate (peek), source rate, tag; then window
+ * set and rate charged by the number of messages later (session_charge). On success returns
+ * DROP_NONE, sets *session and *text (plaintext in place) and *text_size. Otherwise the reason; on
+ * BAD_TAG of a live session *session is set, so that the caller may answer RESET.
+ */
+enum drop_reason session_open(struct session_table *table, uint8_t *datagram, size_t size,
+    const struct session_peer *peer, uint64_t now_ns, struct session **session, uint8_t **text,
+    size_t *text_size);
+/* Cheap structural part of the above, for any worker: length, version, flags, lane; gives the id. */
+enum drop_reason session_peek(const uint8_t *datagram, size_t size, uint32_t *session_id);
+void session_charge(struct session *session, unsigned messages);
+
+/*
+ * Seals a reply datagram in place: `datagram` has 16 B of room for the header, then text_size bytes of
+ * messages, then room for the tag. Returns the datagram's size, or -EAGAIN when the session holds no
+ * current key or its counter is used up.
+ */
+SLUICE_MUST_USE int session_seal(
+    struct session_table *table, struct session *session, uint8_t *datagram, size_t text_size);
+
+/* Writes a RESET for this session; 0, or -EAGAIN when one was sent less than 100 ms ago or the
+ * trigger is shorter than the RESET. */
+SLUICE_MUST_USE int session_make_reset(struct session *session, uint64_t boot_id,
+    const struct frame_header *trigger, size_t trigger_size, uint64_t now_ns,
+    struct frame_reset *reset);
+
+#endif

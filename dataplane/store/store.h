@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Store of one shard: follower copy of the ledger, log and row environments in LMDB, fuzzy
+ * checkpoints. One owning thread; lmdb-schema/ is the only code that calls LMDB.
+ *
+ * Life:   store_open -> store_load (rows into the follower's ledger)
+ *         -> store_apply_batch for each batch of the journal's tail (journal_recover's callback)
+ *         -> store_work in the store thread until stopped -> store_close
+ */
+#ifndef SLUICE_STORE_H
+#define SLUICE_STORE_H
+
+#include <stdint.h>
+
+#include "dataplane/journal/journal.h"
+#include "dataplane/ledger/ledger.h"
+#include "wire/assert.h"
+
+struct store_config {
+	const char *directory; /* of this shard */
+	uint32_t shard;
+	struct ledger_config ledger; /* track_checkpoint is set by the store */
+	uint64_t log_rotate_size; /* bytes of one log environment before a new one is begun */
+	uint64_t log_keep_size;	  /* 0: keep all; else retire the oldest above this */
+	uint32_t checkpoint_interval_ms; /* pause between fuzzy checkpoint cycles */
+};
+
+struct store;
+
+struct store_report {
+	uint64_t schema_version;
+	uint64_t checkpoint_lsn; /* replay must begin right behind it */
+	uint64_t applied_lsn;	 /* highest LSN in the log environment: a floor for the journal */
+	uint64_t incarnation;
+	uint64_t accounts, bets, markets, terminals;
+	uint64_t nanoseconds;
+	char message[200]; /* on failure: what, where, remedy */
+};
+
+/* 0; -EPROTO newer schema; -EBADMSG damage; others. report->message says what. */
+SLUICE_MUST_USE int store_open(
+    struct store **out, const struct store_config *config, struct store_report *report);
+/* Reads all rows into the follower's ledger. */
+SLUICE_MUST_USE int store_load(struct store *store, struct store_report *report);
+/* The follower's ledger: at start the worker's copy is made from it; afterwards the store's alone. */
+const struct ledger *store_ledger(const struct store *store);
+
+/*
+ * Applies one durable batch: follower's ledger, log blocks (in memory until committed), state-hash
+ * comparison with the header (only once everything up to the batch has been applied without gaps).
+ * Events at or below applied_lsn are applied to rows but not logged again. 0, -EBADMSG divergence.
+ */
+SLUICE_MUST_USE int store_apply_batch(struct store *store, const struct journal_batch *batch);
+/* Commits what is pending in the log environment, synchronously. */
+SLUICE_MUST_USE int store_commit(struct store *store);
+
+/*
+ * One turn of the store thread: takes batches from the feed (or, after a gap, from `reader`), applies
+ * them, commits the log when 64 KiB blocks are full or 100 ms have passed, writes one checkpoint
+ * slice when one is due. Every piece is under 1 ms of CPU. Returns 1 when it did something, 0 idle,
+ * -errno when the store has failed (recorded in the status; the worker is never touched).
+ */
+int store_work(struct store *store, struct journal_feed *feed, struct journal_reader *reader,
+    uint64_t now_ns);
+/* LSN below which the journal may be recycled: the durable checkpoint. */
+uint64_t store_checkpoint_lsn(const struct store *store);
+/* Runs a whole checkpoint cycle to its end and commits (orderly stop). */
+SLUICE_MUST_USE int store_checkpoint_now(struct store *store);
+
+/* Readable from any thread: a copy of the figures, published with release stores. */
+struct store_status {
+	uint64_t applied_lsn, committed_lsn, checkpoint_lsn, batches_from_files, divergences, errors;
+	uint64_t log_bytes, row_bytes;
+};
+void store_status(const struct store *store, struct store_status *status);
+void store_close(struct store *store);
+
+/* ---- History: reader thread and tools; own read-only transactions ---- */
+
+struct store_history;
+SLUICE_MUST_USE int store_history_open(
+    struct store_history **out, const char *directory, uint32_t shard);
+/* Copies the event at `lsn` out. Its length; -ENOENT; -EIO. */
+SLUICE_MUST_USE int store_history_event(
+    struct store_history *history, uint64_t lsn, struct event_buffer *event);
+/* The event that holds the outcome of (terminal, request id): sparse index, then the chain. */
+SLUICE_MUST_USE int store_history_request(struct store_history *history, uint64_t terminal_id,
+    uint64_t request_id, struct event_buffer *event);
+void store_history_close(struct store_history *history);
+
+#endif
