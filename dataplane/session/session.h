@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Sessions: slot table with keys of three epochs, replay windows, rates; one table per worker (a
- * session lives with its terminal's home worker), filled only by that worker. Pure: no DPDK, time is
- * passed in.
+ * session lives with its terminal's home worker), filled only by that worker. Pure: no DPDK, time
+ * is passed in.
  */
 #ifndef SLUICE_SESSION_H
 #define SLUICE_SESSION_H
@@ -19,15 +19,15 @@
 
 struct session_peer {
 	uint8_t mac[6];
-	uint16_t udp_port; /* host order */
-	uint32_t ipv4;	   /* host order */
-	uint16_t port_index; /* of the ethdev it came in by */
+	uint16_t udp_port;       /* host order */
+	uint32_t ipv4;           /* host order */
+	uint16_t port_index;     /* of the ethdev it came in by */
 	uint16_t local_udp_port; /* ours, the one it sent to */
 };
 
 struct session_epoch {
 	uint16_t epoch;
-	uint8_t held; /* 1 when the keys are installed */
+	uint8_t held;          /* 1 when the keys are installed */
 	uint64_t send_counter; /* packets sealed under it */
 	uint64_t open_failed;
 	struct replay_window replay;
@@ -66,7 +66,7 @@ struct session_install {
 	uint32_t rights;
 	uint64_t terminal_id;
 	uint16_t epoch;
-	uint8_t current; /* 1: the switch seals under this epoch from now on */
+	uint8_t current;                 /* 1: the switch seals under this epoch from now on */
 	uint32_t rate_per_s, rate_burst; /* 0: defaults */
 	uint8_t to_switch_key[AEAD_KEY_SIZE], to_switch_iv[AEAD_IV_SIZE];
 	uint8_t to_terminal_key[AEAD_KEY_SIZE], to_terminal_iv[AEAD_IV_SIZE];
@@ -84,23 +84,24 @@ uint32_t session_count(const struct session_table *table);
 void session_prefetch(const struct session_table *table, uint32_t session_id);
 
 /*
- * The checks of one datagram before and at opening, in the order of wire/README.md: length, version,
- * flags, lane, session, epoch, replay (peek), session rate (peek), source rate, tag; then window
- * set and rate charged by the number of messages later (session_charge). On success returns
+ * The checks of one datagram before and at opening, in the order of wire/README.md: length,
+ * version, flags, lane, session, epoch, replay (peek), session rate (peek), source rate, tag; then
+ * window set and rate charged by the number of messages later (session_charge). On success returns
  * DROP_NONE, sets *session and *text (plaintext in place) and *text_size. Otherwise the reason; on
  * BAD_TAG of a live session *session is set, so that the caller may answer RESET.
  */
 enum drop_reason session_open(struct session_table *table, uint8_t *datagram, size_t size,
     const struct session_peer *peer, uint64_t now_ns, struct session **session, uint8_t **text,
     size_t *text_size);
-/* Cheap structural part of the above, for any worker: length, version, flags, lane; gives the id. */
+/* Cheap structural part of the above, for any worker: length, version, flags, lane; gives the id.
+ */
 enum drop_reason session_peek(const uint8_t *datagram, size_t size, uint32_t *session_id);
 void session_charge(struct session *session, unsigned messages);
 
 /*
- * Seals a reply datagram in place: `datagram` has 16 B of room for the header, then text_size bytes of
- * messages, then room for the tag. Returns the datagram's size, or -EAGAIN when the session holds no
- * current key or its counter is used up.
+ * Seals a reply datagram in place: `datagram` has 16 B of room for the header, then text_size bytes
+ * of messages, then room for the tag. Returns the datagram's size, or -EAGAIN when the session
+ * holds no current key or its counter is used up.
  */
 SLUICE_MUST_USE int session_seal(
     struct session_table *table, struct session *session, uint8_t *datagram, size_t text_size);
