@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What goes out: which request is due, how several share a datagram, and the timers. */
+#include <errno.h>
+#include <string.h>
+
+#include "wire/client/client.h"
+#include "wire/client/internal.h"
+
+/* SplitMix64: spreads resends of many terminals; nothing secret depends on it. */
+static uint64_t jitter_random(struct client *client)
+{
+	uint64_t z = (client->random += 0x9e3779b97f4a7c15ull);
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+	return z ^ (z >> 31);
+}
+
+/*
+ * wire/README.md 8: first max(20 ms, 3 x smoothed round trip), then double the one before times a
+ * random factor in 0.75..1.25, at most 2 s.
+ */
+uint64_t client_timeout_next(struct client *client, struct client_entry *entry)
+{
+	uint64_t timeout_ns = 3 * client->rtt_ns;
+
+	if (entry->timeout_ns != 0)
+		timeout_ns =
+		    entry->timeout_ns / 2 * 3 + jitter_random(client) % (entry->timeout_ns + 1);
+	else if (client->rtt_ns == 0)
+		timeout_ns = CLIENT_TIMEOUT_FIRST_NS;
+	if (timeout_ns < CLIENT_TIMEOUT_MIN_NS)
+		timeout_ns = CLIENT_TIMEOUT_MIN_NS;
+	if (timeout_ns > CLIENT_TIMEOUT_MAX_NS)
+		timeout_ns = CLIENT_TIMEOUT_MAX_NS;
+	entry->timeout_ns = timeout_ns;
+	return timeout_ns;
+}
+
+/*
+ * How far new requests may go. The switch answers at once for ids in its window of 64 below the
+ * highest it carried out; a new id stays within 64 of the oldest unanswered mutating one, so that
+ * none of ours ever falls out and costs a look-up in history.
+ */
+struct send_room {
+	unsigned in_flight;
+	uint64_t id_end; /* ids below it may go out */
+};
+
+static struct send_room room_find(const struct client *client)
+{
+	struct send_room room = { 0, UINT64_MAX };
+
+	for (unsigned i = 0; i < CLIENT_REQUESTS_MAX; i++) {
+		const struct client_entry *entry = &client->entries[i];
+
+		if (entry->state != ENTRY_SENT)
+			continue;
+		room.in_flight++;
+		if (entry->mutates && entry->request_id + LIMIT_REQUEST_WINDOW < room.id_end)
+			room.id_end = entry->request_id + LIMIT_REQUEST_WINDOW;
+	}
+	return room;
+}
+
+/* The lowest id in `state` that is not below `from` (and, when sent, is due), or NULL. */
+static struct client_entry *entry_lowest(
+    struct client *client, enum entry_state state, uint64_t from, uint64_t now_ns)
+{
+	struct client_entry *lowest = NULL;
+
+	for (unsigned i = 0; i < CLIENT_REQUESTS_MAX; i++) {
+		struct client_entry *entry = &client->entries[i];
+
+		if (entry->state != state || entry->request_id < from)
+			continue;
+		if (state == ENTRY_SENT && entry->due_ns > now_ns)
+			continue;
+		if (lowest == NULL || entry->request_id < lowest->request_id)
+			lowest = entry;
+	}
+	return lowest;
+}
+
+/* Deadlines that have passed. A callback may add or free entries, so each is read afresh. */
+static void deadlines_check(struct client *client, uint64_t now_ns)
+{
+	for (unsigned i = 0; i < CLIENT_REQUESTS_MAX; i++) {
+		struct client_entry *entry = &client->entries[i];
+		struct client_entry done;
+
+		if (entry->state == ENTRY_FREE || now_ns < entry->deadline_ns)
+			continue;
+		if (entry->state == ENTRY_SENT && entry->mutates) {
+			if (entry->unknown_told)
+				continue;
+			entry->unknown_told = 1;
+			done = *entry;
+			client_tell(client, CLIENT_OUTCOME_UNKNOWN, &done, NULL, now_ns);
+			continue;
+		}
+		done = *entry;
+		client_entry_free(client, entry);
+		if (done.internal)
+			continue;
+		client_tell(client,
+		    done.state == ENTRY_QUEUED && done.mutates ? CLIENT_EXPIRED_UNSENT
+		                                               : CLIENT_GAVE_UP,
+		    &done, NULL, now_ns);
+	}
+}
+
+static void entry_put(
+    struct client *client, struct client_entry *entry, uint8_t *out, uint64_t now_ns)
+{
+	struct message_header header;
+
+	memcpy(out, entry->message, entry->size);
+	if (entry->sends > 0) {
+		memcpy(&header, out, sizeof(header));
+		header.flags |= MESSAGE_FLAG_RETRANSMISSION;
+		memcpy(out, &header, sizeof(header));
+		client->stats.resends++;
+		/* A wait the switch asked for is no timeout. */
+		entry->unheard = client->heard_ns > entry->last_sent_ns ? 0 : entry->unheard + 1;
+		if (entry->unheard >= CLIENT_TIMEOUTS_TO_SILENT)
+			client->silent = 1;
+	} else {
+		entry->first_sent_ns = now_ns;
+	}
+	entry->state = ENTRY_SENT;
+	entry->sends++;
+	entry->last_sent_ns = now_ns;
+	entry->due_ns = now_ns + client_timeout_next(client, entry);
+	client->stats.messages_out++;
+}
+
+/* Fills `text` with what is due: resends first, lowest id first. Returns the bytes written. */
+static size_t text_fill(struct client *client, uint8_t *text, uint64_t now_ns)
+{
+	struct send_room room = room_find(client);
+	uint64_t from = 0;
+	unsigned count = 0;
+	size_t size = 0;
+
+	while (count < client->config.messages_max) {
+		struct client_entry *entry = entry_lowest(client, ENTRY_SENT, from, now_ns);
+
+		if (entry == NULL || size + entry->size > LIMIT_PAYLOAD_SIZE_MAX)
+			break;
+		entry_put(client, entry, text + size, now_ns);
+		from = entry->request_id + 1;
+		size += entry->size;
+		count++;
+	}
+	while (
+	    count < client->config.messages_max && room.in_flight < client->config.in_flight_max) {
+		struct client_entry *entry = entry_lowest(client, ENTRY_QUEUED, 0, now_ns);
+		struct message_header header;
+
+		if (entry == NULL || size + entry->size > LIMIT_PAYLOAD_SIZE_MAX ||
+		    (entry->mutates && entry->request_id >= room.id_end))
+			break;
+		if (entry->mutates && entry->request_id + LIMIT_REQUEST_WINDOW < room.id_end)
+			room.id_end = entry->request_id + LIMIT_REQUEST_WINDOW;
+		entry_put(client, entry, text + size, now_ns);
+		size += entry->size;
+		count++;
+		memcpy(&header, entry->message, sizeof(header));
+		if (header.flags & MESSAGE_FLAG_NO_REPLY)
+			client_entry_free(client, entry);
+		else
+			room.in_flight++;
+	}
+	return size;
+}
+
+/* 1 when text_fill would write something. */
+static int text_due(struct client *client, uint64_t now_ns)
+{
+	struct send_room room = room_find(client);
+	struct client_entry *queued = entry_lowest(client, ENTRY_QUEUED, 0, now_ns);
+
+	if (entry_lowest(client, ENTRY_SENT, 0, now_ns) != NULL)
+		return 1;
+	return queued != NULL && room.in_flight < client->config.in_flight_max &&
+	       (!queued->mutates || queued->request_id < room.id_end);
+}
+
+int client_poll(struct client *client, uint64_t now_ns, uint8_t out[LIMIT_DATAGRAM_SIZE_MAX])
+{
+	struct frame_header header;
+	size_t text_size;
+
+	client_heartbeat_queue(client, now_ns);
+	deadlines_check(client, now_ns);
+	if (!text_due(client, now_ns))
+		return 0;
+	if (client->sealed >= LIMIT_EPOCH_SEALED_MAX ||
+	    client->packet_number > LIMIT_PACKET_COUNTER_MAX)
+		return -EKEYEXPIRED;
+	text_size = text_fill(client, out + LIMIT_FRAME_HEADER_SIZE, now_ns);
+	header = (struct frame_header){
+		.version_kind = WIRE_VERSION << 4 | FRAME_KIND_DATA,
+		.epoch = le16_make(client->epoch),
+		.session_id = le32_make(client->config.session_id),
+		.packet_number = le64_make(client->packet_number++),
+	};
+	memcpy(out, &header, sizeof(header));
+	aead_seal(&client->seal_key, out, text_size);
+	client->sealed++;
+	client->sent_ns = now_ns;
+	client->stats.datagrams_out++;
+	if (client->silent && !client->silent_told) {
+		client->silent_told = 1;
+		(void)client_hello_queue(client, now_ns); /* a full table asks enough by itself */
+		client_tell(client, CLIENT_SILENT, NULL, NULL, now_ns);
+	}
+	return (int)(LIMIT_FRAME_HEADER_SIZE + text_size + LIMIT_FRAME_TAG_SIZE);
+}
+
+uint64_t client_due_ns(const struct client *client, uint64_t now_ns)
+{
+	struct send_room room = room_find(client);
+	uint64_t due_ns = UINT64_MAX;
+
+	if (client->config.heartbeat && client->ready)
+		due_ns = client->sent_ns + client->heartbeat_every_ns;
+	for (unsigned i = 0; i < CLIENT_REQUESTS_MAX; i++) {
+		const struct client_entry *entry = &client->entries[i];
+
+		if (entry->state == ENTRY_FREE)
+			continue;
+		if (entry->state == ENTRY_SENT && entry->due_ns < due_ns)
+			due_ns = entry->due_ns;
+		if (entry->state == ENTRY_QUEUED && room.in_flight < client->config.in_flight_max &&
+		    (!entry->mutates || entry->request_id < room.id_end))
+			return now_ns;
+		if (!entry->unknown_told && entry->deadline_ns < due_ns)
+			due_ns = entry->deadline_ns;
+	}
+	return due_ns;
+}
