@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/admin/admin.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+struct client {
+	int fd; /* -1: free */
+	uint32_t in_size;
+	uint32_t out_size, out_sent;
+	char *in;
+	char *out;
+	/* A command under way: its answer comes before the next line is looked at. */
+	uint64_t ticket;
+	uint32_t shards_left;
+	int32_t error;
+	uint8_t already;
+	struct admin_request request;
+};
+
+struct admin {
+	struct admin_context context;
+	int listener;
+	uint64_t ticket_last;
+	char path[108];
+	struct client clients[ADMIN_CLIENTS_MAX];
+};
+
+json_t *admin_error(const char *format, ...)
+{
+	char text[512];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	return json_pack("{s:b, s:s}", "ok", 0, "error", text);
+}
+
+static int listener_open(const char *path, char *message, size_t message_size)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int error;
+
+	if (fd < 0)
+		return -errno;
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	/* The caller holds the instance lock, so a socket left here belongs to a dead process. */
+	(void)unlink(path);
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+	    chmod(path, 0600) != 0 || listen(fd, ADMIN_CLIENTS_MAX) != 0) {
+		error = errno;
+		snprintf(message, message_size,
+		    "admin socket %s: %s; check that the directory exists and is writable", path,
+		    strerror(error));
+		close(fd);
+		return -error;
+	}
+	return fd;
+}
+
+int admin_create(struct admin **out, const struct admin_context *context, const char *path,
+    char *message, size_t message_size)
+{
+	struct admin *admin;
+	int fd;
+
+	if (strlen(path) >= sizeof(admin->path)) {
+		snprintf(message, message_size,
+		    "admin socket %s: path longer than 107 bytes; choose a shorter root", path);
+		return -ENAMETOOLONG;
+	}
+	admin = calloc(1, sizeof(*admin));
+	if (admin == NULL)
+		return -ENOMEM;
+	fd = listener_open(path, message, message_size);
+	if (fd < 0) {
+		free(admin);
+		return fd;
+	}
+	admin->context = *context;
+	admin->listener = fd;
+	snprintf(admin->path, sizeof(admin->path), "%s", path);
+	for (unsigned i = 0; i < ADMIN_CLIENTS_MAX; i++)
+		admin->clients[i].fd = -1;
+	*out = admin;
+	return 0;
+}
+
+static void client_close(struct client *client)
+{
+	close(client->fd);
+	client->fd = -1;
+	if (client->in != NULL)
+		explicit_bzero(client->in, ADMIN_LINE_SIZE_MAX); /* lines may hold keys */
+	free(client->in);
+	free(client->out);
+	client->in = NULL;
+	client->out = NULL;
+}
+
+static void client_accept(struct admin *admin)
+{
+	int fd = accept4(admin->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return;
+	for (unsigned i = 0; i < ADMIN_CLIENTS_MAX; i++) {
+		struct client *client = &admin->clients[i];
+
+		if (client->fd >= 0 || client->ticket != 0)
+			continue;
+		memset(client, 0, sizeof(*client));
+		client->in = malloc(ADMIN_LINE_SIZE_MAX);
+		client->out = malloc(ADMIN_OUT_SIZE_MAX);
+		client->fd = fd;
+		if (client->in == NULL || client->out == NULL)
+			client_close(client);
+		return;
+	}
+	close(fd); /* all places taken */
+}
+
+static void client_flush(struct client *client)
+{
+	while (client->fd >= 0 && client->out_sent < client->out_size) {
+		ssize_t sent = send(client->fd, client->out + client->out_sent,
+		    client->out_size - client->out_sent, MSG_NOSIGNAL);
+
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			return;
+		if (sent <= 0) {
+			client_close(client);
+			return;
+		}
+		client->out_sent += (uint32_t)sent;
+	}
+	client->out_sent = client->out_size = 0;
+}
+
+/* Takes the reference of `answer`. A client that does not read its answers is closed. */
+static void client_answer(struct client *client, json_t *answer)
+{
+	char *text = answer == NULL ? NULL : json_dumps(answer, JSON_COMPACT);
+	size_t size = text == NULL ? 0 : strlen(text);
+
+	json_decref(answer);
+	if (client->fd >= 0) {
+		if (text == NULL || client->out_size + size + 1 > ADMIN_OUT_SIZE_MAX) {
+			client_close(client);
+		} else {
+			memcpy(client->out + client->out_size, text, size);
+			client->out[client->out_size + size] = '\n';
+			client->out_size += (uint32_t)size + 1;
+			client_flush(client);
+		}
+	}
+	free(text);
+}
+
+/* Hands a command to one shard or all. 0 when a ring is full: nothing was sent then. */
+static int command_send(struct admin *admin, struct client *client)
+{
+	const struct admin_request *request = &client->request;
+	uint32_t first = request->kind == ADMIN_ALL_SHARDS ? 0 : request->shard;
+	uint32_t count = request->kind == ADMIN_ALL_SHARDS ? admin->context.shared->shard_count : 1;
+
+	for (uint32_t i = first; i < first + count; i++)
+		if (spsc_ring_reserve(admin->context.workers[i]->rings.command) == NULL)
+			return 0;
+	client->ticket = ++admin->ticket_last;
+	client->request.command.ticket = client->ticket;
+	client->shards_left = count;
+	client->error = 0;
+	client->already = 1;
+	for (uint32_t i = first; i < first + count; i++)
+		SLUICE_REQUIRE(spsc_ring_push(
+		    admin->context.workers[i]->rings.command, &client->request.command));
+	return 1;
+}
+
+static json_t *command_error(const struct client *client)
+{
+	switch (client->error) {
+	case -ERANGE:
+		return admin_error("the command sequence has a gap; ask status for control_sequence "
+				   "and send the number after it");
+	case -ENOSPC:
+	case -EBUSY:
+		return admin_error("a table of the switch is full; raise capacity in the "
+				   "configuration and restart");
+	case -EEXIST:
+		return admin_error("the session slot is live under another generation; end that "
+				   "session first");
+	case -ENOENT:
+		return admin_error("no such session");
+	case -EINVAL:
+		return admin_error("a field of the command is out of range");
+	default:
+		return admin_error("refused: %s", strerror(-client->error));
+	}
+}
+
+static void command_finish(struct admin *admin, struct client *client)
+{
+	const struct shard_command *command = &client->request.command;
+	uint32_t slot;
+
+	client->ticket = 0;
+	if (client->error != 0) {
+		client_answer(client, command_error(client));
+		goto out;
+	}
+	if (command->kind == SHARD_SESSION_INSTALL) {
+		slot = command->install.session_id & (LIMIT_SESSION_SLOTS - 1);
+		/* W3: the session is in its home's table before any worker hands packets there. */
+		atomic_store_explicit(&admin->context.shared->slot_home[slot],
+		    (uint8_t)client->request.shard, memory_order_release);
+	}
+	client_answer(client, json_pack("{s:b, s:b}", "ok", 1, "already", client->already));
+out:
+	explicit_bzero(&client->request, sizeof(client->request));
+}
+
+static void results_take(struct admin *admin)
+{
+	struct shard_result result;
+
+	for (uint32_t shard = 0; shard < admin->context.shared->shard_count; shard++) {
+		while (spsc_ring_pop(admin->context.workers[shard]->rings.result, &result)) {
+			for (unsigned i = 0; i < ADMIN_CLIENTS_MAX; i++) {
+				struct client *client = &admin->clients[i];
+
+				if (client->ticket == 0 || client->ticket != result.ticket)
+					continue;
+				if (result.error != 0)
+					client->error = result.error;
+				client->already &= result.already;
+				if (--client->shards_left == 0)
+					command_finish(admin, client);
+			}
+		}
+	}
+}
+
+/* Works on the first whole line in the buffer. 1 when one was taken. */
+static int client_line(struct admin *admin, struct client *client)
+{
+	json_t *answer = NULL;
+	char *end;
+	size_t size;
+
+	if (client->fd < 0 || client->ticket != 0 || client->in_size == 0)
+		return 0;
+	end = memchr(client->in, '\n', client->in_size);
+	if (end == NULL) {
+		if (client->in_size == ADMIN_LINE_SIZE_MAX)
+			client_close(client); /* no line is that long */
+		return 0;
+	}
+	size = (size_t)(end - client->in);
+	admin_parse(&admin->context, client->in, size, &client->request, &answer);
+	if (client->request.kind != ADMIN_ANSWER && !command_send(admin, client))
+		return 0; /* a command ring is full: the line stays and is tried again */
+	memmove(client->in, end + 1, client->in_size - size - 1);
+	explicit_bzero(client->in + client->in_size - size - 1, size + 1);
+	client->in_size -= (uint32_t)size + 1;
+	if (client->request.kind == ADMIN_ANSWER)
+		client_answer(client, answer);
+	return 1;
+}
+
+static void client_read(struct client *client)
+{
+	ssize_t got;
+
+	if (client->in_size == ADMIN_LINE_SIZE_MAX)
+		return;
+	got = read(client->fd, client->in + client->in_size, ADMIN_LINE_SIZE_MAX - client->in_size);
+	if (got > 0)
+		client->in_size += (uint32_t)got;
+	else if (got == 0 || (errno != EAGAIN && errno != EINTR))
+		client_close(client);
+}
+
+/* 1 when a whole line waits: it could not be sent on, so it is tried again without sleeping. */
+static int client_has_line(const struct client *client)
+{
+	return client->fd >= 0 && client->in_size != 0 &&
+	    memchr(client->in, '\n', client->in_size) != NULL;
+}
+
+void admin_work(struct admin *admin, int timeout_ms)
+{
+	struct pollfd fds[ADMIN_CLIENTS_MAX + 1];
+	struct client *polled[ADMIN_CLIENTS_MAX];
+	nfds_t count = 1;
+	int waiting = 0;
+
+	fds[0] = (struct pollfd){ .fd = admin->listener, .events = POLLIN };
+	for (unsigned i = 0; i < ADMIN_CLIENTS_MAX; i++) {
+		struct client *client = &admin->clients[i];
+
+		waiting |= client->ticket != 0 || client_has_line(client);
+		if (client->fd < 0)
+			continue;
+		polled[count - 1] = client;
+		fds[count++] = (struct pollfd){
+			.fd = client->fd,
+			.events = (short)((client->ticket == 0 ? POLLIN : 0) |
+			    (client->out_size != 0 ? POLLOUT : 0)),
+		};
+	}
+	if (waiting)
+		sched_yield(); /* a result is microseconds away; never spin on a shared CPU */
+	if (poll(fds, count, waiting ? 0 : timeout_ms) < 0)
+		return;
+	if (fds[0].revents != 0)
+		client_accept(admin);
+	for (nfds_t i = 1; i < count; i++) {
+		struct client *client = polled[i - 1];
+
+		if (fds[i].revents & POLLOUT)
+			client_flush(client);
+		if (client->fd >= 0 && (fds[i].revents & (POLLIN | POLLHUP | POLLERR)))
+			client_read(client);
+	}
+	results_take(admin);
+	for (unsigned i = 0; i < ADMIN_CLIENTS_MAX; i++)
+		while (client_line(admin, &admin->clients[i]))
+			;
+}
+
+void admin_free(struct admin *admin)
+{
+	if (admin == NULL)
+		return;
+	for (unsigned i = 0; i < ADMIN_CLIENTS_MAX; i++)
+		if (admin->clients[i].fd >= 0)
+			client_close(&admin->clients[i]);
+	close(admin->listener);
+	(void)unlink(admin->path);
+	free(admin);
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sluice-dataplane: the switch itself. Runs in the foreground; stops in order on SIGTERM, SIGINT or
+ * the admin command "stop".
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "dataplane/log.h"
+#include "dataplane/switch.h"
+
+static const char usage[] =
+    "usage: sluice-dataplane --config FILE [--root DIR] [--check]\n"
+    "\n"
+    "Runs the transaction switch in the foreground.\n"
+    "\n"
+    "  --config FILE  configuration (YAML; keys in dataplane/README.md)\n"
+    "  --root DIR     where etc/, var/ and run/ live (default: the configuration's root,\n"
+    "                 else $SLUICE_ROOT, else build/sluice)\n"
+    "  --check        check the configuration and end\n"
+    "  --version, --help\n"
+    "\n"
+    "exit status: 0 stopped in order, 1 refused, 2 usage, 3 something needed is missing\n";
+
+struct options {
+	const char *config, *root;
+	int check;
+};
+
+static struct switch_process *signalled;
+
+static void on_signal(int number)
+{
+	(void)number;
+	/* W2; lock-free, so safe in a handler */
+	atomic_store_explicit(&signalled->shared.stop, 1, memory_order_release);
+}
+
+/* -1 to go on, else the exit status. */
+static int options_read(int count, char **arguments, struct options *options)
+{
+	static const struct option known[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "root", required_argument, NULL, 'r' },
+		{ "check", no_argument, NULL, 'k' },
+		{ "version", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option;
+
+	while ((option = getopt_long(count, arguments, "", known, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			options->config = optarg;
+			break;
+		case 'r':
+			options->root = optarg;
+			break;
+		case 'k':
+			options->check = 1;
+			break;
+		case 'v':
+			puts("sluice-dataplane " SLUICE_VERSION);
+			return EXIT_DONE;
+		case 'h':
+			fputs(usage, stdout);
+			return EXIT_DONE;
+		default:
+			fputs(usage, stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (options->config == NULL || optind != count) {
+		fputs(usage, stderr);
+		return EXIT_USAGE;
+	}
+	return -1;
+}
+
+static int root_choose(struct switch_process *process, const char *option)
+{
+	const char *root = option;
+	char absolute[PATH_MAX];
+
+	if (root == NULL)
+		root = process->config->root;
+	if (root == NULL)
+		root = getenv("SLUICE_ROOT");
+	if (root == NULL)
+		root = "build/sluice";
+	if (root[0] == '/') {
+		snprintf(absolute, sizeof(absolute), "%s", root);
+	} else if (getcwd(absolute, sizeof(absolute)) == NULL ||
+	    strlen(absolute) + strlen(root) + 2 > sizeof(absolute)) {
+		return EXIT_UNREACHABLE;
+	} else {
+		strncat(absolute, "/", sizeof(absolute) - strlen(absolute) - 1);
+		strncat(absolute, root, sizeof(absolute) - strlen(absolute) - 1);
+	}
+	if (strlen(absolute) >= 3900) {
+		snprintf(process->message, sizeof(process->message), "the root path is too long");
+		return EXIT_USAGE;
+	}
+	snprintf(process->root, sizeof(process->root), "%s", absolute);
+	return 0;
+}
+
+static int shared_prepare(struct switch_process *process)
+{
+	struct switch_shared *shared = &process->shared;
+
+	shared->shard_count = process->config->shards;
+	shared->slots_max = process->config->capacity.sessions + 1;
+	if (shared->slots_max > LIMIT_SESSION_SLOTS)
+		shared->slots_max = LIMIT_SESSION_SLOTS;
+	shared->polling =
+	    process->config->polling == CONFIG_POLLING_BUSY ? POLLING_BUSY : POLLING_ADAPTIVE;
+	ids_bucket_map_default(&shared->buckets, shared->shard_count);
+	shared->slot_home = malloc(shared->slots_max * sizeof(*shared->slot_home));
+	if (shared->slot_home == NULL)
+		return EXIT_UNREACHABLE;
+	for (uint32_t i = 0; i < shared->slots_max; i++)
+		atomic_init(&shared->slot_home[i], 0xff);
+	return 0;
+}
+
+static void placement_warn(const struct switch_process *process)
+{
+	if (process->journal_interrupt_cpu < 0)
+		return;
+	for (uint32_t i = 0; i < process->config->shards; i++)
+		if (process->shared.polling == POLLING_BUSY &&
+		    process->config->lcores.workers[i] == (uint32_t)process->journal_interrupt_cpu)
+			log_line(LOG_LEVEL_WARNING, "placement",
+			    "worker %u spins on CPU %d, which takes the journal device's interrupt: "
+			    "every write may wait 4 ms; choose another CPU in lcores.workers",
+			    i, process->journal_interrupt_cpu);
+}
+
+static int serve(struct switch_process *process)
+{
+	struct admin_context context = {
+		.config = process->config,
+		.shared = &process->shared,
+		.workers = process->workers,
+		.stores = process->stores,
+		.recovered_ns = process->recovered_ns,
+		.journal_interrupt_cpu = process->journal_interrupt_cpu,
+	};
+	char path[4400];
+
+	snprintf(path, sizeof(path), "%s/run/sluice/admin.sock", process->root);
+	if (admin_create(
+		&process->admin, &context, path, process->message, sizeof(process->message)) != 0)
+		return EXIT_UNREACHABLE;
+	log_line(LOG_LEVEL_INFO, "ready",
+	    "recovered in %" PRIu64 " ms; install sessions, then send \"open\" to %s",
+	    process->recovered_ns / 1000000, path);
+	/* W2 */
+	while (atomic_load_explicit(&process->shared.stop, memory_order_acquire) == 0)
+		admin_work(process->admin, 50);
+	admin_work(process->admin, 0); /* the answer to "stop" */
+	admin_free(process->admin);
+	return EXIT_DONE;
+}
+
+static int run(struct switch_process *process, const struct options *options, const char *program)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+	int status = root_choose(process, options->root);
+	int stopped;
+
+	if (status == 0)
+		status = switch_directories(process);
+	if (status == 0)
+		status = shared_prepare(process);
+	if (status == 0)
+		status = switch_eal(process, program);
+	if (status != 0)
+		return status;
+	signalled = process;
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	status = switch_recover(process);
+	if (status == 0)
+		status = switch_ports(process);
+	if (status == 0)
+		status = switch_threads(process);
+	if (status == 0) {
+		placement_warn(process);
+		status = serve(process);
+	}
+	if (status != 0) {
+		log_line(LOG_LEVEL_ERROR, "stopped", "%s", process->message);
+		process->message[0] = '\0';
+	}
+	stopped = switch_stop(process);
+	if (status == 0)
+		log_line(stopped == 0 ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "stopped", "%s",
+		    stopped == 0 ? "stopped in order" : process->message);
+	process->message[0] = '\0';
+	return status != 0 ? status : stopped;
+}
+
+int main(int count, char **arguments)
+{
+	static struct switch_process process;
+	struct options options = { 0 };
+	int status = options_read(count, arguments, &options);
+	int error;
+
+	if (status >= 0)
+		return status;
+	error = config_load(
+	    options.config, &process.config, process.message, sizeof(process.message));
+	if (error != 0) {
+		fprintf(stderr, "sluice-dataplane: %s\n", process.message);
+		return error == -ENOENT ? EXIT_UNREACHABLE : EXIT_REFUSED;
+	}
+	if (options.check) {
+		puts("the configuration is good");
+		config_free(process.config);
+		return EXIT_DONE;
+	}
+	status = run(&process, &options, arguments[0]);
+	if (process.message[0] != '\0')
+		fprintf(stderr, "sluice-dataplane: %s\n", process.message);
+	free((void *)(uintptr_t)process.shared.slot_home);
+	config_free(process.config);
+	return status;
+}

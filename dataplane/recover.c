@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Start of the durable part: every shard is brought to its last durable event before any port opens.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "dataplane/log.h"
+#include "dataplane/placement.h"
+#include "dataplane/switch.h"
+
+/* Batch buffers of a shard: in flight, open, and lent to the store thread. 24 MiB. */
+#define FEED_BUFFERS 192
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
+static int make_directory(struct switch_process *process, const char *path)
+{
+	char part[4400];
+
+	snprintf(part, sizeof(part), "%s", path);
+	for (char *slash = part + 1;; slash++) {
+		char kept = *slash;
+
+		if (kept != '/' && kept != '\0')
+			continue;
+		*slash = '\0';
+		if (mkdir(part, 0755) != 0 && errno != EEXIST) {
+			snprintf(process->message, sizeof(process->message),
+			    "cannot make %.512s: %s; check the permissions, or choose another root "
+			    "with --root",
+			    part, strerror(errno));
+			return EXIT_UNREACHABLE;
+		}
+		*slash = kept;
+		if (kept == '\0')
+			return 0;
+	}
+}
+
+static int instance_lock(struct switch_process *process)
+{
+	char path[4400], text[24];
+	int length;
+
+	snprintf(path, sizeof(path), "%s/run/sluice/dataplane.pid", process->root);
+	process->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	if (process->lock_fd < 0 || flock(process->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+		snprintf(process->message, sizeof(process->message),
+		    errno == EWOULDBLOCK ? "%.512s: another data plane runs under this root; stop it "
+					   "first, or choose another --root"
+					 : "%.512s cannot be locked; check the permissions",
+		    path);
+		return EXIT_UNREACHABLE;
+	}
+	length = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+	if (ftruncate(process->lock_fd, 0) != 0 ||
+	    write(process->lock_fd, text, (size_t)length) != length)
+		return EXIT_UNREACHABLE;
+	return 0;
+}
+
+int switch_directories(struct switch_process *process)
+{
+	static const char *const parts[] = { "run/sluice", "var/lib/sluice", "var/log/sluice",
+		"etc/sluice" };
+	char path[4400];
+
+	for (unsigned i = 0; i < SLUICE_ARRAY_COUNT(parts); i++) {
+		int status;
+
+		snprintf(path, sizeof(path), "%s/%s", process->root, parts[i]);
+		status = make_directory(process, path);
+		if (status != 0)
+			return status;
+	}
+	return instance_lock(process);
+}
+
+static void shard_configure(struct switch_process *process, uint32_t shard)
+{
+	const struct dataplane_config *config = process->config;
+	struct shard_parts *parts = &process->shards[shard];
+
+	parts->process = process;
+	parts->shard = shard;
+	snprintf(parts->directory, sizeof(parts->directory), "%s/var/lib/sluice/shard-%u",
+	    process->root, shard);
+	snprintf(parts->journal_directory, sizeof(parts->journal_directory), "%s/journal",
+	    parts->directory);
+	parts->journal_config = (struct journal_config){
+		.directory = parts->journal_directory,
+		.shard = shard,
+		.segment_size = (uint64_t)config->journal.segment_mib << 20,
+		.segments_ready = config->journal.segments_ready,
+		.segments_max = config->journal.segments_max,
+		.depth = config->journal.depth,
+		.allow_volatile = config->journal.allow_volatile,
+	};
+	parts->store_config = (struct store_config){
+		.directory = parts->directory,
+		.shard = shard,
+		.ledger = {
+			.shard = shard,
+			.shard_count = config->shards,
+			.accounts_max = config->capacity.accounts,
+			.bets_max = config->capacity.bets,
+			.markets_max = config->capacity.markets,
+			.terminals_max = config->capacity.terminals,
+			.buckets = process->shared.buckets,
+		},
+		.log_rotate_size = (uint64_t)config->store.log_rotate_mib << 20,
+		.log_keep_size = (uint64_t)config->store.log_keep_mib << 20,
+		.checkpoint_interval_ms = config->store.checkpoint_interval_ms,
+	};
+}
+
+static int apply_batch(void *context, const struct journal_batch *batch)
+{
+	return store_apply_batch(context, batch);
+}
+
+static int shard_recover(struct switch_process *process, uint32_t shard)
+{
+	struct shard_parts *parts = &process->shards[shard];
+	struct journal_report *report = &parts->journal_report;
+	struct store_report store = { 0 };
+	int error = make_directory(process, parts->directory);
+
+	if (error != 0)
+		return error;
+	if (store_open(&process->stores[shard], &parts->store_config, &store) != 0 ||
+	    store_load(process->stores[shard], &store) != 0) {
+		snprintf(process->message, sizeof(process->message), "shard %u: %s", shard,
+		    store.message);
+		return EXIT_REFUSED;
+	}
+	error = journal_recover(&parts->journal_config, store.checkpoint_lsn + 1, store.applied_lsn,
+	    apply_batch, process->stores[shard], report);
+	if (error != 0) {
+		snprintf(process->message, sizeof(process->message),
+		    "shard %u: journal recovery refused: %s (%s)", shard, report->damage,
+		    strerror(-error));
+		return EXIT_REFUSED;
+	}
+	if (store_commit(process->stores[shard]) != 0) {
+		snprintf(process->message, sizeof(process->message),
+		    "shard %u: the log could not be committed; check space and permissions in %s",
+		    shard, parts->directory);
+		return EXIT_REFUSED;
+	}
+	log_line(LOG_LEVEL_INFO, "recovered",
+	    "shard %u: checkpoint at LSN %" PRIu64 ", replayed %" PRIu64 " events in %" PRIu64
+	    " batches, kept up to LSN %" PRIu64 ", cut %" PRIu64
+	    " batches never acknowledged; %" PRIu64 " accounts, %" PRIu64 " bets",
+	    shard, store.checkpoint_lsn, report->events, report->batches, report->cut_lsn,
+	    report->batches_discarded, store.accounts, store.bets);
+	return 0;
+}
+
+/* The worker's own copy, its feed and keeper, and a handle on history. */
+static int shard_create(struct switch_process *process, uint32_t shard)
+{
+	struct shard_parts *parts = &process->shards[shard];
+	struct ledger *ledger = ledger_create(&parts->store_config.ledger);
+	struct worker_config config = {
+		.shard = shard,
+		.terminals_max = process->config->capacity.terminals,
+		.shared = &process->shared,
+		.ledger = ledger,
+	};
+	struct worker *worker;
+
+	snprintf(process->message, sizeof(process->message),
+	    "shard %u: not enough memory; lower capacity in the configuration", shard);
+	if (ledger == NULL || ledger_copy(ledger, store_ledger(process->stores[shard])) != 0) {
+		ledger_free(ledger);
+		return EXIT_UNREACHABLE;
+	}
+	worker = worker_create(&config);
+	if (worker == NULL) {
+		ledger_free(ledger);
+		return EXIT_UNREACHABLE;
+	}
+	process->workers[shard] = worker;
+	if (journal_feed_create(&parts->feed, FEED_BUFFERS, parts->journal_config.depth) != 0)
+		return EXIT_UNREACHABLE;
+	snprintf(process->message, sizeof(process->message),
+	    "shard %u: no journal segment could be made in %.512s; check space and permissions", shard,
+	    parts->journal_directory);
+	if (journal_keeper_create(
+		&parts->keeper, &parts->journal_config, &parts->journal_report.end) != 0 ||
+	    journal_reader_open(&parts->journal_reader, &parts->journal_config) != 0)
+		return EXIT_UNREACHABLE;
+	if (store_history_open(&process->histories[shard], parts->directory, shard) != 0) {
+		snprintf(process->message, sizeof(process->message),
+		    "shard %u: the log in %.512s cannot be read", shard, parts->directory);
+		return EXIT_UNREACHABLE;
+	}
+	worker->journal_config = &parts->journal_config;
+	worker->journal_start = &parts->journal_report;
+	worker->feed = parts->feed;
+	worker->keeper = parts->keeper;
+	/* Its own durable position for the reader, before the worker publishes it (W4). */
+	atomic_store_explicit(&process->shared.durable_lsn[shard],
+	    ledger_shard(worker->ledger)->lsn, memory_order_release);
+	return 0;
+}
+
+/*
+ * Never seen before, always growing: the durable boot counter above, chance below. Sessions are
+ * installed under it, so a lost packet counter never meets an old key.
+ */
+static int boot_id_make(struct switch_process *process)
+{
+	uint64_t highest = 0;
+	uint32_t chance;
+
+	for (uint32_t shard = 0; shard < process->shared.shard_count; shard++)
+		if (process->shards[shard].journal_report.boot_counter > highest)
+			highest = process->shards[shard].journal_report.boot_counter;
+	if (getrandom(&chance, sizeof(chance), 0) != sizeof(chance)) {
+		snprintf(process->message, sizeof(process->message),
+		    "the kernel gives no random numbers: %s", strerror(errno));
+		return EXIT_UNREACHABLE;
+	}
+	process->shared.boot_id = highest << 32 | chance;
+	return 0;
+}
+
+static int clock_check(struct switch_process *process)
+{
+	struct timespec now;
+	uint64_t clock_ns;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	clock_ns = (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+	for (uint32_t shard = 0; shard < process->shared.shard_count; shard++) {
+		uint64_t last = process->shards[shard].journal_report.time_ns;
+
+		if (last <= clock_ns + 1000000000ull)
+			continue;
+		snprintf(process->message, sizeof(process->message),
+		    "shard %u: the last event is %" PRIu64 " s ahead of the clock; set the clock "
+		    "right (deadlines and day limits depend on it)",
+		    shard, (uint64_t)((last - clock_ns) / 1000000000ull));
+		return EXIT_REFUSED;
+	}
+	return 0;
+}
+
+int switch_recover(struct switch_process *process)
+{
+	uint64_t start_ns = monotonic_ns();
+	char data[4400];
+	int status;
+
+	for (uint32_t shard = 0; shard < process->shared.shard_count; shard++) {
+		shard_configure(process, shard);
+		status = shard_recover(process, shard);
+		if (status == 0)
+			status = shard_create(process, shard);
+		if (status != 0)
+			return status;
+	}
+	status = clock_check(process);
+	if (status == 0)
+		status = boot_id_make(process);
+	if (status != 0)
+		return status;
+	status = worker_restore(process->workers, process->histories, process->shared.shard_count);
+	if (status != 0) {
+		snprintf(process->message, sizeof(process->message),
+		    "request windows could not be rebuilt: %s; raise capacity.terminals, or run "
+		    "sluice-db verify",
+		    strerror(-status));
+		return EXIT_REFUSED;
+	}
+	process->recovered_ns = monotonic_ns() - start_ns;
+	snprintf(data, sizeof(data), "%s/var/lib/sluice", process->root);
+	process->journal_interrupt_cpu = placement_interrupt_cpu(data);
+	return 0;
+}

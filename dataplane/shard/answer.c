@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers: the queue of what waits for the disk, its release in LSN order, and the datagrams that
+ * carry answers out. Answers for one terminal that are released together share a datagram.
+ */
+#include "dataplane/shard/worker.h"
+
+/* Room kept for what is already under way when a request is admitted. */
+#define PENDING_RESERVE 1024
+
+int worker_pending_full(const struct worker *worker)
+{
+	return worker->pending_tail - worker->pending_head >= PENDING_MAX - PENDING_RESERVE;
+}
+
+static void pending_push(struct worker *worker, const struct pending *entry)
+{
+	SLUICE_REQUIRE(worker->pending_tail - worker->pending_head < PENDING_MAX);
+	worker->pending[worker->pending_tail % PENDING_MAX] = *entry;
+	worker->pending_tail++;
+}
+
+/* To the terminal's home: here, or by ring. 0 when the ring is full. */
+static int outcome_deliver(struct worker *worker, const struct outcome *outcome)
+{
+	if (outcome->origin.home == worker->shard) {
+		worker_complete(worker, outcome);
+		return 1;
+	}
+	return spsc_ring_push(worker->rings.answer_out[outcome->origin.home], outcome);
+}
+
+static void code_count(struct worker *worker, uint16_t code)
+{
+	/* Answers are few kinds in a row: remember the last one instead of searching. */
+	static _Thread_local uint16_t last_code = 0;
+	static _Thread_local unsigned last_index = 0;
+
+	if (code != last_code) {
+		unsigned index = 0, count = wire_code_count();
+
+		while (index < count && wire_code_at(index) != code)
+			index++;
+		if (index == count || index >= STATS_CODES_MAX)
+			return;
+		last_code = code;
+		last_index = index;
+	}
+	stats_add(&worker->stats.codes[last_index], 1);
+}
+
+void worker_answer(struct worker *worker, uint64_t gate_lsn, const struct outcome *outcome)
+{
+	struct pending entry;
+
+	if (gate_lsn <= worker->durable_lsn && outcome_deliver(worker, outcome))
+		return;
+	entry.gate_lsn = gate_lsn;
+	entry.ticket = 0;
+	entry.already = 0;
+	entry.outcome = *outcome;
+	pending_push(worker, &entry);
+}
+
+void worker_result(struct worker *worker, uint64_t gate_lsn, uint64_t ticket, int error, int already)
+{
+	struct pending entry;
+
+	memset(&entry, 0, sizeof(entry));
+	entry.gate_lsn = gate_lsn;
+	entry.ticket = ticket;
+	entry.already = (uint8_t)already;
+	entry.outcome.stake = error;
+	pending_push(worker, &entry);
+}
+
+static int result_deliver(struct worker *worker, const struct pending *entry)
+{
+	struct shard_result result = {
+		.ticket = entry->ticket,
+		.error = (int32_t)entry->outcome.stake,
+		.already = entry->already,
+	};
+
+	return spsc_ring_push(worker->rings.result, &result);
+}
+
+/* Lets go what has become durable, oldest first. A full ring ends the turn's release. */
+unsigned worker_release(struct worker *worker)
+{
+	unsigned released = 0;
+
+	while (worker->pending_head != worker->pending_tail) {
+		const struct pending *entry = &worker->pending[worker->pending_head % PENDING_MAX];
+		int delivered;
+
+		if (entry->gate_lsn > worker->durable_lsn)
+			break;
+		delivered = entry->ticket != 0 ? result_deliver(worker, entry)
+					       : outcome_deliver(worker, &entry->outcome);
+		if (!delivered)
+			break;
+		worker->pending_head++;
+		released++;
+	}
+	return released;
+}
+
+/* ---- Datagrams out ---- */
+
+void worker_drop(struct worker *worker, enum drop_reason reason)
+{
+	SLUICE_DEBUG_ASSERT(reason >= 0 && reason < DROP_REASON_COUNT);
+	stats_add(&worker->stats.drops[reason], 1);
+}
+
+static void transmit_burst(struct worker *worker, uint32_t port_index)
+{
+	uint16_t count = worker->transmit_count[port_index];
+	uint16_t sent = port_transmit(worker->shared->ports[port_index], worker->queue,
+	    worker->transmit[port_index], count);
+
+	worker->transmit_count[port_index] = 0;
+	for (uint16_t i = sent; i < count; i++) {
+		rte_pktmbuf_free(worker->transmit[port_index][i]);
+		worker_drop(worker, DROP_TX_FULL);
+	}
+}
+
+void worker_transmit(struct worker *worker, uint32_t port_index, struct rte_mbuf *mbuf)
+{
+	struct ring_transmit item = { mbuf, port_index };
+
+	if (!worker->owns_port_queues) {
+		if (spsc_ring_push(worker->rings.transmit_out, &item))
+			return;
+		rte_pktmbuf_free(mbuf);
+		worker_drop(worker, DROP_TX_FULL);
+		return;
+	}
+	worker->transmit[port_index][worker->transmit_count[port_index]++] = mbuf;
+	if (worker->transmit_count[port_index] == LIMIT_BURST)
+		transmit_burst(worker, port_index);
+}
+
+void worker_transmit_flush(struct worker *worker)
+{
+	for (uint32_t i = 0; i < worker->shared->port_count; i++)
+		if (worker->transmit_count[i] != 0)
+			transmit_burst(worker, i);
+}
+
+void worker_reply_flush(struct worker *worker)
+{
+	struct reply_builder *builder = &worker->builder;
+	struct rte_mbuf *mbuf = builder->mbuf;
+	struct session *session = builder->session;
+	uint8_t *datagram;
+	int size;
+
+	if (mbuf == NULL)
+		return;
+	builder->mbuf = NULL;
+	datagram = rte_pktmbuf_mtod(mbuf, uint8_t *) + PORT_HEADROOM;
+	size = session_seal(worker->sessions, session, datagram, builder->text_size);
+	if (size < 0 || !session->peer_known) {
+		rte_pktmbuf_free(mbuf); /* no current key: the terminal re-keys and asks again */
+		stats_add(&worker->stats.answers_lost, builder->messages);
+		return;
+	}
+	port_build_udp(worker->shared->ports[session->peer.port_index], mbuf, &session->peer,
+	    (uint16_t)size);
+	stats_add(&worker->stats.datagrams_out, 1);
+	stats_add(&worker->stats.messages_out, builder->messages);
+	worker_transmit(worker, session->peer.port_index, mbuf);
+}
+
+void worker_reply(struct worker *worker, struct session *session, struct wire_reply *reply)
+{
+	struct reply_builder *builder = &worker->builder;
+	size_t size = wire_reply_size(reply);
+	uint8_t *text;
+
+	code_count(worker, reply->code);
+	if (builder->mbuf != NULL &&
+	    (builder->session != session || builder->text_size + size > LIMIT_PAYLOAD_SIZE_MAX ||
+		builder->messages == LIMIT_MESSAGES_PER_DATAGRAM))
+		worker_reply_flush(worker);
+	if (builder->mbuf == NULL) {
+		builder->mbuf = rte_pktmbuf_alloc(worker->shared->pool);
+		if (builder->mbuf == NULL) {
+			/* The outcome is stored: the terminal's retransmission brings it. */
+			worker_drop(worker, DROP_NO_BUFFER);
+			return;
+		}
+		builder->session = session;
+		builder->text_size = 0;
+		builder->messages = 0;
+	}
+	text = rte_pktmbuf_mtod(builder->mbuf, uint8_t *) + PORT_HEADROOM +
+	    LIMIT_FRAME_HEADER_SIZE + builder->text_size;
+	builder->text_size = (uint16_t)(builder->text_size + wire_reply_encode(reply, text));
+	builder->messages++;
+}

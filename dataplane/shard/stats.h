@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Counters of one worker. One writer (the worker), any number of readers (main): each field is
+ * atomic so that a reader never sees half a value, but the writer's add is a plain load and store,
+ * not a read-modify-write.
+ */
+#ifndef SLUICE_SHARD_STATS_H
+#define SLUICE_SHARD_STATS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "wire/assert.h"
+#include "wire/codes.h"
+#include "wire/drop.h"
+
+#define STATS_CODES_MAX 64
+
+/* X(name, what it counts) */
+#define WORKER_COUNTERS(X)                                                                         \
+	X(turns, "loop turns")                                                                     \
+	X(busy_ns, "time in turns that moved anything, system calls included")                     \
+	X(turn_ns_max, "longest turn that moved anything")                                         \
+	X(turns_over_1ms, "turns longer than 1 ms")                                                \
+	X(datagrams_in, "datagrams opened")                                                        \
+	X(messages_in, "requests decoded")                                                         \
+	X(datagrams_out, "answer datagrams sent")                                                  \
+	X(messages_out, "answers sent")                                                            \
+	X(events, "events appended to the journal")                                                \
+	X(batches, "journal batches closed")                                                       \
+	X(resets_sent, "RESET datagrams sent")                                                     \
+	X(arp_icmp_answered, "ARP and ICMP echo answered")                                         \
+	X(handed_over, "datagrams handed to their home worker")                                    \
+	X(requests_remote, "requests sent to another shard")                                       \
+	X(answers_lost, "answers whose session had ended")                                         \
+	X(history_asked, "requests looked up in history")                                          \
+	X(accounts, "account rows")                                                                \
+	X(bets, "bet rows")                                                                        \
+	X(bets_open, "open bets")                                                                  \
+	X(markets, "markets")                                                                      \
+	X(sessions, "live sessions")                                                               \
+	X(durable_lsn, "last durable LSN")                                                         \
+	X(applied_lsn, "last LSN applied by the worker")                                           \
+	X(state_hash, "state hash at the last closed batch")                                       \
+	X(control_sequence, "last control command done")                                           \
+	X(rule_version, "rules in force")                                                          \
+	X(pending, "answers waiting for durability")                                               \
+	X(journal_error, "errno of the failed journal write, 0 when healthy")                      \
+	X(write_ns_total, "time of journal writes, submit to completion")                          \
+	X(write_ns_max, "longest journal write")                                                   \
+	X(journal_bytes, "bytes written to the journal")
+
+struct worker_stats {
+#define WORKER_COUNTER_FIELD(name, text) _Atomic uint64_t name;
+	WORKER_COUNTERS(WORKER_COUNTER_FIELD)
+#undef WORKER_COUNTER_FIELD
+	_Atomic uint64_t drops[DROP_REASON_COUNT];
+	_Atomic uint64_t codes[STATS_CODES_MAX]; /* by index in the code registry */
+};
+
+/* Writer only. Relaxed: a counter publishes nothing but itself. */
+static inline void stats_add(_Atomic uint64_t *counter, uint64_t amount)
+{
+	uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
+
+	atomic_store_explicit(counter, value + amount, memory_order_relaxed);
+}
+
+static inline void stats_set(_Atomic uint64_t *counter, uint64_t value)
+{
+	atomic_store_explicit(counter, value, memory_order_relaxed);
+}
+
+static inline uint64_t stats_get(const _Atomic uint64_t *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+#endif

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/shard/worker.h"
+
+#include <errno.h>
+#include <rte_pause.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
+/* ---- Windows of the terminals at home here ---- */
+
+uint32_t worker_window(struct worker *worker, uint64_t terminal_id)
+{
+	uint64_t hash = XXH3_64bits(&terminal_id, sizeof(terminal_id));
+
+	for (uint32_t probe = (uint32_t)hash;; probe++) {
+		uint32_t *slot = &worker->window_index[probe & worker->window_index_mask];
+
+		if (*slot == 0) {
+			if (worker->windows_count == worker->windows_max)
+				return UINT32_MAX;
+			window_init(&worker->windows[worker->windows_count], terminal_id);
+			*slot = ++worker->windows_count;
+			return worker->windows_count - 1;
+		}
+		if (worker->windows[*slot - 1].terminal_id == terminal_id)
+			return *slot - 1;
+	}
+}
+
+/* ---- Creation ---- */
+
+/* Zeroed memory that costs nothing until touched. */
+static void *arena(size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static size_t windows_size(const struct worker *worker)
+{
+	return (size_t)worker->windows_max * sizeof(struct terminal_window);
+}
+
+struct worker *worker_create(const struct worker_config *config)
+{
+	struct worker *worker = aligned_alloc(SLUICE_CACHE_LINE_SIZE,
+	    (sizeof(*worker) + SLUICE_CACHE_LINE_SIZE - 1) & ~(size_t)(SLUICE_CACHE_LINE_SIZE - 1));
+	uint32_t index_count = 16;
+
+	if (worker == NULL)
+		return NULL;
+	memset(worker, 0, sizeof(*worker));
+	while (index_count < 2 * config->terminals_max)
+		index_count *= 2;
+	worker->shard = config->shard;
+	worker->shared = config->shared;
+	worker->ledger = config->ledger;
+	worker->windows_max = config->terminals_max;
+	worker->window_index_mask = index_count - 1;
+	worker->windows = arena(windows_size(worker));
+	worker->window_index = arena((size_t)index_count * sizeof(uint32_t));
+	worker->pending = arena(PENDING_MAX * sizeof(struct pending));
+	worker->burst = arena(WORKER_MESSAGES_PER_TURN * sizeof(struct burst_message));
+	worker->sessions = session_table_create(config->shared->slots_max, (uint8_t)config->shard);
+	if (worker->windows == NULL || worker->window_index == NULL || worker->pending == NULL ||
+	    worker->burst == NULL || worker->sessions == NULL) {
+		worker->ledger = NULL; /* stays the caller's on failure */
+		worker_free(worker);
+		return NULL;
+	}
+	return worker;
+}
+
+static void arena_free(void *memory, size_t size)
+{
+	if (memory != NULL)
+		munmap(memory, size);
+}
+
+void worker_free(struct worker *worker)
+{
+	if (worker == NULL)
+		return;
+	for (uint32_t i = 0; i < worker->shared->shard_count; i++) {
+		spsc_ring_free(worker->rings.handover_in[i]);
+		spsc_ring_free(worker->rings.request_in[i]);
+		spsc_ring_free(worker->rings.answer_in[i]);
+		spsc_ring_free(worker->rings.transmit_in[i]);
+	}
+	spsc_ring_free(worker->rings.command);
+	spsc_ring_free(worker->rings.result);
+	spsc_ring_free(worker->rings.history_query);
+	spsc_ring_free(worker->rings.history_found);
+	session_table_free(worker->sessions);
+	ledger_free(worker->ledger);
+	arena_free(worker->windows, windows_size(worker));
+	arena_free(worker->window_index,
+	    ((size_t)worker->window_index_mask + 1) * sizeof(uint32_t));
+	arena_free(worker->pending, PENDING_MAX * sizeof(struct pending));
+	arena_free(worker->burst, WORKER_MESSAGES_PER_TURN * sizeof(struct burst_message));
+	free(worker);
+}
+
+static int rings_between(struct worker *from, struct worker *to)
+{
+	uint32_t i = from->shard, j = to->shard;
+
+	to->rings.handover_in[i] = spsc_ring_create(RING_HANDOVER_COUNT, sizeof(struct ring_handover));
+	to->rings.request_in[i] = spsc_ring_create(RING_REQUEST_COUNT, sizeof(struct ring_request));
+	to->rings.answer_in[i] = spsc_ring_create(RING_ANSWER_COUNT, sizeof(struct outcome));
+	if (to->rings.handover_in[i] == NULL || to->rings.request_in[i] == NULL ||
+	    to->rings.answer_in[i] == NULL)
+		return -ENOMEM;
+	from->rings.handover_out[j] = to->rings.handover_in[i];
+	from->rings.request_out[j] = to->rings.request_in[i];
+	from->rings.answer_out[j] = to->rings.answer_in[i];
+	if (from->owns_port_queues || j != 0)
+		return 0;
+	to->rings.transmit_in[i] = spsc_ring_create(RING_TRANSMIT_COUNT, sizeof(struct ring_transmit));
+	from->rings.transmit_out = to->rings.transmit_in[i];
+	return from->rings.transmit_out == NULL ? -ENOMEM : 0;
+}
+
+int worker_connect(struct worker **workers, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		struct worker_rings *rings = &workers[i]->rings;
+
+		rings->command = spsc_ring_create(RING_COMMAND_COUNT, sizeof(struct shard_command));
+		rings->result = spsc_ring_create(RING_COMMAND_COUNT * 2, sizeof(struct shard_result));
+		rings->history_query = spsc_ring_create(RING_HISTORY_COUNT, sizeof(struct history_query));
+		rings->history_found = spsc_ring_create(RING_HISTORY_COUNT, sizeof(struct outcome));
+		if (rings->command == NULL || rings->result == NULL ||
+		    rings->history_query == NULL || rings->history_found == NULL)
+			return -ENOMEM;
+		for (uint32_t j = 0; j < count; j++)
+			if (i != j && rings_between(workers[i], workers[j]) != 0)
+				return -ENOMEM;
+	}
+	return 0;
+}
+
+/* ---- The loop ---- */
+
+/* Requests of other homes for accounts here. */
+static unsigned drain_requests(struct worker *worker)
+{
+	unsigned moved = 0;
+
+	for (uint32_t i = 0; i < worker->shared->shard_count; i++) {
+		struct spsc_ring *ring = worker->rings.request_in[i];
+		const struct ring_request *item;
+
+		for (unsigned k = 0; ring != NULL && k < WORKER_REMOTE_PER_TURN; k++) {
+			if (worker_pending_full(worker) || (item = spsc_ring_peek(ring)) == NULL)
+				break;
+			if (wire_template_mutates(item->request.template_id))
+				worker_decide(worker, &item->origin, &item->request,
+				    item->terminal_staked_today, 0);
+			else
+				worker_read(worker, &item->origin, &item->request);
+			spsc_ring_release(ring);
+			moved++;
+		}
+	}
+	return moved;
+}
+
+/* Outcomes from other shards and from the reader. Taken without limit: they free the senders. */
+static unsigned drain_answers(struct worker *worker)
+{
+	unsigned moved = 0;
+
+	for (uint32_t i = 0; i <= worker->shared->shard_count; i++) {
+		struct spsc_ring *ring = i == worker->shared->shard_count
+		    ? worker->rings.history_found
+		    : worker->rings.answer_in[i];
+		const struct outcome *item;
+
+		while (ring != NULL && (item = spsc_ring_peek(ring)) != NULL) {
+			worker_complete(worker, item);
+			spsc_ring_release(ring);
+			moved++;
+		}
+	}
+	return moved;
+}
+
+static void publish_totals(struct worker *worker)
+{
+	const struct journal_counters *journal = journal_writer_counters(worker->journal);
+	struct ledger_totals totals;
+
+	if (worker->now_ns < worker->totals_due_ns)
+		return;
+	worker->totals_due_ns = worker->now_ns + WORKER_TOTALS_NS;
+	ledger_totals(worker->ledger, &totals);
+	stats_set(&worker->stats.accounts, totals.accounts);
+	stats_set(&worker->stats.bets, totals.bets);
+	stats_set(&worker->stats.bets_open, totals.bets_open);
+	stats_set(&worker->stats.markets, totals.markets);
+	stats_set(&worker->stats.sessions, session_count(worker->sessions));
+	stats_set(&worker->stats.rule_version, ledger_shard(worker->ledger)->rules.version);
+	stats_set(&worker->stats.control_sequence, ledger_shard(worker->ledger)->control_sequence);
+	stats_set(&worker->stats.pending, worker->pending_tail - worker->pending_head);
+	stats_set(&worker->stats.journal_error, (uint64_t)journal_writer_error(worker->journal));
+	stats_set(&worker->stats.write_ns_total, journal->write_ns_total);
+	stats_set(&worker->stats.write_ns_max, journal->write_ns_max);
+	stats_set(&worker->stats.journal_bytes, journal->bytes);
+}
+
+/* One turn; `serving` is 0 before the ports open and while stopping. Returns what it moved. */
+static unsigned turn(struct worker *worker, int serving)
+{
+	uint64_t durable = worker->durable_lsn;
+	unsigned moved = 0;
+
+	worker->now_ns = clock_ns(CLOCK_REALTIME);
+	if (serving) {
+		moved += worker_receive(worker);
+		worker_requests(worker);
+	}
+	moved += drain_requests(worker);
+	moved += drain_answers(worker);
+	moved += worker_commands(worker);
+	worker_tick(worker);
+	worker_journal(worker);
+	moved += worker->durable_lsn != durable;
+	moved += worker_release(worker);
+	worker_reply_flush(worker);
+	worker_transmit_flush(worker);
+	publish_totals(worker);
+	return moved;
+}
+
+/*
+ * Adaptive polling: spin a little, then give the CPU away in growing pieces. With writes in flight
+ * the wait is on the ring, so an answer leaves when the disk is done.
+ */
+static void idle(struct worker *worker)
+{
+	struct timespec pause = { 0, 0 };
+
+	worker->idle_turns++;
+	if (worker->shared->polling == POLLING_BUSY) {
+		rte_pause();
+		return;
+	}
+	if (worker->idle_turns < 64) {
+		sched_yield();
+	} else if (journal_writer_in_flight(worker->journal) != 0) {
+		journal_writer_wait(worker->journal, 50);
+	} else {
+		pause.tv_nsec = worker->idle_turns < 2048 ? 20000 : 250000;
+		nanosleep(&pause, NULL);
+	}
+}
+
+static void turn_account(struct worker *worker, uint64_t start_ns, unsigned moved)
+{
+	uint64_t spent;
+
+	stats_add(&worker->stats.turns, 1);
+	if (moved == 0) {
+		idle(worker);
+		return;
+	}
+	worker->idle_turns = 0;
+	spent = clock_ns(CLOCK_MONOTONIC) - start_ns;
+	stats_add(&worker->stats.busy_ns, spent);
+	if (spent > stats_get(&worker->stats.turn_ns_max))
+		stats_set(&worker->stats.turn_ns_max, spent);
+	if (spent > 1000000)
+		stats_add(&worker->stats.turns_over_1ms, 1);
+}
+
+/* Everything owed is out: nothing waits for the disk and nothing is left in a batch. */
+static int drained(const struct worker *worker)
+{
+	return worker->pending_head == worker->pending_tail &&
+	    (journal_writer_error(worker->journal) != 0 ||
+		worker->durable_lsn == ledger_shard(worker->ledger)->lsn);
+}
+
+static void loop(struct worker *worker)
+{
+	uint64_t stop_by_ns = 0;
+
+	for (;;) {
+		uint64_t start_ns = clock_ns(CLOCK_MONOTONIC);
+		/* W2, W1 */
+		int stop = atomic_load_explicit(&worker->shared->stop, memory_order_acquire) != 0;
+		int open = atomic_load_explicit(&worker->shared->open, memory_order_acquire) != 0;
+
+		if (stop && stop_by_ns == 0)
+			stop_by_ns = start_ns + 5000000000ull;
+		if (stop && (drained(worker) || start_ns > stop_by_ns))
+			break;
+		turn_account(worker, start_ns, turn(worker, open && !stop));
+	}
+}
+
+int worker_run(void *context)
+{
+	struct worker *worker = context;
+	int error;
+
+	/* Sleeps of 20 us must not become 70 us. */
+	(void)prctl(PR_SET_TIMERSLACK, 1000);
+	error = journal_writer_open(&worker->journal, worker->journal_config, worker->journal_start,
+	    worker->feed, worker->keeper, worker->message, sizeof(worker->message));
+	worker->durable_lsn = ledger_shard(worker->ledger)->lsn; /* all of it was recovered */
+	/* W5: what open wrote to `message` is visible to main. */
+	atomic_store_explicit(&worker->state, error == 0 ? 1 : error, memory_order_release);
+	if (error != 0)
+		return error;
+	loop(worker);
+	journal_writer_free(worker->journal);
+	worker->journal = NULL;
+	return 0;
+}

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * EAL, ports and threads of the process.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <rte_mbuf.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "dataplane/log.h"
+#include "dataplane/switch.h"
+
+#define EAL_ARGUMENTS_MAX 32
+#define EAL_ARGUMENT_SIZE 384
+
+struct eal_arguments {
+	char text[EAL_ARGUMENTS_MAX][EAL_ARGUMENT_SIZE];
+	char *list[EAL_ARGUMENTS_MAX + 1];
+	int count;
+};
+
+__attribute__((format(printf, 2, 3))) static void argument(
+    struct eal_arguments *arguments, const char *format, ...)
+{
+	va_list values;
+
+	SLUICE_REQUIRE(arguments->count < EAL_ARGUMENTS_MAX);
+	va_start(values, format);
+	vsnprintf(arguments->text[arguments->count], EAL_ARGUMENT_SIZE, format, values);
+	va_end(values);
+	arguments->list[arguments->count] = arguments->text[arguments->count];
+	arguments->count++;
+}
+
+static enum port_kind port_kind_of(enum config_port_type type)
+{
+	switch (type) {
+	case CONFIG_PORT_PCI:
+		return PORT_PCI;
+	case CONFIG_PORT_AF_XDP:
+		return PORT_AF_XDP;
+	case CONFIG_PORT_AF_PACKET:
+		return PORT_AF_PACKET;
+	case CONFIG_PORT_MEMIF:
+		return PORT_MEMIF;
+	case CONFIG_PORT_RING:
+		return PORT_RING;
+	case CONFIG_PORT_NULL:
+		return PORT_NULL;
+	}
+	return PORT_NULL;
+}
+
+static int port_arguments(struct switch_process *process, struct eal_arguments *arguments)
+{
+	const struct dataplane_config *config = process->config;
+	int pci = 0;
+
+	for (uint32_t i = 0; i < config->ports_count; i++) {
+		const struct config_port *port = &config->ports[i];
+		char device[EAL_ARGUMENT_SIZE - 16];
+
+		if (port_device_string(port_kind_of(port->type), i,
+			port->type == CONFIG_PORT_MEMIF ? port->socket : port->interface, device,
+			sizeof(device)) != 0) {
+			snprintf(process->message, sizeof(process->message),
+			    "ports[%u]: the device name is too long", i);
+			return EXIT_REFUSED;
+		}
+		if (port->type == CONFIG_PORT_PCI) {
+			pci = 1;
+			argument(arguments, "--allow=%s", device);
+		} else {
+			argument(arguments, "--vdev=%s", device);
+		}
+	}
+	if (!pci)
+		argument(arguments, "--no-pci");
+	return 0;
+}
+
+int switch_eal(struct switch_process *process, const char *program)
+{
+	const struct dataplane_config *config = process->config;
+	struct eal_arguments *arguments = calloc(1, sizeof(*arguments));
+	char lcores[EAL_ARGUMENT_SIZE];
+	size_t used;
+	int status;
+
+	if (arguments == NULL)
+		return EXIT_UNREACHABLE;
+	argument(arguments, "%s", program);
+	used = (size_t)snprintf(lcores, sizeof(lcores), "0@%u", config->lcores.main);
+	for (uint32_t i = 0; i < config->shards && used < sizeof(lcores); i++)
+		used += (size_t)snprintf(lcores + used, sizeof(lcores) - used, ",%u@%u", i + 1,
+		    config->lcores.workers[i]);
+	argument(arguments, "--lcores=%s", lcores);
+	argument(arguments, "--main-lcore=0");
+	argument(arguments, "--file-prefix=%s", config->memory.file_prefix);
+	argument(arguments, "-m");
+	argument(arguments, "%u", config->memory.megabytes);
+	if (config->memory.hugepages)
+		argument(arguments, "--single-file-segments");
+	else
+		argument(arguments, "--no-huge");
+	argument(arguments, "--log-level=*:warning");
+	status = port_arguments(process, arguments);
+	if (status == 0 && rte_eal_init(arguments->count, arguments->list) < 0) {
+		snprintf(process->message, sizeof(process->message),
+		    "DPDK did not start: %s; run as root, check the interface and socket names of "
+		    "`ports`, and that no other process uses memory.file_prefix %s%s",
+		    rte_strerror(rte_errno), config->memory.file_prefix,
+		    config->memory.hugepages
+			? "; if no hugepages are reserved, set memory.hugepages to false"
+			: "");
+		status = EXIT_UNREACHABLE;
+	}
+	free(arguments);
+	return status;
+}
+
+/* One packet buffer of 2 KiB each in about two thirds of the memory, at most 64 Ki. */
+static uint32_t pool_count(const struct dataplane_config *config)
+{
+	uint64_t count = (uint64_t)config->memory.megabytes * 1024 * 1024 * 2 / 3 / 2560;
+
+	return count > 65535 ? 65535 : (uint32_t)count;
+}
+
+int switch_ports(struct switch_process *process)
+{
+	const struct dataplane_config *config = process->config;
+	uint32_t count = pool_count(config);
+
+	process->shared.pool = rte_pktmbuf_pool_create(
+	    "sluice_packets", count, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, (int)rte_socket_id());
+	if (process->shared.pool == NULL) {
+		snprintf(process->message, sizeof(process->message),
+		    "no memory for %u packet buffers: %s; raise memory.megabytes", count,
+		    rte_strerror(rte_errno));
+		return EXIT_UNREACHABLE;
+	}
+	for (uint32_t i = 0; i < config->ports_count; i++) {
+		struct port_config port = {
+			.kind = port_kind_of(config->ports[i].type),
+			.index = (uint16_t)i,
+			.device = config->ports[i].interface,
+			.ipv4 = config->ports[i].address_ipv4,
+			.udp_port_base = config->ports[i].udp_port,
+			.udp_port_count = (uint16_t)config->shards,
+			.queue_count = 1,
+			.descriptor_count = 1024,
+			.pool = process->shared.pool,
+		};
+
+		if (port_open(&process->shared.ports[i], &port, process->message,
+			sizeof(process->message)) != 0)
+			return EXIT_UNREACHABLE;
+		process->shared.port_count = i + 1;
+		log_line(LOG_LEVEL_INFO, "port", "port %u: %s at %s, UDP port %u", i,
+		    port_type(process->shared.ports[i]), config->ports[i].address,
+		    config->ports[i].udp_port);
+	}
+	return 0;
+}
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
+static void pause_us(unsigned us)
+{
+	struct timespec pause = { 0, (long)us * 1000 };
+
+	nanosleep(&pause, NULL);
+}
+
+/*
+ * Store thread: follows the journal until the workers have ended and nothing is left. It never spins:
+ * between pieces of work it yields, without work it sleeps.
+ */
+static void *store_thread(void *context)
+{
+	struct shard_parts *parts = context;
+	struct switch_process *process = parts->process;
+	struct store *store = process->stores[parts->shard];
+	unsigned idle_after_end = 0;
+
+	while (idle_after_end < 64) {
+		/* P1: with it all batches the worker lent are visible in the feed. */
+		int ended =
+		    atomic_load_explicit(&process->workers_ended, memory_order_acquire) != 0;
+		int work = store_work(store, parts->feed, parts->journal_reader, monotonic_ns());
+		int keeper = journal_keeper_work(parts->keeper, store_checkpoint_lsn(store));
+
+		if (keeper < 0)
+			atomic_store_explicit(&parts->keeper_error, keeper, memory_order_relaxed);
+		if (work > 0 || keeper > 0) {
+			sched_yield();
+			idle_after_end = 0;
+			continue;
+		}
+		if (ended)
+			idle_after_end++;
+		pause_us(work < 0 || keeper < 0 ? 10000 : 200);
+	}
+	return NULL;
+}
+
+static void *reader_thread(void *context)
+{
+	struct switch_process *process = context;
+
+	/* P1 */
+	while (atomic_load_explicit(&process->workers_ended, memory_order_acquire) == 0)
+		if (!reader_work(process->reader, monotonic_ns()))
+			pause_us(500);
+	return NULL;
+}
+
+static int thread_start(
+    pthread_t *thread, void *(*run)(void *), void *context, const char *name, uint32_t cpu)
+{
+	cpu_set_t set;
+	int error = pthread_create(thread, NULL, run, context);
+
+	if (error != 0)
+		return error;
+	(void)pthread_setname_np(*thread, name);
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	(void)pthread_setaffinity_np(*thread, sizeof(set), &set); /* a wish: placement is shown */
+	return 0;
+}
+
+static int workers_start(struct switch_process *process)
+{
+	for (uint32_t i = 0; i < process->shared.shard_count; i++) {
+		struct worker *worker = process->workers[i];
+
+		if (rte_eal_remote_launch(worker_run, worker, i + 1) != 0) {
+			snprintf(process->message, sizeof(process->message),
+			    "worker %u could not be started on its lcore", i);
+			return EXIT_UNREACHABLE;
+		}
+	}
+	for (uint32_t i = 0; i < process->shared.shard_count; i++) {
+		struct worker *worker = process->workers[i];
+		int32_t state;
+
+		/* W5 */
+		while ((state = atomic_load_explicit(&worker->state, memory_order_acquire)) == 0)
+			pause_us(1000);
+		if (state < 0) {
+			snprintf(process->message, sizeof(process->message), "shard %u: %s", i,
+			    worker->message[0] != '\0' ? worker->message : strerror(-state));
+			return EXIT_UNREACHABLE;
+		}
+		if (worker->message[0] != '\0')
+			log_line(LOG_LEVEL_WARNING, "journal", "shard %u: %s", i, worker->message);
+	}
+	return 0;
+}
+
+static int start_failed(struct switch_process *process, const char *what, int error)
+{
+	snprintf(process->message, sizeof(process->message), "%s: %s; free memory or threads and start "
+							     "again",
+	    what, strerror(error));
+	return EXIT_UNREACHABLE;
+}
+
+int switch_threads(struct switch_process *process)
+{
+	int status, error;
+
+	for (uint32_t i = 0; i < process->shared.shard_count; i++) {
+		/* One queue per port: worker 0 polls and transmits, others reach it by ring. */
+		process->workers[i]->owns_port_queues = i == 0;
+		process->workers[i]->queue = 0;
+	}
+	if (worker_connect(process->workers, process->shared.shard_count) != 0)
+		return start_failed(process, "rings between workers", ENOMEM);
+	process->reader = reader_create(&process->shared, process->workers, process->stores,
+	    process->histories);
+	if (process->reader == NULL)
+		return start_failed(process, "reader", ENOMEM);
+	status = workers_start(process);
+	if (status != 0)
+		return status;
+	for (uint32_t i = 0; i < process->shared.shard_count; i++) {
+		struct shard_parts *parts = &process->shards[i];
+
+		error = thread_start(&parts->thread, store_thread, parts, "sluice-store",
+		    process->config->lcores.store);
+		if (error != 0)
+			return start_failed(process, "store thread", error);
+		parts->thread_started = 1;
+	}
+	error = thread_start(&process->reader_thread, reader_thread, process, "sluice-reader",
+	    process->config->lcores.store);
+	if (error != 0)
+		return start_failed(process, "reader thread", error);
+	process->reader_started = 1;
+	return 0;
+}
+
+int switch_stop(struct switch_process *process)
+{
+	int status = 0;
+
+	/* W2 */
+	atomic_store_explicit(&process->shared.stop, 1, memory_order_release);
+	rte_eal_mp_wait_lcore();
+	/* P1 */
+	atomic_store_explicit(&process->workers_ended, 1, memory_order_release);
+	if (process->reader_started)
+		pthread_join(process->reader_thread, NULL);
+	for (uint32_t i = 0; i < process->shared.shard_count; i++) {
+		struct shard_parts *parts = &process->shards[i];
+
+		if (parts->thread_started)
+			pthread_join(parts->thread, NULL);
+		if (process->stores[i] != NULL && parts->thread_started &&
+		    store_checkpoint_now(process->stores[i]) != 0) {
+			snprintf(process->message, sizeof(process->message),
+			    "shard %u: the last checkpoint was not written; the next start replays the "
+			    "journal instead",
+			    i);
+			status = EXIT_REFUSED;
+		}
+		store_history_close(process->histories[i]);
+		store_close(process->stores[i]);
+		journal_reader_close(parts->journal_reader);
+		journal_keeper_free(parts->keeper);
+		journal_feed_free(parts->feed);
+		worker_free(process->workers[i]);
+	}
+	reader_free(process->reader);
+	for (uint32_t i = 0; i < process->shared.port_count; i++)
+		port_close(process->shared.ports[i]);
+	return status;
+}

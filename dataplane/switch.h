@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The process: what main.c starts and stops, in this order.
+ *
+ *   configuration, directories, instance lock -> EAL -> per shard: store, journal recovery, ledger
+ *   copies -> windows from history -> ports -> worker lcores, store threads, reader -> admin socket
+ */
+#ifndef SLUICE_DATAPLANE_SWITCH_H
+#define SLUICE_DATAPLANE_SWITCH_H
+
+#include <pthread.h>
+
+#include "dataplane/admin/admin.h"
+#include "dataplane/config.h"
+#include "dataplane/reader/reader.h"
+#include "dataplane/shard/worker.h"
+#include "dataplane/store/store.h"
+
+/* Exit statuses of every program of the project. */
+enum {
+	EXIT_DONE = 0,
+	EXIT_REFUSED = 1,
+	EXIT_USAGE = 2,
+	EXIT_UNREACHABLE = 3,
+};
+
+/* One shard's parts outside its worker. */
+struct shard_parts {
+	struct switch_process *process;
+	uint32_t shard;
+	char directory[4200], journal_directory[4300];
+	struct journal_config journal_config;
+	struct journal_report journal_report;
+	struct store_config store_config;
+	struct journal_feed *feed;
+	struct journal_keeper *keeper;
+	struct journal_reader *journal_reader;
+	pthread_t thread;
+	int thread_started;
+	/* Keeper errors seen; store thread stores, main loads, relaxed: a figure. */
+	_Atomic int32_t keeper_error;
+};
+
+struct switch_process {
+	struct dataplane_config *config;
+	char root[4096];
+	int lock_fd;
+	struct switch_shared shared;
+	struct shard_parts shards[LIMIT_SHARDS];
+	struct worker *workers[LIMIT_SHARDS];
+	struct store *stores[LIMIT_SHARDS];
+	struct store_history *histories[LIMIT_SHARDS];
+	struct reader *reader;
+	pthread_t reader_thread;
+	int reader_started;
+	/* Main stores release when workers have ended; store threads load acquire (P1). */
+	_Atomic uint32_t workers_ended;
+	struct admin *admin;
+	uint64_t recovered_ns;
+	int journal_interrupt_cpu;
+	char message[1024]; /* what failed, and the remedy */
+};
+
+/* Each returns 0 or an exit status, with process->message set. */
+SLUICE_MUST_USE int switch_directories(struct switch_process *process);
+SLUICE_MUST_USE int switch_eal(struct switch_process *process, const char *program);
+SLUICE_MUST_USE int switch_recover(struct switch_process *process);
+SLUICE_MUST_USE int switch_ports(struct switch_process *process);
+SLUICE_MUST_USE int switch_threads(struct switch_process *process);
+/* Stops workers, lets the stores catch up and checkpoint, closes everything. 0 or an exit status. */
+int switch_stop(struct switch_process *process);
+
+#endif
