@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: Apache-2.0
+"""tools/check behind the packages: builds, then runs every suite in its time budget, with a log."""
+
+import argparse
+import dataclasses
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree
+
+import network
+import sources
+from instance import Instance
+
+TOP = sources.TOP
+LOGS = os.path.join(TOP, "build/check")
+E2E = os.path.join(TOP, "build/e2e")  # roots of the instances of tests/e2e
+PYTHON = "/usr/bin/python3"  # the one Debian's python3-* packages belong to
+
+# name: (folder, meson options). The release build is what tools/up runs.
+BUILDS = {
+    "release": ("build", []),
+    "debug": ("build-debug", ["-Doptimization=1", "-Ddebug_asserts=true"]),
+    "sanitize": ("build-sanitize", [
+        "-Doptimization=1", "-Ddebug_asserts=true", "-Db_sanitize=address,undefined",
+        "-Db_lundef=false"]),
+}
+SANITIZER_OPTIONS = {
+    "ASAN_OPTIONS": "abort_on_error=1:detect_leaks=1:strict_string_checks=1",
+    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+}
+COUNT_LINE = re.compile(r"(\d+) passed, (\d+) failed(?:, (\d+) skipped)?")
+
+
+@dataclasses.dataclass
+class Count:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def add(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+
+    def text(self):
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        return f"{self.passed} passed, {self.failed} failed{skipped}"
+
+
+@dataclasses.dataclass
+class Suite:
+    name: str
+    command: list
+    seconds: int
+    seconds_long: int
+    counter: object
+    about: str
+    environment: dict = dataclasses.field(default_factory=dict)
+
+
+# ---- counting: each reads what a suite left behind ----
+
+def count_line(suite, log, status):
+    """The suite's own last line `N passed, N failed`."""
+    found = COUNT_LINE.findall(log)
+    if not found:
+        return Count(failed=1)
+    passed, failed, skipped = (int(number or 0) for number in found[-1])
+    return Count(passed, max(failed, 1 if status else 0), skipped)
+
+
+def count_status(suite, log, status):
+    """One test: the exit status."""
+    return Count(failed=1) if status else Count(passed=1)
+
+
+def count_cmocka(output, succeeded):
+    """Tests inside one program; a program that says nothing about tests counts as one."""
+    began = len(re.findall(r"^\[ RUN      \] ", output, re.MULTILINE))
+    passed = len(re.findall(r"^\[       OK \] ", output, re.MULTILINE))
+    skipped = len(re.findall(r"^\[  SKIPPED \] \S+$", output, re.MULTILINE))
+    skipped = min(skipped, began - passed)
+    failed = began - passed - skipped
+    if began == 0:
+        return Count(passed=1) if succeeded else Count(failed=1)
+    # A crash or a sanitizer report after the last test fails the program all the same.
+    return Count(passed, failed if succeeded else max(failed, 1), skipped)
+
+
+def count_meson(suite, log, status):
+    folder = suite.command[suite.command.index("-C") + 1]
+    base = suite.command[suite.command.index("--logbase") + 1]
+    total = Count()
+    try:
+        with open(os.path.join(folder, "meson-logs", f"{base}.json"), encoding="utf-8") as stream:
+            for line in stream:
+                test = json.loads(line)
+                if test["result"] == "SKIP":
+                    total.add(Count(skipped=1))
+                    continue
+                output = (test.get("stdout") or "") + "\n" + (test.get("stderr") or "")
+                total.add(count_cmocka(output, test["result"] == "OK"))
+    except (OSError, ValueError):
+        return Count(failed=1)
+    if total.passed + total.failed == 0:
+        return Count(failed=1)
+    return Count(total.passed, max(total.failed, 1 if status else 0), total.skipped)
+
+
+def junit_of(name):
+    return os.path.join(LOGS, f"{name}.xml")
+
+
+def count_pytest(suite, log, status):
+    try:
+        root = xml.etree.ElementTree.parse(junit_of(suite.name)).getroot()
+    except (OSError, xml.etree.ElementTree.ParseError):
+        return Count(failed=1)
+    tests = failed = skipped = 0
+    for node in root.iter("testsuite"):
+        tests += int(node.get("tests", 0))
+        failed += int(node.get("failures", 0)) + int(node.get("errors", 0))
+        skipped += int(node.get("skipped", 0))
+    return Count(tests - failed - skipped, max(failed, 1 if status else 0), skipped)
+
+
+# ---- the suites ----
+
+def meson_suite(name, build_name, chosen, seconds, seconds_long, about):
+    folder = os.path.join(TOP, BUILDS[build_name][0])
+    return Suite(name, [
+        "meson", "test", "-C", folder, "--no-rebuild", "--logbase", f"check-{name}",
+        "--print-errorlogs", "--num-processes", str(os.cpu_count()), *chosen],
+        seconds, seconds_long, count_meson, about, SANITIZER_OPTIONS)
+
+
+def pytest_suite(name, folder, seconds, seconds_long, about, environment):
+    return Suite(name, [
+        PYTHON, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml", junit_of(name),
+        os.path.join(TOP, folder)], seconds, seconds_long, count_pytest, about, environment)
+
+
+def suites_all(long, prefix):
+    shell = [path for path in sources.files() if sources.kind(path) == "shell"] + [".ci/run"]
+    chosen = [] if long else ["--no-suite", "long"]
+    e2e = {"SLUICE_E2E_PREFIX": prefix}
+    if long:
+        e2e["SLUICE_KILLS"] = "200"
+    return [
+        Suite("style", [PYTHON, os.path.join(TOP, "tools/style"), "--skip", "readme"], 60, 60,
+              count_line, "named style checks"),
+        Suite("readme", [PYTHON, os.path.join(TOP, "tools/style"), "--only", "readme"], 10, 10,
+              count_line, "a README.md in every folder"),
+        Suite("layers", [PYTHON, os.path.join(TOP, "tools/layers")], 20, 20, count_line,
+              "one-way dependencies between folders"),
+        Suite("shellcheck", ["shellcheck", "-x", *shell], 60, 60, count_status, "shell scripts"),
+        meson_suite("unit", "debug", chosen, 120, 1800, "unit tests, debug build"),
+        meson_suite("unit-release", "release", chosen, 120, 1800, "unit tests, release build"),
+        meson_suite("unit-sanitize", "sanitize", chosen, 240, 3600,
+                    "unit tests and fuzz seeds under ASan and UBSan"),
+        pytest_suite("python", "tests/python", 120, 600, "the Python terminal, vectors", {}),
+        pytest_suite("e2e", "tests/e2e", 420, 7200, "real processes in namespaces", e2e),
+    ]
+
+
+class Runner:
+    def __init__(self):
+        self.child = None
+
+    def run(self, command, log_path, seconds, environment):
+        """Runs a command in a session of its own. Returns its status, None when out of time."""
+        with open(log_path, "wb") as log:
+            self.child = subprocess.Popen(
+                command, cwd=TOP, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                env={**os.environ, **environment}, start_new_session=True)
+            try:
+                return self.child.wait(seconds)
+            except subprocess.TimeoutExpired:
+                return None
+            finally:
+                self.end()
+
+    def end(self):
+        """Whatever of the child's process group is left: asked first, then killed."""
+        if self.child is None:
+            return
+        for number, grace in ((signal.SIGTERM, 3.0), (signal.SIGKILL, 1.0)):
+            try:
+                os.killpg(self.child.pid, number)
+            except ProcessLookupError:
+                break
+            until = time.monotonic() + grace
+            while time.monotonic() < until:
+                self.child.poll()
+                try:
+                    os.killpg(self.child.pid, 0)
+                except ProcessLookupError:
+                    break
+                time.sleep(0.02)
+        self.child.wait()
+        self.child = None
+
+
+def tail(path, lines=15):
+    with open(path, encoding="utf-8", errors="replace") as stream:
+        return "".join("    " + line for line in stream.readlines()[-lines:])
+
+
+def build(runner, name):
+    """Configures once, builds what changed. True when done."""
+    folder, options = BUILDS[name]
+    log = os.path.join(LOGS, f"build-{name}.log")
+    script = '. tools/lib/common.sh; build_tree "$@"'
+    status = runner.run(["bash", "-euc", script, "build", os.path.join(TOP, folder), *options], log,
+                        1800, {})
+    if status != 0:
+        print(f"build-{name:<13} FAILED  {os.path.relpath(log, TOP)}\n{tail(log)}", flush=True)
+    return status == 0
+
+
+def run_suite(runner, suite, long):
+    log = os.path.join(LOGS, f"{suite.name}.log")
+    seconds = suite.seconds_long if long else suite.seconds
+    if os.path.exists(junit_of(suite.name)):
+        os.unlink(junit_of(suite.name))
+    began = time.monotonic()
+    status = runner.run(suite.command, log, seconds, suite.environment)
+    took = time.monotonic() - began
+    if status is None:
+        with open(log, "ab") as stream:
+            stream.write(f"\ntools/check: out of time after {seconds} s\n".encode())
+    with open(log, encoding="utf-8", errors="replace") as stream:
+        count = suite.counter(suite, stream.read(), 1 if status is None else status)
+    word = "ok" if not count.failed else "FAILED"
+    if status is None:
+        word = f"FAILED: out of time ({seconds} s)"
+    where = f"  log: {os.path.relpath(log, TOP)}" if count.failed else ""
+    print(f"{suite.name:<14} {count.text()}  ({took:.1f} s)  {word}{where}", flush=True)
+    if count.failed:
+        print(tail(log), end="", flush=True)
+    return count
+
+
+def needs(suite):
+    """The builds a suite uses."""
+    for name, (folder, _) in BUILDS.items():
+        if os.path.join(TOP, folder) in suite.command:
+            return [name]
+    return ["release"] if suite.name in ("python", "e2e") else []
+
+
+def clean(prefix):
+    """Ends instances of tests that were stopped half-way. Their files stay for whoever looks."""
+    for name in network.names_with_prefix(prefix):
+        network.remove(name)
+    for name in os.listdir(E2E) if os.path.isdir(E2E) else []:
+        if name.startswith(prefix):
+            Instance(name, os.path.join(E2E, name)).close()
+
+
+def clean_earlier():
+    """The same, files included, for runs of tools/check that were killed."""
+    for name in os.listdir(E2E) if os.path.isdir(E2E) else []:
+        found = re.match(r"check(\d+)-", name)
+        if found and not os.path.exists(f"/proc/{found.group(1)}"):
+            clean(found.group(0))
+            shutil.rmtree(os.path.join(E2E, name))
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        prog="tools/check", description="Builds and runs every test. The last line counts them.")
+    parser.add_argument("--only", metavar="NAME", action="append", help="only this suite")
+    parser.add_argument("--long", action="store_true", help="the long forms, hours")
+    parser.add_argument("--list", action="store_true", help="names of the suites")
+    options = parser.parse_args()
+    prefix = f"check{os.getpid()}-"
+    suites = suites_all(options.long, prefix)
+    if options.list:
+        for suite in suites:
+            print(f"{suite.name:<14} {suite.about}")
+        return 0
+    if options.only:
+        unknown = set(options.only) - {suite.name for suite in suites}
+        if unknown:
+            parser.error(f"no suite {', '.join(sorted(unknown))}; see tools/check --list")
+        suites = [suite for suite in suites if suite.name in options.only]
+
+    os.makedirs(LOGS, exist_ok=True)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(130))
+    runner = Runner()
+    clean_earlier()
+    total, built = Count(), {}
+    try:
+        for suite in suites:
+            for name in needs(suite):
+                if name not in built:
+                    built[name] = build(runner, name)
+            if all(built[name] for name in needs(suite)):
+                total.add(run_suite(runner, suite, options.long))
+            else:
+                print(f"{suite.name:<14} FAILED: not built", flush=True)
+                total.add(Count(failed=1))
+    except KeyboardInterrupt:
+        print("Interrupted.")
+        return 130
+    finally:
+        runner.end()
+        clean(prefix)
+    print(total.text())
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The demo: terminals bet on a real season through real UDP sockets, and what came of it."""
+
+import json
+import os
+import time
+
+from instance import CURRENCY, InstanceError
+from sources import TOP
+
+SEASON = os.path.join(TOP, "tests/data/season/premier-league-2021-22.csv")
+FIRST_TERMINAL = 1
+FIRST_ACCOUNT = 1_000
+OPENING_BALANCE = 1_000_000
+DEPOSIT = 100_000
+SEED = 20_210_813  # the season's first day
+DEMO_SECONDS_MAX = 300
+
+
+def load(instance, accounts):
+    """Markets anew (they start one day from now), accounts only where an earlier run has not."""
+    marker = instance.path("var/lib/sluice/demo.json")
+    try:
+        with open(marker, encoding="ascii") as stream:
+            loaded = json.load(stream)["accounts"]
+    except (OSError, ValueError, KeyError):
+        loaded = 0
+    instance.provision("markets", "--file", SEASON)
+    if accounts > loaded:
+        instance.provision(
+            "accounts", "--first", FIRST_ACCOUNT + loaded, "--count", accounts - loaded,
+            "--currency", CURRENCY, "--opening-balance", OPENING_BALANCE)
+        with open(marker, "w", encoding="ascii") as stream:
+            json.dump({"accounts": accounts}, stream)
+
+
+def shares(total, parts):
+    """total split into parts that differ by at most one."""
+    return [total // parts + (1 if index < total % parts else 0) for index in range(parts)]
+
+
+def start_terminals(instance, terminals, accounts, bets, rate, seed=SEED):
+    """Starts the terminal processes, each with its own accounts; returns (process, files) pairs."""
+    folder = instance.path("var/log/sluice")
+    started, first = [], FIRST_ACCOUNT
+    for index, (count, own_bets) in enumerate(
+            zip(shares(accounts, terminals), shares(bets, terminals))):
+        number = FIRST_TERMINAL + index
+        report = os.path.join(folder, f"terminal-{number}.json")
+        acks = os.path.join(folder, f"terminal-{number}.acks")
+        words = os.path.join(folder, f"terminal-{number}.log")
+        for path in (report, acks):
+            if os.path.exists(path):
+                os.unlink(path)
+        with open(words, "wb") as log:
+            process = instance.terminal(
+                number, "demo", "--accounts", f"{first}:{count}", "--deposit", DEPOSIT, "--bets",
+                own_bets, "--seed", seed + index, "--rate", rate, "--json-out", report, "--ack-log",
+                acks, log=log)
+        started.append((process, {"report": report, "acks": acks, "log": words}))
+        first += count
+    return started
+
+
+def wait(started, seconds=DEMO_SECONDS_MAX):
+    """Waits for all terminals. Returns their reports; raises with a terminal's own words."""
+    until = time.monotonic() + seconds
+    reports = []
+    try:
+        for process, files in started:
+            try:
+                status = process.wait(max(0.1, until - time.monotonic()))
+            except Exception as error:
+                raise InstanceError(f"A terminal did not finish within {seconds} s. Read "
+                                    f"{files['log']}.", 1) from error
+            if status != 0:
+                with open(files["log"], encoding="utf-8", errors="replace") as stream:
+                    words = stream.read().strip().splitlines() or ["nothing"]
+                raise InstanceError(f"A terminal ended with status {status} and said: {words[-1]}",
+                                    1)
+            with open(files["report"], encoding="utf-8") as stream:
+                reports.append(json.load(stream))
+    finally:
+        end(started)
+    return reports
+
+
+def end(started):
+    for process, _ in started:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def percentile(reports, share):
+    """Of all terminals together, from their histograms of [upper edge in us, count]."""
+    buckets = sorted(tuple(bucket) for report in reports for bucket in report["latency_us"])
+    total = sum(count for _, count in buckets)
+    seen = 0
+    for upper, count in buckets:
+        seen += count
+        if seen >= share * total:
+            return upper
+    return 0
+
+
+def summary(reports):
+    """One object over all terminals, with the names of design/interfaces."""
+    refused = {}
+    for report in reports:
+        for name, count in report["bets_refused"].items():
+            refused[name] = refused.get(name, 0) + count
+    return {
+        "bets_accepted": sum(report["bets_accepted"] for report in reports),
+        "bets_refused": dict(sorted(refused.items(), key=lambda item: -item[1])),
+        "p50_us": percentile(reports, 0.50),
+        "p99_us": percentile(reports, 0.99),
+    }
+
+
+def acknowledged(path):
+    """The lines of a terminal's ack log: one object per answer it saw, written before it went on.
+
+    A line cut by a kill is the terminal's loss, not the switch's, and only the last one can be.
+    """
+    lines = []
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as stream:
+            lines = stream.read().split("\n")
+    return [json.loads(line) for line in lines[:-1]]
+
+
+def compare(acks, events):
+    """Every acknowledgement against the log. Returns sentences about what does not fit."""
+    problems, found = [], {}
+    for event in events:
+        if not event["request_id"]:
+            continue
+        key = (event["terminal_id"], event["request_id"])
+        if key in found:
+            problems.append(f"terminal {key[0]} request {key[1]} is in the log twice")
+        found[key] = event
+    for ack in acks:
+        key = (ack["terminal_id"], ack["request_id"])
+        event = found.get(key)
+        if event is None:
+            problems.append(f"terminal {key[0]} request {key[1]} was acknowledged and is lost")
+            continue
+        for name in ("code", "object_id", "balance"):
+            if name in ack and ack[name] != event[name]:
+                problems.append(f"terminal {key[0]} request {key[1]}: {name} was answered "
+                                f"{ack[name]}, the log has {event[name]}")
+    return problems

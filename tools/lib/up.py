@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""tools/up behind the packages and the build: start, demo, table."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+
+import demo
+import network
+from instance import Instance, InstanceError, Settings
+from sources import TOP
+
+
+def arguments():
+    parser = argparse.ArgumentParser(
+        prog="tools/up", description="Installs packages, builds, starts a switch on this machine, "
+        "loads a season of football and lets terminals place bets. tools/down stops it.")
+    parser.add_argument("--once", action="store_true",
+                        help="stop everything at the end, check it; exit 0 only if all went well")
+    parser.add_argument("--json", metavar="FILE", help="also write the result there")
+    parser.add_argument("--shards", type=int, default=1, help="workers (1)")
+    parser.add_argument("--bets", type=int, default=6_000, help="bets of all terminals (6000)")
+    parser.add_argument("--terminals", type=int, default=3, help="terminal processes, 3..64 (3)")
+    parser.add_argument("--accounts", type=int, default=200, help="accounts, at least 200 (200)")
+    parser.add_argument("--rate", type=int, default=2_000, help="bets a second per terminal (2000)")
+    parser.add_argument("--instance", default="sluice", metavar="NAME",
+                        help="several instances run side by side under different names (sluice)")
+    parser.add_argument("--root", metavar="DIR",
+                        help="where its files are (SLUICE_ROOT, else build/sluice[-NAME])")
+    parser.add_argument("--port", choices=("af_xdp", "af_packet"), default="af_xdp",
+                        help="how packets come in (af_xdp, or af_packet where that does not work)")
+    parser.add_argument("--no-hugepages", action="store_true", help="do not reserve hugepages")
+    options = parser.parse_args()
+    for name, lowest, highest in (("shards", 1, 64), ("bets", 1, 10**7), ("terminals", 3, 64),
+                                  ("accounts", 200, 90_000), ("rate", 1, 10**6)):
+        if not lowest <= getattr(options, name) <= highest:
+            parser.error(f"--{name}: give a number from {lowest} to {highest}.")
+    return options
+
+
+def notice(text):
+    print(f"  note: {text}", flush=True)
+
+
+def step(text):
+    print(text, flush=True)
+
+
+def check_balance(verified):
+    sums = verified["balance_sum"]
+    return sum(abs(value) for value in sums.values()) if isinstance(sums, dict) else sums
+
+
+def run(instance, options):
+    """Start to summary; the instance is left running."""
+    began = time.monotonic()
+    step(f"Starting the switch under {instance.root}")
+    instance.prepare()
+    if instance.settings.hugepages and not instance.pages:
+        notice("No hugepages could be reserved; running on ordinary pages, somewhat slower.")
+    instance.start_with_fallback(notice)
+    for warning in instance.placement.warnings:
+        notice(warning)
+    instance.sessions_make(demo.FIRST_TERMINAL, options.terminals)
+    demo.load(instance, options.accounts)
+    instance.install_and_open()
+    step(f"{options.terminals} terminals place {options.bets} bets, {options.accounts} accounts")
+    started = demo.start_terminals(
+        instance, options.terminals, options.accounts, options.bets, options.rate)
+    reports = demo.wait(started)
+    result = {
+        "schema": "sluice-up/1", **demo.summary(reports),
+        "terminals": options.terminals, "accounts": options.accounts,
+        "shards": options.shards, "port_type": instance.status()["port_type"],
+    }
+    if options.once:
+        status = instance.stop()
+        if status != 0:
+            raise InstanceError(f"The data plane ended with status {status}. Read {instance.log}.",
+                                1)
+    result.update(judge(instance, started))
+    result["seconds"] = round(time.monotonic() - began, 1)
+    done = result["bets_accepted"] + sum(result["bets_refused"].values())
+    if done != options.bets:
+        result["problems"].append(f"{options.bets} bets were sent, {done} have an outcome")
+    if result["bets_accepted"] == 0:
+        result["problems"].append("no bet was accepted")
+    result["ok"] = not result["problems"]
+    return result
+
+
+def judge(instance, started):
+    """What the journal and the tables say, against what the terminals saw."""
+    verified = instance.verify()
+    acks = [ack for _, files in started for ack in demo.acknowledged(files["acks"])]
+    problems = demo.compare(acks, instance.events())
+    balance = check_balance(verified)
+    if not verified["ok"]:
+        problems.append(f"sluice-db verify found damage: {verified.get('first_damage')}")
+    if balance != 0:
+        problems.append(f"the balances of all accounts sum to {balance}, not to 0")
+    if not acks:
+        problems.append("the terminals logged no acknowledgement")
+    return {"balance_sum": balance, "acknowledged": len(acks), "problems": problems}
+
+
+def table(result, instance, options):
+    rows = [("bets accepted", f"{result['bets_accepted']:,}")]
+    rows += [(f"refused, {name}", f"{count:,}") for name, count in result["bets_refused"].items()]
+    rows += [
+        ("answer time, half within", f"{result['p50_us']:,.0f} us"),
+        ("answer time, 99 % within", f"{result['p99_us']:,.0f} us"),
+        ("sum of all balances", f"{result['balance_sum']:,} (must be 0)"),
+        ("acknowledged and found in the log", f"{result['acknowledged']:,}"),
+        ("took", f"{result['seconds']} s"),
+    ]
+    width = max(len(name) for name, _ in rows)
+    print()
+    for name, value in rows:
+        print(f"  {name:<{width}}  {value}")
+    print()
+    for problem in result["problems"][:10]:
+        print(f"  PROBLEM: {problem}")
+    if options.once:
+        print("  Everything is stopped. The journal and the tables are under "
+              f"{instance.path('var/lib/sluice')}.")
+        print("  Next: tools/up leaves the switch running; tools/check runs the tests.")
+        return
+    print_next(result["port_type"], instance, options)
+
+
+def print_next(port_type, instance, options):
+    near = os.path.relpath
+    namespace = network.terminal_namespace(instance.name)
+    tools = os.path.join(near(instance.build), "tools")
+    own = [f"--instance {instance.name}"] if options.instance != "sluice" else []
+    own += [f"--root {near(instance.root)}"] if options.root else []
+    print(f"""  The switch listens on UDP {instance.address} ({port_type}), reached from the network
+  namespace {namespace}. Its log is {near(instance.log)}.
+
+  Try next, as root:
+    # what terminal 1 sees of an account
+    nsenter --net={network.RUN}/{namespace} {tools}/sluice-terminal \\
+        --switch {instance.address} --session-file {near(instance.sessions)} --terminal 1 \\
+        --state-dir {near(instance.path('var/lib/sluice-terminal/1'))} balance {demo.FIRST_ACCOUNT}
+    # what the switch counts
+    {tools}/sluice-provision --root {near(instance.root)} status
+    # what the journal and the tables hold
+    SLUICE_ROOT={near(instance.root)} {tools}/sluice-db stat
+    # stop it
+    {' '.join([near(os.path.join(TOP, 'tools/down')), *own])}""")
+
+
+def main():
+    options = arguments()
+    # A stopped terminal window or CI job must not leave a switch behind.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(130))
+    try:
+        instance = Instance(options.instance, options.root, Settings(
+            shards=options.shards, port=options.port, hugepages=not options.no_hugepages))
+        if instance.running_pid():
+            raise InstanceError(f"An instance already runs under {instance.root}. Stop it with "
+                                "tools/down, or give this one --instance NAME.", 1)
+    except (InstanceError, network.NetworkError) as error:
+        print(f"tools/up: {error}", file=sys.stderr)
+        return getattr(error, "status", 3)
+    keep = False
+    try:
+        result = run(instance, options)
+        if options.json:
+            with open(options.json, "w", encoding="utf-8") as stream:
+                json.dump(result, stream, indent=1)
+                stream.write("\n")
+        table(result, instance, options)
+        keep = not options.once
+        return 0 if result["ok"] else 1
+    except (InstanceError, network.NetworkError, OSError) as error:
+        print(f"tools/up: {error}", file=sys.stderr)
+        return getattr(error, "status", 3)
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        if not keep:
+            instance.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
