@@ -16,8 +16,11 @@
 #define AEAD_KEY_SIZE   32
 #define AEAD_IV_SIZE    12
 #define AEAD_TAG_SIZE   16
-/* Room for either back end's expanded key, in place: no pointer chase on the packet path. */
-#define AEAD_STATE_SIZE 1088
+/*
+ * Room for either back end's expanded key, in place: no pointer chase on the packet path. The size of
+ * libipsec-mb's gcm_key_data (checked where it is used); with iv and back end a key is 16 cache lines.
+ */
+#define AEAD_STATE_SIZE 1008
 
 enum aead_backend {
 	AEAD_IPSEC_MB = 1,
@@ -29,7 +32,9 @@ struct aead_key {
 	_Alignas(64) uint8_t state[AEAD_STATE_SIZE];
 	uint8_t iv[AEAD_IV_SIZE];
 	uint8_t backend; /* enum aead_backend; 0: empty */
+	uint8_t reserved[3];
 };
+_Static_assert(sizeof(struct aead_key) == 1024, "16 cache lines");
 
 /* The back end used when none is asked for: ipsec-mb where the CPU has it, else OpenSSL. */
 enum aead_backend aead_backend_default(void);

@@ -24,7 +24,7 @@ struct wire_leg {
 /* One decoded request in host order. `template_id` tells which member of the union holds. */
 struct wire_request {
 	uint64_t request_id;
-	uint64_t body_hash[2]; /* XXH3-128 (low, high) of the message less header flags, see codec.c */
+	uint64_t body_hash[2]; /* XXH3-128 (low, high) of the body, wire/README.md 8 */
 	uint16_t template_id;
 	uint8_t flags;
 	union {
@@ -77,8 +77,8 @@ SLUICE_MUST_USE int wire_frame_messages(
     const uint8_t *text, size_t text_size, uint16_t offsets[LIMIT_MESSAGES_PER_DATAGRAM]);
 
 /*
- * Decodes one request of `size` = its total length. WIRE_CODE_OK, or a code of class 1; the request
- * id is set in every case, the rest only on success. Unknown trailing block bytes of a known
+ * Decodes one request of `size` = its total length. WIRE_CODE_OK, or a code of class 1; request id,
+ * template id and flags are set in every case (the answer needs them), the rest only on success. Unknown trailing block bytes of a known
  * template (a longer block_length) are ignored, by the rule for later schema versions; a shorter
  * block is BAD_LENGTH.
  */

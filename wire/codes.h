@@ -128,5 +128,7 @@ const char *wire_code_text(uint16_t code, enum wire_language language);
 /* Number of registered codes, and the code at an index in ascending order (0 <= index < count). */
 unsigned wire_code_count(void);
 uint16_t wire_code_at(unsigned index);
+/* The index of a code, or -1 for a number outside the registry. For counters by code. */
+int wire_code_index(uint16_t code);
 
 #endif
