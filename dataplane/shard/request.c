@@ -25,6 +25,13 @@ static void reply_start(const struct worker *worker, const struct wire_request *
 		reply->detail = 5; /* ms: a few group commits */
 }
 
+static void answer_send(struct worker *worker, struct session *session,
+    const struct wire_request *request, struct wire_reply *reply)
+{
+	if ((request->flags & MESSAGE_FLAG_NO_REPLY) == 0)
+		worker_reply(worker, session, reply);
+}
+
 /* An answer that carries nothing but a code. */
 static void answer_code(struct worker *worker, struct session *session,
     const struct wire_request *request, uint16_t code)
@@ -37,7 +44,7 @@ static void answer_code(struct worker *worker, struct session *session,
 	reply.markets.more = 0;
 	reply.markets.up_to_version = 0;
 	reply_start(worker, request, code, &reply);
-	worker_reply(worker, session, &reply);
+	answer_send(worker, session, request, &reply);
 }
 
 static void answer_hello(
@@ -57,7 +64,7 @@ static void answer_hello(
 	reply.hello.next_id = highest + 1;
 	reply.hello.terminal_id = session->terminal_id;
 	reply.hello.heartbeat_ms = WORKER_HEARTBEAT_MS;
-	worker_reply(worker, session, &reply);
+	answer_send(worker, session, request, &reply);
 }
 
 /* Adds one market as rows of four selections. Returns the rows used, 0 when they do not fit. */
@@ -124,7 +131,7 @@ static void answer_markets(
 	reply.markets.more = (uint8_t)more;
 	reply.markets.row_count = (uint8_t)rows;
 	reply.object_id = request->market_query.market_id;
-	worker_reply(worker, session, &reply);
+	answer_send(worker, session, request, &reply);
 }
 
 static struct origin origin_of(
@@ -253,7 +260,7 @@ static void request_mutate(
 		reply_start(worker, request, WIRE_CODE_OK, &reply);
 		window_reply(entry, &reply);
 		reply.switch_time_ns = worker->now_ns;
-		worker_reply(worker, session, &reply);
+		answer_send(worker, session, request, &reply);
 		return;
 	case WINDOW_IN_PROGRESS:
 		answer_code(worker, session, request, WIRE_CODE_IN_PROGRESS);
@@ -328,10 +335,12 @@ void worker_requests(struct worker *worker)
 	for (uint32_t i = 0; i < worker->burst_count; i++) {
 		struct burst_message *message = &worker->burst[i];
 
-		if (message->code == WIRE_CODE_OK)
+		if (message->code == WIRE_CODE_OK) {
 			worker_request(worker, message->session, &message->request);
-		else
+		} else {
+			message->request.flags = 0; /* not decoded: the answer is sent in any case */
 			answer_code(worker, message->session, &message->request, message->code);
+		}
 	}
 	worker->burst_count = 0;
 }

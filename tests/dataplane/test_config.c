@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/config.h"
+#include "tests/test.h"
+
+static const char good[] =
+    "deployment: demo\n"
+    "shards: 1\n"
+    "lcores: {main: 1, workers: [0], store: 1}\n"
+    "polling: adaptive\n"
+    "memory: {hugepages: false, megabytes: 256, file_prefix: demo}\n"
+    "ports: [{type: af_xdp, interface: eth0, address: 198.18.0.1, udp_port: 7400}]\n"
+    "capacity: {accounts: 1000, bets: 1000, markets: 100, terminals: 10, sessions: 10}\n"
+    "journal: {segment_mib: 16, depth: 2, segments_ready: 2, segments_max: 8}\n"
+    "store: {log_rotate_mib: 64, log_keep_mib: 0, checkpoint_interval_ms: 1000}\n";
+
+/* The good text with one part replaced. */
+static size_t varied(const char *from, const char *to, char *out, size_t size)
+{
+	const char *at = strstr(good, from);
+
+	assert_non_null(at);
+	return (size_t)snprintf(out, size, "%.*s%s%s", (int)(at - good), good, to, at + strlen(from));
+}
+
+TEST(good_configuration_is_read)
+{
+	struct dataplane_config *config = NULL;
+	char message[512];
+
+	assert_int_equal(config_parse((const uint8_t *)good, sizeof(good) - 1, &config, message,
+			     sizeof(message)),
+	    0);
+	assert_int_equal(config->shards, 1);
+	assert_int_equal(config->lcores.workers[0], 0);
+	assert_int_equal(config->polling, CONFIG_POLLING_ADAPTIVE);
+	assert_int_equal(config->ports[0].address_ipv4, 198u << 24 | 18u << 16 | 1);
+	assert_int_equal(config->ports[0].udp_port, 7400);
+	config_free(config);
+}
+
+/* Each bad value is refused, the output is untouched and the message names the place. */
+TEST(bad_configuration_is_refused_with_the_place)
+{
+	static const struct {
+		const char *from, *to, *says;
+	} cases[] = {
+		{ "shards: 1", "shards: 0", "shards" },
+		{ "shards: 1", "shards: 65", "shards" },
+		{ "shards: 1", "shards: 2", "lcores.workers" },
+		{ "shards: 1", "shards: many", "shards" },
+		{ "shards: 1", "shard: 1", "shard" },
+		{ "adaptive", "lazy", "polling" },
+		{ "address: 198.18.0.1", "address: 198.18.0.256", "ports[0].address" },
+		{ "udp_port: 7400", "udp_port: 0", "ports[0].udp_port" },
+		{ "udp_port: 7400", "udp_port: 65536", "udp_port" },
+		{ "interface: eth0, ", "", "ports[0].interface" },
+		{ "type: af_xdp, interface: eth0", "type: memif", "ports[0].socket" },
+		{ "type: af_xdp", "type: carrier_pigeon", "type" },
+		{ "accounts: 1000", "accounts: 1", "capacity.accounts" },
+		{ "depth: 2", "depth: 9", "journal.depth" },
+		{ "segments_max: 8", "segments_max: 3", "journal.segments_max" },
+		{ "segment_mib: 16", "segment_mib: 0", "journal.segment_mib" },
+		{ "megabytes: 256", "megabytes: 8", "memory.megabytes" },
+		{ "log_rotate_mib: 64", "log_rotate_mib: -1", "log_rotate_mib" },
+		{ "deployment: demo\n", "", "deployment" },
+		{ "deployment: demo\n", "deployment: [\n", "" },
+		{ "deployment: demo\n", "deployment: &a demo\nroot: *a\n", "" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct dataplane_config *config = NULL;
+		char text[2048], message[512];
+		size_t size = varied(cases[i].from, cases[i].to, text, sizeof(text));
+
+		if (config_parse((const uint8_t *)text, size, &config, message, sizeof(message)) == 0)
+			fail_msg("case %zu was accepted: %s", i, cases[i].to);
+		assert_null(config);
+		if (message[0] == '\0' || strstr(message, cases[i].says) == NULL)
+			fail_msg("case %zu: \"%s\" does not name \"%s\"", i, message, cases[i].says);
+	}
+}
+
+TEST(empty_and_binary_input_are_refused)
+{
+	static const uint8_t binary[] = { 0xff, 0xfe, 0, 1, 2, 3 };
+	struct dataplane_config *config = NULL;
+	char message[512];
+
+	assert_int_not_equal(
+	    config_parse((const uint8_t *)"", 0, &config, message, sizeof(message)), 0);
+	assert_int_not_equal(
+	    config_parse(binary, sizeof(binary), &config, message, sizeof(message)), 0);
+	assert_null(config);
+}
+
+TEST_MAIN()
