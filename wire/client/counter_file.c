@@ -144,7 +144,7 @@ int counter_file_open(
     const char *path, uint64_t first, struct counter_file **file, struct client_counter *counter)
 {
 	struct counter_file *made = malloc(sizeof(*made));
-	uint64_t limit;
+	uint64_t limit = 0;
 	int rc;
 
 	if (made == NULL)

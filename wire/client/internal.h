@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The client's state, shared by its three files: client.c, receive.c, transmit.c. */
+/* The client's state, shared by client.c, epochs.c, receive.c and transmit.c. */
 #ifndef SLUICE_WIRE_CLIENT_INTERNAL_H
 #define SLUICE_WIRE_CLIENT_INTERNAL_H
 
@@ -78,6 +78,9 @@ SLUICE_MUST_USE int client_keys_advance(struct client *client, uint16_t epoch);
 /* The opening key of an epoch in [current - 1, current + 1], or NULL. */
 struct client_epoch *client_keys_find(struct client *client, uint16_t epoch);
 
+/* Wipes every key. */
+void client_keys_wipe(struct client *client);
+
 void client_entry_free(struct client *client, struct client_entry *entry);
 /* Queues a HEARTBEAT of the client's own when one is due. */
 void client_heartbeat_queue(struct client *client, uint64_t now_ns);
@@ -87,6 +90,6 @@ void client_tell(struct client *client, enum client_event_kind kind,
 /* The next timeout of an entry, jitter included; kept in entry->timeout_ns. */
 uint64_t client_timeout_next(struct client *client, struct client_entry *entry);
 /* Queues a HELLO of the client's own unless one is waiting. 0 or -EAGAIN (table full). */
-SLUICE_MUST_USE int client_hello_queue(struct client *client, uint64_t now_ns);
+int client_hello_queue(struct client *client, uint64_t now_ns);
 
 #endif
