@@ -4,12 +4,12 @@
  * changes the state by an event and never decides again. No I/O, no clock, no allocation after
  * ledger_create, no DPDK. The same code runs in worker, follower, recovery and tools.
  *
- * Idempotent apply: every row carries the LSN of the last event that changed it, and an event's part
- * for a row is skipped when the row is not older than the event. Replaying a log over a fuzzy
+ * Idempotent apply: every row carries the LSN of the last event that changed it, and an event's
+ * part for a row is skipped when the row is not older than the event. Replaying a log over a fuzzy
  * checkpoint therefore ends in the same state as applying it once.
  *
- * State hash: the sum (mod 2^64) of XXH3-64 over every row. Rows changed since the last call are kept
- * on a dirty list and hashed once, at ledger_state_hash (batch close), not per event.
+ * State hash: the sum (mod 2^64) of XXH3-64 over every row. Rows changed since the last call are
+ * kept on a dirty list and hashed once, at ledger_state_hash (batch close), not per event.
  */
 #ifndef SLUICE_LEDGER_H
 #define SLUICE_LEDGER_H
@@ -33,10 +33,13 @@ struct ledger_config {
 	uint32_t markets_max;
 	uint32_t terminals_max;
 	uint8_t track_checkpoint; /* follower: keep a list of rows not yet written to the store */
+	uint8_t
+	    populate; /* touch all memory at creation, so no page is met first on the packet path */
 	struct ids_bucket_map buckets;
 };
 
-/* System accounts: top bit | kind << 56 | currency << 40 | terminal (low 32 bits). Once per shard. */
+/* System accounts: top bit | kind << 56 | currency << 40 | terminal (low 32 bits). Once per shard.
+ */
 enum system_account {
 	SYSTEM_FUNDING = 1,
 	SYSTEM_CASH = 2,   /* cash float, one per terminal */
@@ -108,7 +111,11 @@ struct shard_row {
 	struct risk_rules rules;
 };
 
-/* Allocates everything. NULL when out of memory. */
+/*
+ * Allocates everything; address space only, unless config->populate: capacity not used costs no
+ * memory. Starts with the default rules, LSN 0. NULL when out of memory or a capacity is 0 or above
+ * 2^30.
+ */
 struct ledger *ledger_create(const struct ledger_config *config);
 void ledger_free(struct ledger *ledger);
 
@@ -116,7 +123,8 @@ void ledger_free(struct ledger *ledger);
 struct ledger_request {
 	const struct wire_request *wire;
 	uint64_t terminal_id;
-	/* Home's share: what the terminal has staked today over all shards (for its daily limit). */
+	/* Home's share: what the terminal has staked today over all shards (for its daily limit).
+	 */
 	int64_t terminal_staked_today;
 };
 
@@ -125,14 +133,19 @@ struct event_buffer {
 	_Alignas(8) uint8_t bytes[LIMIT_EVENT_SIZE_MAX];
 };
 
-/* The account that owns the decision: of the request, or of the bet it names. 0: home decides. */
+/*
+ * What owns the decision: the request's account id, or the id of the bet it names; *bucket is set
+ * to its bucket. 0 (and *bucket untouched): home decides.
+ */
 uint64_t ledger_request_bucket_key(const struct wire_request *request, uint32_t *bucket);
 
 /*
  * Decides a mutating request (PLACE_BET, CANCEL_BET, DEPOSIT) at time_ns (event time: the caller
  * gives max(last, clock)). Writes a whole event with its LSN (last + 1) and returns its length; the
  * caller must apply it before the next decide. Refusals are events too. Returns -EBUSY when a table
- * of this shard is full (nothing is written; the terminal gets BUSY).
+ * of this shard is full (nothing is written; the terminal gets BUSY), -EINVAL for a request the
+ * codec would not have let through (template, leg count, odds policy, request id or terminal id of
+ * 0). A time_ns before the last event's is raised to it.
  */
 SLUICE_MUST_USE int ledger_decide(struct ledger *ledger, const struct ledger_request *request,
     uint64_t time_ns, struct event_buffer *event);
@@ -141,10 +154,12 @@ SLUICE_MUST_USE int ledger_decide_expired(struct ledger *ledger,
     const struct ledger_request *request, uint64_t time_ns, struct event_buffer *event);
 /* Brings the rows a request will touch into the cache; call for the whole burst first. */
 void ledger_prefetch(const struct ledger *ledger, const struct wire_request *request);
+void ledger_prefetch_terminal(const struct ledger *ledger, uint64_t terminal_id);
 
 /* Commands from control: make the event of one command (or one slice of it). */
 struct ledger_command {
-	uint16_t type; /* event_type: ACCOUNT_OPEN, MARKET_SET, RULES_SET, COMMAND_MARK, FREEZE, TICK */
+	uint16_t
+	    type; /* event_type: ACCOUNT_OPEN, MARKET_SET, RULES_SET, COMMAND_MARK, FREEZE, TICK */
 	uint16_t currency;
 	uint8_t flags;
 	uint64_t account_id;
@@ -154,18 +169,30 @@ struct ledger_command {
 	struct event_market market;
 	struct risk_rules rules;
 };
-/* Length of the event, 0 when there is nothing to do (done before), -EBUSY, -EINVAL. */
+/*
+ * Length of the event, 0 when there is nothing to do (done before), -EBUSY, -EINVAL.
+ * account_id: ACCOUNT_OPEN, ACCOUNT_FREEZE (flags: EVENT_FLAG_FROZEN). market_id, market:
+ * MARKET_SET. control_sequence: COMMAND_MARK, where it must follow the last one without a gap;
+ * otherwise only recorded (object_id of ACCOUNT_OPEN, ACCOUNT_FREEZE, RULES_SET).
+ */
 SLUICE_MUST_USE int ledger_decide_command(struct ledger *ledger,
     const struct ledger_command *command, uint64_t time_ns, struct event_buffer *event);
 
 /*
- * Applies one event. Total: any event decide() made applies. 0; -EBADMSG for an event that is
- * malformed or does not fit the state (damage: the caller stops); -ENOSPC when a table is full.
+ * Applies one event, wholly or not at all. Total: any event decide() made applies. 0; -EBADMSG for
+ * an event that is malformed or does not fit the state (damage: the caller stops); -ENOSPC when a
+ * table is full. `length` may be more than the event's own (its length field says).
+ *
+ * LSN: the shard's last + 1; or at or below the last, for replay over rows that may be older or
+ * newer than the event: then row parts are guarded one by one and the shard row stays. A jump is
+ * -EBADMSG.
  */
 SLUICE_MUST_USE int ledger_apply(struct ledger *ledger, const uint8_t *event, size_t length);
 
-/* Structural check of an event's bytes: lengths, type, counts, reserved bytes. 0 or -EBADMSG. */
+/* Structural check of an event's bytes: lengths, type, ranges, reserved bytes. 0 or -EBADMSG. */
 SLUICE_MUST_USE int event_check(const uint8_t *event, size_t room);
+/* The body of MARKET_SET: state, kind, counts, odds 0 (no price) or in range. 0 or -EINVAL. */
+SLUICE_MUST_USE int event_market_check(const struct event_market *market);
 
 /* Reads. NULL when there is no such row. */
 const struct account_row *ledger_account(const struct ledger *ledger, uint64_t account_id);
@@ -181,14 +208,27 @@ SLUICE_MUST_USE int ledger_bet(const struct ledger *ledger, uint64_t bet_id, str
 unsigned ledger_markets_since(const struct ledger *ledger, uint64_t since_version,
     const struct market_row_state **rows, unsigned max, int *more);
 
+/* accounts: of customers; system accounts are not counted. */
 struct ledger_totals {
 	uint64_t accounts, bets_open, bets, markets, terminals;
 };
 void ledger_totals(const struct ledger *ledger, struct ledger_totals *totals);
-/* Sum of all balances of one currency: zero at every LSN. Scans; for checks, not the packet path. */
+/* What counts against today's limit, of the account or terminal row with these two fields. */
+static inline int64_t ledger_staked_on(int64_t staked_today, uint32_t staked_day, uint32_t day)
+{
+	return staked_day >= day ? staked_today : 0;
+}
+/* Full potential payout in minor units; saturates just above LIMIT_PAYOUT_MAX. See README:
+ * rounding. */
+int64_t ledger_payout(int64_t stake, const uint32_t *odds, unsigned count);
+
+/* Sum of all balances of one currency: zero at every LSN. Scans; for checks, not the packet path.
+ */
 int64_t ledger_balance_sum(const struct ledger *ledger, uint16_t currency);
 
 uint64_t ledger_state_hash(struct ledger *ledger);
+/* The same from nothing: hashes every row. For checks; equal to ledger_state_hash. */
+uint64_t ledger_state_hash_full(const struct ledger *ledger);
 
 /* ---- For the store ---- */
 
@@ -211,8 +251,8 @@ SLUICE_MUST_USE int ledger_copy(struct ledger *to, const struct ledger *from);
 
 /*
  * Rows changed since they were last taken (track_checkpoint only). Takes up to `max` row numbers of
- * one table off the dirty list; a row changed again later is listed again. Returns the count. Row
- * numbers stay valid for the life of the ledger.
+ * one table off the dirty list, longest listed first; a row changed again later is listed again.
+ * Returns the count. Row numbers stay valid for the life of the ledger.
  */
 unsigned ledger_dirty_take(
     struct ledger *ledger, enum ledger_table table, uint32_t *rows, unsigned max);

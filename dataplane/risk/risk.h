@@ -43,23 +43,26 @@ struct risk_rules {
 	uint16_t deviation_z_tenths, deviation_observations;
 	uint16_t frequency_count, frequency_ratio_tenths;
 	uint8_t points_large, points_behaviour, points_odds;
-	uint8_t reserved[5];
+	uint8_t reserved[9]; /* fills the struct: rules are hashed and copied as bytes */
 };
+_Static_assert(sizeof(struct risk_rules) == 88, "no padding");
 
 /* Version 1: the defaults of the requirements (KRW, single 1,000,000, day 10,000,000, 60/80). */
 void risk_rules_default(struct risk_rules *rules);
 /* 0, or -EINVAL with *field set to the name of the first field out of range. */
 SLUICE_MUST_USE int risk_rules_check(const struct risk_rules *rules, const char **field);
 void risk_rules_encode(const struct risk_rules *rules, struct event_rules *out);
+/* 0; -EBADMSG for reserved bytes or a field out of range; *rules is untouched then. */
 SLUICE_MUST_USE int risk_rules_decode(const struct event_rules *in, struct risk_rules *rules);
 
 /* Per-account profile: fixed size inside the account row, decayed without scanning. */
 struct risk_profile {
-	uint64_t updated_ns;   /* time of the last observation */
-	uint64_t amount_mean;  /* exponentially weighted, minor units << 8 */
-	uint64_t amount_spread; /* exponentially weighted mean absolute deviation, minor units << 8 */
+	uint64_t updated_ns;  /* time of the last observation */
+	uint64_t amount_mean; /* exponentially weighted, minor units << 8 */
+	uint64_t
+	    amount_spread; /* exponentially weighted mean absolute deviation, minor units << 8 */
 	uint64_t amount_max;
-	uint64_t count_24h;    /* decayed counts, fixed point << 16 */
+	uint64_t count_24h; /* decayed counts, fixed point << 16 */
 	uint64_t count_7d;
 	uint64_t count_30d;
 	uint32_t observations; /* saturating */
@@ -77,6 +80,7 @@ struct risk_input {
 	int64_t payout;
 	uint32_t odds_product; /* combined odds in 1/1000, saturating */
 	uint8_t odds_differ;   /* a claimed price differs from the book */
+	uint16_t currency;     /* of the stake; amounts in rules apply to rules.currency only */
 };
 
 struct risk_result {

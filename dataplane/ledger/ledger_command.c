@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Events of control's commands. Each is done once: asking again finds nothing to do. */
+#include <errno.h>
+
+#include "dataplane/ledger/ledger_internal.h"
+
+static int command_write(const struct ledger *ledger, struct event_record *record, uint64_t time_ns,
+    const void *body, size_t body_length, struct event_buffer *event)
+{
+	const struct shard_row *shard = &ledger->shard;
+	size_t length = sizeof(*record) + body_length;
+
+	record->lsn = le64_make(shard->lsn + 1);
+	record->time_ns = le64_make(time_ns > shard->time_ns ? time_ns : shard->time_ns);
+	record->length = le16_make((uint16_t)length);
+	memcpy(event->bytes, record, sizeof(*record));
+	if (body_length > 0)
+		memcpy(event->bytes + sizeof(*record), body, body_length);
+	return (int)length;
+}
+
+static int account_open(
+    struct ledger *ledger, const struct ledger_command *command, struct event_record *record)
+{
+	uint64_t funding = ledger_system_account(SYSTEM_FUNDING, command->currency, 0);
+	uint32_t row;
+	uint32_t needed = 1;
+
+	if (command->account_id == 0 || command->account_id > LIMIT_ACCOUNT_ID_MAX ||
+	    command->currency == 0 || command->currency > 999 || command->amount < 0 ||
+	    command->amount > LIMIT_BALANCE_MAX)
+		return -EINVAL;
+	if (account_find(ledger, command->account_id) != ROW_NONE)
+		return 0;
+	if (command->amount > 0) {
+		row = account_find(ledger, funding);
+		if (row == ROW_NONE)
+			needed++;
+		else if (ledger->accounts[row].row.balance < command->amount - SYSTEM_BALANCE_MAX)
+			return -EBUSY;
+	}
+	if (!table_room(ledger, LEDGER_ACCOUNT, needed))
+		return -EBUSY;
+	record->account_id = le64_make(command->account_id);
+	record->amount = record->balance = le64s_make(command->amount);
+	record->currency = le16_make(command->currency);
+	record->object_id = le64_make(command->control_sequence);
+	return 1;
+}
+
+static int account_freeze(
+    struct ledger *ledger, const struct ledger_command *command, struct event_record *record)
+{
+	const struct account_row *account;
+	int freeze = (command->flags & EVENT_FLAG_FROZEN) != 0;
+
+	if (command->flags & ~EVENT_FLAG_FROZEN || command->account_id > LIMIT_ACCOUNT_ID_MAX)
+		return -EINVAL;
+	account = ledger_account(ledger, command->account_id);
+	if (account == NULL)
+		return -EINVAL;
+	if (freeze == ((account->flags & ACCOUNT_FROZEN) != 0))
+		return 0;
+	record->flags = command->flags;
+	record->account_id = le64_make(account->id);
+	record->prev_account_lsn = le64_make(account->lsn);
+	record->balance = le64s_make(account->balance);
+	record->currency = le16_make(account->currency);
+	record->object_id = le64_make(command->control_sequence);
+	return 1;
+}
+
+static int market_set(
+    struct ledger *ledger, const struct ledger_command *command, struct event_record *record)
+{
+	const struct market_row_state *market;
+
+	if (command->market_id == 0 || event_market_check(&command->market) != 0)
+		return -EINVAL;
+	market = ledger_market(ledger, command->market_id);
+	if (market != NULL && le64_get(command->market.version) <= market->version)
+		return 0;
+	if (market == NULL && !table_room(ledger, LEDGER_MARKET, 1))
+		return -EBUSY;
+	record->object_id = le64_make(command->market_id);
+	return 1;
+}
+
+static int rules_set(
+    struct ledger *ledger, const struct ledger_command *command, struct event_record *record)
+{
+	const char *field;
+
+	if (risk_rules_check(&command->rules, &field) != 0)
+		return -EINVAL;
+	if (command->rules.version <= ledger->shard.rules.version)
+		return 0;
+	record->object_id = le64_make(command->control_sequence);
+	record->rule_version = le32_make(command->rules.version);
+	return 1;
+}
+
+static int command_mark(
+    struct ledger *ledger, const struct ledger_command *command, struct event_record *record)
+{
+	if (command->control_sequence <= ledger->shard.control_sequence)
+		return 0;
+	if (command->control_sequence != ledger->shard.control_sequence + 1)
+		return -EINVAL;
+	record->object_id = le64_make(command->control_sequence);
+	return 1;
+}
+
+int ledger_decide_command(struct ledger *ledger, const struct ledger_command *command,
+    uint64_t time_ns, struct event_buffer *event)
+{
+	struct event_record record = {
+		.type = le16_make(command->type),
+		.code = le16_make(WIRE_CODE_OK),
+		.rule_version = le32_make(ledger->shard.rules.version),
+	};
+	struct event_rules rules;
+	const void *body = NULL;
+	size_t body_length = 0;
+	int todo;
+
+	switch (command->type) {
+	case EVENT_ACCOUNT_OPEN:
+		todo = account_open(ledger, command, &record);
+		break;
+	case EVENT_ACCOUNT_FREEZE:
+		todo = account_freeze(ledger, command, &record);
+		break;
+	case EVENT_MARKET_SET:
+		todo = market_set(ledger, command, &record);
+		body = &command->market;
+		body_length = sizeof(command->market);
+		break;
+	case EVENT_RULES_SET:
+		todo = rules_set(ledger, command, &record);
+		risk_rules_encode(&command->rules, &rules);
+		body = &rules;
+		body_length = sizeof(rules);
+		break;
+	case EVENT_COMMAND_MARK:
+		todo = command_mark(ledger, command, &record);
+		break;
+	case EVENT_TICK:
+		todo = 1;
+		break;
+	default:
+		todo = -EINVAL;
+		break;
+	}
+	if (todo <= 0)
+		return todo;
+	return command_write(ledger, &record, time_ns, body, body_length, event);
+}

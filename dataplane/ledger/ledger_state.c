@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reads, state hash, loading and copying. */
+#include <errno.h>
+
+#include "dataplane/ledger/ledger_internal.h"
+
+uint64_t ledger_system_account(enum system_account kind, uint16_t currency, uint64_t terminal_id)
+{
+	return SYSTEM_ACCOUNT_BIT | (uint64_t)kind << 56 | (uint64_t)currency << 40 |
+	       (terminal_id & 0xffffffffull);
+}
+
+const struct account_row *ledger_account(const struct ledger *ledger, uint64_t account_id)
+{
+	uint32_t row = account_find(ledger, account_id);
+
+	return row == ROW_NONE ? NULL : &ledger->accounts[row].row;
+}
+
+const struct terminal_row *ledger_terminal(const struct ledger *ledger, uint64_t terminal_id)
+{
+	uint32_t row = terminal_find(ledger, terminal_id);
+
+	return row == ROW_NONE ? NULL : &ledger->terminals[row].row;
+}
+
+const struct shard_row *ledger_shard(const struct ledger *ledger)
+{
+	return &ledger->shard;
+}
+
+const struct account_row *ledger_account_at(const struct ledger *ledger, uint32_t row)
+{
+	return &ledger->accounts[row].row;
+}
+
+const struct terminal_row *ledger_terminal_at(const struct ledger *ledger, uint32_t row)
+{
+	return &ledger->terminals[row].row;
+}
+
+uint32_t ledger_row_count(const struct ledger *ledger, enum ledger_table table)
+{
+	return ledger->tables[table].count;
+}
+
+void ledger_totals(const struct ledger *ledger, struct ledger_totals *totals)
+{
+	*totals = (struct ledger_totals){
+		.accounts = ledger->tables[LEDGER_ACCOUNT].count - ledger->system_count,
+		.bets_open = ledger->bets_open,
+		.bets = ledger->tables[LEDGER_BET].count,
+		.markets = ledger->tables[LEDGER_MARKET].count,
+		.terminals = ledger->tables[LEDGER_TERMINAL].count,
+	};
+}
+
+int64_t ledger_balance_sum(const struct ledger *ledger, uint16_t currency)
+{
+	__int128 sum = 0;
+
+	for (uint32_t i = 0; i < ledger->tables[LEDGER_ACCOUNT].count; i++) {
+		const struct account_row *row = &ledger->accounts[i].row;
+
+		if (row->currency == currency)
+			sum += row->balance;
+	}
+	/* A broken sum must not wrap to zero. */
+	return sum > INT64_MAX ? INT64_MAX : sum < INT64_MIN ? INT64_MIN : (int64_t)sum;
+}
+
+/* ---- New rows ---- */
+
+uint32_t ledger_account_create(
+    struct ledger *ledger, uint64_t id, uint16_t currency, uint16_t flags)
+{
+	uint32_t row = ledger_table_insert(ledger, LEDGER_ACCOUNT, id);
+	struct account_row *account = &ledger->accounts[row].row;
+
+	account->id = id;
+	account->currency = currency;
+	account->flags = flags;
+	if (flags & ACCOUNT_SYSTEM)
+		ledger->system_count++;
+	return row;
+}
+
+uint32_t ledger_terminal_create(struct ledger *ledger, uint64_t id)
+{
+	uint32_t row = ledger_table_insert(ledger, LEDGER_TERMINAL, id);
+
+	ledger->terminals[row].row.id = id;
+	return row;
+}
+
+/* ---- State hash ---- */
+
+static uint64_t account_hash(const struct ledger *ledger, uint32_t row)
+{
+	return XXH3_64bits(&ledger->accounts[row].row, sizeof(struct account_row));
+}
+
+static uint64_t market_hash(const struct ledger *ledger, uint32_t row)
+{
+	return XXH3_64bits(&ledger->markets[row].row, sizeof(struct market_row_state));
+}
+
+static uint64_t terminal_hash(const struct ledger *ledger, uint32_t row)
+{
+	return XXH3_64bits(&ledger->terminals[row].row, sizeof(struct terminal_row));
+}
+
+static uint64_t shard_hash(const struct ledger *ledger)
+{
+	return XXH3_64bits(&ledger->shard, sizeof(ledger->shard));
+}
+_Static_assert(sizeof(struct shard_row) == 4 * 8 + sizeof(struct risk_rules), "no padding");
+
+#define REHASH(table, meta_of, hash_of)                                                            \
+	do {                                                                                       \
+		struct ledger_table_core *core = &ledger->tables[table];                           \
+                                                                                                   \
+		for (uint32_t i = 0; i < core->hash_count; i++) {                                  \
+			uint32_t row = core->hash_list[i];                                         \
+			struct row_meta *meta = &ledger->meta_of;                                  \
+			uint64_t hash = hash_of(ledger, row);                                      \
+                                                                                                   \
+			ledger->hash_sum += hash - meta->hash;                                     \
+			meta->hash = hash;                                                         \
+			meta->listed &= ~(uint32_t)LISTED_HASH;                                    \
+		}                                                                                  \
+		core->hash_count = 0;                                                              \
+	} while (0)
+
+uint64_t ledger_state_hash(struct ledger *ledger)
+{
+	REHASH(LEDGER_ACCOUNT, accounts[row].meta, account_hash);
+	REHASH(LEDGER_BET, bet_meta[row], ledger_bet_hash);
+	REHASH(LEDGER_MARKET, markets[row].meta, market_hash);
+	REHASH(LEDGER_TERMINAL, terminals[row].meta, terminal_hash);
+	return ledger->hash_sum + shard_hash(ledger);
+}
+
+uint64_t ledger_state_hash_full(const struct ledger *ledger)
+{
+	uint64_t sum = shard_hash(ledger);
+
+	for (uint32_t i = 0; i < ledger->tables[LEDGER_ACCOUNT].count; i++)
+		sum += account_hash(ledger, i);
+	for (uint32_t i = 0; i < ledger->tables[LEDGER_BET].count; i++)
+		sum += ledger_bet_hash(ledger, i);
+	for (uint32_t i = 0; i < ledger->tables[LEDGER_MARKET].count; i++)
+		sum += market_hash(ledger, i);
+	for (uint32_t i = 0; i < ledger->tables[LEDGER_TERMINAL].count; i++)
+		sum += terminal_hash(ledger, i);
+	return sum;
+}
+
+/* ---- Loading: like a change, but the store has the row already ---- */
+
+static void row_loaded(
+    struct ledger *ledger, enum ledger_table table, uint32_t row, struct row_meta *meta)
+{
+	struct ledger_table_core *core = &ledger->tables[table];
+
+	meta->listed |= LISTED_HASH;
+	core->hash_list[core->hash_count++] = row;
+}
+
+int ledger_load_account(struct ledger *ledger, const struct account_row *row)
+{
+	uint32_t number;
+
+	if (account_find(ledger, row->id) != ROW_NONE)
+		return -EEXIST;
+	if (!table_room(ledger, LEDGER_ACCOUNT, 1))
+		return -ENOSPC;
+	number = ledger_account_create(ledger, row->id, row->currency, row->flags);
+	ledger->accounts[number].row = *row;
+	row_loaded(ledger, LEDGER_ACCOUNT, number, &ledger->accounts[number].meta);
+	return 0;
+}
+
+int ledger_load_bet(struct ledger *ledger, const struct bet_row *row)
+{
+	uint32_t number;
+
+	if (bet_find(ledger, row->id) != ROW_NONE)
+		return -EEXIST;
+	if (row->leg_count > LIMIT_BET_LEGS_MAX)
+		return -EINVAL;
+	if (!table_room(ledger, LEDGER_BET, 1))
+		return -ENOSPC;
+	number = ledger_bet_create(ledger, row);
+	row_loaded(ledger, LEDGER_BET, number, &ledger->bet_meta[number]);
+	return 0;
+}
+
+int ledger_load_market(struct ledger *ledger, const struct market_row_state *row)
+{
+	uint32_t number;
+
+	if (market_find(ledger, row->id) != ROW_NONE)
+		return -EEXIST;
+	if (row->selection_count > LIMIT_MARKET_SELECTIONS_MAX)
+		return -EINVAL;
+	if (!table_room(ledger, LEDGER_MARKET, 1))
+		return -ENOSPC;
+	number = ledger_table_insert(ledger, LEDGER_MARKET, row->id);
+	ledger->markets[number].row = *row;
+	ledger_market_order_set(ledger, number);
+	row_loaded(ledger, LEDGER_MARKET, number, &ledger->markets[number].meta);
+	return 0;
+}
+
+int ledger_load_terminal(struct ledger *ledger, const struct terminal_row *row)
+{
+	uint32_t number;
+
+	if (terminal_find(ledger, row->id) != ROW_NONE)
+		return -EEXIST;
+	if (!table_room(ledger, LEDGER_TERMINAL, 1))
+		return -ENOSPC;
+	number = ledger_terminal_create(ledger, row->id);
+	ledger->terminals[number].row = *row;
+	row_loaded(ledger, LEDGER_TERMINAL, number, &ledger->terminals[number].meta);
+	return 0;
+}
+
+void ledger_load_shard(struct ledger *ledger, const struct shard_row *row)
+{
+	ledger->shard = *row;
+}
+
+static int copy_rows(struct ledger *to, const struct ledger *from)
+{
+	int error = 0;
+
+	for (uint32_t i = 0; i < from->tables[LEDGER_ACCOUNT].count && error == 0; i++)
+		error = ledger_load_account(to, &from->accounts[i].row);
+	for (uint32_t i = 0; i < from->tables[LEDGER_BET].count && error == 0; i++) {
+		struct bet_row bet;
+
+		ledger_bet_at(from, i, &bet);
+		error = ledger_load_bet(to, &bet);
+	}
+	for (uint32_t i = 0; i < from->tables[LEDGER_MARKET].count && error == 0; i++)
+		error = ledger_load_market(to, &from->markets[i].row);
+	for (uint32_t i = 0; i < from->tables[LEDGER_TERMINAL].count && error == 0; i++)
+		error = ledger_load_terminal(to, &from->terminals[i].row);
+	return error;
+}
+
+int ledger_copy(struct ledger *to, const struct ledger *from)
+{
+	const struct market_row_state *first;
+	int more, error;
+
+	for (unsigned i = 0; i < LEDGER_TABLE_COUNT; i++) {
+		if (to->tables[i].count != 0)
+			return -EEXIST;
+	}
+	error = copy_rows(to, from);
+	if (error != 0)
+		return error;
+	ledger_load_shard(to, &from->shard);
+	/* What would otherwise be done at first use, on the packet path. */
+	(void)ledger_markets_since(to, 0, &first, 1, &more);
+	(void)ledger_state_hash(to);
+	return 0;
+}

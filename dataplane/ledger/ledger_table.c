@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Memory and index of the tables. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "dataplane/ledger/ledger_internal.h"
+
+#define HUGE_PAGE_FROM (8u << 20) /* smaller tables gain nothing from huge pages */
+
+/* Zeroed memory; address space only until touched. */
+static void *arena_map(struct ledger *ledger, size_t count, size_t size)
+{
+	size_t bytes = count * size;
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+	void *start;
+
+	if (ledger->arena_count == LEDGER_ARENAS_MAX)
+		return NULL;
+	start = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+	if (start == MAP_FAILED)
+		return NULL;
+	if (bytes >= HUGE_PAGE_FROM)
+		(void)madvise(start, bytes, MADV_HUGEPAGE); /* advice: works without */
+	if (ledger->config.populate)
+		(void)madvise(start, bytes, MADV_POPULATE_WRITE);
+	ledger->arenas[ledger->arena_count].start = start;
+	ledger->arenas[ledger->arena_count++].size = bytes;
+	return start;
+}
+
+static int table_create(struct ledger *ledger, enum ledger_table table, uint32_t capacity)
+{
+	struct ledger_table_core *core = &ledger->tables[table];
+	uint64_t entries = 16;
+
+	while (entries < 2ull * capacity)
+		entries *= 2;
+	core->capacity = capacity;
+	core->index_mask = entries - 1;
+	core->index = arena_map(ledger, entries, sizeof(*core->index));
+	core->hash_list = arena_map(ledger, capacity, sizeof(*core->hash_list));
+	if (core->index == NULL || core->hash_list == NULL)
+		return -ENOMEM;
+	if (ledger->config.track_checkpoint) {
+		core->dirty_ring = arena_map(ledger, capacity, sizeof(*core->dirty_ring));
+		if (core->dirty_ring == NULL)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int rows_create(struct ledger *ledger)
+{
+	const struct ledger_config *config = &ledger->config;
+	struct market_order *order = calloc(1, sizeof(*order));
+
+	ledger->market_order = order;
+	if (order == NULL)
+		return -ENOMEM;
+	ledger->accounts = arena_map(ledger, config->accounts_max, sizeof(*ledger->accounts));
+	ledger->bets = arena_map(ledger, config->bets_max, sizeof(*ledger->bets));
+	ledger->bet_meta = arena_map(ledger, config->bets_max, sizeof(*ledger->bet_meta));
+	ledger->bet_overflow = arena_map(ledger, config->bets_max, sizeof(*ledger->bet_overflow));
+	ledger->markets = arena_map(ledger, config->markets_max, sizeof(*ledger->markets));
+	ledger->terminals = arena_map(ledger, config->terminals_max, sizeof(*ledger->terminals));
+	order->capacity = config->markets_max < 4 ? 16 : config->markets_max * 4;
+	order->entries = arena_map(ledger, order->capacity, sizeof(*order->entries));
+	if (ledger->accounts == NULL || ledger->bets == NULL || ledger->bet_meta == NULL ||
+	    ledger->bet_overflow == NULL || ledger->markets == NULL || ledger->terminals == NULL ||
+	    order->entries == NULL)
+		return -ENOMEM;
+	return 0;
+}
+
+static int capacity_valid(uint32_t capacity)
+{
+	return capacity >= 1 && capacity <= LEDGER_TABLE_MAX;
+}
+
+struct ledger *ledger_create(const struct ledger_config *config)
+{
+	struct ledger *ledger;
+
+	if (!capacity_valid(config->accounts_max) || !capacity_valid(config->bets_max) ||
+	    !capacity_valid(config->terminals_max) || !capacity_valid(config->markets_max) ||
+	    config->markets_max > LEDGER_TABLE_MAX / 4)
+		return NULL;
+	ledger = calloc(1, sizeof(*ledger));
+	if (ledger == NULL)
+		return NULL;
+	ledger->config = *config;
+	risk_rules_default(&ledger->shard.rules);
+	if (rows_create(ledger) != 0 ||
+	    table_create(ledger, LEDGER_ACCOUNT, config->accounts_max) != 0 ||
+	    table_create(ledger, LEDGER_BET, config->bets_max) != 0 ||
+	    table_create(ledger, LEDGER_MARKET, config->markets_max) != 0 ||
+	    table_create(ledger, LEDGER_TERMINAL, config->terminals_max) != 0) {
+		ledger_free(ledger);
+		return NULL;
+	}
+	return ledger;
+}
+
+void ledger_free(struct ledger *ledger)
+{
+	if (ledger == NULL)
+		return;
+	for (unsigned i = 0; i < ledger->arena_count; i++)
+		munmap(ledger->arenas[i].start, ledger->arenas[i].size);
+	free(ledger->market_order);
+	free(ledger);
+}
+
+uint32_t ledger_table_insert(struct ledger *ledger, enum ledger_table table, uint64_t id)
+{
+	struct ledger_table_core *core = &ledger->tables[table];
+	uint32_t tag;
+	uint64_t at = index_start(table, id, &tag);
+
+	SLUICE_REQUIRE(core->count < core->capacity);
+	while (core->index[at & core->index_mask].row_plus_one != 0)
+		at++;
+	core->index[at & core->index_mask] =
+	    (struct index_entry){ .row_plus_one = ++core->count, .tag = tag };
+	return core->count - 1;
+}
+
+uint32_t ledger_dirty_count(const struct ledger *ledger, enum ledger_table table)
+{
+	return ledger->tables[table].dirty_count;
+}
+
+static struct row_meta *row_meta_of(struct ledger *ledger, enum ledger_table table, uint32_t row)
+{
+	switch (table) {
+	case LEDGER_ACCOUNT:
+		return &ledger->accounts[row].meta;
+	case LEDGER_BET:
+		return &ledger->bet_meta[row];
+	case LEDGER_MARKET:
+		return &ledger->markets[row].meta;
+	case LEDGER_TERMINAL:
+		return &ledger->terminals[row].meta;
+	case LEDGER_TABLE_COUNT:
+		break;
+	}
+	SLUICE_REQUIRE(!"no such table");
+	return NULL;
+}
+
+unsigned ledger_dirty_take(
+    struct ledger *ledger, enum ledger_table table, uint32_t *rows, unsigned max)
+{
+	struct ledger_table_core *core = &ledger->tables[table];
+	unsigned taken = 0;
+
+	while (taken < max && core->dirty_count > 0) {
+		uint32_t row = core->dirty_ring[core->dirty_head];
+
+		row_meta_of(ledger, table, row)->listed &= ~(uint32_t)LISTED_CHECKPOINT;
+		rows[taken++] = row;
+		core->dirty_count--;
+		if (++core->dirty_head == core->capacity)
+			core->dirty_head = 0;
+	}
+	return taken;
+}
