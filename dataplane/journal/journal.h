@@ -37,14 +37,15 @@ struct journal_batch_header {
 	struct le64 first_lsn;
 	struct le32 event_count;
 	struct le32 body_length;     /* bytes of events behind this header */
-	struct le64 time_ns;	     /* event time of the last event */
+	struct le64 time_ns;         /* event time of the last event */
 	struct le64 durable_through; /* last LSN known durable when the batch closed */
 	struct le64 control_sequence;
 	struct le64 state_hash; /* of the ledger after the last event */
-	struct le64 previous_checksum; /* header_checksum of the batch before; 0 for the first ever */
-	struct le64 body_checksum;     /* low 64 bits of XXH3-128 over the events */
+	struct le64
+	    previous_checksum;     /* header_checksum of the batch before; 0 for the first ever */
+	struct le64 body_checksum; /* low 64 bits of XXH3-128 over the events */
 	struct le64 body_checksum_high;
-	uint8_t reserved[8];
+	struct le64 segment_offset;  /* where in the segment this batch begins */
 	struct le64 header_checksum; /* low 64 bits of XXH3-128 over bytes 0..119 */
 };
 ASSERT_SIZE(struct journal_batch_header, 128);
@@ -53,16 +54,17 @@ ASSERT_OFFSET(struct journal_batch_header, first_lsn, 40);
 ASSERT_OFFSET(struct journal_batch_header, durable_through, 64);
 ASSERT_OFFSET(struct journal_batch_header, state_hash, 80);
 ASSERT_OFFSET(struct journal_batch_header, previous_checksum, 88);
+ASSERT_OFFSET(struct journal_batch_header, segment_offset, 112);
 ASSERT_OFFSET(struct journal_batch_header, header_checksum, 120);
 
 struct journal_config {
 	const char *directory; /* of this shard; created when missing */
 	uint32_t shard;
-	uint64_t segment_size;	 /* bytes, a multiple of 4,096 */
+	uint64_t segment_size;   /* bytes, a multiple of 4,096 */
 	uint32_t segments_ready; /* pre-written segments kept ahead */
-	uint32_t segments_max;	 /* quota: never more files than this */
-	uint32_t depth;		 /* writes in flight */
-	uint8_t allow_volatile;	 /* tests only: accept tmpfs and the like (no O_DIRECT) */
+	uint32_t segments_max;   /* quota: never more files than this */
+	uint32_t depth;          /* writes in flight */
+	uint8_t allow_volatile;  /* tests only: accept tmpfs and the like (no O_DIRECT) */
 };
 
 /* Where the next batch goes. */
@@ -82,7 +84,8 @@ struct journal_batch {
 };
 
 struct journal_reader;
-SLUICE_MUST_USE int journal_reader_open(struct journal_reader **out, const struct journal_config *config);
+SLUICE_MUST_USE int journal_reader_open(
+    struct journal_reader **out, const struct journal_config *config);
 /* Oldest and newest segment generations present. 0 or -ENOENT when there are none. */
 SLUICE_MUST_USE int journal_reader_range(
     const struct journal_reader *reader, uint64_t *oldest, uint64_t *newest);
@@ -102,13 +105,13 @@ void journal_reader_close(struct journal_reader *reader);
 
 struct journal_report {
 	struct journal_position end; /* where writing goes on */
-	uint64_t from_lsn;	     /* first LSN replayed */
+	uint64_t from_lsn;           /* first LSN replayed */
 	uint64_t events, batches, segments;
-	uint64_t floor_lsn;	/* A: everything up to here must be valid */
-	uint64_t cut_lsn;	/* last LSN kept */
-	uint64_t batches_discarded; /* valid batches after the cut */
+	uint64_t floor_lsn;                 /* A: everything up to here must be valid */
+	uint64_t cut_lsn;                   /* last LSN kept */
+	uint64_t batches_discarded;         /* valid batches after the cut */
 	uint64_t incarnation, boot_counter; /* the new boot counter, already durable */
-	uint64_t time_ns;	/* event time of the last event kept */
+	uint64_t time_ns;                   /* event time of the last event kept */
 	/* Damage only. */
 	uint64_t damage_generation, damage_offset, damage_lsn;
 	char damage[160]; /* what failed, for a person */
@@ -116,8 +119,8 @@ struct journal_report {
 
 /*
  * Scans from the batch that contains from_lsn, calls `apply` for each batch up to the cut, cuts the
- * tail (zeroes depth x 128 KiB behind it, DSYNC) and raises the boot counter durably. `floor_lsn` is
- * the highest LSN known durable from outside (store's applied LSN); headers' durable_through may
+ * tail (zeroes depth x 128 KiB behind it, DSYNC) and raises the boot counter durably. `floor_lsn`
+ * is the highest LSN known durable from outside (store's applied LSN); headers' durable_through may
  * raise it further. An empty directory is a new journal: generation 1, LSN 1.
  * 0; -EBADMSG: damage at or below the floor (see report); -EIO, -ENOSPC and others with report->
  * damage filled with what and where.
@@ -138,7 +141,8 @@ SLUICE_MUST_USE int journal_feed_create(
     struct journal_feed **out, uint32_t buffers, uint32_t depth);
 void journal_feed_free(struct journal_feed *feed);
 /* Store thread: next lent batch or 0; `*durable_lsn` is set in any case. */
-int journal_feed_take(struct journal_feed *feed, struct journal_batch *batch, uint64_t *durable_lsn);
+int journal_feed_take(
+    struct journal_feed *feed, struct journal_batch *batch, uint64_t *durable_lsn);
 /* Store thread: hands the batch of the last take back. */
 void journal_feed_return(struct journal_feed *feed);
 
@@ -157,7 +161,8 @@ void journal_keeper_free(struct journal_keeper *keeper);
 /* ---- Writer: worker thread only ---- */
 
 struct journal_writer;
-/* Call in the worker thread itself: the ring is SINGLE_ISSUER. `message` gets what and the remedy. */
+/* Call in the worker thread itself: the ring is SINGLE_ISSUER. `message` gets what and the remedy.
+ */
 SLUICE_MUST_USE int journal_writer_open(struct journal_writer **out,
     const struct journal_config *config, const struct journal_report *start,
     struct journal_feed *feed, struct journal_keeper *keeper, char *message, size_t message_size);
@@ -167,7 +172,8 @@ SLUICE_MUST_USE int journal_writer_open(struct journal_writer **out,
  */
 void *journal_writer_reserve(struct journal_writer *writer, size_t size);
 /* The event written there counts: its LSN must be the next one. */
-void journal_writer_append(struct journal_writer *writer, uint64_t lsn, uint64_t time_ns, size_t size);
+void journal_writer_append(
+    struct journal_writer *writer, uint64_t lsn, uint64_t time_ns, size_t size);
 /*
  * 1 when the open batch should be closed now by the group-commit rule: nothing in flight; or fewer
  * than depth in flight and >= 16 KiB; or at 128 KiB.
@@ -181,7 +187,8 @@ uint64_t journal_writer_poll(struct journal_writer *writer);
 /* 0, or the errno of the write that failed; nothing is durable after it. */
 int journal_writer_error(const struct journal_writer *writer);
 unsigned journal_writer_in_flight(const struct journal_writer *writer);
-/* Waits (enter with timeout) until a completion or `timeout_us`. For adaptive workers and shutdown. */
+/* Waits (enter with timeout) until a completion or `timeout_us`. For adaptive workers and shutdown.
+ */
 void journal_writer_wait(struct journal_writer *writer, unsigned timeout_us);
 
 struct journal_counters {
