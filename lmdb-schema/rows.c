@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lmdb-schema/rows.h"
+
+#include <errno.h>
+
+#define SYSTEM_BIT          (1ull << 63) /* account ids above LIMIT_ACCOUNT_ID_MAX */
+#define ACCOUNT_FLAGS_ALL   3u           /* account_flag of the ledger: FROZEN, SYSTEM */
+#define ACCOUNT_FLAG_SYSTEM 2u
+
+struct record_header record_header_make(enum record_kind kind, size_t size)
+{
+	return (struct record_header){
+		.size = le16_make((uint16_t)size),
+		.kind = (uint8_t)kind,
+		.version = RECORD_VERSION,
+	};
+}
+
+/* Kind, version, reserved bytes, and that the size in the header is the size there is. */
+static int header_fits(struct db_bytes bytes, enum record_kind kind, size_t size_min)
+{
+	struct record_header header;
+
+	if (bytes.size < size_min)
+		return 0;
+	memcpy(&header, bytes.data, sizeof(header));
+	return header.kind == kind && header.version == RECORD_VERSION &&
+	       le16_get(header.size) == bytes.size &&
+	       bytes_all_zero(header.reserved, sizeof(header.reserved));
+}
+
+static int money_fits(int64_t amount, int64_t low, int64_t high)
+{
+	return amount >= low && amount <= high;
+}
+
+static int profile_fits(const struct record_profile *profile)
+{
+	return profile->profile_score <= 100 &&
+	       bytes_all_zero(profile->reserved, sizeof(profile->reserved)) &&
+	       bytes_all_zero(profile->reserved_slots, sizeof(profile->reserved_slots));
+}
+
+int record_account_read(struct db_bytes bytes, struct record_account *out)
+{
+	struct record_account record;
+	uint64_t id;
+	uint16_t flags;
+	int system;
+
+	if (!header_fits(bytes, RECORD_ACCOUNT, sizeof(record)) || bytes.size != sizeof(record))
+		return -EBADMSG;
+	memcpy(&record, bytes.data, sizeof(record));
+	id = le64_get(record.id);
+	flags = le16_get(record.flags);
+	system = (id & SYSTEM_BIT) != 0;
+	if (id == 0 || le64_get(record.lsn) == 0 || (flags & ~ACCOUNT_FLAGS_ALL) != 0 ||
+	    ((flags & ACCOUNT_FLAG_SYSTEM) != 0) != system ||
+	    !bytes_all_zero(record.reserved, sizeof(record.reserved)))
+		return -EBADMSG;
+	/* System accounts are sums over many customers: any balance may be right. */
+	if (!system && !money_fits(le64s_get(record.balance), 0, LIMIT_BALANCE_MAX))
+		return -EBADMSG;
+	if (le64s_get(record.staked_today) < 0 || !profile_fits(&record.profile))
+		return -EBADMSG;
+	*out = record;
+	return 0;
+}
+
+int record_bet_read(struct db_bytes bytes, struct record_bet_full *out)
+{
+	struct record_bet_full record = { 0 };
+	const struct record_bet *bet = &record.bet;
+	size_t legs_size;
+
+	if (!header_fits(bytes, RECORD_BET, sizeof(record.bet)) || bytes.size > sizeof(record))
+		return -EBADMSG;
+	memcpy(&record, bytes.data, bytes.size);
+	legs_size = bet->leg_count * sizeof(struct event_leg);
+	if (bet->leg_count == 0 || bet->leg_count > LIMIT_BET_LEGS_MAX ||
+	    bytes.size != sizeof(record.bet) + legs_size)
+		return -EBADMSG;
+	if (le64_get(bet->id) == 0 || le64_get(bet->lsn) == 0 || le64_get(bet->account_id) == 0 ||
+	    le64_get(bet->account_id) > LIMIT_ACCOUNT_ID_MAX ||
+	    le64_get(bet->terminal_id) > LIMIT_TERMINAL_ID_MAX ||
+	    (bet->state != BET_OPEN && bet->state != BET_CANCELLED) ||
+	    !bytes_all_zero(bet->reserved, sizeof(bet->reserved)))
+		return -EBADMSG;
+	if (!money_fits(le64s_get(bet->stake), 1, LIMIT_STAKE_MAX) ||
+	    !money_fits(le64s_get(bet->payout), 0, LIMIT_PAYOUT_MAX))
+		return -EBADMSG;
+	for (unsigned i = 0; i < bet->leg_count; i++) {
+		const struct event_leg *leg = &record.legs[i];
+
+		if (le64_get(leg->market_id) == 0 ||
+		    le16_get(leg->selection) >= LIMIT_MARKET_SELECTIONS_MAX ||
+		    le32_get(leg->odds) < LIMIT_ODDS_MIN || le32_get(leg->odds) > LIMIT_ODDS_MAX ||
+		    !bytes_all_zero(leg->reserved, sizeof(leg->reserved)))
+			return -EBADMSG;
+	}
+	*out = record;
+	return 0;
+}
+
+int record_market_read(struct db_bytes bytes, struct record_market *out)
+{
+	struct record_market record;
+	const struct event_market *market = &record.market;
+
+	if (!header_fits(bytes, RECORD_MARKET, sizeof(record)) || bytes.size != sizeof(record))
+		return -EBADMSG;
+	memcpy(&record, bytes.data, sizeof(record));
+	if (le64_get(record.id) == 0 || le64_get(record.lsn) == 0 ||
+	    market->state < MARKET_BEFORE || market->state > MARKET_CLOSED || market->kind == 0 ||
+	    market->selection_count == 0 || market->selection_count > LIMIT_MARKET_SELECTIONS_MAX ||
+	    !bytes_all_zero(market->reserved, sizeof(market->reserved)))
+		return -EBADMSG;
+	for (unsigned i = market->selection_count; i < LIMIT_MARKET_SELECTIONS_MAX; i++)
+		if (le32_get(market->odds[i]) != 0)
+			return -EBADMSG;
+	*out = record;
+	return 0;
+}
+
+int record_terminal_read(struct db_bytes bytes, struct record_terminal *out)
+{
+	struct record_terminal record;
+
+	if (!header_fits(bytes, RECORD_TERMINAL, sizeof(record)) || bytes.size != sizeof(record))
+		return -EBADMSG;
+	memcpy(&record, bytes.data, sizeof(record));
+	if (le64_get(record.id) == 0 || le64_get(record.id) > LIMIT_TERMINAL_ID_MAX ||
+	    le64_get(record.lsn) == 0 || le64s_get(record.staked_today) < 0 ||
+	    !bytes_all_zero(record.reserved, sizeof(record.reserved)))
+		return -EBADMSG;
+	*out = record;
+	return 0;
+}
+
+int record_identity_read(struct db_bytes bytes, struct record_identity *out)
+{
+	struct record_identity record;
+	uint16_t count;
+
+	if (!header_fits(bytes, RECORD_IDENTITY, sizeof(record)) || bytes.size != sizeof(record))
+		return -EBADMSG;
+	memcpy(&record, bytes.data, sizeof(record));
+	count = le16_get(record.shard_count);
+	if (count == 0 || count > LIMIT_SHARDS || le16_get(record.shard) >= count ||
+	    !bytes_all_zero(record.reserved, sizeof(record.reserved)))
+		return -EBADMSG;
+	for (unsigned i = 0; i < LIMIT_BUCKETS; i++)
+		if (record.bucket_shard[i] >= count)
+			return -EBADMSG;
+	*out = record;
+	return 0;
+}
+
+int record_checkpoint_read(struct db_bytes bytes, struct record_checkpoint *out)
+{
+	struct record_checkpoint record;
+
+	if (!header_fits(bytes, RECORD_CHECKPOINT, sizeof(record)) || bytes.size != sizeof(record))
+		return -EBADMSG;
+	memcpy(&record, bytes.data, sizeof(record));
+	if (record.clean > 1 || record.has_rules > 1 ||
+	    le64_get(record.log_lsn) < le64_get(record.begin_lsn) ||
+	    !bytes_all_zero(record.reserved, sizeof(record.reserved)) ||
+	    (!record.has_rules && !bytes_all_zero(&record.rules, sizeof(record.rules))))
+		return -EBADMSG;
+	*out = record;
+	return 0;
+}

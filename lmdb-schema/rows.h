@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rows as they lie in LMDB: little-endian, fixed layouts, each with its own kind, version and size
+ * in front. Keys are the rows' ids, big-endian (db.h). A row carries the LSN of the last event that
+ * changed it, so that replay over a fuzzy checkpoint changes it only by newer events.
+ *
+ * record_*_read are the only way from bytes to a record: they check size, kind, version, reserved
+ * bytes and ranges, and take any bytes whatever (fuzz target). What they accept can be loaded.
+ */
+#ifndef SLUICE_LMDB_SCHEMA_ROWS_H
+#define SLUICE_LMDB_SCHEMA_ROWS_H
+
+#include "lmdb-schema/db.h"
+#include "lmdb-schema/event.h"
+#include "wire/bytes.h"
+#include "wire/limits.h"
+
+enum record_kind {
+	RECORD_ACCOUNT = 1,
+	RECORD_BET = 2,
+	RECORD_MARKET = 3,
+	RECORD_TERMINAL = 4,
+	RECORD_IDENTITY = 5,
+	RECORD_CHECKPOINT = 6,
+};
+
+#define RECORD_VERSION 1
+
+struct record_header {
+	struct le16 size; /* of the whole record */
+	uint8_t kind;     /* record_kind */
+	uint8_t version;  /* of this kind's layout, from 1 */
+	uint8_t reserved[4];
+};
+ASSERT_SIZE(struct record_header, 8);
+
+struct record_profile {
+	struct le64 updated_ns;
+	struct le64 amount_mean; /* minor units << 8 */
+	struct le64 amount_spread;
+	struct le64 amount_max;
+	struct le64 count_24h; /* << 16 */
+	struct le64 count_7d;
+	struct le64 count_30d;
+	struct le32 observations;
+	struct le32 cancels;
+	struct le64 first_ns;
+	uint8_t profile_score; /* 0..100 */
+	uint8_t reserved[7];
+	uint8_t reserved_slots[48];
+};
+ASSERT_SIZE(struct record_profile, 128);
+ASSERT_OFFSET(struct record_profile, count_24h, 32);
+ASSERT_OFFSET(struct record_profile, observations, 56);
+ASSERT_OFFSET(struct record_profile, profile_score, 72);
+ASSERT_OFFSET(struct record_profile, reserved_slots, 80);
+
+struct record_account {
+	struct record_header header;
+	struct le64 id;
+	struct le64 lsn;
+	struct le64s balance;
+	struct le64s staked_today;
+	struct le32 staked_day;
+	struct le16 currency;
+	struct le16 flags; /* account_flag */
+	uint8_t reserved[8];
+	struct record_profile profile;
+};
+ASSERT_SIZE(struct record_account, 184);
+ASSERT_OFFSET(struct record_account, balance, 24);
+ASSERT_OFFSET(struct record_account, currency, 44);
+ASSERT_OFFSET(struct record_account, profile, 56);
+
+struct record_bet { /* followed by leg_count event_leg */
+	struct record_header header;
+	struct le64 id;
+	struct le64 lsn;
+	struct le64 account_id;
+	struct le64 terminal_id;
+	struct le64s stake;
+	struct le64s payout;
+	struct le64 placed_at_ns;
+	struct le16 currency;
+	uint8_t state; /* bet_state */
+	uint8_t leg_count;
+	uint8_t reserved[4];
+};
+ASSERT_SIZE(struct record_bet, 72);
+ASSERT_OFFSET(struct record_bet, stake, 40);
+ASSERT_OFFSET(struct record_bet, currency, 64);
+
+struct record_bet_full {
+	struct record_bet bet;
+	struct event_leg legs[LIMIT_BET_LEGS_MAX];
+};
+ASSERT_SIZE(struct record_bet_full, 232);
+
+struct record_market {
+	struct record_header header;
+	struct le64 id;
+	struct le64 lsn;
+	struct event_market market;
+};
+ASSERT_SIZE(struct record_market, 120);
+ASSERT_OFFSET(struct record_market, market, 24);
+
+struct record_terminal {
+	struct record_header header;
+	struct le64 id;
+	struct le64 lsn;
+	struct le64 highest_request_id;
+	struct le64s staked_today;
+	struct le32 staked_day;
+	uint8_t reserved[4];
+};
+ASSERT_SIZE(struct record_terminal, 48);
+ASSERT_OFFSET(struct record_terminal, staked_today, 32);
+
+/* Which part of which deployment this is. Written once; re-sharding writes another. */
+struct record_identity {
+	struct record_header header;
+	struct le16 shard;
+	struct le16 shard_count;
+	uint8_t reserved[4];
+	uint8_t bucket_shard[LIMIT_BUCKETS];
+};
+ASSERT_SIZE(struct record_identity, 16 + LIMIT_BUCKETS);
+ASSERT_OFFSET(struct record_identity, bucket_shard, 16);
+
+/*
+ * The checkpoint: all events up to begin_lsn are in the rows wholly; rows may hold newer ones in
+ * part. shard_* and rules are the shard row as of begin_lsn.
+ */
+struct record_checkpoint {
+	struct record_header header;
+	struct le64 begin_lsn;
+	struct le64 log_lsn; /* the log held this much when the checkpoint was written */
+	struct le64 incarnation;
+	struct le64 boot_counter;
+	struct le64 time_ns;
+	struct le64 bet_counter;
+	struct le64 control_sequence;
+	uint8_t clean;     /* 1: written by an orderly stop, nothing came after it */
+	uint8_t has_rules; /* 0: no rules yet, all of `rules` zero */
+	uint8_t reserved[6];
+	struct event_rules rules;
+};
+ASSERT_SIZE(struct record_checkpoint, 160);
+ASSERT_OFFSET(struct record_checkpoint, begin_lsn, 8);
+ASSERT_OFFSET(struct record_checkpoint, clean, 64);
+ASSERT_OFFSET(struct record_checkpoint, rules, 72);
+
+struct record_header record_header_make(enum record_kind kind, size_t size);
+
+/* 0, or -EBADMSG with nothing written. */
+SLUICE_MUST_USE int record_account_read(struct db_bytes bytes, struct record_account *out);
+SLUICE_MUST_USE int record_bet_read(struct db_bytes bytes, struct record_bet_full *out);
+SLUICE_MUST_USE int record_market_read(struct db_bytes bytes, struct record_market *out);
+SLUICE_MUST_USE int record_terminal_read(struct db_bytes bytes, struct record_terminal *out);
+SLUICE_MUST_USE int record_identity_read(struct db_bytes bytes, struct record_identity *out);
+SLUICE_MUST_USE int record_checkpoint_read(struct db_bytes bytes, struct record_checkpoint *out);
+
+#endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lmdb-schema/schema.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *const row_tables[SCHEMA_ROW_TABLE_COUNT] = {
+#define SCHEMA_ROW_TABLE_TEXT(name, text) [SCHEMA_##name] = text,
+	SCHEMA_ROW_TABLES(SCHEMA_ROW_TABLE_TEXT)
+#undef SCHEMA_ROW_TABLE_TEXT
+};
+
+static const char *const log_tables[SCHEMA_LOG_TABLE_COUNT] = {
+	[SCHEMA_BLOCK] = "block",
+	[SCHEMA_REQUEST] = "request",
+};
+
+int schema_rows_open(struct db_env **out, const char *directory, int read_only)
+{
+	char path[PATH_MAX];
+	struct db_options options = {
+		.directory = path,
+		.tables = row_tables,
+		.table_count = SCHEMA_ROW_TABLE_COUNT,
+		.map_size = SCHEMA_ROWS_MAP_SIZE,
+		.read_only = read_only != 0,
+	};
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/rows", directory) >= sizeof(path))
+		return -ENAMETOOLONG;
+	return db_env_open(out, &options);
+}
+
+static int log_path(
+    char *path, size_t size, const char *directory, uint64_t first_lsn, const char *file)
+{
+	int length = snprintf(
+	    path, size, "%s/log-%016llx%s", directory, (unsigned long long)first_lsn, file);
+
+	return length < 0 || (size_t)length >= size ? -ENAMETOOLONG : 0;
+}
+
+int schema_log_open(struct db_env **out, const char *directory, uint64_t first_lsn, int read_only)
+{
+	char path[PATH_MAX];
+	struct db_options options = {
+		.directory = path,
+		.tables = log_tables,
+		.table_count = SCHEMA_LOG_TABLE_COUNT,
+		.map_size = SCHEMA_LOG_MAP_SIZE,
+		.read_only = read_only != 0,
+	};
+	int error = log_path(path, sizeof(path), directory, first_lsn, "");
+
+	return error != 0 ? error : db_env_open(out, &options);
+}
+
+static int name_first_lsn(const char *name, uint64_t *first_lsn)
+{
+	uint64_t value = 0;
+
+	if (strncmp(name, "log-", 4) != 0 || strlen(name) != 20)
+		return 0;
+	for (const char *c = name + 4; *c != '\0'; c++) {
+		static const char digits[] = "0123456789abcdef";
+		const char *digit = strchr(digits, *c);
+
+		if (digit == NULL)
+			return 0;
+		value = value << 4 | (uint64_t)(digit - digits);
+	}
+	*first_lsn = value;
+	return value != 0;
+}
+
+static int compare_lsns(const void *a, const void *b)
+{
+	uint64_t x, y;
+
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
+	return (x > y) - (x < y);
+}
+
+static int has_data(const char *directory, uint64_t first_lsn)
+{
+	char path[PATH_MAX];
+	struct stat status;
+
+	return log_path(path, sizeof(path), directory, first_lsn, "/data.mdb") == 0 &&
+	       stat(path, &status) == 0;
+}
+
+int schema_log_list(const char *directory, uint64_t **first_lsns)
+{
+	DIR *stream = opendir(directory);
+	uint64_t *list = NULL;
+	size_t count = 0, kept = 0;
+	struct dirent *entry;
+
+	if (stream == NULL)
+		return -errno;
+	while ((entry = readdir(stream)) != NULL) {
+		uint64_t first_lsn, *grown;
+
+		if (!name_first_lsn(entry->d_name, &first_lsn))
+			continue;
+		grown = realloc(list, (count + 1) * sizeof(*list));
+		if (grown == NULL) {
+			free(list);
+			closedir(stream);
+			return -ENOMEM;
+		}
+		list = grown;
+		list[count++] = first_lsn;
+	}
+	closedir(stream);
+	if (count > 0)
+		qsort(list, count, sizeof(*list), compare_lsns);
+	for (size_t i = 0; i < count; i++)
+		if (i + 1 == count || has_data(directory, list[i]))
+			list[kept++] = list[i];
+	*first_lsns = list;
+	return (int)kept;
+}
+
+int schema_log_remove(const char *directory, uint64_t first_lsn)
+{
+	static const char *const files[] = { "/data.mdb", "/lock.mdb", "" };
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(files); i++) {
+		int error = log_path(path, sizeof(path), directory, first_lsn, files[i]);
+
+		if (error != 0)
+			return error;
+		if ((files[i][0] == '\0' ? rmdir(path) : unlink(path)) != 0 && errno != ENOENT)
+			return -errno;
+	}
+	return 0;
+}
+
+static struct db_bytes text_key(const char *text)
+{
+	return (struct db_bytes){ text, strlen(text) };
+}
+
+int schema_version_read(struct db_txn *txn, uint32_t *version)
+{
+	struct db_bytes value;
+	struct le32 field;
+	int error = db_get(txn, SCHEMA_META, text_key("version"), &value);
+
+	if (error != 0)
+		return error;
+	if (value.size != sizeof(field))
+		return -EBADMSG;
+	memcpy(&field, value.data, sizeof(field));
+	*version = le32_get(field);
+	if (*version == 0)
+		return -EBADMSG;
+	return *version > SCHEMA_VERSION ? -EPROTO : 0;
+}
+
+int schema_version_write(struct db_txn *txn)
+{
+	struct le32 field = le32_make(SCHEMA_VERSION);
+
+	return db_put(
+	    txn, SCHEMA_META, text_key("version"), (struct db_bytes){ &field, sizeof(field) });
+}
+
+int schema_identity_read(struct db_txn *txn, struct record_identity *identity)
+{
+	struct db_bytes value;
+	int error = db_get(txn, SCHEMA_META, text_key("identity"), &value);
+
+	return error != 0 ? error : record_identity_read(value, identity);
+}
+
+int schema_identity_write(struct db_txn *txn, const struct record_identity *identity)
+{
+	return db_put(txn, SCHEMA_META, text_key("identity"),
+	    (struct db_bytes){ identity, sizeof(*identity) });
+}
+
+int schema_checkpoint_read(struct db_txn *txn, struct record_checkpoint *checkpoint)
+{
+	struct db_bytes value;
+	int error = db_get(txn, SCHEMA_META, text_key("checkpoint"), &value);
+
+	return error != 0 ? error : record_checkpoint_read(value, checkpoint);
+}
+
+int schema_checkpoint_write(struct db_txn *txn, const struct record_checkpoint *checkpoint)
+{
+	return db_put(txn, SCHEMA_META, text_key("checkpoint"),
+	    (struct db_bytes){ checkpoint, sizeof(*checkpoint) });
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tables, their numbers and the schema version. A shard's directory holds
+ *
+ *   journal/        segment files (dataplane/journal)
+ *   rows/           environment: state at the last checkpoint, tables below
+ *   log-<16 hex>/   environments: all events, one after the other; the name is the first LSN
+ *
+ * Numbers are for ever: a table that goes away leaves its number unused.
+ */
+#ifndef SLUICE_LMDB_SCHEMA_SCHEMA_H
+#define SLUICE_LMDB_SCHEMA_SCHEMA_H
+
+#include "lmdb-schema/db.h"
+#include "lmdb-schema/rows.h"
+
+#define SCHEMA_VERSION 1
+
+/* Rows environment. X(NAME, name). */
+#define SCHEMA_ROW_TABLES(X)                                                                       \
+	X(META, "meta")                                                                            \
+	X(ACCOUNT, "account")                                                                      \
+	X(BET, "bet")                                                                              \
+	X(MARKET, "market")                                                                        \
+	X(TERMINAL, "terminal")
+
+enum schema_row_table {
+#define SCHEMA_ROW_TABLE_ENUM(name, text) SCHEMA_##name,
+	SCHEMA_ROW_TABLES(SCHEMA_ROW_TABLE_ENUM)
+#undef SCHEMA_ROW_TABLE_ENUM
+	    SCHEMA_ROW_TABLE_COUNT,
+	/* Reserved for what is to come; not created yet. */
+	SCHEMA_EVENT = 5,
+	SCHEMA_SPRINKLE = 6,
+	SCHEMA_LEASE = 7,
+	SCHEMA_TRANSIT = 8,
+	SCHEMA_COMMAND = 9,
+};
+
+/* Log environment. */
+enum schema_log_table {
+	SCHEMA_BLOCK = 0,   /* first LSN -> log_block_header, events */
+	SCHEMA_REQUEST = 1, /* (terminal, request id >> 8) -> newest LSN in this environment */
+	SCHEMA_LOG_TABLE_COUNT,
+};
+
+/* Map sizes to begin with; a full map doubles (db_write, db_env_reserve). */
+#define SCHEMA_ROWS_MAP_SIZE (256ull << 20)
+#define SCHEMA_LOG_MAP_SIZE  (64ull << 20)
+
+/* Opens the rows environment of `directory`/rows. No version check: see schema_meta_*. */
+SLUICE_MUST_USE int schema_rows_open(struct db_env **out, const char *directory, int read_only);
+/* Opens `directory`/log-<first_lsn>. */
+SLUICE_MUST_USE int schema_log_open(
+    struct db_env **out, const char *directory, uint64_t first_lsn, int read_only);
+/*
+ * First LSNs of the log environments, ascending, in an array of the caller's to free(). An
+ * environment whose data file is gone (retirement cut short) is left out unless it is the newest.
+ * Their number, or -errno.
+ */
+SLUICE_MUST_USE int schema_log_list(const char *directory, uint64_t **first_lsns);
+/* Unlinks an environment that nobody will open again. 0 or -errno. */
+SLUICE_MUST_USE int schema_log_remove(const char *directory, uint64_t first_lsn);
+
+/*
+ * meta: "version" -> le32, alone, so that any later layout can be recognised; "identity" ->
+ * record_identity; "checkpoint" -> record_checkpoint.
+ * Version: 0; -ENOENT a new environment; -EPROTO newer than SCHEMA_VERSION; -EBADMSG.
+ */
+SLUICE_MUST_USE int schema_version_read(struct db_txn *txn, uint32_t *version);
+SLUICE_MUST_USE int schema_version_write(struct db_txn *txn);
+SLUICE_MUST_USE int schema_identity_read(struct db_txn *txn, struct record_identity *identity);
+SLUICE_MUST_USE int schema_identity_write(
+    struct db_txn *txn, const struct record_identity *identity);
+SLUICE_MUST_USE int schema_checkpoint_read(
+    struct db_txn *txn, struct record_checkpoint *checkpoint);
+SLUICE_MUST_USE int schema_checkpoint_write(
+    struct db_txn *txn, const struct record_checkpoint *checkpoint);
+
+#endif
