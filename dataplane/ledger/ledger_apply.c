@@ -54,10 +54,12 @@ static int plan_account(const struct ledger *ledger, struct plan *plan)
 		return 0;
 	plan->account = account_find(ledger, plan->account_id);
 	if (plan->account == ROW_NONE) {
-		/* A refusal about an account this shard does not have. */
+		/* Else only a refusal, about an account this shard does not have. */
 		if (plan->type != EVENT_ACCOUNT_OPEN)
-			return plan->done || le64_get(plan->record.prev_account_lsn) != 0 ? -EBADMSG
-			                                                                  : 0;
+			return plan->done || le64_get(plan->record.prev_account_lsn) != 0 ||
+			               le64s_get(plan->record.balance) != 0
+			           ? -EBADMSG
+			           : 0;
 		plan->account_due = 1;
 		return 0;
 	}
