@@ -14,7 +14,7 @@
 #include "wire/codes.h"
 #include "wire/messages.h"
 
-/* Legs of a bet in host order. */
+/* Legs of a bet in host order. The decoder zeroes the padding. */
 struct wire_leg {
 	uint64_t market_id;
 	uint32_t odds;

@@ -81,10 +81,13 @@ static uint16_t decode_place_bet(
 	request->place_bet.odds_policy = in.odds_policy;
 	request->place_bet.leg_count = in.leg_count;
 	for (unsigned i = 0; i < in.leg_count; i++) {
+		struct wire_leg *out = &request->place_bet.legs[i];
+
 		memcpy(&leg, legs + i * sizeof(leg), sizeof(leg));
-		request->place_bet.legs[i].market_id = le64_get(leg.market_id);
-		request->place_bet.legs[i].odds = le32_get(leg.odds);
-		request->place_bet.legs[i].selection = le16_get(leg.selection);
+		memset(out, 0, sizeof(*out)); /* padding too: rows of legs are hashed as bytes */
+		out->market_id = le64_get(leg.market_id);
+		out->odds = le32_get(leg.odds);
+		out->selection = le16_get(leg.selection);
 	}
 	return WIRE_CODE_OK;
 }
