@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests: every check of every template by tables, round trips, and the body hash. */
+#include "tests/test.h"
+
+#include <errno.h>
+
+#include "wire/codec.h"
+#include "wire/ids.h"
+
+static void random_bytes(uint64_t *random, void *out, size_t size)
+{
+	uint8_t *bytes = out;
+
+	for (size_t i = 0; i < size; i++)
+		bytes[i] = (uint8_t)test_random(random);
+}
+
+static const uint16_t templates[] = { WIRE_HELLO, WIRE_HEARTBEAT, WIRE_PLACE_BET, WIRE_BET_STATUS,
+	WIRE_CANCEL_BET, WIRE_BALANCE, WIRE_DEPOSIT, WIRE_MARKET_QUERY };
+
+/* A valid request with random contents. */
+static void request_random(uint64_t *random, uint16_t template_id, struct wire_request *request)
+{
+	memset(request, 0, sizeof(*request));
+	request->template_id = template_id;
+	request->request_id = test_random(random) | 1;
+	request->flags = test_random(random) & 1 ? MESSAGE_FLAG_RETRANSMISSION : 0;
+	switch (template_id) {
+	case WIRE_HELLO:
+		random_bytes(random, &request->hello, sizeof(request->hello));
+		break;
+	case WIRE_HEARTBEAT:
+		random_bytes(random, &request->heartbeat, sizeof(request->heartbeat));
+		request->heartbeat.state &= HEARTBEAT_STATE_ALL;
+		request->heartbeat.battery_percent %= 101;
+		break;
+	case WIRE_PLACE_BET:
+		random_bytes(random, &request->place_bet, sizeof(request->place_bet));
+		request->place_bet.account_id = (request->place_bet.account_id >> 1) | 1;
+		request->place_bet.odds_policy &= 1;
+		request->place_bet.leg_count = (uint8_t)(1 + request->place_bet.leg_count % 10);
+		break;
+	case WIRE_BET_STATUS:
+		random_bytes(random, &request->bet_status, sizeof(request->bet_status));
+		break;
+	case WIRE_CANCEL_BET:
+		random_bytes(random, &request->cancel_bet, sizeof(request->cancel_bet));
+		break;
+	case WIRE_BALANCE:
+		request->balance.account_id = (test_random(random) >> 1) | 1;
+		break;
+	case WIRE_DEPOSIT:
+		random_bytes(random, &request->deposit, sizeof(request->deposit));
+		request->deposit.account_id = (request->deposit.account_id >> 1) | 1;
+		break;
+	default:
+		random_bytes(random, &request->market_query, sizeof(request->market_query));
+		break;
+	}
+}
+
+/* A valid message of one leg where there are legs. Returns its size. */
+static size_t message_valid(uint16_t template_id, uint8_t *message)
+{
+	struct wire_request request;
+	uint64_t random = 7;
+	int size;
+
+	request_random(&random, template_id, &request);
+	request.flags = 0;
+	if (template_id == WIRE_PLACE_BET)
+		request.place_bet.leg_count = 1;
+	size = wire_request_encode(&request, message, LIMIT_MESSAGE_SIZE_MAX);
+	assert_true(size > 0);
+	return (size_t)size;
+}
+
+static uint16_t decode_code(const uint8_t *message, size_t size)
+{
+	struct wire_request request;
+
+	return wire_request_decode(message, size, &request);
+}
+
+/* Sets both length fields to what a message of these sizes would say. */
+static void lengths_set(uint8_t *message, size_t total, size_t block)
+{
+	struct message_header header;
+
+	memcpy(&header, message, sizeof(header));
+	header.total_length = le16_make((uint16_t)total);
+	header.block_length = le16_make((uint16_t)block);
+	memcpy(message, &header, sizeof(header));
+}
+
+TEST(sizes_are_those_of_the_specification)
+{
+	static const size_t sizes[] = { 32, 48, 72, 24, 40, 24, 48, 32 };
+	uint8_t message[LIMIT_MESSAGE_SIZE_MAX];
+
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(templates); i++) {
+		assert_case_equal(i, message_valid(templates[i], message), sizes[i]);
+		assert_case_equal(i, decode_code(message, sizes[i]), WIRE_CODE_OK);
+	}
+}
+
+TEST(lengths_of_every_template)
+{
+	uint8_t message[LIMIT_MESSAGE_SIZE_MAX + 8];
+
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(templates); i++) {
+		size_t size, block, legs = templates[i] == WIRE_PLACE_BET ? 16 : 0;
+
+		memset(message, 0, sizeof(message));
+		size = message_valid(templates[i], message);
+		block = size - 16 - legs;
+		/* Short: block and total agree, but the block is not the whole template. */
+		lengths_set(message, size - 8, block - 8);
+		assert_case_equal(i, decode_code(message, size - 8), WIRE_CODE_BAD_LENGTH);
+		/* Header alone. */
+		lengths_set(message, 16, 0);
+		assert_case_equal(i, decode_code(message, 16), WIRE_CODE_BAD_LENGTH);
+		/* Eight bytes behind the message that belong to nothing. */
+		lengths_set(message, size + 8, block);
+		assert_case_equal(i, decode_code(message, size + 8), WIRE_CODE_BAD_LENGTH);
+		/* Total length field and size differ. */
+		lengths_set(message, size + 8, block);
+		assert_case_equal(i, decode_code(message, size), WIRE_CODE_BAD_LENGTH);
+		/* Block longer than the message. */
+		lengths_set(message, size, size);
+		assert_case_equal(i, decode_code(message, size), WIRE_CODE_BAD_LENGTH);
+		lengths_set(message, size, 0xffff);
+		assert_case_equal(i, decode_code(message, size), WIRE_CODE_BAD_LENGTH);
+		lengths_set(message, size, block);
+		assert_case_equal(i, decode_code(message, size), WIRE_CODE_OK);
+	}
+}
+
+TEST(later_fields_at_block_end_are_skipped)
+{
+	uint8_t message[LIMIT_MESSAGE_SIZE_MAX], longer[LIMIT_MESSAGE_SIZE_MAX];
+
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(templates); i++) {
+		size_t legs = templates[i] == WIRE_PLACE_BET ? 16 : 0;
+		size_t size = message_valid(templates[i], message);
+		struct wire_request plain, appended;
+
+		memset(longer, 0xee, sizeof(longer));
+		memcpy(longer, message, size - legs);
+		memcpy(longer + size - legs + 24, message + size - legs, legs);
+		lengths_set(longer, size + 24, size - 16 - legs + 24);
+		assert_int_equal(wire_request_decode(message, size, &plain), WIRE_CODE_OK);
+		assert_case_equal(
+		    i, wire_request_decode(longer, size + 24, &appended), WIRE_CODE_OK);
+		assert_int_equal(plain.template_id, appended.template_id);
+		if (templates[i] == WIRE_PLACE_BET)
+			assert_memory_equal(&plain.place_bet.legs[0], &appended.place_bet.legs[0],
+			    sizeof(struct wire_leg));
+		/* Two bodies that differ only in unknown fields are two requests. */
+		assert_true(plain.body_hash[0] != appended.body_hash[0] ||
+		            plain.body_hash[1] != appended.body_hash[1]);
+	}
+}
+
+TEST(longest_message_and_beyond)
+{
+	static uint8_t message[LIMIT_MESSAGE_SIZE_MAX + 64];
+	size_t size = message_valid(WIRE_BALANCE, message);
+
+	assert_int_equal(size, 24);
+	lengths_set(message, LIMIT_MESSAGE_SIZE_MAX, LIMIT_MESSAGE_SIZE_MAX - 16);
+	assert_int_equal(decode_code(message, LIMIT_MESSAGE_SIZE_MAX), WIRE_CODE_OK);
+	lengths_set(message, LIMIT_MESSAGE_SIZE_MAX + 8, LIMIT_MESSAGE_SIZE_MAX - 8);
+	assert_int_equal(decode_code(message, LIMIT_MESSAGE_SIZE_MAX + 8), WIRE_CODE_BAD_LENGTH);
+	assert_int_equal(decode_code(message, 15), WIRE_CODE_BAD_LENGTH);
+	assert_int_equal(decode_code(message, 0), WIRE_CODE_BAD_LENGTH);
+}
+
+TEST(leg_counts_must_match_the_length)
+{
+	static uint8_t message[LIMIT_MESSAGE_SIZE_MAX];
+
+	/* With the length that fits the count: 1..10 good, 0 and 11.. out of range. */
+	for (unsigned count = 0; count <= 69; count++) {
+		size_t size = 56 + 16 * (size_t)count;
+
+		memset(message, 0, sizeof(message));
+		message_valid(WIRE_PLACE_BET, message);
+		message[16 + 27] = (uint8_t)count;
+		lengths_set(message, size, 40);
+		if (size > LIMIT_MESSAGE_SIZE_MAX)
+			break;
+		assert_case_equal(count, decode_code(message, size),
+		    count >= 1 && count <= 10 ? WIRE_CODE_OK : WIRE_CODE_BAD_FIELD);
+		message[16 + 27] = (uint8_t)(count + 1);
+		assert_case_equal(count, decode_code(message, size), WIRE_CODE_BAD_LENGTH);
+	}
+}
+
+TEST(each_reserved_byte)
+{
+	static const struct {
+		uint16_t template_id;
+		uint16_t first, last; /* message offsets */
+	} rows[] = {
+		{ WIRE_HEARTBEAT, 16 + 28, 16 + 31 },
+		{ WIRE_PLACE_BET, 16 + 28, 16 + 31 },
+		{ WIRE_PLACE_BET, 16 + 36, 16 + 39 },
+		{ WIRE_PLACE_BET, 56 + 10, 56 + 11 },
+		{ WIRE_CANCEL_BET, 16 + 18, 16 + 23 },
+		{ WIRE_DEPOSIT, 16 + 26, 16 + 31 },
+	};
+	uint8_t message[LIMIT_MESSAGE_SIZE_MAX];
+
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(rows); i++) {
+		size_t size = message_valid(rows[i].template_id, message);
+
+		for (size_t at = rows[i].first; at <= rows[i].last; at++) {
+			message[at] = 0x80;
+			assert_case_equal(
+			    i, decode_code(message, size), WIRE_CODE_RESERVED_NOT_ZERO);
+			message[at] = 0;
+		}
+		assert_case_equal(i, decode_code(message, size), WIRE_CODE_OK);
+	}
+}
+
+TEST(reserved_bytes_of_the_last_leg)
+{
+	struct wire_request request;
+	uint8_t message[LIMIT_MESSAGE_SIZE_MAX];
+	uint64_t random = 5;
+	int size;
+
+	request_random(&random, WIRE_PLACE_BET, &request);
+	request.place_bet.leg_count = 10;
+	size = wire_request_encode(&request, message, sizeof(message));
+	assert_int_equal(size, 216);
+	message[216 - 6] = 1;
+	assert_int_equal(decode_code(message, 216), WIRE_CODE_RESERVED_NOT_ZERO);
+}
+
+TEST(range_edges)
+{
+	static const struct {
+		uint16_t template_id, code;
+		uint8_t offset, size;
+		uint64_t value;
+	} rows[] = {
+		{ WIRE_HEARTBEAT, WIRE_CODE_OK, 16 + 26, 1, 0x0f },
+		{ WIRE_HEARTBEAT, WIRE_CODE_BAD_FIELD, 16 + 26, 1, 0x10 },
+		{ WIRE_HEARTBEAT, WIRE_CODE_BAD_FIELD, 16 + 26, 1, 0x80 },
+		{ WIRE_HEARTBEAT, WIRE_CODE_OK, 16 + 27, 1, 0 },
+		{ WIRE_HEARTBEAT, WIRE_CODE_OK, 16 + 27, 1, 100 },
+		{ WIRE_HEARTBEAT, WIRE_CODE_BAD_FIELD, 16 + 27, 1, 101 },
+		{ WIRE_HEARTBEAT, WIRE_CODE_BAD_FIELD, 16 + 27, 1, 254 },
+		{ WIRE_HEARTBEAT, WIRE_CODE_OK, 16 + 27, 1, 255 },
+		{ WIRE_PLACE_BET, WIRE_CODE_BAD_FIELD, 16, 8, 0 },
+		{ WIRE_PLACE_BET, WIRE_CODE_OK, 16, 8, 1 },
+		{ WIRE_PLACE_BET, WIRE_CODE_OK, 16, 8, LIMIT_ACCOUNT_ID_MAX },
+		{ WIRE_PLACE_BET, WIRE_CODE_BAD_FIELD, 16, 8, LIMIT_ACCOUNT_ID_MAX + 1 },
+		{ WIRE_PLACE_BET, WIRE_CODE_BAD_FIELD, 16, 8, UINT64_MAX },
+		{ WIRE_PLACE_BET, WIRE_CODE_OK, 16 + 26, 1, ODDS_EXACT },
+		{ WIRE_PLACE_BET, WIRE_CODE_OK, 16 + 26, 1, ODDS_SAME_OR_BETTER },
+		{ WIRE_PLACE_BET, WIRE_CODE_BAD_FIELD, 16 + 26, 1, 2 },
+		/* Money and odds are the ledger's to judge. */
+		{ WIRE_PLACE_BET, WIRE_CODE_OK, 16 + 8, 8, 0 },
+		{ WIRE_PLACE_BET, WIRE_CODE_OK, 16 + 8, 8, 1ull << 63 },
+		{ WIRE_PLACE_BET, WIRE_CODE_OK, 56 + 12, 4, 0 },
+		{ WIRE_BALANCE, WIRE_CODE_BAD_FIELD, 16, 8, 0 },
+		{ WIRE_BALANCE, WIRE_CODE_OK, 16, 8, LIMIT_ACCOUNT_ID_MAX },
+		{ WIRE_BALANCE, WIRE_CODE_BAD_FIELD, 16, 8, LIMIT_ACCOUNT_ID_MAX + 1 },
+		{ WIRE_DEPOSIT, WIRE_CODE_BAD_FIELD, 16, 8, 0 },
+		{ WIRE_DEPOSIT, WIRE_CODE_OK, 16, 8, LIMIT_ACCOUNT_ID_MAX },
+		{ WIRE_DEPOSIT, WIRE_CODE_BAD_FIELD, 16, 8, LIMIT_ACCOUNT_ID_MAX + 1 },
+		{ WIRE_DEPOSIT, WIRE_CODE_OK, 16 + 8, 8, UINT64_MAX },
+		{ WIRE_BET_STATUS, WIRE_CODE_OK, 16, 8, 0 },
+		{ WIRE_CANCEL_BET, WIRE_CODE_OK, 16, 8, 0 },
+		/* Header. */
+		{ WIRE_BALANCE, WIRE_CODE_BAD_SCHEMA_VERSION, 4, 1, 0 },
+		{ WIRE_BALANCE, WIRE_CODE_BAD_SCHEMA_VERSION, 4, 1, 2 },
+		{ WIRE_BALANCE, WIRE_CODE_OK, 5, 1, MESSAGE_FLAG_RETRANSMISSION },
+		{ WIRE_BALANCE, WIRE_CODE_OK, 5, 1, MESSAGE_FLAG_NO_REPLY },
+		{ WIRE_BALANCE, WIRE_CODE_RESERVED_NOT_ZERO, 5, 1, MESSAGE_FLAG_ANSWER_REPLAYED },
+		{ WIRE_BALANCE, WIRE_CODE_LINK_UNSUPPORTED, 5, 1, MESSAGE_FLAG_LINKED },
+		{ WIRE_BALANCE, WIRE_CODE_RESERVED_NOT_ZERO, 5, 1, 0x10 },
+		{ WIRE_BALANCE, WIRE_CODE_RESERVED_NOT_ZERO, 5, 1, 0x80 },
+		{ WIRE_BALANCE, WIRE_CODE_RESERVED_NOT_ZERO, 5, 1, 0x80 | MESSAGE_FLAG_LINKED },
+		{ WIRE_BALANCE, WIRE_CODE_BAD_REQUEST_ID, 8, 8, 0 },
+		{ WIRE_BALANCE, WIRE_CODE_OK, 8, 8, UINT64_MAX },
+		{ WIRE_BALANCE, WIRE_CODE_UNKNOWN_TEMPLATE, 2, 2, 0 },
+		{ WIRE_BALANCE, WIRE_CODE_UNKNOWN_TEMPLATE, 2, 2, 0x003f },
+		{ WIRE_BALANCE, WIRE_CODE_UNKNOWN_TEMPLATE, 2, 2, 0x0040 },
+		{ WIRE_BALANCE, WIRE_CODE_UNKNOWN_TEMPLATE, 2, 2, 0xffff },
+		{ WIRE_BALANCE, WIRE_CODE_UNKNOWN_TEMPLATE, 2, 2,
+		    WIRE_TEMPLATE_REPLY | WIRE_BALANCE },
+		{ WIRE_BALANCE, WIRE_CODE_UNKNOWN_TEMPLATE, 2, 2,
+		    WIRE_TEMPLATE_PUSH | WIRE_BALANCE },
+	};
+	uint8_t message[LIMIT_MESSAGE_SIZE_MAX];
+
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(rows); i++) {
+		size_t size = message_valid(rows[i].template_id, message);
+		struct le64 value = le64_make(rows[i].value);
+
+		memcpy(message + rows[i].offset, &value, rows[i].size);
+		assert_case_equal(i, decode_code(message, size), rows[i].code);
+	}
+}
+
+/* Faults are added from the last check to the first: each earlier one hides the later. */
+TEST(order_of_checks)
+{
+	uint8_t message[LIMIT_MESSAGE_SIZE_MAX];
+	size_t size = message_valid(WIRE_PLACE_BET, message);
+
+	memset(message + 8, 0, 8);
+	assert_int_equal(decode_code(message, size), WIRE_CODE_BAD_REQUEST_ID);
+	message[5] = MESSAGE_FLAG_LINKED;
+	assert_int_equal(decode_code(message, size), WIRE_CODE_LINK_UNSUPPORTED);
+	message[5] |= 0x40;
+	assert_int_equal(decode_code(message, size), WIRE_CODE_RESERVED_NOT_ZERO);
+	message[16 + 26] = 9;
+	assert_int_equal(decode_code(message, size), WIRE_CODE_BAD_FIELD);
+	message[16 + 28] = 1;
+	assert_int_equal(decode_code(message, size), WIRE_CODE_RESERVED_NOT_ZERO);
+	message[0] = 32;
+	assert_int_equal(decode_code(message, size), WIRE_CODE_BAD_LENGTH);
+	message[4] = 2;
+	assert_int_equal(decode_code(message, size), WIRE_CODE_BAD_SCHEMA_VERSION);
+	message[2] = 0x3e;
+	assert_int_equal(decode_code(message, size), WIRE_CODE_UNKNOWN_TEMPLATE);
+}
+
+TEST(refused_message_still_tells_whom_to_answer)
+{
+	struct wire_request request;
+	uint8_t message[LIMIT_MESSAGE_SIZE_MAX];
+	size_t size = message_valid(WIRE_BALANCE, message);
+	uint16_t unknown = 0x7777;
+
+	memcpy(message + 2, &unknown, 2);
+	message[5] = MESSAGE_FLAG_NO_REPLY;
+	message[8] = 0x21;
+	memset(message + 9, 0, 7);
+	assert_int_equal(wire_request_decode(message, size, &request), WIRE_CODE_UNKNOWN_TEMPLATE);
+	assert_int_equal(request.request_id, 0x21);
+	assert_int_equal(request.template_id, 0x7777);
+	assert_int_equal(request.flags, MESSAGE_FLAG_NO_REPLY);
+}
+
+TEST(encode_then_decode_gives_the_same_request)
+{
+	uint64_t random = test_seed();
+	uint8_t message[LIMIT_MESSAGE_SIZE_MAX], again[LIMIT_MESSAGE_SIZE_MAX];
+
+	for (int i = 0; i < 20000; i++) {
+		uint16_t template_id = templates[i % SLUICE_ARRAY_COUNT(templates)];
+		struct wire_request in, out;
+		int size;
+
+		request_random(&random, template_id, &in);
+		size = wire_request_encode(&in, message, sizeof(message));
+		assert_true(size > 0);
+		assert_int_equal(wire_request_encode(&in, message, (size_t)size - 1), -ENOSPC);
+		assert_case_equal(
+		    i, wire_request_decode(message, (size_t)size, &out), WIRE_CODE_OK);
+		assert_true(out.request_id == in.request_id);
+		assert_int_equal(out.flags, in.flags);
+		/* Encoding again compares every field without padding in the way. */
+		assert_int_equal(wire_request_encode(&out, again, sizeof(again)), size);
+		assert_memory_equal(message, again, (size_t)size);
+	}
+}
+
+TEST(encoder_refuses_what_it_cannot_lay_out)
+{
+	struct wire_request request = { .template_id = 0x3f };
+	uint8_t message[LIMIT_MESSAGE_SIZE_MAX];
+
+	assert_int_equal(wire_request_encode(&request, message, sizeof(message)), -EINVAL);
+	request.template_id = WIRE_PLACE_BET;
+	assert_int_equal(wire_request_encode(&request, message, sizeof(message)), -EINVAL);
+	request.place_bet.leg_count = 11;
+	assert_int_equal(wire_request_encode(&request, message, sizeof(message)), -EINVAL);
+	request.place_bet.leg_count = 10;
+	assert_int_equal(wire_request_encode(&request, message, sizeof(message)), 216);
+}
+
+TEST(body_hash_leaves_out_flags_and_id_only)
+{
+	uint8_t message[LIMIT_MESSAGE_SIZE_MAX], changed[LIMIT_MESSAGE_SIZE_MAX];
+	size_t size = message_valid(WIRE_DEPOSIT, message);
+	struct wire_request first, second;
+
+	assert_int_equal(wire_request_decode(message, size, &first), WIRE_CODE_OK);
+	memcpy(changed, message, size);
+	changed[5] = MESSAGE_FLAG_RETRANSMISSION;
+	changed[8] ^= 0x40;
+	assert_int_equal(wire_request_decode(changed, size, &second), WIRE_CODE_OK);
+	assert_memory_equal(first.body_hash, second.body_hash, 16);
+	/* Every byte of the known fields: account, amount, deadline, currency. */
+	for (size_t at = 16; at < 16 + 26; at++) {
+		memcpy(changed, message, size);
+		changed[at] ^= 0x04;
+		assert_int_equal(wire_request_decode(changed, size, &second), WIRE_CODE_OK);
+		assert_memory_not_equal(first.body_hash, second.body_hash, 16);
+	}
+}
+
+/* The definition of wire/README.md 8, byte by byte. */
+TEST(body_hash_is_the_documented_one)
+{
+	uint8_t message[LIMIT_MESSAGE_SIZE_MAX], hashed[3 + 56];
+	size_t size = message_valid(WIRE_PLACE_BET, message);
+	struct wire_request request;
+	XXH128_hash_t want;
+
+	assert_int_equal(size, 72);
+	hashed[0] = 0x10;
+	hashed[1] = 0x00;
+	hashed[2] = 1;
+	memcpy(hashed + 3, message + 16, 56);
+	want = XXH3_128bits(hashed, sizeof(hashed));
+	assert_int_equal(wire_request_decode(message, size, &request), WIRE_CODE_OK);
+	assert_true(request.body_hash[0] == want.low64 && request.body_hash[1] == want.high64);
+}
+
+TEST(bodies_of_two_templates_never_share_a_hash)
+{
+	uint8_t message[LIMIT_MESSAGE_SIZE_MAX];
+	size_t size = message_valid(WIRE_BALANCE, message);
+	struct wire_request balance, status;
+
+	assert_int_equal(wire_request_decode(message, size, &balance), WIRE_CODE_OK);
+	message[2] = WIRE_BET_STATUS; /* the same block of one id */
+	assert_int_equal(wire_request_decode(message, size, &status), WIRE_CODE_OK);
+	assert_memory_not_equal(balance.body_hash, status.body_hash, 16);
+}
+
+TEST(catalogue_rights_and_mutation)
+{
+	static const struct {
+		const char *name;
+		uint32_t right;
+		int mutates;
+	} rows[] = {
+		{ "HELLO", 0, 0 },
+		{ "HEARTBEAT", 0, 0 },
+		{ "PLACE_BET", RIGHT_BET, 1 },
+		{ "BET_STATUS", RIGHT_BET, 0 },
+		{ "CANCEL_BET", RIGHT_BET, 1 },
+		{ "BALANCE", RIGHT_BALANCE, 0 },
+		{ "DEPOSIT", RIGHT_DEPOSIT, 1 },
+		{ "MARKET_QUERY", RIGHT_MARKET, 0 },
+	};
+
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(rows); i++) {
+		assert_string_equal(wire_template_name(templates[i]), rows[i].name);
+		assert_case_equal(i, wire_template_right(templates[i]), rows[i].right);
+		assert_case_equal(i, wire_template_mutates(templates[i]), rows[i].mutates);
+	}
+	assert_null(wire_template_name(0));
+	assert_null(wire_template_name(0x8010));
+	assert_int_equal(wire_template_right(0x0012 | 0x8000), 0);
+	assert_int_equal(wire_template_mutates(0xffff), 0);
+}
+
+TEST(random_bytes_are_refused_or_decoded_but_never_read_past)
+{
+	uint64_t random = test_seed();
+	struct wire_request request;
+
+	for (int i = 0; i < 50000; i++) {
+		size_t size = test_random(&random) % 28 * 8;
+		uint8_t *message = malloc(size + 1); /* exact: a sanitizer sees a byte too far */
+
+		assert_non_null(message);
+		random_bytes(&random, message, size);
+		if (size >= 16) {
+			message[2] = (uint8_t)templates[test_random(&random) % 8];
+			message[3] = 0;
+			message[4] = 1;
+			lengths_set(message, size, test_random(&random) % 2 ? size - 16 : 40);
+		}
+		if (wire_request_decode(message, size, &request) == WIRE_CODE_OK)
+			assert_true(request.request_id != 0);
+		free(message);
+	}
+}
+
+TEST_MAIN()
