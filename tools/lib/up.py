@@ -84,8 +84,8 @@ def run(instance, options):
     result.update(judge(instance, started))
     result["seconds"] = round(time.monotonic() - began, 1)
     done = result["bets_accepted"] + sum(result["bets_refused"].values())
-    if done != options.bets:
-        result["problems"].append(f"{options.bets} bets were sent, {done} have an outcome")
+    if done != options.bets or result["unanswered"]:
+        result["problems"].append(f"{done} of {options.bets} bets have an outcome")
     if result["bets_accepted"] == 0:
         result["problems"].append("no bet was accepted")
     result["ok"] = not result["problems"]
@@ -111,8 +111,8 @@ def table(result, instance, options):
     rows = [("bets accepted", f"{result['bets_accepted']:,}")]
     rows += [(f"refused, {name}", f"{count:,}") for name, count in result["bets_refused"].items()]
     rows += [
-        ("answer time, half within", f"{result['p50_us']:,.0f} us"),
-        ("answer time, 99 % within", f"{result['p99_us']:,.0f} us"),
+        ("half of the answers within", f"{result['p50_us']:,.0f} us"),
+        ("99 % of the answers within", f"{result['p99_us']:,.0f} us"),
         ("sum of all balances", f"{result['balance_sum']:,} (must be 0)"),
         ("acknowledged and found in the log", f"{result['acknowledged']:,}"),
         ("took", f"{result['seconds']} s"),
