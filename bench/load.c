@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bench/load.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "wire/codes.h"
+#include "wire/limits.h"
+
+#define BUSY_WAIT_NS_DEFAULT 1000000ull
+#define BUSY_WAIT_MS_MAX     1000u
+#define RESEND_SCANS_MIN     1u
+
+uint64_t load_clock_ns(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (uint64_t)time.tv_sec * 1000000000ull + (uint64_t)time.tv_nsec;
+}
+
+static void ready_push(struct load *load, uint32_t terminal)
+{
+	uint32_t end = load->ready_first + load->ready_count++;
+
+	load->terminals[terminal].queued = 1;
+	load->ready[end < load->terminal_count ? end : end - load->terminal_count] = terminal;
+}
+
+static uint32_t ready_pop(struct load *load)
+{
+	uint32_t terminal = load->ready[load->ready_first++];
+
+	if (load->ready_first == load->terminal_count)
+		load->ready_first = 0;
+	load->ready_count--;
+	load->terminals[terminal].queued = 0;
+	return terminal;
+}
+
+int load_create(
+    struct load *load, const struct session_list *sessions, uint64_t boot_id, uint16_t epoch)
+{
+	int result = 0;
+
+	load->terminal_count = (uint32_t)sessions->count;
+	load->terminals =
+	    aligned_alloc(64, sessions->count * ((sizeof(*load->terminals) + 63) / 64 * 64));
+	load->ready = calloc(sessions->count, sizeof(*load->ready));
+	load->terminal_of_slot = malloc(LIMIT_SESSION_SLOTS * sizeof(*load->terminal_of_slot));
+	if (load->terminals == NULL || load->ready == NULL || load->terminal_of_slot == NULL) {
+		load->terminal_count = 0;
+		load_free(load);
+		return -ENOMEM;
+	}
+	memset(load->terminal_of_slot, 0xff, LIMIT_SESSION_SLOTS * sizeof(int32_t));
+	for (uint32_t i = 0; i < load->terminal_count && result == 0; i++) {
+		int32_t *slot = &load->terminal_of_slot[sessions->entries[i].session_id &
+		                                        (LIMIT_SESSION_SLOTS - 1)];
+
+		result = terminal_init(&load->terminals[i], &sessions->entries[i]);
+		if (result == 0 && *slot >= 0)
+			result = -EEXIST;
+		if (result == 0)
+			result = terminal_rekey(&load->terminals[i], boot_id, epoch);
+		*slot = (int32_t)i;
+		if (result != 0)
+			load->terminal_count = i;
+	}
+	if (result != 0) {
+		load_free(load);
+		return result;
+	}
+	load->plan.choices = load->choices;
+	return 0;
+}
+
+void load_free(struct load *load)
+{
+	for (uint32_t i = 0; i < load->terminal_count; i++)
+		terminal_wipe(&load->terminals[i]);
+	free(load->terminals);
+	free(load->ready);
+	free(load->terminal_of_slot);
+	load->terminals = NULL;
+	load->ready = NULL;
+	load->terminal_of_slot = NULL;
+	load->terminal_count = 0;
+}
+
+struct bench_terminal *load_terminal(struct load *load, const struct io_packet *packet)
+{
+	struct frame_header header;
+	int32_t index;
+
+	if (packet->size < LIMIT_DATAGRAM_SIZE_MIN)
+		return NULL;
+	memcpy(&header, packet->data, sizeof(header));
+	if (header.flags != FRAME_FLAG_FROM_SWITCH || header.version_kind >> 4 != WIRE_VERSION)
+		return NULL;
+	index = load->terminal_of_slot[le32_get(header.session_id) & (LIMIT_SESSION_SLOTS - 1)];
+	if (index < 0 || load->terminals[index].entry->session_id != le32_get(header.session_id))
+		return NULL;
+	return &load->terminals[index];
+}
+
+/* A final outcome, or a failure that no resend can change. */
+static void slot_finish(struct load *load, struct bench_terminal *terminal, struct bench_slot *slot,
+    const struct reply_block *reply, uint64_t now_ns)
+{
+	uint16_t code = le16_get(reply->code);
+
+	slot->state = SLOT_DONE;
+	slot->code = code;
+	slot->lsn = le64_get(reply->lsn);
+	terminal->waiting--;
+	load->in_flight--;
+	load->codes[code]++;
+	if (!wire_code_is_final(code)) {
+		load->counts.failed++;
+		return;
+	}
+	load->counts.acked_total++;
+	if (now_ns >= load->measure_ns && now_ns < load->end_ns) {
+		load->counts.acked++;
+		load->counts.accepted += code == WIRE_CODE_OK;
+	}
+	if (slot->intended_ns >= load->measure_ns && slot->intended_ns < load->end_ns)
+		histogram_record(&load->latency, now_ns - slot->intended_ns);
+}
+
+static void slot_retry(struct load *load, struct bench_terminal *terminal, struct bench_slot *slot,
+    const struct reply_block *reply, uint64_t now_ns)
+{
+	uint16_t wait_ms = le16_get(reply->detail);
+
+	if (wait_ms > BUSY_WAIT_MS_MAX)
+		wait_ms = BUSY_WAIT_MS_MAX;
+	slot->due_ns = now_ns + (wait_ms > 0 ? wait_ms * 1000000ull : BUSY_WAIT_NS_DEFAULT);
+	if (slot->due_ns < terminal->due_ns)
+		terminal->due_ns = slot->due_ns;
+	load->counts.busy++;
+}
+
+static void answer_accept(struct load *load, struct bench_terminal *terminal,
+    const struct message_header *header, const struct reply_block *reply, uint64_t now_ns)
+{
+	uint64_t id = le64_get(header->request_id);
+	struct bench_slot *slot = &terminal->slots[id % LIMIT_REQUEST_WINDOW];
+	uint16_t code = le16_get(reply->code);
+
+	if (le16_get(header->template_id) != (WIRE_PLACE_BET | WIRE_TEMPLATE_REPLY))
+		return; /* a late answer of the greeting */
+	if (slot->request_id != id || slot->state == SLOT_FREE)
+		return; /* older than what is kept: its outcome was counted */
+	if (slot->state == SLOT_DONE) {
+		if (wire_code_class(code) == WIRE_CLASS_TRANSIENT && slot->sends > 1)
+			return;
+		if (slot->sends > 1 && slot->code == code && slot->lsn == le64_get(reply->lsn))
+			load->counts.answers_repeated++;
+		else
+			load->counts.duplicated++;
+		return;
+	}
+	if (wire_code_class(code) == WIRE_CLASS_TRANSIENT)
+		slot_retry(load, terminal, slot, reply, now_ns);
+	else
+		slot_finish(load, terminal, slot, reply, now_ns);
+}
+
+void load_accept(struct load *load, const struct io_packet *packet, uint64_t now_ns)
+{
+	struct bench_terminal *terminal = load_terminal(load, packet);
+	size_t offset = LIMIT_FRAME_HEADER_SIZE, end;
+	int text_size;
+
+	if (terminal == NULL) {
+		load->counts.bad_answers++;
+		return;
+	}
+	if ((packet->data[0] & 0xf) == FRAME_KIND_RESET) {
+		int result = terminal_reset(terminal, packet->data, packet->size);
+
+		load->counts.resets += result == 1;
+		load->counts.bad_answers += result < 0;
+		return;
+	}
+	text_size = terminal_open(terminal, packet->data, packet->size);
+	if (text_size < 0) {
+		load->counts.bad_answers++;
+		return;
+	}
+	end = offset + (size_t)text_size;
+	while (offset < end) {
+		struct message_header header;
+		struct reply_block reply;
+		size_t length;
+
+		if (end - offset < sizeof(header) + sizeof(reply)) {
+			load->counts.bad_answers++;
+			return;
+		}
+		memcpy(&header, packet->data + offset, sizeof(header));
+		memcpy(&reply, packet->data + offset + sizeof(header), sizeof(reply));
+		length = le16_get(header.total_length);
+		if (length < sizeof(header) + sizeof(reply) || length > end - offset) {
+			load->counts.bad_answers++;
+			return;
+		}
+		answer_accept(load, terminal, &header, &reply, now_ns);
+		offset += length;
+	}
+	if (!terminal->queued && terminal_has_room(terminal, load->messages_per_datagram))
+		ready_push(load, (uint32_t)(terminal - load->terminals));
+}
+
+/* Receives one burst. Returns the number of datagrams. */
+static unsigned turn_receive(struct load *load)
+{
+	struct io_packet packets[LIMIT_BURST];
+	unsigned count = load->io->receive(load->io, packets, LIMIT_BURST);
+	uint64_t now_ns;
+
+	if (count == 0)
+		return 0;
+	for (unsigned i = 0; i < count; i++) {
+		struct bench_terminal *terminal = load_terminal(load, &packets[i]);
+
+		if (terminal != NULL) {
+			__builtin_prefetch(&terminal->next_id);
+			__builtin_prefetch(terminal->to_terminal.state);
+		}
+	}
+	now_ns = load_clock_ns();
+	for (unsigned i = 0; i < count; i++)
+		load_accept(load, &packets[i], now_ns);
+	load->io->release(load->io);
+	return count;
+}
+
+/* Requests that may be sent now. Sets the time the first was intended for and the step after it. */
+static uint64_t turn_budget(
+    struct load *load, uint64_t now_ns, uint64_t *intended_ns, uint64_t *step_ns)
+{
+	uint64_t until = now_ns < load->end_ns ? now_ns : load->end_ns;
+	uint64_t due;
+
+	if (load->in_flight_max > 0) {
+		*intended_ns = now_ns;
+		*step_ns = 0;
+		if (now_ns >= load->end_ns || load->in_flight >= load->in_flight_max)
+			return 0;
+		return load->in_flight_max - load->in_flight;
+	}
+	/* After the end the backlog is still sent, so that its waiting is measured too. */
+	due = (uint64_t)((__uint128_t)(until - load->start_ns) * load->rate / 1000000000u);
+	*intended_ns =
+	    load->start_ns + (uint64_t)((__uint128_t)load->scheduled * 1000000000u / load->rate);
+	*step_ns = 1000000000u / load->rate;
+	return due - load->scheduled;
+}
+
+/* Sends new requests, at most a burst of datagrams. Returns the number of datagrams. */
+static unsigned turn_send(struct load *load)
+{
+	struct io_packet packets[LIMIT_BURST];
+	unsigned batch = load->messages_per_datagram, count = 0, room;
+	uint64_t now_ns = load_clock_ns(), intended_ns, step_ns, budget;
+
+	budget = turn_budget(load, now_ns, &intended_ns, &step_ns);
+	if (budget < batch || load->ready_count == 0)
+		return 0;
+	room = load->io->room(load->io, packets, LIMIT_BURST);
+	while (count < room && budget >= batch && load->ready_count > 0) {
+		uint32_t index = ready_pop(load);
+		struct bench_terminal *terminal = &load->terminals[index];
+
+		if (!terminal_has_room(terminal, batch))
+			continue; /* comes back with its next answer */
+		packets[count].size = terminal_compose(terminal, &load->plan, batch, intended_ns,
+		    step_ns, now_ns + LOAD_RESEND_NS, packets[count].data);
+		if (terminal_has_room(terminal, batch))
+			ready_push(load, index);
+		budget -= batch;
+		intended_ns += batch * step_ns;
+		load->scheduled += batch;
+		load->in_flight += batch;
+		count++;
+	}
+	if (load->in_flight_max > 0 && now_ns >= load->measure_ns)
+		load->counts.offered += (uint64_t)count * batch;
+	load->io->send(load->io, packets, count);
+	return count;
+}
+
+/* Looks at a few terminals each turn, so that each is seen within about a thousand turns. */
+static void turn_resend(struct load *load, uint64_t now_ns)
+{
+	uint32_t scans = load->terminal_count / 1024 + RESEND_SCANS_MIN;
+	struct io_packet packets[LIMIT_BURST];
+	unsigned count = 0, room = 0;
+
+	for (uint32_t i = 0; i < scans; i++) {
+		struct bench_terminal *terminal = &load->terminals[load->scan_next];
+
+		if (terminal->due_ns <= now_ns) {
+			uint32_t size;
+
+			if (room == 0)
+				room = load->io->room(load->io, packets, LIMIT_BURST);
+			while (count < room) {
+				size = terminal_resend(terminal, &load->plan, now_ns,
+				    now_ns + LOAD_RESEND_NS, packets[count].data);
+				if (size == 0)
+					break;
+				packets[count++].size = size;
+			}
+			if (count == room)
+				break; /* this one again in the next turn */
+		}
+		if (++load->scan_next == load->terminal_count)
+			load->scan_next = 0;
+	}
+	if (room > 0)
+		load->io->send(load->io, packets, count);
+	load->counts.resent += count;
+}
+
+static void counts_finish(struct load *load)
+{
+	uint64_t due_before, due_all;
+
+	load->counts.lost = load->in_flight;
+	if (load->in_flight_max > 0)
+		return;
+	due_before =
+	    (uint64_t)((__uint128_t)(load->measure_ns - load->start_ns) * load->rate / 1000000000u);
+	due_all =
+	    (uint64_t)((__uint128_t)(load->end_ns - load->start_ns) * load->rate / 1000000000u);
+	load->counts.offered = due_all - due_before;
+	/* Fewer than a datagram's worth may be left over at the end. */
+	load->counts.unsent =
+	    due_all - load->scheduled < load->messages_per_datagram ? 0 : due_all - load->scheduled;
+}
+
+void load_run(struct load *load, const volatile int *stop)
+{
+	uint64_t turn_ns = load_clock_ns();
+
+	histogram_reset(&load->latency);
+	for (uint32_t i = 0; i < load->terminal_count; i++)
+		if (load->terminals[i].greeted)
+			ready_push(load, i);
+	for (;;) {
+		unsigned moved = turn_receive(load);
+		uint64_t now_ns;
+
+		moved += turn_send(load);
+		now_ns = load_clock_ns();
+		turn_resend(load, now_ns);
+		load->counts.turns++;
+		if (now_ns - turn_ns > load->counts.turn_ns_max)
+			load->counts.turn_ns_max = now_ns - turn_ns;
+		turn_ns = now_ns;
+		if (*stop && now_ns < load->end_ns) {
+			load->end_ns = now_ns;
+			load->drain_ns = now_ns + LOAD_RESEND_NS;
+			if (load->measure_ns > now_ns)
+				load->measure_ns = now_ns;
+		}
+		if (now_ns >= load->end_ns && load->in_flight == 0 && moved == 0)
+			break;
+		if (now_ns >= load->drain_ns)
+			break;
+		/* The placement rule: whoever polls beside the journal's interrupt CPU yields. */
+		sched_yield();
+	}
+	load->finished_ns = turn_ns;
+	counts_finish(load);
+}

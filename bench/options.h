@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Command line of sluice-bench. */
+#ifndef SLUICE_BENCH_OPTIONS_H
+#define SLUICE_BENCH_OPTIONS_H
+
+#include <stdint.h>
+
+#include "bench/io.h"
+#include "bench/load.h"
+
+struct bench_options {
+	struct io_config io;
+	const char *sessions, *admin, *disk;
+	const char *markets; /* "ID:SELECTION:ODDS,..."; NULL: asked over the wire */
+	uint64_t account_first;
+	uint32_t account_count;
+	uint32_t in_flight; /* 0: open loop at `rate` */
+	uint64_t rate;
+	uint64_t seed;
+	uint32_t seconds, warmup_s, drain_s;
+	uint32_t stake_min, stake_max;
+	unsigned messages_per_datagram;
+	uint16_t currency;
+	int json;
+};
+
+enum options_result {
+	OPTIONS_RUN = 0,
+	OPTIONS_DONE = 1,  /* help or version was printed */
+	OPTIONS_USAGE = 2, /* the reason was printed */
+};
+
+enum options_result options_parse(struct bench_options *options, int argc, char **argv);
+
+/* "ID:SELECTION:ODDS,..." (odds in 1/1000) to choices. Their count, or -EINVAL. */
+SLUICE_MUST_USE int options_markets(const char *text, struct bet_choice *choices, unsigned max);
+/* "A.B.C.D:PORT" to host order. 0 or -EINVAL. */
+SLUICE_MUST_USE int options_address(const char *text, uint32_t *ipv4, uint16_t *port);
+
+#endif

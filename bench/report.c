@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bench/report.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "wire/codes.h"
+
+static void set_integer(json_t *report, const char *name, uint64_t value)
+{
+	json_object_set_new(report, name, json_integer((json_int_t)value));
+}
+
+static void set_real(json_t *report, const char *name, double value)
+{
+	json_object_set_new(report, name, json_real(value));
+}
+
+/* Nanoseconds as microseconds with one decimal kept. */
+static void set_us(json_t *report, const char *name, uint64_t nanoseconds)
+{
+	set_real(report, name, (double)((nanoseconds + 50) / 100) / 10.0);
+}
+
+static double per_second(uint64_t count, uint64_t nanoseconds)
+{
+	return nanoseconds == 0 ? 0.0 : (double)count * 1e9 / (double)nanoseconds;
+}
+
+/* Rounded to whole requests a second: more would pretend precision. */
+static void set_rate(json_t *report, const char *name, uint64_t count, uint64_t nanoseconds)
+{
+	set_integer(report, name, (uint64_t)(per_second(count, nanoseconds) + 0.5));
+}
+
+static double share(uint64_t part, uint64_t whole)
+{
+	return whole == 0 ? 0.0 : (double)part / (double)whole;
+}
+
+static void add_latency(json_t *report, const struct histogram *latency)
+{
+	set_us(report, "p50_us", histogram_quantile(latency, 50, 100));
+	set_us(report, "p90_us", histogram_quantile(latency, 90, 100));
+	set_us(report, "p99_us", histogram_quantile(latency, 99, 100));
+	set_us(report, "p999_us", histogram_quantile(latency, 999, 1000));
+	set_us(report, "max_us", latency->max);
+	set_integer(report, "latencies", latency->count);
+}
+
+static void add_load(json_t *report, const struct report_input *input)
+{
+	const struct load *load = input->load;
+	const struct load_counts *counts = &load->counts;
+	uint64_t measured_ns = load->end_ns - load->measure_ns;
+	json_t *codes = json_object();
+
+	set_rate(report, "acked_per_s", counts->acked, measured_ns);
+	set_real(report, "accepted_share", share(counts->accepted, counts->acked));
+	set_rate(report, "offered_per_s", counts->offered, measured_ns);
+	set_integer(report, "lost", counts->lost);
+	set_integer(report, "duplicated", counts->duplicated);
+	add_latency(report, &load->latency);
+	json_object_set_new(
+	    report, "loop", json_string(load->in_flight_max > 0 ? "closed" : "open"));
+	set_integer(report, "in_flight", load->in_flight_max);
+	set_integer(report, "rate", load->rate);
+	set_integer(report, "messages_per_datagram", load->messages_per_datagram);
+	set_integer(report, "accounts", input->options->account_count);
+	set_integer(report, "sessions", load->terminal_count);
+	set_integer(report, "markets_selections", load->plan.choice_count);
+	set_integer(report, "seed", load->plan.seed);
+	set_real(report, "seconds", (double)measured_ns / 1e9);
+	set_integer(report, "acked_total", counts->acked_total);
+	set_integer(report, "unsent", counts->unsent);
+	set_integer(report, "resent", counts->resent);
+	set_integer(report, "busy", counts->busy);
+	set_integer(report, "resets", counts->resets);
+	set_integer(report, "failed", counts->failed);
+	set_integer(report, "answers_repeated", counts->answers_repeated);
+	set_integer(report, "bad_answers", counts->bad_answers);
+	set_integer(report, "tx_full_turns", load->io->counters.turns_tx_full);
+	set_us(report, "generator_turn_max_us", counts->turn_ns_max);
+	for (unsigned i = 0; i < wire_code_count(); i++) {
+		uint16_t code = wire_code_at(i);
+
+		if (load->codes[code] > 0)
+			set_integer(codes, wire_code_name(code), load->codes[code]);
+	}
+	json_object_set_new(report, "codes", codes);
+}
+
+/* Difference of a per-shard sum over the measured time. */
+static uint64_t grown(const struct report_input *input, const char *name)
+{
+	return status_sum(input->observer->end.status, name) -
+	       status_sum(input->observer->begin.status, name);
+}
+
+/* The data plane's own figures; null where it could not be asked. */
+static void add_dataplane(json_t *report, const struct report_input *input)
+{
+	const json_t *end = input->observer->end.status;
+	const json_t *placement = json_object_get(end, "cpu_placement");
+	const json_t *interrupt = json_object_get(placement, "journal_interrupt_cpu");
+	uint64_t durable = status_sum(end, "durable_lsn");
+	uint64_t committed = status_sum(end, "committed_lsn");
+	uint64_t messages = 0;
+
+	if (end != NULL && input->observer->begin.status != NULL)
+		messages = grown(input, "busy_messages");
+	json_object_set_new(report, "worker_busy_ns_per_message",
+	    messages == 0 ? json_null() : json_real(share(grown(input, "busy_ns"), messages)));
+	json_object_set_new(report, "store_running",
+	    messages == 0 ? json_null() : json_boolean(grown(input, "committed_lsn") > 0));
+	json_object_set_new(report, "store_lag_events",
+	    end == NULL
+	        ? json_null()
+	        : json_integer((json_int_t)(durable > committed ? durable - committed : 0)));
+	json_object_set_new(report, "journal_interrupt_cpu",
+	    interrupt != NULL ? json_deep_copy(interrupt) : json_null());
+	if (input->before->status != NULL && input->after->status != NULL) {
+		set_integer(report, "events_logged",
+		    status_sum(input->after->status, "durable_lsn") -
+		        status_sum(input->before->status, "durable_lsn"));
+		set_integer(
+		    report, "events_in_log", status_sum(input->after->status, "durable_lsn"));
+		set_integer(report, "bets_in_memory", status_sum(input->after->status, "bets"));
+		json_object_set(report, "drops", json_object_get(input->after->status, "drops"));
+	}
+}
+
+static void add_placement(json_t *report, const struct report_input *input)
+{
+	const json_t *placement = json_object_get(input->observer->end.status, "cpu_placement");
+	json_t *object = placement != NULL ? json_deep_copy(placement) : json_object();
+	const struct observation *begin = &input->observer->begin, *end = &input->observer->end;
+	uint64_t elapsed_ns = end->time_ns - begin->time_ns;
+	json_t *cores = json_object();
+
+	json_object_set_new(object, "bench", json_integer(sched_getcpu()));
+	json_object_set_new(report, "cpu_placement", object);
+	set_integer(cores, "machine", (uint64_t)sysconf(_SC_NPROCESSORS_ONLN));
+	set_real(cores, "bench", share(end->bench_cpu_ns - begin->bench_cpu_ns, elapsed_ns));
+	if (begin->dataplane_cpu_ns != 0 && end->dataplane_cpu_ns >= begin->dataplane_cpu_ns)
+		set_real(cores, "dataplane",
+		    share(end->dataplane_cpu_ns - begin->dataplane_cpu_ns, elapsed_ns));
+	json_object_set_new(report, "cores", cores);
+}
+
+/* NULL when durable may be claimed, else why not. */
+static const char *durable_refusal(const struct report_input *input)
+{
+	const struct observation *before = input->before, *after = input->after;
+
+	if (input->options->disk == NULL || !before->has_disk || !after->has_disk)
+		return "the journal's folder was not given with --disk";
+	if (before->disk.refusal[0] != '\0')
+		return before->disk.refusal;
+	if (after->status == NULL)
+		return "the data plane was not asked (--admin)";
+	if (input->journal_files == 0)
+		return "the data plane has no file open below --disk";
+	if (input->journal_files_direct == 0)
+		return "no file below --disk is open with O_DIRECT";
+	if (after->disk.has_flush_count && after->disk.flushes == before->disk.flushes &&
+	    after->disk.writes == before->disk.writes)
+		return "the device saw neither writes nor flushes";
+	return NULL;
+}
+
+static void add_disk(json_t *report, const struct report_input *input)
+{
+	const char *refusal = durable_refusal(input);
+
+	json_object_set_new(report, "durable", json_boolean(refusal == NULL));
+	if (refusal != NULL)
+		json_object_set_new(report, "durable_refused", json_string(refusal));
+	if (input->before->has_disk) {
+		const struct probe_disk *disk = &input->before->disk;
+
+		json_object_set_new(report, "disk",
+		    json_sprintf("%s %s", disk->device[0] != '\0' ? disk->device : "none",
+		        disk->file_system));
+		set_integer(report, "disk_flushes", input->after->disk.flushes - disk->flushes);
+		set_integer(report, "disk_writes", input->after->disk.writes - disk->writes);
+		set_integer(report, "journal_files_direct", input->journal_files_direct);
+	} else {
+		json_object_set_new(report, "disk", json_null());
+	}
+	if (input->write != NULL) {
+		set_us(report, "write_p50_us", input->write->p50_ns);
+		set_us(report, "write_p99_us", input->write->p99_ns);
+	} else {
+		json_object_set_new(report, "write_p50_us", json_null());
+	}
+}
+
+/* "model name" of the first CPU, or the machine's architecture. */
+static void cpu_name(char out[128])
+{
+	char line[256];
+	FILE *file = fopen("/proc/cpuinfo", "re");
+	struct utsname name;
+
+	uname(&name);
+	snprintf(out, 128, "%.120s", name.machine);
+	if (file == NULL)
+		return;
+	while (fgets(line, sizeof(line), file) != NULL) {
+		char *colon = strchr(line, ':');
+
+		if (strncmp(line, "model name", 10) != 0 || colon == NULL)
+			continue;
+		colon[strcspn(colon, "\n")] = '\0';
+		snprintf(out, 128, "%.120s", colon + 2);
+		break;
+	}
+	fclose(file);
+}
+
+static void add_machine(json_t *report)
+{
+	struct utsname name;
+	char cpu[128];
+
+	uname(&name);
+	cpu_name(cpu);
+	json_object_set_new(report, "machine",
+	    json_pack("{s:s,s:s,s:I}", "kernel", name.release, "cpu", cpu, "cpus",
+	        (json_int_t)sysconf(_SC_NPROCESSORS_ONLN)));
+}
+
+json_t *report_make(const struct report_input *input)
+{
+	json_t *report = json_object();
+	const char *port = input->options->io.port;
+
+	json_object_set_new(report, "schema", json_string("sluice-bench/1"));
+	json_object_set_new(report, "ok", json_boolean(report_is_good(input->load)));
+	json_object_set_new(report, "port", json_stringn(port, strcspn(port, ":")));
+	json_object_set_new(report, "network_included", json_boolean(1));
+	add_load(report, input);
+	add_dataplane(report, input);
+	add_placement(report, input);
+	add_disk(report, input);
+	add_machine(report);
+	return report;
+}
+
+int report_is_good(const struct load *load)
+{
+	return load->counts.acked > 0 && load->counts.lost == 0 && load->counts.duplicated == 0 &&
+	       load->counts.failed == 0;
+}
+
+void report_print(const json_t *report)
+{
+	static const char *const names[] = { "port", "loop", "in_flight", "rate",
+		"messages_per_datagram", "sessions", "accounts", "seconds", "acked_per_s",
+		"offered_per_s", "accepted_share", "lost", "duplicated", "resent", "busy", "unsent",
+		"p50_us", "p90_us", "p99_us", "p999_us", "max_us", "write_p50_us",
+		"worker_busy_ns_per_message", "store_running", "store_lag_events", "durable",
+		"durable_refused", "disk", "journal_interrupt_cpu", "cpu_placement", "cores",
+		"codes" };
+
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(names); i++) {
+		json_t *value = json_object_get(report, names[i]);
+		char *text;
+
+		if (value == NULL)
+			continue;
+		text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+		printf("%-28s %s\n", names[i], text != NULL ? text : "?");
+		free(text);
+	}
+}

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The load loop against a switch in the same thread: a fake port opens each datagram, answers by a
+ * script and hands the answers back at the next receive.
+ */
+#include <errno.h>
+
+#include "bench/load.h"
+#include "tests/test.h"
+#include "wire/codec.h"
+#include "wire/codes.h"
+
+#define SESSIONS 8
+#define QUEUE    4096
+
+enum behaviour {
+	ANSWER,
+	ANSWER_TWICE,        /* the same datagram's answer once more, under a new packet number */
+	ANSWER_TWO_OUTCOMES, /* a second answer with another LSN */
+	BUSY_FIRST,          /* BUSY for every first sending */
+	SILENT_FIRST,        /* nothing for every first sending */
+	REFUSE,              /* FUNDS_INSUFFICIENT */
+	SILENT,
+};
+
+struct answer {
+	uint8_t data[LIMIT_DATAGRAM_SIZE_MAX];
+	uint32_t size;
+};
+
+struct fake {
+	struct io io;
+	enum behaviour behaviour;
+	uint64_t packet_number, lsn, requests;
+	struct aead_key from_terminal[SESSIONS], to_terminal[SESSIONS];
+	struct answer queue[QUEUE];
+	unsigned first, count;
+	_Alignas(64) uint8_t room[LIMIT_BURST][LIMIT_DATAGRAM_SIZE_MAX + 16];
+};
+
+static struct fake fake;
+static struct session_entry entries[SESSIONS];
+static struct load *load;
+static volatile int stop;
+
+static unsigned fake_room(struct io *io, struct io_packet *packets, unsigned max)
+{
+	(void)io;
+	for (unsigned i = 0; i < max; i++)
+		packets[i] = (struct io_packet){ fake.room[i], 0 };
+	return max;
+}
+
+static void fake_answer(uint32_t session, const struct wire_reply *replies, unsigned count)
+{
+	struct answer *answer = &fake.queue[(fake.first + fake.count) % QUEUE];
+	struct frame_header header = {
+		.version_kind = WIRE_VERSION << 4 | FRAME_KIND_DATA,
+		.flags = FRAME_FLAG_FROM_SWITCH,
+		.epoch = le16_make(1),
+		.session_id = le32_make(entries[session].session_id),
+		.packet_number = le64_make(++fake.packet_number),
+	};
+	size_t size = 0;
+
+	assert_true(fake.count < QUEUE);
+	memcpy(answer->data, &header, sizeof(header));
+	for (unsigned i = 0; i < count; i++)
+		size += wire_reply_encode(&replies[i], answer->data + 16 + size);
+	aead_seal(&fake.to_terminal[session], answer->data, size);
+	answer->size = (uint32_t)size + 32;
+	fake.count++;
+}
+
+static unsigned fake_reply(
+    const struct wire_request *request, struct wire_reply *reply, uint64_t extra)
+{
+	*reply = (struct wire_reply){ .request_id = request->request_id,
+		.template_id = request->template_id,
+		.code = fake.behaviour == REFUSE ? WIRE_CODE_FUNDS_INSUFFICIENT : WIRE_CODE_OK,
+		.lsn = request->request_id + extra };
+	if (fake.behaviour == BUSY_FIRST && !(request->flags & MESSAGE_FLAG_RETRANSMISSION)) {
+		reply->code = WIRE_CODE_BUSY;
+		reply->detail = 1;
+	}
+	if (fake.behaviour == SILENT)
+		return 0;
+	return !(fake.behaviour == SILENT_FIRST && !(request->flags & MESSAGE_FLAG_RETRANSMISSION));
+}
+
+static void fake_send(struct io *io, const struct io_packet *packets, unsigned count)
+{
+	(void)io;
+	for (unsigned i = 0; i < count; i++) {
+		struct wire_reply replies[LIMIT_MESSAGES_PER_DATAGRAM];
+		uint16_t offsets[LIMIT_MESSAGES_PER_DATAGRAM];
+		struct frame_header header;
+		uint32_t session;
+		unsigned answers = 0;
+		int messages;
+
+		memcpy(&header, packets[i].data, sizeof(header));
+		session = (le32_get(header.session_id) & 0xfffff) - 1;
+		assert_int_equal(
+		    aead_open(&fake.from_terminal[session], packets[i].data, packets[i].size - 32),
+		    0);
+		messages = wire_frame_messages(packets[i].data + 16, packets[i].size - 32, offsets);
+		assert_true(messages > 0);
+		for (int m = 0; m < messages; m++) {
+			struct wire_request request;
+
+			fake.requests++;
+			assert_int_equal(wire_request_decode(packets[i].data + 16 + offsets[m],
+			                     BET_MESSAGE_SIZE, &request),
+			    0);
+			answers += fake_reply(&request, &replies[answers], 0);
+		}
+		if (answers > 0)
+			fake_answer(session, replies, answers);
+		if (answers > 0 && fake.behaviour == ANSWER_TWICE)
+			fake_answer(session, replies, answers);
+		if (answers > 0 && fake.behaviour == ANSWER_TWO_OUTCOMES) {
+			replies[0].lsn++;
+			fake_answer(session, replies, 1);
+		}
+	}
+}
+
+static unsigned fake_receive(struct io *io, struct io_packet *packets, unsigned max)
+{
+	unsigned count = 0;
+
+	(void)io;
+	while (count < max && count < fake.count) {
+		struct answer *answer = &fake.queue[(fake.first + count) % QUEUE];
+
+		packets[count++] = (struct io_packet){ answer->data, answer->size };
+	}
+	fake.first = (fake.first + count) % QUEUE;
+	fake.count -= count;
+	return count;
+}
+
+static void fake_release(struct io *io)
+{
+	(void)io;
+}
+
+static void keys_of(
+    const struct session_entry *entry, enum keys_direction direction, struct aead_key *key)
+{
+	uint8_t secret[AEAD_KEY_SIZE], iv[AEAD_IV_SIZE];
+
+	assert_int_equal(keys_derive(entry->root, direction, 1, 50, secret, iv), 0);
+	assert_int_equal(aead_key_init(key, aead_backend_default(), secret, iv), 0);
+}
+
+/* A load of 300 ms after 50 ms of warm-up. */
+static void fresh(enum behaviour behaviour, uint32_t in_flight, uint64_t rate, unsigned batch)
+{
+	struct session_list list = { entries, SESSIONS };
+
+	memset(&fake, 0, sizeof(fake));
+	fake.behaviour = behaviour;
+	fake.io = (struct io){ fake_room, fake_send, fake_receive, fake_release, NULL, { 0 } };
+	for (uint32_t i = 0; i < SESSIONS; i++) {
+		entries[i] = (struct session_entry){ .terminal_id = i + 1,
+			.session_id = (i + 1) | 1u << 20,
+			.root = { (uint8_t)i, 7 } };
+		keys_of(&entries[i], KEYS_TO_SWITCH, &fake.from_terminal[i]);
+		keys_of(&entries[i], KEYS_TO_TERMINAL, &fake.to_terminal[i]);
+	}
+	load = calloc(1, sizeof(*load));
+	load->io = &fake.io;
+	assert_int_equal(load_create(load, &list, 50, 1), 0);
+	for (uint32_t i = 0; i < SESSIONS; i++)
+		load->terminals[i].greeted = 1;
+	load->choices[0] = (struct bet_choice){ 11, 1850, 0 };
+	load->plan = (struct bet_plan){ .seed = 1,
+		.account_first = 1,
+		.account_count = 100,
+		.choices = load->choices,
+		.choice_count = 1,
+		.stake_min = 100,
+		.stake_span = 1,
+		.deadline_ns = 1ull << 60,
+		.currency = 410 };
+	load->messages_per_datagram = batch;
+	load->in_flight_max = in_flight;
+	load->rate = rate;
+	load->start_ns = load_clock_ns();
+	load->measure_ns = load->start_ns + 50000000;
+	load->end_ns = load->measure_ns + 300000000;
+	load->drain_ns = load->end_ns + 2000000000;
+}
+
+static void finish(void)
+{
+	load_free(load);
+	free(load);
+}
+
+TEST(closed_loop_answers_everything_once)
+{
+	fresh(ANSWER, 20, 0, 1);
+	load_run(load, &stop);
+	assert_true(load->counts.acked > 0);
+	assert_int_equal(load->counts.accepted, load->counts.acked);
+	assert_int_equal(load->counts.acked_total, fake.requests);
+	assert_int_equal(load->counts.lost, 0);
+	assert_int_equal(load->counts.duplicated, 0);
+	assert_int_equal(load->counts.bad_answers, 0);
+	finish();
+}
+
+TEST(batches_fill_datagrams)
+{
+	fresh(ANSWER, 64, 0, 16);
+	load_run(load, &stop);
+	assert_true(load->counts.acked > 0);
+	assert_int_equal(load->counts.acked_total % 16, 0);
+	assert_int_equal(load->counts.lost, 0);
+	finish();
+}
+
+TEST(an_answer_nobody_asked_for_again_is_a_duplicate)
+{
+	fresh(ANSWER_TWICE, 1, 0, 1);
+	load_run(load, &stop);
+	assert_true(load->counts.duplicated > 0);
+	finish();
+}
+
+TEST(a_second_outcome_is_a_duplicate)
+{
+	fresh(ANSWER_TWO_OUTCOMES, 1, 0, 1);
+	load_run(load, &stop);
+	assert_true(load->counts.duplicated > 0);
+	finish();
+}
+
+TEST(busy_is_tried_again_with_the_same_id)
+{
+	fresh(BUSY_FIRST, 8, 0, 1);
+	load_run(load, &stop);
+	assert_true(load->counts.busy > 0);
+	assert_int_equal(load->counts.lost, 0);
+	assert_int_equal(load->counts.resent, load->counts.busy);
+	assert_int_equal(load->counts.acked_total * 2, fake.requests);
+	/* The wait is part of the latency. */
+	assert_true(histogram_quantile(&load->latency, 0, 1) >= 1000000);
+	finish();
+}
+
+TEST(silence_is_resent_and_its_latency_counts_from_the_first_sending)
+{
+	fresh(SILENT_FIRST, 8, 0, 1);
+	load_run(load, &stop);
+	assert_int_equal(load->counts.lost, 0);
+	assert_true(load->counts.resent > 0);
+	assert_true(histogram_quantile(&load->latency, 0, 1) >= LOAD_RESEND_NS);
+	finish();
+}
+
+TEST(refusals_are_acknowledged_but_not_accepted)
+{
+	fresh(REFUSE, 8, 0, 1);
+	load_run(load, &stop);
+	assert_true(load->counts.acked > 0);
+	assert_int_equal(load->counts.accepted, 0);
+	assert_int_equal(load->codes[WIRE_CODE_FUNDS_INSUFFICIENT], load->counts.acked_total);
+	finish();
+}
+
+TEST(a_dead_switch_loses_what_was_sent)
+{
+	fresh(SILENT, 8, 0, 1);
+	load->drain_ns = load->end_ns + 10000000;
+	load_run(load, &stop);
+	assert_int_equal(load->counts.lost, 8);
+	assert_int_equal(load->counts.acked, 0);
+	finish();
+}
+
+TEST(open_loop_offers_its_rate)
+{
+	fresh(ANSWER, 0, 10000, 1);
+	load_run(load, &stop);
+	assert_int_equal(load->counts.offered, 3000);
+	assert_int_equal(load->counts.acked_total, 3500);
+	assert_int_equal(load->counts.unsent, 0);
+	assert_int_equal(load->latency.count, 3000);
+	finish();
+}
+
+TEST(open_loop_counts_what_it_could_not_send)
+{
+	/* 8 terminals with 32 each may wait: the rest of 3,500 is never sent. */
+	fresh(SILENT, 0, 10000, 1);
+	load->drain_ns = load->end_ns + 10000000;
+	load_run(load, &stop);
+	assert_int_equal(load->counts.lost, SESSIONS * LIMIT_IN_FLIGHT_PER_TERMINAL);
+	assert_int_equal(load->counts.unsent, 3500 - load->counts.lost);
+	finish();
+}
+
+TEST(datagrams_of_others_and_damaged_ones_are_counted)
+{
+	uint8_t data[64] = { WIRE_VERSION << 4 | FRAME_KIND_DATA, FRAME_FLAG_FROM_SWITCH };
+	struct frame_header header = { .version_kind = WIRE_VERSION << 4 | FRAME_KIND_DATA,
+		.flags = FRAME_FLAG_FROM_SWITCH };
+
+	fresh(ANSWER, 1, 0, 1);
+	load_accept(load, &(struct io_packet){ data, 8 }, 0);
+	load_accept(load, &(struct io_packet){ data, 64 }, 0); /* no such session */
+	header.session_id = le32_make(entries[0].session_id);
+	memcpy(data, &header, sizeof(header));
+	load_accept(load, &(struct io_packet){ data, 64 }, 0); /* wrong tag */
+	assert_int_equal(load->counts.bad_answers, 3);
+	finish();
+}
+
+TEST_MAIN()
