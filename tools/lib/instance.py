@@ -63,7 +63,7 @@ def start_time(pid):
 
 
 def last_error(text):
-    """The last reason in what a data plane wrote: a line of its log, or one before the log began."""
+    """The last reason in what a data plane wrote: in its log, or in a line before the log began."""
     for line in reversed(text.splitlines()):
         if line.startswith("sluice-dataplane: "):
             return line.removeprefix("sluice-dataplane: ")

@@ -132,8 +132,13 @@ def table(result, instance, options):
     print_next(result["port_type"], instance, options)
 
 
+def near(path):
+    """From here if it is below here, else in full."""
+    relative = os.path.relpath(path)
+    return os.path.abspath(path) if relative.startswith("..") else relative
+
+
 def print_next(port_type, instance, options):
-    near = os.path.relpath
     namespace = network.terminal_namespace(instance.name)
     tools = os.path.join(near(instance.build), "tools")
     own = [f"--instance {instance.name}"] if options.instance != "sluice" else []
