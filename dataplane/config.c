@@ -29,8 +29,8 @@ static const cyaml_schema_value_t cpu_schema = {
 
 static const cyaml_schema_field_t lcores_fields[] = {
 	CYAML_FIELD_UINT("main", CYAML_FLAG_DEFAULT, struct config_lcores, main),
-	CYAML_FIELD_SEQUENCE("workers", CYAML_FLAG_POINTER, struct config_lcores, workers, &cpu_schema,
-	    1, LIMIT_SHARDS),
+	CYAML_FIELD_SEQUENCE("workers", CYAML_FLAG_POINTER, struct config_lcores, workers,
+	    &cpu_schema, 1, LIMIT_SHARDS),
 	CYAML_FIELD_UINT("store", CYAML_FLAG_DEFAULT, struct config_lcores, store),
 	CYAML_FIELD_END,
 };
@@ -48,10 +48,9 @@ static const cyaml_schema_field_t port_fields[] = {
 	    CYAML_ARRAY_LEN(port_type_names)),
 	CYAML_FIELD_STRING_PTR("interface", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
 	    struct config_port, interface, 1, 64),
-	CYAML_FIELD_STRING_PTR("socket", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
-	    struct config_port, socket, 1, 107),
 	CYAML_FIELD_STRING_PTR(
-	    "address", CYAML_FLAG_POINTER, struct config_port, address, 7, 15),
+	    "socket", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct config_port, socket, 1, 107),
+	CYAML_FIELD_STRING_PTR("address", CYAML_FLAG_POINTER, struct config_port, address, 7, 15),
 	CYAML_FIELD_UINT("udp_port", CYAML_FLAG_DEFAULT, struct config_port, udp_port),
 	CYAML_FIELD_END,
 };
@@ -72,7 +71,8 @@ static const cyaml_schema_field_t capacity_fields[] = {
 static const cyaml_schema_field_t journal_fields[] = {
 	CYAML_FIELD_UINT("segment_mib", CYAML_FLAG_DEFAULT, struct config_journal, segment_mib),
 	CYAML_FIELD_UINT("depth", CYAML_FLAG_DEFAULT, struct config_journal, depth),
-	CYAML_FIELD_UINT("segments_ready", CYAML_FLAG_DEFAULT, struct config_journal, segments_ready),
+	CYAML_FIELD_UINT(
+	    "segments_ready", CYAML_FLAG_DEFAULT, struct config_journal, segments_ready),
 	CYAML_FIELD_UINT("segments_max", CYAML_FLAG_DEFAULT, struct config_journal, segments_max),
 	CYAML_FIELD_BOOL(
 	    "allow_volatile", CYAML_FLAG_OPTIONAL, struct config_journal, allow_volatile),
@@ -184,11 +184,11 @@ static int check_ranges(const struct dataplane_config *config, char *message, si
 	return 0;
 }
 
-static int check_port(struct config_port *port, uint32_t index, uint32_t shards, char *message,
-    size_t size)
+static int check_port(
+    struct config_port *port, uint32_t index, uint32_t shards, char *message, size_t size)
 {
 	int by_name = port->type == CONFIG_PORT_AF_XDP || port->type == CONFIG_PORT_AF_PACKET ||
-	    port->type == CONFIG_PORT_PCI;
+	              port->type == CONFIG_PORT_PCI;
 	struct in_addr address;
 
 	if (by_name && port->interface == NULL) {
@@ -210,8 +210,8 @@ static int check_port(struct config_port *port, uint32_t index, uint32_t shards,
 	}
 	port->address_ipv4 = ntohl(address.s_addr);
 	if (port->udp_port == 0 || port->udp_port + shards > 65536u) {
-		snprintf(message, size, "ports[%u].udp_port: %u is out of range; choose 1..%u", index,
-		    port->udp_port, 65536u - shards);
+		snprintf(message, size, "ports[%u].udp_port: %u is out of range; choose 1..%u",
+		    index, port->udp_port, 65536u - shards);
 		return -EINVAL;
 	}
 	return 0;
@@ -263,8 +263,7 @@ int config_parse(const uint8_t *text, size_t size, struct dataplane_config **out
 
 #define CONFIG_FILE_SIZE_MAX (256u * 1024u)
 
-int config_load(
-    const char *path, struct dataplane_config **out, char *message, size_t message_size)
+int config_load(const char *path, struct dataplane_config **out, char *message, size_t message_size)
 {
 	char inner[512];
 	uint8_t *text = NULL;
@@ -274,8 +273,8 @@ int config_load(
 
 	if (file == NULL) {
 		error = errno;
-		snprintf(message, message_size,
-		    "%s: %s; give the configuration with --config FILE", path, strerror(error));
+		snprintf(message, message_size, "%s: %s; give the configuration with --config FILE",
+		    path, strerror(error));
 		return -error;
 	}
 	text = malloc(CONFIG_FILE_SIZE_MAX + 1);
@@ -286,7 +285,8 @@ int config_load(
 	size = fread(text, 1, CONFIG_FILE_SIZE_MAX + 1, file);
 	fclose(file);
 	if (size > CONFIG_FILE_SIZE_MAX) {
-		snprintf(message, message_size, "%s: larger than 256 KiB; is it the right file?", path);
+		snprintf(
+		    message, message_size, "%s: larger than 256 KiB; is it the right file?", path);
 		error = -EFBIG;
 	} else {
 		error = config_parse(text, size, out, inner, sizeof(inner));

@@ -40,9 +40,9 @@ struct config_memory {
 
 struct config_port {
 	enum config_port_type type;
-	char *interface; /* af_xdp, af_packet: interface; pci: address of the device */
-	char *socket;	 /* memif */
-	char *address;	 /* dotted IPv4 */
+	char *interface;       /* af_xdp, af_packet: interface; pci: address of the device */
+	char *socket;          /* memif */
+	char *address;         /* dotted IPv4 */
 	uint32_t address_ipv4; /* parsed, host order */
 	uint16_t udp_port;
 };
@@ -78,8 +78,8 @@ struct dataplane_config {
  * Reads and checks a file. 0, or -EINVAL / -errno with `message` saying what, where and the remedy.
  * Freed by config_free.
  */
-SLUICE_MUST_USE int config_load(const char *path, struct dataplane_config **out, char *message,
-    size_t message_size);
+SLUICE_MUST_USE int config_load(
+    const char *path, struct dataplane_config **out, char *message, size_t message_size);
 /* The same from memory, for tests and fuzzing. */
 SLUICE_MUST_USE int config_parse(const uint8_t *text, size_t size, struct dataplane_config **out,
     char *message, size_t message_size);

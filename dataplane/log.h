@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Log of the data plane: one JSON object per line on standard error. Main thread only; libraries never
- * log, they return errors. Never keys, never person data.
+ * Log of the data plane: one JSON object per line on standard error. Main thread only; libraries
+ * never log, they return errors. Never keys, never person data.
  */
 #ifndef SLUICE_DATAPLANE_LOG_H
 #define SLUICE_DATAPLANE_LOG_H

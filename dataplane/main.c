@@ -99,7 +99,7 @@ static int root_choose(struct switch_process *process, const char *option)
 	if (root[0] == '/') {
 		snprintf(absolute, sizeof(absolute), "%s", root);
 	} else if (getcwd(absolute, sizeof(absolute)) == NULL ||
-	    strlen(absolute) + strlen(root) + 2 > sizeof(absolute)) {
+	           strlen(absolute) + strlen(root) + 2 > sizeof(absolute)) {
 		return EXIT_UNREACHABLE;
 	} else {
 		strncat(absolute, "/", sizeof(absolute) - strlen(absolute) - 1);
@@ -140,7 +140,8 @@ static void placement_warn(const struct switch_process *process)
 		if (process->shared.polling == POLLING_BUSY &&
 		    process->config->lcores.workers[i] == (uint32_t)process->journal_interrupt_cpu)
 			log_line(LOG_LEVEL_WARNING, "placement",
-			    "worker %u spins on CPU %d, which takes the journal device's interrupt: "
+			    "worker %u spins on CPU %d, which takes the journal device's "
+			    "interrupt: "
 			    "every write may wait 4 ms; choose another CPU in lcores.workers",
 			    i, process->journal_interrupt_cpu);
 }
@@ -159,7 +160,7 @@ static int serve(struct switch_process *process)
 
 	snprintf(path, sizeof(path), "%s/run/sluice/admin.sock", process->root);
 	if (admin_create(
-		&process->admin, &context, path, process->message, sizeof(process->message)) != 0)
+	        &process->admin, &context, path, process->message, sizeof(process->message)) != 0)
 		return EXIT_UNREACHABLE;
 	log_line(LOG_LEVEL_INFO, "ready",
 	    "recovered in %" PRIu64 " ms; install sessions, then send \"open\" to %s",
@@ -219,8 +220,8 @@ int main(int count, char **arguments)
 
 	if (status >= 0)
 		return status;
-	error = config_load(
-	    options.config, &process.config, process.message, sizeof(process.message));
+	error =
+	    config_load(options.config, &process.config, process.message, sizeof(process.message));
 	if (error != 0) {
 		fprintf(stderr, "sluice-dataplane: %s\n", process.message);
 		return error == -ENOENT ? EXIT_UNREACHABLE : EXIT_REFUSED;

@@ -93,8 +93,8 @@ int placement_interrupt_cpu(const char *path)
 
 	if (stat(path, &status) != 0)
 		return -1;
-	snprintf(link, sizeof(link), "/sys/dev/block/%u:%u", major(status.st_dev),
-	    minor(status.st_dev));
+	snprintf(
+	    link, sizeof(link), "/sys/dev/block/%u:%u", major(status.st_dev), minor(status.st_dev));
 	if (realpath(link, device) == NULL)
 		return -1;
 	/* From the disk (or partition) upwards to the device that owns the interrupts. */

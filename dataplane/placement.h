@@ -6,7 +6,8 @@
 #ifndef SLUICE_DATAPLANE_PLACEMENT_H
 #define SLUICE_DATAPLANE_PLACEMENT_H
 
-/* The CPU of the busiest interrupt of the device that holds `path`, or -1 when it cannot be told. */
+/* The CPU of the busiest interrupt of the device that holds `path`, or -1 when it cannot be told.
+ */
 int placement_interrupt_cpu(const char *path);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Start of the durable part: every shard is brought to its last durable event before any port opens.
+ * Start of the durable part: every shard is brought to its last durable event before any port
+ * opens.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -60,9 +61,10 @@ static int instance_lock(struct switch_process *process)
 	process->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (process->lock_fd < 0 || flock(process->lock_fd, LOCK_EX | LOCK_NB) != 0) {
 		snprintf(process->message, sizeof(process->message),
-		    errno == EWOULDBLOCK ? "%.512s: another data plane runs under this root; stop it "
-					   "first, or choose another --root"
-					 : "%.512s cannot be locked; check the permissions",
+		    errno == EWOULDBLOCK
+		        ? "%.512s: another data plane runs under this root; stop it "
+		          "first, or choose another --root"
+		        : "%.512s cannot be locked; check the permissions",
 		    path);
 		return EXIT_UNREACHABLE;
 	}
@@ -199,10 +201,10 @@ static int shard_create(struct switch_process *process, uint32_t shard)
 	if (journal_feed_create(&parts->feed, FEED_BUFFERS, parts->journal_config.depth) != 0)
 		return EXIT_UNREACHABLE;
 	snprintf(process->message, sizeof(process->message),
-	    "shard %u: no journal segment could be made in %.512s; check space and permissions", shard,
-	    parts->journal_directory);
+	    "shard %u: no journal segment could be made in %.512s; check space and permissions",
+	    shard, parts->journal_directory);
 	if (journal_keeper_create(
-		&parts->keeper, &parts->journal_config, &parts->journal_report.end) != 0 ||
+	        &parts->keeper, &parts->journal_config, &parts->journal_report.end) != 0 ||
 	    journal_reader_open(&parts->journal_reader, &parts->journal_config) != 0)
 		return EXIT_UNREACHABLE;
 	if (store_history_open(&process->histories[shard], parts->directory, shard) != 0) {

@@ -66,11 +66,14 @@ static int port_arguments(struct switch_process *process, struct eal_arguments *
 
 	for (uint32_t i = 0; i < config->ports_count; i++) {
 		const struct config_port *port = &config->ports[i];
+		const char *name = port->type == CONFIG_PORT_MEMIF ? port->socket : port->interface;
 		char device[EAL_ARGUMENT_SIZE - 16];
 
-		if (port_device_string(port_kind_of(port->type), i,
-			port->type == CONFIG_PORT_MEMIF ? port->socket : port->interface, device,
-			sizeof(device)) != 0) {
+		if (port_device_check(port_kind_of(port->type), name, process->message,
+		        sizeof(process->message)) != 0)
+			return EXIT_UNREACHABLE;
+		if (port_device_string(port_kind_of(port->type), i, name, device, sizeof(device)) !=
+		    0) {
 			snprintf(process->message, sizeof(process->message),
 			    "ports[%u]: the device name is too long", i);
 			return EXIT_REFUSED;
@@ -90,11 +93,15 @@ static int port_arguments(struct switch_process *process, struct eal_arguments *
 int switch_eal(struct switch_process *process, const char *program)
 {
 	const struct dataplane_config *config = process->config;
-	struct eal_arguments *arguments = calloc(1, sizeof(*arguments));
+	struct eal_arguments *arguments;
 	char lcores[EAL_ARGUMENT_SIZE];
 	size_t used;
 	int status;
 
+	if (config->memory.hugepages && port_memory_check(config->memory.megabytes,
+	                                    process->message, sizeof(process->message)) != 0)
+		return EXIT_UNREACHABLE;
+	arguments = calloc(1, sizeof(*arguments));
 	if (arguments == NULL)
 		return EXIT_UNREACHABLE;
 	argument(arguments, "%s", program);
@@ -119,8 +126,8 @@ int switch_eal(struct switch_process *process, const char *program)
 		    "`ports`, and that no other process uses memory.file_prefix %s%s",
 		    rte_strerror(rte_errno), config->memory.file_prefix,
 		    config->memory.hugepages
-			? "; if no hugepages are reserved, set memory.hugepages to false"
-			: "");
+		        ? "; if no hugepages are reserved, set memory.hugepages to false"
+		        : "");
 		status = EXIT_UNREACHABLE;
 	}
 	free(arguments);
@@ -162,7 +169,7 @@ int switch_ports(struct switch_process *process)
 		};
 
 		if (port_open(&process->shared.ports[i], &port, process->message,
-			sizeof(process->message)) != 0)
+		        sizeof(process->message)) != 0)
 			return EXIT_UNREACHABLE;
 		process->shared.port_count = i + 1;
 		log_line(LOG_LEVEL_INFO, "port", "port %u: %s at %s, UDP port %u", i,
@@ -188,8 +195,8 @@ static void pause_us(unsigned us)
 }
 
 /*
- * Store thread: follows the journal until the workers have ended and nothing is left. It never spins:
- * between pieces of work it yields, without work it sleeps.
+ * Store thread: follows the journal until the workers have ended and nothing is left. It never
+ * spins: between pieces of work it yields, without work it sleeps.
  */
 static void *store_thread(void *context)
 {
@@ -276,8 +283,9 @@ static int workers_start(struct switch_process *process)
 
 static int start_failed(struct switch_process *process, const char *what, int error)
 {
-	snprintf(process->message, sizeof(process->message), "%s: %s; free memory or threads and start "
-							     "again",
+	snprintf(process->message, sizeof(process->message),
+	    "%s: %s; free memory or threads and start "
+	    "again",
 	    what, strerror(error));
 	return EXIT_UNREACHABLE;
 }
@@ -293,8 +301,8 @@ int switch_threads(struct switch_process *process)
 	}
 	if (worker_connect(process->workers, process->shared.shard_count) != 0)
 		return start_failed(process, "rings between workers", ENOMEM);
-	process->reader = reader_create(&process->shared, process->workers, process->stores,
-	    process->histories);
+	process->reader =
+	    reader_create(&process->shared, process->workers, process->stores, process->histories);
 	if (process->reader == NULL)
 		return start_failed(process, "reader", ENOMEM);
 	status = workers_start(process);
@@ -336,7 +344,8 @@ int switch_stop(struct switch_process *process)
 		if (process->stores[i] != NULL && parts->thread_started &&
 		    store_checkpoint_now(process->stores[i]) != 0) {
 			snprintf(process->message, sizeof(process->message),
-			    "shard %u: the last checkpoint was not written; the next start replays the "
+			    "shard %u: the last checkpoint was not written; the next start replays "
+			    "the "
 			    "journal instead",
 			    i);
 			status = EXIT_REFUSED;

@@ -67,7 +67,8 @@ SLUICE_MUST_USE int switch_eal(struct switch_process *process, const char *progr
 SLUICE_MUST_USE int switch_recover(struct switch_process *process);
 SLUICE_MUST_USE int switch_ports(struct switch_process *process);
 SLUICE_MUST_USE int switch_threads(struct switch_process *process);
-/* Stops workers, lets the stores catch up and checkpoint, closes everything. 0 or an exit status. */
+/* Stops workers, lets the stores catch up and checkpoint, closes everything. 0 or an exit status.
+ */
 int switch_stop(struct switch_process *process);
 
 #endif

@@ -55,8 +55,8 @@ static int listener_open(const char *path, char *message, size_t message_size)
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
 	/* The caller holds the instance lock, so a socket left here belongs to a dead process. */
 	(void)unlink(path);
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
-	    chmod(path, 0600) != 0 || listen(fd, ADMIN_CLIENTS_MAX) != 0) {
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 || chmod(path, 0600) != 0 ||
+	    listen(fd, ADMIN_CLIENTS_MAX) != 0) {
 		error = errno;
 		snprintf(message, message_size,
 		    "admin socket %s: %s; check that the directory exists and is writable", path,
@@ -193,15 +193,16 @@ static json_t *command_error(const struct client *client)
 {
 	switch (client->error) {
 	case -ERANGE:
-		return admin_error("the command sequence has a gap; ask status for control_sequence "
-				   "and send the number after it");
+		return admin_error(
+		    "the command sequence has a gap; ask status for control_sequence "
+		    "and send the number after it");
 	case -ENOSPC:
 	case -EBUSY:
 		return admin_error("a table of the switch is full; raise capacity in the "
-				   "configuration and restart");
+		                   "configuration and restart");
 	case -EEXIST:
 		return admin_error("the session slot is live under another generation; end that "
-				   "session first");
+		                   "session first");
 	case -ENOENT:
 		return admin_error("no such session");
 	case -EINVAL:
@@ -297,7 +298,7 @@ static void client_read(struct client *client)
 static int client_has_line(const struct client *client)
 {
 	return client->fd >= 0 && client->in_size != 0 &&
-	    memchr(client->in, '\n', client->in_size) != NULL;
+	       memchr(client->in, '\n', client->in_size) != NULL;
 }
 
 void admin_work(struct admin *admin, int timeout_ms)
@@ -318,7 +319,7 @@ void admin_work(struct admin *admin, int timeout_ms)
 		fds[count++] = (struct pollfd){
 			.fd = client->fd,
 			.events = (short)((client->ticket == 0 ? POLLIN : 0) |
-			    (client->out_size != 0 ? POLLOUT : 0)),
+			                  (client->out_size != 0 ? POLLOUT : 0)),
 		};
 	}
 	if (waiting)

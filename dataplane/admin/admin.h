@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Admin socket of the data plane: a UNIX stream socket, one JSON object per line in, one per line
- * out, in order. Served by the main lcore, which reaches shards only through their command rings and
- * reads only their counters.
+ * out, in order. Served by the main lcore, which reaches shards only through their command rings
+ * and reads only their counters.
  *
  * {"cmd":"status"} · {"cmd":"session_install",...} · {"cmd":"session_end","session_id":n} ·
  * {"cmd":"command","sequence":n,"type":...} · {"cmd":"open"} · {"cmd":"stop"}
@@ -28,13 +28,14 @@ struct admin_context {
 	struct switch_shared *shared;
 	struct worker **workers;
 	struct store **stores;
-	uint64_t recovered_ns; /* time recovery took */
+	uint64_t recovered_ns;     /* time recovery took */
 	int journal_interrupt_cpu; /* -1 unknown */
 };
 
 struct admin;
 
-/* Binds the socket (mode 0600; a stale one of a dead process is replaced). 0, or -errno with message. */
+/* Binds the socket (mode 0600; a stale one of a dead process is replaced). 0, or -errno with
+ * message. */
 SLUICE_MUST_USE int admin_create(struct admin **out, const struct admin_context *context,
     const char *path, char *message, size_t message_size);
 /* One turn: accepts, reads, answers; waits at most timeout_ms. */
@@ -55,8 +56,8 @@ struct admin_request {
 };
 
 /*
- * Parses one line. Total on hostile bytes. For ADMIN_ANSWER *answer is a new reference. The command's
- * ticket is left 0.
+ * Parses one line. Total on hostile bytes. For ADMIN_ANSWER *answer is a new reference. The
+ * command's ticket is left 0.
  */
 void admin_parse(const struct admin_context *context, const char *line, size_t size,
     struct admin_request *request, json_t **answer);

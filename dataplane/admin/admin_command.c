@@ -13,8 +13,8 @@ struct fields {
 	json_t *error;
 };
 
-static uint64_t field_number(struct fields *fields, const char *name, uint64_t lowest,
-    uint64_t highest)
+static uint64_t field_number(
+    struct fields *fields, const char *name, uint64_t lowest, uint64_t highest)
 {
 	json_t *value = json_object_get(fields->object, name);
 	json_int_t number;
@@ -60,23 +60,24 @@ static void field_hex(struct fields *fields, const char *name, uint8_t *out, siz
 	if (fields->error != NULL)
 		return;
 	if (text == NULL || strlen(text) != 2 * size) {
-		fields->error = admin_error("\"%s\" must be %zu hexadecimal digits", name, 2 * size);
+		fields->error =
+		    admin_error("\"%s\" must be %zu hexadecimal digits", name, 2 * size);
 		return;
 	}
 	for (size_t i = 0; i < size; i++) {
 		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
 
 		if (high < 0 || low < 0) {
-			fields->error = admin_error("\"%s\" holds a character that is not hexadecimal",
-			    name);
+			fields->error =
+			    admin_error("\"%s\" holds a character that is not hexadecimal", name);
 			return;
 		}
 		out[i] = (uint8_t)(high << 4 | low);
 	}
 }
 
-static void parse_session_install(const struct admin_context *context, struct fields *fields,
-    struct admin_request *request)
+static void parse_session_install(
+    const struct admin_context *context, struct fields *fields, struct admin_request *request)
 {
 	struct session_install *install = &request->command.install;
 	json_t *current = json_object_get(fields->object, "current");
@@ -102,8 +103,8 @@ static void parse_session_install(const struct admin_context *context, struct fi
 	request->shard = context->shared->buckets.shard[ids_bucket_of_key(install->terminal_id)];
 }
 
-static void parse_session_end(const struct admin_context *context, struct fields *fields,
-    struct admin_request *request)
+static void parse_session_end(
+    const struct admin_context *context, struct fields *fields, struct admin_request *request)
 {
 	uint32_t id = (uint32_t)field_number(fields, "session_id", 1, UINT32_MAX);
 	uint32_t slot = id & (LIMIT_SESSION_SLOTS - 1);
@@ -145,8 +146,10 @@ static void parse_market_set(struct fields *fields, struct ledger_command *comma
 		json_int_t price = json_integer_value(json_array_get(odds, i));
 
 		if (price < LIMIT_ODDS_MIN || price > LIMIT_ODDS_MAX)
-			fields->error = admin_error("\"odds\"[%zu] is out of range; give thousandths, "
-						    "%u to %u", i, LIMIT_ODDS_MIN, LIMIT_ODDS_MAX);
+			fields->error =
+			    admin_error("\"odds\"[%zu] is out of range; give thousandths, "
+			                "%u to %u",
+			        i, LIMIT_ODDS_MIN, LIMIT_ODDS_MAX);
 		command->market.odds[i] = le32_make((uint32_t)price);
 	}
 }
@@ -165,8 +168,8 @@ static void parse_rules_set(struct fields *fields, struct ledger_command *comman
 		return;
 	}
 #define RULE(name, highest)                                                                        \
-	rules->name = (__typeof__(rules->name))field_optional(                                     \
-	    &inner, #name, highest, (uint64_t)rules->name)
+	rules->name =                                                                              \
+	    (__typeof__(rules->name))field_optional(&inner, #name, highest, (uint64_t)rules->name)
 	rules->version = (uint32_t)field_number(&inner, "version", 1, UINT32_MAX);
 	RULE(currency, UINT16_MAX);
 	RULE(alert_score, 100);
@@ -224,12 +227,12 @@ static void parse_command(struct fields *fields, struct admin_request *request)
 	} else if (type != NULL && strcmp(type, "account_freeze") == 0) {
 		ledger->type = EVENT_ACCOUNT_FREEZE;
 		ledger->account_id = field_number(fields, "account_id", 1, LIMIT_ACCOUNT_ID_MAX);
-		ledger->flags = json_is_true(json_object_get(fields->object, "frozen"))
-		    ? EVENT_FLAG_FROZEN
-		    : 0;
+		ledger->flags =
+		    json_is_true(json_object_get(fields->object, "frozen")) ? EVENT_FLAG_FROZEN : 0;
 	} else if (fields->error == NULL) {
-		fields->error = admin_error("\"type\" must be market_set, accounts_open, rules_set or "
-					    "account_freeze");
+		fields->error =
+		    admin_error("\"type\" must be market_set, accounts_open, rules_set or "
+		                "account_freeze");
 	}
 }
 
@@ -248,8 +251,9 @@ static json_t *answer_here(const struct admin_context *context, const char *name
 		atomic_store_explicit(&context->shared->stop, 1, memory_order_release);
 		return json_pack("{s:b}", "ok", 1);
 	}
-	return admin_error("unknown command; use status, session_install, session_end, command, open "
-			   "or stop");
+	return admin_error(
+	    "unknown command; use status, session_install, session_end, command, open "
+	    "or stop");
 }
 
 void admin_parse(const struct admin_context *context, const char *line, size_t size,
@@ -263,8 +267,8 @@ void admin_parse(const struct admin_context *context, const char *line, size_t s
 	request->kind = ADMIN_ANSWER;
 	name = json_string_value(json_object_get(fields.object, "cmd"));
 	if (fields.object == NULL)
-		fields.error = admin_error("not a JSON object: %s (column %d)", problem.text,
-		    problem.column);
+		fields.error =
+		    admin_error("not a JSON object: %s (column %d)", problem.text, problem.column);
 	else if (name == NULL)
 		fields.error = admin_error("\"cmd\" is missing");
 	else if (strcmp(name, "session_install") == 0)

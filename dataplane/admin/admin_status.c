@@ -73,9 +73,9 @@ static json_t *ports_status(const struct admin_context *context)
 	for (uint32_t i = 0; i < context->config->ports_count; i++) {
 		const struct config_port *port = &context->config->ports[i];
 
-		json_array_append_new(list,
-		    json_pack("{s:s, s:s, s:i}", "type", port_type(context->shared->ports[i]),
-			"address", port->address, "udp_port", (int)port->udp_port));
+		json_array_append_new(
+		    list, json_pack("{s:s, s:s, s:i}", "type", port_type(context->shared->ports[i]),
+		              "address", port->address, "udp_port", (int)port->udp_port));
 	}
 	return list;
 }

@@ -70,19 +70,19 @@ static void outcome_found(const struct history_query *query, const struct event_
 }
 
 /* The outcome of one old request. */
-static void look_up(struct reader *reader, const struct history_query *query,
-    struct outcome *outcome)
+static void look_up(
+    struct reader *reader, const struct history_query *query, struct outcome *outcome)
 {
 	/*
-	 * Below the window and in no log: it was never carried out and, since a window only moves up,
-	 * never will be. That is what EXPIRED says.
+	 * Below the window and in no log: it was never carried out and, since a window only moves
+	 * up, never will be. That is what EXPIRED says.
 	 */
 	outcome->code = WIRE_CODE_EXPIRED;
 	for (uint32_t shard = 0; shard < reader->shared->shard_count; shard++) {
 		struct event_buffer event;
 		struct event_record record;
-		int length = store_history_request(reader->histories[shard],
-		    query->origin.terminal_id, query->request_id, &event);
+		int length = store_history_request(
+		    reader->histories[shard], query->origin.terminal_id, query->request_id, &event);
 
 		if (length == -ENOENT)
 			continue;
@@ -103,8 +103,7 @@ static int answer(struct reader *reader, const struct reader_waiting *waiting, u
 	struct outcome *outcome = spsc_ring_reserve(worker->rings.history_found);
 	int complete = history_complete(reader, waiting);
 
-	if (outcome == NULL ||
-	    (!complete && now_ns - waiting->asked_ns < READER_PATIENCE_NS))
+	if (outcome == NULL || (!complete && now_ns - waiting->asked_ns < READER_PATIENCE_NS))
 		return 0;
 	memset(outcome, 0, sizeof(*outcome));
 	outcome->origin = waiting->query.origin;
@@ -128,9 +127,10 @@ static int take(struct reader *reader, uint32_t worker, uint64_t now_ns)
 	waiting->worker = worker;
 	waiting->asked_ns = now_ns;
 	for (uint32_t shard = 0; shard < reader->shared->shard_count; shard++)
-		/* W4: what its worker had made durable when it (or another) let the window slide. */
-		waiting->needs_lsn[shard] = atomic_load_explicit(
-		    &reader->shared->durable_lsn[shard], memory_order_acquire);
+		/* W4: what its worker had made durable when it (or another) let the window slide.
+		 */
+		waiting->needs_lsn[shard] =
+		    atomic_load_explicit(&reader->shared->durable_lsn[shard], memory_order_acquire);
 	reader->waiting_count++;
 	return 1;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reader: answers questions about requests older than the window, from the logs of all shards, in its
- * own thread: a worker never waits for a disk read.
+ * Reader: answers questions about requests older than the window, from the logs of all shards, in
+ * its own thread: a worker never waits for a disk read.
  */
 #ifndef SLUICE_READER_H
 #define SLUICE_READER_H

@@ -62,7 +62,8 @@ void worker_answer(struct worker *worker, uint64_t gate_lsn, const struct outcom
 	pending_push(worker, &entry);
 }
 
-void worker_result(struct worker *worker, uint64_t gate_lsn, uint64_t ticket, int error, int already)
+void worker_result(
+    struct worker *worker, uint64_t gate_lsn, uint64_t ticket, int error, int already)
 {
 	struct pending entry;
 
@@ -97,7 +98,7 @@ unsigned worker_release(struct worker *worker)
 		if (entry->gate_lsn > worker->durable_lsn)
 			break;
 		delivered = entry->ticket != 0 ? result_deliver(worker, entry)
-					       : outcome_deliver(worker, &entry->outcome);
+		                               : outcome_deliver(worker, &entry->outcome);
 		if (!delivered)
 			break;
 		worker->pending_head++;
@@ -117,8 +118,8 @@ void worker_drop(struct worker *worker, enum drop_reason reason)
 static void transmit_burst(struct worker *worker, uint32_t port_index)
 {
 	uint16_t count = worker->transmit_count[port_index];
-	uint16_t sent = port_transmit(worker->shared->ports[port_index], worker->queue,
-	    worker->transmit[port_index], count);
+	uint16_t sent = port_transmit(
+	    worker->shared->ports[port_index], worker->queue, worker->transmit[port_index], count);
 
 	worker->transmit_count[port_index] = 0;
 	for (uint16_t i = sent; i < count; i++) {
@@ -161,15 +162,15 @@ void worker_reply_flush(struct worker *worker)
 	if (mbuf == NULL)
 		return;
 	builder->mbuf = NULL;
-	datagram = rte_pktmbuf_mtod(mbuf, uint8_t *) + PORT_HEADROOM;
+	datagram = port_payload(mbuf);
 	size = session_seal(worker->sessions, session, datagram, builder->text_size);
 	if (size < 0 || !session->peer_known) {
 		rte_pktmbuf_free(mbuf); /* no current key: the terminal re-keys and asks again */
 		stats_add(&worker->stats.answers_lost, builder->messages);
 		return;
 	}
-	port_build_udp(worker->shared->ports[session->peer.port_index], mbuf, &session->peer,
-	    (uint16_t)size);
+	port_build_udp(
+	    worker->shared->ports[session->peer.port_index], mbuf, &session->peer, (uint16_t)size);
 	stats_add(&worker->stats.datagrams_out, 1);
 	stats_add(&worker->stats.messages_out, builder->messages);
 	worker_transmit(worker, session->peer.port_index, mbuf);
@@ -184,7 +185,7 @@ void worker_reply(struct worker *worker, struct session *session, struct wire_re
 	code_count(worker, reply->code);
 	if (builder->mbuf != NULL &&
 	    (builder->session != session || builder->text_size + size > LIMIT_PAYLOAD_SIZE_MAX ||
-		builder->messages == LIMIT_MESSAGES_PER_DATAGRAM))
+	        builder->messages == LIMIT_MESSAGES_PER_DATAGRAM))
 		worker_reply_flush(worker);
 	if (builder->mbuf == NULL) {
 		builder->mbuf = rte_pktmbuf_alloc(worker->shared->pool);
@@ -197,8 +198,7 @@ void worker_reply(struct worker *worker, struct session *session, struct wire_re
 		builder->text_size = 0;
 		builder->messages = 0;
 	}
-	text = rte_pktmbuf_mtod(builder->mbuf, uint8_t *) + PORT_HEADROOM +
-	    LIMIT_FRAME_HEADER_SIZE + builder->text_size;
+	text = port_payload(builder->mbuf) + LIMIT_FRAME_HEADER_SIZE + builder->text_size;
 	builder->text_size = (uint16_t)(builder->text_size + wire_reply_encode(reply, text));
 	builder->messages++;
 }

@@ -50,11 +50,22 @@ static void outcome_start(const struct worker *worker, const struct origin *orig
 
 static void outcome_transient(struct worker *worker, struct outcome *outcome)
 {
-	outcome->code = journal_writer_error(worker->journal) != 0
-	    ? WIRE_CODE_STORAGE_UNAVAILABLE
-	    : WIRE_CODE_BUSY;
+	outcome->code = journal_writer_error(worker->journal) != 0 ? WIRE_CODE_STORAGE_UNAVAILABLE
+	                                                           : WIRE_CODE_BUSY;
 	outcome->detail = 5; /* ms */
 	worker_answer(worker, 0, outcome);
+}
+
+/* What a cancelled bet gives back to its terminal's limit: its stake, if it was placed today. */
+static int64_t stake_returned(const struct worker *worker, const struct event_record *record)
+{
+	const struct risk_rules *rules = &ledger_shard(worker->ledger)->rules;
+	struct bet_row bet;
+
+	if (ledger_bet(worker->ledger, le64_get(record->object_id), &bet) != 0 ||
+	    risk_day(rules, bet.placed_at_ns) != risk_day(rules, le64_get(record->time_ns)))
+		return 0;
+	return bet.stake;
 }
 
 void worker_decide(struct worker *worker, const struct origin *origin,
@@ -81,7 +92,7 @@ void worker_decide(struct worker *worker, const struct origin *origin,
 	if (worker->now_ns > time_ns)
 		time_ns = worker->now_ns;
 	length = expired ? ledger_decide_expired(worker->ledger, &asked, time_ns, event)
-			 : ledger_decide(worker->ledger, &asked, time_ns, event);
+	                 : ledger_decide(worker->ledger, &asked, time_ns, event);
 	if (SLUICE_UNLIKELY(length <= 0)) {
 		outcome_transient(worker, &outcome);
 		return;
@@ -95,6 +106,8 @@ void worker_decide(struct worker *worker, const struct origin *origin,
 	outcome.code = le16_get(record.code);
 	outcome.score = record.score;
 	outcome.journalled = 1;
+	if (request->template_id == WIRE_CANCEL_BET && outcome.code == WIRE_CODE_OK)
+		outcome.stake = stake_returned(worker, &record);
 	worker_answer(worker, outcome.lsn, &outcome);
 }
 
@@ -160,7 +173,8 @@ void worker_journal(struct worker *worker)
 		uint64_t hash = ledger_state_hash(worker->ledger);
 		uint64_t sequence = ledger_shard(worker->ledger)->control_sequence;
 
-		/* A failed close shows in journal_writer_error: answers turn STORAGE_UNAVAILABLE. */
+		/* A failed close shows in journal_writer_error: answers turn STORAGE_UNAVAILABLE.
+		 */
 		if (journal_writer_close_batch(worker->journal, hash, sequence) == 0)
 			stats_add(&worker->stats.batches, 1);
 		stats_set(&worker->stats.state_hash, hash);
@@ -168,7 +182,7 @@ void worker_journal(struct worker *worker)
 	}
 	worker->durable_lsn = journal_writer_poll(worker->journal);
 	/* W4: the reader acquires it to know what history must hold before it may say "never". */
-	atomic_store_explicit(&worker->shared->durable_lsn[worker->shard], worker->durable_lsn,
-	    memory_order_release);
+	atomic_store_explicit(
+	    &worker->shared->durable_lsn[worker->shard], worker->durable_lsn, memory_order_release);
 	stats_set(&worker->stats.durable_lsn, worker->durable_lsn);
 }

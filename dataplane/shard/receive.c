@@ -10,8 +10,8 @@ struct burst_packet {
 	struct port_packet packet;
 };
 
-static void send_reset(struct worker *worker, struct session *session,
-    const struct burst_packet *packet)
+static void send_reset(
+    struct worker *worker, struct session *session, const struct burst_packet *packet)
 {
 	struct frame_header trigger;
 	struct frame_reset reset;
@@ -19,12 +19,12 @@ static void send_reset(struct worker *worker, struct session *session,
 
 	memcpy(&trigger, packet->packet.payload, sizeof(trigger));
 	if (session_make_reset(session, worker->shared->boot_id, &trigger, packet->packet.size,
-		worker->now_ns, &reset) != 0)
+	        worker->now_ns, &reset) != 0)
 		return;
 	mbuf = rte_pktmbuf_alloc(worker->shared->pool);
 	if (mbuf == NULL)
 		return;
-	memcpy(rte_pktmbuf_mtod(mbuf, uint8_t *) + PORT_HEADROOM, &reset, sizeof(reset));
+	memcpy(port_payload(mbuf), &reset, sizeof(reset));
 	port_build_udp(worker->shared->ports[packet->packet.peer.port_index], mbuf,
 	    &packet->packet.peer, sizeof(reset));
 	stats_add(&worker->stats.resets_sent, 1);
@@ -50,8 +50,8 @@ static void decode_text(
 		struct burst_message *message = &worker->burst[worker->burst_count++];
 
 		message->session = session;
-		message->code = wire_request_decode(
-		    text + offsets[i], end - offsets[i], &message->request);
+		message->code =
+		    wire_request_decode(text + offsets[i], end - offsets[i], &message->request);
 	}
 }
 
@@ -61,9 +61,8 @@ static void open_packet(struct worker *worker, struct burst_packet *packet)
 	uint8_t *text;
 	size_t text_size;
 	uint32_t session_id;
-	enum drop_reason reason =
-	    session_open(worker->sessions, packet->packet.payload, packet->packet.size,
-		&packet->packet.peer, worker->now_ns, &session, &text, &text_size);
+	enum drop_reason reason = session_open(worker->sessions, packet->packet.payload,
+	    packet->packet.size, &packet->packet.peer, worker->now_ns, &session, &text, &text_size);
 
 	if (reason == DROP_NONE) {
 		decode_text(worker, session, text, text_size);
@@ -92,8 +91,7 @@ static int sort_packet(struct worker *worker, struct burst_packet *packet)
 
 	if (reason == DROP_NONE && slot < worker->shared->slots_max)
 		/* W3: the home's table holds the session. */
-		home = atomic_load_explicit(
-		    &worker->shared->slot_home[slot], memory_order_acquire);
+		home = atomic_load_explicit(&worker->shared->slot_home[slot], memory_order_acquire);
 	if (reason == DROP_NONE && home == 0xff)
 		reason = DROP_UNKNOWN_SESSION;
 	if (reason == DROP_NONE && home == worker->shard) {
@@ -149,7 +147,7 @@ static unsigned forward_transmit(struct worker *worker)
 		struct ring_transmit item;
 
 		while (worker->rings.transmit_in[i] != NULL && moved < 4 * LIMIT_BURST &&
-		    spsc_ring_pop(worker->rings.transmit_in[i], &item)) {
+		       spsc_ring_pop(worker->rings.transmit_in[i], &item)) {
 			worker_transmit(worker, item.port_index, item.mbuf);
 			moved++;
 		}
@@ -163,7 +161,8 @@ unsigned worker_receive(struct worker *worker)
 	unsigned ours_count = 0, moved = 0;
 
 	if (worker->owns_port_queues) {
-		for (uint32_t i = 0; i < worker->shared->port_count && ours_count < LIMIT_BURST; i++)
+		for (uint32_t i = 0; i < worker->shared->port_count && ours_count < LIMIT_BURST;
+		     i++)
 			moved += receive_port(worker, i, ours, &ours_count);
 		moved += forward_transmit(worker);
 	}
@@ -171,7 +170,7 @@ unsigned worker_receive(struct worker *worker)
 		struct ring_handover item;
 
 		while (worker->rings.handover_in[i] != NULL && ours_count < LIMIT_BURST &&
-		    spsc_ring_pop(worker->rings.handover_in[i], &item)) {
+		       spsc_ring_pop(worker->rings.handover_in[i], &item)) {
 			ours[ours_count++] = (struct burst_packet){ item.mbuf, item.packet };
 			moved++;
 		}

@@ -116,9 +116,9 @@ static void answer_markets(
 	for (unsigned i = 0; i < count; i++) {
 		/* A version that is not durable yet is left for the next question. */
 		unsigned used = found[i]->lsn > worker->durable_lsn
-		    ? 0
-		    : market_rows(found[i], reply.markets.rows + rows,
-			  LIMIT_MARKETS_PER_ANSWER - rows);
+		                    ? 0
+		                    : market_rows(found[i], reply.markets.rows + rows,
+		                          LIMIT_MARKETS_PER_ANSWER - rows);
 
 		if (used == 0) {
 			more = 1;
@@ -338,21 +338,30 @@ void worker_requests(struct worker *worker)
 		if (message->code == WIRE_CODE_OK) {
 			worker_request(worker, message->session, &message->request);
 		} else {
-			message->request.flags = 0; /* not decoded: the answer is sent in any case */
+			message->request.flags =
+			    0; /* not decoded: the answer is sent in any case */
 			answer_code(worker, message->session, &message->request, message->code);
 		}
 	}
 	worker->burst_count = 0;
 }
 
-/* Gives back what request_admitted reserved when the bet was not accepted. */
+/*
+ * Gives back what request_admitted reserved for a bet that was not accepted, or what a cancelled
+ * bet had taken: only within the day it was taken in, as the ledger's own row does.
+ */
 static void stake_release(struct terminal_window *window, const struct outcome *outcome)
 {
-	if (outcome->template_id != WIRE_PLACE_BET ||
-	    outcome->origin.staked_day != window->staked_day)
+	int accepted = outcome->journalled && outcome->code == WIRE_CODE_OK;
+	int release = outcome->template_id == WIRE_PLACE_BET    ? !accepted
+	              : outcome->template_id == WIRE_CANCEL_BET ? accepted
+	                                                        : 0;
+
+	if (!release || outcome->origin.staked_day != window->staked_day)
 		return;
-	if (!outcome->journalled || outcome->code != WIRE_CODE_OK)
-		window->staked_today -= outcome->stake;
+	window->staked_today -= outcome->stake;
+	if (window->staked_today < 0)
+		window->staked_today = 0;
 }
 
 static void complete_window(struct worker *worker, const struct outcome *outcome)

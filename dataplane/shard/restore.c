@@ -13,8 +13,8 @@
 #include "dataplane/shard/worker.h"
 #include "dataplane/store/store.h"
 
-static void restore_entry(struct terminal_window *window, const struct event_record *record,
-    const uint8_t shard)
+static void restore_entry(
+    struct terminal_window *window, const struct event_record *record, const uint8_t shard)
 {
 	struct window_entry done = {
 		.request_id = le64_get(record->request_id),
@@ -87,7 +87,8 @@ static int restore_shard(struct worker **workers, struct store_history *history,
 		error = restore_chain(window, history, (uint8_t)shard, row);
 		if (error != 0)
 			return error;
-		/* What the terminal has staked today is the sum over the shards of its newest day. */
+		/* What the terminal has staked today is the sum over the shards of its newest day.
+		 */
 		if (row->staked_day > window->staked_day) {
 			window->staked_day = row->staked_day;
 			window->staked_today = row->staked_today;

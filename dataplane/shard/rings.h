@@ -25,7 +25,8 @@
  * Ring sizes. A terminal has at most LIMIT_REQUEST_WINDOW requests running and every request leaves
  * at most one answer, so an answer ring as large as the request ring plus the pending table of the
  * answering shard could still fill up; PENDING_MAX bounds what a shard owes, and the answer ring
- * holds that many, so a shard can always hand over what it owes: two shards cannot block each other.
+ * holds that many, so a shard can always hand over what it owes: two shards cannot block each
+ * other.
  */
 #define RING_HANDOVER_COUNT 1024
 #define RING_REQUEST_COUNT  1024
@@ -33,7 +34,7 @@
 #define RING_TRANSMIT_COUNT 2048
 #define RING_COMMAND_COUNT  64
 #define RING_HISTORY_COUNT  256
-#define PENDING_MAX	    16384
+#define PENDING_MAX         16384
 _Static_assert(RING_ANSWER_COUNT >= PENDING_MAX + RING_REQUEST_COUNT,
     "a shard can always hand over every answer it owes");
 
@@ -52,8 +53,8 @@ struct origin {
 	uint64_t terminal_id;
 	uint32_t session_id;
 	uint32_t terminal_index; /* of the window in the home worker */
-	uint32_t staked_day;	 /* the day the stake was reserved in at home */
-	uint8_t home;		 /* shard of the terminal */
+	uint32_t staked_day;     /* the day the stake was reserved in at home */
+	uint8_t home;            /* shard of the terminal */
 	uint8_t no_reply;
 	uint8_t reserved[2];
 };
@@ -78,14 +79,15 @@ struct outcome {
 	uint8_t bet_state, leg_count;
 	uint16_t currency;
 	uint64_t account_id, placed_at_ns;
-	int64_t stake; /* BET_STATUS; BALANCE: staked today; PLACE_BET: the stake reserved at home */
+	int64_t
+	    stake; /* BET_STATUS; BALANCE: staked today; PLACE_BET: the stake reserved at home */
 };
 
 /* Main to worker. */
 enum shard_command_kind {
 	SHARD_SESSION_INSTALL,
 	SHARD_SESSION_END,
-	SHARD_LEDGER,	     /* one ledger command, then its sequence is marked done */
+	SHARD_LEDGER,        /* one ledger command, then its sequence is marked done */
 	SHARD_ACCOUNTS_OPEN, /* a range of accounts in slices, then the mark */
 };
 
@@ -106,7 +108,7 @@ struct shard_command {
 
 struct shard_result {
 	uint64_t ticket;
-	int32_t error; /* 0, or -errno */
+	int32_t error;   /* 0, or -errno */
 	uint8_t already; /* the command had been done before */
 };
 

@@ -42,8 +42,8 @@ uint32_t worker_window(struct worker *worker, uint64_t terminal_id)
 /* Zeroed memory that costs nothing until touched. */
 static void *arena(size_t size)
 {
-	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *memory = mmap(
+	    NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	return memory == MAP_FAILED ? NULL : memory;
 }
@@ -106,8 +106,8 @@ void worker_free(struct worker *worker)
 	session_table_free(worker->sessions);
 	ledger_free(worker->ledger);
 	arena_free(worker->windows, windows_size(worker));
-	arena_free(worker->window_index,
-	    ((size_t)worker->window_index_mask + 1) * sizeof(uint32_t));
+	arena_free(
+	    worker->window_index, ((size_t)worker->window_index_mask + 1) * sizeof(uint32_t));
 	arena_free(worker->pending, PENDING_MAX * sizeof(struct pending));
 	arena_free(worker->burst, WORKER_MESSAGES_PER_TURN * sizeof(struct burst_message));
 	free(worker);
@@ -117,7 +117,8 @@ static int rings_between(struct worker *from, struct worker *to)
 {
 	uint32_t i = from->shard, j = to->shard;
 
-	to->rings.handover_in[i] = spsc_ring_create(RING_HANDOVER_COUNT, sizeof(struct ring_handover));
+	to->rings.handover_in[i] =
+	    spsc_ring_create(RING_HANDOVER_COUNT, sizeof(struct ring_handover));
 	to->rings.request_in[i] = spsc_ring_create(RING_REQUEST_COUNT, sizeof(struct ring_request));
 	to->rings.answer_in[i] = spsc_ring_create(RING_ANSWER_COUNT, sizeof(struct outcome));
 	if (to->rings.handover_in[i] == NULL || to->rings.request_in[i] == NULL ||
@@ -128,7 +129,8 @@ static int rings_between(struct worker *from, struct worker *to)
 	from->rings.answer_out[j] = to->rings.answer_in[i];
 	if (from->owns_port_queues || j != 0)
 		return 0;
-	to->rings.transmit_in[i] = spsc_ring_create(RING_TRANSMIT_COUNT, sizeof(struct ring_transmit));
+	to->rings.transmit_in[i] =
+	    spsc_ring_create(RING_TRANSMIT_COUNT, sizeof(struct ring_transmit));
 	from->rings.transmit_out = to->rings.transmit_in[i];
 	return from->rings.transmit_out == NULL ? -ENOMEM : 0;
 }
@@ -139,8 +141,10 @@ int worker_connect(struct worker **workers, uint32_t count)
 		struct worker_rings *rings = &workers[i]->rings;
 
 		rings->command = spsc_ring_create(RING_COMMAND_COUNT, sizeof(struct shard_command));
-		rings->result = spsc_ring_create(RING_COMMAND_COUNT * 2, sizeof(struct shard_result));
-		rings->history_query = spsc_ring_create(RING_HISTORY_COUNT, sizeof(struct history_query));
+		rings->result =
+		    spsc_ring_create(RING_COMMAND_COUNT * 2, sizeof(struct shard_result));
+		rings->history_query =
+		    spsc_ring_create(RING_HISTORY_COUNT, sizeof(struct history_query));
 		rings->history_found = spsc_ring_create(RING_HISTORY_COUNT, sizeof(struct outcome));
 		if (rings->command == NULL || rings->result == NULL ||
 		    rings->history_query == NULL || rings->history_found == NULL)
@@ -185,8 +189,8 @@ static unsigned drain_answers(struct worker *worker)
 
 	for (uint32_t i = 0; i <= worker->shared->shard_count; i++) {
 		struct spsc_ring *ring = i == worker->shared->shard_count
-		    ? worker->rings.history_found
-		    : worker->rings.answer_in[i];
+		                             ? worker->rings.history_found
+		                             : worker->rings.answer_in[i];
 		const struct outcome *item;
 
 		while (ring != NULL && (item = spsc_ring_peek(ring)) != NULL) {
@@ -290,8 +294,8 @@ static void turn_account(struct worker *worker, uint64_t start_ns, unsigned move
 static int drained(const struct worker *worker)
 {
 	return worker->pending_head == worker->pending_tail &&
-	    (journal_writer_error(worker->journal) != 0 ||
-		worker->durable_lsn == ledger_shard(worker->ledger)->lsn);
+	       (journal_writer_error(worker->journal) != 0 ||
+	           worker->durable_lsn == ledger_shard(worker->ledger)->lsn);
 }
 
 static void loop(struct worker *worker)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Worker: the polling loop of one shard. Everything it touches on the packet path is in struct worker
- * or owned by it; other threads reach it only through rings (rings.h) and read its counters.
+ * Worker: the polling loop of one shard. Everything it touches on the packet path is in struct
+ * worker or owned by it; other threads reach it only through rings (rings.h) and read its counters.
  *
  * A turn works on a burst stage by stage: receive, open, decode and prefetch, decide, append; then
  * answers of other shards, commands, journal, release of what became durable, transmit.
@@ -20,14 +20,14 @@
 #include "dataplane/shard/rings.h"
 #include "dataplane/shard/stats.h"
 
-#define WORKER_COMMANDS_PER_TURN       16
-#define WORKER_ACCOUNTS_PER_TURN       256
-#define WORKER_REMOTE_PER_TURN	       64
-#define WORKER_MESSAGES_PER_TURN       (LIMIT_BURST * LIMIT_MESSAGES_PER_DATAGRAM)
-#define WORKER_HEARTBEAT_MS	       25000u
-#define WORKER_TICK_NS		       1000000000ull
-#define WORKER_TOTALS_NS	       100000000ull
-#define WORKER_NS_PER_DAY	       86400000000000ull
+#define WORKER_COMMANDS_PER_TURN 16
+#define WORKER_ACCOUNTS_PER_TURN 256
+#define WORKER_REMOTE_PER_TURN   64
+#define WORKER_MESSAGES_PER_TURN (LIMIT_BURST * LIMIT_MESSAGES_PER_DATAGRAM)
+#define WORKER_HEARTBEAT_MS      25000u
+#define WORKER_TICK_NS           1000000000ull
+#define WORKER_TOTALS_NS         100000000ull
+#define WORKER_NS_PER_DAY        86400000000000ull
 
 enum worker_polling {
 	POLLING_BUSY,
@@ -48,7 +48,8 @@ struct switch_shared {
 	_Atomic uint32_t open;
 	/* Main or signal: store release; every loop: load acquire (W2). */
 	_Atomic uint32_t stop;
-	/* Home worker of each session slot, 0xff unknown. Main stores release, workers acquire (W3). */
+	/* Home worker of each session slot, 0xff unknown. Main stores release, workers acquire
+	 * (W3). */
 	_Atomic uint8_t *slot_home;
 	/* Last durable LSN of each shard. Its worker stores release, the reader acquires (W4). */
 	_Atomic uint64_t durable_lsn[LIMIT_SHARDS];

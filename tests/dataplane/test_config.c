@@ -19,7 +19,8 @@ static size_t varied(const char *from, const char *to, char *out, size_t size)
 	const char *at = strstr(good, from);
 
 	assert_non_null(at);
-	return (size_t)snprintf(out, size, "%.*s%s%s", (int)(at - good), good, to, at + strlen(from));
+	return (size_t)snprintf(
+	    out, size, "%.*s%s%s", (int)(at - good), good, to, at + strlen(from));
 }
 
 TEST(good_configuration_is_read)
@@ -28,7 +29,7 @@ TEST(good_configuration_is_read)
 	char message[512];
 
 	assert_int_equal(config_parse((const uint8_t *)good, sizeof(good) - 1, &config, message,
-			     sizeof(message)),
+	                     sizeof(message)),
 	    0);
 	assert_int_equal(config->shards, 1);
 	assert_int_equal(config->lcores.workers[0], 0);
@@ -72,11 +73,13 @@ TEST(bad_configuration_is_refused_with_the_place)
 		char text[2048], message[512];
 		size_t size = varied(cases[i].from, cases[i].to, text, sizeof(text));
 
-		if (config_parse((const uint8_t *)text, size, &config, message, sizeof(message)) == 0)
+		if (config_parse((const uint8_t *)text, size, &config, message, sizeof(message)) ==
+		    0)
 			fail_msg("case %zu was accepted: %s", i, cases[i].to);
 		assert_null(config);
 		if (message[0] == '\0' || strstr(message, cases[i].says) == NULL)
-			fail_msg("case %zu: \"%s\" does not name \"%s\"", i, message, cases[i].says);
+			fail_msg(
+			    "case %zu: \"%s\" does not name \"%s\"", i, message, cases[i].says);
 	}
 }
 

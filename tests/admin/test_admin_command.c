@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lines of the admin socket: what a good one becomes, and that every bad one is refused by name. */
+#include "dataplane/admin/admin.h"
+#include "tests/test.h"
+
+static struct switch_shared shared;
+
+static void context_make(struct admin_context *context)
+{
+	memset(context, 0, sizeof(*context));
+	shared.shard_count = 4;
+	shared.slots_max = 100;
+	ids_bucket_map_default(&shared.buckets, 4);
+	if (shared.slot_home == NULL)
+		shared.slot_home = calloc(shared.slots_max, 1);
+	for (uint32_t i = 0; i < shared.slots_max; i++)
+		atomic_store(&shared.slot_home[i], 0xff);
+	context->shared = &shared;
+}
+
+static json_t *parse(const char *line, struct admin_request *request)
+{
+	struct admin_context context;
+	json_t *answer = NULL;
+
+	context_make(&context);
+	admin_parse(&context, line, strlen(line), request, &answer);
+	return answer;
+}
+
+#define KEY64 "\"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\""
+#define IV24  "\"0102030405060708090a0b0c\""
+#define INSTALL(id, terminal, rights, key)                                                         \
+	"{\"cmd\":\"session_install\",\"session_id\":" id ",\"terminal_id\":" terminal             \
+	",\"rights\":" rights ",\"epoch\":1,\"current\":true,\"to_switch_key\":" key               \
+	",\"to_switch_iv\":" IV24 ",\"to_terminal_key\":" KEY64 ",\"to_terminal_iv\":" IV24        \
+	",\"reset_key\":" KEY64 "}"
+
+TEST(session_install_goes_to_the_terminals_home)
+{
+	struct admin_request request;
+	json_t *answer = parse(INSTALL("1048577", "42", "15", KEY64), &request);
+
+	assert_null(answer);
+	assert_int_equal(request.kind, ADMIN_ONE_SHARD);
+	assert_int_equal(request.command.kind, SHARD_SESSION_INSTALL);
+	assert_int_equal(request.shard, shared.buckets.shard[ids_bucket_of_key(42)]);
+	assert_int_equal(request.command.install.session_id, 1048577);
+	assert_int_equal(request.command.install.to_switch_key[31], 0x1f);
+	assert_int_equal(request.command.install.to_terminal_iv[11], 0x0c);
+}
+
+TEST(market_set_goes_to_all_shards_with_its_sequence_as_version)
+{
+	struct admin_request request;
+	json_t *answer = parse("{\"cmd\":\"command\",\"sequence\":7,\"type\":\"market_set\","
+	                       "\"market_id\":11,\"event_id\":1,\"start_time_ns\":5,\"state\":2,"
+	                       "\"kind\":1,\"odds\":[1500,2000,3000]}",
+	    &request);
+
+	assert_null(answer);
+	assert_int_equal(request.kind, ADMIN_ALL_SHARDS);
+	assert_int_equal(request.command.ledger.type, EVENT_MARKET_SET);
+	assert_int_equal(request.command.ledger.control_sequence, 7);
+	assert_int_equal(le64_get(request.command.ledger.market.version), 7);
+	assert_int_equal(request.command.ledger.market.selection_count, 3);
+	assert_int_equal(le32_get(request.command.ledger.market.odds[2]), 3000);
+}
+
+TEST(rules_set_keeps_defaults_for_what_is_not_given)
+{
+	struct admin_request request;
+	struct risk_rules rules;
+	json_t *answer = parse("{\"cmd\":\"command\",\"sequence\":1,\"type\":\"rules_set\","
+	                       "\"rules\":{\"version\":2,\"stake_single_max\":777}}",
+	    &request);
+
+	risk_rules_default(&rules);
+	assert_null(answer);
+	assert_int_equal(request.command.ledger.rules.version, 2);
+	assert_int_equal(request.command.ledger.rules.stake_single_max, 777);
+	assert_int_equal(request.command.ledger.rules.stake_daily_max, rules.stake_daily_max);
+}
+
+TEST(bad_lines_are_refused_and_the_field_is_named)
+{
+	static const struct {
+		const char *line, *says;
+	} cases[] = {
+		{ "", "not a JSON" },
+		{ "{", "not a JSON" },
+		{ "[]", "cmd" },
+		{ "{}", "cmd" },
+		{ "{\"cmd\":7}", "cmd" },
+		{ "{\"cmd\":\"fly\"}", "unknown command" },
+		{ "{\"cmd\":\"open\",\"cmd\":\"stop\"}", "not a JSON" },
+		{ INSTALL("0", "42", "15", KEY64), "session_id" },
+		{ INSTALL("1048676", "42", "15", KEY64), "capacity.sessions" },
+		{ INSTALL("1048577", "0", "15", KEY64), "terminal_id" },
+		{ INSTALL("1048577", "4294967296", "15", KEY64), "terminal_id" },
+		{ INSTALL("1048577", "42", "16", KEY64), "rights" },
+		{ INSTALL("1048577", "42", "15", "\"00\""), "to_switch_key" },
+		{ INSTALL("1048577", "42", "15", "7"), "to_switch_key" },
+		{ "{\"cmd\":\"session_end\",\"session_id\":3}", "no such session" },
+		{ "{\"cmd\":\"command\",\"type\":\"market_set\"}", "sequence" },
+		{ "{\"cmd\":\"command\",\"sequence\":0,\"type\":\"market_set\"}", "sequence" },
+		{ "{\"cmd\":\"command\",\"sequence\":1.5,\"type\":\"market_set\"}", "sequence" },
+		{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"sing\"}", "type" },
+		{ "{\"cmd\":\"command\",\"sequence\":1}", "type" },
+		{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"market_set\",\"market_id\":11,"
+		  "\"event_id\":1,\"start_time_ns\":5,\"state\":2,\"kind\":1,\"odds\":[1000]}",
+		    "odds" },
+		{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"market_set\",\"market_id\":11,"
+		  "\"event_id\":1,\"start_time_ns\":5,\"state\":2,\"kind\":1,\"odds\":[]}",
+		    "odds" },
+		{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"market_set\",\"market_id\":11,"
+		  "\"event_id\":1,\"start_time_ns\":5,\"state\":9,\"kind\":1,\"odds\":[2000]}",
+		    "state" },
+		{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"accounts_open\",\"first\":0,"
+		  "\"count\":1,\"currency\":410}",
+		    "first" },
+		{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"accounts_open\",\"first\":1,"
+		  "\"count\":1,\"currency\":410,\"opening_balance\":-1}",
+		    "opening_balance" },
+		{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"rules_set\",\"rules\":{}}",
+		    "version" },
+		{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"rules_set\"}", "rules" },
+		{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"rules_set\",\"rules\":"
+		  "{\"version\":2,\"alert_score\":101}}",
+		    "alert_score" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct admin_request request;
+		json_t *answer = parse(cases[i].line, &request);
+		const char *error = json_string_value(json_object_get(answer, "error"));
+
+		assert_case_equal(i, request.kind, ADMIN_ANSWER);
+		assert_true(json_is_false(json_object_get(answer, "ok")));
+		if (error == NULL || strstr(error, cases[i].says) == NULL)
+			fail_msg("case %zu: \"%s\" does not name \"%s\"", i,
+			    error == NULL ? "" : error, cases[i].says);
+		json_decref(answer);
+	}
+}
+
+TEST(open_and_stop_set_their_flags)
+{
+	struct admin_request request;
+	json_t *answer = parse("{\"cmd\":\"open\"}", &request);
+
+	assert_true(json_is_true(json_object_get(answer, "ok")));
+	assert_int_equal(atomic_load(&shared.open), 1);
+	json_decref(answer);
+	answer = parse("{\"cmd\":\"stop\"}", &request);
+	assert_int_equal(atomic_load(&shared.stop), 1);
+	json_decref(answer);
+}
+
+/* No line, whatever its bytes, becomes anything but an answer or a checked command. */
+TEST(mutated_lines_never_crash)
+{
+	uint64_t seed = test_seed();
+	char line[1024];
+
+	for (int round = 0; round < 20000; round++) {
+		struct admin_request request;
+		struct admin_context context;
+		json_t *answer = NULL;
+		size_t size = sizeof(INSTALL("1048577", "42", "15", KEY64)) - 1;
+
+		context_make(&context);
+		memcpy(line, INSTALL("1048577", "42", "15", KEY64), size);
+		for (int k = 0; k < 1 + round % 4; k++)
+			line[test_random(&seed) % size] = (char)test_random(&seed);
+		if (round % 3 == 0)
+			size = test_random(&seed) % size;
+		admin_parse(&context, line, size, &request, &answer);
+		assert_true((request.kind == ADMIN_ANSWER) == (answer != NULL));
+		json_decref(answer);
+	}
+}
+
+TEST_MAIN()
