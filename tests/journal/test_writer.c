@@ -441,7 +441,7 @@ TEST(nothing_behind_a_failed_batch_is_durable)
 	assert_int_equal(journal_writer_close_batch(running.writer, 0, 0), 0);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
 	assert_true(running_event(&running, 136));
-	(void)journal_writer_close_batch(running.writer, 0, 0);
+	assert_int_equal(journal_writer_close_batch(running.writer, 0, 0), 0);
 	assert_int_equal(running_drain(&running), 0);
 	assert_int_equal(journal_feed_take(running.feed, &batch, &durable), 0);
 	assert_int_equal(durable, 0);
