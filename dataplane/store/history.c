@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Look-ups in the log environments of one shard. Each environment keeps one read transaction, reset
+ * between calls. The list of environments is read again when something is not found: the log may
+ * have been rotated or retired since.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/store/store.h"
+#include "lmdb-schema/log.h"
+#include "lmdb-schema/schema.h"
+
+/* The chain of one terminal near one id is short; more means it does not lead anywhere. */
+#define CHAIN_STEPS_MAX 65536u
+
+struct history_env {
+	uint64_t first_lsn;
+	struct db_env *env;
+	struct db_txn txn;
+};
+
+struct store_history {
+	char *directory;
+	struct history_env *envs; /* ascending */
+	uint32_t count;
+};
+
+static void env_close(struct history_env *env)
+{
+	db_read_close(&env->txn);
+	db_env_close(env->env);
+}
+
+static int env_open(struct history_env *env, const char *directory, uint64_t first_lsn)
+{
+	int error;
+
+	memset(env, 0, sizeof(*env));
+	env->first_lsn = first_lsn;
+	error = schema_log_open(&env->env, directory, first_lsn, 1);
+	if (error != 0)
+		return error;
+	error = db_read_open(&env->txn, env->env);
+	if (error != 0)
+		db_env_close(env->env);
+	return error;
+}
+
+/* Takes over what is open already, opens what is new, closes what is gone. */
+static int refresh(struct store_history *history)
+{
+	uint64_t *list = NULL;
+	int count = schema_log_list(history->directory, &list);
+	struct history_env *envs;
+	uint32_t old = 0, kept = 0;
+
+	if (count < 0)
+		return count;
+	envs = calloc((size_t)count + 1, sizeof(*envs));
+	if (envs == NULL) {
+		free(list);
+		return -ENOMEM;
+	}
+	for (int i = 0; i < count; i++) {
+		while (old < history->count && history->envs[old].first_lsn < list[i])
+			env_close(&history->envs[old++]);
+		if (old < history->count && history->envs[old].first_lsn == list[i])
+			envs[kept++] = history->envs[old++];
+		else if (env_open(&envs[kept], history->directory, list[i]) == 0)
+			kept++; /* else: retired under our eyes; its events are not found */
+	}
+	while (old < history->count)
+		env_close(&history->envs[old++]);
+	free(history->envs);
+	free(list);
+	history->envs = envs;
+	history->count = kept;
+	return 0;
+}
+
+int store_history_open(struct store_history **out, const char *directory, uint32_t shard)
+{
+	struct store_history *history = calloc(1, sizeof(*history));
+	int error = -ENOMEM;
+
+	(void)shard; /* the directory is the shard's */
+	if (history == NULL)
+		return error;
+	history->directory = strdup(directory);
+	if (history->directory != NULL)
+		error = refresh(history);
+	if (error != 0) {
+		store_history_close(history);
+		return error;
+	}
+	*out = history;
+	return 0;
+}
+
+void store_history_close(struct store_history *history)
+{
+	if (history == NULL)
+		return;
+	for (uint32_t i = 0; i < history->count; i++)
+		env_close(&history->envs[i]);
+	free(history->envs);
+	free(history->directory);
+	free(history);
+}
+
+/* The event out of the block that should hold it. Its length, -ENOENT, -EIO. */
+static int event_from_block(
+    const struct db_cursor *cursor, uint64_t lsn, struct event_buffer *event)
+{
+	struct log_walk walk;
+	struct db_bytes found;
+	int result;
+
+	if (log_walk_begin(&walk, cursor->key, cursor->value, 0) != 0)
+		return -EIO;
+	while ((result = log_walk_next(&walk, &found)) == 1) {
+		if (walk.next_lsn - 1 != lsn)
+			continue;
+		memcpy(event->bytes, found.data, found.size);
+		return (int)found.size;
+	}
+	return result == 0 ? -ENOENT : -EIO;
+}
+
+static int event_in_env(struct history_env *env, uint64_t lsn, struct event_buffer *event)
+{
+	struct db_cursor cursor;
+	int result = db_read_begin(&env->txn);
+
+	if (result != 0)
+		return -EIO;
+	result = db_cursor_open(&cursor, &env->txn, SCHEMA_BLOCK);
+	if (result == 0) {
+		result = log_block_find(&cursor, lsn);
+		if (result == 0)
+			result = event_from_block(&cursor, lsn, event);
+		db_cursor_close(&cursor);
+	}
+	db_read_end(&env->txn);
+	return result >= 0 || result == -ENOENT ? result : -EIO;
+}
+
+static int event_known(struct store_history *history, uint64_t lsn, struct event_buffer *event)
+{
+	for (uint32_t i = history->count; i-- > 0;)
+		if (history->envs[i].first_lsn <= lsn)
+			return event_in_env(&history->envs[i], lsn, event);
+	return -ENOENT;
+}
+
+int store_history_event(struct store_history *history, uint64_t lsn, struct event_buffer *event)
+{
+	int result = event_known(history, lsn, event);
+
+	if (result != -ENOENT)
+		return result;
+	if (refresh(history) != 0)
+		return -EIO;
+	return event_known(history, lsn, event);
+}
+
+/* Newest LSN of the request's group of ids. */
+static int newest_in_group(
+    struct store_history *history, uint64_t terminal_id, uint64_t request_id, uint64_t *lsn)
+{
+	int error = -ENOENT;
+
+	for (uint32_t i = history->count; i-- > 0 && error == -ENOENT;) {
+		struct db_txn *txn = &history->envs[i].txn;
+
+		error = db_read_begin(txn);
+		if (error != 0)
+			return -EIO;
+		error = log_request_get(txn, terminal_id, request_id, lsn);
+		db_read_end(txn);
+	}
+	return error == 0 || error == -ENOENT ? error : -EIO;
+}
+
+/*
+ * Walks back along the terminal's events. When an event with id Y was journalled, the terminal's
+ * window reached to Y + 63 at most, so behind an event with an id 128 below the wanted one the
+ * wanted one cannot be.
+ */
+static int request_known(struct store_history *history, uint64_t terminal_id, uint64_t request_id,
+    struct event_buffer *event)
+{
+	struct event_buffer candidate;
+	uint64_t lsn;
+	int result = newest_in_group(history, terminal_id, request_id, &lsn);
+
+	for (uint32_t step = 0; result >= 0 && step < CHAIN_STEPS_MAX; step++) {
+		struct event_record record;
+		uint64_t previous, id;
+
+		result = event_known(history, lsn, &candidate);
+		if (result < 0)
+			return result;
+		memcpy(&record, candidate.bytes, sizeof(record));
+		id = le64_get(record.request_id);
+		if (le64_get(record.terminal_id) != terminal_id)
+			return -EIO;
+		if (id == request_id) {
+			memcpy(event->bytes, candidate.bytes, (size_t)result);
+			return result;
+		}
+		previous = le64_get(record.prev_terminal_lsn);
+		if (id + 2 * LIMIT_REQUEST_WINDOW <= request_id || previous == 0)
+			return -ENOENT;
+		if (previous >= lsn)
+			return -EIO;
+		lsn = previous;
+	}
+	return result < 0 ? result : -EIO;
+}
+
+int store_history_request(struct store_history *history, uint64_t terminal_id, uint64_t request_id,
+    struct event_buffer *event)
+{
+	int result;
+
+	if (terminal_id == 0 || request_id == 0)
+		return -ENOENT;
+	result = request_known(history, terminal_id, request_id, event);
+	if (result != -ENOENT)
+		return result;
+	if (refresh(history) != 0)
+		return -EIO;
+	return request_known(history, terminal_id, request_id, event);
+}

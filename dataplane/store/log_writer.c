@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/store/store_internal.h"
+
+#define HEADER_SIZE sizeof(struct log_block_header)
+/* A commit is forced when the index is this full: probing stays short. */
+#define REQUESTS_MAX (LOG_PENDING_KEYS / 2)
+
+static struct log_block *block_last(struct log_writer *log)
+{
+	return &log->blocks[log->block_count - 1];
+}
+
+static int env_add(struct log_writer *log, uint64_t first_lsn)
+{
+	if (log->env_count == log->env_room) {
+		uint32_t room = log->env_room * 2 + 16;
+		struct log_env_info *grown = realloc(log->envs, room * sizeof(*grown));
+
+		if (grown == NULL)
+			return -ENOMEM;
+		log->envs = grown;
+		log->env_room = room;
+	}
+	log->envs[log->env_count++] = (struct log_env_info){ .first_lsn = first_lsn };
+	return 0;
+}
+
+/* Begins the environment whose first event will be `first_lsn`. */
+static int env_begin(struct log_writer *log, uint64_t first_lsn)
+{
+	struct db_env *env;
+	int error = schema_log_open(&env, log->directory, first_lsn, 0);
+
+	if (error != 0)
+		return error;
+	error = env_add(log, first_lsn);
+	if (error != 0) {
+		db_env_close(env);
+		return error;
+	}
+	db_env_close(log->env);
+	log->env = env;
+	log->envs[log->env_count - 1].size = db_env_used(env);
+	return 0;
+}
+
+/* Takes the last block back into memory when it is not full, to be extended. */
+static int block_resume(struct log_writer *log, struct db_txn *txn)
+{
+	struct log_block *block = &log->blocks[0];
+	struct db_cursor cursor;
+	struct log_walk walk;
+	struct db_bytes event;
+	int error = db_cursor_open(&cursor, txn, SCHEMA_BLOCK);
+
+	if (error != 0)
+		return error;
+	error = db_cursor_last(&cursor);
+	if (error == 0)
+		error = log_walk_begin(&walk, cursor.key, cursor.value, 1);
+	if (error == 0) {
+		block->first_lsn = walk.next_lsn;
+		while ((error = log_walk_next(&walk, &event)) == 1)
+			;
+	}
+	if (error == 0) {
+		log->last_lsn = walk.next_lsn - 1;
+		block->count = (uint32_t)(walk.next_lsn - block->first_lsn);
+		block->length = (uint32_t)(cursor.value.size - HEADER_SIZE);
+		block->stored = 1;
+		block->changed = 0;
+		memcpy(block->bytes, cursor.value.data, cursor.value.size);
+		log->block_count = 1;
+	}
+	db_cursor_close(&cursor);
+	return error;
+}
+
+static int newest_read(struct log_writer *log)
+{
+	struct db_txn txn;
+	int error = db_read_open(&txn, log->env);
+
+	if (error != 0)
+		return error;
+	error = db_read_begin(&txn);
+	if (error == 0) {
+		error = block_resume(log, &txn);
+		db_read_end(&txn);
+	}
+	db_read_close(&txn);
+	return error;
+}
+
+static int envs_open(struct log_writer *log)
+{
+	uint64_t *list = NULL;
+	int count = schema_log_list(log->directory, &list), error = 0;
+
+	if (count < 0)
+		return count;
+	for (int i = 0; i + 1 < count && error == 0; i++) {
+		struct db_env *env;
+
+		error = env_add(log, list[i]);
+		if (error == 0)
+			error = schema_log_open(&env, log->directory, list[i], 1);
+		if (error == 0) {
+			log->envs[i].size = db_env_used(env);
+			db_env_close(env);
+		}
+	}
+	if (error == 0)
+		error = env_begin(log, count > 0 ? list[count - 1] : 1);
+	free(list);
+	if (error != 0)
+		return error;
+	log->last_lsn = log->envs[log->env_count - 1].first_lsn - 1;
+	error = newest_read(log);
+	if (error == -ENOENT)
+		error = 0; /* nothing in it yet: the name tells where the one before ends */
+	log->committed_lsn = log->last_lsn;
+	return error;
+}
+
+int log_writer_open(
+    struct log_writer *log, const char *directory, uint64_t rotate_size, uint64_t keep_size)
+{
+	memset(log, 0, sizeof(*log));
+	log->directory = directory;
+	log->rotate_size = rotate_size;
+	log->keep_size = keep_size;
+	log->blocks = calloc(LOG_PENDING_BLOCKS, sizeof(*log->blocks));
+	log->requests = calloc(LOG_PENDING_KEYS, sizeof(*log->requests));
+	log->sorted = calloc(REQUESTS_MAX, sizeof(*log->sorted));
+	log->used = calloc(REQUESTS_MAX, sizeof(*log->used));
+	if (log->blocks == NULL || log->requests == NULL || log->sorted == NULL ||
+	    log->used == NULL)
+		return -ENOMEM;
+	return envs_open(log);
+}
+
+void log_writer_close(struct log_writer *log)
+{
+	db_env_close(log->env);
+	free(log->envs);
+	free(log->blocks);
+	free(log->requests);
+	free(log->sorted);
+	free(log->used);
+	memset(log, 0, sizeof(*log));
+}
+
+static void request_note(struct log_writer *log, const struct event_record *record, uint64_t lsn)
+{
+	uint64_t terminal_id = le64_get(record->terminal_id);
+	uint64_t group = LOG_REQUEST_GROUP(le64_get(record->request_id));
+	uint64_t hash = (terminal_id * 0x9e3779b97f4a7c15ull) ^ (group * 0xff51afd7ed558ccdull);
+
+	if (terminal_id == 0)
+		return;
+	for (uint32_t i = (uint32_t)(hash >> 32);; i++) {
+		struct log_request *slot = &log->requests[i & (LOG_PENDING_KEYS - 1)];
+
+		if (slot->terminal_id == 0) {
+			*slot = (struct log_request){ terminal_id, group, lsn };
+			log->used[log->request_count++] = i & (LOG_PENDING_KEYS - 1);
+			return;
+		}
+		if (slot->terminal_id == terminal_id && slot->group == group) {
+			slot->lsn = lsn;
+			return;
+		}
+	}
+}
+
+int log_writer_append(struct log_writer *log, const uint8_t *event, size_t length)
+{
+	struct event_record record;
+	struct log_block *block;
+	int error;
+
+	memcpy(&record, event, sizeof(record));
+	SLUICE_REQUIRE(le64_get(record.lsn) == log->last_lsn + 1);
+	SLUICE_REQUIRE(length == le16_get(record.length) && length <= LIMIT_EVENT_SIZE_MAX);
+	if (log->block_count == 0 || block_last(log)->length + length > LOG_BLOCK_ROOM) {
+		if (log->block_count == LOG_PENDING_BLOCKS) {
+			error = log_writer_commit(log);
+			if (error != 0)
+				return error;
+		}
+		block = &log->blocks[log->block_count++];
+		block->first_lsn = log->last_lsn + 1;
+		block->count = block->length = 0;
+		block->stored = 0;
+	}
+	block = block_last(log);
+	memcpy(block->bytes + HEADER_SIZE + block->length, event, length);
+	block->length += (uint32_t)length;
+	block->count++;
+	block->changed = 1;
+	log->last_lsn++;
+	request_note(log, &record, log->last_lsn);
+	return log->request_count == REQUESTS_MAX ? log_writer_commit(log) : 0;
+}
+
+static int compare_requests(const void *a, const void *b)
+{
+	const struct log_request *x = a, *y = b;
+
+	if (x->terminal_id != y->terminal_id)
+		return x->terminal_id > y->terminal_id ? 1 : -1;
+	return (x->group > y->group) - (x->group < y->group);
+}
+
+static int commit_body(struct db_txn *txn, void *context)
+{
+	struct log_writer *log = context;
+	int error = 0;
+
+	for (uint32_t i = 0; i < log->block_count && error == 0; i++) {
+		struct log_block *block = &log->blocks[i];
+		struct db_key key = db_key_make(block->first_lsn);
+		struct db_bytes value = { block->bytes, HEADER_SIZE + block->length };
+
+		if (!block->changed)
+			continue;
+		error = block->stored ? db_put(txn, SCHEMA_BLOCK, db_key(&key), value)
+		                      : db_append(txn, SCHEMA_BLOCK, db_key(&key), value);
+	}
+	for (uint32_t i = 0; i < log->request_count && error == 0; i++)
+		error = log_request_put(
+		    txn, log->sorted[i].terminal_id, log->sorted[i].group, log->sorted[i].lsn);
+	return error;
+}
+
+static void requests_sort(struct log_writer *log)
+{
+	for (uint32_t i = 0; i < log->request_count; i++)
+		log->sorted[i] = log->requests[log->used[i]];
+	if (log->request_count > 1)
+		qsort(log->sorted, log->request_count, sizeof(*log->sorted), compare_requests);
+}
+
+/* Only the last block stays, for what comes next. */
+static void blocks_drop(struct log_writer *log)
+{
+	uint32_t last = log->block_count - 1;
+
+	if (last > 0) {
+		struct log_block *from = &log->blocks[last], *to = &log->blocks[0];
+
+		to->first_lsn = from->first_lsn;
+		to->count = from->count;
+		to->length = from->length;
+		memcpy(to->bytes, from->bytes, HEADER_SIZE + from->length);
+		log->block_count = 1;
+	}
+	log->blocks[0].stored = 1;
+	log->blocks[0].changed = 0;
+}
+
+int log_writer_commit(struct log_writer *log)
+{
+	struct log_env_info *newest = &log->envs[log->env_count - 1];
+	int error;
+
+	if (log->committed_lsn == log->last_lsn)
+		return 0;
+	for (uint32_t i = 0; i < log->block_count; i++)
+		if (log->blocks[i].changed)
+			log_block_seal(
+			    log->blocks[i].bytes, log->blocks[i].count, log->blocks[i].length);
+	requests_sort(log);
+	error = db_write(log->env, commit_body, log);
+	if (error != 0)
+		return error;
+	log->committed_lsn = log->last_lsn;
+	for (uint32_t i = 0; i < log->request_count; i++)
+		log->requests[log->used[i]] = (struct log_request){ 0 };
+	log->request_count = 0;
+	blocks_drop(log);
+	newest->size = db_env_used(log->env);
+	if (log->rotate_size == 0 || newest->size < log->rotate_size)
+		return 0;
+	error = env_begin(log, log->last_lsn + 1);
+	if (error == 0)
+		log->block_count = 0;
+	return error;
+}
+
+uint64_t log_writer_size(const struct log_writer *log)
+{
+	uint64_t size = 0;
+
+	for (uint32_t i = 0; i < log->env_count; i++)
+		size += log->envs[i].size;
+	return size;
+}
+
+int log_writer_retire(struct log_writer *log, uint64_t lsn)
+{
+	while (log->keep_size != 0 && log->env_count > 1 && log->envs[1].first_lsn <= lsn &&
+	       log_writer_size(log) > log->keep_size) {
+		int error = schema_log_remove(log->directory, log->envs[0].first_lsn);
+
+		if (error != 0)
+			return error;
+		memmove(log->envs, log->envs + 1, (log->env_count - 1) * sizeof(*log->envs));
+		log->env_count--;
+	}
+	return 0;
+}

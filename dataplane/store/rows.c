@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/store/rows.h"
+
+#include <errno.h>
+
+static void profile_encode(struct record_profile *out, const struct risk_profile *in)
+{
+	*out = (struct record_profile){
+		.updated_ns = le64_make(in->updated_ns),
+		.amount_mean = le64_make(in->amount_mean),
+		.amount_spread = le64_make(in->amount_spread),
+		.amount_max = le64_make(in->amount_max),
+		.count_24h = le64_make(in->count_24h),
+		.count_7d = le64_make(in->count_7d),
+		.count_30d = le64_make(in->count_30d),
+		.observations = le32_make(in->observations),
+		.cancels = le32_make(in->cancels),
+		.first_ns = le64_make(in->first_ns),
+		.profile_score = in->profile_score,
+	};
+}
+
+static void profile_decode(struct risk_profile *out, const struct record_profile *in)
+{
+	*out = (struct risk_profile){
+		.updated_ns = le64_get(in->updated_ns),
+		.amount_mean = le64_get(in->amount_mean),
+		.amount_spread = le64_get(in->amount_spread),
+		.amount_max = le64_get(in->amount_max),
+		.count_24h = le64_get(in->count_24h),
+		.count_7d = le64_get(in->count_7d),
+		.count_30d = le64_get(in->count_30d),
+		.observations = le32_get(in->observations),
+		.cancels = le32_get(in->cancels),
+		.first_ns = le64_get(in->first_ns),
+		.profile_score = in->profile_score,
+	};
+}
+
+static void account_make(struct rows_record *record, const struct account_row *row)
+{
+	struct record_account *out = &record->account;
+
+	*out = (struct record_account){
+		.header = record_header_make(RECORD_ACCOUNT, sizeof(*out)),
+		.id = le64_make(row->id),
+		.lsn = le64_make(row->lsn),
+		.balance = le64s_make(row->balance),
+		.staked_today = le64s_make(row->staked_today),
+		.staked_day = le32_make(row->staked_day),
+		.currency = le16_make(row->currency),
+		.flags = le16_make(row->flags),
+	};
+	profile_encode(&out->profile, &row->profile);
+	record->size = sizeof(*out);
+}
+
+static int account_load(struct ledger *ledger, struct db_bytes value, uint64_t *id, uint64_t *lsn)
+{
+	struct record_account in;
+	struct account_row row;
+	int error = record_account_read(value, &in);
+
+	if (error != 0)
+		return error;
+	memset(&row, 0, sizeof(row)); /* rows are hashed as bytes */
+	row.id = *id = le64_get(in.id);
+	row.lsn = *lsn = le64_get(in.lsn);
+	row.balance = le64s_get(in.balance);
+	row.staked_today = le64s_get(in.staked_today);
+	row.staked_day = le32_get(in.staked_day);
+	row.currency = le16_get(in.currency);
+	row.flags = le16_get(in.flags);
+	profile_decode(&row.profile, &in.profile);
+	return ledger_load_account(ledger, &row);
+}
+
+static void bet_make(struct rows_record *record, const struct bet_row *row)
+{
+	struct record_bet *out = &record->bet.bet;
+
+	SLUICE_REQUIRE(row->leg_count <= LIMIT_BET_LEGS_MAX);
+	record->size = sizeof(*out) + row->leg_count * sizeof(struct event_leg);
+	*out = (struct record_bet){
+		.header = record_header_make(RECORD_BET, record->size),
+		.id = le64_make(row->id),
+		.lsn = le64_make(row->lsn),
+		.account_id = le64_make(row->account_id),
+		.terminal_id = le64_make(row->terminal_id),
+		.stake = le64s_make(row->stake),
+		.payout = le64s_make(row->payout),
+		.placed_at_ns = le64_make(row->placed_at_ns),
+		.currency = le16_make(row->currency),
+		.state = row->state,
+		.leg_count = row->leg_count,
+	};
+	for (unsigned i = 0; i < row->leg_count; i++)
+		record->bet.legs[i] = (struct event_leg){
+			.market_id = le64_make(row->legs[i].market_id),
+			.selection = le16_make(row->legs[i].selection),
+			.odds = le32_make(row->legs[i].odds),
+		};
+}
+
+static int bet_load(struct ledger *ledger, struct db_bytes value, uint64_t *id, uint64_t *lsn)
+{
+	struct record_bet_full in;
+	struct bet_row row;
+	int error = record_bet_read(value, &in);
+
+	if (error != 0)
+		return error;
+	memset(&row, 0, sizeof(row));
+	row.id = *id = le64_get(in.bet.id);
+	row.lsn = *lsn = le64_get(in.bet.lsn);
+	row.account_id = le64_get(in.bet.account_id);
+	row.terminal_id = le64_get(in.bet.terminal_id);
+	row.stake = le64s_get(in.bet.stake);
+	row.payout = le64s_get(in.bet.payout);
+	row.placed_at_ns = le64_get(in.bet.placed_at_ns);
+	row.currency = le16_get(in.bet.currency);
+	row.state = in.bet.state;
+	row.leg_count = in.bet.leg_count;
+	for (unsigned i = 0; i < row.leg_count; i++) {
+		row.legs[i].market_id = le64_get(in.legs[i].market_id);
+		row.legs[i].selection = le16_get(in.legs[i].selection);
+		row.legs[i].odds = le32_get(in.legs[i].odds);
+	}
+	return ledger_load_bet(ledger, &row);
+}
+
+static void market_make(struct rows_record *record, const struct market_row_state *row)
+{
+	struct record_market *out = &record->market;
+
+	*out = (struct record_market){
+		.header = record_header_make(RECORD_MARKET, sizeof(*out)),
+		.id = le64_make(row->id),
+		.lsn = le64_make(row->lsn),
+		.market = {
+			.event_id = le64_make(row->event_id),
+			.version = le64_make(row->version),
+			.start_time_ns = le64_make(row->start_time_ns),
+			.state = row->state,
+			.kind = row->kind,
+			.selection_count = row->selection_count,
+		},
+	};
+	for (unsigned i = 0; i < LIMIT_MARKET_SELECTIONS_MAX; i++)
+		out->market.odds[i] = le32_make(row->odds[i]);
+	record->size = sizeof(*out);
+}
+
+static int market_load(struct ledger *ledger, struct db_bytes value, uint64_t *id, uint64_t *lsn)
+{
+	struct record_market in;
+	struct market_row_state row;
+	int error = record_market_read(value, &in);
+
+	if (error != 0)
+		return error;
+	memset(&row, 0, sizeof(row));
+	row.id = *id = le64_get(in.id);
+	row.lsn = *lsn = le64_get(in.lsn);
+	row.event_id = le64_get(in.market.event_id);
+	row.version = le64_get(in.market.version);
+	row.start_time_ns = le64_get(in.market.start_time_ns);
+	row.state = in.market.state;
+	row.kind = in.market.kind;
+	row.selection_count = in.market.selection_count;
+	for (unsigned i = 0; i < LIMIT_MARKET_SELECTIONS_MAX; i++)
+		row.odds[i] = le32_get(in.market.odds[i]);
+	return ledger_load_market(ledger, &row);
+}
+
+static void terminal_make(struct rows_record *record, const struct terminal_row *row)
+{
+	struct record_terminal *out = &record->terminal;
+
+	*out = (struct record_terminal){
+		.header = record_header_make(RECORD_TERMINAL, sizeof(*out)),
+		.id = le64_make(row->id),
+		.lsn = le64_make(row->lsn),
+		.highest_request_id = le64_make(row->highest_request_id),
+		.staked_today = le64s_make(row->staked_today),
+		.staked_day = le32_make(row->staked_day),
+	};
+	record->size = sizeof(*out);
+}
+
+static int terminal_load(struct ledger *ledger, struct db_bytes value, uint64_t *id, uint64_t *lsn)
+{
+	struct record_terminal in;
+	struct terminal_row row;
+	int error = record_terminal_read(value, &in);
+
+	if (error != 0)
+		return error;
+	memset(&row, 0, sizeof(row));
+	row.id = *id = le64_get(in.id);
+	row.lsn = *lsn = le64_get(in.lsn);
+	row.highest_request_id = le64_get(in.highest_request_id);
+	row.staked_today = le64s_get(in.staked_today);
+	row.staked_day = le32_get(in.staked_day);
+	return ledger_load_terminal(ledger, &row);
+}
+
+uint64_t rows_id(const struct ledger *ledger, enum ledger_table table, uint32_t row)
+{
+	struct bet_row bet;
+
+	switch (table) {
+	case LEDGER_ACCOUNT:
+		return ledger_account_at(ledger, row)->id;
+	case LEDGER_BET:
+		ledger_bet_at(ledger, row, &bet);
+		return bet.id;
+	case LEDGER_MARKET:
+		return ledger_market_at(ledger, row)->id;
+	case LEDGER_TERMINAL:
+		return ledger_terminal_at(ledger, row)->id;
+	case LEDGER_TABLE_COUNT:
+		break;
+	}
+	SLUICE_REQUIRE(!"table");
+	return 0;
+}
+
+void rows_record_make(
+    struct rows_record *record, const struct ledger *ledger, enum ledger_table table, uint32_t row)
+{
+	struct bet_row bet;
+
+	memset(record, 0, sizeof(*record));
+	switch (table) {
+	case LEDGER_ACCOUNT:
+		account_make(record, ledger_account_at(ledger, row));
+		record->id = ledger_account_at(ledger, row)->id;
+		record->lsn = ledger_account_at(ledger, row)->lsn;
+		return;
+	case LEDGER_BET:
+		ledger_bet_at(ledger, row, &bet);
+		bet_make(record, &bet);
+		record->id = bet.id;
+		record->lsn = bet.lsn;
+		return;
+	case LEDGER_MARKET:
+		market_make(record, ledger_market_at(ledger, row));
+		record->id = ledger_market_at(ledger, row)->id;
+		record->lsn = ledger_market_at(ledger, row)->lsn;
+		return;
+	case LEDGER_TERMINAL:
+		terminal_make(record, ledger_terminal_at(ledger, row));
+		record->id = ledger_terminal_at(ledger, row)->id;
+		record->lsn = ledger_terminal_at(ledger, row)->lsn;
+		return;
+	case LEDGER_TABLE_COUNT:
+		break;
+	}
+	SLUICE_REQUIRE(!"table");
+}
+
+enum schema_row_table rows_table(enum ledger_table table)
+{
+	static const enum schema_row_table tables[LEDGER_TABLE_COUNT] = {
+		[LEDGER_ACCOUNT] = SCHEMA_ACCOUNT,
+		[LEDGER_BET] = SCHEMA_BET,
+		[LEDGER_MARKET] = SCHEMA_MARKET,
+		[LEDGER_TERMINAL] = SCHEMA_TERMINAL,
+	};
+
+	SLUICE_REQUIRE(table < LEDGER_TABLE_COUNT);
+	return tables[table];
+}
+
+void rows_checkpoint_make(struct record_checkpoint *record, const struct shard_row *shard)
+{
+	*record = (struct record_checkpoint){
+		.header = record_header_make(RECORD_CHECKPOINT, sizeof(*record)),
+		.begin_lsn = le64_make(shard->lsn),
+		.log_lsn = le64_make(shard->lsn),
+		.time_ns = le64_make(shard->time_ns),
+		.bet_counter = le64_make(shard->bet_counter),
+		.control_sequence = le64_make(shard->control_sequence),
+		.has_rules = !bytes_all_zero(&shard->rules, sizeof(shard->rules)),
+	};
+	if (record->has_rules)
+		risk_rules_encode(&shard->rules, &record->rules);
+}
+
+int rows_checkpoint_shard(const struct record_checkpoint *record, struct shard_row *shard)
+{
+	struct shard_row row;
+
+	memset(&row, 0, sizeof(row));
+	if (record->has_rules && risk_rules_decode(&record->rules, &row.rules) != 0)
+		return -EBADMSG;
+	row.lsn = le64_get(record->begin_lsn);
+	row.time_ns = le64_get(record->time_ns);
+	row.bet_counter = le64_get(record->bet_counter);
+	row.control_sequence = le64_get(record->control_sequence);
+	*shard = row;
+	return 0;
+}
+
+int rows_load_one(struct ledger *ledger, enum ledger_table table, uint64_t key,
+    struct db_bytes value, uint64_t *lsn)
+{
+	typedef int load(struct ledger *, struct db_bytes, uint64_t *, uint64_t *);
+	static load *const loads[LEDGER_TABLE_COUNT] = {
+		[LEDGER_ACCOUNT] = account_load,
+		[LEDGER_BET] = bet_load,
+		[LEDGER_MARKET] = market_load,
+		[LEDGER_TERMINAL] = terminal_load,
+	};
+	uint64_t id = 0, row_lsn = 0;
+	int error;
+
+	SLUICE_REQUIRE(table < LEDGER_TABLE_COUNT);
+	error = loads[table](ledger, value, &id, &row_lsn);
+	if (error == 0 && id != key)
+		error = -EBADMSG;
+	if (error == 0)
+		*lsn = row_lsn;
+	return error;
+}
+
+static int table_load(
+    struct db_txn *txn, struct ledger *ledger, enum ledger_table table, struct rows_loaded *loaded)
+{
+	struct db_cursor cursor;
+	uint64_t lsn;
+	int error;
+
+	loaded->table = rows_table(table);
+	error = db_cursor_open(&cursor, txn, loaded->table);
+	if (error != 0)
+		return error;
+	for (error = db_cursor_first(&cursor); error == 0; error = db_cursor_next(&cursor)) {
+		error = db_key_number(cursor.key, &loaded->key);
+		if (error == 0)
+			error = rows_load_one(ledger, table, loaded->key, cursor.value, &lsn);
+		if (error != 0)
+			break;
+		loaded->rows[table]++;
+		if (lsn > loaded->lsn_max)
+			loaded->lsn_max = lsn;
+	}
+	db_cursor_close(&cursor);
+	return error == -ENOENT ? 0 : error;
+}
+
+int rows_load(struct db_txn *txn, struct ledger *ledger, struct rows_loaded *loaded)
+{
+	struct record_checkpoint checkpoint;
+	struct shard_row shard;
+	int error;
+
+	memset(loaded, 0, sizeof(*loaded));
+	for (unsigned table = 0; table < LEDGER_TABLE_COUNT; table++) {
+		error = table_load(txn, ledger, (enum ledger_table)table, loaded);
+		if (error != 0)
+			return error;
+	}
+	loaded->table = SCHEMA_META;
+	loaded->key = 0;
+	error = schema_checkpoint_read(txn, &checkpoint);
+	if (error == -ENOENT)
+		return 0; /* new: nothing was ever checkpointed; what a first cycle left is replayed
+		           */
+	if (error == 0)
+		error = rows_checkpoint_shard(&checkpoint, &shard);
+	if (error != 0)
+		return error;
+	ledger_load_shard(ledger, &shard);
+	if (shard.lsn > loaded->lsn_max)
+		loaded->lsn_max = shard.lsn;
+	return 0;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Between the ledger's rows (host order) and lmdb-schema's records (bytes). Used by store and
+ * tools. */
+#ifndef SLUICE_STORE_ROWS_H
+#define SLUICE_STORE_ROWS_H
+
+#include "dataplane/ledger/ledger.h"
+#include "lmdb-schema/schema.h"
+
+/* A record of any table, ready to be put. */
+struct rows_record {
+	union {
+		struct record_account account;
+		struct record_bet_full bet;
+		struct record_market market;
+		struct record_terminal terminal;
+	};
+	uint64_t id, lsn;
+	size_t size;
+};
+
+/* The record of one row of the ledger, by number. */
+void rows_record_make(
+    struct rows_record *record, const struct ledger *ledger, enum ledger_table table, uint32_t row);
+/* Id of a row, by number: the key. */
+uint64_t rows_id(const struct ledger *ledger, enum ledger_table table, uint32_t row);
+/* Table of the rows environment. */
+enum schema_row_table rows_table(enum ledger_table table);
+
+void rows_checkpoint_make(struct record_checkpoint *record, const struct shard_row *shard);
+/* 0, or -EBADMSG for rules out of range. */
+SLUICE_MUST_USE int rows_checkpoint_shard(
+    const struct record_checkpoint *record, struct shard_row *shard);
+
+struct rows_loaded {
+	uint64_t lsn_max; /* of all rows: from here on state hashes compare */
+	uint64_t rows[LEDGER_TABLE_COUNT];
+	/* On failure. */
+	enum schema_row_table table;
+	uint64_t key;
+};
+
+/*
+ * Loads all rows of the transaction's snapshot into an empty ledger, and the shard row of the
+ * checkpoint. 0; -EBADMSG: a row is damaged (table and key tell which); -ENOSPC: the ledger's
+ * tables are too small; others.
+ */
+SLUICE_MUST_USE int rows_load(
+    struct db_txn *txn, struct ledger *ledger, struct rows_loaded *loaded);
+
+/* One record into the ledger (as rows_load does): the hostile-bytes entry. */
+SLUICE_MUST_USE int rows_load_one(struct ledger *ledger, enum ledger_table table, uint64_t key,
+    struct db_bytes value, uint64_t *lsn);
+
+#endif

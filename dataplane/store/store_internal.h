@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Parts of the store. Private to dataplane/store. */
+#ifndef SLUICE_STORE_INTERNAL_H
+#define SLUICE_STORE_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include "dataplane/store/rows.h"
+#include "dataplane/store/store.h"
+#include "lmdb-schema/log.h"
+#include "lmdb-schema/schema.h"
+
+/* ---- Log writer ---- */
+
+#define LOG_PENDING_BLOCKS 32     /* in memory at most; about 2 MiB */
+#define LOG_PENDING_KEYS   65536u /* slots of the request index, a power of two */
+
+struct log_block {
+	uint64_t first_lsn;
+	uint32_t count, length;              /* of the events */
+	uint8_t stored;                      /* a shorter form is in the environment already */
+	uint8_t changed;                     /* not as stored */
+	uint8_t bytes[LIMIT_LOG_BLOCK_SIZE]; /* room for log_block_header in front */
+};
+
+/* Newest LSN per (terminal, group of ids) since the last commit. */
+struct log_request {
+	uint64_t terminal_id; /* 0: free slot */
+	uint64_t group;
+	uint64_t lsn;
+};
+
+struct log_env_info {
+	uint64_t first_lsn, size;
+};
+
+struct log_writer {
+	const char *directory;
+	uint64_t rotate_size, keep_size;
+	struct db_env *env;        /* the newest */
+	struct log_env_info *envs; /* ascending */
+	uint32_t env_count, env_room;
+	uint64_t last_lsn;        /* in memory */
+	uint64_t committed_lsn;   /* in the environment */
+	struct log_block *blocks; /* LOG_PENDING_BLOCKS; [0] may be stored in a shorter form */
+	uint32_t block_count;
+	struct log_request *requests;
+	uint32_t *used; /* slots of `requests` in use */
+	uint32_t request_count;
+	struct log_request *sorted; /* room for all requests */
+};
+
+SLUICE_MUST_USE int log_writer_open(
+    struct log_writer *log, const char *directory, uint64_t rotate_size, uint64_t keep_size);
+void log_writer_close(struct log_writer *log);
+/* Adds one event with LSN last_lsn + 1. Commits by itself when memory is full. */
+SLUICE_MUST_USE int log_writer_append(struct log_writer *log, const uint8_t *event, size_t length);
+/* All that is in memory becomes durable. May begin a new environment afterwards. */
+SLUICE_MUST_USE int log_writer_commit(struct log_writer *log);
+/* Retires the oldest environments above keep_size, all their events being below `lsn`. */
+SLUICE_MUST_USE int log_writer_retire(struct log_writer *log, uint64_t lsn);
+/* Blocks that are full and not committed. */
+static inline uint32_t log_writer_full(const struct log_writer *log)
+{
+	return log->block_count <= 1 ? 0 : log->block_count - 1 - !log->blocks[0].changed;
+}
+uint64_t log_writer_size(const struct log_writer *log);
+
+/* ---- Checkpoint ---- */
+
+enum checkpoint_phase {
+	CHECKPOINT_IDLE,
+	CHECKPOINT_GATHER, /* row numbers off the dirty list */
+	CHECKPOINT_SORT,   /* in runs */
+	CHECKPOINT_WRITE,  /* runs merged into slices */
+	CHECKPOINT_FINISH, /* meta */
+};
+
+struct checkpoint_row {
+	uint64_t id;
+	uint32_t row;
+};
+
+/* One sorted stretch of `rows`; merged by a heap on the id at `next`. */
+struct checkpoint_run {
+	uint32_t next, end;
+};
+
+struct checkpoint {
+	enum checkpoint_phase phase;
+	enum ledger_table table;
+	struct shard_row begin; /* shard row as of the begin: begin.lsn is the checkpoint */
+	struct checkpoint_row *rows;
+	uint32_t count, sorted, room;
+	struct checkpoint_run *heap;
+	uint32_t heap_count, heap_room;
+	struct db_txn txn;    /* of the open slice */
+	uint64_t slice_left;  /* bytes of pages the open slice may still dirty */
+	uint64_t row_cost;    /* estimate of dirty page bytes per row */
+	uint64_t finished_ns; /* of the last cycle */
+	uint64_t lsn;         /* durable checkpoint */
+	uint8_t clean;        /* the cycle ends an orderly stop */
+};
+
+struct store {
+	struct store_config config;
+	char *directory;
+	struct ledger *ledger;
+	struct db_env *rows;
+	struct log_writer log;
+	struct checkpoint checkpoint;
+	uint64_t incarnation, boot_counter;
+	uint64_t compare_from_lsn; /* rows may be ahead of the shard row up to here */
+	uint64_t commit_ns;        /* time of the last commit seen by store_work */
+	uint64_t reader_check_ns;
+	int failed; /* 0 or the -errno that stopped it */
+	uint8_t loaded;
+	/* A batch taken from the feed while the gap before it is read from the files. */
+	struct journal_batch held;
+	uint8_t is_held;
+	uint64_t reader_next_lsn; /* where the reader stands; 0 unknown */
+	/* Published: each stored with release in the store thread, loaded with acquire in
+	 * store_status. */
+	_Atomic uint64_t status_applied_lsn, status_committed_lsn, status_checkpoint_lsn;
+	_Atomic uint64_t status_batches_from_files, status_divergences, status_errors;
+	_Atomic uint64_t status_log_bytes, status_row_bytes;
+};
+
+/* Remembers a failure: the store does nothing more. Returns it. */
+int store_fail(struct store *store, int error);
+void store_publish(struct store *store);
+/* Adds one to a published counter; store thread only. */
+void store_count(_Atomic uint64_t *counter);
+
+/* One piece of checkpoint work: 1 did something, 0 idle, -errno. */
+SLUICE_MUST_USE int checkpoint_work(struct store *store, uint64_t now_ns);
+SLUICE_MUST_USE int checkpoint_begin(struct store *store);
+void checkpoint_free(struct store *store);
+
+#endif
