@@ -408,22 +408,42 @@ TEST(body_hash_leaves_out_flags_and_id_only)
 	}
 }
 
-/* The definition of wire/README.md 8, byte by byte. */
+/* The definition of wire/README.md 8. */
 TEST(body_hash_is_the_documented_one)
 {
-	uint8_t message[LIMIT_MESSAGE_SIZE_MAX], hashed[3 + 56];
+	uint8_t message[LIMIT_MESSAGE_SIZE_MAX];
 	size_t size = message_valid(WIRE_PLACE_BET, message);
 	struct wire_request request;
 	XXH128_hash_t want;
 
 	assert_int_equal(size, 72);
-	hashed[0] = 0x10;
-	hashed[1] = 0x00;
-	hashed[2] = 1;
-	memcpy(hashed + 3, message + 16, 56);
-	want = XXH3_128bits(hashed, sizeof(hashed));
+	want = XXH3_128bits_withSeed(message + 16, 56, 0x00010010);
 	assert_int_equal(wire_request_decode(message, size, &request), WIRE_CODE_OK);
 	assert_true(request.body_hash[0] == want.low64 && request.body_hash[1] == want.high64);
+}
+
+/* The worked example of wire/README.md 12. Journals hold such hashes: they must never change. */
+TEST(worked_example_decodes_and_keeps_its_hash)
+{
+	static const uint8_t message[72] = { 0x28, 0x00, 0x10, 0x00, 0x01, 0x00, 0x48, 0x00, 0x09,
+		0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x2a, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+		0x00, 0x88, 0x13, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x65, 0xf7, 0x53, 0xfe,
+		0x9c, 0x97, 0x17, 0x9a, 0x01, 0x01, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+		0x00, 0x00, 0x00, 0x00, 0x00, 0xe9, 0x03, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+		0x00, 0x00, 0x00, 0x66, 0x08, 0x00, 0x00 };
+	struct wire_request request;
+
+	assert_int_equal(wire_request_decode(message, sizeof(message), &request), WIRE_CODE_OK);
+	assert_int_equal(request.request_id, 9);
+	assert_int_equal(request.place_bet.account_id, 42);
+	assert_int_equal(request.place_bet.stake, 5000);
+	assert_int_equal(request.place_bet.deadline_ns, 1700000000500000000ull);
+	assert_int_equal(request.place_bet.currency, 410);
+	assert_int_equal(request.place_bet.odds_policy, ODDS_SAME_OR_BETTER);
+	assert_int_equal(request.place_bet.legs[0].market_id, 1001);
+	assert_int_equal(request.place_bet.legs[0].odds, 2150);
+	assert_true(request.body_hash[0] == 0xd3afd10136094794ull);
+	assert_true(request.body_hash[1] == 0x798733e52ede79f1ull);
 }
 
 TEST(bodies_of_two_templates_never_share_a_hash)
