@@ -10,7 +10,9 @@
 #define HOUR   (3600 * SECOND)
 #define DAY    (24 * HOUR)
 /* 09:00 of the operator's day (Seoul): a day is never crossed by accident. */
-#define NOW         (20000 * DAY)
+#define NOW (20000 * DAY)
+/* Accounts and markets of the fixture come into being here. */
+#define OPENED      (NOW - 1000 * SECOND)
 #define NO_DEADLINE UINT64_MAX
 #define KRW         410
 
@@ -74,7 +76,7 @@ static inline int fixture_account(
 		.type = EVENT_ACCOUNT_OPEN, .account_id = id, .amount = amount, .currency = currency
 	};
 
-	return fixture_command(ledger, &command, 0);
+	return fixture_command(ledger, &command, OPENED);
 }
 
 static inline struct ledger_command fixture_market_command(
@@ -100,7 +102,7 @@ static inline int fixture_market(struct ledger *ledger, uint64_t id, uint64_t ev
 	struct ledger_command command =
 	    fixture_market_command(id, event_id, version, state, start_ns);
 
-	return fixture_command(ledger, &command, 0);
+	return fixture_command(ledger, &command, OPENED);
 }
 
 /* Decides and applies; the event stays in *event. Returns its length or decide's error. */
