@@ -1,16 +1,96 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Journal: the durability point of one shard. io_uring group commit into preallocated, pre-written
- * segment files.
- *
- * (The byte table, "valid if and only if", the sync order and the crash table belong into this
- * comment; see dataplane/journal/README.md for decisions.)
+ * segment files. This comment is the specification of the format; README.md holds the decisions.
  *
  * Who calls what:
  *   recovery (before threads)   journal_recover
  *   worker thread               journal_writer_*
  *   store thread                journal_feed_*, journal_reader_*, journal_keeper_*
  *   tools                       journal_reader_*
+ * Life: journal_recover -> journal_keeper_create, journal_feed_create -> journal_writer_open in the
+ * worker -> ... -> journal_writer_free -> journal_keeper_free, journal_feed_free.
+ *
+ * FILES, in one directory per shard
+ *   journal-<generation, 16 hex digits>.seg   a segment; generations from 1, without a gap
+ *   segment.new                               a segment being made; deleted at start
+ *   journal.meta                              4 KiB: identity and boot counter
+ *   journal.meta.new                          the next journal.meta, before its rename
+ * The directory is locked (flock) by recovery and by the keeper: one process at a time.
+ *
+ * journal.meta, little-endian
+ *      0  8  magic "SUCEMETA"          32  8  last LSN the recovery of this boot kept
+ *      8  2  version 1                 40     zero
+ *     10  2  shard                   4088  8  low 64 bits of XXH3-128 over bytes 0..4087
+ *     12  4  size 4096
+ *     16  8  incarnation, random, never 0
+ *     24  8  boot counter, raised by each recovery
+ *
+ * BATCH: header, events, zeros up to a whole block of 4 KiB. It begins at a block, is at most
+ * 128 KiB long and never spans segments; what does not fit the rest of a segment begins the next
+ * one at offset 0. The events are opaque here. Header, little-endian:
+ *      0  8  magic "SUCEJRNL"          64  8  durable through: last LSN durable when it closed
+ *      8  2  version 1                 72  8  control sequence number
+ *     10  2  shard                     80  8  state hash after the last event
+ *     12  4  header size 128           88  8  header checksum of the batch before, 0 for LSN 1
+ *     16  8  incarnation               96  8  body checksum, low 64 bits of XXH3-128
+ *     24  8  boot counter             104  8  the same, high 64 bits
+ *     32  8  segment generation       112  8  offset of this batch in the segment
+ *     40  8  first LSN                120  8  header checksum: low 64 bits of XXH3-128 over 0..119
+ *     48  4  number of events
+ *     52  4  length of the events
+ *     56  8  event time of the last event
+ *
+ * A batch is VALID if and only if
+ *   1. the magic and the header checksum are right;
+ *   2. version and header size are known (an intact newer version is refused, never cut away);
+ *   3. shard, incarnation, segment generation and offset are those of the place it is read from;
+ *   4. 0 < number of events <= length / 8; the length is a positive multiple of 8 and with the
+ *      header at most 128 KiB; the batch ends inside its segment; durable through < first LSN;
+ *   5. first LSN and previous checksum continue the batch before; the boot counter is not below
+ *      that batch's and not above journal.meta's;
+ *   6. both halves of the body checksum are right.
+ * The zeros behind the events are not checked: damage there harms nothing.
+ *
+ * The journal is the longest chain of valid batches from the oldest segment. The next batch is at
+ * the next block, or, when that is not valid, at the start of the next segment.
+ *
+ * RECOVERY. A, the floor, is the highest of: from_lsn - 1, floor_lsn (the store), the last LSN kept
+ * in journal.meta, and `durable through` of any header behind the end of the chain that keeps rules
+ * 1 to 4. If the chain ends below A, events that were acknowledged are missing: damage. Nothing is
+ * written, the report names file, offset, LSN. Otherwise the chain ends because of a crash: what is
+ * behind it was never acknowledged and is cut. Also damage: the oldest segment is not generation 1
+ * and does not begin with a valid batch (an older segment is recycled only once the next one holds
+ * a durable batch); a generation missing below the segment needed; journal.meta missing or damaged.
+ *
+ * SYNC ORDER, and what a crash between two steps leaves
+ *   new journal   directory, sync of its parent | journal.meta | segment 1 ...
+ *                 An empty directory, or a journal without segments: both are a new journal.
+ *   journal.meta  write .new, fsync | rename | fsync of the directory
+ *                 The old one or the new one. The boot counter may not have been raised: no batch
+ *                 with the new one exists before the last step.
+ *   new segment   fallocate, zeros | fdatasync | rename to its name | fsync of the directory | used
+ *                 segment.new of any length, deleted at start; or an empty segment, used.
+ *   recycling     rename to the next generation | fsync of the directory | used
+ *                 The old name: a segment below the checkpoint, recycled later. The new name: its
+ *                 batches are of an older generation, not valid (rule 3). If the sync fails the
+ *                 name is never used: the keeper stops and the writer runs out of segments.
+ *   batch         write with RWF_DSYNC | completion | durable LSN = end of the contiguous prefix |
+ *                 answers. Up to `depth` batches are written at the same time and may reach the
+ *                 device in any order; a torn or missing one and all behind it are cut.
+ *   recovery      fdatasync of the segments read (a killed process leaves batches that are in the
+ *                 device's cache only) | zeros, DSYNC, 1 MiB behind the cut, and over every intact
+ *                 header farther behind | journal.meta
+ *                 Each step may be done again: the chain ends at the same place.
+ * What was cut cannot come back: it is zeroed, and it continues neither the checksum nor (rule 5)
+ * the boot counter of what is written over it.
+ *
+ * UNDETECTABLE: loss of the last batches when nothing that survives speaks of them: they were
+ * written, completed and acknowledged, no later header was written, the store had not committed
+ * them, no recovery followed, and then the device lost them. The store commits after 100 ms without
+ * new batches, so the window is 100 ms, and only for a device that breaks its promise of a flush or
+ * dies in part; replication covers that case. Likewise all files and the store deleted together.
+ * Checksums find damage, not forgery: XXH3 has no key (sealed segments are chained with SHA-256).
  */
 #ifndef SLUICE_JOURNAL_H
 #define SLUICE_JOURNAL_H
@@ -89,7 +169,11 @@ SLUICE_MUST_USE int journal_reader_open(
 /* Oldest and newest segment generations present. 0 or -ENOENT when there are none. */
 SLUICE_MUST_USE int journal_reader_range(
     const struct journal_reader *reader, uint64_t *oldest, uint64_t *newest);
-/* Positions at the batch that contains `lsn` (or begins after it). 0, -ENOENT, -EIO. */
+/*
+ * Positions at the batch that contains `lsn`, at the oldest one when `lsn` is older, or at the end
+ * when `lsn` is the next one to be written. 0; -ENOENT beyond that, or nothing there; -EIO. Reads
+ * up to one segment, headers only.
+ */
 SLUICE_MUST_USE int journal_reader_seek(struct journal_reader *reader, uint64_t lsn);
 void journal_reader_seek_position(
     struct journal_reader *reader, const struct journal_position *position);
