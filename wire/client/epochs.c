@@ -81,6 +81,10 @@ int client_keys_advance(struct client *client, uint16_t epoch)
 
 	if (rc < 0)
 		return rc;
+	for (unsigned i = 0; i < LIMIT_EPOCHS_HELD; i++) {
+		if (client->epochs[i].epoch + 1 < epoch)
+			epoch_wipe(&client->epochs[i]);
+	}
 	client->epoch = epoch;
 	return 0;
 }
@@ -94,10 +98,10 @@ struct client_epoch *client_keys_find(struct client *client, uint16_t epoch)
 {
 	struct client_epoch *slot = &client->epochs[epoch % LIMIT_EPOCHS_HELD];
 
-	if (slot->held && slot->epoch == epoch)
-		return slot;
 	if (epoch + 1 < client->epoch || epoch > client->epoch + 1)
 		return NULL;
+	if (slot->held && slot->epoch == epoch)
+		return slot;
 	return epoch_install(client, slot, client->boot_id, epoch) < 0 ? NULL : slot;
 }
 

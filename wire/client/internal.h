@@ -60,7 +60,8 @@ struct client {
 	uint8_t silent, silent_told; /* since heard_ns */
 	uint64_t random;
 	uint64_t rtt_ns;
-	int64_t clock_offset_ns;                /* switch time - local time */
+	uint64_t timeout_kept_ns; /* from a request sent twice, until the next sample */
+	int64_t clock_offset_ns;  /* switch time - local time */
 	uint64_t clock_sample_ns, clock_rtt_ns; /* when, and how good, the offset was taken */
 	uint64_t heard_ns, sent_ns;             /* last authentic datagram in, last datagram out */
 	uint64_t heartbeat_every_ns;

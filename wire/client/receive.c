@@ -27,6 +27,7 @@ static struct client_entry *entry_find(
  */
 static void rtt_sample(struct client *client, uint64_t sample_ns)
 {
+	client->timeout_kept_ns = 0;
 	if (client->rtt_ns == 0)
 		client->rtt_ns = sample_ns == 0 ? 1 : sample_ns;
 	else
@@ -97,6 +98,8 @@ static void reply_take(struct client *client, const struct wire_reply *reply, ui
 	client->stats.answers++;
 	if (entry->sends == 1)
 		rtt_sample(client, now_ns - entry->last_sent_ns);
+	else
+		client->timeout_kept_ns = entry->timeout_ns;
 	clock_sample(client, reply->switch_time_ns, now_ns - entry->first_sent_ns, now_ns);
 	if (class == WIRE_CLASS_TRANSIENT || class == WIRE_CLASS_UNKNOWN) {
 		entry_postpone(client, entry, reply, now_ns);

@@ -18,7 +18,9 @@ static uint64_t jitter_random(struct client *client)
 
 /*
  * wire/README.md 8: first max(20 ms, 3 x smoothed round trip), then double the one before times a
- * random factor in 0.75..1.25, at most 2 s.
+ * random factor in 0.75..1.25, at most 2 s. After an answer that gave no sample because its request
+ * went out twice, the next request starts with the timeout that one had reached (the other half of
+ * Karn's rule): or a path that grew slower than the timeout would never be measured again.
  */
 uint64_t client_timeout_next(struct client *client, struct client_entry *entry)
 {
@@ -29,6 +31,8 @@ uint64_t client_timeout_next(struct client *client, struct client_entry *entry)
 		    entry->timeout_ns / 2 * 3 + jitter_random(client) % (entry->timeout_ns + 1);
 	else if (client->rtt_ns == 0)
 		timeout_ns = CLIENT_TIMEOUT_FIRST_NS;
+	if (timeout_ns < client->timeout_kept_ns)
+		timeout_ns = client->timeout_kept_ns;
 	if (timeout_ns < CLIENT_TIMEOUT_MIN_NS)
 		timeout_ns = CLIENT_TIMEOUT_MIN_NS;
 	if (timeout_ns > CLIENT_TIMEOUT_MAX_NS)
@@ -63,20 +67,35 @@ static struct send_room room_find(const struct client *client)
 	return room;
 }
 
-/* The lowest id in `state` that is not below `from` (and, when sent, is due), or NULL. */
-static struct client_entry *entry_lowest(
-    struct client *client, enum entry_state state, uint64_t from, uint64_t now_ns)
+/* The sent request with the lowest id from `from` on that is due, or NULL. */
+static struct client_entry *sent_due(struct client *client, uint64_t from, uint64_t now_ns)
 {
 	struct client_entry *lowest = NULL;
 
 	for (unsigned i = 0; i < CLIENT_REQUESTS_MAX; i++) {
 		struct client_entry *entry = &client->entries[i];
 
-		if (entry->state != state || entry->request_id < from)
-			continue;
-		if (state == ENTRY_SENT && entry->due_ns > now_ns)
-			continue;
-		if (lowest == NULL || entry->request_id < lowest->request_id)
+		if (entry->state == ENTRY_SENT && entry->request_id >= from &&
+		    entry->due_ns <= now_ns &&
+		    (lowest == NULL || entry->request_id < lowest->request_id))
+			lowest = entry;
+	}
+	return lowest;
+}
+
+/* The queued request with the lowest id that has room, or NULL. */
+static struct client_entry *queued_due(struct client *client, const struct send_room *room)
+{
+	struct client_entry *lowest = NULL;
+
+	if (room->in_flight >= client->config.in_flight_max)
+		return NULL;
+	for (unsigned i = 0; i < CLIENT_REQUESTS_MAX; i++) {
+		struct client_entry *entry = &client->entries[i];
+
+		if (entry->state == ENTRY_QUEUED &&
+		    (!entry->mutates || entry->request_id < room->id_end) &&
+		    (lowest == NULL || entry->request_id < lowest->request_id))
 			lowest = entry;
 	}
 	return lowest;
@@ -144,7 +163,7 @@ static size_t text_fill(struct client *client, uint8_t *text, uint64_t now_ns)
 	size_t size = 0;
 
 	while (count < client->config.messages_max) {
-		struct client_entry *entry = entry_lowest(client, ENTRY_SENT, from, now_ns);
+		struct client_entry *entry = sent_due(client, from, now_ns);
 
 		if (entry == NULL || size + entry->size > LIMIT_PAYLOAD_SIZE_MAX)
 			break;
@@ -153,13 +172,11 @@ static size_t text_fill(struct client *client, uint8_t *text, uint64_t now_ns)
 		size += entry->size;
 		count++;
 	}
-	while (
-	    count < client->config.messages_max && room.in_flight < client->config.in_flight_max) {
-		struct client_entry *entry = entry_lowest(client, ENTRY_QUEUED, 0, now_ns);
+	while (count < client->config.messages_max) {
+		struct client_entry *entry = queued_due(client, &room);
 		struct message_header header;
 
-		if (entry == NULL || size + entry->size > LIMIT_PAYLOAD_SIZE_MAX ||
-		    (entry->mutates && entry->request_id >= room.id_end))
+		if (entry == NULL || size + entry->size > LIMIT_PAYLOAD_SIZE_MAX)
 			break;
 		if (entry->mutates && entry->request_id + LIMIT_REQUEST_WINDOW < room.id_end)
 			room.id_end = entry->request_id + LIMIT_REQUEST_WINDOW;
@@ -179,12 +196,8 @@ static size_t text_fill(struct client *client, uint8_t *text, uint64_t now_ns)
 static int text_due(struct client *client, uint64_t now_ns)
 {
 	struct send_room room = room_find(client);
-	struct client_entry *queued = entry_lowest(client, ENTRY_QUEUED, 0, now_ns);
 
-	if (entry_lowest(client, ENTRY_SENT, 0, now_ns) != NULL)
-		return 1;
-	return queued != NULL && room.in_flight < client->config.in_flight_max &&
-	       (!queued->mutates || queued->request_id < room.id_end);
+	return sent_due(client, 0, now_ns) != NULL || queued_due(client, &room) != NULL;
 }
 
 int client_poll(struct client *client, uint64_t now_ns, uint8_t out[LIMIT_DATAGRAM_SIZE_MAX])
