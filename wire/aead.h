@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * AES-256-GCM (NIST SP 800-38D) behind four functions, with two back ends: libipsec-mb (x86, the
- * default there) and OpenSSL EVP (everywhere, and the cross-check). A key is expanded once; only the
- * nonce changes per datagram.
+ * default there) and OpenSSL EVP (everywhere, and the cross-check). A key is expanded once; only
+ * the nonce changes per datagram.
  */
 #ifndef SLUICE_WIRE_AEAD_H
 #define SLUICE_WIRE_AEAD_H
@@ -13,12 +13,13 @@
 #include "wire/assert.h"
 #include "wire/messages.h"
 
-#define AEAD_KEY_SIZE   32
-#define AEAD_IV_SIZE    12
-#define AEAD_TAG_SIZE   16
+#define AEAD_KEY_SIZE 32
+#define AEAD_IV_SIZE  12
+#define AEAD_TAG_SIZE 16
 /*
- * Room for either back end's expanded key, in place: no pointer chase on the packet path. The size of
- * libipsec-mb's gcm_key_data (checked where it is used); with iv and back end a key is 16 cache lines.
+ * Room for either back end's expanded key, in place: no pointer chase on the packet path. The size
+ * of libipsec-mb's gcm_key_data (checked where it is used); with iv and back end a key is 16 cache
+ * lines.
  */
 #define AEAD_STATE_SIZE 1008
 
@@ -48,9 +49,9 @@ SLUICE_MUST_USE int aead_key_init(struct aead_key *key, enum aead_backend backen
     const uint8_t secret[AEAD_KEY_SIZE], const uint8_t iv[AEAD_IV_SIZE]);
 
 /*
- * Seals in place: datagram = header (16 B, additional data) | text_size bytes of plaintext | room for
- * the tag (16 B). nonce = iv XOR (0000 || LE64(packet number of the header)). The caller never uses
- * a packet number twice under one key.
+ * Seals in place: datagram = header (16 B, additional data) | text_size bytes of plaintext | room
+ * for the tag (16 B). nonce = iv XOR (0000 || LE64(packet number of the header)). The caller never
+ * uses a packet number twice under one key.
  */
 void aead_seal(struct aead_key *key, uint8_t *datagram, size_t text_size);
 

@@ -31,11 +31,11 @@ _Noreturn static inline void sluice_require_failed(
 #define SLUICE_DEBUG_ASSERT(condition) ((void)sizeof(!(condition)))
 #endif
 
-#define SLUICE_MUST_USE         __attribute__((warn_unused_result))
-#define SLUICE_LIKELY(x)        __builtin_expect(!!(x), 1)
-#define SLUICE_UNLIKELY(x)      __builtin_expect(!!(x), 0)
-#define SLUICE_CACHE_LINE_SIZE  64
-#define SLUICE_CACHE_ALIGNED    __attribute__((aligned(SLUICE_CACHE_LINE_SIZE)))
-#define SLUICE_ARRAY_COUNT(a)   (sizeof(a) / sizeof((a)[0]))
+#define SLUICE_MUST_USE        __attribute__((warn_unused_result))
+#define SLUICE_LIKELY(x)       __builtin_expect(!!(x), 1)
+#define SLUICE_UNLIKELY(x)     __builtin_expect(!!(x), 0)
+#define SLUICE_CACHE_LINE_SIZE 64
+#define SLUICE_CACHE_ALIGNED   __attribute__((aligned(SLUICE_CACHE_LINE_SIZE)))
+#define SLUICE_ARRAY_COUNT(a)  (sizeof(a) / sizeof((a)[0]))
 
 #endif

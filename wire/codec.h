@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Message codec: framing of a plaintext into messages, the checks of each template, and the builders
- * of requests and replies. Template, exact lengths, reserved bytes and ranges are checked here, in
- * that order, so nothing behind this layer meets a malformed field.
+ * Message codec: framing of a plaintext into messages, the checks of each template, and the
+ * builders of requests and replies. Template, exact lengths, reserved bytes and ranges are checked
+ * here, in that order, so nothing behind this layer meets a malformed field.
  */
 #ifndef SLUICE_WIRE_CODEC_H
 #define SLUICE_WIRE_CODEC_H
@@ -78,9 +78,9 @@ SLUICE_MUST_USE int wire_frame_messages(
 
 /*
  * Decodes one request of `size` = its total length. WIRE_CODE_OK, or a code of class 1; request id,
- * template id and flags are set in every case (the answer needs them), the rest only on success. Unknown trailing block bytes of a known
- * template (a longer block_length) are ignored, by the rule for later schema versions; a shorter
- * block is BAD_LENGTH.
+ * template id and flags are set in every case (the answer needs them), the rest only on success.
+ * Unknown trailing block bytes of a known template (a longer block_length) are ignored, by the rule
+ * for later schema versions; a shorter block is BAD_LENGTH.
  */
 SLUICE_MUST_USE uint16_t wire_request_decode(
     const uint8_t *message, size_t size, struct wire_request *request);
@@ -131,7 +131,7 @@ struct wire_reply {
 	};
 };
 
-/* Size of the encoded answer: a function of template and row count only (unknown templates: bare). */
+/* Size of the encoded answer, by template and row count alone; unknown template: bare. */
 size_t wire_reply_size(const struct wire_reply *reply);
 /* Encodes (switch side). Returns the size; the caller has checked the room with wire_reply_size. */
 size_t wire_reply_encode(const struct wire_reply *reply, uint8_t *out);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The registry of answer codes. One table gives the enum, the name, the English and Korean texts and
- * the documentation. Numbers are never reused. The top nibble alone tells a terminal what to do:
+ * The registry of answer codes. One table gives the enum, the names, the texts in English and
+ * Korean, and the documentation. Numbers are never reused. The top nibble alone tells a terminal
+ * what to do:
  *
  *   0x0 done      0x1 frame or schema error (do not resend)    0x2 session, key, right (re-key)
  *   0x3 transient (wait, same id)   0x4 idempotency (ask status)   0x5 business refusal (final)
@@ -24,8 +25,7 @@
 	    "알 수 없는 메시지입니다. 단말기를 업데이트하십시오.")                                 \
 	X(0x1003, BAD_SCHEMA_VERSION, "Unknown schema version. Update the terminal.",              \
 	    "알 수 없는 규격 버전입니다. 단말기를 업데이트하십시오.")                              \
-	X(0x1004, RESERVED_NOT_ZERO, "A reserved field is not zero.",                              \
-	    "예약 필드가 0이 아닙니다.")                                                           \
+	X(0x1004, RESERVED_NOT_ZERO, "A reserved field is not zero.", "예약 필드가 0이 아닙니다.") \
 	X(0x1005, BAD_FIELD, "A field is out of range.", "필드 값이 범위를 벗어났습니다.")         \
 	X(0x1006, BAD_REQUEST_ID, "The request id is zero or too far ahead.",                      \
 	    "요청 번호가 0이거나 너무 앞서 있습니다.")                                             \
@@ -78,7 +78,8 @@
 	    "오늘의 베팅 한도를 초과했습니다.")                                                    \
 	X(0x6003, LIMIT_TERMINAL_DAILY, "The terminal's limit for today is reached.",              \
 	    "단말기의 일일 한도를 초과했습니다.")                                                  \
-	X(0x6010, RISK_SCORE, "Refused by the risk rules.", "위험 관리 규정에 따라 거절되었습니다.") \
+	X(0x6010, RISK_SCORE, "Refused by the risk rules.",                                        \
+	    "위험 관리 규정에 따라 거절되었습니다.")                                               \
 	X(0x7001, OUTCOME_UNKNOWN, "The outcome is unknown. Ask for the status.",                  \
 	    "처리 결과를 알 수 없습니다. 상태를 조회하십시오.")                                    \
 	X(0xf001, INVARIANT_BROKEN, "The switch stopped on an internal error. Call the operator.", \
@@ -113,7 +114,8 @@ static inline int wire_code_is_final(uint16_t code)
 {
 	unsigned class = wire_code_class(code);
 
-	return class == WIRE_CLASS_DONE || class == WIRE_CLASS_BUSINESS || class == WIRE_CLASS_POLICY;
+	return class == WIRE_CLASS_DONE || class == WIRE_CLASS_BUSINESS ||
+	       class == WIRE_CLASS_POLICY;
 }
 
 enum wire_language {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Ids, buckets and shards. 1,024 virtual buckets; the bucket of an account, market or terminal is
- * the top 10 bits of XXH3-64 over its little-endian id. A printed id (bet) carries its bucket in its
- * own top 10 bits and a per-bucket-owner counter below, so it survives any change of shard count.
+ * the top 10 bits of XXH3-64 over its little-endian id. A printed id (bet) carries its bucket in
+ * its own top 10 bits and a per-bucket-owner counter below, so it survives any change of shard
+ * count.
  */
 #ifndef SLUICE_WIRE_IDS_H
 #define SLUICE_WIRE_IDS_H

@@ -6,7 +6,8 @@
  *   info        "sluice v1 " || label || 0x00 || LE16(epoch) || LE64(boot id)
  *   label       "to switch", "to terminal"
  *   key || iv   HKDF-Expand(SHA-384, root, info, 44)           (RFC 5869 2.3)
- *   reset key   HKDF-Expand(SHA-384, root, "sluice v1 reset", 32)   independent of epoch and boot id
+ *   reset key   HKDF-Expand(SHA-384, root, "sluice v1 reset", 32): the same for every epoch and
+ *               boot id
  *
  * The data plane only ever gets key, iv and reset key; the root stays in control and the terminal.
  */

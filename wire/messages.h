@@ -28,9 +28,9 @@ enum frame_flag {
 
 struct frame_header {
 	uint8_t version_kind; /* high nibble WIRE_VERSION, low nibble frame_kind */
-	uint8_t flags;	      /* frame_flag; other bits zero */
+	uint8_t flags;        /* frame_flag; other bits zero */
 	struct le16 epoch;
-	struct le32 session_id;	   /* slot | generation << 20 */
+	struct le32 session_id;    /* slot | generation << 20 */
 	struct le64 packet_number; /* lane << 56 | counter, counter from 1 */
 };
 ASSERT_SIZE(struct frame_header, 16);
@@ -44,8 +44,8 @@ ASSERT_OFFSET(struct frame_header, packet_number, 8);
  * Authenticated by HMAC-SHA-256 under the session's reset key, cut to 16 bytes, over bytes 0..23.
  */
 struct frame_reset {
-	struct frame_header header; /* kind RESET, flags FROM_SWITCH, epoch = the epoch to send under,
-				       packet number of the datagram that triggered it */
+	struct frame_header header; /* kind RESET, flags FROM_SWITCH, epoch = the epoch to send
+	                               under, packet number of the datagram that triggered it */
 	struct le64 boot_id;
 	uint8_t mac[16];
 };
@@ -72,7 +72,7 @@ enum wire_template {
 enum message_flag {
 	MESSAGE_FLAG_RETRANSMISSION = 1u << 0,
 	MESSAGE_FLAG_ANSWER_REPLAYED = 1u << 1, /* replies only: the stored answer again */
-	MESSAGE_FLAG_LINKED = 1u << 2,		/* linked to the next message; refused in schema 1 */
+	MESSAGE_FLAG_LINKED = 1u << 2, /* linked to the next message; refused in schema 1 */
 	MESSAGE_FLAG_NO_REPLY = 1u << 3,
 };
 
@@ -82,7 +82,7 @@ struct message_header {
 	uint8_t schema_version;
 	uint8_t flags;
 	struct le16 total_length; /* header + block + variable part; a multiple of 8 */
-	struct le64 request_id;	  /* > 0, strictly increasing per terminal */
+	struct le64 request_id;   /* > 0, strictly increasing per terminal */
 };
 ASSERT_SIZE(struct message_header, 16);
 ASSERT_OFFSET(struct message_header, template_id, 2);
@@ -95,7 +95,7 @@ ASSERT_OFFSET(struct message_header, request_id, 8);
 struct reply_block {
 	struct le16 code;   /* wire_code */
 	struct le16 detail; /* retry-after in ms where the code is transient */
-	uint8_t shard;	    /* shard of the LSN */
+	uint8_t shard;      /* shard of the LSN */
 	uint8_t reserved[3];
 	struct le64 lsn; /* position of the event, 0 when none was journalled */
 	struct le64 switch_time_ns;
@@ -118,10 +118,10 @@ ASSERT_SIZE(struct hello_request, 16);
 
 struct hello_reply {
 	struct reply_block base;
-	struct le64 next_id;	     /* lowest id the terminal may use for a new request */
-	struct le32 in_flight_max;   /* LIMIT_IN_FLIGHT_PER_TERMINAL */
-	struct le32 window;	     /* LIMIT_REQUEST_WINDOW */
-	struct le32 heartbeat_ms;    /* longest silence the switch accepts */
+	struct le64 next_id;       /* lowest id the terminal may use for a new request */
+	struct le32 in_flight_max; /* LIMIT_IN_FLIGHT_PER_TERMINAL */
+	struct le32 window;        /* LIMIT_REQUEST_WINDOW */
+	struct le32 heartbeat_ms;  /* longest silence the switch accepts */
 	struct le32 datagram_size_max;
 	struct le64 terminal_id;
 };
@@ -143,7 +143,7 @@ struct heartbeat_request {
 	struct le32 sequence;
 	struct le32 firmware;
 	struct le16 error_code;
-	uint8_t state;		/* heartbeat_state bits */
+	uint8_t state;           /* heartbeat_state bits */
 	uint8_t battery_percent; /* 0..100, 255 unknown */
 	uint8_t reserved[4];
 };
@@ -156,7 +156,7 @@ ASSERT_OFFSET(struct heartbeat_request, reserved, 28);
 /* ---- Betting ---- */
 
 enum odds_policy {
-	ODDS_EXACT = 0,		/* refuse unless the book's odds equal the claimed odds */
+	ODDS_EXACT = 0,          /* refuse unless the book's odds equal the claimed odds */
 	ODDS_SAME_OR_BETTER = 1, /* accept at the book's odds when they are not lower */
 };
 
@@ -174,7 +174,7 @@ struct place_bet_request { /* followed by leg_count bet_leg */
 	struct le64 account_id;
 	struct le64s stake;
 	struct le64 deadline_ns; /* absolute switch time; the bet is never accepted after it */
-	struct le16 currency;	 /* ISO 4217 number */
+	struct le16 currency;    /* ISO 4217 number */
 	uint8_t odds_policy;
 	uint8_t leg_count; /* 1..10 */
 	uint8_t reserved0[4];
@@ -188,14 +188,15 @@ ASSERT_OFFSET(struct place_bet_request, currency, 24);
 ASSERT_OFFSET(struct place_bet_request, odds_policy, 26);
 ASSERT_OFFSET(struct place_bet_request, leg_count, 27);
 ASSERT_OFFSET(struct place_bet_request, cashier_id, 32);
-_Static_assert(sizeof(struct message_header) + sizeof(struct place_bet_request) +
-	sizeof(struct bet_leg) == 72, "a single bet is 72 B so that 16 fit a datagram");
+_Static_assert(
+    sizeof(struct message_header) + sizeof(struct place_bet_request) + sizeof(struct bet_leg) == 72,
+    "a single bet is 72 B so that 16 fit a datagram");
 
 struct place_bet_reply {
 	struct reply_block base; /* object_id = bet id */
-	struct le64s balance;	 /* account balance right after the event */
-	struct le64s payout;	 /* full potential payout at the accepted odds */
-	uint8_t score;		 /* risk score 0..100 */
+	struct le64s balance;    /* account balance right after the event */
+	struct le64s payout;     /* full potential payout at the accepted odds */
+	uint8_t score;           /* risk score 0..100 */
 	uint8_t reserved[7];
 };
 ASSERT_SIZE(struct place_bet_reply, 56);
@@ -286,7 +287,7 @@ enum market_state {
 
 struct market_query_request {
 	struct le64 since_version; /* only markets changed after this control sequence number */
-	struct le64 market_id;	   /* 0: all markets, in the order of their versions */
+	struct le64 market_id;     /* 0: all markets, in the order of their versions */
 };
 ASSERT_SIZE(struct market_query_request, 16);
 
@@ -316,7 +317,7 @@ enum market_kind {
 struct market_query_reply { /* followed by row_count market_row */
 	struct reply_block base;
 	struct le64 up_to_version; /* ask again from here */
-	uint8_t more;		   /* 1: there are more rows after up_to_version */
+	uint8_t more;              /* 1: there are more rows after up_to_version */
 	uint8_t row_count;
 	uint8_t reserved[6];
 };
@@ -332,10 +333,10 @@ _Static_assert(WIRE_REPLY_SIZE_MAX <= LIMIT_PAYLOAD_SIZE_MAX, "any answer fits a
 
 /* Rights of a session, one bit per group of messages. */
 enum session_right {
-	RIGHT_BET = 1u << 0,	 /* PLACE_BET, BET_STATUS, CANCEL_BET */
+	RIGHT_BET = 1u << 0,     /* PLACE_BET, BET_STATUS, CANCEL_BET */
 	RIGHT_BALANCE = 1u << 1, /* BALANCE */
 	RIGHT_DEPOSIT = 1u << 2, /* DEPOSIT */
-	RIGHT_MARKET = 1u << 3,	 /* MARKET_QUERY */
+	RIGHT_MARKET = 1u << 3,  /* MARKET_QUERY */
 	RIGHT_ALL = 0xf,
 };
 
