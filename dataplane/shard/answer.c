@@ -3,6 +3,8 @@
  * Answers: the queue of what waits for the disk, its release in LSN order, and the datagrams that
  * carry answers out. Answers for one terminal that are released together share a datagram.
  */
+#include <rte_mbuf.h>
+
 #include "dataplane/shard/worker.h"
 
 /* Room kept for what is already under way when a request is admitted. */

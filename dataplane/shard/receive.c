@@ -3,6 +3,9 @@
  * Packets in. Stages over one burst: classify and find the home worker; fetch the sessions; open;
  * frame and decode. Nothing behind this file sees a byte that was not authenticated.
  */
+#include <errno.h>
+#include <rte_mbuf.h>
+
 #include "dataplane/shard/worker.h"
 
 struct burst_packet {
