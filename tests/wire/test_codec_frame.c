@@ -29,11 +29,12 @@ TEST(total_lengths)
 		int result;
 	} rows[] = {
 		{ 16, 16, 0, 1 }, { 24, 24, 0, 1 }, { 40, 16, 24, 2 }, { 40, 24, 16, 2 },
-		{ 1168, 1168, 0, 1 }, { 8, 0, 0, -EBADMSG },          /* no room for a header */
-		{ 16, 0, 0, -EBADMSG },                               /* zero would never end */
-		{ 16, 8, 0, -EBADMSG },                               /* shorter than a header */
-		{ 24, 20, 0, -EBADMSG },                              /* not a multiple of 8 */
-		{ 24, 17, 0, -EBADMSG }, { 24, 32, 0, -EBADMSG },     /* past the end */
+		{ 1168, 1168, 0, 1 }, { 8, 0, 0, -EBADMSG },      /* no room for a header */
+		{ 16, 0, 0, -EBADMSG },                           /* zero would never end */
+		{ 16, 8, 0, -EBADMSG },                           /* shorter than a header */
+		{ 24, 20, 0, -EBADMSG },                          /* not a multiple of 8 */
+		{ 24, 17, 0, -EBADMSG }, { 24, 32, 0, -EBADMSG }, /* past the end */
+		{ 40, 20, 20, -EBADMSG }, /* fills the text, but unaligned */
 		{ 24, 0xfff8, 0, -EBADMSG }, { 24, 16, 0, -EBADMSG }, /* eight bytes left over */
 		{ 40, 16, 16, -EBADMSG }, { 40, 16, 32, -EBADMSG },
 		{ 1176, 1176, 0, -EBADMSG }, /* longer than a datagram's payload */

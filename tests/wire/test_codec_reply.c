@@ -201,6 +201,24 @@ TEST(malformed_answers_are_refused_and_leave_the_output)
 	}
 }
 
+/* One row more than the reader has room for, with lengths that agree. */
+TEST(nine_rows_are_refused)
+{
+	struct wire_reply in = { .template_id = WIRE_MARKET_QUERY }, out;
+	uint8_t message[64 + 9 * 64] = { 0 };
+	struct message_header header;
+
+	assert_int_equal(wire_reply_encode(&in, message), 64);
+	memcpy(&header, message, sizeof(header));
+	for (unsigned rows = 8; rows <= 9; rows++) {
+		header.total_length = le16_make((uint16_t)(64 + 64 * rows));
+		memcpy(message, &header, sizeof(header));
+		message[16 + 41] = (uint8_t)rows;
+		assert_case_equal(rows, wire_reply_decode(message, 64 + 64 * rows, &out),
+		    rows == 8 ? 0 : -EBADMSG);
+	}
+}
+
 TEST(every_short_size_is_refused)
 {
 	struct wire_reply reply = { .template_id = WIRE_BET_STATUS }, out;
