@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where the files are, and all events of a shard in order. Reads only; the data plane may run. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/sluice-db/db.h"
+
+#define LSN_UNKNOWN UINT64_MAX
+
+void shard_path(const struct options *options, uint32_t shard, char path[PATH_MAX])
+{
+	snprintf(path, PATH_MAX, "%s/var/lib/sluice/shard-%u", options->root, shard);
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+	uint32_t x, y;
+
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
+	return (x > y) - (x < y);
+}
+
+int shards_find(const struct options *options, uint32_t shards[LIMIT_SHARDS])
+{
+	char path[PATH_MAX];
+	struct dirent *entry;
+	int count = 0;
+	DIR *stream;
+
+	snprintf(path, sizeof(path), "%s/var/lib/sluice", options->root);
+	stream = opendir(path);
+	if (stream == NULL)
+		return -errno;
+	while ((entry = readdir(stream)) != NULL) {
+		unsigned number;
+		char rest;
+
+		if (sscanf(entry->d_name, "shard-%u%c", &number, &rest) != 1 ||
+		    number >= LIMIT_SHARDS)
+			continue;
+		if (options->shard < 0 || (uint32_t)options->shard == number)
+			shards[count++] = number;
+	}
+	closedir(stream);
+	if (count > 1)
+		qsort(shards, (size_t)count, sizeof(*shards), compare_numbers);
+	return count == 0 ? -ENOENT : count;
+}
+
+void damage_note(struct damage *damage, uint64_t lsn, const char *format, ...)
+{
+	va_list arguments;
+
+	if (damage->what[0] != '\0')
+		return; /* the first one counts */
+	damage->lsn = lsn;
+	va_start(arguments, format);
+	vsnprintf(damage->what, sizeof(damage->what), format, arguments);
+	va_end(arguments);
+}
+
+int events_open(struct events *events, const char *path, uint32_t shard, struct damage *damage)
+{
+	memset(events, 0, sizeof(*events));
+	snprintf(events->path, sizeof(events->path), "%s", path);
+	events->shard = shard;
+	events->damage = damage;
+	events->block = malloc(LIMIT_LOG_BLOCK_SIZE);
+	events->env_count = schema_log_list(path, &events->first_lsns);
+	if (events->block == NULL || events->env_count < 0) {
+		int error = events->env_count < 0 ? events->env_count : -ENOMEM;
+
+		events->env_count = 0;
+		damage_note(damage, 0, "log cannot be listed: %s", strerror(-error));
+		events_close(events);
+		return error;
+	}
+	events->log_last_lsn = LSN_UNKNOWN;
+	events->next_lsn = events->env_count > 0 ? events->first_lsns[0] : 1;
+	events->first_lsn = events->next_lsn;
+	return 0;
+}
+
+static void env_leave(struct events *events)
+{
+	db_read_close(&events->txn);
+	db_env_close(events->env);
+	events->env = NULL;
+}
+
+void events_close(struct events *events)
+{
+	env_leave(events);
+	journal_reader_close(events->reader);
+	free(events->first_lsns);
+	free(events->block);
+	events->first_lsns = NULL;
+	events->block = NULL;
+	events->reader = NULL;
+}
+
+/* Copies the block that holds next_lsn. 0; -ENOENT: this environment ends before it. */
+static int block_copy(struct events *events)
+{
+	struct db_cursor cursor;
+	struct db_bytes key, value, skipped;
+	struct db_key first;
+	int error = db_read_begin(&events->txn);
+
+	if (error != 0)
+		return error;
+	error = db_cursor_open(&cursor, &events->txn, SCHEMA_BLOCK);
+	if (error == 0) {
+		error = log_block_find(&cursor, events->next_lsn);
+		if (error == 0 && (cursor.value.size > LIMIT_LOG_BLOCK_SIZE ||
+		                      db_key_number(cursor.key, &events->block_first) != 0))
+			error = -EBADMSG;
+		if (error == 0) {
+			value = (struct db_bytes){ events->block, cursor.value.size };
+			memcpy(events->block, cursor.value.data, cursor.value.size);
+		}
+		db_cursor_close(&cursor);
+	}
+	db_read_end(&events->txn);
+	if (error != 0)
+		return error;
+	first = db_key_make(events->block_first);
+	key = db_key(&first);
+	error = log_walk_begin(&events->walk, key, value, 1);
+	while (error == 0 && events->walk.next_lsn < events->next_lsn) {
+		int result = log_walk_next(&events->walk, &skipped);
+
+		if (result == 0)
+			return -ENOENT;
+		error = result < 0 ? result : 0;
+	}
+	return error;
+}
+
+/* Moves to the next block of the log. 0; -ENOENT: the log is used up. */
+static int log_advance(struct events *events)
+{
+	while (events->env_at < events->env_count) {
+		int error = 0;
+
+		if (events->env == NULL) {
+			error = schema_log_open(
+			    &events->env, events->path, events->first_lsns[events->env_at], 1);
+			if (error == 0)
+				error = db_read_open(&events->txn, events->env);
+		}
+		if (error == 0)
+			error = block_copy(events);
+		if (error != -ENOENT)
+			return error;
+		env_leave(events);
+		events->env_at++;
+		if (events->env_at < events->env_count &&
+		    events->first_lsns[events->env_at] != events->next_lsn) {
+			damage_note(events->damage, events->next_lsn,
+			    "log: gap; the next environment begins at LSN %llu",
+			    (unsigned long long)events->first_lsns[events->env_at]);
+			return -EBADMSG;
+		}
+	}
+	return -ENOENT;
+}
+
+static int from_log(struct events *events, struct db_bytes *event)
+{
+	for (;;) {
+		int result = 0;
+
+		if (events->walk.at != NULL)
+			result = log_walk_next(&events->walk, event);
+		if (result == 0) {
+			events->walk = (struct log_walk){ 0 };
+			result = log_advance(events);
+			if (result == -ENOENT)
+				return 0;
+			if (result == 0)
+				continue;
+		}
+		if (result < 0) {
+			damage_note(events->damage, events->next_lsn, "log: block damaged (%s)",
+			    strerror(-result));
+			return -EBADMSG;
+		}
+		events->next_lsn++;
+		return 1;
+	}
+}
+
+static int journal_begin(struct events *events)
+{
+	char directory[PATH_MAX + 16];
+	struct journal_config config = {
+		.directory = directory,
+		.shard = events->shard,
+		.allow_volatile = 1,
+	};
+	int error;
+
+	snprintf(directory, sizeof(directory), "%s/journal", events->path);
+	error = journal_reader_open(&events->reader, &config);
+	if (error == -ENOENT)
+		return 0;
+	/* From the beginning of the segments: their chain is checked as far as it goes back. */
+	if (error == 0)
+		return 0;
+	damage_note(
+	    events->damage, events->next_lsn, "journal: cannot be opened (%s)", strerror(-error));
+	return -EBADMSG;
+}
+
+/*
+ * The reader met something that is no batch. Above everything known durable it is the end: recovery
+ * would cut there. Below it is damage, unless a running data plane recycled the segment under us:
+ * then reading begins again at the oldest. 1 again, 0 end, -EBADMSG.
+ */
+static int journal_end(struct events *events, int result, const char *why)
+{
+	struct journal_position oldest = { 0 };
+	uint64_t at = events->batches == 0 ? events->next_lsn : events->batch_last_lsn + 1;
+	uint64_t newest;
+
+	if ((result == 0 || result == -EBADMSG) && at > events->durable_floor)
+		return 0;
+	if (events->batches > 0 &&
+	    journal_reader_range(events->reader, &oldest.generation, &newest) == 0 &&
+	    oldest.generation > events->batch.generation) {
+		journal_reader_seek_position(events->reader, &oldest);
+		events->batches = 0;
+		return 1;
+	}
+	damage_note(events->damage, at, "journal: %s", why[0] != '\0' ? why : strerror(-result));
+	return -EBADMSG;
+}
+
+/* The next batch that reaches past what the log holds. 1, 0 at the end, -EBADMSG. */
+static int journal_advance(struct events *events)
+{
+	const struct journal_batch_header *header = &events->batch.header;
+
+	for (;;) {
+		const char *why = "";
+		int result = journal_reader_next(events->reader, &events->batch, &why);
+		uint64_t first, last;
+
+		if (result != 1) {
+			result = journal_end(events, result, why);
+			if (result != 1)
+				return result;
+			continue;
+		}
+		first = le64_get(header->first_lsn);
+		last = first + le32_get(header->event_count) - 1;
+		if (le64_get(header->durable_through) > events->durable_floor)
+			events->durable_floor = le64_get(header->durable_through);
+		events->batches++;
+		events->batch_last_lsn = last;
+		events->batch_state_hash = le64_get(header->state_hash);
+		if (last < events->next_lsn)
+			continue;
+		if (first > events->next_lsn) {
+			damage_note(events->damage, events->next_lsn,
+			    "gap between log and journal: the next batch begins at LSN %llu",
+			    (unsigned long long)first);
+			return -EBADMSG;
+		}
+		events->batch_at = events->batch.events;
+		events->batch_left = le32_get(header->body_length);
+		return 1;
+	}
+}
+
+static int from_journal(struct events *events, struct db_bytes *event)
+{
+	for (;;) {
+		struct event_record record;
+		size_t length;
+
+		if (events->batch_left == 0) {
+			int result = journal_advance(events);
+
+			if (result != 1)
+				return result;
+		}
+		if (events->batch_left < sizeof(record))
+			break;
+		memcpy(&record, events->batch_at, sizeof(record));
+		length = le16_get(record.length);
+		if (length < sizeof(record) || length > events->batch_left)
+			break;
+		*event = (struct db_bytes){ events->batch_at, length };
+		events->batch_at += length;
+		events->batch_left -= (uint32_t)length;
+		if (le64_get(record.lsn) < events->next_lsn)
+			continue; /* in the log already */
+		events->next_lsn++;
+		return 1;
+	}
+	damage_note(events->damage, events->next_lsn, "journal: event length wrong");
+	return -EBADMSG;
+}
+
+int events_next(struct events *events, struct db_bytes *event)
+{
+	int result;
+
+	if (events->log_last_lsn == LSN_UNKNOWN) {
+		result = from_log(events, event);
+		if (result != 0)
+			return result;
+		events->log_last_lsn = events->next_lsn - 1;
+		events->durable_floor = events->log_last_lsn;
+		result = journal_begin(events);
+		if (result != 0)
+			return result;
+	}
+	return events->reader == NULL ? 0 : from_journal(events, event);
+}

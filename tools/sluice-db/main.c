@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/sluice-db/db.h"
+
+static const char help[] =
+    "sluice-db: looks into journal and LMDB of a shard; changes nothing. The data plane may run.\n"
+    "\n"
+    "  sluice-db stat   [--json]                 files, LSNs, row counts\n"
+    "  sluice-db dump   [--from LSN] [--to LSN] [--terminal ID] [--account ID] [--json]\n"
+    "  sluice-db verify [--json]                 derives every balance again from the log and\n"
+    "                                            compares it with rows and journal\n"
+    "\n"
+    "  --root DIR     SLUICE_ROOT (default: the environment's, else build/sluice)\n"
+    "  --shard N      one shard instead of all\n"
+    "  --help, --version\n"
+    "\n"
+    "Exit status: 0 done, 1 mismatch or damage, 2 usage, 3 nothing there to read.\n";
+
+static int usage(const char *why, const char *what)
+{
+	fprintf(stderr, "sluice-db: %s%s; see sluice-db --help\n", why, what);
+	return EXIT_USAGE;
+}
+
+static int number(const char *text, uint64_t max, uint64_t *value)
+{
+	char *end;
+	unsigned long long parsed;
+
+	errno = 0;
+	parsed = strtoull(text, &end, 0);
+	if (errno != 0 || end == text || *end != '\0' || text[0] == '-' || parsed > max)
+		return 0;
+	*value = parsed;
+	return 1;
+}
+
+enum choice {
+	CHOICE_ROOT = 1,
+	CHOICE_SHARD,
+	CHOICE_FROM,
+	CHOICE_TO,
+	CHOICE_TERMINAL,
+	CHOICE_ACCOUNT,
+	CHOICE_JSON,
+	CHOICE_HELP,
+	CHOICE_VERSION,
+};
+
+static const struct option choices[] = {
+	{ "root", required_argument, NULL, CHOICE_ROOT },
+	{ "shard", required_argument, NULL, CHOICE_SHARD },
+	{ "from", required_argument, NULL, CHOICE_FROM },
+	{ "to", required_argument, NULL, CHOICE_TO },
+	{ "terminal", required_argument, NULL, CHOICE_TERMINAL },
+	{ "account", required_argument, NULL, CHOICE_ACCOUNT },
+	{ "json", no_argument, NULL, CHOICE_JSON },
+	{ "help", no_argument, NULL, CHOICE_HELP },
+	{ "version", no_argument, NULL, CHOICE_VERSION },
+	{ NULL, 0, NULL, 0 },
+};
+
+/* 1 taken, 0 wrong value, -1 the program is done. */
+static int choose(struct options *options, int choice)
+{
+	uint64_t value;
+
+	switch (choice) {
+	case CHOICE_ROOT:
+		options->root = optarg;
+		return 1;
+	case CHOICE_SHARD:
+		if (!number(optarg, LIMIT_SHARDS - 1, &value))
+			return 0;
+		options->shard = (int)value;
+		return 1;
+	case CHOICE_FROM:
+		return number(optarg, UINT64_MAX, &options->from);
+	case CHOICE_TO:
+		return number(optarg, UINT64_MAX, &options->to);
+	case CHOICE_TERMINAL:
+		return number(optarg, LIMIT_TERMINAL_ID_MAX, &options->terminal);
+	case CHOICE_ACCOUNT:
+		return number(optarg, UINT64_MAX, &options->account);
+	case CHOICE_JSON:
+		options->json = 1;
+		return 1;
+	case CHOICE_HELP:
+		fputs(help, stdout);
+		return -1;
+	case CHOICE_VERSION:
+		printf("sluice-db %s (schema %d)\n", SLUICE_VERSION, SCHEMA_VERSION);
+		return -1;
+	default:
+		return 0;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		int (*run)(const struct options *options);
+	} commands[] = {
+		{ "stat", command_stat },
+		{ "dump", command_dump },
+		{ "verify", command_verify },
+	};
+	struct options options = { .root = getenv("SLUICE_ROOT"), .to = UINT64_MAX, .shard = -1 };
+	int choice;
+
+	if (options.root == NULL)
+		options.root = "build/sluice";
+	while ((choice = getopt_long(argc, argv, "", choices, NULL)) != -1) {
+		int taken = choose(&options, choice);
+
+		if (taken < 0)
+			return EXIT_DONE;
+		if (taken == 0)
+			return choice == '?' ? EXIT_USAGE
+			                     : usage("not a number in range: ", optarg);
+	}
+	if (optind + 1 != argc)
+		return usage(optind == argc ? "a command is missing" : "one command at a time", "");
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(commands); i++) {
+		if (strcmp(argv[optind], commands[i].name) == 0) {
+			int code = commands[i].run(&options);
+
+			if (fflush(stdout) != 0 || ferror(stdout)) {
+				fprintf(stderr, "sluice-db: cannot write the output\n");
+				return EXIT_MISSING;
+			}
+			return code;
+		}
+	}
+	return usage("unknown command: ", argv[optind]);
+}
