@@ -70,15 +70,20 @@ packages_install() {
 # build_tree DIR [MESON OPTION...]: configures once, then builds what changed. A lock keeps two
 # tools from building into one directory at the same time.
 build_tree() {
-	local dir="$1" log
+	local dir="$1" log options
 	shift
+	options="$*"
 	mkdir -p "$dir"
 	log="$dir/build.log"
 	if ! (
 		exec 9>"$dir/.lock"
 		flock 9
-		if [ ! -f "$dir/build.ninja" ]; then
+		# Other options than last time: configure again, so that no build is an old one.
+		if [ ! -f "$dir/build.ninja" ] ||
+			[ "$options" != "$(cat "$dir/.options" 2>/dev/null)" ]; then
+			[ ! -f "$dir/build.ninja" ] || set -- "$@" --reconfigure
 			meson setup "$dir" "$top" "$@" || exit 1
+			printf '%s' "$options" >"$dir/.options"
 		fi
 		exec ninja -C "$dir" 9>&-
 	) >"$log" 2>&1 </dev/null; then
