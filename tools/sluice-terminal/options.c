@@ -47,7 +47,7 @@ static const char help[] =
     "  --stake MIN:MAX         stakes to choose from (default 1000:10000)\n"
     "  --seed S                equal seeds choose equal bets (default 1)\n"
     "  --json-out FILE         write the summary there\n"
-    "  --ack-log FILE          append a line for each outcome of a deposit or bet:\n"
+    "  --ack-log FILE          append a line for each final outcome of a deposit or bet:\n"
     "                          request id, template, account, amount, code, lsn, shard,\n"
     "                          object id, balance, terminal id, 1 if it was a stored answer\n"
     "\n"

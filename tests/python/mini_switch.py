@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A switch of one session on a UDP socket, from wire/README.md: enough to try terminals against it,
+the one in Python and the one in C. It knows no money, only outcomes: each mutating request is
+executed once and its answer stored. It loses what `lose` says and can start anew under a new boot id.
+"""
+import random
+import socket
+import struct
+import threading
+import time
+
+from cryptography.exceptions import InvalidTag
+
+import sluice_terminal as st
+
+MARKETS = [dict(market=1000 + i, event=i // 2, version=10 + i, state=2 if i != 3 else 3, kind=1,
+                odds=(1500 + i, 3200, 4100, 0), selections=3) for i in range(20)]
+
+
+class MiniSwitch:
+    def __init__(self, root=bytes(range(48)), session_id=7 << 20 | 5, boot_id=1000, epoch=3,
+                 lose=0.0, seed=1):
+        self.root, self.session_id = root, session_id
+        self.boot_id, self.epoch, self.lose = boot_id, epoch, lose
+        self.random = random.Random(seed)
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.bind(("127.0.0.1", 0))
+        self.sock.settimeout(0.05)
+        self.address = self.sock.getsockname()
+        self.outcomes = {}  # request id -> (body, answer parts)
+        self.executed = self.mismatches = self.resets = self.reused_numbers = 0
+        self.busy = 0  # answer BUSY to so many mutating requests
+        self.balance = 0
+        self.received = []  # (template, request id, flags)
+        self.restart(boot_id, epoch)
+        self.stopping = False
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stopping = True
+        self.thread.join()
+        self.sock.close()
+
+    def restart(self, boot_id, epoch):
+        """Outcomes stay, as the journal does."""
+        self.boot_id, self.epoch = boot_id, epoch
+        self.window, self.sent = st.Window(), 0
+        self.open_key = st.derive(self.root, st.TO_SWITCH, epoch, boot_id)
+        self.seal_key = st.derive(self.root, st.TO_TERMINAL, epoch, boot_id)
+
+    def run(self):
+        while not self.stopping:
+            try:
+                datagram, peer = self.sock.recvfrom(2048)
+            except socket.timeout:
+                continue
+            if self.random.random() < self.lose:
+                continue
+            answer = self.take(datagram)
+            if answer and self.random.random() >= self.lose:
+                self.sock.sendto(answer, peer)
+
+    def take(self, datagram):
+        first, flags, epoch, session_id, number = st.HEADER.unpack_from(datagram)
+        if (first, flags, session_id) != (st.DATA, 0, self.session_id) or len(datagram) % 8:
+            return None
+        if epoch == self.epoch and not self.window.fresh(number):
+            self.reused_numbers += 1
+            return None
+        try:
+            if epoch != self.epoch:
+                raise InvalidTag
+            text = st.open_datagram(*self.open_key, datagram)
+        except InvalidTag:
+            if len(datagram) < 40:
+                return None
+            self.resets += 1
+            return st.reset_make(st.derive_reset(self.root), self.epoch, self.session_id, number,
+                                 self.boot_id)
+        self.window.add(number)
+        out = b"".join(self.answer(part) for part in st.split(text))
+        if not out:
+            return None
+        self.sent += 1
+        header = st.HEADER.pack(st.DATA, st.FROM_SWITCH, self.epoch, self.session_id,
+                                2 << 56 | self.sent)
+        return st.seal(*self.seal_key, header, out)
+
+    def answer(self, text):
+        _, template, _, flags, total, request_id = st.MESSAGE.unpack_from(text)
+        assert total == len(text) and request_id != 0
+        self.received.append((template, request_id, flags))
+        code, replayed, position = 0, 0, 0
+        if template in st.MUTATING:
+            code, replayed, position = self.execute(template, request_id, text[16:])
+        block = st.REPLY.pack(code, 0, 1, position, time.time_ns(), 4711)
+        block += self.tail(template, text[16:])
+        if flags & st.NO_REPLY:
+            return b""
+        return st.message(template | st.REPLY_BIT, request_id, block, *self.rows(template, text),
+                          flags=replayed)
+
+    def execute(self, template, request_id, body):
+        if request_id in self.outcomes:
+            stored, code, position = self.outcomes[request_id]
+            if stored != body:
+                self.mismatches += 1
+                return st.NUMBERS["MISMATCH"], 0, 0
+            return code, st.ANSWER_REPLAYED, position
+        if self.busy > 0:
+            self.busy -= 1
+            return st.NUMBERS["BUSY"], 0, 0
+        self.executed += 1
+        code = 0 if self.executed % 7 else st.NUMBERS["FUNDS_INSUFFICIENT"]
+        if template == st.DEPOSIT and code == 0:
+            self.balance += struct.unpack_from("<q", body, 8)[0]
+        self.outcomes[request_id] = (body, code, self.executed)
+        return code, 0, self.executed
+
+    def tail(self, template, body):
+        if template == st.HELLO:
+            return struct.pack("<QIIIIQ", max(self.outcomes, default=0) + 1, 32, 64, 25000, 1200,
+                               77)
+        if template == st.PLACE_BET:
+            return struct.pack("<qqB7x", self.balance, 2150, 3)
+        if template in (st.DEPOSIT, st.CANCEL_BET):
+            return struct.pack("<qB7x", self.balance, 0)
+        if template == st.BALANCE:
+            return struct.pack("<qqH6x", self.balance, 0, 410)
+        if template == st.BET_STATUS:
+            return struct.pack("<QqqQHBB4x", 42, 1000, 2150, 1, 410, 1, 1)
+        if template == st.MARKET_QUERY:
+            rows = self.after(body)
+            return struct.pack("<QBB6x", rows[-1]["version"] if rows else
+                               struct.unpack_from("<Q", body)[0],
+                               bool(rows) and rows[-1] is not MARKETS[-1], len(rows))
+        return b""
+
+    @staticmethod
+    def after(body):
+        since = struct.unpack_from("<Q", body)[0]
+        return [m for m in MARKETS if m["version"] > since][:8]
+
+    def rows(self, template, text):
+        if template != st.MARKET_QUERY:
+            return ()
+        start = time.time_ns() + 86400 * 10**9
+        return (b"".join(struct.pack("<QQQQBBBB12x4I", m["market"], m["event"], m["version"], start,
+                                     m["state"], m["kind"], m["selections"], 0, *m["odds"])
+                         for m in self.after(text[16:])),)
