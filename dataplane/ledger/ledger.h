@@ -183,9 +183,9 @@ SLUICE_MUST_USE int ledger_decide_command(struct ledger *ledger,
  * an event that is malformed or does not fit the state (damage: the caller stops); -ENOSPC when a
  * table is full. `length` may be more than the event's own (its length field says).
  *
- * LSN: the shard's last + 1; or at or below the last, for replay over rows that may be older or
- * newer than the event: then row parts are guarded one by one and the shard row stays. A jump is
- * -EBADMSG.
+ * LSN: the shard's last + 1, where each row part is guarded by its row's LSN (rows may be newer,
+ * after a fuzzy checkpoint); or at or below the last, where every row must have the event already
+ * and nothing is done. A jump, or an old event that a row does not have, is -EBADMSG.
  */
 SLUICE_MUST_USE int ledger_apply(struct ledger *ledger, const uint8_t *event, size_t length);
 

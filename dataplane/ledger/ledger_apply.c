@@ -195,7 +195,17 @@ static int plan_make(const struct ledger *ledger, const uint8_t *event, struct p
 		error = plan_bet(ledger, plan);
 	if (error == 0)
 		error = plan_market(ledger, plan);
-	return error;
+	if (error != 0)
+		return error;
+	/*
+	 * Rows are never older than the shard row. If one is, this is not the event that was
+	 * applied under this LSN, and carrying out some of its parts could move one side of the
+	 * money only.
+	 */
+	if (!plan->shard_due && (plan->account_due || plan->counter_due || plan->terminal_due ||
+	                            plan->bet_due || plan->market_due))
+		return -EBADMSG;
+	return 0;
 }
 
 /* ---- Carrying out ---- */

@@ -288,6 +288,30 @@ TEST(random_damage_never_breaks_the_state)
 	assert_true(passed > 1000);
 }
 
+/* The customer's row is newer than the event, the terminal's cash account does not exist yet. */
+TEST(an_old_event_is_never_applied_in_part)
+{
+	struct ledger *ledger = fixture_create(16, 0);
+	struct good goods[KIND_COUNT];
+	struct event_record record;
+	uint64_t hash;
+
+	good_make(goods);
+	fixture_market(ledger, 1, 1, 1, MARKET_OPEN, NOW + DAY);
+	fixture_account(ledger, 1, 5000, KRW);
+	hash = ledger_state_hash(ledger);
+	record = fixture_record(&goods[KIND_DEPOSIT].event);
+	record.lsn = le64_make(1);
+	record.prev_terminal_lsn = record.prev_account_lsn = le64_make(0);
+	memcpy(goods[KIND_DEPOSIT].event.bytes, &record, sizeof(record));
+	assert_int_equal(event_check(goods[KIND_DEPOSIT].event.bytes, sizeof(record)), 0);
+	assert_int_equal(
+	    ledger_apply(ledger, goods[KIND_DEPOSIT].event.bytes, sizeof(record)), -EBADMSG);
+	assert_int_equal(ledger_balance_sum(ledger, KRW), 0);
+	assert_true(ledger_state_hash(ledger) == hash);
+	ledger_free(ledger);
+}
+
 TEST(random_bytes_never_pass)
 {
 	uint64_t random = test_seed() + 1;
