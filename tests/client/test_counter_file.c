@@ -11,7 +11,7 @@ static char directory[64], path[96];
 
 static void directory_make(void)
 {
-	strcpy(directory, "/tmp/sluice-test-XXXXXX");
+	snprintf(directory, sizeof(directory), "/tmp/sluice-test-XXXXXX");
 	assert_non_null(mkdtemp(directory));
 	snprintf(path, sizeof(path), "%s/ids", directory);
 }

@@ -8,8 +8,8 @@ Each generator takes a Target and yields Case(name, packet, expected):
               request id that `request_ids` finds in it
   FLOODS      packets to send one after the other; the counter `expected` grows before they end
 
-For FRAMES and DATAGRAMS `expected` is the drop reason in the names of the metrics, or None where the
-packet is good (the first of a replayed pair). Packets must go out in the order they come, as the
+For FRAMES and DATAGRAMS `expected` is the drop reason in the names of the metrics, or None where
+the packet is good (the first of a replayed pair). Packets must go out in the order they come, as the
 packet numbers only go up. Failed tags are charged to their source address and port: send each
 generator's packets from a port of its own.
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A switch of one session on a UDP socket, from wire/README.md: enough to try terminals against it,
 the one in Python and the one in C. It knows no money, only outcomes: each mutating request is
-executed once and its answer stored. It loses what `lose` says and can start anew under a new boot id.
+executed once and its answer stored. It loses what `lose` says and can start anew under a new boot
+id.
 """
 import random
 import socket

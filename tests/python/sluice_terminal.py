@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 DATA, RESET = 0x11, 0x12
 FROM_SWITCH = 1
 HEADER = struct.Struct("<BBHIQ")  # version and kind, flags, epoch, session id, packet number
-MESSAGE = struct.Struct("<HHBBHQ")  # block length, template, schema, flags, total length, request id
+# block length, template, schema version, flags, total length, request id
+MESSAGE = struct.Struct("<HHBBHQ")
 REPLY = struct.Struct("<HHB3xQQQ")  # code, detail, shard, position, switch time, object id
 
 TO_SWITCH, TO_TERMINAL = 0, 1

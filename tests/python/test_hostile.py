@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The hostile packets are what they claim to be: every reason is covered, nothing is good by accident."""
+"""The hostile packets are what they claim to be: every reason is covered, none good by chance."""
 import pathlib
 import re
 

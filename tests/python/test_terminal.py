@@ -165,7 +165,8 @@ def test_c_demo_outlives_loss_and_restarts(run, tmp_path, batch):
         report, acks = tmp_path / "report.json", tmp_path / "acks"
         status, _, err = run(
             switch, "demo", "--accounts", "100:10", "--deposit", 5000, "--bets", 300, "--rate", 250,
-            "--in-flight", 16, "--batch", batch, "--seed", 5, "--json-out", report, "--ack-log", acks)
+            "--in-flight", 16, "--batch", batch, "--seed", 5, "--json-out", report, "--ack-log",
+            acks)
         restarter.join()
         assert status == 0, err
         made = json.loads(report.read_text())

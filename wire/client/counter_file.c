@@ -113,20 +113,26 @@ static void file_free(struct counter_file *file)
 	free(file);
 }
 
+/* 0 or -ENAMETOOLONG. */
+static int path_make(char out[PATH_MAX], const char *path, const char *suffix)
+{
+	int length = snprintf(out, PATH_MAX, "%s%s", path, suffix);
+
+	return length < 0 || length >= PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
 static int paths_open(struct counter_file *file, const char *path)
 {
 	char lock_path[PATH_MAX], directory[PATH_MAX];
 	char *slash;
 
-	if (strlen(path) + sizeof(".lock") > PATH_MAX)
+	if (path_make(lock_path, path, ".lock") < 0 || path_make(file->path, path, "") < 0 ||
+	    path_make(file->path_new, path, ".new") < 0)
 		return -ENAMETOOLONG;
-	strcpy(file->path, path);
-	strcpy(stpcpy(file->path_new, path), ".new");
-	strcpy(stpcpy(lock_path, path), ".lock");
-	strcpy(directory, path);
+	memcpy(directory, file->path, sizeof(directory));
 	slash = strrchr(directory, '/');
 	if (slash == NULL)
-		strcpy(directory, ".");
+		memcpy(directory, ".", 2);
 	else
 		slash[slash == directory] = '\0';
 	file->directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -143,7 +149,7 @@ static int paths_open(struct counter_file *file, const char *path)
 int counter_file_open(
     const char *path, uint64_t first, struct counter_file **file, struct client_counter *counter)
 {
-	struct counter_file *made = malloc(sizeof(*made));
+	struct counter_file *made = calloc(1, sizeof(*made));
 	uint64_t limit = 0;
 	int rc;
 
