@@ -7,8 +7,9 @@ import sys
 import pytest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-for folder in ("", "../python", "../../tools/lib"):
-    sys.path.insert(0, os.path.normpath(os.path.join(HERE, folder)))
+sys.path.insert(0, HERE)
+for folder in ("../../tools/lib", "../python"):  # behind HERE: tests/python has test files too
+    sys.path.append(os.path.normpath(os.path.join(HERE, folder)))
 
 
 def pytest_collection_modifyitems(items):

@@ -356,6 +356,12 @@ class Instance:
                                 1) from error
 
     def events(self):
-        """Every event of the log, in order per shard, as sluice-db prints them."""
-        ran = self.tool("tools/sluice-db", "dump", "--json", timeout=600)
-        return [json.loads(line) for line in ran.stdout.splitlines() if line.startswith("{")]
+        """Every event of the log, in order per shard, with the names of the acknowledgement log."""
+        dump = json.loads(self.tool("tools/sluice-db", "dump", "--json", timeout=600).stdout)
+        if not dump["complete"]:
+            raise InstanceError("sluice-db dump could not read the whole log.", 1)
+        for event in dump["events"]:
+            event["object_id"] = int(event["object"])
+            for name in ("terminal", "request", "account"):
+                event[f"{name}_id"] = event[name]
+        return dump["events"]
