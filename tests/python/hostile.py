@@ -9,8 +9,8 @@ Each generator takes a Target and yields Case(name, packet, expected):
   FLOODS      packets to send one after the other; the counter `expected` grows before they end
 
 For FRAMES and DATAGRAMS `expected` is the drop reason in the names of the metrics, or None where
-the packet is good (the first of a replayed pair). Packets must go out in the order they come, as the
-packet numbers only go up. Failed tags are charged to their source address and port: send each
+the packet is good (the first of a replayed pair). Packets must go out in the order they come,
+because the packet numbers only go up. Failed tags are charged to their source address and port: send each
 generator's packets from a port of its own.
 
 Nothing here changes state at the switch: no case is a valid mutating request.
@@ -346,6 +346,10 @@ def bad_length(target):
         ("PLACE_BET, 2 legs promised, 1 sent", st.PLACE_BET, *good_bet(2, 1), {}),
         ("PLACE_BET, 1 leg promised, 2 sent", st.PLACE_BET, *good_bet(1, 2),
          {"block_length": 40}),
+        ("PLACE_BET, 255 legs promised, 1 sent", st.PLACE_BET, *good_bet(255, 1),
+         {"block_length": 40}),
+        ("PLACE_BET, no leg promised, 1 sent", st.PLACE_BET, *good_bet(0, 1),
+         {"block_length": 40}),
         ("PLACE_BET, 10 legs promised, none sent", st.PLACE_BET, good_bet(10)[0], b"", {}),
         ("BALANCE, no block", st.BALANCE, b"", b"", {}),
         ("MARKET_QUERY, block 8", st.MARKET_QUERY, b"\0" * 8, b"", {}),
@@ -401,7 +405,6 @@ def bad_field(target):
         ("PLACE_BET, odds policy 2", st.PLACE_BET, *good_bet(policy=2)),
         ("PLACE_BET, no leg", st.PLACE_BET, good_bet(0)[0], b""),
         ("PLACE_BET, 11 legs", st.PLACE_BET, *good_bet(11, 11)),
-        ("PLACE_BET, 255 legs promised", st.PLACE_BET, *good_bet(255, 1)),
         ("BALANCE, account 0", st.BALANCE, struct.pack("<Q", 0), b""),
         ("BALANCE, account 2^64 - 1", st.BALANCE, struct.pack("<Q", 2**64 - 1), b""),
         ("DEPOSIT, account 0", st.DEPOSIT, st.deposit_block(0, 1, 1), b""),
