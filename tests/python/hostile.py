@@ -10,8 +10,8 @@ Each generator takes a Target and yields Case(name, packet, expected):
 
 For FRAMES and DATAGRAMS `expected` is the drop reason in the names of the metrics, or None where
 the packet is good (the first of a replayed pair). Packets must go out in the order they come,
-because the packet numbers only go up. Failed tags are charged to their source address and port: send each
-generator's packets from a port of its own.
+because the packet numbers only go up. Failed tags are charged to their source address and port:
+send each generator's packets from a port of its own.
 
 Nothing here changes state at the switch: no case is a valid mutating request.
 """
