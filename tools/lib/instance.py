@@ -271,7 +271,7 @@ class Instance:
             return None
         try:
             self.provision("stop", timeout=STOP_SECONDS)
-        except (InstanceError, subprocess.TimeoutExpired):
+        except InstanceError:
             if start_time(pid):
                 os.kill(pid, signal.SIGTERM)
         return self.reap(pid)
@@ -307,9 +307,14 @@ class Instance:
 
     def tool(self, *command, timeout=120, check=True):
         """Runs one of our programs to its end; raises with its own words if it fails."""
-        ran = subprocess.run(
-            [self.binary(command[0]), *map(str, command[1:])], stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, env=self.environment(), timeout=timeout, check=False)
+        try:
+            ran = subprocess.run(
+                [self.binary(command[0]), *map(str, command[1:])], stdin=subprocess.DEVNULL,
+                capture_output=True, text=True, env=self.environment(), timeout=timeout,
+                check=False)
+        except subprocess.TimeoutExpired as error:
+            raise InstanceError(f"{os.path.basename(command[0])} {command[-1]}: no end within "
+                                f"{timeout} s. Read {self.log}.") from error
         if check and ran.returncode != 0:
             words = (ran.stderr.strip() or ran.stdout.strip() or f"status {ran.returncode}")
             raise InstanceError(f"{os.path.basename(command[0])} {command[-1]}: {words}",
