@@ -63,9 +63,9 @@ void db_write_abort(struct db_txn *txn)
 
 int db_write(struct db_env *env, db_write_body *body, void *context)
 {
-	int error = -ENOSPC;
+	int error = -EXFULL;
 
-	for (int i = 0; i < GROW_TRIES && error == -ENOSPC; i++) {
+	for (int i = 0; i < GROW_TRIES && error == -EXFULL; i++) {
 		uint64_t size = db_env_map_size(env);
 		struct db_txn txn;
 
@@ -77,10 +77,7 @@ int db_write(struct db_env *env, db_write_body *body, void *context)
 			error = db_write_commit(&txn);
 		else
 			db_write_abort(&txn);
-		/* A full disk is -ENOSPC too: growing the map would not end. */
-		if (error == -ENOSPC && db_env_used(env) * 8 < size)
-			return error;
-		if (error == -ENOSPC && db_env_resize(env, 2 * size) != 0)
+		if (error == -EXFULL && db_env_resize(env, 2 * size) != 0)
 			return error;
 	}
 	return error;

@@ -49,7 +49,7 @@ SLUICE_MUST_USE int db_env_reserve(struct db_env *env, uint64_t free_size);
 /* Clears reader slots of processes that died. Their number, or -errno. */
 int db_env_reader_check(struct db_env *env);
 
-/* LMDB's return code as 0 or -errno: the one translator. -ENOSPC: the map is full. */
+/* LMDB's return code as 0 or -errno: the one translator. -EXFULL: the map is full. */
 int db_error(int code);
 
 struct db_bytes {

@@ -28,7 +28,7 @@ int db_error(int code)
 	case MDB_KEYEXIST:
 		return -EEXIST;
 	case MDB_MAP_FULL:
-		return -ENOSPC;
+		return -EXFULL; /* not -ENOSPC: that is the disk, and growing does not help */
 	case MDB_READERS_FULL:
 	case MDB_TLS_FULL:
 		return -EUSERS;

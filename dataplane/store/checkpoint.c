@@ -245,7 +245,7 @@ static int write_piece(struct store *store)
 			break;
 		checkpoint->slice_left -= checkpoint->row_cost;
 	}
-	if (error == -ENOSPC) {
+	if (error == -EXFULL) {
 		/* The reserve was not enough: grow, and write this table's rows again. */
 		db_write_abort(&checkpoint->txn);
 		error = db_env_reserve(store->rows, db_env_map_size(store->rows) + MAP_RESERVE);

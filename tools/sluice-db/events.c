@@ -132,14 +132,13 @@ static int block_copy(struct events *events)
 	first = db_key_make(events->block_first);
 	key = db_key(&first);
 	error = log_walk_begin(&events->walk, key, value, 1);
-	while (error == 0 && events->walk.next_lsn < events->next_lsn) {
+	while (error == 0 && events->walk.next_lsn < events->next_lsn && events->walk.left > 0) {
 		int result = log_walk_next(&events->walk, &skipped);
 
-		if (result == 0)
-			return -ENOENT;
 		error = result < 0 ? result : 0;
 	}
-	return error;
+	/* The last block there is, and all of it seen. */
+	return error == 0 && events->walk.left == 0 ? -ENOENT : error;
 }
 
 /* Moves to the next block of the log. 0; -ENOENT: the log is used up. */
@@ -158,6 +157,7 @@ static int log_advance(struct events *events)
 			error = block_copy(events);
 		if (error != -ENOENT)
 			return error;
+		events->walk = (struct log_walk){ 0 };
 		env_leave(events);
 		events->env_at++;
 		if (events->env_at < events->env_count &&

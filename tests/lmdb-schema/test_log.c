@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+
+#include "lmdb-schema/log.h"
+#include "tests/test.h"
+
+#define EVENTS 5u
+
+static size_t block_make(uint8_t *block, uint64_t first_lsn)
+{
+	struct event_record record = { .length = le16_make(sizeof(record)) };
+	uint32_t length = 0;
+
+	for (uint32_t i = 0; i < EVENTS; i++) {
+		record.lsn = le64_make(first_lsn + i);
+		memcpy(block + sizeof(struct log_block_header) + length, &record, sizeof(record));
+		length += (uint32_t)sizeof(record);
+	}
+	log_block_seal(block, EVENTS, length);
+	return sizeof(struct log_block_header) + length;
+}
+
+static int walk_all(const uint8_t *block, size_t size, uint64_t first_lsn, int check_sum)
+{
+	struct db_key key = db_key_make(first_lsn);
+	struct log_walk walk;
+	struct db_bytes event;
+	int result =
+	    log_walk_begin(&walk, db_key(&key), (struct db_bytes){ block, size }, check_sum);
+	int count = 0;
+
+	if (result != 0)
+		return result;
+	while ((result = log_walk_next(&walk, &event)) == 1)
+		count++;
+	return result < 0 ? result : count;
+}
+
+TEST(block_is_walked_and_every_flipped_byte_is_noticed)
+{
+	uint8_t block[1024];
+	size_t size = block_make(block, 100);
+
+	assert_int_equal(walk_all(block, size, 100, 1), EVENTS);
+	assert_int_equal(walk_all(block, size, 101, 1), -EBADMSG);
+	for (size_t i = 0; i < size; i++) {
+		block[i] ^= 0x10;
+		assert_case_equal(i, walk_all(block, size, 100, 1), -EBADMSG);
+		block[i] ^= 0x10;
+	}
+	for (size_t shorter = 0; shorter < size; shorter++)
+		assert_case_equal(shorter, walk_all(block, shorter, 100, 0), -EBADMSG);
+}
+
+TEST(block_of_any_bytes_never_leaves_its_bounds)
+{
+	uint64_t random = test_seed();
+
+	for (int i = 0; i < 50000; i++) {
+		uint8_t *block = malloc(1024); /* exact size: a sanitizer sees any byte too far */
+		size_t size = block_make(block, 1);
+
+		for (uint64_t n = 1 + test_random(&random) % 6; n > 0; n--)
+			block[test_random(&random) % size] = (uint8_t)test_random(&random);
+		size -= test_random(&random) % size;
+		block = realloc(block, size);
+		(void)walk_all(block, size, 1, 0);
+		free(block);
+	}
+}
+
+TEST_MAIN()

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Records: what goes out comes back; no bytes whatever get past the checks into a crash. */
+#include <errno.h>
+
+#include "dataplane/store/rows.h"
+#include "tests/test.h"
+
+static struct ledger *ledger_make(int filled)
+{
+	struct ledger_config config = { .shard_count = 1,
+		.accounts_max = 4000,
+		.bets_max = 4000,
+		.markets_max = 4000,
+		.terminals_max = 4000 };
+	struct account_row account = { .id = 5,
+		.lsn = 9,
+		.balance = 77,
+		.staked_today = 3,
+		.staked_day = 19000,
+		.currency = 410,
+		.flags = ACCOUNT_FROZEN };
+	struct account_row stakes = { .id = ledger_system_account(SYSTEM_STAKES, 410, 0),
+		.lsn = 9,
+		.balance = -77,
+		.currency = 410,
+		.flags = ACCOUNT_SYSTEM };
+	struct bet_row bet = { .id = 99,
+		.lsn = 8,
+		.account_id = 5,
+		.terminal_id = 3,
+		.stake = 50,
+		.payout = 500,
+		.placed_at_ns = 123,
+		.currency = 410,
+		.state = BET_OPEN,
+		.leg_count = 10 };
+	struct market_row_state market = { .id = 11,
+		.lsn = 2,
+		.event_id = 6,
+		.version = 4,
+		.start_time_ns = 10,
+		.state = MARKET_OPEN,
+		.kind = MARKET_KIND_1X2,
+		.selection_count = 3,
+		.odds = { 2000, 3000, 4000 } };
+	struct terminal_row terminal = {
+		.id = 3, .lsn = 9, .highest_request_id = 12, .staked_today = 50, .staked_day = 19000
+	};
+	struct ledger *ledger;
+
+	ids_bucket_map_default(&config.buckets, 1);
+	ledger = ledger_create(&config);
+	assert_non_null(ledger);
+	if (!filled)
+		return ledger;
+	account.profile = (struct risk_profile){ .updated_ns = 1,
+		.amount_mean = 2,
+		.amount_spread = 3,
+		.amount_max = 4,
+		.count_24h = 5,
+		.count_7d = 6,
+		.count_30d = 7,
+		.observations = 8,
+		.cancels = 9,
+		.first_ns = 10,
+		.profile_score = 100 };
+	for (unsigned i = 0; i < bet.leg_count; i++)
+		bet.legs[i] = (struct wire_leg){
+			.market_id = i + 1, .odds = 1001 + i, .selection = (uint16_t)i
+		};
+	assert_int_equal(ledger_load_account(ledger, &account), 0);
+	assert_int_equal(ledger_load_account(ledger, &stakes), 0);
+	assert_int_equal(ledger_load_bet(ledger, &bet), 0);
+	assert_int_equal(ledger_load_market(ledger, &market), 0);
+	assert_int_equal(ledger_load_terminal(ledger, &terminal), 0);
+	return ledger;
+}
+
+TEST(every_row_comes_back_as_it_was)
+{
+	struct ledger *from = ledger_make(1), *to = ledger_make(0);
+
+	for (unsigned table = 0; table < LEDGER_TABLE_COUNT; table++) {
+		uint32_t rows = ledger_row_count(from, (enum ledger_table)table);
+
+		assert_true(rows > 0);
+		for (uint32_t i = 0; i < rows; i++) {
+			struct rows_record record;
+			uint64_t lsn;
+
+			rows_record_make(&record, from, (enum ledger_table)table, i);
+			assert_int_equal(rows_load_one(to, (enum ledger_table)table, record.id,
+			                     (struct db_bytes){ &record, record.size }, &lsn),
+			    0);
+			assert_int_equal(lsn, record.lsn);
+		}
+	}
+	assert_true(ledger_state_hash(from) == ledger_state_hash(to));
+	ledger_free(from);
+	ledger_free(to);
+}
+
+/* Changes that must be refused: table, byte, value put there. */
+TEST(hostile_fields_are_refused)
+{
+	static const struct {
+		enum ledger_table table;
+		size_t offset;
+		uint8_t value;
+	} cases[] = {
+		{ LEDGER_ACCOUNT, 0, 1 },          /* size */
+		{ LEDGER_ACCOUNT, 2, RECORD_BET }, /* kind */
+		{ LEDGER_ACCOUNT, 3, 2 },          /* version */
+		{ LEDGER_ACCOUNT, 4, 1 },          /* reserved */
+		{ LEDGER_ACCOUNT, 15, 0x80 },      /* id of a system account without the flag */
+		{ LEDGER_ACCOUNT, 16, 0 },         /* LSN 0 */
+		{ LEDGER_ACCOUNT, 31, 0x80 },      /* balance below zero */
+		{ LEDGER_ACCOUNT, 30, 0x7f },      /* balance above the limit */
+		{ LEDGER_ACCOUNT, 39, 0x80 },      /* staked below zero */
+		{ LEDGER_ACCOUNT, 46, 4 },         /* unknown flag */
+		{ LEDGER_ACCOUNT, 48, 1 },         /* reserved */
+		{ LEDGER_ACCOUNT, 56 + 72, 101 },  /* profile score */
+		{ LEDGER_ACCOUNT, 56 + 127, 1 },   /* reserved slots */
+		{ LEDGER_BET, 0, 1 },
+		{ LEDGER_BET, 2, RECORD_ACCOUNT },
+		{ LEDGER_BET, 16, 0 },
+		{ LEDGER_BET, 31, 0x80 }, /* account id */
+		{ LEDGER_BET, 37, 1 },    /* terminal id */
+		{ LEDGER_BET, 40, 0 },    /* stake 0 */
+		{ LEDGER_BET, 47, 0x80 }, /* stake below zero */
+		{ LEDGER_BET, 55, 0x80 }, /* payout below zero */
+		{ LEDGER_BET, 66, 3 },    /* state */
+		{ LEDGER_BET, 66, 0 },
+		{ LEDGER_BET, 67, 0 }, /* legs */
+		{ LEDGER_BET, 67, 9 },
+		{ LEDGER_BET, 67, 255 },
+		{ LEDGER_BET, 68, 1 },
+		{ LEDGER_BET, 72, 0 },  /* market of the first leg */
+		{ LEDGER_BET, 80, 16 }, /* selection */
+		{ LEDGER_BET, 82, 1 },
+		{ LEDGER_BET, 87, 0x7f }, /* odds */
+		{ LEDGER_MARKET, 48, 0 }, /* state */
+		{ LEDGER_MARKET, 48, 5 },
+		{ LEDGER_MARKET, 50, 0 }, /* selections */
+		{ LEDGER_MARKET, 50, 17 },
+		{ LEDGER_MARKET, 51, 1 },
+		{ LEDGER_MARKET, 119, 1 },  /* odds of a selection there is not */
+		{ LEDGER_TERMINAL, 8, 0 },  /* id */
+		{ LEDGER_TERMINAL, 12, 1 }, /* id above 32 bits */
+		{ LEDGER_TERMINAL, 16, 0 },
+		{ LEDGER_TERMINAL, 39, 0x80 },
+		{ LEDGER_TERMINAL, 44, 1 },
+	};
+	struct ledger *from = ledger_make(1);
+
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
+		struct ledger *to = ledger_make(0);
+		struct rows_record record;
+		uint64_t lsn = 42;
+
+		rows_record_make(&record, from, cases[i].table, 0);
+		((uint8_t *)&record)[cases[i].offset] = cases[i].value;
+		assert_case_equal(i,
+		    rows_load_one(to, cases[i].table, record.id,
+		        (struct db_bytes){ &record, record.size }, &lsn),
+		    -EBADMSG);
+		assert_case_equal(i, lsn, 42);
+		assert_case_equal(i, ledger_row_count(to, cases[i].table), 0);
+		ledger_free(to);
+	}
+	ledger_free(from);
+}
+
+TEST(every_other_length_and_key_is_refused)
+{
+	struct ledger *from = ledger_make(1), *to = ledger_make(0);
+
+	for (unsigned table = 0; table < LEDGER_TABLE_COUNT; table++) {
+		struct rows_record record;
+		uint64_t lsn;
+
+		rows_record_make(&record, from, (enum ledger_table)table, 0);
+		for (size_t size = 0; size <= sizeof(record); size++) {
+			if (size == record.size)
+				continue;
+			assert_case_equal(size,
+			    rows_load_one(to, (enum ledger_table)table, record.id,
+			        (struct db_bytes){ &record, size }, &lsn),
+			    -EBADMSG);
+		}
+		assert_int_equal(rows_load_one(to, (enum ledger_table)table, record.id + 1,
+		                     (struct db_bytes){ &record, record.size }, &lsn),
+		    -EBADMSG);
+	}
+	ledger_free(from);
+	ledger_free(to);
+}
+
+TEST(random_damage_never_crashes_and_what_passes_is_written_back_the_same)
+{
+	uint64_t random = test_seed();
+	struct ledger *from = ledger_make(1);
+
+	for (int i = 0; i < 200000; i++) {
+		enum ledger_table table =
+		    (enum ledger_table)(test_random(&random) % LEDGER_TABLE_COUNT);
+		struct record_account account;
+		struct record_bet_full bet;
+		struct record_market market;
+		struct record_terminal terminal;
+		struct rows_record record;
+		struct db_bytes bytes;
+		uint8_t *at = (uint8_t *)&record;
+
+		rows_record_make(&record, from, table, 0);
+		for (uint64_t n = 1 + test_random(&random) % 3; n > 0; n--)
+			at[test_random(&random) % record.size] ^= (uint8_t)test_random(&random);
+		bytes = (struct db_bytes){ &record, record.size };
+		if (table == LEDGER_ACCOUNT && record_account_read(bytes, &account) == 0)
+			assert_memory_equal(&account, bytes.data, bytes.size);
+		if (table == LEDGER_BET && record_bet_read(bytes, &bet) == 0)
+			assert_memory_equal(&bet, bytes.data, bytes.size);
+		if (table == LEDGER_MARKET && record_market_read(bytes, &market) == 0)
+			assert_memory_equal(&market, bytes.data, bytes.size);
+		if (table == LEDGER_TERMINAL && record_terminal_read(bytes, &terminal) == 0)
+			assert_memory_equal(&terminal, bytes.data, bytes.size);
+	}
+	ledger_free(from);
+}
+
+TEST(checkpoint_keeps_the_shard_row)
+{
+	struct shard_row shard = {
+		.lsn = 7, .time_ns = 8, .bet_counter = 9, .control_sequence = 10
+	};
+	struct record_checkpoint record, read;
+	struct shard_row back;
+
+	risk_rules_default(&shard.rules);
+	rows_checkpoint_make(&record, &shard);
+	assert_int_equal(
+	    record_checkpoint_read((struct db_bytes){ &record, sizeof(record) }, &read), 0);
+	assert_int_equal(rows_checkpoint_shard(&read, &back), 0);
+	assert_memory_equal(&back, &shard, sizeof(shard));
+	record.log_lsn = le64_make(6); /* the log behind the checkpoint */
+	assert_int_equal(
+	    record_checkpoint_read((struct db_bytes){ &record, sizeof(record) }, &read), -EBADMSG);
+	record.log_lsn = le64_make(7);
+	record.clean = 2;
+	assert_int_equal(
+	    record_checkpoint_read((struct db_bytes){ &record, sizeof(record) }, &read), -EBADMSG);
+}
+
+TEST_MAIN()
