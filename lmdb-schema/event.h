@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Events: what the journal and the log hold. An event is a decision, not a command: applying it never
- * decides again. Layout: event_record (136 B), then by type: legs, a market body or a rules body.
- * Events are 8-byte aligned and at most LIMIT_EVENT_SIZE_MAX long.
+ * Events: what the journal and the log hold. An event is a decision, not a command: applying it
+ * never decides again. Layout: event_record (136 B), then by type: legs, a market body or a rules
+ * body. Events are 8-byte aligned and at most LIMIT_EVENT_SIZE_MAX long.
  *
  * Double entry. `amount` is the signed change of account_id's balance; the counter account named by
  * the type changes by -amount. Only events with code OK move money:
@@ -27,10 +27,10 @@ enum event_type {
 	EVENT_DEPOSIT = 2,
 	EVENT_PLACE_BET = 3,
 	EVENT_CANCEL_BET = 4,
-	EVENT_MARKET_SET = 5,	/* body: event_market; the whole new version of a market */
-	EVENT_RULES_SET = 6,	/* body: event_rules */
-	EVENT_COMMAND_MARK = 7, /* control_sequence (in object_id) is done on this shard */
-	EVENT_TICK = 8,		/* drives timers; at most one a second */
+	EVENT_MARKET_SET = 5,     /* body: event_market; the whole new version of a market */
+	EVENT_RULES_SET = 6,      /* body: event_rules */
+	EVENT_COMMAND_MARK = 7,   /* control_sequence (in object_id) is done on this shard */
+	EVENT_TICK = 8,           /* drives timers; at most one a second */
 	EVENT_ACCOUNT_FREEZE = 9, /* flags: EVENT_FLAG_FROZEN = freeze, else unfreeze */
 };
 
@@ -50,17 +50,17 @@ struct event_record {
 	struct le64 request_id;
 	struct le64 body_hash[2];
 	struct le64 prev_terminal_lsn; /* this terminal's previous event on this shard, 0 none */
-	struct le64 account_id;	       /* 0 none */
+	struct le64 account_id;        /* 0 none */
 	struct le64 prev_account_lsn;  /* this account's previous event, 0 none */
-	struct le64s amount;	       /* signed change of the account; requested change if refused */
-	struct le64s balance;	       /* of the account after the event */
-	struct le64 object_id;	       /* bet id, market id, control sequence number */
-	struct le64s payout;	       /* full potential payout of a bet */
+	struct le64s amount;   /* signed change of the account; requested change if refused */
+	struct le64s balance;  /* of the account after the event */
+	struct le64 object_id; /* bet id, market id, control sequence number */
+	struct le64s payout;   /* full potential payout of a bet */
 	struct le32 factor_bits;
 	struct le32 rule_version;
 	struct le16 currency;
-	uint8_t flags;	     /* event_flag */
-	uint8_t odds_policy; /* PLACE_BET */
+	uint8_t flags;          /* event_flag */
+	uint8_t odds_policy;    /* PLACE_BET */
 	struct le32 cashier_id; /* PLACE_BET; CANCEL_BET: the reason */
 	struct le64 deadline_ns;
 };
@@ -77,7 +77,8 @@ ASSERT_OFFSET(struct event_record, currency, 120);
 ASSERT_OFFSET(struct event_record, cashier_id, 124);
 ASSERT_OFFSET(struct event_record, deadline_ns, 128);
 
-/* PLACE_BET: leg_count of these follow, with the odds that were accepted (or claimed, if refused). */
+/* PLACE_BET: leg_count of these follow, with the odds that were accepted (or claimed, if refused).
+ */
 struct event_leg {
 	struct le64 market_id;
 	struct le16 selection;
@@ -100,7 +101,8 @@ ASSERT_SIZE(struct event_market, 96);
 ASSERT_OFFSET(struct event_market, state, 24);
 ASSERT_OFFSET(struct event_market, odds, 32);
 
-/* One rule set, complete. Amounts are in the minor unit of `currency`; rules of issue 2's factors. */
+/* One rule set, complete. Amounts are in the minor unit of `currency`; rules of issue 2's factors.
+ */
 struct event_rules {
 	struct le32 version;
 	struct le16 currency; /* the currency the amounts are in */
@@ -112,12 +114,12 @@ struct event_rules {
 	struct le64s payout_max;
 	struct le64s large_amount;
 	struct le64s longshot_liability; /* fires when payout - stake reaches it at longshot odds */
-	struct le32 longshot_odds;	 /* 1/1000 */
+	struct le32 longshot_odds;       /* 1/1000 */
 	struct le32 cancel_window_s;
-	struct le32 utc_offset_s; /* day boundary; Asia/Seoul = 32400 */
-	struct le16 deviation_z_tenths;	    /* 25 = 2.5 standard deviations */
+	struct le32 utc_offset_s;           /* day boundary; Asia/Seoul = 32400 */
+	struct le16 deviation_z_tenths;     /* 25 = 2.5 standard deviations */
 	struct le16 deviation_observations; /* fewer: the factor stays silent */
-	struct le16 frequency_count;	    /* 24 h count must be above this ... */
+	struct le16 frequency_count;        /* 24 h count must be above this ... */
 	struct le16 frequency_ratio_tenths; /* ... and above this multiple of the daily average */
 	uint8_t points_large;
 	uint8_t points_behaviour;

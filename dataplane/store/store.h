@@ -20,8 +20,8 @@ struct store_config {
 	const char *directory; /* of this shard */
 	uint32_t shard;
 	struct ledger_config ledger; /* track_checkpoint is set by the store */
-	uint64_t log_rotate_size; /* bytes of one log environment before a new one is begun */
-	uint64_t log_keep_size;	  /* 0: keep all; else retire the oldest above this */
+	uint64_t log_rotate_size;    /* bytes of one log environment before a new one is begun */
+	uint64_t log_keep_size;      /* 0: keep all; else retire the oldest above this */
 	uint32_t checkpoint_interval_ms; /* pause between fuzzy checkpoint cycles */
 };
 
@@ -30,7 +30,7 @@ struct store;
 struct store_report {
 	uint64_t schema_version;
 	uint64_t checkpoint_lsn; /* replay must begin right behind it */
-	uint64_t applied_lsn;	 /* highest LSN in the log environment: a floor for the journal */
+	uint64_t applied_lsn;    /* highest LSN in the log environment: a floor for the journal */
 	uint64_t incarnation;
 	uint64_t accounts, bets, markets, terminals;
 	uint64_t nanoseconds;
@@ -42,7 +42,8 @@ SLUICE_MUST_USE int store_open(
     struct store **out, const struct store_config *config, struct store_report *report);
 /* Reads all rows into the follower's ledger. */
 SLUICE_MUST_USE int store_load(struct store *store, struct store_report *report);
-/* The follower's ledger: at start the worker's copy is made from it; afterwards the store's alone. */
+/* The follower's ledger: at start the worker's copy is made from it; afterwards the store's alone.
+ */
 const struct ledger *store_ledger(const struct store *store);
 
 /*
@@ -55,13 +56,14 @@ SLUICE_MUST_USE int store_apply_batch(struct store *store, const struct journal_
 SLUICE_MUST_USE int store_commit(struct store *store);
 
 /*
- * One turn of the store thread: takes batches from the feed (or, after a gap, from `reader`), applies
- * them, commits the log when 64 KiB blocks are full or 100 ms have passed, writes one checkpoint
- * slice when one is due. Every piece is under 1 ms of CPU. Returns 1 when it did something, 0 idle,
- * -errno when the store has failed (recorded in the status; the worker is never touched).
+ * One turn of the store thread: takes batches from the feed (or, after a gap, from `reader`),
+ * applies them, commits the log when 64 KiB blocks are full or 100 ms have passed, writes one
+ * checkpoint slice when one is due. Every piece is under 1 ms of CPU. Returns 1 when it did
+ * something, 0 idle, -errno when the store has failed (recorded in the status; the worker is never
+ * touched).
  */
-int store_work(struct store *store, struct journal_feed *feed, struct journal_reader *reader,
-    uint64_t now_ns);
+int store_work(
+    struct store *store, struct journal_feed *feed, struct journal_reader *reader, uint64_t now_ns);
 /* LSN below which the journal may be recycled: the durable checkpoint. */
 uint64_t store_checkpoint_lsn(const struct store *store);
 /* Runs a whole checkpoint cycle to its end and commits (orderly stop). */
@@ -69,7 +71,8 @@ SLUICE_MUST_USE int store_checkpoint_now(struct store *store);
 
 /* Readable from any thread: a copy of the figures, published with release stores. */
 struct store_status {
-	uint64_t applied_lsn, committed_lsn, checkpoint_lsn, batches_from_files, divergences, errors;
+	uint64_t applied_lsn, committed_lsn, checkpoint_lsn, batches_from_files, divergences,
+	    errors;
 	uint64_t log_bytes, row_bytes;
 };
 void store_status(const struct store *store, struct store_status *status);
