@@ -3,12 +3,12 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 struct client {
@@ -305,6 +305,7 @@ void admin_work(struct admin *admin, int timeout_ms)
 {
 	struct pollfd fds[ADMIN_CLIENTS_MAX + 1];
 	struct client *polled[ADMIN_CLIENTS_MAX];
+	struct timespec wait;
 	nfds_t count = 1;
 	int waiting = 0;
 
@@ -322,9 +323,14 @@ void admin_work(struct admin *admin, int timeout_ms)
 			                  (client->out_size != 0 ? POLLOUT : 0)),
 		};
 	}
-	if (waiting)
-		sched_yield(); /* a result is microseconds away; never spin on a shared CPU */
-	if (poll(fds, count, waiting ? 0 : timeout_ms) < 0)
+	/*
+	 * A result is a disk write away. The wait must block: this CPU may be the one that
+	 * completes that write, and a loop of sched_yield keeps the kernel's worker off it for
+	 * seconds.
+	 */
+	wait = waiting ? (struct timespec){ 0, ADMIN_RESULT_WAIT_NS }
+	               : (struct timespec){ timeout_ms / 1000, timeout_ms % 1000 * 1000000L };
+	if (ppoll(fds, count, &wait, NULL) < 0)
 		return;
 	if (fds[0].revents != 0)
 		client_accept(admin);

@@ -21,6 +21,8 @@
 #define ADMIN_CLIENTS_MAX   16
 #define ADMIN_LINE_SIZE_MAX 65536
 #define ADMIN_OUT_SIZE_MAX  (1u << 20)
+/* Between two looks for a shard's result: about a fifth of a synced write. */
+#define ADMIN_RESULT_WAIT_NS 20000
 
 /* What the admin side may see of the process. Everything stays the caller's. */
 struct admin_context {

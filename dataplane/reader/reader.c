@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #define READER_WAITING_MAX 1024
+#define READER_BUSY_MS     100
 /* Longer than any commit interval of the log; then the terminal is told to ask again. */
 #define READER_PATIENCE_NS 2000000000ull
 
@@ -86,6 +87,7 @@ static void look_up(
 
 		if (length == -ENOENT)
 			continue;
+		outcome->detail = 0;
 		if (length < 0) {
 			outcome->code = WIRE_CODE_STORAGE_UNAVAILABLE;
 			return;

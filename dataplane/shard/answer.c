@@ -34,21 +34,10 @@ static int outcome_deliver(struct worker *worker, const struct outcome *outcome)
 
 static void code_count(struct worker *worker, uint16_t code)
 {
-	/* Answers are few kinds in a row: remember the last one instead of searching. */
-	static _Thread_local uint16_t last_code = 0;
-	static _Thread_local unsigned last_index = 0;
+	int index = wire_code_index(code);
 
-	if (code != last_code) {
-		unsigned index = 0, count = wire_code_count();
-
-		while (index < count && wire_code_at(index) != code)
-			index++;
-		if (index == count || index >= STATS_CODES_MAX)
-			return;
-		last_code = code;
-		last_index = index;
-	}
-	stats_add(&worker->stats.codes[last_index], 1);
+	if (index >= 0 && index < STATS_CODES_MAX)
+		stats_add(&worker->stats.codes[index], 1);
 }
 
 void worker_answer(struct worker *worker, uint64_t gate_lsn, const struct outcome *outcome)

@@ -63,7 +63,6 @@ static void open_packet(struct worker *worker, struct burst_packet *packet)
 	struct session *session = NULL;
 	uint8_t *text;
 	size_t text_size;
-	uint32_t session_id;
 	enum drop_reason reason = session_open(worker->sessions, packet->packet.payload,
 	    packet->packet.size, &packet->packet.peer, worker->now_ns, &session, &text, &text_size);
 
@@ -72,11 +71,6 @@ static void open_packet(struct worker *worker, struct burst_packet *packet)
 		return;
 	}
 	worker_drop(worker, reason);
-	if (reason == DROP_UNKNOWN_EPOCH &&
-	    session_peek(packet->packet.payload, packet->packet.size, &session_id) == DROP_NONE)
-		session = session_find(worker->sessions, session_id);
-	else if (reason != DROP_BAD_TAG)
-		return;
 	/* A live slot under other keys: tell the terminal which boot id and epoch to derive. */
 	if (session != NULL)
 		send_reset(worker, session, packet);

@@ -237,6 +237,8 @@ static void request_history(
 	query->body_hash[0] = request->body_hash[0];
 	query->body_hash[1] = request->body_hash[1];
 	query->template_id = request->template_id;
+	query->below_durable = request->request_id + LIMIT_REQUEST_WINDOW <=
+	                       worker->windows[session->terminal_index].highest_done;
 	spsc_ring_publish(worker->rings.history_query);
 	stats_add(&worker->stats.history_asked, 1);
 }

@@ -118,6 +118,7 @@ struct history_query {
 	uint64_t request_id;
 	uint64_t body_hash[2];
 	uint16_t template_id;
+	uint8_t below_durable; /* 64 or more below the highest durable id: can never be admitted */
 };
 
 #endif

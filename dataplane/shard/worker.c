@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <rte_pause.h>
-#include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <time.h>
@@ -249,22 +248,24 @@ static unsigned turn(struct worker *worker, int serving)
 	return moved;
 }
 
+/* A few microseconds: the next packet of a burst is often that near. */
+#define IDLE_SPIN_TURNS 64
+
 /*
  * Adaptive polling: spin a little, then give the CPU away in growing pieces. With writes in flight
- * the wait is on the ring, so an answer leaves when the disk is done.
+ * the wait is on the ring, so an answer leaves when the disk is done. It blocks rather than yields:
+ * the CPU may be the one that completes journal writes.
  */
 static void idle(struct worker *worker)
 {
 	struct timespec pause = { 0, 0 };
 
 	worker->idle_turns++;
-	if (worker->shared->polling == POLLING_BUSY) {
+	if (worker->shared->polling == POLLING_BUSY || worker->idle_turns < IDLE_SPIN_TURNS) {
 		rte_pause();
 		return;
 	}
-	if (worker->idle_turns < 64) {
-		sched_yield();
-	} else if (journal_writer_in_flight(worker->journal) != 0) {
+	if (journal_writer_in_flight(worker->journal) != 0) {
 		journal_writer_wait(worker->journal, 50);
 	} else {
 		pause.tv_nsec = worker->idle_turns < 2048 ? 20000 : 250000;
