@@ -14,6 +14,7 @@
 #define BUSY_WAIT_NS_DEFAULT 1000000ull
 #define BUSY_WAIT_MS_MAX     1000u
 #define RESEND_SCANS_MIN     1u
+#define IDLE_SLEEP_NS        20000l
 
 uint64_t load_clock_ns(void)
 {
@@ -138,6 +139,12 @@ static void slot_retry(struct load *load, struct bench_terminal *terminal, struc
 {
 	uint16_t wait_ms = le16_get(reply->detail);
 
+	/* The switch works on it and will answer: asking every millisecond would only be load. */
+	if (le16_get(reply->code) == WIRE_CODE_IN_PROGRESS) {
+		slot->due_ns = now_ns + LOAD_RESEND_NS;
+		load->counts.in_progress++;
+		return;
+	}
 	if (wait_ms > BUSY_WAIT_MS_MAX)
 		wait_ms = BUSY_WAIT_MS_MAX;
 	slot->due_ns = now_ns + (wait_ms > 0 ? wait_ms * 1000000ull : BUSY_WAIT_NS_DEFAULT);
@@ -338,12 +345,12 @@ static void turn_resend(struct load *load, uint64_t now_ns)
  */
 static void turn_give_way(unsigned moved)
 {
-	static const struct timespec shortest = { .tv_nsec = 1000 };
+	static const struct timespec idle = { .tv_nsec = IDLE_SLEEP_NS };
 
 	if (moved > 0)
 		sched_yield();
 	else
-		nanosleep(&shortest, NULL);
+		nanosleep(&idle, NULL);
 }
 
 static void counts_finish(struct load *load)

@@ -28,7 +28,7 @@ struct load_counts {
 	uint64_t unsent;      /* open loop: due, never sent */
 	uint64_t duplicated;  /* ids with a second outcome, or answered twice without a resend */
 	uint64_t answers_repeated; /* the same outcome again after a resend: normal */
-	uint64_t resent, busy, resets, bad_answers, failed;
+	uint64_t resent, busy, in_progress, resets, bad_answers, failed;
 	uint64_t turns, turn_ns_max;
 };
 

@@ -78,6 +78,7 @@ static void add_load(json_t *report, const struct report_input *input)
 	set_integer(report, "unsent", counts->unsent);
 	set_integer(report, "resent", counts->resent);
 	set_integer(report, "busy", counts->busy);
+	set_integer(report, "in_progress", counts->in_progress);
 	set_integer(report, "resets", counts->resets);
 	set_integer(report, "failed", counts->failed);
 	set_integer(report, "answers_repeated", counts->answers_repeated);
@@ -261,11 +262,11 @@ void report_print(const json_t *report)
 {
 	static const char *const names[] = { "port", "loop", "in_flight", "rate",
 		"messages_per_datagram", "sessions", "accounts", "seconds", "acked_per_s",
-		"offered_per_s", "accepted_share", "lost", "duplicated", "resent", "busy", "unsent",
-		"p50_us", "p90_us", "p99_us", "p999_us", "max_us", "write_p50_us",
-		"worker_busy_ns_per_message", "store_running", "store_lag_events", "durable",
-		"durable_refused", "disk", "journal_interrupt_cpu", "cpu_placement", "cores",
-		"codes" };
+		"offered_per_s", "accepted_share", "lost", "duplicated", "resent", "busy",
+		"in_progress", "unsent", "p50_us", "p90_us", "p99_us", "p999_us", "max_us",
+		"write_p50_us", "worker_busy_ns_per_message", "store_running", "store_lag_events",
+		"durable", "durable_refused", "disk", "journal_interrupt_cpu", "cpu_placement",
+		"cores", "codes" };
 
 	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(names); i++) {
 		json_t *value = json_object_get(report, names[i]);
