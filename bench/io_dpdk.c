@@ -3,7 +3,9 @@
  * A DPDK port as a terminal's network card: one queue pair, addresses of its own, ARP both ways.
  * EAL runs as a primary process with its own file prefix, beside the data plane's.
  */
+#include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -239,13 +241,35 @@ static void dpdk_release(struct io *io)
 	dpdk->received_count = 0;
 }
 
+/* Ends EAL and removes its folder, which is named after this process and of no use to another. */
+static void eal_end(void)
+{
+	char folder[PATH_MAX], path[PATH_MAX];
+	struct dirent *entry;
+	DIR *files;
+
+	snprintf(folder, sizeof(folder), "%s", rte_eal_get_runtime_dir());
+	(void)rte_eal_cleanup();
+	files = opendir(folder);
+	if (files == NULL)
+		return;
+	while ((entry = readdir(files)) != NULL) {
+		int length = snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
+
+		if (length > 0 && (size_t)length < sizeof(path))
+			(void)unlink(path); /* "." and ".." are refused */
+	}
+	closedir(files);
+	(void)rmdir(folder);
+}
+
 static void dpdk_close(struct io *io)
 {
 	struct io_dpdk *dpdk = io_dpdk(io);
 
 	(void)rte_eth_dev_stop(dpdk->port);
 	(void)rte_eth_dev_close(dpdk->port);
-	(void)rte_eal_cleanup();
+	eal_end();
 	free(dpdk);
 }
 
@@ -429,7 +453,7 @@ int io_dpdk_open(struct io **out, const struct io_config *config, char message[I
 		result = port_resolve(dpdk, message);
 	}
 	if (result != 0) {
-		(void)rte_eal_cleanup();
+		eal_end();
 		free(dpdk);
 		return result;
 	}
