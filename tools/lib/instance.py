@@ -8,6 +8,7 @@ are found by process id and start time from a state file, never by name.
 import dataclasses
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -23,6 +24,7 @@ UDP_PORT = 7400
 CURRENCY = 410  # KRW, no minor unit
 READY_SECONDS = 60
 STOP_SECONDS = 30
+PORT_TROUBLE = re.compile(r"port \d|DPDK did not start")
 
 
 class InstanceError(Exception):
@@ -226,7 +228,8 @@ class Instance:
         try:
             self.start()
         except InstanceError as error:
-            if self.settings.port != "af_xdp":
+            # Only where the port is the reason; other troubles would be the same with AF_PACKET.
+            if self.settings.port != "af_xdp" or not PORT_TROUBLE.match(str(error)):
                 raise
             notice(f"AF_XDP does not work here, using AF_PACKET instead. It said: {error}")
             self.settings.port = "af_packet"
