@@ -370,7 +370,7 @@ static void counts_finish(struct load *load)
 	    due_all - load->scheduled < load->messages_per_datagram ? 0 : due_all - load->scheduled;
 }
 
-void load_run(struct load *load, const volatile int *stop)
+void load_run(struct load *load, const atomic_int *stop)
 {
 	uint64_t turn_ns = load_clock_ns();
 
@@ -391,7 +391,8 @@ void load_run(struct load *load, const volatile int *stop)
 		if (now_ns - turn_ns > load->counts.turn_ns_max)
 			load->counts.turn_ns_max = now_ns - turn_ns;
 		turn_ns = now_ns;
-		if (*stop && now_ns < load->end_ns) {
+		/* Pairs with the store in the signal handler. */
+		if (atomic_load_explicit(stop, memory_order_relaxed) && now_ns < load->end_ns) {
 			load->end_ns = now_ns;
 			load->drain_ns = now_ns + LOAD_RESEND_NS;
 			if (load->measure_ns > now_ns)

@@ -8,6 +8,7 @@
 #ifndef SLUICE_BENCH_LOAD_H
 #define SLUICE_BENCH_LOAD_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "bench/histogram.h"
@@ -72,7 +73,7 @@ SLUICE_MUST_USE int load_greet(struct load *load, char message[LOAD_MESSAGE_SIZE
 SLUICE_MUST_USE int load_markets(struct load *load, char message[LOAD_MESSAGE_SIZE]);
 
 /* Runs warm-up, measured time and drain; *stop ends it early. Fills counts, codes and latency. */
-void load_run(struct load *load, const volatile int *stop);
+void load_run(struct load *load, const atomic_int *stop);
 
 /* Terminal that a datagram of the switch names, or NULL. */
 struct bench_terminal *load_terminal(struct load *load, const struct io_packet *packet);

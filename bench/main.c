@@ -31,12 +31,12 @@ struct bench {
 	unsigned journal_files, journal_files_direct;
 };
 
-static volatile int stop; /* set by the signal handler, read by the loop of the same thread */
+static atomic_int stop; /* stored by the signal handler, loaded by load_run; orders nothing else */
 
 static void on_signal(int number)
 {
 	(void)number;
-	stop = 1;
+	atomic_store_explicit(&stop, 1, memory_order_relaxed); /* pairs with load_run */
 }
 
 /* What can be known before anything is sent. An exit status. */

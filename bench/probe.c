@@ -72,7 +72,7 @@ static void device_name(dev_t number, char out[64])
 		}
 	}
 	if (strlen(name) < 64)
-		strcpy(out, name);
+		snprintf(out, 64, "%s", name);
 }
 
 /* Field 5 of /sys/block/NAME/stat is writes, field 16 flushes (Documentation/block/stat.rst). */

@@ -41,7 +41,7 @@ struct fake {
 static struct fake fake;
 static struct session_entry entries[SESSIONS];
 static struct load *load;
-static volatile int stop;
+static atomic_int stop;
 
 static unsigned fake_room(struct io *io, struct io_packet *packets, unsigned max)
 {

@@ -55,7 +55,7 @@ static void folder_start(void)
 	if (folder[0] != '\0')
 		return;
 	/* Memory: speed matters here, durability does not. */
-	strcpy(folder, "/dev/shm/sluice-fuzz-XXXXXX");
+	snprintf(folder, sizeof(folder), "/dev/shm/sluice-fuzz-XXXXXX");
 	SLUICE_REQUIRE(mkdtemp(folder) != NULL);
 	atexit(folder_end);
 }

@@ -74,9 +74,9 @@ TEST(a_long_answer_grows_the_buffer)
 	struct admin admin;
 	json_t *answer;
 
-	strcpy(text, "{\"ok\":true,\"text\":\"");
+	snprintf(text, SIZE + 64, "{\"ok\":true,\"text\":\"");
 	memset(text + strlen(text), 'x', SIZE - strlen(text));
-	strcpy(text + SIZE, "\"}\n");
+	snprintf(text + SIZE, 64, "\"}\n");
 	admin = admin_with(text, 0, &peer);
 	assert_int_equal(admin_receive(&admin, &answer), 0);
 	assert_true(json_string_length(json_object_get(answer, "text")) > 140000);

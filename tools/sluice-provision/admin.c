@@ -44,7 +44,7 @@ int admin_open(struct admin *admin, const char *path, unsigned timeout_s)
 		return admin_fail(admin, -ENAMETOOLONG,
 		    "The socket path %s is longer than %zu characters. Use a shorter root.", path,
 		    sizeof(address.sun_path) - 1);
-	strcpy(address.sun_path, path);
+	memcpy(address.sun_path, path, strlen(path) + 1);
 	admin->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (admin->fd < 0)
 		return admin_fail(admin, -errno, "Cannot make a UNIX socket: %s.", strerror(errno));

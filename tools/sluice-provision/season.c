@@ -107,7 +107,7 @@ static int parse_name(const char *text, char out[SEASON_NAME_SIZE])
 {
 	if (text[0] == '\0' || strlen(text) >= SEASON_NAME_SIZE)
 		return -EINVAL;
-	strcpy(out, text);
+	memcpy(out, text, strlen(text) + 1);
 	return 0;
 }
 
