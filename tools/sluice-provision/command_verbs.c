@@ -40,11 +40,30 @@ static json_t *market_request(
 	    over_under ? odds_array(match->odds_over_under, 2) : odds_array(match->odds_1x2, 3));
 }
 
+/*
+ * Receives the answer of a command under a number nobody else was to use. "already" means that it
+ * was used: the data plane did nothing with this command.
+ */
+static int command_receive(struct admin *admin)
+{
+	json_t *answer = NULL;
+	int result = admin_receive(admin, &answer);
+
+	if (result == 0 && json_is_true(json_object_get(answer, "already"))) {
+		snprintf(admin->message, sizeof(admin->message),
+		    "The sequence number was taken by another command, and this one was not "
+		    "carried "
+		    "out. Use one client at a time and try again.");
+		result = -EPERM;
+	}
+	json_decref(answer);
+	return result;
+}
+
 static int markets_send(struct admin *admin, const struct season *season, int64_t start_s)
 {
 	size_t sent = 0, answered = 0, count = season->count * 2;
 	struct admin_status status;
-	json_t *answer;
 	int result = provision_query(admin, &status);
 
 	if (result != EXIT_DONE)
@@ -56,9 +75,7 @@ static int markets_send(struct admin *admin, const struct season *season, int64_
 			                          status.control_sequence + 1 + sent, start_s));
 			sent++;
 		} else {
-			result = admin_receive(admin, &answer);
-			if (result == 0)
-				json_decref(answer);
+			result = command_receive(admin);
 			answered++;
 		}
 		if (result != 0)
@@ -143,12 +160,8 @@ static int command_send(const struct provision *provision, json_t *command, cons
 			json_object_set(json_object_get(command, version_key), "version", sequence);
 		json_decref(sequence);
 		error = admin_send(&admin, json_incref(command));
-		if (error == 0) {
-			json_t *answer = NULL;
-
-			error = admin_receive(&admin, &answer);
-			json_decref(answer);
-		}
+		if (error == 0)
+			error = command_receive(&admin);
 		if (error != 0)
 			result = provision_failed(&admin, error);
 	}
