@@ -134,10 +134,11 @@ int switch_eal(struct switch_process *process, const char *program)
 	return status;
 }
 
-/* One packet buffer of 2 KiB each in about two thirds of the memory, at most 64 Ki. */
+/* Packet buffers of 2 KiB each in about half of the memory (DPDK wants room beside), at most 64 Ki.
+ */
 static uint32_t pool_count(const struct dataplane_config *config)
 {
-	uint64_t count = (uint64_t)config->memory.megabytes * 1024 * 1024 * 2 / 3 / 2560;
+	uint64_t count = (uint64_t)config->memory.megabytes * 1024 * 1024 / 2 / 2560;
 
 	return count > 65535 ? 65535 : (uint32_t)count;
 }

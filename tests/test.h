@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Self-registering tests over cmocka. A test program is one or more files with TEST(name) { ... } and
- * one TEST_MAIN(); every TEST in the program runs, in order of definition within a file.
+ * Self-registering tests over cmocka. A test program is one or more files with TEST(name) { ... }
+ * and one TEST_MAIN(); every TEST in the program runs, in order of definition within a file.
  *
- * Randomised tests take their seed from test_seed(), which prints it; SLUICE_TEST_SEED repeats a run.
+ * Randomised tests take their seed from test_seed(), which prints it; SLUICE_TEST_SEED repeats a
+ * run.
  */
 #ifndef SLUICE_TESTS_TEST_H
 #define SLUICE_TESTS_TEST_H
@@ -43,9 +44,9 @@ extern struct test_registry test_registry;
 	int main(void)                                                                             \
 	{                                                                                          \
 		return _cmocka_run_group_tests(                                                    \
-		    __FILE__, test_registry.tests, test_registry.count, NULL, NULL) == 0           \
-		    ? 0                                                                            \
-		    : 1;                                                                           \
+		           __FILE__, test_registry.tests, test_registry.count, NULL, NULL) == 0    \
+		           ? 0                                                                     \
+		           : 1;                                                                    \
 	}
 
 static inline uint64_t test_seed(void)

@@ -218,7 +218,7 @@ int port_frame_classify(
 }
 
 uint16_t port_frame_build_udp(const struct port_frame_self *self, uint8_t *frame,
-    const struct session_peer *peer, uint16_t payload_size)
+    const struct wire_peer *peer, uint16_t payload_size)
 {
 	uint8_t *ip = frame + ETHER_SIZE;
 	uint8_t *udp = ip + IPV4_SIZE;

@@ -9,8 +9,8 @@
 
 #include <stdint.h>
 
-#include "dataplane/session/session.h"
 #include "wire/drop.h"
+#include "wire/peer.h"
 
 /* Ethernet 14 + IPv4 20 + UDP 8: where the payload of an answer begins in its buffer. */
 #define PORT_HEADROOM 42
@@ -20,7 +20,7 @@
 /* Who we are on this port; host order. */
 struct port_frame_self {
 	uint8_t mac[6];
-	uint16_t port_index; /* copied into session_peer.port_index */
+	uint16_t port_index; /* copied into wire_peer.port_index */
 	uint32_t ipv4;
 	uint16_t udp_port_base; /* worker w listens at base + w */
 	uint16_t udp_port_count;
@@ -31,7 +31,7 @@ struct port_packet {
 	uint8_t *payload; /* inside the frame */
 	uint16_t size;
 	uint16_t worker; /* local UDP port - base, below udp_port_count */
-	struct session_peer peer;
+	struct wire_peer peer;
 };
 
 /*
@@ -56,7 +56,7 @@ int port_frame_classify(
  * frame + PORT_HEADROOM, addressed to `peer` from the local port it used. Returns the frame's size.
  */
 uint16_t port_frame_build_udp(const struct port_frame_self *self, uint8_t *frame,
-    const struct session_peer *peer, uint16_t payload_size);
+    const struct wire_peer *peer, uint16_t payload_size);
 
 /* Internet checksum (RFC 1071) of `size` bytes, in host order; 0 over data with a right checksum.
  */

@@ -277,7 +277,7 @@ uint8_t *port_payload(struct rte_mbuf *mbuf)
 	return rte_pktmbuf_mtod(mbuf, uint8_t *) + PORT_HEADROOM;
 }
 
-void port_build_udp(const struct port *port, struct rte_mbuf *mbuf, const struct session_peer *peer,
+void port_build_udp(const struct port *port, struct rte_mbuf *mbuf, const struct wire_peer *peer,
     uint16_t payload_size)
 {
 	SLUICE_DEBUG_ASSERT(

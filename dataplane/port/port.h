@@ -99,7 +99,7 @@ int port_classify(const struct port *port, struct rte_mbuf *mbuf, struct port_pa
 /* Where the payload of an answer goes in a fresh buffer. */
 uint8_t *port_payload(struct rte_mbuf *mbuf);
 /* Headers in front of that payload; sets the buffer's lengths and clears its offload flags. */
-void port_build_udp(const struct port *port, struct rte_mbuf *mbuf, const struct session_peer *peer,
+void port_build_udp(const struct port *port, struct rte_mbuf *mbuf, const struct wire_peer *peer,
     uint16_t payload_size);
 
 /*

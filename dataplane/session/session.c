@@ -97,7 +97,7 @@ static int64_t tokens_at(const struct session *session, uint64_t now_ns)
 
 /* What an authenticated datagram changes; the rate is charged when its messages are counted. */
 static void accept(struct session *session, struct session_epoch *epoch, uint64_t packet_number,
-    const struct session_peer *peer, int64_t tokens, uint64_t now_ns)
+    const struct wire_peer *peer, int64_t tokens, uint64_t now_ns)
 {
 	replay_set(&epoch->replay, packet_number);
 	session->rate_tokens = tokens;
@@ -116,7 +116,7 @@ static void accept(struct session *session, struct session_epoch *epoch, uint64_
 }
 
 enum drop_reason session_open(struct session_table *table, uint8_t *datagram, size_t size,
-    const struct session_peer *peer, uint64_t now_ns, struct session **session, uint8_t **text,
+    const struct wire_peer *peer, uint64_t now_ns, struct session **session, uint8_t **text,
     size_t *text_size)
 {
 	struct frame_header header;

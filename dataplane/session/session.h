@@ -15,26 +15,20 @@
 #include "wire/drop.h"
 #include "wire/keys.h"
 #include "wire/messages.h"
+#include "wire/peer.h"
 #include "wire/replay.h"
 
 /* Defaults of an installed session that names no rate of its own, and the ceiling of any rate. */
 #define SESSION_RATE_DEFAULT_PER_S 200000u
 #define SESSION_BURST_DEFAULT      32768u
-#define SESSION_RATE_MAX_PER_S     16777215u /* 2^24 - 1: keeps the bucket's arithmetic in 64 bits */
+/* 2^24 - 1: keeps the arithmetic of the bucket in 64 bits. */
+#define SESSION_RATE_MAX_PER_S 16777215u
 
 /* A source with more recent failed tags than this is refused before opening; they decay at this
  * number per second, so a flood costs at most this many openings a second and source. */
 #define SESSION_SOURCE_FAILED_PER_S 64u
 
 #define SESSION_RESET_INTERVAL_NS 100000000ull
-
-struct session_peer {
-	uint8_t mac[6];
-	uint16_t udp_port;       /* host order */
-	uint32_t ipv4;           /* host order */
-	uint16_t port_index;     /* of the ethdev it came in by */
-	uint16_t local_udp_port; /* ours, the one it sent to */
-};
 
 struct session_epoch {
 	uint16_t epoch;
@@ -54,7 +48,7 @@ struct session {
 	uint16_t epoch_current;
 	uint16_t highest_epoch;
 	uint64_t highest_packet; /* highest authenticated packet number of highest_epoch */
-	struct session_peer peer;
+	struct wire_peer peer;
 	uint8_t peer_known;
 	uint8_t current_known; /* 1 once an epoch was installed as current */
 	/* Token bucket of authenticated messages: tokens << 16, negative after an overdraft. */
@@ -127,7 +121,7 @@ void session_prefetch_keys(const struct session *session, uint16_t epoch);
  * Nothing of the session changes before the tag has verified (but open_failed, a count).
  */
 enum drop_reason session_open(struct session_table *table, uint8_t *datagram, size_t size,
-    const struct session_peer *peer, uint64_t now_ns, struct session **session, uint8_t **text,
+    const struct wire_peer *peer, uint64_t now_ns, struct session **session, uint8_t **text,
     size_t *text_size);
 /* Cheap structural part of the above, for any worker: length, version, flags, lane; gives the id.
  */

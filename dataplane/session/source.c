@@ -21,7 +21,7 @@ void source_table_init(struct source_table *table, uint64_t seed)
 }
 
 /* Multiply and fold (the mixing step of wyhash): secret seed, top bits. */
-static uint32_t set_of(const struct source_table *table, const struct session_peer *peer)
+static uint32_t set_of(const struct source_table *table, const struct wire_peer *peer)
 {
 	uint64_t key = (uint64_t)peer->ipv4 << 16 | peer->udp_port;
 	unsigned __int128 product =
@@ -43,13 +43,12 @@ static uint32_t level_at(const struct source_entry *entry, uint64_t now_ns)
 	return decay >= entry->level ? 0 : entry->level - (uint32_t)decay;
 }
 
-static int entry_is(const struct source_entry *entry, const struct session_peer *peer)
+static int entry_is(const struct source_entry *entry, const struct wire_peer *peer)
 {
 	return entry->level != 0 && entry->ipv4 == peer->ipv4 && entry->udp_port == peer->udp_port;
 }
 
-int source_refused(
-    const struct source_table *table, const struct session_peer *peer, uint64_t now_ns)
+int source_refused(const struct source_table *table, const struct wire_peer *peer, uint64_t now_ns)
 {
 	const struct source_entry *set;
 
@@ -64,7 +63,7 @@ int source_refused(
 	return 0;
 }
 
-void source_failed(struct source_table *table, const struct session_peer *peer, uint64_t now_ns)
+void source_failed(struct source_table *table, const struct wire_peer *peer, uint64_t now_ns)
 {
 	struct source_entry *set = table->sets[set_of(table, peer)];
 	struct source_entry *entry = NULL;

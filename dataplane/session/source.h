@@ -29,9 +29,8 @@ struct source_table {
 
 void source_table_init(struct source_table *table, uint64_t seed);
 /* 1: refuse this source now. Changes nothing. */
-int source_refused(
-    const struct source_table *table, const struct session_peer *peer, uint64_t now_ns);
+int source_refused(const struct source_table *table, const struct wire_peer *peer, uint64_t now_ns);
 /* A datagram of this source had a wrong tag. */
-void source_failed(struct source_table *table, const struct session_peer *peer, uint64_t now_ns);
+void source_failed(struct source_table *table, const struct wire_peer *peer, uint64_t now_ns);
 
 #endif

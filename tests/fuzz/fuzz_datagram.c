@@ -79,7 +79,7 @@ static void use(struct session *session, const uint8_t *text, size_t text_size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static _Alignas(64) uint8_t datagram[LIMIT_DATAGRAM_SIZE_MAX + 64];
-	const struct session_peer peer = { .ipv4 = 1, .udp_port = 2 };
+	const struct wire_peer peer = { .ipv4 = 1, .udp_port = 2 };
 	struct session *session = NULL;
 	enum drop_reason reason;
 	uint8_t *text = NULL;

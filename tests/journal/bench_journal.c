@@ -122,7 +122,7 @@ int main(int argc, char **argv)
 	if (argc > 1 && chdir(argv[1]) != 0)
 		return perror(argv[1]), 1;
 	CPU_ZERO(&cpus);
-	CPU_SET(argc > 2 ? (unsigned)atoi(argv[2]) : 0, &cpus);
+	CPU_SET(argc > 2 ? strtoul(argv[2], NULL, 10) : 0, &cpus);
 	if (sched_setaffinity(0, sizeof(cpus), &cpus) != 0)
 		perror("sched_setaffinity");
 	harness_begin(&harness);

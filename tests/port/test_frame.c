@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/test.h"
+#include "wire/bytes.h"
 
 #include "dataplane/port/frame.h"
 #include "wire/assert.h"
@@ -92,80 +93,74 @@ TEST(ethernet_padding_is_not_payload)
 }
 
 /* Up to two bytes of the good frame changed; `fix` repairs the header checksum afterwards. */
+static const struct {
+	int offset, value, offset2, value2, fix, expected;
+} malformed[] = {
+	{ 0, 0x02, -1, 0, 0, DROP_NONE },
+	{ 5, 0x77, -1, 0, 0, DROP_NONE },     /* another MAC: the address decides */
+	{ 6, 0x03, -1, 0, 0, DROP_NOT_IPV4 }, /* from a group */
+	{ 6, 0xff, -1, 0, 0, DROP_NOT_IPV4 }, { 12, 0x81, 13, 0x00, 0, DROP_NOT_IPV4 }, /* VLAN */
+	{ 12, 0x88, 13, 0xa8, 0, DROP_NOT_IPV4 },   /* provider VLAN */
+	{ 12, 0x86, 13, 0xdd, 0, DROP_NOT_IPV4 },   /* IPv6 */
+	{ 12, 0x00, 13, 0x2e, 0, DROP_NOT_IPV4 },   /* 802.3 length */
+	{ 14, 0x65, -1, 0, 1, DROP_BAD_IP_HEADER }, /* version 6 */
+	{ 14, 0x05, -1, 0, 1, DROP_BAD_IP_HEADER },
+	{ 14, 0x44, -1, 0, 1, DROP_BAD_IP_HEADER }, /* header of 16 B */
+	{ 14, 0x46, -1, 0, 1, DROP_BAD_IP_HEADER }, /* options */
+	{ 14, 0x4f, -1, 0, 1, DROP_BAD_IP_HEADER },
+	{ 15, 0xb8, -1, 0, 1, DROP_NONE }, /* DSCP is free */
+	{ 17, 19, -1, 0, 1, DROP_BAD_IP_HEADER }, { 17, 0, -1, 0, 1, DROP_BAD_IP_HEADER },
+	{ 17, 69, -1, 0, 1, DROP_BAD_IP_HEADER }, /* one byte more than there is */
+	{ 16, 0xff, 17, 0xff, 1, DROP_BAD_IP_HEADER }, { 17, 67, -1, 0, 1, DROP_BAD_UDP_LENGTH },
+	{ 17, 27, 39, 7, 1, DROP_BAD_UDP_LENGTH }, /* no room for a UDP header */
+	{ 17, 20, -1, 0, 1, DROP_BAD_UDP_LENGTH },
+	{ 24, 0x00, -1, 0, 0, DROP_BAD_IP_HEADER }, /* checksum */
+	{ 25, 0x00, -1, 0, 0, DROP_BAD_IP_HEADER }, { 22, 63, -1, 0, 0, DROP_BAD_IP_HEADER },
+	{ 22, 0, -1, 0, 1, DROP_NONE },            /* TTL 0 at its destination */
+	{ 26, 127, -1, 0, 1, DROP_BAD_IP_HEADER }, /* loopback source */
+	{ 26, 0, -1, 0, 1, DROP_BAD_IP_HEADER },
+	{ 26, 224, -1, 0, 1, DROP_BAD_IP_HEADER }, /* multicast source */
+	{ 26, 255, -1, 0, 1, DROP_BAD_IP_HEADER },
+	{ 29, 1, -1, 0, 1, DROP_BAD_IP_HEADER }, /* our own address */
+	{ 26, 223, -1, 0, 1, DROP_NONE },
+	{ 20, 0x60, -1, 0, 1, DROP_FRAGMENT }, /* more fragments */
+	{ 20, 0x20, -1, 0, 1, DROP_FRAGMENT }, { 21, 0x01, -1, 0, 1, DROP_FRAGMENT }, /* offset */
+	{ 20, 0x5f, 21, 0xff, 1, DROP_FRAGMENT },
+	{ 20, 0x00, -1, 0, 1, DROP_NONE }, /* DF is not asked of senders */
+	{ 33, 2, -1, 0, 1, DROP_NOT_OUR_ADDRESS },
+	{ 33, 255, -1, 0, 1, DROP_NOT_OUR_ADDRESS }, /* subnet broadcast */
+	{ 30, 224, -1, 0, 1, DROP_NOT_OUR_ADDRESS }, { 23, 6, -1, 0, 1, DROP_NOT_UDP }, /* TCP */
+	{ 23, 0, -1, 0, 1, DROP_NOT_UDP }, { 23, 47, -1, 0, 1, DROP_NOT_UDP },
+	{ 23, 1, -1, 0, 1, DROP_NOT_UDP }, /* ICMP, not an echo request */
+	{ 39, 47, -1, 0, 0, DROP_BAD_UDP_LENGTH }, { 39, 49, -1, 0, 0, DROP_BAD_UDP_LENGTH },
+	{ 39, 0, -1, 0, 0, DROP_BAD_UDP_LENGTH }, { 38, 0xff, 39, 0xff, 0, DROP_BAD_UDP_LENGTH },
+	{ 37, 0x5b, -1, 0, 0, DROP_NOT_OUR_PORT }, /* 4699 */
+	{ 37, 0x5c, -1, 0, 0, DROP_NONE },         /* 4700 */
+	{ 37, 0x5e, -1, 0, 0, DROP_NOT_OUR_PORT }, /* 4702 */
+	{ 36, 0, 37, 0, 0, DROP_NOT_OUR_PORT },
+	{ 34, 0, 35, 0, 0, DROP_NOT_OUR_PORT }, /* nobody to answer */
+	{ 40, 0x12, 41, 0x34, 0, DROP_NONE },   /* UDP checksum is not looked at */
+};
+
 TEST(each_malformed_frame_has_its_reason)
 {
-	static const struct {
-		int offset, value, offset2, value2, fix, expected;
-	} cases[] = {
-		{ 0, 0x02, -1, 0, 0, DROP_NONE },
-		{ 5, 0x77, -1, 0, 0, DROP_NONE },     /* another MAC: the address decides */
-		{ 6, 0x03, -1, 0, 0, DROP_NOT_IPV4 }, /* from a group */
-		{ 6, 0xff, -1, 0, 0, DROP_NOT_IPV4 },
-		{ 12, 0x81, 13, 0x00, 0, DROP_NOT_IPV4 },   /* VLAN */
-		{ 12, 0x88, 13, 0xa8, 0, DROP_NOT_IPV4 },   /* provider VLAN */
-		{ 12, 0x86, 13, 0xdd, 0, DROP_NOT_IPV4 },   /* IPv6 */
-		{ 12, 0x00, 13, 0x2e, 0, DROP_NOT_IPV4 },   /* 802.3 length */
-		{ 14, 0x65, -1, 0, 1, DROP_BAD_IP_HEADER }, /* version 6 */
-		{ 14, 0x05, -1, 0, 1, DROP_BAD_IP_HEADER },
-		{ 14, 0x44, -1, 0, 1, DROP_BAD_IP_HEADER }, /* header of 16 B */
-		{ 14, 0x46, -1, 0, 1, DROP_BAD_IP_HEADER }, /* options */
-		{ 14, 0x4f, -1, 0, 1, DROP_BAD_IP_HEADER },
-		{ 15, 0xb8, -1, 0, 1, DROP_NONE }, /* DSCP is free */
-		{ 17, 19, -1, 0, 1, DROP_BAD_IP_HEADER }, { 17, 0, -1, 0, 1, DROP_BAD_IP_HEADER },
-		{ 17, 69, -1, 0, 1, DROP_BAD_IP_HEADER }, /* one byte more than there is */
-		{ 16, 0xff, 17, 0xff, 1, DROP_BAD_IP_HEADER },
-		{ 17, 67, -1, 0, 1, DROP_BAD_UDP_LENGTH },
-		{ 17, 27, 39, 7, 1, DROP_BAD_UDP_LENGTH }, /* no room for a UDP header */
-		{ 17, 20, -1, 0, 1, DROP_BAD_UDP_LENGTH },
-		{ 24, 0x00, -1, 0, 0, DROP_BAD_IP_HEADER }, /* checksum */
-		{ 25, 0x00, -1, 0, 0, DROP_BAD_IP_HEADER },
-		{ 22, 63, -1, 0, 0, DROP_BAD_IP_HEADER },
-		{ 22, 0, -1, 0, 1, DROP_NONE },            /* TTL 0 at its destination */
-		{ 26, 127, -1, 0, 1, DROP_BAD_IP_HEADER }, /* loopback source */
-		{ 26, 0, -1, 0, 1, DROP_BAD_IP_HEADER },
-		{ 26, 224, -1, 0, 1, DROP_BAD_IP_HEADER }, /* multicast source */
-		{ 26, 255, -1, 0, 1, DROP_BAD_IP_HEADER },
-		{ 29, 1, -1, 0, 1, DROP_BAD_IP_HEADER }, /* our own address */
-		{ 26, 223, -1, 0, 1, DROP_NONE },
-		{ 20, 0x60, -1, 0, 1, DROP_FRAGMENT }, /* more fragments */
-		{ 20, 0x20, -1, 0, 1, DROP_FRAGMENT },
-		{ 21, 0x01, -1, 0, 1, DROP_FRAGMENT }, /* offset */
-		{ 20, 0x5f, 21, 0xff, 1, DROP_FRAGMENT },
-		{ 20, 0x00, -1, 0, 1, DROP_NONE }, /* DF is not asked of senders */
-		{ 33, 2, -1, 0, 1, DROP_NOT_OUR_ADDRESS },
-		{ 33, 255, -1, 0, 1, DROP_NOT_OUR_ADDRESS }, /* subnet broadcast */
-		{ 30, 224, -1, 0, 1, DROP_NOT_OUR_ADDRESS },
-		{ 23, 6, -1, 0, 1, DROP_NOT_UDP }, /* TCP */
-		{ 23, 0, -1, 0, 1, DROP_NOT_UDP }, { 23, 47, -1, 0, 1, DROP_NOT_UDP },
-		{ 23, 1, -1, 0, 1, DROP_NOT_UDP }, /* ICMP, not an echo request */
-		{ 39, 47, -1, 0, 0, DROP_BAD_UDP_LENGTH },
-		{ 39, 49, -1, 0, 0, DROP_BAD_UDP_LENGTH }, { 39, 0, -1, 0, 0, DROP_BAD_UDP_LENGTH },
-		{ 38, 0xff, 39, 0xff, 0, DROP_BAD_UDP_LENGTH },
-		{ 37, 0x5b, -1, 0, 0, DROP_NOT_OUR_PORT }, /* 4699 */
-		{ 37, 0x5c, -1, 0, 0, DROP_NONE },         /* 4700 */
-		{ 37, 0x5e, -1, 0, 0, DROP_NOT_OUR_PORT }, /* 4702 */
-		{ 36, 0, 37, 0, 0, DROP_NOT_OUR_PORT },
-		{ 34, 0, 35, 0, 0, DROP_NOT_OUR_PORT }, /* nobody to answer */
-		{ 40, 0x12, 41, 0x34, 0, DROP_NONE },   /* UDP checksum is not looked at */
-	};
-
-	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(malformed); i++) {
 		uint8_t frame[sizeof(udp_frame)], before[sizeof(udp_frame)];
 		struct port_packet packet, untouched;
 
 		memcpy(frame, udp_frame, sizeof(frame));
-		frame[cases[i].offset] = (uint8_t)cases[i].value;
-		if (cases[i].offset2 >= 0)
-			frame[cases[i].offset2] = (uint8_t)cases[i].value2;
-		if (cases[i].fix)
+		frame[malformed[i].offset] = (uint8_t)malformed[i].value;
+		if (malformed[i].offset2 >= 0)
+			frame[malformed[i].offset2] = (uint8_t)malformed[i].value2;
+		if (malformed[i].fix)
 			checksum_fix(frame);
 		memcpy(before, frame, sizeof(frame));
 		memset(&packet, 0x5a, sizeof(packet));
 		untouched = packet;
 		assert_case_equal(i, port_frame_classify(&self, frame, sizeof(frame), &packet),
-		    cases[i].expected);
+		    malformed[i].expected);
 		assert_memory_equal(frame, before, sizeof(frame));
-		if (cases[i].expected != DROP_NONE)
+		if (malformed[i].expected != DROP_NONE)
 			assert_memory_equal(&packet, &untouched, sizeof(packet));
 	}
 }
@@ -354,7 +349,7 @@ TEST(an_answer_is_sound_at_the_other_end_at_every_size)
 		.ipv4 = THEIRS,
 		.udp_port_base = 5000,
 		.udp_port_count = 1 };
-	struct session_peer peer = { .ipv4 = THEIRS, .udp_port = 5000, .local_udp_port = 4700 };
+	struct wire_peer peer = { .ipv4 = THEIRS, .udp_port = 5000, .local_udp_port = 4700 };
 	static uint8_t frame[2048];
 
 	memcpy(peer.mac, their_mac, sizeof(their_mac));

@@ -4,6 +4,7 @@
  * where EAL does not start.
  */
 #include "tests/test.h"
+#include "wire/limits.h"
 
 #include <errno.h>
 #include <rte_eal.h>
@@ -77,7 +78,7 @@ TEST(missing_device_and_too_many_queues_are_refused_with_a_remedy)
 TEST(frames_go_out_and_come_in_over_a_ring)
 {
 	struct port_config config = config_of(PORT_RING, 0);
-	struct session_peer to_us = { .ipv4 = OURS, .udp_port = 4700, .local_udp_port = 4700 };
+	struct wire_peer to_us = { .ipv4 = OURS, .udp_port = 4700, .local_udp_port = 4700 };
 	struct rte_mbuf *mbufs[LIMIT_BURST], *received[LIMIT_BURST];
 	struct port_packet packet;
 	struct port *port = NULL;
@@ -122,7 +123,7 @@ TEST(frames_go_out_and_come_in_over_a_ring)
 TEST(a_full_transmit_queue_gives_the_rest_back)
 {
 	struct port_config config = config_of(PORT_RING, 1);
-	struct session_peer peer = { .ipv4 = THEIRS, .udp_port = 1, .local_udp_port = 4700 };
+	struct wire_peer peer = { .ipv4 = THEIRS, .udp_port = 1, .local_udp_port = 4700 };
 	struct rte_mbuf *mbuf;
 	struct port *port = NULL;
 	char message[256] = "";

@@ -36,9 +36,9 @@ static inline int install(
 	return session_install(table, &made, START);
 }
 
-static inline struct session_peer peer_of(uint32_t ipv4, uint16_t udp_port)
+static inline struct wire_peer peer_of(uint32_t ipv4, uint16_t udp_port)
 {
-	struct session_peer peer;
+	struct wire_peer peer;
 
 	memset(&peer, 0, sizeof(peer));
 	peer.ipv4 = ipv4;

@@ -8,7 +8,7 @@
 struct fixture {
 	struct session_table *table;
 	struct session *session;
-	struct session_peer peer;
+	struct wire_peer peer;
 	uint64_t now_ns;
 	uint8_t datagram[LIMIT_DATAGRAM_SIZE_MAX + 64];
 	/* Outputs of the last open. */

@@ -8,9 +8,9 @@
 
 static struct source_table table;
 
-static struct session_peer peer_of(uint32_t ipv4, uint16_t udp_port)
+static struct wire_peer peer_of(uint32_t ipv4, uint16_t udp_port)
 {
-	struct session_peer peer;
+	struct wire_peer peer;
 
 	memset(&peer, 0, sizeof(peer));
 	peer.ipv4 = ipv4;
@@ -18,7 +18,7 @@ static struct session_peer peer_of(uint32_t ipv4, uint16_t udp_port)
 	return peer;
 }
 
-static void fail_times(const struct session_peer *peer, unsigned times, uint64_t now_ns)
+static void fail_times(const struct wire_peer *peer, unsigned times, uint64_t now_ns)
 {
 	for (unsigned i = 0; i < times; i++)
 		source_failed(&table, peer, now_ns);
@@ -26,7 +26,7 @@ static void fail_times(const struct session_peer *peer, unsigned times, uint64_t
 
 TEST(a_source_without_failures_passes)
 {
-	struct session_peer peer = peer_of(1, 1);
+	struct wire_peer peer = peer_of(1, 1);
 
 	source_table_init(&table, 1);
 	assert_false(source_refused(&table, &peer, START));
@@ -34,7 +34,7 @@ TEST(a_source_without_failures_passes)
 
 TEST(the_64th_failure_at_once_closes_the_source)
 {
-	struct session_peer peer = peer_of(0x0a000001, 5000);
+	struct wire_peer peer = peer_of(0x0a000001, 5000);
 
 	source_table_init(&table, 1);
 	fail_times(&peer, SESSION_SOURCE_FAILED_PER_S - 1, START);
@@ -45,9 +45,9 @@ TEST(the_64th_failure_at_once_closes_the_source)
 
 TEST(only_this_address_and_port_are_refused)
 {
-	struct session_peer bad = peer_of(0x0a000001, 5000);
-	struct session_peer port = peer_of(0x0a000001, 5001);
-	struct session_peer address = peer_of(0x0a000002, 5000);
+	struct wire_peer bad = peer_of(0x0a000001, 5000);
+	struct wire_peer port = peer_of(0x0a000001, 5001);
+	struct wire_peer address = peer_of(0x0a000002, 5000);
 
 	source_table_init(&table, 1);
 	fail_times(&bad, 1000, START);
@@ -58,7 +58,7 @@ TEST(only_this_address_and_port_are_refused)
 
 TEST(failures_decay_within_a_second_and_a_bit)
 {
-	struct session_peer peer = peer_of(0x0a000001, 5000);
+	struct wire_peer peer = peer_of(0x0a000001, 5000);
 
 	source_table_init(&table, 1);
 	fail_times(&peer, 100000, START);
@@ -70,7 +70,7 @@ TEST(failures_decay_within_a_second_and_a_bit)
 /* What the limit is for: the number of openings a flood can force. */
 TEST(a_flood_forces_64_openings_a_second)
 {
-	struct session_peer peer = peer_of(0x0a000001, 5000);
+	struct wire_peer peer = peer_of(0x0a000001, 5000);
 	unsigned opened = 0;
 
 	source_table_init(&table, 1);
@@ -87,7 +87,7 @@ TEST(a_flood_forces_64_openings_a_second)
 
 TEST(slow_failures_are_never_refused)
 {
-	struct session_peer peer = peer_of(0x0a000001, 5000);
+	struct wire_peer peer = peer_of(0x0a000001, 5000);
 
 	source_table_init(&table, 1);
 	for (unsigned i = 0; i < 1000; i++) {
@@ -100,7 +100,7 @@ TEST(slow_failures_are_never_refused)
 
 TEST(a_clock_that_goes_back_forgives)
 {
-	struct session_peer peer = peer_of(0x0a000001, 5000);
+	struct wire_peer peer = peer_of(0x0a000001, 5000);
 
 	source_table_init(&table, 1);
 	fail_times(&peer, 1000, START);
@@ -113,12 +113,12 @@ TEST(a_clock_that_goes_back_forgives)
 TEST(single_failures_of_many_do_not_free_a_flooding_source)
 {
 	uint64_t random = test_seed();
-	struct session_peer bad = peer_of(0x0a000001, 5000);
+	struct wire_peer bad = peer_of(0x0a000001, 5000);
 
 	source_table_init(&table, test_random(&random));
 	fail_times(&bad, 64, START);
 	for (unsigned i = 0; i < 100000; i++) {
-		struct session_peer other = peer_of(0x0b000000 + i, (uint16_t)test_random(&random));
+		struct wire_peer other = peer_of(0x0b000000 + i, (uint16_t)test_random(&random));
 
 		source_failed(&table, &other, START);
 	}
