@@ -71,8 +71,8 @@ static void device_name(dev_t number, char out[64])
 			name = name != NULL ? name + 1 : target;
 		}
 	}
-	if (strlen(name) < 64)
-		snprintf(out, 64, "%s", name);
+	/* A name that long is no disk's. */
+	snprintf(out, 64, "%.63s", strlen(name) < 64 ? name : "");
 }
 
 /* Field 5 of /sys/block/NAME/stat is writes, field 16 flushes (Documentation/block/stat.rst). */

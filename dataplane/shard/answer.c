@@ -63,6 +63,7 @@ void worker_result(
 	entry.ticket = ticket;
 	entry.already = (uint8_t)already;
 	entry.outcome.stake = error;
+	worker->results_pending++;
 	pending_push(worker, &entry);
 }
 
@@ -74,7 +75,10 @@ static int result_deliver(struct worker *worker, const struct pending *entry)
 		.already = entry->already,
 	};
 
-	return spsc_ring_push(worker->rings.result, &result);
+	if (!spsc_ring_push(worker->rings.result, &result))
+		return 0;
+	worker->results_pending--;
+	return 1;
 }
 
 /* Lets go what has become durable, oldest first. A full ring ends the turn's release. */

@@ -201,12 +201,13 @@ static unsigned drain_answers(struct worker *worker)
 	return moved;
 }
 
-static void publish_totals(struct worker *worker)
+/* Before answers go out: who has seen a command done sees its effect in the status. */
+static void publish_totals(struct worker *worker, int changed)
 {
 	const struct journal_counters *journal = journal_writer_counters(worker->journal);
 	struct ledger_totals totals;
 
-	if (worker->now_ns < worker->totals_due_ns)
+	if (!changed && worker->now_ns < worker->totals_due_ns)
 		return;
 	worker->totals_due_ns = worker->now_ns + WORKER_TOTALS_NS;
 	ledger_totals(worker->ledger, &totals);
@@ -241,10 +242,10 @@ static unsigned turn(struct worker *worker, int serving)
 	worker_tick(worker);
 	worker_journal(worker);
 	moved += worker->durable_lsn != durable;
+	publish_totals(worker, worker->results_pending != 0);
 	moved += worker_release(worker);
 	worker_reply_flush(worker);
 	worker_transmit_flush(worker);
-	publish_totals(worker);
 	return moved;
 }
 

@@ -112,6 +112,7 @@ struct worker {
 	uint32_t window_index_mask;
 	struct pending *pending; /* ring of PENDING_MAX */
 	uint32_t pending_head, pending_tail;
+	uint32_t results_pending; /* entries that are results for main */
 	struct reply_builder builder;
 	struct range_command range;
 	struct rte_mbuf *transmit[LIMIT_PORTS][LIMIT_BURST];
