@@ -17,21 +17,21 @@
 #include "dataplane/switch.h"
 
 static const char usage[] =
-    "usage: sluice-dataplane --config FILE [--root DIR] [--check]\n"
+    "usage: sluice-dataplane --config FILE [--root DIR] [--check [--json]]\n"
     "\n"
     "Runs the transaction switch in the foreground.\n"
     "\n"
     "  --config FILE  configuration (YAML; keys in dataplane/README.md)\n"
     "  --root DIR     where etc/, var/ and run/ live (default: the configuration's root,\n"
     "                 else $SLUICE_ROOT, else build/sluice)\n"
-    "  --check        check the configuration and end\n"
+    "  --check        check the configuration and end; --json: as one JSON object\n"
     "  --version, --help\n"
     "\n"
     "exit status: 0 stopped in order, 1 refused, 2 usage, 3 something needed is missing\n";
 
 struct options {
 	const char *config, *root;
-	int check;
+	int check, json;
 };
 
 static struct switch_process *signalled;
@@ -50,6 +50,7 @@ static int options_read(int count, char **arguments, struct options *options)
 		{ "config", required_argument, NULL, 'c' },
 		{ "root", required_argument, NULL, 'r' },
 		{ "check", no_argument, NULL, 'k' },
+		{ "json", no_argument, NULL, 'j' },
 		{ "version", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -66,6 +67,9 @@ static int options_read(int count, char **arguments, struct options *options)
 			break;
 		case 'k':
 			options->check = 1;
+			break;
+		case 'j':
+			options->json = 1;
 			break;
 		case 'v':
 			puts("sluice-dataplane " SLUICE_VERSION);
@@ -213,6 +217,25 @@ static int run(struct switch_process *process, const struct options *options, co
 	return status != 0 ? status : stopped;
 }
 
+/* `problem` NULL: the configuration is good. */
+static void check_print(const struct options *options, const char *problem)
+{
+	json_t *object;
+	char *text;
+
+	if (!options->json) {
+		if (problem == NULL)
+			puts("the configuration is good");
+		return;
+	}
+	object = json_pack("{s:s, s:b, s:s?}", "schema", "dataplane-check/1", "ok", problem == NULL,
+	    "error", problem);
+	text = json_dumps(object, JSON_COMPACT);
+	puts(text != NULL ? text : "{}");
+	free(text);
+	json_decref(object);
+}
+
 int main(int count, char **arguments)
 {
 	static struct switch_process process;
@@ -224,12 +247,14 @@ int main(int count, char **arguments)
 		return status;
 	error =
 	    config_load(options.config, &process.config, process.message, sizeof(process.message));
+	if (options.check)
+		check_print(&options, error == 0 ? NULL : process.message);
 	if (error != 0) {
-		fprintf(stderr, "sluice-dataplane: %s\n", process.message);
+		if (!options.check || !options.json)
+			fprintf(stderr, "sluice-dataplane: %s\n", process.message);
 		return error == -ENOENT ? EXIT_UNREACHABLE : EXIT_REFUSED;
 	}
 	if (options.check) {
-		puts("the configuration is good");
 		config_free(process.config);
 		return EXIT_DONE;
 	}

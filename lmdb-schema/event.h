@@ -101,7 +101,7 @@ ASSERT_SIZE(struct event_market, 96);
 ASSERT_OFFSET(struct event_market, state, 24);
 ASSERT_OFFSET(struct event_market, odds, 32);
 
-/* One rule set, complete. Amounts are in the minor unit of `currency`; rules of issue 2's factors.
+/* One rule set, complete. Amounts are in the minor unit of `currency`.
  */
 struct event_rules {
 	struct le32 version;

@@ -70,7 +70,7 @@ struct risk_profile {
 	uint64_t first_ns;
 	uint8_t profile_score; /* old * 0.7 + new * 0.3, starts at 30 */
 	uint8_t reserved[7];
-	uint64_t reserved_slots[6]; /* hour slots, counterparty sketches: issue 6 */
+	uint64_t reserved_slots[6]; /* for hour slots and counterparty counts */
 };
 _Static_assert(sizeof(struct risk_profile) == 128, "profile size is part of the row");
 
