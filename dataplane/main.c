@@ -24,6 +24,7 @@ static const char usage[] =
     "  --config FILE  configuration (YAML; keys in dataplane/README.md)\n"
     "  --root DIR     where etc/, var/ and run/ live (default: the configuration's root,\n"
     "                 else $SLUICE_ROOT, else build/sluice)\n"
+    "  --accept-clock a clock behind the last event is meant: go on from the last event's time\n"
     "  --check        check the configuration and end; --json: as one JSON object\n"
     "  --version, --help\n"
     "\n"
@@ -31,7 +32,7 @@ static const char usage[] =
 
 struct options {
 	const char *config, *root;
-	int check, json;
+	int check, json, accept_clock;
 };
 
 static struct switch_process *signalled;
@@ -51,6 +52,7 @@ static int options_read(int count, char **arguments, struct options *options)
 		{ "root", required_argument, NULL, 'r' },
 		{ "check", no_argument, NULL, 'k' },
 		{ "json", no_argument, NULL, 'j' },
+		{ "accept-clock", no_argument, NULL, 'a' },
 		{ "version", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -67,6 +69,9 @@ static int options_read(int count, char **arguments, struct options *options)
 			break;
 		case 'k':
 			options->check = 1;
+			break;
+		case 'a':
+			options->accept_clock = 1;
 			break;
 		case 'j':
 			options->json = 1;
@@ -150,6 +155,27 @@ static void placement_warn(const struct switch_process *process)
 			    i, process->journal_interrupt_cpu);
 }
 
+/*
+ * A failed journal write is never retried in place: what the device holds there is known only after
+ * recovery has read it. So the process ends, and its supervisor starts it again.
+ */
+static int journal_health(struct switch_process *process)
+{
+	for (uint32_t i = 0; i < process->shared.shard_count; i++) {
+		uint64_t error = stats_get(&process->workers[i]->stats.journal_error);
+
+		if (error == 0)
+			continue;
+		snprintf(process->message, sizeof(process->message),
+		    "shard %u: a journal write failed (%s); nothing unacknowledged was answered. "
+		    "Check "
+		    "the disk and start again: recovery decides what was kept",
+		    i, strerror((int)error));
+		return EXIT_REFUSED;
+	}
+	return EXIT_DONE;
+}
+
 static int serve(struct switch_process *process)
 {
 	struct admin_context context = {
@@ -161,6 +187,7 @@ static int serve(struct switch_process *process)
 		.journal_interrupt_cpu = process->journal_interrupt_cpu,
 	};
 	char path[4400];
+	int status = EXIT_DONE;
 
 	snprintf(path, sizeof(path), "%s/run/sluice/admin.sock", process->root);
 	if (admin_create(
@@ -170,11 +197,14 @@ static int serve(struct switch_process *process)
 	    "recovered in %" PRIu64 " ms; install sessions, then send \"open\" to %s",
 	    process->recovered_ns / 1000000, path);
 	/* W2 */
-	while (atomic_load_explicit(&process->shared.stop, memory_order_acquire) == 0)
+	while (atomic_load_explicit(&process->shared.stop, memory_order_acquire) == 0 &&
+	       status == EXIT_DONE) {
 		admin_work(process->admin, 50);
+		status = journal_health(process);
+	}
 	admin_work(process->admin, 0); /* the answer to "stop" */
 	admin_free(process->admin);
-	return EXIT_DONE;
+	return status;
 }
 
 static int run(struct switch_process *process, const struct options *options, const char *program)
@@ -193,6 +223,7 @@ static int run(struct switch_process *process, const struct options *options, co
 		return status;
 	/* For all threads made from here on: a pause of microseconds must not become 50 longer. */
 	(void)prctl(PR_SET_TIMERSLACK, 1000);
+	process->accept_clock = options->accept_clock;
 	signalled = process;
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);

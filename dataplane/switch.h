@@ -58,6 +58,7 @@ struct switch_process {
 	struct admin *admin;
 	uint64_t recovered_ns;
 	int journal_interrupt_cpu;
+	int accept_clock;   /* a clock behind the last event is not refused */
 	char message[1024]; /* what failed, and the remedy */
 };
 

@@ -183,6 +183,12 @@ void journal_reader_seek_position(
  */
 SLUICE_MUST_USE int journal_reader_next(
     struct journal_reader *reader, struct journal_batch *batch, const char **why);
+/*
+ * The highest LSN that journal.meta or an intact header (rules 1 to 4) at or behind the reader's
+ * position says is durable; 0 when none does. An end of the chain at or below it is damage, not a
+ * crash. Reads every block from the position to the newest segment's end; the position stays.
+ */
+SLUICE_MUST_USE int journal_reader_floor(struct journal_reader *reader, uint64_t *floor_lsn);
 void journal_reader_close(struct journal_reader *reader);
 
 /* ---- Recovery ---- */

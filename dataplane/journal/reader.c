@@ -345,3 +345,62 @@ int journal_reader_seek(struct journal_reader *reader, uint64_t lsn)
 	reader->boot_counter = boot_counter_before;
 	return result == 0 ? -ENOENT : result == -EBADMSG ? -EIO : result;
 }
+
+/* The part of journal_reader_floor that lies in one open segment, from `offset` on. */
+static int segment_floor(
+    struct journal_reader *reader, uint64_t generation, uint64_t offset, uint64_t *floor_lsn)
+{
+	struct journal_expect expect = { .shard = reader->shard,
+		.incarnation = reader->incarnation,
+		.generation = generation,
+		.offset = offset,
+		.segment_size = reader->size,
+		.boot_counter_max = reader->boot_counter_max };
+	struct journal_batch_header header;
+	const char *why;
+	int error = 0;
+
+	reader->window_length = 0; /* beside a running writer it may be old */
+	for (; expect.offset < reader->size; expect.offset += LIMIT_JOURNAL_BLOCK_SIZE) {
+		const uint8_t *bytes = journal_reader_load(
+		    reader, expect.offset, LIMIT_JOURNAL_BLOCK_SIZE, 0, &error);
+
+		if (bytes == NULL)
+			break;
+		if (journal_header_check(bytes, &expect, &header, &why) == JOURNAL_BATCH_VALID &&
+		    le64_get(header.durable_through) > *floor_lsn)
+			*floor_lsn = le64_get(header.durable_through);
+	}
+	return error;
+}
+
+int journal_reader_floor(struct journal_reader *reader, uint64_t *floor_lsn)
+{
+	struct journal_segment_list list;
+	struct journal_meta meta;
+	uint64_t highest;
+	int result = journal_meta_read(reader->directory_fd, reader->shard, &meta);
+
+	if (result != 0)
+		return result;
+	highest = meta.kept_lsn;
+	result = journal_segment_list(reader->directory_fd, &list);
+	if (result != 0)
+		return result;
+	for (size_t i = 0; i < list.count && result == 0; i++) {
+		uint64_t generation = list.generations[i];
+
+		if (generation < reader->at.generation)
+			continue;
+		result = journal_reader_use(reader, generation);
+		if (result == 0)
+			result = segment_floor(reader, generation,
+			    generation == reader->at.generation ? reader->at.offset : 0, &highest);
+		else if (result == -ENOENT)
+			result = 0; /* recycled since it was listed */
+	}
+	journal_segment_list_free(&list);
+	if (result == 0)
+		*floor_lsn = highest;
+	return result;
+}

@@ -70,15 +70,39 @@ static void outcome_found(const struct history_query *query, const struct event_
 	outcome->flags = MESSAGE_FLAG_ANSWER_REPLAYED;
 }
 
+/* 1 when the kept logs do not reach back to the first event. Exact after a failed look-up. */
+static int log_retired(const struct reader *reader)
+{
+	for (uint32_t shard = 0; shard < reader->shared->shard_count; shard++)
+		if (store_history_first_lsn(reader->histories[shard]) > 1)
+			return 1;
+	return 0;
+}
+
+/* In no log: what may be said of it. */
+static void outcome_not_found(
+    const struct reader *reader, const struct history_query *query, struct outcome *outcome)
+{
+	if (log_retired(reader)) {
+		/* Nobody here can tell what ran in that time: the archive must be asked. */
+		outcome->code = WIRE_CODE_OUTCOME_UNKNOWN;
+	} else if (query->below_durable) {
+		/*
+		 * Below the window that durable outcomes alone have moved: it was never carried out
+		 * and, since that window only moves up, never will be.
+		 */
+		outcome->code = WIRE_CODE_EXPIRED;
+	} else {
+		/* Only below entries taken by younger ids: a restart could still admit it. */
+		outcome->code = WIRE_CODE_BUSY;
+		outcome->detail = READER_BUSY_MS;
+	}
+}
+
 /* The outcome of one old request. */
 static void look_up(
     struct reader *reader, const struct history_query *query, struct outcome *outcome)
 {
-	/*
-	 * Below the window and in no log: it was never carried out and, since a window only moves
-	 * up, never will be. That is what EXPIRED says.
-	 */
-	outcome->code = WIRE_CODE_EXPIRED;
 	for (uint32_t shard = 0; shard < reader->shared->shard_count; shard++) {
 		struct event_buffer event;
 		struct event_record record;
@@ -87,15 +111,16 @@ static void look_up(
 
 		if (length == -ENOENT)
 			continue;
-		outcome->detail = 0;
 		if (length < 0) {
 			outcome->code = WIRE_CODE_STORAGE_UNAVAILABLE;
+			outcome->detail = READER_BUSY_MS;
 			return;
 		}
 		memcpy(&record, event.bytes, sizeof(record));
 		outcome_found(query, &record, shard, outcome);
 		return;
 	}
+	outcome_not_found(reader, query, outcome);
 }
 
 /* 1 when the question is dealt with, 0 when it must wait. */

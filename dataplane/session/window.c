@@ -122,6 +122,15 @@ void window_restore(struct terminal_window *window, const struct window_entry *d
 	entry_store(window, entry, done);
 }
 
+void window_restore_retired(struct terminal_window *window, uint64_t request_id)
+{
+	SLUICE_REQUIRE(window->running == 0);
+	if (request_id > window->highest_done)
+		window->highest_done = request_id;
+	if (request_id > window->evicted)
+		window->evicted = request_id;
+}
+
 void window_reply(const struct window_entry *entry, struct wire_reply *reply)
 {
 	reply->request_id = entry->request_id;

@@ -114,6 +114,13 @@ void window_abandon(struct terminal_window *window, uint64_t request_id);
 void window_restore(struct terminal_window *window, const struct window_entry *done);
 
 /*
+ * Rebuild at start, where the log that held older outcomes was retired: no id up to `request_id`
+ * may be taken for one that never ran. Those without an entry are BELOW, and history cannot name
+ * them.
+ */
+void window_restore_retired(struct terminal_window *window, uint64_t request_id);
+
+/*
  * Fills the answer of a stored outcome: ids, code, LSN, object, balance, payout, score and
  * flags = ANSWER_REPLAYED, detail = 0. switch_time_ns stays as it is: the caller's clock.
  */

@@ -40,16 +40,32 @@ static void code_count(struct worker *worker, uint16_t code)
 		stats_add(&worker->stats.codes[index], 1);
 }
 
+/* A read whose row will never be durable in this life of the process: ask again after it. */
+static int read_lost(const struct worker *worker, uint64_t gate_lsn, const struct outcome *outcome)
+{
+	return SLUICE_UNLIKELY(!outcome->mutates && gate_lsn > worker->durable_lsn &&
+	                       journal_writer_error(worker->journal) != 0);
+}
+
 void worker_answer(struct worker *worker, uint64_t gate_lsn, const struct outcome *outcome)
 {
 	struct pending entry;
 
-	if (gate_lsn <= worker->durable_lsn && outcome_deliver(worker, outcome))
-		return;
 	entry.gate_lsn = gate_lsn;
 	entry.ticket = 0;
 	entry.already = 0;
-	entry.outcome = *outcome;
+	if (read_lost(worker, gate_lsn, outcome)) {
+		entry.gate_lsn = 0;
+		entry.outcome = *outcome;
+		entry.outcome.code = WIRE_CODE_STORAGE_UNAVAILABLE;
+		entry.outcome.balance = entry.outcome.payout = entry.outcome.stake = 0;
+		entry.outcome.bet_state = 0;
+		outcome = &entry.outcome;
+	}
+	if (entry.gate_lsn <= worker->durable_lsn && outcome_deliver(worker, outcome))
+		return;
+	if (outcome != &entry.outcome)
+		entry.outcome = *outcome;
 	pending_push(worker, &entry);
 }
 

@@ -55,8 +55,13 @@ static int restore_chain(struct terminal_window *window, struct store_history *h
 		uint64_t request_id;
 		int length = store_history_event(history, lsn, &event);
 
+		if (length == -ENOENT) {
+			/* Retired: what ran before it is not known here any more. */
+			window_restore_retired(window, row->highest_request_id);
+			return 0;
+		}
 		if (length < 0)
-			return length == -ENOENT ? 0 : length; /* older than the log that is kept */
+			return length;
 		memcpy(&record, event.bytes, sizeof(record));
 		request_id = le64_get(record.request_id);
 		if (request_id + 2 * LIMIT_REQUEST_WINDOW <= row->highest_request_id)

@@ -235,3 +235,8 @@ int store_history_request(struct store_history *history, uint64_t terminal_id, u
 		return -EIO;
 	return request_known(history, terminal_id, request_id, event);
 }
+
+uint64_t store_history_first_lsn(const struct store_history *history)
+{
+	return history->count == 0 ? 0 : history->envs[0].first_lsn;
+}
