@@ -362,8 +362,8 @@ static int segment_floor(
 
 	reader->window_length = 0; /* beside a running writer it may be old */
 	for (; expect.offset < reader->size; expect.offset += LIMIT_JOURNAL_BLOCK_SIZE) {
-		const uint8_t *bytes = journal_reader_load(
-		    reader, expect.offset, LIMIT_JOURNAL_BLOCK_SIZE, 0, &error);
+		const uint8_t *bytes =
+		    journal_reader_load(reader, expect.offset, LIMIT_JOURNAL_BLOCK_SIZE, 0, &error);
 
 		if (bytes == NULL)
 			break;

@@ -58,6 +58,8 @@ struct events {
 	uint32_t batch_left;
 	uint64_t first_lsn; /* of the log; 1 when there is none */
 	uint64_t next_lsn;
+	uint64_t env_last_lsn;   /* of the log environment being read; 0: it is empty */
+	uint64_t doubted_lsn;    /* the journal seemed to end before it; read once more */
 	uint64_t log_last_lsn;   /* all ones before the log is used up */
 	uint64_t batch_last_lsn; /* last batch of the journal read: its state hash holds there */
 	uint64_t batch_state_hash;
@@ -93,6 +95,13 @@ struct derived_account {
 	uint64_t id, lsn;
 	int64_t balance;
 	uint16_t currency;
+};
+
+struct derived_bet {
+	uint64_t id, account_id;
+	int64_t stake;
+	uint16_t currency;
+	uint8_t open;
 };
 
 struct derived_sum {

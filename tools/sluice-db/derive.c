@@ -104,13 +104,6 @@ struct derived_terminal {
 	uint64_t id, lsn;
 };
 
-struct derived_bet {
-	uint64_t id, account_id;
-	int64_t stake;
-	uint16_t currency;
-	uint8_t open;
-};
-
 #define OWN_SYSTEM_BIT (1ull << 63)
 #define OWN_FUNDING    1ull
 #define OWN_CASH       2ull

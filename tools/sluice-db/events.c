@@ -126,6 +126,9 @@ static int block_copy(struct events *events)
 		}
 		db_cursor_close(&cursor);
 	}
+	if ((error == 0 || error == -ENOENT) &&
+	    log_last_lsn(&events->txn, &events->env_last_lsn) != 0)
+		events->env_last_lsn = 0;
 	db_read_end(&events->txn);
 	if (error != 0)
 		return error;
@@ -157,6 +160,13 @@ static int log_advance(struct events *events)
 			error = block_copy(events);
 		if (error != -ENOENT)
 			return error;
+		/* Nothing holds next_lsn. At the end of the log that is so, before it it is not. */
+		if (events->env != NULL && events->env_last_lsn >= events->next_lsn) {
+			damage_note(events->damage, events->next_lsn,
+			    "log: gap; the event is missing, the log goes on to LSN %llu",
+			    (unsigned long long)events->env_last_lsn);
+			return -EBADMSG;
+		}
 		events->walk = (struct log_walk){ 0 };
 		env_leave(events);
 		events->env_at++;
@@ -220,17 +230,35 @@ static int journal_begin(struct events *events)
 
 /*
  * The reader met something that is no batch. Above everything known durable it is the end: recovery
- * would cut there. Below it is damage, unless a running data plane recycled the segment under us:
- * then reading begins again at the oldest. 1 again, 0 end, -EBADMSG.
+ * would cut there. What lies behind it may prove that it was durable: then it is damage, unless a
+ * running data plane wrote it since (it is read once more), or recycled the segment under us (then
+ * reading begins again at the oldest). 1 again, 0 end, -EBADMSG.
  */
 static int journal_end(struct events *events, int result, const char *why)
 {
 	struct journal_position oldest = { 0 };
 	uint64_t at = events->batches == 0 ? events->next_lsn : events->batch_last_lsn + 1;
-	uint64_t newest;
+	/* A journal that was used begins with a valid batch, whatever was recycled. */
+	int headless = events->batches == 0 && at > 1;
+	uint64_t newest, floor = 0;
 
-	if ((result == 0 || result == -EBADMSG) && at > events->durable_floor)
-		return 0;
+	if (result == 0 || result == -EBADMSG) {
+		int error = journal_reader_floor(events->reader, &floor);
+
+		if (error != 0) {
+			damage_note(
+			    events->damage, at, "journal: cannot be read (%s)", strerror(-error));
+			return -EBADMSG;
+		}
+		if (floor > events->durable_floor)
+			events->durable_floor = floor;
+		if (at > events->durable_floor && !headless)
+			return 0;
+		if (events->doubted_lsn != at) {
+			events->doubted_lsn = at;
+			return 1;
+		}
+	}
 	if (events->batches > 0 &&
 	    journal_reader_range(events->reader, &oldest.generation, &newest) == 0 &&
 	    oldest.generation > events->batch.generation) {
@@ -238,7 +266,9 @@ static int journal_end(struct events *events, int result, const char *why)
 		events->batches = 0;
 		return 1;
 	}
-	damage_note(events->damage, at, "journal: %s", why[0] != '\0' ? why : strerror(-result));
+	damage_note(events->damage, at, "journal: %s%s",
+	    headless ? "its oldest segment does not begin with a valid batch: " : "",
+	    why[0] != '\0' ? why : strerror(-result));
 	return -EBADMSG;
 }
 

@@ -131,10 +131,49 @@ static int accounts_compare(
 	return 0;
 }
 
+/* Open bets of both sides, and the stakes behind them. */
+static int bets_compare(struct replay *replay, const struct derive *derive, struct damage *damage)
+{
+	uint64_t lsn = derive->next_lsn - 1;
+	uint32_t rows = ledger_row_count(replay->ledger, LEDGER_BET);
+	struct bet_row row;
+
+	for (uint32_t i = 0; i < derive->bets.count; i++) {
+		const struct derived_bet *bet = table_at(&derive->bets, i);
+
+		if (bet->open && ledger_bet(replay->ledger, bet->id, &row) != 0) {
+			damage_note(damage, lsn, "bet %llu: open by its events, not in the rows",
+			    (unsigned long long)bet->id);
+			return -EBADMSG;
+		}
+	}
+	for (uint32_t i = 0; i < rows; i++) {
+		const struct derived_bet *bet;
+
+		ledger_bet_at(replay->ledger, i, &row);
+		bet = table_find(&derive->bets, row.id);
+		if (bet == NULL && !derive->complete)
+			continue;
+		if (bet == NULL || bet->stake != row.stake || bet->account_id != row.account_id ||
+		    bet->currency != row.currency || bet->open != (row.state == BET_OPEN)) {
+			damage_note(damage, lsn,
+			    "bet %llu: stake %lld, state %u in the rows; %lld, %s by its events",
+			    (unsigned long long)row.id, (long long)row.stake, row.state,
+			    bet == NULL ? 0 : (long long)bet->stake,
+			    bet == NULL ? "unknown"
+			    : bet->open ? "open"
+			                : "cancelled");
+			return -EBADMSG;
+		}
+	}
+	return 0;
+}
+
 int replay_compare(struct replay *replay, const struct derive *derive, const struct events *events,
     uint64_t *hash, struct damage *damage)
 {
 	uint64_t last = derive->next_lsn - 1;
+	int error;
 
 	if (replay->ledger == NULL)
 		return 0;
@@ -144,12 +183,18 @@ int replay_compare(struct replay *replay, const struct derive *derive, const str
 		return -EBADMSG;
 	}
 	*hash = ledger_state_hash(replay->ledger);
+	/* First what can be named, then the hash, which says only that something differs. */
+	error = accounts_compare(replay, derive, damage);
+	if (error == 0)
+		error = bets_compare(replay, derive, damage);
+	if (error != 0)
+		return error;
 	if (events->batch_last_lsn == last && events->batch_state_hash != *hash) {
 		damage_note(damage, last, "state hash %016llx, the journal's batch says %016llx",
 		    (unsigned long long)*hash, (unsigned long long)events->batch_state_hash);
 		return -EBADMSG;
 	}
-	return accounts_compare(replay, derive, damage);
+	return 0;
 }
 
 void replay_close(struct replay *replay)
