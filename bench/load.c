@@ -2,7 +2,6 @@
 #include "bench/load.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -14,6 +13,8 @@
 #define BUSY_WAIT_NS_DEFAULT 1000000ull
 #define BUSY_WAIT_MS_MAX     1000u
 #define RESEND_SCANS_MIN     1u
+#define POLL_NS_MAX          10000u
+#define BUSY_SLEEP_NS        1000l
 #define IDLE_SLEEP_NS        20000l
 
 uint64_t load_clock_ns(void)
@@ -338,19 +339,20 @@ static void turn_resend(struct load *load, uint64_t now_ns)
 }
 
 /*
- * The placement rule: whoever polls beside the journal's interrupt CPU gives way. Yielding alone is
- * not enough there when another thread of that CPU yields too: the kernel thread that completes the
- * journal's writes was seen waiting for milliseconds. So an idle turn blocks, for as short as it
- * can.
+ * The placement rule: whoever polls on the journal's interrupt CPU blocks there, as short as it
+ * can, at least every 10 us. Yielding is not enough: between two threads that yield, the kernel
+ * thread that completes the journal's writes was seen waiting for milliseconds. An idle turn blocks
+ * for longer: waking up costs more than looking.
  */
-static void turn_give_way(unsigned moved)
+static void turn_give_way(struct load *load, unsigned moved, uint64_t now_ns)
 {
+	static const struct timespec busy = { .tv_nsec = BUSY_SLEEP_NS };
 	static const struct timespec idle = { .tv_nsec = IDLE_SLEEP_NS };
 
-	if (moved > 0)
-		sched_yield();
-	else
-		nanosleep(&idle, NULL);
+	if (moved > 0 && now_ns - load->blocked_ns < POLL_NS_MAX)
+		return;
+	nanosleep(moved > 0 ? &busy : &idle, NULL);
+	load->blocked_ns = load_clock_ns();
 }
 
 static void counts_finish(struct load *load)
@@ -402,7 +404,7 @@ void load_run(struct load *load, const atomic_int *stop)
 			break;
 		if (now_ns >= load->drain_ns)
 			break;
-		turn_give_way(moved);
+		turn_give_way(load, moved, now_ns);
 	}
 	load->finished_ns = turn_ns;
 	counts_finish(load);

@@ -51,6 +51,7 @@ struct load {
 	uint32_t in_flight;
 	uint64_t scheduled; /* requests sent or due so far */
 	uint64_t start_ns, measure_ns, end_ns, drain_ns;
+	uint64_t blocked_ns;  /* end of the last block of the loop */
 	uint64_t finished_ns; /* when nothing was in flight any more, or the drain ended */
 	struct load_counts counts;
 	struct histogram latency;

@@ -164,7 +164,8 @@ static void look_after(struct bench *bench)
 		fprintf(stderr, "Cannot look at the files of process %d. Run as root.\n", (int)pid);
 }
 
-static void report(const struct bench *bench)
+/* Prints the result. An exit status. */
+static int report(const struct bench *bench)
 {
 	struct report_input input = {
 		.options = &bench->options,
@@ -177,6 +178,7 @@ static void report(const struct bench *bench)
 		.journal_files_direct = bench->journal_files_direct,
 	};
 	json_t *object = report_make(&input);
+	int good = report_is_good(object);
 
 	if (bench->options.json) {
 		json_dumpf(object, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
@@ -185,6 +187,7 @@ static void report(const struct bench *bench)
 		report_print(object);
 	}
 	json_decref(object);
+	return good ? EXIT_GOOD : EXIT_BAD;
 }
 
 static int run(struct bench *bench)
@@ -212,8 +215,7 @@ static int run(struct bench *bench)
 		result = measure(bench);
 	if (result == EXIT_GOOD) {
 		look_after(bench);
-		report(bench);
-		result = report_is_good(&bench->load) ? EXIT_GOOD : EXIT_BAD;
+		result = report(bench);
 	}
 out:
 	load_free(&bench->load);

@@ -95,6 +95,36 @@ static void device_counters(struct probe_disk *disk)
 	disk->flushes = count > 15 ? field[15] : 0;
 }
 
+/* First line of /sys/block/NAME/queue/ATTRIBUTE, or empty. */
+static void device_attribute(const char *device, const char *attribute, char out[32])
+{
+	char path[128], line[32] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/block/%s/queue/%s", device, attribute);
+	file = fopen(path, "re");
+	if (file != NULL) {
+		if (fgets(line, sizeof(line), file) != NULL)
+			line[strcspn(line, "\n")] = '\0';
+		fclose(file);
+	}
+	memcpy(out, line, sizeof(line));
+}
+
+static void device_cache(struct probe_disk *disk)
+{
+	char fua[32];
+
+	device_attribute(disk->device, "write_cache", disk->write_cache);
+	device_attribute(disk->device, "fua", fua);
+	disk->fua = strcmp(fua, "1") == 0;
+}
+
+int probe_disk_must_flush(const struct probe_disk *disk)
+{
+	return strcmp(disk->write_cache, "write back") == 0 && !disk->fua;
+}
+
 int probe_disk_read(
     const char *directory, struct probe_disk *disk, char message[PROBE_MESSAGE_SIZE])
 {
@@ -122,8 +152,10 @@ int probe_disk_read(
 		if (strncmp(disk->device, volatile_devices[i], strlen(volatile_devices[i])) == 0)
 			snprintf(disk->refusal, sizeof(disk->refusal),
 			    "%s is a ram disk, loop or network device", disk->device);
-	if (disk->device[0] != '\0')
+	if (disk->device[0] != '\0') {
 		device_counters(disk);
+		device_cache(disk);
+	}
 	return 0;
 }
 
@@ -197,8 +229,8 @@ out:
 	return error;
 }
 
-/* 1 when the descriptor's flags in /proc hold O_DIRECT. */
-static int descriptor_is_direct(int pid, const char *name)
+/* The open(2) flags of a descriptor, from /proc; 0 when it is gone. */
+static unsigned descriptor_flags(int pid, const char *name)
 {
 	char path[PATH_MAX], line[128];
 	unsigned flags = 0;
@@ -212,7 +244,16 @@ static int descriptor_is_direct(int pid, const char *name)
 		if (sscanf(line, "flags: %o", &flags) == 1)
 			break;
 	fclose(file);
-	return (flags & O_DIRECT) != 0;
+	return flags;
+}
+
+/* 1 for a journal segment below the folder. The kernel adds a word to the name of a removed one. */
+static int path_is_segment(const char *path, const char *directory)
+{
+	size_t length = strlen(path), folder = strlen(directory);
+
+	return strncmp(path, directory, folder) == 0 && path[folder] == '/' &&
+	       strcmp(path + length - 4, ".seg") == 0;
 }
 
 int probe_direct_files(int pid, const char *directory, unsigned *files, unsigned *direct)
@@ -230,17 +271,20 @@ int probe_direct_files(int pid, const char *directory, unsigned *files, unsigned
 		goto out;
 	}
 	while ((entry = readdir(descriptors)) != NULL) {
-		size_t length = strlen(real);
 		ssize_t size =
 		    readlinkat(dirfd(descriptors), entry->d_name, target, sizeof(target) - 1);
+		unsigned flags;
 
-		if (size <= 0)
+		if (size < 4)
 			continue;
 		target[size] = '\0';
-		if (strncmp(target, real, length) != 0 || target[length] != '/')
+		if (!path_is_segment(target, real))
+			continue;
+		flags = descriptor_flags(pid, entry->d_name);
+		if ((flags & O_ACCMODE) == O_RDONLY)
 			continue;
 		found++;
-		found_direct += (unsigned)descriptor_is_direct(pid, entry->d_name);
+		found_direct += (flags & O_DIRECT) != 0;
 	}
 	*files = found;
 	*direct = found_direct;

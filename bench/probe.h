@@ -19,7 +19,12 @@ struct probe_disk {
 	char refusal[160];        /* why durable may not be claimed; empty when it may */
 	uint64_t flushes, writes; /* of the device so far */
 	int has_flush_count;
+	char write_cache[32]; /* the kernel's word: "write back", "write through"; empty: unknown */
+	int fua;              /* 1: a synced write needs no flush of the whole cache */
 };
+
+/* 1 when a synced write must show up as a flush: a volatile cache and no write that passes it. */
+int probe_disk_must_flush(const struct probe_disk *disk);
 
 /* Looks at the file system that holds `directory`. 0 or -errno with message. */
 SLUICE_MUST_USE int probe_disk_read(
@@ -34,7 +39,10 @@ struct probe_write {
 SLUICE_MUST_USE int probe_write_measure(
     const char *directory, struct probe_write *result, char message[PROBE_MESSAGE_SIZE]);
 
-/* Counts the open files of process `pid` below `directory`, and those of them with O_DIRECT. */
+/*
+ * Counts the journal segments (NAME.seg) below `directory` that process `pid` has open for writing,
+ * and those of them with O_DIRECT. 0 or -errno.
+ */
 SLUICE_MUST_USE int probe_direct_files(
     int pid, const char *directory, unsigned *files, unsigned *direct);
 

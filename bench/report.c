@@ -9,6 +9,9 @@
 
 #include "wire/codes.h"
 
+/* Batches of the journal that the block layer may have merged into one write or flush. */
+#define DEVICE_MERGE_MAX 8
+
 static void set_integer(json_t *report, const char *name, uint64_t value)
 {
 	json_object_set_new(report, name, json_integer((json_int_t)value));
@@ -152,10 +155,10 @@ static void add_placement(json_t *report, const struct report_input *input)
 	json_object_set_new(report, "cores", cores);
 }
 
-/* NULL when durable may be claimed, else why not. */
-static const char *durable_refusal(const struct report_input *input)
+const char *report_durable_refusal(const struct report_input *input)
 {
 	const struct observation *before = input->before, *after = input->after;
+	uint64_t batches;
 
 	if (input->options->disk == NULL || !before->has_disk || !after->has_disk)
 		return "the journal's folder was not given with --disk";
@@ -164,18 +167,76 @@ static const char *durable_refusal(const struct report_input *input)
 	if (after->status == NULL)
 		return "the data plane was not asked (--admin)";
 	if (input->journal_files == 0)
-		return "the data plane has no file open below --disk";
-	if (input->journal_files_direct == 0)
-		return "no file below --disk is open with O_DIRECT";
-	if (after->disk.has_flush_count && after->disk.flushes == before->disk.flushes &&
-	    after->disk.writes == before->disk.writes)
-		return "the device saw neither writes nor flushes";
+		return "the data plane has no journal segment open for writing below --disk";
+	if (input->journal_files_direct != input->journal_files)
+		return "a journal segment is open without O_DIRECT";
+	batches = status_sum(after->status, "batches") - status_sum(before->status, "batches");
+	if (after->disk.writes - before->disk.writes < batches / DEVICE_MERGE_MAX + 1)
+		return "the device wrote less often than the journal";
+	if (!probe_disk_must_flush(&after->disk))
+		return NULL;
+	if (!after->disk.has_flush_count)
+		return "the device has a volatile cache and counts no flushes";
+	if (after->disk.flushes - before->disk.flushes < batches / DEVICE_MERGE_MAX + 1)
+		return "the device has a volatile cache and was flushed less often than written";
 	return NULL;
+}
+
+/*
+ * The log against what was acknowledged. A shard writes a TICK at most once a second, so a few more
+ * events than acknowledgements are expected, and never fewer.
+ */
+static void problems_log(json_t *problems, const struct report_input *input)
+{
+	const json_t *before = input->before->status, *after = input->after->status;
+	uint64_t logged, ticks, acked = input->load->counts.acked_total;
+
+	if (before == NULL || after == NULL) {
+		if (input->options->admin != NULL)
+			json_array_append_new(
+			    problems, json_string("the data plane did not say what it logged"));
+		return;
+	}
+	logged = status_sum(after, "durable_lsn") - status_sum(before, "durable_lsn");
+	ticks = json_array_size(json_object_get(after, "shards")) *
+	        ((input->after->time_ns - input->before->time_ns) / 1000000000u + 2);
+	if (logged < acked)
+		json_array_append_new(problems,
+		    json_sprintf("%" JSON_INTEGER_FORMAT " acknowledgements are not in the log",
+		        (json_int_t)(acked - logged)));
+	else if (logged - acked > ticks)
+		json_array_append_new(problems,
+		    json_sprintf("%" JSON_INTEGER_FORMAT
+		                 " events in the log were not acknowledged, %" JSON_INTEGER_FORMAT
+		                 " of them TICKs at most",
+		        (json_int_t)(logged - acked), (json_int_t)ticks));
+}
+
+json_t *report_problems(const struct report_input *input)
+{
+	const struct load_counts *counts = &input->load->counts;
+	json_t *problems = json_array();
+
+	if (counts->acked == 0)
+		json_array_append_new(
+		    problems, json_string("nothing was acknowledged in the measured time"));
+	if (counts->lost != 0)
+		json_array_append_new(problems, json_string("requests were lost"));
+	if (counts->duplicated != 0)
+		json_array_append_new(problems, json_string("requests had a second outcome"));
+	if (counts->failed != 0)
+		json_array_append_new(
+		    problems, json_string("requests failed without an outcome, see codes"));
+	if (counts->accepted * 100 < counts->acked * 99)
+		json_array_append_new(
+		    problems, json_string("fewer than 99 of 100 bets were accepted, see codes"));
+	problems_log(problems, input);
+	return problems;
 }
 
 static void add_disk(json_t *report, const struct report_input *input)
 {
-	const char *refusal = durable_refusal(input);
+	const char *refusal = report_durable_refusal(input);
 
 	json_object_set_new(report, "durable", json_boolean(refusal == NULL));
 	if (refusal != NULL)
@@ -188,6 +249,10 @@ static void add_disk(json_t *report, const struct report_input *input)
 		        disk->file_system));
 		set_integer(report, "disk_flushes", input->after->disk.flushes - disk->flushes);
 		set_integer(report, "disk_writes", input->after->disk.writes - disk->writes);
+		json_object_set_new(report, "disk_write_cache",
+		    disk->write_cache[0] != '\0' ? json_string(disk->write_cache) : json_null());
+		json_object_set_new(report, "disk_fua", json_boolean(disk->fua));
+		set_integer(report, "journal_files", input->journal_files);
 		set_integer(report, "journal_files_direct", input->journal_files_direct);
 	} else {
 		json_object_set_new(report, "disk", json_null());
@@ -238,10 +303,12 @@ static void add_machine(json_t *report)
 json_t *report_make(const struct report_input *input)
 {
 	json_t *report = json_object();
+	json_t *problems = report_problems(input);
 	const char *port = input->options->io.port;
 
 	json_object_set_new(report, "schema", json_string("sluice-bench/1"));
-	json_object_set_new(report, "ok", json_boolean(report_is_good(input->load)));
+	json_object_set_new(report, "ok", json_boolean(json_array_size(problems) == 0));
+	json_object_set_new(report, "problems", problems);
 	json_object_set_new(report, "port", json_stringn(port, strcspn(port, ":")));
 	json_object_set_new(report, "network_included", json_boolean(1));
 	add_load(report, input);
@@ -252,21 +319,20 @@ json_t *report_make(const struct report_input *input)
 	return report;
 }
 
-int report_is_good(const struct load *load)
+int report_is_good(const json_t *report)
 {
-	return load->counts.acked > 0 && load->counts.lost == 0 && load->counts.duplicated == 0 &&
-	       load->counts.failed == 0;
+	return json_is_true(json_object_get(report, "ok"));
 }
 
 void report_print(const json_t *report)
 {
-	static const char *const names[] = { "port", "loop", "in_flight", "rate",
+	static const char *const names[] = { "ok", "problems", "port", "loop", "in_flight", "rate",
 		"messages_per_datagram", "sessions", "accounts", "seconds", "acked_per_s",
 		"offered_per_s", "accepted_share", "lost", "duplicated", "resent", "busy",
 		"in_progress", "unsent", "p50_us", "p90_us", "p99_us", "p999_us", "max_us",
 		"write_p50_us", "worker_busy_ns_per_message", "store_running", "store_lag_events",
-		"durable", "durable_refused", "disk", "journal_interrupt_cpu", "cpu_placement",
-		"cores", "codes" };
+		"durable", "durable_refused", "disk", "disk_write_cache", "disk_fua",
+		"journal_interrupt_cpu", "cpu_placement", "cores", "codes" };
 
 	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(names); i++) {
 		json_t *value = json_object_get(report, names[i]);

@@ -18,8 +18,16 @@ struct report_input {
 
 /* The JSON object; owned by the caller. */
 json_t *report_make(const struct report_input *input);
+/* Its `ok`: no problems. */
+int report_is_good(const json_t *report);
 void report_print(const json_t *report);
-/* 1 when nothing was lost, doubled or contradicted and something was acknowledged. */
-int report_is_good(const struct load *load);
+/*
+ * Why this run is no good, as an array of sentences; empty when it is: something was acknowledged,
+ * nothing lost, doubled or failed, at least 99 of 100 accepted, and the log grew by what was
+ * acknowledged. Owned by the caller.
+ */
+json_t *report_problems(const struct report_input *input);
+/* NULL when durable may be claimed, else why not. */
+const char *report_durable_refusal(const struct report_input *input);
 
 #endif
