@@ -82,3 +82,6 @@ def test_up_stays_and_down_removes_and_up_goes_on_with_the_data(place):
     assert after["ok"] and after["events"] >= before["events"] + 300
     assert after["accounts"] == before["accounts"]
     assert "was not running" in run("down", name, root).stdout
+    assert json.loads(run("down", name, root, "--json").stdout) == {
+        "schema": "sluice-down/1", "instance": name, "root": root, "was_running": False,
+        "wiped": False}

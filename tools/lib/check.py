@@ -15,11 +15,16 @@ import xml.etree.ElementTree
 
 import network
 import sources
+from long_state import LongState, commit_of
 from instance import Instance
 
 TOP = sources.TOP
 LOGS = os.path.join(TOP, "build/check")
 E2E = os.path.join(TOP, "build/e2e")  # roots of the instances of tests/e2e
+LONG_STATE = os.path.join(LOGS, "long-state.json")
+LONG_LOG = os.path.join(LOGS, "long.log")
+FUZZ_SECONDS = 600  # each target of tools/fuzz, with --long
+FUZZ_TARGETS = ("config", "datagram", "event", "frame", "journal", "message")
 PYTHON = "/usr/bin/python3"  # the one Debian's python3-* packages belong to
 
 # name: (folder, meson options). The release build is what tools/up runs.
@@ -152,9 +157,7 @@ def suites_all(long, prefix):
     shell = [path for path in sources.files() if sources.kind(path) == "shell"] + [".ci/run"]
     chosen = [] if long else ["--no-suite", "long"]
     e2e = {"SLUICE_E2E_PREFIX": prefix}
-    if long:
-        e2e["SLUICE_KILLS"] = "200"
-    return [
+    suites = [
         Suite("style", [PYTHON, os.path.join(TOP, "tools/style"), "--skip", "readme"], 60, 60,
               count_line, "named style checks"),
         Suite("readme", [PYTHON, os.path.join(TOP, "tools/style"), "--only", "readme"], 10, 10,
@@ -167,8 +170,31 @@ def suites_all(long, prefix):
         meson_suite("unit-sanitize", "sanitize", chosen, 240, 3600,
                     "unit tests and fuzz seeds under ASan and UBSan"),
         pytest_suite("python", "tests/python", 120, 600, "the Python terminal, vectors", {}),
+        pytest_suite("tools", "tests/tools", 60, 60, "the scripts themselves", {}),
         pytest_suite("e2e", "tests/e2e", 420, 7200, "real processes in namespaces", e2e),
     ]
+    return suites + suites_long(e2e) if long else suites
+
+
+def seeds_suite(name, build_name, count, about):
+    return Suite(name, [
+        PYTHON, "-B", os.path.join(TOP, "tools/lib/seeds.py"), "--build",
+        os.path.join(TOP, BUILDS[build_name][0]), "--seeds", str(count)],
+        7200, 7200, count_line, about, SANITIZER_OPTIONS)
+
+
+def suites_long(e2e):
+    """What only --long runs."""
+    kills = pytest_suite("kills", "tests/e2e/test_kill.py", 7200, 7200, "kill -9, 200 times",
+                         {**e2e, "SLUICE_KILLS": "200"})
+    fuzz = [Suite(f"fuzz-{target}", [
+        os.path.join(TOP, "tools/fuzz"), "--seconds", str(FUZZ_SECONDS), target],
+        FUZZ_SECONDS + 1800, FUZZ_SECONDS + 1800, count_status,
+        f"libFuzzer, {FUZZ_SECONDS} s") for target in FUZZ_TARGETS]
+    return [
+        seeds_suite("seeds", "debug", 300, "random unit tests, 300 seeds"),
+        seeds_suite("seeds-sanitize", "sanitize", 50, "the same, 50 seeds, ASan and UBSan"),
+        kills, *fuzz]
 
 
 class Runner:
@@ -227,7 +253,8 @@ def build(runner, name):
 
 
 def run_suite(runner, suite, long):
-    log = os.path.join(LOGS, f"{suite.name}.log")
+    """Runs one suite and prints its line. Returns (count, seconds it took)."""
+    log = os.path.join(LOGS, f"{'long-' if long else ''}{suite.name}.log")
     seconds = suite.seconds_long if long else suite.seconds
     if os.path.exists(junit_of(suite.name)):
         os.unlink(junit_of(suite.name))
@@ -246,7 +273,7 @@ def run_suite(runner, suite, long):
     print(f"{suite.name:<14} {count.text()}  ({took:.1f} s)  {word}{where}", flush=True)
     if count.failed:
         print(tail(log), end="", flush=True)
-    return count
+    return count, took
 
 
 def needs(suite):
@@ -254,7 +281,7 @@ def needs(suite):
     for name, (folder, _) in BUILDS.items():
         if os.path.join(TOP, folder) in suite.command:
             return [name]
-    return ["release"] if suite.name in ("python", "e2e") else []
+    return ["release"] if suite.name in ("python", "e2e", "kills") else []
 
 
 def clean(prefix):
@@ -275,12 +302,32 @@ def clean_earlier():
             shutil.rmtree(os.path.join(E2E, name))
 
 
+def long_state(fresh):
+    commit = commit_of()
+    print(f"Commit {commit}." if commit else "The files are not those of a commit, so nothing is "
+          "skipped and no result is kept for a later run.", flush=True)
+    return LongState(LONG_STATE, commit, fresh)
+
+
+def keep(state, suite, count, seconds):
+    """The result in the state file, if the files still are those of the commit, and in the log."""
+    if state.commit and commit_of() == state.commit:
+        state.record(suite.name, count, seconds)
+    with open(LONG_LOG, "a", encoding="utf-8") as stream:
+        stream.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} "
+                     f"{state.commit or 'no-commit'} {suite.name} {count.text()} "
+                     f"({seconds:.1f} s)\n")
+
+
 def main():
     parser = argparse.ArgumentParser(
         prog="tools/check", description="Builds and runs every test. The last line counts them.")
     parser.add_argument("--only", metavar="NAME", action="append", help="only this suite")
-    parser.add_argument("--long", action="store_true", help="the long forms, hours")
+    parser.add_argument("--long", action="store_true", help="the long forms as well, hours; a run "
+                        "that was stopped goes on with the suites that have not passed")
+    parser.add_argument("--fresh", action="store_true", help="with --long: run everything again")
     parser.add_argument("--list", action="store_true", help="names of the suites")
+    parser.add_argument("--version", action="version", version="tools/check " + sources.version())
     options = parser.parse_args()
     prefix = f"check{os.getpid()}-"
     suites = suites_all(options.long, prefix)
@@ -300,13 +347,23 @@ def main():
     runner = Runner()
     clean_earlier()
     total, built = Count(), {}
+    state = long_state(options.fresh) if options.long else None
     try:
         for suite in suites:
+            earlier = state.passed(suite.name) if state else None
+            if earlier:
+                total.add(Count(passed=earlier["passed"], skipped=earlier["skipped"]))
+                print(f"{suite.name:<14} {earlier['passed']} passed at {earlier['finished']} for "
+                      "this commit; --fresh runs it again", flush=True)
+                continue
             for name in needs(suite):
                 if name not in built:
                     built[name] = build(runner, name)
             if all(built[name] for name in needs(suite)):
-                total.add(run_suite(runner, suite, options.long))
+                count, took = run_suite(runner, suite, options.long)
+                total.add(count)
+                if state:
+                    keep(state, suite, count, took)
             else:
                 print(f"{suite.name:<14} FAILED: not built", flush=True)
                 total.add(Count(failed=1))

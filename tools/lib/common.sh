@@ -13,6 +13,16 @@ say() {
 	printf '%s\n' "$*"
 }
 
+# version_asked ARG...: prints name and version if --version is among the arguments, before anything
+# needs root. The one place that holds the version is meson.build.
+version_asked() {
+	case " $* " in
+	*" --version "*) ;;
+	*) return 1 ;;
+	esac
+	say "tools/${0##*/} $(sed -n "s/^  version: '\([^']*\)',\$/\1/p" "$top/meson.build")"
+}
+
 # One sentence what is wrong, one what to do; exit status 3 = a resource is missing.
 fail() {
 	printf '%s: %s\n' "${0##*/}" "$*" >&2
@@ -24,7 +34,7 @@ become_root() {
 	[ "$(id -u)" -eq 0 ] && return
 	command -v sudo >/dev/null 2>&1 ||
 		fail "this needs root and there is no sudo here. Run it as root."
-	exec sudo --preserve-env=SLUICE_ROOT,SLUICE_KILLS,CI -- "$0" "$@"
+	exec sudo --preserve-env=SLUICE_ROOT,SLUICE_KILLS,SLUICE_TEST_SEED,CI -- "$0" "$@"
 }
 
 packages_of() {

@@ -94,6 +94,7 @@ class Instance:
         self.process = None
         self.pages = 0
         self.placement = None
+        self.disk = None
         self.address = f"{network.SWITCH_ADDRESS}:{UDP_PORT}"
         self.sessions = self.path("run/sluice/sessions")
         self.state_file = self.path("run/sluice/instance.json")
@@ -163,6 +164,7 @@ class Instance:
         if disk.filesystem in ("tmpfs", "ramfs"):
             raise InstanceError(f"{self.root} is on {disk.filesystem}, which a power failure "
                                 "empties. Give a folder on a disk with --root DIR.")
+        self.disk = disk
         self.placement = placement.place(self.settings.shards, disk)
         place, use = self.placement, self.settings
         return "\n".join([

@@ -128,6 +128,14 @@ def disk_of(folder):
         fua=read(os.path.join(disks[0], "queue/fua")) == "1")
 
 
+def flush_note(disk):
+    """What each synced write costs beyond itself, or '' where a write alone is durable."""
+    if disk.write_cache != "write back" or disk.fua:
+        return ""
+    return (f"{disk.name}: volatile write cache without FUA; every write is followed by a "
+            "flush")
+
+
 def place(shards, disk, cpus=None):
     """CPUs for the threads of an instance."""
     cpus = sorted(os.sched_getaffinity(0)) if cpus is None else list(cpus)

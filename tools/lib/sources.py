@@ -7,6 +7,12 @@ import re
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
+def version(top=TOP):
+    """The project's version; meson.build is the one place that holds it."""
+    with open(os.path.join(top, "meson.build"), encoding="utf-8") as stream:
+        return re.search(r"^  version: '([^']*)',$", stream.read(), re.MULTILINE).group(1)
+
+
 def walk(top=TOP):
     """Yields (folder, [file names]) of every folder of the project, '' for the top."""
     for path, folders, files in os.walk(top):

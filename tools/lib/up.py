@@ -10,6 +10,8 @@ import time
 
 import demo
 import network
+import placement
+import sources
 from instance import Instance, InstanceError, Settings
 from sources import TOP
 
@@ -33,6 +35,7 @@ def arguments():
     parser.add_argument("--port", choices=("af_xdp", "af_packet"), default="af_xdp",
                         help="how packets come in (af_xdp, or af_packet where that does not work)")
     parser.add_argument("--no-hugepages", action="store_true", help="do not reserve hugepages")
+    parser.add_argument("--version", action="version", version="tools/up " + sources.version())
     options = parser.parse_args()
     for name, lowest, highest in (("shards", 1, 64), ("bets", 1, 10**7), ("terminals", 3, 64),
                                   ("accounts", 200, 90_000), ("rate", 1, 10**6)):
@@ -75,6 +78,8 @@ def run(instance, options):
         "schema": "sluice-up/1", **demo.summary(reports),
         "terminals": options.terminals, "accounts": options.accounts,
         "shards": options.shards, "port_type": instance.status()["port_type"],
+        "journal_disk": {"name": instance.disk.name, "write_cache": instance.disk.write_cache,
+                         "fua": instance.disk.fua},
     }
     if options.once:
         status = instance.stop()
@@ -117,6 +122,9 @@ def table(result, instance, options):
         ("acknowledged and found in the log", f"{result['acknowledged']:,}"),
         ("took", f"{result['seconds']} s"),
     ]
+    note = placement.flush_note(instance.disk)
+    if note:
+        rows.append(("journal disk", note))
     width = max(len(name) for name, _ in rows)
     print()
     for name, value in rows:
@@ -155,6 +163,8 @@ def print_next(port_type, instance, options):
     {tools}/sluice-provision --root {near(instance.root)} status
     # what the journal and the tables hold
     SLUICE_ROOT={near(instance.root)} {tools}/sluice-db stat
+    # every balance derived again from the log
+    SLUICE_ROOT={near(instance.root)} {tools}/sluice-db verify
     # stop it
     {' '.join([near(os.path.join(TOP, 'tools/down')), *own])}""")
 

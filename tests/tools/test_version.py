@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""--version answers before root, packages or a build are needed."""
+
+import os
+import subprocess
+
+import pytest
+
+import sources
+
+TOOLS = ("up", "down", "check", "style", "layers", "fuzz")
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_version_is_the_one_of_meson_build(tool):
+    environment = {"PATH": "/usr/bin:/bin"}
+    # Somebody who may become nobody: sudo must not be asked for.
+    identity = {"user": 65534, "group": 65534} if os.geteuid() == 0 else {}
+    ran = subprocess.run([os.path.join(sources.TOP, "tools", tool), "--version"],
+                         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20,
+                         env=environment, check=False, **identity)
+    with open(os.path.join(sources.TOP, "meson.build"), encoding="utf-8") as stream:
+        version = [line for line in stream if line.startswith("  version: ")][0].split("'")[1]
+    assert (ran.returncode, ran.stdout) == (0, f"tools/{tool} {version}\n"), ran.stderr
