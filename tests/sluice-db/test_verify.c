@@ -59,6 +59,8 @@ static void base_make(void)
 	if (base.ready)
 		return;
 	follow_begin(&follow);
+	/* Always the same database: what is found first depends on what follows the damage. */
+	follow.world->random = 1;
 	follow_start(&follow, 16);
 	world_provision(follow.world);
 	follow_write(&follow, world_close(follow.world));
