@@ -12,6 +12,7 @@ import network
 from instance import TOP, Instance, Settings
 
 ROOTS = os.path.join(TOP, "build/e2e")
+BUILD = os.environ.get("SLUICE_BUILD", os.path.join(TOP, "build"))
 PREFIX = os.environ.get("SLUICE_E2E_PREFIX", f"e2e{os.getpid()}-")
 CLONE_NEWNET = 0x40000000
 ACCOUNTS = 60
@@ -29,7 +30,7 @@ class Switch(Instance):
     def __init__(self, name, **settings):
         name = PREFIX + name
         root = os.path.join(ROOTS, name)
-        super().__init__(name, root, Settings(**{**SMALL, **settings}))
+        super().__init__(name, root, Settings(**{**SMALL, **settings}), build=BUILD)
         self.notes = []
 
     def __enter__(self):

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""bench/run on each port, a second each: its JSON is complete and what it says can be checked."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+
+import pytest
+
+from switch import BUILD, PREFIX, ROOTS, TOP, Instance, balance_sum
+
+AF_XDP = 44  # socket(2); the socket module does not name it
+NUMBER = (int, float)
+# What anyone may rely on in the output of `sluice-bench --json`: names and kinds.
+FIELDS = {
+    "acked_per_s": int, "accepted_share": NUMBER, "offered_per_s": int, "lost": int,
+    "duplicated": int, "p50_us": NUMBER, "p90_us": NUMBER, "p99_us": NUMBER, "p999_us": NUMBER,
+    "max_us": NUMBER, "in_flight": int, "messages_per_datagram": int, "accounts": int, "port": str,
+    "durable": bool, "disk": str, "disk_write_cache": (str, type(None)), "disk_fua": bool,
+    "worker_busy_ns_per_message": NUMBER, "store_running": bool, "store_lag_events": int,
+    "cpu_placement": dict, "journal_interrupt_cpu": (int, type(None)), "cores": dict,
+    "write_p50_us": NUMBER}
+ACCOUNTS, SESSIONS, SEED = 500, 32, 7
+CLOSED, OPEN = ("--in-flight", "32"), ("--rate", "4000")
+TICKS_MAX = 10  # one a second and shard; the whole instance lives for a few seconds
+
+
+def kernel_has_af_xdp():
+    try:
+        socket.socket(AF_XDP, socket.SOCK_RAW).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture(name="root")
+def root_fixture(request):
+    """On failure the root stays: journal, tables and log are the evidence."""
+    root = os.path.join(ROOTS, PREFIX + "bench")
+    shutil.rmtree(root, ignore_errors=True)
+    os.makedirs(root)
+    failed = request.session.testsfailed
+    yield root
+    if request.session.testsfailed == failed:
+        shutil.rmtree(root)
+
+
+def bench(root, port, *load):
+    return subprocess.run(
+        [os.path.join(TOP, "bench/run"), port, *load, "--seconds", "1", "--warmup", "0",
+         "--accounts", str(ACCOUNTS), "--sessions", str(SESSIONS), "--bets", "1000000",
+         "--segment-mib", "8", "--seed", str(SEED), "--build", BUILD, "--root", root],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
+
+
+def check_fields(result):
+    assert result["schema"] == "sluice-bench/1"
+    for name, kind in FIELDS.items():
+        assert name in result, f"{name} is missing"
+        assert isinstance(result[name], kind), (name, result[name])
+    assert 0 < result["p50_us"] <= result["p90_us"] <= result["p99_us"] <= result["p999_us"] \
+        <= result["max_us"]
+    assert result["cores"]["machine"] == os.cpu_count()
+
+
+def check_log(root, result):
+    """What was acknowledged is what the log holds, told by a program that asks nobody."""
+    instance = Instance(PREFIX + "bench", root, build=BUILD)
+    acked = result["acked_total"]
+    assert 0 <= result["events_logged"] - acked <= TICKS_MAX
+    verified = instance.verify()
+    assert verified["ok"], verified
+    assert balance_sum(verified) == 0
+    assert 0 <= verified["events"] - result["events_in_log"] <= TICKS_MAX
+    requests = [(event["terminal_id"], event["request_id"]) for event in instance.events()
+                if event["request_id"]]
+    assert len(requests) == len(set(requests)) == acked
+
+
+@pytest.mark.parametrize("load", [CLOSED, OPEN], ids=["closed", "open"])
+@pytest.mark.parametrize("port", ["memif", "af_xdp", "udp"])
+def test_a_short_run_is_complete_and_agrees_with_the_log(root, port, load):
+    if port != "memif" and not kernel_has_af_xdp():
+        pytest.skip("this kernel has no AF_XDP")
+    ran = bench(root, port, *load)
+    assert ran.returncode == 0, ran.stderr + ran.stdout
+    result = json.loads(ran.stdout)
+    check_fields(result)
+    assert result["ok"] is True and result["problems"] == []
+    assert (result["port"], result["loop"]) == (port, "closed" if load == CLOSED else "open")
+    assert (result["accounts"], result["messages_per_datagram"]) == (ACCOUNTS, 1)
+    assert result["in_flight"] == (32 if load == CLOSED else 0)
+    assert result["lost"] == result["duplicated"] == result["failed"] == 0
+    assert result["accepted_share"] >= 0.99 and result["acked_per_s"] > 0
+    assert result["durable"] is True, result.get("durable_refused")
+    assert result["journal_files"] == result["journal_files_direct"] > 0
+    if load == OPEN:
+        assert result["offered_per_s"] == 4000 and result["unsent"] == 0
+    check_log(root, result)
