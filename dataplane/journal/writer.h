@@ -58,6 +58,11 @@ struct journal_writer {
 	struct journal_counters counters;
 };
 
+/*
+ * Tests only: setup flags answered with EINVAL, as an older kernel would. They are behind a
+ * pointer, where no seccomp filter sees them.
+ */
+extern unsigned writer_ring_flags_refused;
 /* Sets the ring up, as good as the kernel allows. `message`: what is missing and what it costs. */
 SLUICE_MUST_USE int writer_ring_open(
     struct journal_writer *writer, char *message, size_t message_size);

@@ -30,6 +30,8 @@
 
 #define RING_ENTRIES (4u * LIMIT_JOURNAL_DEPTH_MAX)
 
+unsigned writer_ring_flags_refused;
+
 __attribute__((format(printf, 3, 4))) static void note(
     char *message, size_t size, const char *format, ...)
 {
@@ -46,8 +48,10 @@ __attribute__((format(printf, 3, 4))) static void note(
 static int setup(struct journal_writer *writer, unsigned flags)
 {
 	struct io_uring_params params = { .flags = flags };
-	int result = io_uring_queue_init_params(RING_ENTRIES, &writer->ring, &params);
+	int result = -EINVAL;
 
+	if ((flags & writer_ring_flags_refused) == 0)
+		result = io_uring_queue_init_params(RING_ENTRIES, &writer->ring, &params);
 	if (result == 0)
 		writer->taskrun_flag = (flags & IORING_SETUP_TASKRUN_FLAG) != 0;
 	return result;

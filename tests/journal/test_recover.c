@@ -232,6 +232,98 @@ TEST(what_a_recovery_kept_may_not_be_lost_afterwards)
 	harness_end(&harness);
 }
 
+/* Segment 1 as it lies there, to compare. The caller frees it. */
+static uint8_t *image_read(struct harness *harness)
+{
+	uint8_t *image = malloc(HARNESS_SEGMENT);
+	int fd = harness_open(harness, 1);
+
+	assert_non_null(image);
+	assert_int_equal(pread(fd, image, HARNESS_SEGMENT, 0), HARNESS_SEGMENT);
+	close(fd);
+	return image;
+}
+
+/*
+ * Recovery zeroes behind the cut and then rewrites journal.meta; it may be killed in between, or
+ * within the zeroing. Recovering again must give the same cut, the same image, the same end.
+ */
+TEST(crash_between_zeroing_and_journal_meta_recovers_to_the_same)
+{
+	static const uint64_t zeroed[] = { 0, 512, 4096, 12288, 20480, 24576, UINT64_MAX };
+
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(zeroed); i++) {
+		struct journal_report whole, again;
+		struct journal_meta meta;
+		uint8_t *expected, *image;
+		struct harness harness;
+
+		/* Undisturbed: batch 2 torn, batch 3 intact behind it; both are cut. */
+		base(&harness);
+		harness_zero(&harness, 2, 4096, 4096);
+		assert_int_equal(harness_recover(&harness, 1, 0, &whole), 0);
+		assert_int_equal(whole.cut_lsn, 6);
+		expected = image_read(&harness);
+		if (zeroed[i] == UINT64_MAX) {
+			/* Killed after the zeroing: only journal.meta is as it was. */
+			harness_meta(&harness, 1, 0);
+		} else {
+			harness_end(&harness);
+			base(&harness);
+			harness_zero(&harness, 2, 4096, 4096);
+			harness_zero(&harness, 2, 0, zeroed[i]); /* killed within it */
+		}
+		assert_int_equal(journal_meta_read(harness.directory_fd, HARNESS_SHARD, &meta), 0);
+		assert_int_equal(meta.boot_counter, 1);
+		assert_int_equal(harness_recover(&harness, 1, 0, &again), 0);
+		assert_case_equal(zeroed[i], again.cut_lsn, whole.cut_lsn);
+		assert_case_equal(zeroed[i], harness.applied_events, 6);
+		assert_memory_equal(&again.end, &whole.end, sizeof(again.end));
+		assert_case_equal(zeroed[i], again.boot_counter, whole.boot_counter);
+		image = image_read(&harness);
+		assert_memory_equal(image, expected, HARNESS_SEGMENT);
+		/* And it is over: from now on nothing is discarded, the next start counts on. */
+		assert_int_equal(harness_recover(&harness, 1, 0, &again), 0);
+		assert_case_equal(zeroed[i], again.cut_lsn, whole.cut_lsn);
+		assert_case_equal(zeroed[i], again.batches_discarded, 0);
+		assert_case_equal(zeroed[i], again.boot_counter, whole.boot_counter + 1);
+		free(image);
+		free(expected);
+		harness_end(&harness);
+	}
+}
+
+/* What a tool needs to tell a crash from damage: the same floor recovery finds, writing nothing. */
+TEST(reader_finds_the_floor_behind_the_end_of_the_chain)
+{
+	struct journal_report report;
+	struct journal_reader *reader;
+	struct journal_batch batch;
+	struct harness harness;
+	uint64_t floor_lsn = 99;
+
+	base(&harness);
+	harness_flip(&harness, 1, 9000);
+	assert_int_equal(journal_reader_open(&reader, &harness.config), 0);
+	assert_int_equal(journal_reader_next(reader, &batch, NULL), 1);
+	assert_int_equal(journal_reader_next(reader, &batch, NULL), -EBADMSG);
+	assert_int_equal(journal_reader_floor(reader, &floor_lsn), 0);
+	assert_int_equal(floor_lsn, 6);
+	assert_int_equal(journal_reader_next(reader, &batch, NULL), -EBADMSG); /* it stays */
+	assert_int_equal(harness_recover(&harness, 1, 0, &report), -EBADMSG);
+	assert_int_equal(report.floor_lsn, 6);
+	/* Behind the end of everything only journal.meta speaks. */
+	harness_flip(&harness, 1, 9000);
+	assert_int_equal(journal_reader_seek(reader, 13), 0);
+	assert_int_equal(journal_reader_floor(reader, &floor_lsn), 0);
+	assert_int_equal(floor_lsn, 0);
+	harness_meta(&harness, 2, 12);
+	assert_int_equal(journal_reader_floor(reader, &floor_lsn), 0);
+	assert_int_equal(floor_lsn, 12);
+	journal_reader_close(reader);
+	harness_end(&harness);
+}
+
 TEST(batches_below_from_lsn_are_not_applied_but_checked)
 {
 	struct journal_report report;
