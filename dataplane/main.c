@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "dataplane/log.h"
@@ -210,6 +211,7 @@ static int serve(struct switch_process *process)
 static int run(struct switch_process *process, const struct options *options, const char *program)
 {
 	struct sigaction action = { .sa_handler = on_signal };
+	struct rlimit files;
 	int status = root_choose(process, options->root);
 	int stopped;
 
@@ -221,6 +223,11 @@ static int run(struct switch_process *process, const struct options *options, co
 		status = switch_eal(process, program);
 	if (status != 0)
 		return status;
+	/* Two descriptors for each log environment kept. */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+	}
 	/* For all threads made from here on: a pause of microseconds must not become 50 longer. */
 	(void)prctl(PR_SET_TIMERSLACK, 1000);
 	process->accept_clock = options->accept_clock;

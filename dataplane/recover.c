@@ -28,6 +28,25 @@ static uint64_t monotonic_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
 }
 
+/* A name just made must outlive a power failure: what is durable below it would be lost with it. */
+static void parent_sync(const char *path)
+{
+	char parent[4400];
+	char *slash;
+	int fd;
+
+	snprintf(parent, sizeof(parent), "%s", path);
+	slash = strrchr(parent, '/');
+	if (slash == NULL)
+		return;
+	slash[slash == parent] = '\0';
+	fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return; /* a folder of the system that we may not read is older than we are */
+	(void)fsync(fd);
+	close(fd);
+}
+
 static int make_directory(struct switch_process *process, const char *path)
 {
 	char part[4400];
@@ -46,6 +65,7 @@ static int make_directory(struct switch_process *process, const char *path)
 			    part, strerror(errno));
 			return EXIT_UNREACHABLE;
 		}
+		parent_sync(part);
 		*slash = kept;
 		if (kept == '\0')
 			return 0;

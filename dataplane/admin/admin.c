@@ -168,6 +168,40 @@ static void client_answer(struct client *client, json_t *answer)
 	free(text);
 }
 
+/* The number a numbered command carries. */
+static uint64_t command_sequence(const struct shard_command *command)
+{
+	return command->kind == SHARD_LEDGER ? command->ledger.control_sequence
+	                                     : command->accounts.control_sequence;
+}
+
+/*
+ * A crash can leave shards at different numbers. Then only the lowest one's next number is let
+ * through, for its sender to repeat what it sent under it: a higher one would be done on some
+ * shards and leave a gap on others. NULL, or the refusal.
+ */
+static json_t *sequence_refusal(const struct admin *admin, const struct shard_command *command)
+{
+	uint64_t lowest = UINT64_MAX, highest = 0, sequence = command_sequence(command);
+
+	for (uint32_t i = 0; i < admin->context.shared->shard_count; i++) {
+		uint64_t last = stats_get(&admin->context.workers[i]->stats.control_sequence);
+
+		if (last < lowest)
+			lowest = last;
+		if (last > highest)
+			highest = last;
+	}
+	if (sequence <= lowest + 1)
+		return NULL;
+	if (lowest == highest)
+		return admin_error("the command sequence has a gap; the next number is %llu",
+		    (unsigned long long)lowest + 1);
+	return admin_error("the shards are at commands %llu to %llu; send command %llu again first",
+	    (unsigned long long)lowest, (unsigned long long)highest,
+	    (unsigned long long)lowest + 1);
+}
+
 /* Hands a command to one shard or all. 0 when a ring is full: nothing was sent then. */
 static int command_send(struct admin *admin, struct client *client)
 {
@@ -204,7 +238,7 @@ static json_t *command_error(const struct client *client)
 		return admin_error("the session slot is live under another generation; end that "
 		                   "session first");
 	case -ENOENT:
-		return admin_error("no such session");
+		return admin_error("no such session or account");
 	case -EINVAL:
 		return admin_error("a field of the command is out of range");
 	default:
@@ -228,6 +262,12 @@ static void command_finish(struct admin *admin, struct client *client)
 		atomic_store_explicit(&admin->context.shared->slot_home[slot],
 		    (uint8_t)client->request.shard, memory_order_release);
 	}
+	if (command->kind == SHARD_SESSION_END)
+		/* W3: packets for it are dropped as unknown from here on. */
+		atomic_store_explicit(
+		    &admin->context.shared
+		         ->slot_home[command->session_id & (LIMIT_SESSION_SLOTS - 1)],
+		    0xff, memory_order_release);
 	client_answer(client, json_pack("{s:b, s:b}", "ok", 1, "already", client->already));
 out:
 	explicit_bzero(&client->request, sizeof(client->request));
@@ -271,6 +311,11 @@ static int client_line(struct admin *admin, struct client *client)
 	}
 	size = (size_t)(end - client->in);
 	admin_parse(&admin->context, client->in, size, &client->request, &answer);
+	if (client->request.kind == ADMIN_ALL_SHARDS) {
+		answer = sequence_refusal(admin, &client->request.command);
+		if (answer != NULL)
+			client->request.kind = ADMIN_ANSWER;
+	}
 	if (client->request.kind != ADMIN_ANSWER && !command_send(admin, client))
 		return 0; /* a command ring is full: the line stays and is tried again */
 	memmove(client->in, end + 1, client->in_size - size - 1);

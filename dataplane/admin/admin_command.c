@@ -81,6 +81,7 @@ static void parse_session_install(
 {
 	struct session_install *install = &request->command.install;
 	json_t *current = json_object_get(fields->object, "current");
+	uint8_t home;
 
 	request->command.kind = SHARD_SESSION_INSTALL;
 	install->session_id = (uint32_t)field_number(fields, "session_id", 1, UINT32_MAX);
@@ -101,6 +102,15 @@ static void parse_session_install(
 		    install->session_id & (LIMIT_SESSION_SLOTS - 1), context->shared->slots_max);
 	request->kind = ADMIN_ONE_SHARD;
 	request->shard = context->shared->buckets.shard[ids_bucket_of_key(install->terminal_id)];
+	if (fields->error != NULL)
+		return;
+	/* own store */
+	home = atomic_load_explicit(
+	    &context->shared->slot_home[install->session_id & (LIMIT_SESSION_SLOTS - 1)],
+	    memory_order_relaxed);
+	if (home != 0xff && home != request->shard)
+		fields->error = admin_error("the session slot is live for a terminal of another "
+		                            "shard; end that session first");
 }
 
 static void parse_session_end(

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #define READER_WAITING_MAX 1024
+#define READER_REFRESH_NS  10000000000ull
 #define READER_BUSY_MS     100
 /* Longer than any commit interval of the log; then the terminal is told to ask again. */
 #define READER_PATIENCE_NS 2000000000ull
@@ -23,6 +24,7 @@ struct reader {
 	struct store_history **histories;
 	struct reader_waiting waiting[READER_WAITING_MAX];
 	uint32_t waiting_count;
+	uint64_t refreshed_ns;
 };
 
 struct reader *reader_create(struct switch_shared *shared, struct worker **workers,
@@ -165,6 +167,14 @@ static int take(struct reader *reader, uint32_t worker, uint64_t now_ns)
 int reader_work(struct reader *reader, uint64_t now_ns)
 {
 	int moved = 0;
+
+	if (now_ns - reader->refreshed_ns >= READER_REFRESH_NS) {
+		reader->refreshed_ns = now_ns;
+		/* Retired logs keep their disk space while they are open. A failure shows at
+		 * look-up. */
+		for (uint32_t i = 0; i < reader->shared->shard_count; i++)
+			(void)!store_history_refresh(reader->histories[i]);
+	}
 
 	for (uint32_t worker = 0; worker < reader->shared->shard_count; worker++)
 		while (take(reader, worker, now_ns))

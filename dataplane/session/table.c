@@ -195,7 +195,10 @@ int session_install(
 	if (live && (table->ids[slot] != install->session_id ||
 	                session->terminal_id != install->terminal_id))
 		return -EEXIST;
-	if (!live && session->ended_session_id == install->session_id)
+	/* Of the generations of a slot only later ones may follow: an old key would meet counter 1.
+	 */
+	if (!live && install->session_id >> LIMIT_SESSION_SLOT_BITS <= session->ended_session_id >>
+	                 LIMIT_SESSION_SLOT_BITS)
 		return -EEXIST;
 	if (!epoch_allowed(session, install->epoch, install->current))
 		return -EINVAL;

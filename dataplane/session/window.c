@@ -31,6 +31,47 @@ static int same_hash(const uint64_t left[2], const uint64_t right[2])
 	return left[0] == right[0] && left[1] == right[1];
 }
 
+static void running_bounds(struct terminal_window *window)
+{
+	window->running_lowest = UINT64_MAX;
+	window->running_highest = 0;
+	for (unsigned i = 0; i < LIMIT_REQUEST_WINDOW; i++) {
+		uint64_t id = window->entries[i].request_id;
+
+		if (window->entries[i].state != WINDOW_RUNNING)
+			continue;
+		if (id < window->running_lowest)
+			window->running_lowest = id;
+		if (id > window->running_highest)
+			window->running_highest = id;
+	}
+}
+
+static int within_bounds(const struct terminal_window *window, uint64_t id)
+{
+	return (id <= window->running_lowest ||
+	           id - window->running_lowest < LIMIT_REQUEST_WINDOW) &&
+	       (id >= window->running_highest ||
+	           window->running_highest - id < LIMIT_REQUEST_WINDOW);
+}
+
+/*
+ * All ids that run at a time lie within 64. The walk back along a terminal's chain relies on it: an
+ * event with id Y was journalled when no id above Y + 63 was done or running, so behind it there is
+ * none. The bounds are only widened by admissions; the exact ones are looked up when they refuse.
+ */
+static int near_running(struct terminal_window *window, uint64_t id)
+{
+	if (window->running == 0) {
+		window->running_lowest = window->running_highest = id;
+		return 1;
+	}
+	if (within_bounds(window, id))
+		return 1;
+	running_bounds(window);
+	return within_bounds(window, id);
+}
+
 static void entry_take(
     struct terminal_window *window, struct window_entry *entry, const struct wire_request *request)
 {
@@ -43,6 +84,10 @@ static void entry_take(
 	entry->template_id = request->template_id;
 	entry->state = WINDOW_RUNNING;
 	window->running++;
+	if (entry->request_id < window->running_lowest)
+		window->running_lowest = entry->request_id;
+	if (entry->request_id > window->running_highest)
+		window->running_highest = entry->request_id;
 }
 
 enum window_verdict window_admit(struct terminal_window *window, const struct wire_request *request,
@@ -64,8 +109,9 @@ enum window_verdict window_admit(struct terminal_window *window, const struct wi
 	}
 	if (id < window_base(window))
 		return WINDOW_BELOW;
-	if (own->state == WINDOW_RUNNING)
+	if (!near_running(window, id))
 		return WINDOW_FULL;
+	SLUICE_REQUIRE(own->state != WINDOW_RUNNING); /* its id would be 64 away */
 	/* In the window a DONE entry can only be of an earlier id: a later one is above its base.
 	 */
 	SLUICE_REQUIRE(own->state == WINDOW_FREE || own->request_id < id);

@@ -64,7 +64,7 @@ struct terminal_window {
 	int64_t staked_today; /* over all shards: accepted, durable or running */
 	uint32_t staked_day;
 	uint32_t reserved1;
-	uint8_t reserved2[16];
+	uint64_t running_lowest, running_highest; /* bounds of the RUNNING ids, may be wider */
 	struct window_entry entries[LIMIT_REQUEST_WINDOW]; /* index = request_id % 64 */
 };
 
@@ -77,7 +77,7 @@ enum window_verdict {
 	WINDOW_MISMATCH,    /* same id, other body */
 	WINDOW_BELOW,       /* older than the window: history must be asked */
 	WINDOW_BAD_ID,      /* zero, or more than 65,536 above the highest */
-	WINDOW_FULL,        /* too many in flight, or the entry's slot is still running: BUSY */
+	WINDOW_FULL,        /* 64 or more away from an id that is running: BUSY */
 };
 
 void window_init(struct terminal_window *window, uint64_t terminal_id);

@@ -60,6 +60,7 @@ void worker_answer(struct worker *worker, uint64_t gate_lsn, const struct outcom
 		entry.outcome.code = WIRE_CODE_STORAGE_UNAVAILABLE;
 		entry.outcome.balance = entry.outcome.payout = entry.outcome.stake = 0;
 		entry.outcome.bet_state = 0;
+		entry.outcome.lsn = 0; /* not a position anyone may rely on */
 		outcome = &entry.outcome;
 	}
 	if (entry.gate_lsn <= worker->durable_lsn && outcome_deliver(worker, outcome))

@@ -75,19 +75,35 @@ static int session_install_here(struct worker *worker, const struct session_inst
 	return 0;
 }
 
+/* 1 when the command is about an account of another shard: only its number is marked here. */
+static int account_elsewhere(const struct worker *worker, const struct ledger_command *command)
+{
+	return command->type == EVENT_ACCOUNT_FREEZE &&
+	       worker->shared->buckets.shard[ids_bucket_of_key(command->account_id)] !=
+	           worker->shard;
+}
+
 /* 1: finished with the command; 0: no room in the journal now, try it again next turn. */
 static int command_ledger(struct worker *worker, const struct shard_command *command)
 {
-	int already, done;
+	int already, done, refused = 0;
 	int error = sequence_check(worker, command->ledger.control_sequence, &already);
 
 	if (error == 0 && !already) {
-		done = command_event(worker, &command->ledger);
+		done = account_elsewhere(worker, &command->ledger)
+		           ? 1
+		           : command_event(worker, &command->ledger);
+		/* Refused for good, whatever the number: the number is used up, on all shards
+		 * alike. */
+		if (done == -EINVAL && command->ledger.type == EVENT_ACCOUNT_FREEZE) {
+			refused = -ENOENT;
+			done = 1;
+		}
 		if (done > 0)
 			done = command_mark(worker, command->ledger.control_sequence);
 		if (done == 0)
 			return 0;
-		error = done < 0 ? done : 0;
+		error = done < 0 ? done : refused;
 	}
 	command_done(worker, command->ticket, error, already);
 	return 1;
@@ -161,13 +177,14 @@ unsigned worker_commands(struct worker *worker)
 			break;
 		switch (command->kind) {
 		case SHARD_SESSION_INSTALL:
-			command_done(worker, command->ticket,
+			/* Nothing of a session is journalled: no wait for the disk. */
+			worker_result(worker, 0, command->ticket,
 			    session_install_here(worker, &command->install), 0);
 			/* Keys do not stay behind in ring memory. */
 			explicit_bzero(&command->install, sizeof(command->install));
 			break;
 		case SHARD_SESSION_END:
-			command_done(worker, command->ticket,
+			worker_result(worker, 0, command->ticket,
 			    session_end(worker->sessions, command->session_id), 0);
 			break;
 		case SHARD_LEDGER:

@@ -135,8 +135,7 @@ static unsigned receive_port(
 	return count;
 }
 
-/* Frames that other workers sealed, for the queue this worker owns. */
-static unsigned forward_transmit(struct worker *worker)
+unsigned worker_forward(struct worker *worker)
 {
 	unsigned moved = 0;
 
@@ -161,7 +160,6 @@ unsigned worker_receive(struct worker *worker)
 		for (uint32_t i = 0; i < worker->shared->port_count && ours_count < LIMIT_BURST;
 		     i++)
 			moved += receive_port(worker, i, ours, &ours_count);
-		moved += forward_transmit(worker);
 	}
 	for (uint32_t i = 0; i < worker->shared->shard_count; i++) {
 		struct ring_handover item;

@@ -169,6 +169,7 @@ static int request_forward(struct worker *worker, uint32_t owner, const struct o
 	slot->terminal_staked_today = staked;
 	slot->request = *request;
 	spsc_ring_publish(worker->rings.request_out[owner]);
+	worker->remote_running++;
 	stats_add(&worker->stats.requests_remote, 1);
 	return 1;
 }

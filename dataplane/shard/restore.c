@@ -4,9 +4,9 @@
  * terminal's events form a chain, newest first; walking it until ids fall two windows below the
  * newest id gives every outcome the window can still hold.
  *
- * Why two windows: when an event with id Y was journalled its terminal's window reached at most to
- * Y + 63, and the chain is in order of journalling; behind an event with id <= H - 128 no event can
- * have an id above H - 64.
+ * Why two windows: ids that run at a time lie within 64 (window.c). When an event with id Y was
+ * journalled no id above Y + 63 was done or running, and the chain is in order of journalling; so
+ * behind an event with id <= H - 128 there is none above H - 65.
  */
 #include <errno.h>
 
@@ -92,6 +92,8 @@ static int restore_shard(struct worker **workers, struct store_history *history,
 		error = restore_chain(window, history, (uint8_t)shard, row);
 		if (error != 0)
 			return error;
+		if (window->highest_done < row->highest_request_id)
+			return -EBADMSG; /* the chain does not hold what the row says */
 		/* What the terminal has staked today is the sum over the shards of its newest day.
 		 */
 		if (row->staked_day > window->staked_day) {

@@ -195,6 +195,7 @@ static unsigned drain_answers(struct worker *worker)
 		while (ring != NULL && (item = spsc_ring_peek(ring)) != NULL) {
 			worker_complete(worker, item);
 			spsc_ring_release(ring);
+			worker->remote_running -= ring != worker->rings.history_found;
 			moved++;
 		}
 	}
@@ -236,6 +237,7 @@ static unsigned turn(struct worker *worker, int serving)
 		moved += worker_receive(worker);
 		worker_requests(worker);
 	}
+	moved += worker_forward(worker);
 	moved += drain_requests(worker);
 	moved += drain_answers(worker);
 	moved += worker_commands(worker);
@@ -292,12 +294,27 @@ static void turn_account(struct worker *worker, uint64_t start_ns, unsigned move
 		stats_add(&worker->stats.turns_over_1ms, 1);
 }
 
-/* Everything owed is out: nothing waits for the disk and nothing is left in a batch. */
-static int drained(const struct worker *worker)
+/*
+ * Everything owed is out on all workers: nothing waits for the disk, no forwarded request is on its
+ * way, and the frames of the others are sent. No worker takes requests in any more, so once all
+ * have said so it stays so; the owner of the ports ends with a last look at their frames.
+ */
+static int all_drained(struct worker *worker)
 {
-	return worker->pending_head == worker->pending_tail &&
-	       (journal_writer_error(worker->journal) != 0 ||
-	           worker->durable_lsn == ledger_shard(worker->ledger)->lsn);
+	uint32_t mine = worker->pending_head == worker->pending_tail &&
+	                worker->remote_running == 0 &&
+	                (journal_writer_error(worker->journal) != 0 ||
+	                    worker->durable_lsn == ledger_shard(worker->ledger)->lsn);
+
+	/* W6: our frames are in the transmit rings before the flag. */
+	atomic_store_explicit(&worker->shared->drained[worker->shard], mine, memory_order_release);
+	for (uint32_t i = 0; i < worker->shared->shard_count; i++)
+		/* W6 */
+		if (atomic_load_explicit(&worker->shared->drained[i], memory_order_acquire) == 0)
+			return 0;
+	(void)worker_forward(worker);
+	worker_transmit_flush(worker);
+	return 1;
 }
 
 static void loop(struct worker *worker)
@@ -312,7 +329,7 @@ static void loop(struct worker *worker)
 
 		if (stop && stop_by_ns == 0)
 			stop_by_ns = start_ns + 5000000000ull;
-		if (stop && (drained(worker) || start_ns > stop_by_ns))
+		if (stop && (all_drained(worker) || start_ns > stop_by_ns))
 			break;
 		turn_account(worker, start_ns, turn(worker, open && !stop));
 	}

@@ -53,6 +53,8 @@ struct switch_shared {
 	_Atomic uint8_t *slot_home;
 	/* Last durable LSN of each shard. Its worker stores release, the reader acquires (W4). */
 	_Atomic uint64_t durable_lsn[LIMIT_SHARDS];
+	/* 1 when a stopping worker owes nothing. Worker stores release, workers acquire (W6). */
+	_Atomic uint32_t drained[LIMIT_SHARDS];
 };
 
 /* Rings of one worker towards others; [shard] = the other one. */
@@ -113,6 +115,7 @@ struct worker {
 	struct pending *pending; /* ring of PENDING_MAX */
 	uint32_t pending_head, pending_tail;
 	uint32_t results_pending; /* entries that are results for main */
+	uint32_t remote_running;  /* requests forwarded whose outcome has not come back */
 	struct reply_builder builder;
 	struct range_command range;
 	struct rte_mbuf *transmit[LIMIT_PORTS][LIMIT_BURST];
@@ -154,6 +157,8 @@ SLUICE_MUST_USE int worker_connect(struct worker **workers, uint32_t count);
 
 /* receive.c: moves packets in; returns how many it moved. */
 unsigned worker_receive(struct worker *worker);
+/* Sends what other workers sealed, for the owner of the ports' queues; returns how many. */
+unsigned worker_forward(struct worker *worker);
 /* request.c: the home side of every request in the burst. */
 void worker_requests(struct worker *worker);
 void worker_request(struct worker *worker, struct session *session, struct wire_request *request);

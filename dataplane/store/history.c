@@ -55,6 +55,7 @@ static int refresh(struct store_history *history)
 	int count = schema_log_list(history->directory, &list);
 	struct history_env *envs;
 	uint32_t old = 0, kept = 0;
+	int error, failed = 0;
 
 	if (count < 0)
 		return count;
@@ -68,8 +69,10 @@ static int refresh(struct store_history *history)
 			env_close(&history->envs[old++]);
 		if (old < history->count && history->envs[old].first_lsn == list[i])
 			envs[kept++] = history->envs[old++];
-		else if (env_open(&envs[kept], history->directory, list[i]) == 0)
-			kept++; /* else: retired under our eyes; its events are not found */
+		else if ((error = env_open(&envs[kept], history->directory, list[i])) == 0)
+			kept++;
+		else if (error != -ENOENT && failed == 0)
+			failed = error; /* not retired under our eyes: its events exist */
 	}
 	while (old < history->count)
 		env_close(&history->envs[old++]);
@@ -77,7 +80,7 @@ static int refresh(struct store_history *history)
 	free(list);
 	history->envs = envs;
 	history->count = kept;
-	return 0;
+	return failed;
 }
 
 int store_history_open(struct store_history **out, const char *directory, uint32_t shard)
@@ -234,6 +237,11 @@ int store_history_request(struct store_history *history, uint64_t terminal_id, u
 	if (refresh(history) != 0)
 		return -EIO;
 	return request_known(history, terminal_id, request_id, event);
+}
+
+int store_history_refresh(struct store_history *history)
+{
+	return refresh(history);
 }
 
 uint64_t store_history_first_lsn(const struct store_history *history)

@@ -89,6 +89,8 @@ SLUICE_MUST_USE int store_history_event(
 /* The event that holds the outcome of (terminal, request id): sparse index, then the chain. */
 SLUICE_MUST_USE int store_history_request(struct store_history *history, uint64_t terminal_id,
     uint64_t request_id, struct event_buffer *event);
+/* Lets go of log environments that were retired. 0 or -errno: an environment cannot be opened. */
+SLUICE_MUST_USE int store_history_refresh(struct store_history *history);
 /* First LSN the kept log holds, 0 when there is no log: above 1, older events were retired. */
 uint64_t store_history_first_lsn(const struct store_history *history);
 void store_history_close(struct store_history *history);

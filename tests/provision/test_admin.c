@@ -99,7 +99,7 @@ TEST(a_request_is_one_line)
 	admin_close(&admin);
 }
 
-TEST(status_takes_the_highest_control_sequence)
+TEST(status_takes_the_lowest_control_sequence)
 {
 	struct admin admin = { .fd = -1 };
 	struct admin_status status;
@@ -111,7 +111,7 @@ TEST(status_takes_the_highest_control_sequence)
 	assert_int_equal(admin_status_parse(&admin, answer, &status), 0);
 	assert_true(status.boot_id == UINT64_MAX);
 	assert_int_equal(status.epoch, 7);
-	assert_int_equal(status.control_sequence, 9);
+	assert_int_equal(status.control_sequence, 3);
 	json_decref(answer);
 }
 

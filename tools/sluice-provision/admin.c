@@ -220,7 +220,8 @@ int admin_status_parse(struct admin *admin, const json_t *answer, struct admin_s
 		if (!json_is_integer(sequence) || json_integer_value(sequence) < 0)
 			return admin_fail(
 			    admin, -EPROTO, "Shard %zu has no control_sequence.", index);
-		if ((uint64_t)json_integer_value(sequence) > parsed.control_sequence)
+		/* The lowest: after a crash between shards the switch takes up from there. */
+		if (index == 0 || (uint64_t)json_integer_value(sequence) < parsed.control_sequence)
 			parsed.control_sequence = (uint64_t)json_integer_value(sequence);
 	}
 	*status = parsed;

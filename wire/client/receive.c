@@ -198,8 +198,6 @@ static enum drop_reason data_open(struct client *client, uint8_t *datagram, size
 	window = lane_window(epoch, lane);
 	if (!replay_check(window, number))
 		return DROP_REPLAYED;
-	if (epoch->open_failed >= LIMIT_EPOCH_OPEN_FAILED_MAX)
-		return DROP_UNKNOWN_EPOCH;
 	if (aead_open(&epoch->key, datagram, text_size) < 0) {
 		epoch->open_failed++;
 		return DROP_BAD_TAG;
