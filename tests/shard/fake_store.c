@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* History as a scan over what the fake journal was given. */
+#include <errno.h>
+#include <string.h>
+
+#include "tests/shard/fake.h"
+
+void store_status(const struct store *store, struct store_status *status)
+{
+	memset(status, 0, sizeof(*status));
+	status->committed_lsn = store->committed_lsn;
+}
+
+int store_history_event(struct store_history *history, uint64_t lsn, struct event_buffer *event)
+{
+	const struct event_buffer *found = fake_journal_event(history->journal, lsn);
+	struct event_record record;
+
+	if (history->error != 0)
+		return history->error;
+	if (found == NULL || lsn > history->store->committed_lsn)
+		return -ENOENT;
+	*event = *found;
+	memcpy(&record, found->bytes, sizeof(record));
+	return le16_get(record.length);
+}
+
+int store_history_request(struct store_history *history, uint64_t terminal_id, uint64_t request_id,
+    struct event_buffer *event)
+{
+	for (uint64_t lsn = history->store->committed_lsn; lsn != 0; lsn--) {
+		struct event_record record;
+		int length = store_history_event(history, lsn, event);
+
+		if (length == -ENOENT)
+			continue;
+		if (length < 0)
+			return length;
+		memcpy(&record, event->bytes, sizeof(record));
+		if (le64_get(record.terminal_id) == terminal_id &&
+		    le64_get(record.request_id) == request_id)
+			return length;
+	}
+	return -ENOENT;
+}
+
+uint64_t store_history_first_lsn(const struct store_history *history)
+{
+	return history->store->first_lsn;
+}
+
+int store_history_refresh(struct store_history *history)
+{
+	(void)history;
+	return 0;
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests older than the window: what history may say about them. */
+#include <errno.h>
+
+#include "dataplane/reader/reader.h"
+#include "tests/shard/bed.h"
+
+struct library {
+	struct bed *bed;
+	struct reader *reader;
+	struct store stores[BED_WORKERS_MAX];
+	struct store_history histories[BED_WORKERS_MAX];
+	struct store *store_list[BED_WORKERS_MAX];
+	struct store_history *history_list[BED_WORKERS_MAX];
+};
+
+static void library_open(struct library *library, uint32_t count)
+{
+	memset(library, 0, sizeof(*library));
+	library->bed = bed_open(count, 0);
+	for (uint32_t i = 0; i < count; i++) {
+		library->stores[i].first_lsn = 1;
+		library->histories[i].journal = library->bed->journals[i];
+		library->histories[i].store = &library->stores[i];
+		library->store_list[i] = &library->stores[i];
+		library->history_list[i] = &library->histories[i];
+	}
+	library->reader = reader_create(&library->bed->shared, library->bed->workers,
+	    library->store_list, library->history_list);
+	assert_non_null(library->reader);
+}
+
+static void library_close(struct library *library)
+{
+	reader_free(library->reader);
+	bed_close(library->bed);
+}
+
+/* The logs of all shards hold what is durable. */
+static void commit(struct library *library)
+{
+	for (uint32_t i = 0; i < library->bed->count; i++)
+		library->stores[i].committed_lsn = fake_journal_durable(library->bed->journals[i]);
+}
+
+/* A bet that is done. */
+static struct wire_reply done(struct library *library, uint64_t id, uint64_t account, int64_t stake)
+{
+	bed_send(library->bed, 0, bed_bet(id, account, stake));
+	bed_settle(library->bed, 1);
+	return bed_take_only(library->bed, id, WIRE_CODE_OK);
+}
+
+/* Asks again, with the reader and its worker each having a turn. */
+static struct wire_reply ask(struct library *library, struct wire_request request, uint16_t code)
+{
+	bed_send(library->bed, 0, request);
+	(void)reader_work(library->reader, library->bed->now_ns);
+	bed_settle(library->bed, 0);
+	return bed_take_only(library->bed, request.request_id, code);
+}
+
+TEST(below_the_window_history_gives_the_outcome_a_mismatch_or_expired)
+{
+	struct library library;
+	struct wire_reply first, far_first, again;
+	uint64_t account, far, lsn[2];
+
+	library_open(&library, 2);
+	account = bed_account(library.bed, 0, 0);
+	far = bed_account(library.bed, 1, 0);
+	first = done(&library, 1, account, 5000);
+	far_first = done(&library, 2, far, 6000);
+	(void)done(&library, 60, account, 100);
+	(void)done(&library, 120, account, 100);
+	commit(&library);
+	lsn[0] = bed_lsn(library.bed, 0);
+	lsn[1] = bed_lsn(library.bed, 1);
+
+	again = ask(&library, bed_bet(1, account, 5000), WIRE_CODE_OK);
+	assert_int_equal(again.flags, MESSAGE_FLAG_ANSWER_REPLAYED);
+	assert_int_equal(again.lsn, first.lsn);
+	assert_int_equal(again.object_id, first.object_id);
+	assert_int_equal(again.balance, first.balance);
+	assert_int_equal(again.payout, first.payout);
+	assert_int_equal(again.score, first.score);
+	assert_int_equal(again.shard, 0);
+	again = ask(&library, bed_bet(2, far, 6000), WIRE_CODE_OK);
+	assert_int_equal(again.lsn, far_first.lsn);
+	assert_int_equal(again.object_id, far_first.object_id);
+	assert_int_equal(again.shard, 1);
+	(void)ask(&library, bed_bet(1, account, 5001), WIRE_CODE_MISMATCH);
+	(void)ask(&library, bed_bet(3, account, 5000), WIRE_CODE_EXPIRED);
+	(void)ask(&library, bed_bet(56, account, 5000), WIRE_CODE_EXPIRED); /* 120 - 64 */
+	/* Nothing of that was carried out, and nothing is left over. */
+	assert_int_equal(bed_lsn(library.bed, 0), lsn[0]);
+	assert_int_equal(bed_lsn(library.bed, 1), lsn[1]);
+	assert_int_equal(bed_window(library.bed, 0)->running, 0);
+	assert_int_equal(bed_window(library.bed, 0)->staked_today, 11200);
+	library_close(&library);
+}
+
+/*
+ * Below entries that younger, running ids have taken, but not 64 below a durable one: after a crash
+ * the id could still be admitted, so nobody may call it dead.
+ */
+TEST(an_unknown_id_is_expired_only_when_64_below_the_highest_durable_one)
+{
+	struct library library;
+	struct wire_reply reply;
+	uint64_t account;
+
+	library_open(&library, 1);
+	account = bed_account(library.bed, 0, 0);
+	(void)done(&library, 60, account, 100);
+	(void)done(&library, 64, account, 100);
+	bed_send(library.bed, 0, bed_bet(124, account, 100)); /* takes the entry of 60 */
+	assert_int_equal(bed_state(library.bed, 0, 124), WINDOW_RUNNING);
+	commit(&library);
+	reply = ask(&library, bed_bet(50, account, 100), WIRE_CODE_BUSY);
+	assert_true(reply.detail != 0);
+	reply = ask(&library, bed_bet(60, account, 100), WIRE_CODE_OK); /* known it is */
+	assert_int_equal(reply.flags, MESSAGE_FLAG_ANSWER_REPLAYED);
+
+	bed_settle(library.bed, 1);
+	(void)bed_take_only(library.bed, 124, WIRE_CODE_OK);
+	commit(&library);
+	(void)ask(&library, bed_bet(50, account, 100), WIRE_CODE_EXPIRED);
+	library_close(&library);
+}
+
+TEST(history_waits_for_the_log_and_then_asks_for_patience)
+{
+	struct library library;
+	uint64_t account;
+
+	library_open(&library, 2);
+	account = bed_account(library.bed, 0, 0);
+	(void)done(&library, 1, account, 5000);
+	(void)done(&library, 100, account, 100);
+	commit(&library);
+	library.stores[1].committed_lsn--; /* the other shard's log counts, too */
+	bed_send(library.bed, 0, bed_bet(2, account, 100));
+	for (int i = 0; i < 10; i++) {
+		(void)reader_work(library.reader, library.bed->now_ns);
+		bed_settle(library.bed, 0);
+		library.bed->now_ns += SECOND / 10;
+	}
+	assert_int_equal(bed_waiting(library.bed), 0);
+	commit(&library);
+	(void)reader_work(library.reader, library.bed->now_ns);
+	bed_settle(library.bed, 0);
+	(void)bed_take_only(library.bed, 2, WIRE_CODE_EXPIRED);
+
+	library.stores[1].committed_lsn--;
+	bed_send(library.bed, 0, bed_bet(2, account, 100));
+	(void)reader_work(library.reader, library.bed->now_ns);
+	library.bed->now_ns += 3 * SECOND;
+	(void)reader_work(library.reader, library.bed->now_ns);
+	bed_settle(library.bed, 0);
+	(void)bed_take_only(library.bed, 2, WIRE_CODE_IN_PROGRESS);
+	library_close(&library);
+}
+
+TEST(what_history_cannot_read_or_keeps_no_more_is_not_called_expired)
+{
+	struct library library;
+	uint64_t account;
+
+	library_open(&library, 1);
+	account = bed_account(library.bed, 0, 0);
+	(void)done(&library, 100, account, 100);
+	commit(&library);
+	library.histories[0].error = -EIO;
+	(void)ask(&library, bed_bet(2, account, 100), WIRE_CODE_STORAGE_UNAVAILABLE);
+	library.histories[0].error = 0;
+	library.stores[0].first_lsn = 2;
+	(void)ask(&library, bed_bet(2, account, 100), WIRE_CODE_OUTCOME_UNKNOWN);
+	(void)ask(&library, bed_bet(100, account, 100), WIRE_CODE_OK);
+	library_close(&library);
+}
+
+TEST(a_full_history_ring_is_busy)
+{
+	struct library library;
+	uint64_t account;
+	struct wire_request request;
+	struct wire_reply reply;
+
+	library_open(&library, 1);
+	account = bed_account(library.bed, 0, 0);
+	(void)done(&library, 100, account, 100);
+	commit(&library);
+	request = bed_bet(2, account, 100);
+	for (int i = 0; i < RING_HISTORY_COUNT; i++)
+		bed_send(library.bed, 0, request);
+	assert_int_equal(bed_waiting(library.bed), 0);
+	bed_send(library.bed, 0, request);
+	reply = bed_take_only(library.bed, 2, WIRE_CODE_BUSY);
+	assert_true(reply.detail != 0);
+	(void)reader_work(library.reader, library.bed->now_ns);
+	bed_settle(library.bed, 0);
+	assert_int_equal(bed_waiting(library.bed), RING_HISTORY_COUNT);
+	while (bed_waiting(library.bed) != 0)
+		assert_int_equal(bed_take(library.bed).code, WIRE_CODE_EXPIRED);
+	library_close(&library);
+}
+
+BED_MAIN()
