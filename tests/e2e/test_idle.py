@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An idle data plane with adaptive polling leaves the CPU to others."""
+
+import os
+import time
+
+import placement
+from switch import Switch
+
+SECONDS = 4
+SHARE_MAX = 0.10  # of one CPU; a spinning worker takes 1.0
+
+
+class Adaptive(Switch):
+    """Also where the placement would let the worker spin."""
+
+    def configuration(self):
+        return super().configuration().replace("polling: busy", "polling: adaptive")
+
+
+def cpu_ticks(pid):
+    """User and kernel time of all threads (proc(5), fields 14 and 15 of stat)."""
+    fields = placement.read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def test_adaptive_polling_is_cheap_when_idle():
+    with Adaptive("idle") as switch:
+        switch.begin(1)
+        assert "polling: adaptive" in switch.configuration()
+        time.sleep(0.5)  # the store's work on what was loaded
+        began, ticks = time.monotonic(), cpu_ticks(switch.pid())
+        time.sleep(SECONDS)
+        used = (cpu_ticks(switch.pid()) - ticks) / os.sysconf("SC_CLK_TCK")
+        share = used / (time.monotonic() - began)
+        print(f"idle, adaptive: {100 * share:.1f} % of one CPU")
+        assert share < SHARE_MAX, f"{100 * share:.1f} % of one CPU while idle"
+        assert switch.stop() == 0
