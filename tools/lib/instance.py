@@ -158,6 +158,13 @@ class Instance:
     def file_prefix(self):
         return f"sluice-{self.name}"
 
+    def polling(self, place):
+        """Terminals here run on the same machine, unpinned: a worker that spins needs a CPU of
+        its own beside theirs and the journal's, else it only takes theirs away (measured on two
+        CPUs: p99 10 ms spinning, 1.6 ms adaptive)."""
+        spare = len(os.sched_getaffinity(0)) >= len(place.workers) + 2
+        return place.polling if spare else "adaptive"
+
     def configuration(self):
         """The text of dataplane.yaml."""
         disk = placement.disk_of(self.root)
@@ -172,7 +179,7 @@ class Instance:
             f"deployment: {self.name}",
             f"root: {json.dumps(self.root)}",
             f"shards: {use.shards}",
-            f"polling: {place.polling}",
+            f"polling: {self.polling(place)}",
             "lcores:",
             f"  main: {place.main}",
             f"  workers: [{', '.join(map(str, place.workers))}]",
