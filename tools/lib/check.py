@@ -24,7 +24,7 @@ E2E = os.path.join(TOP, "build/e2e")  # roots of the instances of tests/e2e
 LONG_STATE = os.path.join(LOGS, "long-state.json")
 LONG_LOG = os.path.join(LOGS, "long.log")
 FUZZ_SECONDS = 600  # each target of tools/fuzz, with --long
-FUZZ_TARGETS = ("config", "datagram", "event", "frame", "journal", "message")
+FUZZ_TARGETS = ("admin", "config", "datagram", "event", "frame", "journal", "message", "record")
 PYTHON = "/usr/bin/python3"  # the one Debian's python3-* packages belong to
 
 # name: (folder, meson options). The release build is what tools/up runs.
