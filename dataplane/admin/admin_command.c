@@ -4,6 +4,7 @@
  * anything is sent to a shard; the error names the field and what was expected.
  */
 #include "dataplane/admin/admin.h"
+#include "wire/hex.h"
 
 #include <errno.h>
 
@@ -42,17 +43,6 @@ static uint64_t field_optional(
 	return field_number(fields, name, 0, highest);
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 static void field_hex(struct fields *fields, const char *name, uint8_t *out, size_t size)
 {
 	const char *text = json_string_value(json_object_get(fields->object, name));
@@ -64,16 +54,9 @@ static void field_hex(struct fields *fields, const char *name, uint8_t *out, siz
 		    admin_error("\"%s\" must be %zu hexadecimal digits", name, 2 * size);
 		return;
 	}
-	for (size_t i = 0; i < size; i++) {
-		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
-
-		if (high < 0 || low < 0) {
-			fields->error =
-			    admin_error("\"%s\" holds a character that is not hexadecimal", name);
-			return;
-		}
-		out[i] = (uint8_t)(high << 4 | low);
-	}
+	if (hex_decode(text, out, size) != 0)
+		fields->error =
+		    admin_error("\"%s\" holds a character that is not hexadecimal", name);
 }
 
 static void parse_session_install(

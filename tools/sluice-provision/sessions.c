@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "wire/limits.h"
+#include "wire/hex.h"
 
 #define SESSION_LINE_SIZE 256
 
@@ -91,15 +92,6 @@ int sessions_make(const char *path, uint64_t terminal_first, uint32_t count, uin
 	return result;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* NULL, or what is wrong with the line. */
 static const char *session_line_parse(const char *line, struct session_entry *entry)
 {
@@ -117,14 +109,8 @@ static const char *session_line_parse(const char *line, struct session_entry *en
 		wrong = "terminal id out of range";
 	else if (strlen(hex) != 2 * KEYS_ROOT_SIZE)
 		wrong = "the root must have 96 hex digits";
-	for (size_t i = 0; wrong == NULL && i < KEYS_ROOT_SIZE; i++) {
-		int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			wrong = "the root must have 96 hex digits";
-		else
-			entry->root[i] = (uint8_t)(high << 4 | low);
-	}
+	if (wrong == NULL && hex_decode(hex, entry->root, KEYS_ROOT_SIZE) != 0)
+		wrong = "the root must have 96 hex digits";
 	explicit_bzero(hex, sizeof(hex));
 	return wrong;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wire/client/session_file.h"
+#include "wire/hex.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -35,17 +36,6 @@ static int number_take(const char **text, int base, uint64_t max, uint64_t *valu
 	return 0;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 int session_file_parse(const char *line, struct session_record *record)
 {
 	const char *text = blanks_skip(line);
@@ -62,14 +52,8 @@ int session_file_parse(const char *line, struct session_record *record)
 	made.terminal_id = terminal_id;
 	made.rights = (uint32_t)rights;
 	text = blanks_skip(text);
-	for (size_t i = 0; i < sizeof(made.root); i++) {
-		int high = hex_digit(text[2 * i]);
-		int low = high < 0 ? -1 : hex_digit(text[2 * i + 1]);
-
-		if (low < 0)
-			return -EBADMSG;
-		made.root[i] = (uint8_t)(high << 4 | low);
-	}
+	if (hex_decode(text, made.root, sizeof(made.root)) != 0)
+		return -EBADMSG;
 	text = blanks_skip(text + 2 * sizeof(made.root));
 	if (*text != '\0' && *text != '#')
 		return -EBADMSG;
