@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Promise 3 at any age: requests older than the switch's window of 64 ids, before and after a kill."""
+"""Promise 3 at any age: ids below the window of 64, before and after a kill."""
 
 import demo
 import network
