@@ -47,6 +47,16 @@ static int read_lost(const struct worker *worker, uint64_t gate_lsn, const struc
 	                       journal_writer_error(worker->journal) != 0);
 }
 
+static void read_clear(struct outcome *outcome)
+{
+	outcome->code = WIRE_CODE_STORAGE_UNAVAILABLE;
+	outcome->detail = 100; /* ms: the process is about to be started again */
+	outcome->lsn = outcome->account_id = outcome->placed_at_ns = 0;
+	outcome->balance = outcome->payout = outcome->stake = 0;
+	outcome->currency = 0;
+	outcome->bet_state = outcome->leg_count = 0;
+}
+
 void worker_answer(struct worker *worker, uint64_t gate_lsn, const struct outcome *outcome)
 {
 	struct pending entry;
@@ -57,10 +67,8 @@ void worker_answer(struct worker *worker, uint64_t gate_lsn, const struct outcom
 	if (read_lost(worker, gate_lsn, outcome)) {
 		entry.gate_lsn = 0;
 		entry.outcome = *outcome;
-		entry.outcome.code = WIRE_CODE_STORAGE_UNAVAILABLE;
-		entry.outcome.balance = entry.outcome.payout = entry.outcome.stake = 0;
-		entry.outcome.bet_state = 0;
-		entry.outcome.lsn = 0; /* not a position anyone may rely on */
+		/* Nothing of the row it read: not even that there is one. */
+		read_clear(&entry.outcome);
 		outcome = &entry.outcome;
 	}
 	if (entry.gate_lsn <= worker->durable_lsn && outcome_deliver(worker, outcome))

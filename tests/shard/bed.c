@@ -115,9 +115,7 @@ static void reply_keep(struct bed *bed, const uint8_t *message, size_t size)
 	reply = &bed->replies[bed->replies_count++];
 	assert_int_equal(wire_reply_decode(message, size, reply), 0);
 	assert_true(reply->shard < bed->count);
-	/* A transient refusal tells nothing of the row. */
-	if (wire_code_class(reply->code) != WIRE_CLASS_TRANSIENT &&
-	    reply->lsn > fake_journal_durable(bed->journals[reply->shard]))
+	if (reply->lsn > fake_journal_durable(bed->journals[reply->shard]))
 		fail_msg("answer to %llu left at LSN %llu, durable is %llu",
 		    (unsigned long long)reply->request_id, (unsigned long long)reply->lsn,
 		    (unsigned long long)fake_journal_durable(bed->journals[reply->shard]));
