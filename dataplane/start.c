@@ -195,6 +195,10 @@ static void pause_us(unsigned us)
 	nanosleep(&pause, NULL);
 }
 
+/* Half a second without work: look less often. */
+#define STORE_IDLE_TURNS  2000
+#define READER_IDLE_TURNS 1000
+
 /* Everything durable is in the store, or the store has failed and will not take it. */
 static int store_done(const struct shard_parts *parts, int work)
 {
@@ -218,6 +222,7 @@ static void *store_thread(void *context)
 	struct shard_parts *parts = context;
 	struct switch_process *process = parts->process;
 	struct store *store = process->stores[parts->shard];
+	unsigned idle_turns = 0;
 	int ended, work;
 
 	do {
@@ -229,10 +234,13 @@ static void *store_thread(void *context)
 		keeper = journal_keeper_work(parts->keeper, store_checkpoint_lsn(store));
 		if (keeper < 0)
 			atomic_store_explicit(&parts->keeper_error, keeper, memory_order_relaxed);
+		idle_turns = work > 0 || keeper > 0 ? 0 : idle_turns + 1;
 		if (work < 0 || keeper < 0)
 			pause_us(10000); /* failed: shown in the status, tried again */
+		else if (idle_turns == 0)
+			pause_us(1);
 		else
-			pause_us(work > 0 || keeper > 0 ? 1 : 200);
+			pause_us(idle_turns < STORE_IDLE_TURNS ? 200 : 2000);
 	} while (!ended || !store_done(parts, work));
 	return NULL;
 }
@@ -240,11 +248,13 @@ static void *store_thread(void *context)
 static void *reader_thread(void *context)
 {
 	struct switch_process *process = context;
+	unsigned idle_turns = 0;
 
 	/* P1 */
-	while (atomic_load_explicit(&process->workers_ended, memory_order_acquire) == 0)
-		if (!reader_work(process->reader, monotonic_ns()))
-			pause_us(500);
+	while (atomic_load_explicit(&process->workers_ended, memory_order_acquire) == 0) {
+		idle_turns = reader_work(process->reader, monotonic_ns()) ? 0 : idle_turns + 1;
+		pause_us(idle_turns < READER_IDLE_TURNS ? 500 : 5000);
+	}
 	return NULL;
 }
 

@@ -253,6 +253,9 @@ static unsigned turn(struct worker *worker, int serving)
 
 /* A few microseconds: the next packet of a burst is often that near. */
 #define IDLE_SPIN_TURNS 64
+/* Pauses of 20 us for a few ms, of 250 us for half a second more, then of 1 ms. */
+#define IDLE_SHORT_TURNS  512
+#define IDLE_MIDDLE_TURNS 2048
 
 /*
  * Adaptive polling: spin a little, then give the CPU away in growing pieces. With writes in flight
@@ -271,7 +274,9 @@ static void idle(struct worker *worker)
 	if (journal_writer_in_flight(worker->journal) != 0) {
 		journal_writer_wait(worker->journal, 50);
 	} else {
-		pause.tv_nsec = worker->idle_turns < 2048 ? 20000 : 250000;
+		pause.tv_nsec = worker->idle_turns < IDLE_SHORT_TURNS    ? 20000
+		                : worker->idle_turns < IDLE_MIDDLE_TURNS ? 250000
+		                                                         : 1000000;
 		nanosleep(&pause, NULL);
 	}
 }
@@ -345,6 +350,10 @@ int worker_run(void *context)
 	error = journal_writer_open(&worker->journal, worker->journal_config, worker->journal_start,
 	    worker->feed, worker->keeper, worker->message, sizeof(worker->message));
 	worker->durable_lsn = ledger_shard(worker->ledger)->lsn; /* all of it was recovered */
+	stats_set(&worker->stats.durable_lsn, worker->durable_lsn);
+	stats_set(&worker->stats.applied_lsn, worker->durable_lsn);
+	stats_set(&worker->stats.state_hash, ledger_state_hash(worker->ledger));
+	stats_set(&worker->stats.control_sequence, ledger_shard(worker->ledger)->control_sequence);
 	/* W5: what open wrote to `message` is visible to main. */
 	atomic_store_explicit(&worker->state, error == 0 ? 1 : error, memory_order_release);
 	if (error != 0)
