@@ -212,6 +212,24 @@ static int store_done(const struct shard_parts *parts, int work)
 	                           memory_order_acquire);
 }
 
+/* A few slices: a worker without a ready segment answers BUSY, so they come before the store's
+ * work. */
+#define KEEPER_SLICES_PER_TURN 8
+
+static int keeper_turn(struct shard_parts *parts, struct store *store)
+{
+	int result = 0;
+
+	for (int i = 0; i < KEEPER_SLICES_PER_TURN; i++) {
+		int slice = journal_keeper_work(parts->keeper, store_checkpoint_lsn(store));
+
+		if (slice <= 0)
+			return slice < 0 ? slice : result;
+		result = 1;
+	}
+	return result;
+}
+
 /*
  * Store thread: follows the journal until the workers have ended and nothing is left. It blocks for
  * a moment after every piece of work, because it shares its CPU with the kernel worker that
@@ -231,7 +249,7 @@ static void *store_thread(void *context)
 		/* P1: with it all batches the worker lent are visible in the feed. */
 		ended = atomic_load_explicit(&process->workers_ended, memory_order_acquire) != 0;
 		work = store_work(store, parts->feed, parts->journal_reader, monotonic_ns());
-		keeper = journal_keeper_work(parts->keeper, store_checkpoint_lsn(store));
+		keeper = keeper_turn(parts, store);
 		if (keeper < 0)
 			atomic_store_explicit(&parts->keeper_error, keeper, memory_order_relaxed);
 		idle_turns = work > 0 || keeper > 0 ? 0 : idle_turns + 1;

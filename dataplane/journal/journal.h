@@ -177,6 +177,8 @@ SLUICE_MUST_USE int journal_reader_range(
 SLUICE_MUST_USE int journal_reader_seek(struct journal_reader *reader, uint64_t lsn);
 void journal_reader_seek_position(
     struct journal_reader *reader, const struct journal_position *position);
+/* The place right behind a batch, for journal_reader_seek_position. */
+void journal_batch_end(const struct journal_batch *batch, struct journal_position *after);
 /*
  * Next batch in order. 1: *batch set; 0: end (no valid batch follows); -EBADMSG: an invalid batch,
  * *why names what failed; -EIO.

@@ -279,12 +279,22 @@ int journal_reader_next(
 	return result;
 }
 
+void journal_batch_end(const struct journal_batch *batch, struct journal_position *after)
+{
+	*after = (struct journal_position){
+		.generation = batch->generation,
+		.offset = batch->offset + journal_batch_padded(le32_get(batch->header.body_length)),
+		.next_lsn = journal_batch_last_lsn(&batch->header) + 1,
+		.previous_checksum = le64_get(batch->header.header_checksum),
+	};
+}
+
 void journal_reader_seek_position(
     struct journal_reader *reader, const struct journal_position *position)
 {
+	/* The window stays: what is not a batch in it is read again before it is called none. */
 	reader->at = *position;
 	reader->boot_counter = 0;
-	reader->window_length = 0;
 }
 
 /* The newest segment that begins at or below `lsn`, else the oldest that holds anything. */

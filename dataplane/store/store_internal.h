@@ -118,7 +118,8 @@ struct store {
 	/* A batch taken from the feed while the gap before it is read from the files. */
 	struct journal_batch held;
 	uint8_t is_held;
-	uint64_t reader_next_lsn; /* where the reader stands; 0 unknown */
+	struct journal_position after; /* the last batch applied; generation 0: unknown */
+	uint64_t reader_next_lsn;      /* where the reader stands; 0 unknown */
 	/* Published: each stored with release in the store thread, loaded with acquire in
 	 * store_status. */
 	_Atomic uint64_t status_applied_lsn, status_committed_lsn, status_checkpoint_lsn;

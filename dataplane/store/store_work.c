@@ -7,8 +7,8 @@
 
 #define COMMIT_PAUSE_NS  100000000ull   /* nothing waits longer for its commit */
 #define READER_CHECK_NS  60000000000ull /* reader slots of dead processes */
-#define BLOCKS_PER_TURN  4u             /* full blocks that end a turn's taking */
-#define BATCHES_PER_TURN 16u
+#define BLOCKS_PER_TURN  16u            /* full blocks (1 MiB) that end a turn's taking: when behind */
+#define BATCHES_PER_TURN 64u
 
 static uint64_t applied_lsn(const struct store *store)
 {
@@ -68,6 +68,8 @@ static int batch_apply(struct store *store, const struct journal_batch *batch)
 	}
 	if (left != 0)
 		return -EBADMSG;
+	if (lsn - 1 == applied_lsn(store))
+		journal_batch_end(batch, &store->after);
 	if (lsn - 1 != applied_lsn(store) || lsn - 1 < store->compare_from_lsn)
 		return 0; /* not the state the worker had when it closed the batch */
 	if (ledger_state_hash(store->ledger) != le64_get(batch->header.state_hash)) {
@@ -130,7 +132,14 @@ static int file_batch(struct store *store, struct journal_reader *reader, uint64
 	const char *why;
 	int result;
 
-	if (store->reader_next_lsn != next) {
+	/*
+	 * Behind a batch that came from memory the place in the files is known; looking for an LSN
+	 * would read the segment from its beginning.
+	 */
+	if (store->reader_next_lsn != next && store->after.generation != 0 &&
+	    store->after.next_lsn == next) {
+		journal_reader_seek_position(reader, &store->after);
+	} else if (store->reader_next_lsn != next) {
 		result = journal_reader_seek(reader, next);
 		if (result != 0)
 			return result;
