@@ -234,6 +234,58 @@ static const cyaml_config_t config_defaults = {
 	.flags = CYAML_CFG_NO_ALIAS,
 };
 
+/* Keys whose values are whole numbers. libcyaml takes "64x" for 64: such values are refused here.
+ */
+static const char *const number_keys[] = { "shards", "main", "store", "megabytes", "udp_port",
+	"accounts", "bets", "markets", "terminals", "sessions", "segment_mib", "depth",
+	"segments_ready", "segments_max", "log_rotate_mib", "log_keep_mib",
+	"checkpoint_interval_ms" };
+
+static int is_one_of(uint8_t byte, const char *set)
+{
+	return byte != '\0' && strchr(set, byte) != NULL;
+}
+
+/* At `at` stands a key's name: 1 when its value begins with a digit and is not a whole number. */
+static int number_is_bad(const uint8_t *text, size_t size, size_t at, size_t length)
+{
+	size_t i = at + length;
+
+	if (at > 0 && !is_one_of(text[at - 1], " {,\n\t"))
+		return 0;
+	if (i >= size || text[i] != ':')
+		return 0;
+	for (i++; i < size && text[i] == ' '; i++)
+		;
+	if (i >= size || !is_one_of(text[i], "0123456789"))
+		return 0;
+	while (i < size && is_one_of(text[i], "0123456789"))
+		i++;
+	return i < size && !is_one_of(text[i], " ,}\r\n");
+}
+
+static int check_numbers(const uint8_t *text, size_t size, char *message, size_t message_size)
+{
+	unsigned line = 1;
+
+	for (size_t at = 0; at < size; at++) {
+		if (text[at] == '\n')
+			line++;
+		for (size_t k = 0; k < SLUICE_ARRAY_COUNT(number_keys); k++) {
+			size_t length = strlen(number_keys[k]);
+
+			if (length > size - at || memcmp(text + at, number_keys[k], length) != 0 ||
+			    !number_is_bad(text, size, at, length))
+				continue;
+			snprintf(message, message_size,
+			    "line %u: %s is not a whole number; write digits only", line,
+			    number_keys[k]);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
 int config_parse(const uint8_t *text, size_t size, struct dataplane_config **out, char *message,
     size_t message_size)
 {
@@ -244,6 +296,8 @@ int config_parse(const uint8_t *text, size_t size, struct dataplane_config **out
 	int error;
 
 	message[0] = '\0';
+	if (check_numbers(text, size, message, message_size) != 0)
+		return -EINVAL;
 	cyaml.log_ctx = &log;
 	result = cyaml_load_data(text, size, &cyaml, &config_schema, &data, NULL);
 	if (result != CYAML_OK || data == NULL) {

@@ -90,6 +90,31 @@ static int port_arguments(struct switch_process *process, struct eal_arguments *
 	return 0;
 }
 
+/* A CPU the process may not run on would make EAL fail with its usage text. */
+static int cpus_check(struct switch_process *process)
+{
+	const struct config_lcores *lcores = &process->config->lcores;
+	cpu_set_t allowed;
+
+	if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0)
+		return 0; /* more CPUs than the set holds: EAL judges */
+	for (uint32_t i = 0; i < lcores->workers_count + 2; i++) {
+		uint32_t cpu = i < lcores->workers_count    ? lcores->workers[i]
+		               : i == lcores->workers_count ? lcores->main
+		                                            : lcores->store;
+
+		if (cpu < CPU_SETSIZE && CPU_ISSET(cpu, &allowed))
+			continue;
+		snprintf(process->message, sizeof(process->message),
+		    "lcores: CPU %u is not one this process may run on; choose from those that "
+		    "`nproc` "
+		    "counts, from 0",
+		    cpu);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 int switch_eal(struct switch_process *process, const char *program)
 {
 	const struct dataplane_config *config = process->config;
@@ -98,6 +123,8 @@ int switch_eal(struct switch_process *process, const char *program)
 	size_t used;
 	int status;
 
+	if (cpus_check(process) != 0)
+		return EXIT_REFUSED;
 	if (config->memory.hugepages && port_memory_check(config->memory.megabytes,
 	                                    process->message, sizeof(process->message)) != 0)
 		return EXIT_UNREACHABLE;

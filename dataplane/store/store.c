@@ -89,8 +89,8 @@ static int meta_read(struct store *store, struct store_report *report)
 		    store->directory, meta.version, SCHEMA_VERSION);
 	if (error != 0 && meta.other_identity)
 		return say(report, error,
-		    "%s/rows: written for another shard number, shard count or bucket table. Check "
-		    "the configuration.",
+		    "%s/rows: written with another shard count. Start with that count, or give "
+		    "another root (tools/up: --root DIR, or tools/down --wipe to begin anew).",
 		    store->directory);
 	if (error != 0)
 		return say(report, error, "%s/rows: meta cannot be read (%s). Restore this shard.",

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <unistd.h>
+#include <limits.h>
+#include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -101,6 +104,42 @@ static int choose(struct options *options, int choice)
 	}
 }
 
+/* 1 when a folder of a shard is there and must not be read: that is neither damage nor an empty
+ * store. */
+static int is_forbidden(const char *path)
+{
+	DIR *directory = opendir(path);
+	struct dirent *entry;
+	char inner[PATH_MAX];
+	int forbidden = directory == NULL && (errno == EACCES || errno == EPERM);
+
+	while (directory != NULL && !forbidden && (entry = readdir(directory)) != NULL) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(inner, sizeof(inner), "%s/%s", path, entry->d_name);
+		forbidden = access(inner, R_OK | X_OK) != 0 && errno == EACCES;
+	}
+	if (directory != NULL)
+		closedir(directory);
+	if (forbidden)
+		fprintf(stderr,
+		    "sluice-db: no permission to read %s; run as the user of the data plane\n",
+		    path);
+	return forbidden;
+}
+
+static int shards_forbidden(const struct options *options)
+{
+	char path[PATH_MAX];
+
+	for (uint32_t shard = 0; shard < LIMIT_SHARDS; shard++) {
+		shard_path(options, shard, path);
+		if (is_forbidden(path))
+			return 1;
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -129,7 +168,8 @@ int main(int argc, char **argv)
 		return usage(optind == argc ? "a command is missing" : "one command at a time", "");
 	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(commands); i++) {
 		if (strcmp(argv[optind], commands[i].name) == 0) {
-			int code = commands[i].run(&options);
+			int code =
+			    shards_forbidden(&options) ? EXIT_MISSING : commands[i].run(&options);
 
 			if (fflush(stdout) != 0 || ferror(stdout)) {
 				fprintf(stderr, "sluice-db: cannot write the output\n");
