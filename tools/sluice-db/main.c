@@ -110,7 +110,7 @@ static int is_forbidden(const char *path)
 {
 	DIR *directory = opendir(path);
 	struct dirent *entry;
-	char inner[PATH_MAX];
+	char inner[PATH_MAX + 260];
 	int forbidden = directory == NULL && (errno == EACCES || errno == EPERM);
 
 	while (directory != NULL && !forbidden && (entry = readdir(directory)) != NULL) {
