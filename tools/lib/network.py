@@ -26,12 +26,16 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
 class NetworkError(Exception):
-    """One sentence what is wrong and one what to do."""
+    """One sentence what is wrong and one what to do; `status` is the exit status it asks for."""
+
+    def __init__(self, message, status=3):
+        super().__init__(message)
+        self.status = status
 
 
 def name_check(name):
     if not NAME.fullmatch(name):
-        raise NetworkError(f"Instance name {name!r}: use 1 to 40 of a-z, 0-9 and '-'.")
+        raise NetworkError(f"Instance name {name!r}: use 1 to 40 of a-z, 0-9 and '-'.", 2)
 
 
 def switch_namespace(name):

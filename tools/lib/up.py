@@ -171,6 +171,11 @@ def print_next(port_type, instance, options):
 
 def main():
     options = arguments()
+    folder = os.path.dirname(os.path.abspath(options.json)) if options.json else None
+    if folder and not os.path.isdir(folder):
+        print(f"tools/up: --json: there is no folder {folder}; make it or name another file.",
+              file=sys.stderr)
+        return 2
     # A stopped terminal window or CI job must not leave a switch behind.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(130))
