@@ -39,6 +39,9 @@ struct shard_parts {
 	int thread_started;
 	/* Keeper errors seen; store thread stores, main loads, relaxed: a figure. */
 	_Atomic int32_t keeper_error;
+	/* Main only: what has been logged of it and of the store. */
+	int32_t keeper_error_said;
+	uint64_t store_errors_said;
 };
 
 struct switch_process {

@@ -17,15 +17,13 @@
 #define LIMIT_MESSAGE_SIZE_MAX      LIMIT_PAYLOAD_SIZE_MAX
 
 /* Sessions: session id = slot (20 bits) | generation << 20 (12 bits). */
-#define LIMIT_SESSION_SLOT_BITS      20
-#define LIMIT_SESSION_SLOTS          (1u << LIMIT_SESSION_SLOT_BITS)
-#define LIMIT_SESSION_GENERATION_MAX 0xfffu
-#define LIMIT_EPOCHS_HELD            3 /* previous, current, next */
-#define LIMIT_REPLAY_WINDOW          256
-#define LIMIT_REPLAY_LANES_IN        1 /* terminals send in lane 0 only */
-#define LIMIT_PACKET_COUNTER_MAX     ((1ull << 56) - 1)
-#define LIMIT_EPOCH_SEALED_MAX       (1ull << 28)
-#define LIMIT_EPOCH_OPEN_FAILED_MAX  (1ull << 20)
+#define LIMIT_SESSION_SLOT_BITS     20
+#define LIMIT_SESSION_SLOTS         (1u << LIMIT_SESSION_SLOT_BITS)
+#define LIMIT_EPOCHS_HELD           3 /* previous, current, next */
+#define LIMIT_REPLAY_WINDOW         256
+#define LIMIT_PACKET_COUNTER_MAX    ((1ull << 56) - 1)
+#define LIMIT_EPOCH_SEALED_MAX      (1ull << 28)
+#define LIMIT_EPOCH_OPEN_FAILED_MAX (1ull << 20)
 
 /* Requests. */
 #define LIMIT_REQUEST_WINDOW         64

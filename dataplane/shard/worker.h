@@ -27,7 +27,6 @@
 #define WORKER_HEARTBEAT_MS      25000u
 #define WORKER_TICK_NS           1000000000ull
 #define WORKER_TOTALS_NS         100000000ull
-#define WORKER_NS_PER_DAY        86400000000000ull
 
 enum worker_polling {
 	POLLING_BUSY,
