@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "bench/report.h"
-#include "tools/sluice-provision/admin.h"
+#include "wire/admin/admin_client.h"
 
 #define DEADLINE_AFTER_NS 600000000000ull /* behind the planned end of the run */
 #define SETTLE_MS         200             /* for the store's last commit before the last look */
@@ -40,11 +40,11 @@ static void on_signal(int number)
 }
 
 /* What can be known before anything is sent. An exit status. */
-static int prepare(struct bench *bench, struct admin_status *status)
+static int prepare(struct bench *bench, struct admin_client_status *status)
 {
 	const struct bench_options *options = &bench->options;
-	char message[ADMIN_MESSAGE_SIZE];
-	struct admin admin = { .fd = -1 };
+	char message[ADMIN_CLIENT_MESSAGE_SIZE];
+	struct admin_client admin = { .fd = -1 };
 
 	if (sessions_load(options->sessions, &bench->sessions, message, sizeof(message)) != 0) {
 		fprintf(stderr, "%s\n", message);
@@ -61,11 +61,11 @@ static int prepare(struct bench *bench, struct admin_status *status)
 		bench->has_write = 1;
 	}
 	observation_take(&bench->before, options->admin, options->disk);
-	*status = (struct admin_status){ 0 };
+	*status = (struct admin_client_status){ 0 };
 	if (options->admin == NULL)
 		return EXIT_GOOD;
 	if (bench->before.status == NULL ||
-	    admin_status_parse(&admin, bench->before.status, status) != 0) {
+	    admin_client_status_parse(&admin, bench->before.status, status) != 0) {
 		fprintf(stderr,
 		    "The data plane does not answer at %s. Start it, or leave --admin out.\n",
 		    options->admin);
@@ -192,7 +192,7 @@ static int report(const struct bench *bench)
 
 static int run(struct bench *bench)
 {
-	struct admin_status status;
+	struct admin_client_status status;
 	char message[IO_MESSAGE_SIZE];
 	int result = prepare(bench, &status);
 

@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tools/sluice-provision/admin.h"
+#include "wire/admin/admin_client.h"
 
 #define OBSERVE_TIMEOUT_S 5
 
@@ -53,16 +53,16 @@ void observation_take(
     struct observation *observation, const char *admin_path, const char *directory)
 {
 	char message[PROBE_MESSAGE_SIZE];
-	struct admin admin;
+	struct admin_client admin;
 
 	memset(observation, 0, sizeof(*observation));
 	if (admin_path != NULL) {
 		json_t *status = NULL;
 
-		if (admin_open(&admin, admin_path, OBSERVE_TIMEOUT_S) == 0 &&
-		    admin_call(&admin, json_pack("{s:s}", "cmd", "status"), &status) == 0)
+		if (admin_client_open(&admin, admin_path, OBSERVE_TIMEOUT_S) == 0 &&
+		    admin_client_call(&admin, json_pack("{s:s}", "cmd", "status"), &status) == 0)
 			observation->status = status;
-		admin_close(&admin);
+		admin_client_close(&admin);
 	}
 	observation->time_ns = monotonic_ns();
 	observation->bench_cpu_ns = own_cpu_ns();

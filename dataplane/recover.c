@@ -227,7 +227,7 @@ static int shard_create(struct switch_process *process, uint32_t shard)
 	        &parts->keeper, &parts->journal_config, &parts->journal_report.end) != 0 ||
 	    journal_reader_open(&parts->journal_reader, &parts->journal_config) != 0)
 		return EXIT_UNREACHABLE;
-	if (store_history_open(&process->histories[shard], parts->directory, shard) != 0) {
+	if (log_history_open(&process->histories[shard], parts->directory, shard) != 0) {
 		snprintf(process->message, sizeof(process->message),
 		    "shard %u: the log in %.512s cannot be read", shard, parts->directory);
 		return EXIT_UNREACHABLE;

@@ -416,7 +416,7 @@ int switch_stop(struct switch_process *process)
 			    i);
 			status = EXIT_REFUSED;
 		}
-		store_history_close(process->histories[i]);
+		log_history_close(process->histories[i]);
 		store_close(process->stores[i]);
 		journal_reader_close(parts->journal_reader);
 		journal_keeper_free(parts->keeper);

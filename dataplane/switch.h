@@ -52,7 +52,7 @@ struct switch_process {
 	struct shard_parts shards[LIMIT_SHARDS];
 	struct worker *workers[LIMIT_SHARDS];
 	struct store *stores[LIMIT_SHARDS];
-	struct store_history *histories[LIMIT_SHARDS];
+	struct log_history *histories[LIMIT_SHARDS];
 	struct reader *reader;
 	pthread_t reader_thread;
 	int reader_started;

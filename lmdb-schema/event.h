@@ -132,4 +132,9 @@ ASSERT_SIZE(struct event_rules, 88);
 #define EVENT_SIZE_LARGEST (sizeof(struct event_record) + LIMIT_BET_LEGS_MAX * 16)
 _Static_assert(EVENT_SIZE_LARGEST <= LIMIT_EVENT_SIZE_MAX, "the longest event fits");
 
+/* Room for any event. */
+struct event_buffer {
+	_Alignas(8) uint8_t bytes[LIMIT_EVENT_SIZE_MAX];
+};
+
 #endif

@@ -128,11 +128,6 @@ struct ledger_request {
 	int64_t terminal_staked_today;
 };
 
-/* Room for any event. */
-struct event_buffer {
-	_Alignas(8) uint8_t bytes[LIMIT_EVENT_SIZE_MAX];
-};
-
 /*
  * What owns the decision: the request's account id, or the id of the bet it names; *bucket is set
  * to its bucket. 0 (and *bucket untouched): home decides.

@@ -21,14 +21,14 @@ struct reader {
 	struct switch_shared *shared;
 	struct worker **workers;
 	struct store **stores;
-	struct store_history **histories;
+	struct log_history **histories;
 	struct reader_waiting waiting[READER_WAITING_MAX];
 	uint32_t waiting_count;
 	uint64_t refreshed_ns;
 };
 
 struct reader *reader_create(struct switch_shared *shared, struct worker **workers,
-    struct store **stores, struct store_history **histories)
+    struct store **stores, struct log_history **histories)
 {
 	struct reader *reader = calloc(1, sizeof(*reader));
 
@@ -76,7 +76,7 @@ static void outcome_found(const struct history_query *query, const struct event_
 static int log_retired(const struct reader *reader)
 {
 	for (uint32_t shard = 0; shard < reader->shared->shard_count; shard++)
-		if (store_history_first_lsn(reader->histories[shard]) > 1)
+		if (log_history_first_lsn(reader->histories[shard]) > 1)
 			return 1;
 	return 0;
 }
@@ -108,7 +108,7 @@ static void look_up(
 	for (uint32_t shard = 0; shard < reader->shared->shard_count; shard++) {
 		struct event_buffer event;
 		struct event_record record;
-		int length = store_history_request(
+		int length = log_history_request(
 		    reader->histories[shard], query->origin.terminal_id, query->request_id, &event);
 
 		if (length == -ENOENT)
@@ -173,7 +173,7 @@ int reader_work(struct reader *reader, uint64_t now_ns)
 		/* Retired logs keep their disk space while they are open. A failure shows at
 		 * look-up. */
 		for (uint32_t i = 0; i < reader->shared->shard_count; i++)
-			(void)!store_history_refresh(reader->histories[i]);
+			(void)!log_history_refresh(reader->histories[i]);
 	}
 
 	for (uint32_t worker = 0; worker < reader->shared->shard_count; worker++)

@@ -13,7 +13,7 @@ struct reader;
 
 /* `stores`: their status tells how far the log is committed. Everything stays the caller's. */
 struct reader *reader_create(struct switch_shared *shared, struct worker **workers,
-    struct store **stores, struct store_history **histories);
+    struct store **stores, struct log_history **histories);
 /* One turn: takes queries, answers those whose history is complete. 1 when it did something. */
 int reader_work(struct reader *reader, uint64_t now_ns);
 void reader_free(struct reader *reader);

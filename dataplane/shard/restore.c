@@ -44,8 +44,8 @@ static void restore_entry(
 }
 
 /* One terminal's chain on one shard. */
-static int restore_chain(struct terminal_window *window, struct store_history *history,
-    uint8_t shard, const struct terminal_row *row)
+static int restore_chain(struct terminal_window *window, struct log_history *history, uint8_t shard,
+    const struct terminal_row *row)
 {
 	uint64_t lsn = row->lsn;
 
@@ -53,7 +53,7 @@ static int restore_chain(struct terminal_window *window, struct store_history *h
 		struct event_buffer event;
 		struct event_record record;
 		uint64_t request_id;
-		int length = store_history_event(history, lsn, &event);
+		int length = log_history_event(history, lsn, &event);
 
 		if (length == -ENOENT) {
 			/* Retired: what ran before it is not known here any more. */
@@ -73,7 +73,7 @@ static int restore_chain(struct terminal_window *window, struct store_history *h
 	return 0;
 }
 
-static int restore_shard(struct worker **workers, struct store_history *history, uint32_t shard)
+static int restore_shard(struct worker **workers, struct log_history *history, uint32_t shard)
 {
 	const struct ledger *ledger = workers[shard]->ledger;
 	uint32_t rows = ledger_row_count(ledger, LEDGER_TERMINAL);
@@ -106,7 +106,7 @@ static int restore_shard(struct worker **workers, struct store_history *history,
 	return 0;
 }
 
-int worker_restore(struct worker **workers, struct store_history **histories, uint32_t count)
+int worker_restore(struct worker **workers, struct log_history **histories, uint32_t count)
 {
 	for (uint32_t shard = 0; shard < count; shard++) {
 		int error = restore_shard(workers, histories[shard], shard);

@@ -198,8 +198,8 @@ unsigned worker_commands(struct worker *worker);
 void worker_tick(struct worker *worker);
 
 /* restore.c: rebuilds windows from the logs of all shards, before threads start. */
-struct store_history;
+struct log_history;
 SLUICE_MUST_USE int worker_restore(
-    struct worker **workers, struct store_history **histories, uint32_t count);
+    struct worker **workers, struct log_history **histories, uint32_t count);
 
 #endif

@@ -14,6 +14,7 @@
 
 #include "dataplane/journal/journal.h"
 #include "dataplane/ledger/ledger.h"
+#include "lmdb-schema/history.h"
 #include "wire/assert.h"
 
 struct store_config {
@@ -77,22 +78,5 @@ struct store_status {
 };
 void store_status(const struct store *store, struct store_status *status);
 void store_close(struct store *store);
-
-/* ---- History: reader thread and tools; own read-only transactions ---- */
-
-struct store_history;
-SLUICE_MUST_USE int store_history_open(
-    struct store_history **out, const char *directory, uint32_t shard);
-/* Copies the event at `lsn` out. Its length; -ENOENT; -EIO. */
-SLUICE_MUST_USE int store_history_event(
-    struct store_history *history, uint64_t lsn, struct event_buffer *event);
-/* The event that holds the outcome of (terminal, request id): sparse index, then the chain. */
-SLUICE_MUST_USE int store_history_request(struct store_history *history, uint64_t terminal_id,
-    uint64_t request_id, struct event_buffer *event);
-/* Lets go of log environments that were retired. 0 or -errno: an environment cannot be opened. */
-SLUICE_MUST_USE int store_history_refresh(struct store_history *history);
-/* First LSN the kept log holds, 0 when there is no log: above 1, older events were retired. */
-uint64_t store_history_first_lsn(const struct store_history *history);
-void store_history_close(struct store_history *history);
 
 #endif

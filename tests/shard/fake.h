@@ -60,7 +60,7 @@ struct store {
 };
 
 /* Finds what its journal was given, up to what its store has committed; or fails with `error`. */
-struct store_history {
+struct log_history {
 	const struct journal_writer *journal;
 	const struct store *store;
 	int error;

@@ -11,7 +11,7 @@ void store_status(const struct store *store, struct store_status *status)
 	status->committed_lsn = store->committed_lsn;
 }
 
-int store_history_event(struct store_history *history, uint64_t lsn, struct event_buffer *event)
+int log_history_event(struct log_history *history, uint64_t lsn, struct event_buffer *event)
 {
 	const struct event_buffer *found = fake_journal_event(history->journal, lsn);
 	struct event_record record;
@@ -25,12 +25,12 @@ int store_history_event(struct store_history *history, uint64_t lsn, struct even
 	return le16_get(record.length);
 }
 
-int store_history_request(struct store_history *history, uint64_t terminal_id, uint64_t request_id,
+int log_history_request(struct log_history *history, uint64_t terminal_id, uint64_t request_id,
     struct event_buffer *event)
 {
 	for (uint64_t lsn = history->store->committed_lsn; lsn != 0; lsn--) {
 		struct event_record record;
-		int length = store_history_event(history, lsn, event);
+		int length = log_history_event(history, lsn, event);
 
 		if (length == -ENOENT)
 			continue;
@@ -44,12 +44,12 @@ int store_history_request(struct store_history *history, uint64_t terminal_id, u
 	return -ENOENT;
 }
 
-uint64_t store_history_first_lsn(const struct store_history *history)
+uint64_t log_history_first_lsn(const struct log_history *history)
 {
 	return history->store->first_lsn;
 }
 
-int store_history_refresh(struct store_history *history)
+int log_history_refresh(struct log_history *history)
 {
 	(void)history;
 	return 0;

@@ -9,9 +9,9 @@ struct library {
 	struct bed *bed;
 	struct reader *reader;
 	struct store stores[BED_WORKERS_MAX];
-	struct store_history histories[BED_WORKERS_MAX];
+	struct log_history histories[BED_WORKERS_MAX];
 	struct store *store_list[BED_WORKERS_MAX];
-	struct store_history *history_list[BED_WORKERS_MAX];
+	struct log_history *history_list[BED_WORKERS_MAX];
 };
 
 static void library_open(struct library *library, uint32_t count)

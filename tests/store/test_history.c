@@ -3,14 +3,14 @@
 #include "tests/store/fixture.h"
 
 /* Every request of every terminal, looked up by id, is the event that holds it. */
-static void assert_all_requests(struct world *world, struct store_history *history)
+static void assert_all_requests(struct world *world, struct log_history *history)
 {
 	for (uint64_t terminal = 1; terminal <= WORLD_TERMINALS; terminal++) {
 		for (uint64_t id = 1; id < world->next_request[terminal - 1]; id++) {
 			struct event_buffer event;
 			struct event_record record;
 
-			if (store_history_request(history, terminal, id, &event) <= 0)
+			if (log_history_request(history, terminal, id, &event) <= 0)
 				fail_msg("terminal %llu request %llu", (unsigned long long)terminal,
 				    (unsigned long long)id);
 			memcpy(&record, event.bytes, sizeof(record));
@@ -23,7 +23,7 @@ static void assert_all_requests(struct world *world, struct store_history *histo
 TEST(look_ups_follow_rotation_in_a_running_store)
 {
 	struct world *world = world_create(test_seed());
-	struct store_history *history;
+	struct log_history *history;
 	struct store_report report;
 	struct store_config config;
 	struct event_buffer event;
@@ -35,8 +35,8 @@ TEST(look_ups_follow_rotation_in_a_running_store)
 	config = store_config_of(world, path);
 	config.log_rotate_size = 400000;
 	store = store_start(&config, &report);
-	assert_int_equal(store_history_open(&history, path, 0), 0);
-	assert_int_equal(store_history_event(history, 1, &event), -ENOENT);
+	assert_int_equal(log_history_open(&history, path, 0), 0);
+	assert_int_equal(log_history_event(history, 1, &event), -ENOENT);
 	world_provision(world);
 	assert_int_equal(world_store(store, world_close(world)), 0);
 	for (int i = 0; i < 120; i++) {
@@ -49,13 +49,12 @@ TEST(look_ups_follow_rotation_in_a_running_store)
 	assert_true(schema_log_list(path, &list) > 2);
 	assert_int_equal(list[0], 1);
 	free(list);
-	assert_int_equal(
-	    store_history_request(history, 1, world->next_request[0], &event), -ENOENT);
-	assert_int_equal(store_history_request(history, 99, 1, &event), -ENOENT);
-	assert_int_equal(store_history_event(history, 0, &event), -ENOENT);
+	assert_int_equal(log_history_request(history, 1, world->next_request[0], &event), -ENOENT);
+	assert_int_equal(log_history_request(history, 99, 1, &event), -ENOENT);
+	assert_int_equal(log_history_event(history, 0, &event), -ENOENT);
 	store_close(store);
 	assert_all_requests(world, history); /* environments stay open for the reader */
-	store_history_close(history);
+	log_history_close(history);
 	directory_remove(path);
 	world_free(world);
 }
@@ -63,7 +62,7 @@ TEST(look_ups_follow_rotation_in_a_running_store)
 TEST(retired_logs_are_unlinked_and_not_found)
 {
 	struct world *world = world_create(5);
-	struct store_history *history;
+	struct log_history *history;
 	struct store_report report;
 	struct store_config config;
 	struct event_buffer event;
@@ -78,7 +77,7 @@ TEST(retired_logs_are_unlinked_and_not_found)
 	store = store_start(&config, &report);
 	world_provision(world);
 	assert_int_equal(world_store(store, world_close(world)), 0);
-	assert_int_equal(store_history_open(&history, path, 0), 0);
+	assert_int_equal(log_history_open(&history, path, 0), 0);
 	for (int i = 0; i < 150; i++) {
 		assert_int_equal(world_store(store, world_batch(world, 60)), 0);
 		assert_int_equal(store_commit(store), 0);
@@ -88,13 +87,13 @@ TEST(retired_logs_are_unlinked_and_not_found)
 	assert_true(schema_log_list(path, &list) > 0);
 	assert_true(list[0] > 1);
 	last = ledger_shard(world->ledger)->lsn;
-	assert_true(store_history_event(history, last, &event) > 0);
-	assert_true(store_history_event(history, list[0], &event) > 0);
-	store_history_close(history);
-	assert_int_equal(store_history_open(&history, path, 0), 0);
-	assert_int_equal(store_history_event(history, list[0] - 1, &event), -ENOENT);
+	assert_true(log_history_event(history, last, &event) > 0);
+	assert_true(log_history_event(history, list[0], &event) > 0);
+	log_history_close(history);
+	assert_int_equal(log_history_open(&history, path, 0), 0);
+	assert_int_equal(log_history_event(history, list[0] - 1, &event), -ENOENT);
 	free(list);
-	store_history_close(history);
+	log_history_close(history);
 	store_close(store);
 	store = store_start(&config, &report);
 	assert_int_equal(report.applied_lsn, last);

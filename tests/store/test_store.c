@@ -174,7 +174,7 @@ TEST(partial_block_is_committed_and_extended)
 {
 	struct world *world = world_create(3);
 	struct journal_feed *feed = idle_feed();
-	struct store_history *history;
+	struct log_history *history;
 	struct store_report report;
 	struct store_config config;
 	struct store_status status;
@@ -196,9 +196,9 @@ TEST(partial_block_is_committed_and_extended)
 	store_status(store, &status);
 	last = ledger_shard(world->ledger)->lsn;
 	assert_int_equal(status.committed_lsn, last);
-	assert_int_equal(store_history_open(&history, path, 0), 0);
-	assert_true(store_history_event(history, last, &event) > 0);
-	assert_int_equal(store_history_event(history, last + 1, &event), -ENOENT);
+	assert_int_equal(log_history_open(&history, path, 0), 0);
+	assert_true(log_history_event(history, last, &event) > 0);
+	assert_int_equal(log_history_event(history, last + 1, &event), -ENOENT);
 	/* Over the end of the block, by many partial commits. */
 	for (int i = 0; i < 300; i++) {
 		assert_int_equal(world_store(store, world_batch(world, 7)), 0);
@@ -214,11 +214,11 @@ TEST(partial_block_is_committed_and_extended)
 	for (uint64_t lsn = 1; lsn <= last; lsn++) {
 		struct event_record record;
 
-		assert_true(store_history_event(history, lsn, &event) > 0);
+		assert_true(log_history_event(history, lsn, &event) > 0);
 		memcpy(&record, event.bytes, sizeof(record));
 		assert_int_equal(le64_get(record.lsn), lsn);
 	}
-	store_history_close(history);
+	log_history_close(history);
 	store_close(store);
 	journal_feed_free(feed);
 	directory_remove(path);

@@ -44,10 +44,10 @@ static json_t *market_request(
  * Receives the answer of a command under a number nobody else was to use. "already" means that it
  * was used: the data plane did nothing with this command.
  */
-static int command_receive(struct admin *admin)
+static int command_receive(struct admin_client *admin)
 {
 	json_t *answer = NULL;
-	int result = admin_receive(admin, &answer);
+	int result = admin_client_receive(admin, &answer);
 
 	if (result == 0 && json_is_true(json_object_get(answer, "already"))) {
 		snprintf(admin->message, sizeof(admin->message),
@@ -60,19 +60,19 @@ static int command_receive(struct admin *admin)
 	return result;
 }
 
-static int markets_send(struct admin *admin, const struct season *season, int64_t start_s)
+static int markets_send(struct admin_client *admin, const struct season *season, int64_t start_s)
 {
 	size_t sent = 0, answered = 0, count = season->count * 2;
-	struct admin_status status;
+	struct admin_client_status status;
 	int result = provision_query(admin, &status);
 
 	if (result != EXIT_DONE)
 		return result;
 	while (answered < count) {
-		if (sent < count && sent - answered < ADMIN_PIPELINE_MAX) {
-			result =
-			    admin_send(admin, market_request(season, sent,
-			                          status.control_sequence + 1 + sent, start_s));
+		if (sent < count && sent - answered < ADMIN_CLIENT_PIPELINE_MAX) {
+			result = admin_client_send(
+			    admin, market_request(
+			               season, sent, status.control_sequence + 1 + sent, start_s));
 			sent++;
 		} else {
 			result = command_receive(admin);
@@ -104,7 +104,7 @@ int provision_markets(const struct provision *provision, int argc, char **argv)
 		{ "start", required_argument, NULL, 's' }, { 0 } };
 	int64_t start_s = (int64_t)time(NULL) + DAY_S;
 	struct season season = { 0 };
-	struct admin admin;
+	struct admin_client admin;
 	const char *path = NULL;
 	char message[512];
 	int option, result = 0;
@@ -131,7 +131,7 @@ int provision_markets(const struct provision *provision, int argc, char **argv)
 	result = provision_connect(provision, &admin);
 	if (result == EXIT_DONE) {
 		result = markets_send(&admin, &season, start_s);
-		admin_close(&admin);
+		admin_client_close(&admin);
 	}
 	if (result == EXIT_DONE)
 		provision_done(provision, "Markets open", "markets", season.count * 2);
@@ -142,8 +142,8 @@ int provision_markets(const struct provision *provision, int argc, char **argv)
 /* Connects, takes the next sequence number and sends one command, which is released here. */
 static int command_send(const struct provision *provision, json_t *command, const char *version_key)
 {
-	struct admin_status status;
-	struct admin admin;
+	struct admin_client_status status;
+	struct admin_client admin;
 	int result = provision_connect(provision, &admin);
 
 	if (result != EXIT_DONE) {
@@ -159,14 +159,14 @@ static int command_send(const struct provision *provision, json_t *command, cons
 		if (version_key != NULL)
 			json_object_set(json_object_get(command, version_key), "version", sequence);
 		json_decref(sequence);
-		error = admin_send(&admin, json_incref(command));
+		error = admin_client_send(&admin, json_incref(command));
 		if (error == 0)
 			error = command_receive(&admin);
 		if (error != 0)
 			result = provision_failed(&admin, error);
 	}
 	json_decref(command);
-	admin_close(&admin);
+	admin_client_close(&admin);
 	return result;
 }
 

@@ -63,36 +63,36 @@ static void usage(FILE *out)
 	    out);
 }
 
-int provision_connect(const struct provision *provision, struct admin *admin)
+int provision_connect(const struct provision *provision, struct admin_client *admin)
 {
 	char path[4096];
 	int result;
 
-	if (admin_path(provision->root, path, sizeof(path)) != 0) {
+	if (admin_client_path(provision->root, path, sizeof(path)) != 0) {
 		fprintf(stderr, "The root path is too long. Use a shorter one.\n");
 		return EXIT_USAGE;
 	}
-	result = admin_open(admin, path, PROVISION_TIMEOUT_S);
+	result = admin_client_open(admin, path, PROVISION_TIMEOUT_S);
 	if (result == 0)
 		return EXIT_DONE;
 	result = provision_failed(admin, result);
-	admin_close(admin);
+	admin_client_close(admin);
 	return result;
 }
 
-int provision_failed(const struct admin *admin, int error)
+int provision_failed(const struct admin_client *admin, int error)
 {
 	fprintf(stderr, "%s\n", admin->message);
 	return error == -EPERM || error == -EPROTO ? EXIT_REFUSED : EXIT_UNREACHABLE;
 }
 
-int provision_query(struct admin *admin, struct admin_status *status)
+int provision_query(struct admin_client *admin, struct admin_client_status *status)
 {
 	json_t *answer = NULL;
-	int result = admin_call(admin, json_pack("{s:s}", "cmd", "status"), &answer);
+	int result = admin_client_call(admin, json_pack("{s:s}", "cmd", "status"), &answer);
 
 	if (result == 0)
-		result = admin_status_parse(admin, answer, status);
+		result = admin_client_status_parse(admin, answer, status);
 	json_decref(answer);
 	return result == 0 ? EXIT_DONE : provision_failed(admin, result);
 }

@@ -22,16 +22,16 @@ static int no_arguments(int argc, char **argv)
 
 static int plain_call(const struct provision *provision, const char *command, json_t **answer)
 {
-	struct admin admin;
+	struct admin_client admin;
 	int result = provision_connect(provision, &admin);
 	int error;
 
 	if (result != EXIT_DONE)
 		return result;
-	error = admin_call(&admin, json_pack("{s:s}", "cmd", command), answer);
+	error = admin_client_call(&admin, json_pack("{s:s}", "cmd", command), answer);
 	if (error != 0)
 		result = provision_failed(&admin, error);
-	admin_close(&admin);
+	admin_client_close(&admin);
 	return result;
 }
 
@@ -118,20 +118,21 @@ int provision_wait(const struct provision *provision, int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
 		if (option != 's' || provision_number("--seconds", optarg, 1, 86400, &seconds) != 0)
 			return EXIT_USAGE;
-	if (optind != argc || admin_path(provision->root, path, sizeof(path)) != 0)
+	if (optind != argc || admin_client_path(provision->root, path, sizeof(path)) != 0)
 		return EXIT_USAGE;
 	end = time(NULL) + (time_t)seconds;
 	for (;;) {
-		struct admin admin;
+		struct admin_client admin;
 		json_t *answer = NULL;
-		int result = admin_open(&admin, path, 5);
+		int result = admin_client_open(&admin, path, 5);
 
 		if (result == 0)
-			result = admin_call(&admin, json_pack("{s:s}", "cmd", "status"), &answer);
+			result =
+			    admin_client_call(&admin, json_pack("{s:s}", "cmd", "status"), &answer);
 		json_decref(answer);
 		if (result != 0 && time(NULL) >= end)
 			fprintf(stderr, "%s\n", admin.message);
-		admin_close(&admin);
+		admin_client_close(&admin);
 		if (result == 0)
 			break;
 		if (time(NULL) >= end)

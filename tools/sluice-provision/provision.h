@@ -5,7 +5,7 @@
 #ifndef SLUICE_TOOLS_PROVISION_H
 #define SLUICE_TOOLS_PROVISION_H
 
-#include "tools/sluice-provision/admin.h"
+#include "wire/admin/admin_client.h"
 
 enum exit_status {
 	EXIT_DONE = 0,
@@ -30,11 +30,12 @@ int provision_wait(const struct provision *provision, int argc, char **argv);
 int provision_stop(const struct provision *provision, int argc, char **argv);
 
 /* Connects to the root's admin socket. EXIT_DONE, or the exit status with the reason printed. */
-SLUICE_MUST_USE int provision_connect(const struct provision *provision, struct admin *admin);
+SLUICE_MUST_USE int provision_connect(
+    const struct provision *provision, struct admin_client *admin);
 /* Prints admin->message and gives the exit status that fits the error. */
-int provision_failed(const struct admin *admin, int error);
+int provision_failed(const struct admin_client *admin, int error);
 /* Status of the data plane; EXIT_DONE or the exit status with the reason printed. */
-SLUICE_MUST_USE int provision_query(struct admin *admin, struct admin_status *status);
+SLUICE_MUST_USE int provision_query(struct admin_client *admin, struct admin_client_status *status);
 /* Unsigned number of an option within range, decimal; 0 or EXIT_USAGE with the reason printed. */
 SLUICE_MUST_USE int provision_number(
     const char *option, const char *text, uint64_t minimum, uint64_t maximum, uint64_t *value);

@@ -81,8 +81,8 @@ struct install_rate {
 };
 
 /* The session_install command, or NULL when the library fails. */
-static json_t *install_request(const struct session_entry *entry, const struct admin_status *status,
-    const struct install_rate *rate)
+static json_t *install_request(const struct session_entry *entry,
+    const struct admin_client_status *status, const struct install_rate *rate)
 {
 	struct derived_keys keys;
 	char hex[5][2 * AEAD_KEY_SIZE + 1];
@@ -114,26 +114,26 @@ static json_t *install_request(const struct session_entry *entry, const struct a
 	return request;
 }
 
-/* Installs all, at most ADMIN_PIPELINE_MAX unanswered. An exit status. */
-static int install_all(struct admin *admin, const struct session_list *list,
-    const struct admin_status *status, const struct install_rate *rate)
+/* Installs all, at most ADMIN_CLIENT_PIPELINE_MAX unanswered. An exit status. */
+static int install_all(struct admin_client *admin, const struct session_list *list,
+    const struct admin_client_status *status, const struct install_rate *rate)
 {
 	size_t sent = 0, answered = 0;
 	json_t *answer;
 	int result;
 
 	while (answered < list->count) {
-		if (sent < list->count && sent - answered < ADMIN_PIPELINE_MAX) {
+		if (sent < list->count && sent - answered < ADMIN_CLIENT_PIPELINE_MAX) {
 			json_t *request = install_request(&list->entries[sent], status, rate);
 
 			if (request == NULL) {
 				fprintf(stderr, "Key derivation failed. Check libcrypto.\n");
 				return EXIT_REFUSED;
 			}
-			result = admin_send(admin, request);
+			result = admin_client_send(admin, request);
 			sent++;
 		} else {
-			result = admin_receive(admin, &answer);
+			result = admin_client_receive(admin, &answer);
 			if (result == 0)
 				json_decref(answer);
 			answered++;
@@ -153,8 +153,8 @@ int provision_install(const struct provision *provision, int argc, char **argv)
 		{ 0 } };
 	struct session_list list = { 0 };
 	struct install_rate rate = { 0 };
-	struct admin_status status;
-	struct admin admin;
+	struct admin_client_status status;
+	struct admin_client admin;
 	const char *path = NULL;
 	char message[512];
 	int option, result = 0;
@@ -184,7 +184,7 @@ int provision_install(const struct provision *provision, int argc, char **argv)
 		result = provision_query(&admin, &status);
 		if (result == EXIT_DONE)
 			result = install_all(&admin, &list, &status, &rate);
-		admin_close(&admin);
+		admin_client_close(&admin);
 	}
 	if (result == EXIT_DONE)
 		provision_done(provision, "Sessions installed", "sessions", list.count);

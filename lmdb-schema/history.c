@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/store/store.h"
+#include "lmdb-schema/history.h"
 #include "lmdb-schema/log.h"
 #include "lmdb-schema/schema.h"
 
@@ -21,7 +21,7 @@ struct history_env {
 	struct db_txn txn;
 };
 
-struct store_history {
+struct log_history {
 	char *directory;
 	struct history_env *envs; /* ascending */
 	uint32_t count;
@@ -49,7 +49,7 @@ static int env_open(struct history_env *env, const char *directory, uint64_t fir
 }
 
 /* Takes over what is open already, opens what is new, closes what is gone. */
-static int refresh(struct store_history *history)
+static int refresh(struct log_history *history)
 {
 	uint64_t *list = NULL;
 	int count = schema_log_list(history->directory, &list);
@@ -83,9 +83,9 @@ static int refresh(struct store_history *history)
 	return failed;
 }
 
-int store_history_open(struct store_history **out, const char *directory, uint32_t shard)
+int log_history_open(struct log_history **out, const char *directory, uint32_t shard)
 {
-	struct store_history *history = calloc(1, sizeof(*history));
+	struct log_history *history = calloc(1, sizeof(*history));
 	int error = -ENOMEM;
 
 	(void)shard; /* the directory is the shard's */
@@ -95,14 +95,14 @@ int store_history_open(struct store_history **out, const char *directory, uint32
 	if (history->directory != NULL)
 		error = refresh(history);
 	if (error != 0) {
-		store_history_close(history);
+		log_history_close(history);
 		return error;
 	}
 	*out = history;
 	return 0;
 }
 
-void store_history_close(struct store_history *history)
+void log_history_close(struct log_history *history)
 {
 	if (history == NULL)
 		return;
@@ -150,7 +150,7 @@ static int event_in_env(struct history_env *env, uint64_t lsn, struct event_buff
 	return result >= 0 || result == -ENOENT ? result : -EIO;
 }
 
-static int event_known(struct store_history *history, uint64_t lsn, struct event_buffer *event)
+static int event_known(struct log_history *history, uint64_t lsn, struct event_buffer *event)
 {
 	for (uint32_t i = history->count; i-- > 0;)
 		if (history->envs[i].first_lsn <= lsn)
@@ -158,7 +158,7 @@ static int event_known(struct store_history *history, uint64_t lsn, struct event
 	return -ENOENT;
 }
 
-int store_history_event(struct store_history *history, uint64_t lsn, struct event_buffer *event)
+int log_history_event(struct log_history *history, uint64_t lsn, struct event_buffer *event)
 {
 	int result = event_known(history, lsn, event);
 
@@ -171,7 +171,7 @@ int store_history_event(struct store_history *history, uint64_t lsn, struct even
 
 /* Newest LSN of the request's group of ids. */
 static int newest_in_group(
-    struct store_history *history, uint64_t terminal_id, uint64_t request_id, uint64_t *lsn)
+    struct log_history *history, uint64_t terminal_id, uint64_t request_id, uint64_t *lsn)
 {
 	int error = -ENOENT;
 
@@ -192,7 +192,7 @@ static int newest_in_group(
  * window reached to Y + 63 at most, so behind an event with an id 128 below the wanted one the
  * wanted one cannot be.
  */
-static int request_known(struct store_history *history, uint64_t terminal_id, uint64_t request_id,
+static int request_known(struct log_history *history, uint64_t terminal_id, uint64_t request_id,
     struct event_buffer *event)
 {
 	struct event_buffer candidate;
@@ -224,7 +224,7 @@ static int request_known(struct store_history *history, uint64_t terminal_id, ui
 	return result < 0 ? result : -EIO;
 }
 
-int store_history_request(struct store_history *history, uint64_t terminal_id, uint64_t request_id,
+int log_history_request(struct log_history *history, uint64_t terminal_id, uint64_t request_id,
     struct event_buffer *event)
 {
 	int result;
@@ -239,12 +239,12 @@ int store_history_request(struct store_history *history, uint64_t terminal_id, u
 	return request_known(history, terminal_id, request_id, event);
 }
 
-int store_history_refresh(struct store_history *history)
+int log_history_refresh(struct log_history *history)
 {
 	return refresh(history);
 }
 
-uint64_t store_history_first_lsn(const struct store_history *history)
+uint64_t log_history_first_lsn(const struct log_history *history)
 {
 	return history->count == 0 ? 0 : history->envs[0].first_lsn;
 }

@@ -5,12 +5,12 @@
 #include <unistd.h>
 
 #include "tests/test.h"
-#include "tools/sluice-provision/admin.h"
+#include "wire/admin/admin_client.h"
 
 /* A client whose peer has written `answer`; the peer's end is closed when `close_peer`. */
-static struct admin admin_with(const char *answer, int close_peer, int *peer)
+static struct admin_client admin_with(const char *answer, int close_peer, int *peer)
 {
-	struct admin admin = { .fd = -1 };
+	struct admin_client admin = { .fd = -1 };
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
@@ -27,29 +27,30 @@ static struct admin admin_with(const char *answer, int close_peer, int *peer)
 TEST(answers_come_apart_at_line_ends)
 {
 	int peer;
-	struct admin admin = admin_with("{\"ok\":true,\"n\":1}\n{\"ok\":true,\"n\":2}\n", 1, &peer);
+	struct admin_client admin =
+	    admin_with("{\"ok\":true,\"n\":1}\n{\"ok\":true,\"n\":2}\n", 1, &peer);
 	json_t *answer;
 
 	for (int n = 1; n <= 2; n++) {
-		assert_int_equal(admin_receive(&admin, &answer), 0);
+		assert_int_equal(admin_client_receive(&admin, &answer), 0);
 		assert_int_equal(json_integer_value(json_object_get(answer, "n")), n);
 		json_decref(answer);
 	}
-	assert_int_equal(admin_receive(&admin, &answer), -ECONNRESET);
+	assert_int_equal(admin_client_receive(&admin, &answer), -ECONNRESET);
 	assert_non_null(strstr(admin.message, "closed"));
-	admin_close(&admin);
+	admin_client_close(&admin);
 }
 
 TEST(a_refusal_carries_the_sentence_of_the_data_plane)
 {
 	int peer;
-	struct admin admin = admin_with(
+	struct admin_client admin = admin_with(
 	    "{\"ok\":false,\"error\":\"no such session; install it first\"}\n", 1, &peer);
 	json_t *answer;
 
-	assert_int_equal(admin_receive(&admin, &answer), -EPERM);
+	assert_int_equal(admin_client_receive(&admin, &answer), -EPERM);
 	assert_string_equal(admin.message, "no such session; install it first");
-	admin_close(&admin);
+	admin_client_close(&admin);
 }
 
 TEST(what_is_not_an_object_is_a_protocol_error)
@@ -58,11 +59,11 @@ TEST(what_is_not_an_object_is_a_protocol_error)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		int peer;
-		struct admin admin = admin_with(cases[i], 1, &peer);
+		struct admin_client admin = admin_with(cases[i], 1, &peer);
 		json_t *answer;
 
-		assert_case_equal(i, admin_receive(&admin, &answer), -EPROTO);
-		admin_close(&admin);
+		assert_case_equal(i, admin_client_receive(&admin, &answer), -EPROTO);
+		admin_client_close(&admin);
 	}
 }
 
@@ -71,44 +72,44 @@ TEST(a_long_answer_grows_the_buffer)
 	enum { SIZE = 150000 };
 	char *text = malloc(SIZE + 64);
 	int peer;
-	struct admin admin;
+	struct admin_client admin;
 	json_t *answer;
 
 	snprintf(text, SIZE + 64, "{\"ok\":true,\"text\":\"");
 	memset(text + strlen(text), 'x', SIZE - strlen(text));
 	snprintf(text + SIZE, 64, "\"}\n");
 	admin = admin_with(text, 0, &peer);
-	assert_int_equal(admin_receive(&admin, &answer), 0);
+	assert_int_equal(admin_client_receive(&admin, &answer), 0);
 	assert_true(json_string_length(json_object_get(answer, "text")) > 140000);
 	json_decref(answer);
 	free(text);
 	close(peer);
-	admin_close(&admin);
+	admin_client_close(&admin);
 }
 
 TEST(a_request_is_one_line)
 {
 	char line[128] = "";
 	int peer;
-	struct admin admin = admin_with("", 0, &peer);
+	struct admin_client admin = admin_with("", 0, &peer);
 
-	assert_int_equal(admin_send(&admin, json_pack("{s:s}", "cmd", "status")), 0);
+	assert_int_equal(admin_client_send(&admin, json_pack("{s:s}", "cmd", "status")), 0);
 	assert_int_equal(read(peer, line, sizeof(line) - 1), 17);
 	assert_string_equal(line, "{\"cmd\":\"status\"}\n");
 	close(peer);
-	admin_close(&admin);
+	admin_client_close(&admin);
 }
 
 TEST(status_takes_the_lowest_control_sequence)
 {
-	struct admin admin = { .fd = -1 };
-	struct admin_status status;
+	struct admin_client admin = { .fd = -1 };
+	struct admin_client_status status;
 	json_t *answer = json_loads(
 	    "{\"boot_id\":\"18446744073709551615\",\"epoch\":7,\"shards\":["
 	    "{\"control_sequence\":3},{\"control_sequence\":9},{\"control_sequence\":4}]}",
 	    0, NULL);
 
-	assert_int_equal(admin_status_parse(&admin, answer, &status), 0);
+	assert_int_equal(admin_client_status_parse(&admin, answer, &status), 0);
 	assert_true(status.boot_id == UINT64_MAX);
 	assert_int_equal(status.epoch, 7);
 	assert_int_equal(status.control_sequence, 3);
@@ -130,11 +131,11 @@ TEST(status_without_a_member_is_refused_by_name)
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct admin admin = { .fd = -1 };
-		struct admin_status status;
+		struct admin_client admin = { .fd = -1 };
+		struct admin_client_status status;
 		json_t *answer = json_loads(cases[i].text, 0, NULL);
 
-		assert_case_equal(i, admin_status_parse(&admin, answer, &status), -EPROTO);
+		assert_case_equal(i, admin_client_status_parse(&admin, answer, &status), -EPROTO);
 		if (strstr(admin.message, cases[i].says) == NULL)
 			fail_msg("case %zu: \"%s\"", i, admin.message);
 		json_decref(answer);
@@ -143,12 +144,12 @@ TEST(status_without_a_member_is_refused_by_name)
 
 TEST(no_socket_names_the_path_and_what_to_do)
 {
-	struct admin admin;
+	struct admin_client admin;
 
-	assert_int_equal(admin_open(&admin, "/nonexistent/admin.sock", 1), -ENOENT);
+	assert_int_equal(admin_client_open(&admin, "/nonexistent/admin.sock", 1), -ENOENT);
 	assert_non_null(strstr(admin.message, "/nonexistent/admin.sock"));
 	assert_non_null(strstr(admin.message, "--root"));
-	admin_close(&admin);
+	admin_client_close(&admin);
 }
 
 TEST_MAIN()

@@ -3,8 +3,8 @@
  * Client of the data plane's admin socket: one JSON object per line each way, answers in the order
  * of the requests. Blocking, with a time limit; one owning thread.
  */
-#ifndef SLUICE_TOOLS_PROVISION_ADMIN_H
-#define SLUICE_TOOLS_PROVISION_ADMIN_H
+#ifndef SLUICE_WIRE_ADMIN_CLIENT_H
+#define SLUICE_WIRE_ADMIN_CLIENT_H
 
 #include <jansson.h>
 #include <stddef.h>
@@ -13,44 +13,45 @@
 #include "wire/assert.h"
 
 /* Requests sent and not yet answered that still fit the socket buffers of both sides. */
-#define ADMIN_PIPELINE_MAX 64
-#define ADMIN_MESSAGE_SIZE 512
+#define ADMIN_CLIENT_PIPELINE_MAX 64
+#define ADMIN_CLIENT_MESSAGE_SIZE 512
 
-struct admin {
+struct admin_client {
 	int fd;
 	char *buffer;
 	size_t size, used, scanned;
-	char message[ADMIN_MESSAGE_SIZE]; /* why the last call failed, with the remedy */
+	char message[ADMIN_CLIENT_MESSAGE_SIZE]; /* why the last call failed, with the remedy */
 };
 
 /* Writes ROOT/run/sluice/admin.sock. 0 or -ENAMETOOLONG. */
-SLUICE_MUST_USE int admin_path(const char *root, char *out, size_t size);
+SLUICE_MUST_USE int admin_client_path(const char *root, char *out, size_t size);
 
 /*
  * Connects. 0, or -errno with admin->message set. `timeout_s` bounds every later send and receive.
- * admin_close releases in either case.
+ * admin_client_close releases in either case.
  */
-SLUICE_MUST_USE int admin_open(struct admin *admin, const char *path, unsigned timeout_s);
-void admin_close(struct admin *admin);
+SLUICE_MUST_USE int admin_client_open(
+    struct admin_client *admin, const char *path, unsigned timeout_s);
+void admin_client_close(struct admin_client *admin);
 
 /* Sends one request; `request` is released here. 0 or -errno with message. */
-SLUICE_MUST_USE int admin_send(struct admin *admin, json_t *request);
+SLUICE_MUST_USE int admin_client_send(struct admin_client *admin, json_t *request);
 /*
  * Receives the next answer. 0 with *answer owned by the caller; -EPERM when the data plane refused
  * (message holds its sentence); -EPROTO for anything but JSON; -ETIMEDOUT; -ECONNRESET.
  */
-SLUICE_MUST_USE int admin_receive(struct admin *admin, json_t **answer);
+SLUICE_MUST_USE int admin_client_receive(struct admin_client *admin, json_t **answer);
 /* Send and receive; `answer` may be NULL. */
-SLUICE_MUST_USE int admin_call(struct admin *admin, json_t *request, json_t **answer);
+SLUICE_MUST_USE int admin_client_call(struct admin_client *admin, json_t *request, json_t **answer);
 
 /* What the tools need of "status". */
-struct admin_status {
+struct admin_client_status {
 	uint64_t boot_id;
 	uint64_t control_sequence; /* highest over all shards */
 	uint16_t epoch;
 };
 /* 0, or as admin_receive; -EPROTO names the member that is missing. */
-SLUICE_MUST_USE int admin_status_parse(
-    struct admin *admin, const json_t *answer, struct admin_status *status);
+SLUICE_MUST_USE int admin_client_status_parse(
+    struct admin_client *admin, const json_t *answer, struct admin_client_status *status);
 
 #endif

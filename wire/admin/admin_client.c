@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tools/sluice-provision/admin.h"
+#include "wire/admin/admin_client.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -15,7 +15,7 @@
 #define ADMIN_LINE_SIZE_MAX (16u << 20)
 
 __attribute__((format(printf, 3, 4))) static int admin_fail(
-    struct admin *admin, int error, const char *format, ...)
+    struct admin_client *admin, int error, const char *format, ...)
 {
 	va_list arguments;
 
@@ -25,7 +25,7 @@ __attribute__((format(printf, 3, 4))) static int admin_fail(
 	return error;
 }
 
-int admin_path(const char *root, char *out, size_t size)
+int admin_client_path(const char *root, char *out, size_t size)
 {
 	int length = snprintf(out, size, "%s%srun/sluice/admin.sock", root,
 	    root[0] != '\0' && root[strlen(root) - 1] == '/' ? "" : "/");
@@ -33,13 +33,13 @@ int admin_path(const char *root, char *out, size_t size)
 	return length < 0 || (size_t)length >= size ? -ENAMETOOLONG : 0;
 }
 
-int admin_open(struct admin *admin, const char *path, unsigned timeout_s)
+int admin_client_open(struct admin_client *admin, const char *path, unsigned timeout_s)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct timeval timeout = { .tv_sec = timeout_s };
 	int error;
 
-	*admin = (struct admin){ .fd = -1 };
+	*admin = (struct admin_client){ .fd = -1 };
 	if (strlen(path) >= sizeof(address.sun_path))
 		return admin_fail(admin, -ENAMETOOLONG,
 		    "The socket path %s is longer than %zu characters. Use a shorter root.", path,
@@ -60,7 +60,7 @@ int admin_open(struct admin *admin, const char *path, unsigned timeout_s)
 	return 0;
 }
 
-void admin_close(struct admin *admin)
+void admin_client_close(struct admin_client *admin)
 {
 	if (admin->fd >= 0)
 		close(admin->fd);
@@ -69,7 +69,7 @@ void admin_close(struct admin *admin)
 	admin->fd = -1;
 }
 
-static int admin_io_error(struct admin *admin, int error, const char *what)
+static int admin_io_error(struct admin_client *admin, int error, const char *what)
 {
 	if (error == EAGAIN || error == EWOULDBLOCK)
 		return admin_fail(admin, -ETIMEDOUT,
@@ -78,7 +78,7 @@ static int admin_io_error(struct admin *admin, int error, const char *what)
 	    error == 0 ? "closed by the data plane" : strerror(error));
 }
 
-int admin_send(struct admin *admin, json_t *request)
+int admin_client_send(struct admin_client *admin, json_t *request)
 {
 	char *text = json_dumps(request, JSON_COMPACT);
 	size_t size, done = 0;
@@ -106,7 +106,7 @@ int admin_send(struct admin *admin, json_t *request)
 	return result;
 }
 
-static int admin_fill(struct admin *admin)
+static int admin_fill(struct admin_client *admin)
 {
 	ssize_t received;
 
@@ -136,7 +136,7 @@ static int admin_fill(struct admin *admin)
 	return 0;
 }
 
-int admin_receive(struct admin *admin, json_t **answer)
+int admin_client_receive(struct admin_client *admin, json_t **answer)
 {
 	json_error_t json_error;
 	json_t *object;
@@ -175,13 +175,13 @@ int admin_receive(struct admin *admin, json_t **answer)
 	return 0;
 }
 
-int admin_call(struct admin *admin, json_t *request, json_t **answer)
+int admin_client_call(struct admin_client *admin, json_t *request, json_t **answer)
 {
 	json_t *object = NULL;
-	int result = admin_send(admin, request);
+	int result = admin_client_send(admin, request);
 
 	if (result == 0)
-		result = admin_receive(admin, &object);
+		result = admin_client_receive(admin, &object);
 	if (result != 0)
 		return result;
 	if (answer != NULL)
@@ -191,12 +191,13 @@ int admin_call(struct admin *admin, json_t *request, json_t **answer)
 	return 0;
 }
 
-int admin_status_parse(struct admin *admin, const json_t *answer, struct admin_status *status)
+int admin_client_status_parse(
+    struct admin_client *admin, const json_t *answer, struct admin_client_status *status)
 {
 	const char *boot_id = json_string_value(json_object_get(answer, "boot_id"));
 	const json_t *epoch = json_object_get(answer, "epoch");
 	const json_t *shards = json_object_get(answer, "shards");
-	struct admin_status parsed = { 0 };
+	struct admin_client_status parsed = { 0 };
 	const json_t *shard;
 	size_t index;
 	char *end;

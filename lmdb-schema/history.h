@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Look-ups in the log environments of one shard, by LSN and by (terminal, request id), with own
+ * read-only transactions: for the reader thread, control and tools. One owning thread per handle.
+ */
+#ifndef SLUICE_LMDB_SCHEMA_HISTORY_H
+#define SLUICE_LMDB_SCHEMA_HISTORY_H
+
+#include <stdint.h>
+
+#include "lmdb-schema/event.h"
+#include "wire/assert.h"
+
+struct log_history;
+
+/* `directory` is the shard's. 0 or -errno. */
+SLUICE_MUST_USE int log_history_open(
+    struct log_history **out, const char *directory, uint32_t shard);
+/* Copies the event at `lsn` out. Its length; -ENOENT; -EIO. */
+SLUICE_MUST_USE int log_history_event(
+    struct log_history *history, uint64_t lsn, struct event_buffer *event);
+/* The event that holds the outcome of (terminal, request id): sparse index, then the chain. */
+SLUICE_MUST_USE int log_history_request(struct log_history *history, uint64_t terminal_id,
+    uint64_t request_id, struct event_buffer *event);
+/* Lets go of log environments that were retired. 0 or -errno: an environment cannot be opened. */
+SLUICE_MUST_USE int log_history_refresh(struct log_history *history);
+/* First LSN the kept log holds, 0 when there is no log: above 1, older events were retired. */
+uint64_t log_history_first_lsn(const struct log_history *history);
+void log_history_close(struct log_history *history);
+
+#endif
