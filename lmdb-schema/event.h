@@ -32,6 +32,7 @@ enum event_type {
 	EVENT_COMMAND_MARK = 7,   /* control_sequence (in object_id) is done on this shard */
 	EVENT_TICK = 8,           /* drives timers; at most one a second */
 	EVENT_ACCOUNT_FREEZE = 9, /* flags: EVENT_FLAG_FROZEN = freeze, else unfreeze */
+	EVENT_TERMINAL_SET = 10,  /* body: event_terminal; terminal_id names it, at its home */
 };
 
 enum event_flag {
@@ -100,6 +101,16 @@ struct event_market {
 ASSERT_SIZE(struct event_market, 96);
 ASSERT_OFFSET(struct event_market, state, 24);
 ASSERT_OFFSET(struct event_market, odds, 32);
+
+/* What control allows one terminal. object_id: the control sequence number. */
+struct event_terminal {
+	struct le64 version;    /* counts changes of this terminal, by control */
+	struct le64s daily_max; /* stakes a day; 0: the rules' terminal_daily_max */
+	struct le32 rights;     /* wire right bits; a request needs the session's and these */
+	uint8_t blocked;        /* 1: no request of this terminal is taken */
+	uint8_t reserved[3];
+};
+ASSERT_SIZE(struct event_terminal, 24);
 
 /* One rule set, complete. Amounts are in the minor unit of `currency`.
  */

@@ -2,11 +2,40 @@
 /*
  * Admin socket of the data plane: a UNIX stream socket, one JSON object per line in, one per line
  * out, in order. Served by the main lcore, which reaches shards only through their command rings
- * and reads only their counters.
+ * and reads only their counters. Answers: {"ok":true,...} or {"ok":false,"error":"what, and what to
+ * do"}. Numbers of 64 bits that may pass 2^53 are strings where marked (s).
  *
- * {"cmd":"status"} · {"cmd":"session_install",...} · {"cmd":"session_end","session_id":n} ·
- * {"cmd":"command","sequence":n,"type":...} · {"cmd":"open"} · {"cmd":"stop"}
- * Answers: {"ok":true,...} or {"ok":false,"error":"what, and what to do"}.
+ * status            counters of every shard, drops, codes, ports, placement
+ * histograms        {"bounds_ns":[..],"shards":[{"shard":0,"stages":{"decide":{"counts":[..],
+ *                   "sum_ns":n},...}}]}: latency by stage, log-linear buckets (shard/histogram.h)
+ * session_install   one session and epoch: session_id, terminal_id, rights, epoch, current,
+ *                   rate_per_s, rate_burst, expires_ns (optional, 0: never; Unix ns, from then on
+ *                   the session is unknown), keys and ivs in hexadecimal
+ * session_end       session_id
+ * sessions          {"from_slot":n}: up to 256 live sessions from that slot on: {"sessions":[{
+ *                   "session_id","terminal_id","epoch","last_seen_ns"(s),"wants_rotation":bool,
+ *                   "datagrams","messages","resends","open_failed","heartbeat":null|{"received_ns"(s),
+ *                   "local_time_ns"(s),"sequence","firmware","error_code","state","battery"}}],
+ *                   "next_slot":n|0}
+ * command           one numbered command of control. sequence, type and:
+ *                     market_set, accounts_open, rules_set, account_freeze
+ *                     terminal_set  terminal_id, rights, blocked (bool), daily_max (0: as the rules
+ *                                   say): kept by the terminal's home shard, enforced there
+ *                     none          uses up the number, changes nothing
+ *                   "dry_run":true checks the fields as above and sends nothing ("sequence" may be
+ *                   left out): {"ok":true,"dry_run":true}
+ *                   A refusal says "kind": "malformed" (never reached a shard, number not used),
+ *                   "refused" (number used up on all shards, nothing changed: unknown account),
+ *                   "gap", "failed" (a shard could not: full, journal; number not used there)
+ * account_show      account_id -> {"found":bool,"shard","lsn","balance","currency","frozen",
+ *                   "staked_today","staked_day","profile":{...}}, from the worker's own memory
+ * bet_show          bet_id -> {"found","shard","lsn","account_id","terminal_id","stake","payout",
+ *                   "placed_at_ns"(s),"currency","state","legs":[{"market_id","selection","odds"}]}
+ * terminal_show     terminal_id -> {"found","shard","lsn","rights","blocked","daily_max",
+ *                   "staked_today","highest_request_id"(s)}
+ * market_show       market_id -> {"found","version","event_id","start_time_ns"(s),"state","kind",
+ *                   "odds":[..]}
+ * open, stop
  */
 #ifndef SLUICE_ADMIN_H
 #define SLUICE_ADMIN_H

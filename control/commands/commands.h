@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The numbered commands of control. A command is committed here first, under a gapless number, and
+ * only then sent; each shard journals it with its number and skips what it has. It is done when it
+ * is durable on all shards.
+ *
+ *   COMMITTED --all shards durable--> DONE
+ *   COMMITTED --refused by every shard alike, number used up--> REFUSED
+ *
+ * A command the data plane cannot even parse would block all later ones for ever: commands_append's
+ * callers ask the data plane first ("dry_run"), and the link sends {"type":"none"} in its place if
+ * one is refused as malformed nevertheless.
+ */
+#ifndef SLUICE_CONTROL_COMMANDS_H
+#define SLUICE_CONTROL_COMMANDS_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "control/database/database.h"
+
+/* Inside a database_write body. `command`: the admin socket's command without "cmd" and "sequence"
+ * ({"type":"market_set",...}); borrowed. 0 with the number it got. */
+SLUICE_MUST_USE int commands_append(struct db_txn *txn, const json_t *command, uint64_t *sequence);
+/* The number the next append of this transaction will get. */
+SLUICE_MUST_USE int commands_next(struct db_txn *txn, uint64_t *sequence);
+
+/* Highest committed number; 0: none. */
+SLUICE_MUST_USE int commands_last(const struct database *database, uint64_t *sequence);
+/* The command with its "cmd" and "sequence", ready to send. New reference; -ENOENT. */
+SLUICE_MUST_USE int commands_get(
+    const struct database *database, uint64_t sequence, json_t **command);
+/* Marks first..last; DONE or REFUSED (kept as it is when already marked). */
+SLUICE_MUST_USE int commands_mark(
+    struct database *database, uint64_t first, uint64_t last, enum control_command_state state);
+/*
+ * For a database that is older than the data plane (restored from a copy): fills the numbers up to
+ * `last` with commands of type "none" that are DONE. Only on an operator's word.
+ */
+SLUICE_MUST_USE int commands_adopt(struct database *database, uint64_t last);
+/* Newest first: [{"sequence","type","state","committed","done",...}]. New reference. */
+json_t *commands_list(const struct database *database, uint64_t before_sequence, unsigned count);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The thread that talks to the data plane's admin socket, and the only one that does.
+ *
+ *   DOWN --connected, status read--> SYNCING --commands resent from the lowest number, sessions of
+ *   this boot id installed--> "open" --> UP --connection lost--> DOWN (again after 50 ms .. 2 s)
+ *   SYNCING --a shard has a number control never gave out--> REFUSED, until `commands adopt` or a
+ *   newer database
+ *
+ * UP, each turn: ends of sessions, commands not sent yet, installs, questions, once a second the
+ * status, every 5 s the list of sessions. Revocation goes before everything else.
+ */
+#ifndef SLUICE_CONTROL_LINK_H
+#define SLUICE_CONTROL_LINK_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "control/database/database.h"
+#include "control/sessions/sessions.h"
+
+enum link_state {
+	LINK_DOWN,
+	LINK_SYNCING,
+	LINK_UP,
+	LINK_REFUSED,
+};
+const char *link_state_name(enum link_state state);
+
+struct link;
+
+struct link_config {
+	const char *root; /* SLUICE_ROOT: the socket is root/run/sluice/admin.sock */
+	struct database *database;
+	struct sessions *sessions;
+	/* Told about each session of the list, with its terminal's state (link thread). */
+	void (*on_session)(void *context, const json_t *session);
+	void *context;
+};
+
+SLUICE_MUST_USE int link_start(struct link **out, const struct link_config *config);
+void link_stop(struct link *link);
+
+/* There is something new to send. Any thread; also safe before the link is up. */
+void link_wake(struct link *link);
+/*
+ * Waits until command `sequence` is durable on all shards. 0; -ETIMEDOUT: it is committed and will
+ * be done when the data plane is there; -EPERM: refused, nothing was changed (message says why).
+ */
+SLUICE_MUST_USE int link_command_wait(
+    struct link *link, uint64_t sequence, unsigned timeout_ms, char *message, size_t message_size);
+/*
+ * One question ({"cmd":"account_show",...} or a dry run); `request` is released. 0 with *answer the
+ * caller's; -EHOSTDOWN no data plane, -EPERM refused (its sentence in message), -ETIMEDOUT.
+ */
+SLUICE_MUST_USE int link_ask(struct link *link, json_t *request, unsigned timeout_ms,
+    json_t **answer, char *message, size_t message_size);
+
+struct link_report {
+	enum link_state state;
+	uint64_t boot_id;                    /* 0: never connected */
+	uint64_t connects;                   /* since control started */
+	uint64_t boots;                      /* new boot ids seen since control started */
+	uint64_t command_sent, command_done; /* highest */
+	uint64_t status_age_ms;
+	char message[256]; /* why it is DOWN or REFUSED, and the remedy */
+};
+void link_report(struct link *link, struct link_report *report);
+/* The data plane's last "status" answer, NULL when there was none. New reference; do not change. */
+json_t *link_status(struct link *link);
+/* The last "histograms" answer, as above. */
+json_t *link_histograms(struct link *link);
+
+#endif

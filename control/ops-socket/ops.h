@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Server of the ops socket (verbs.h). One thread per connection, bounded; peer credentials give the
+ * role: root and members of access.admin_group are admin, and so on; nobody else is let in. Every
+ * verb with VERB_CHANGES is audited by its handler in the change's own transaction, a refusal by
+ * audit_note.
+ */
+#ifndef SLUICE_CONTROL_OPS_H
+#define SLUICE_CONTROL_OPS_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "control/audit/audit.h"
+#include "control/config/config.h"
+#include "control/ops-socket/verbs.h"
+
+struct ops;
+
+struct ops_caller {
+	uint32_t uid;
+	enum verb_role role;
+	char user[64]; /* "kim (operator)" */
+};
+
+struct ops_request {
+	const struct verb *verb;
+	const struct ops_caller *caller;
+	json_t *arguments; /* checked against the verb's table: types, ranges, required */
+	int dry_run;
+	struct audit_entry audit; /* uid, user, action and outcome "done" are filled in */
+};
+
+/*
+ * Does one verb. 0 with *result (a new reference, an object), or the exit status for sluicectl
+ * (1 refused, 2 usage, 3 unreachable) with `message` saying what, where and the remedy.
+ */
+typedef int ops_handler(void *context, struct ops_request *request, json_t **result, char *message,
+    size_t message_size);
+
+struct ops_config {
+	const char *path;
+	const struct control_config *config;
+	ops_handler *const *handlers; /* by verb_index; NULL: not built yet */
+	void *context;
+	struct database *database; /* for refusals in the audit log */
+};
+SLUICE_MUST_USE int ops_start(
+    struct ops **out, const struct ops_config *config, char *message, size_t message_size);
+void ops_reload(struct ops *ops, const struct control_config *config);
+void ops_stop(struct ops *ops);
+
+/* Arguments of a checked request; the fallback when it was not given. */
+int64_t ops_number(const struct ops_request *request, const char *name, int64_t fallback);
+const char *ops_text(const struct ops_request *request, const char *name, const char *fallback);
+int ops_switch(const struct ops_request *request, const char *name);
+
+#endif

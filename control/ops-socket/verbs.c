@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/ops-socket/verbs.h"
+
+#include <string.h>
+
+#include "wire/assert.h"
+#include "wire/limits.h"
+
+/* Shorthand of the tables below: { name, type, positional, required, repeats, lowest, highest,
+ * choices, help }. */
+#define TERMINAL_MAX ((int64_t)LIMIT_TERMINAL_ID_MAX)
+#define ID_MAX       ((int64_t)LIMIT_ACCOUNT_ID_MAX)
+#define TERMINAL_ID                                                                                \
+	{                                                                                          \
+		"terminal", VERB_NUMBER, 1, 1, 0, 1, TERMINAL_MAX, NULL, "terminal id"             \
+	}
+#define MARKET_ID                                                                                  \
+	{                                                                                          \
+		"market", VERB_NUMBER, 1, 1, 0, 1, ID_MAX, NULL, "market id"                       \
+	}
+#define ACCOUNT_ID                                                                                 \
+	{                                                                                          \
+		"account", VERB_NUMBER, 1, 1, 0, 1, ID_MAX, NULL, "account id"                     \
+	}
+#define COUNT                                                                                      \
+	{                                                                                          \
+		"count", VERB_NUMBER, 0, 0, 0, 1, 10000, NULL, "rows at most (100)"                \
+	}
+#define WAIT_MS                                                                                    \
+	{                                                                                          \
+		"wait_ms", VERB_NUMBER, 0, 0, 0, 0, 600000, NULL,                                  \
+		    "how long to wait until all shards have it (10000); 0: do not wait"            \
+	}
+#define TERMINAL_SETTINGS                                                                          \
+	{ "name", VERB_TEXT, 0, 0, 0, 0, 63, NULL, "name for people" },                            \
+	    { "location", VERB_TEXT, 0, 0, 0, 0, 63, NULL, "where it stands" },                    \
+	    { "rights", VERB_TEXT, 0, 0, 0, 1, 100, NULL,                                          \
+		    "bet,balance,deposit,market or all (all)" },                                   \
+	    { "daily_max", VERB_NUMBER, 0, 0, 0, 0, LIMIT_BALANCE_MAX, NULL,                       \
+		    "stakes a day in minor units; 0: as the rules say" },                          \
+	    { "rate_per_s", VERB_NUMBER, 0, 0, 0, 0, 16777215, NULL,                               \
+		    "messages a second; 0: the configured default" },                              \
+	{                                                                                          \
+		"rate_burst", VERB_NUMBER, 0, 0, 0, 0, 16777215, NULL, "messages at once"          \
+	}
+
+static const struct verb_argument terminal_enroll[] = {
+	{ "csr", VERB_FILE, 0, 1, 0, 0, 0, NULL, "certificate request of the terminal (PEM)" },
+	{ "terminal", VERB_NUMBER, 1, 1, 0, 1, TERMINAL_MAX, NULL, "terminal id" },
+	TERMINAL_SETTINGS,
+	{ "out", VERB_OUT, 0, 0, 0, 0, 0, "certificate", "where to write the certificate" },
+	{ "trust_out", VERB_OUT, 0, 0, 0, 0, 0, "trust", "where to write the trusted authorities" },
+	WAIT_MS,
+};
+static const struct verb_argument terminal_set[] = { TERMINAL_ID, TERMINAL_SETTINGS, WAIT_MS };
+static const struct verb_argument terminal_one[] = { TERMINAL_ID };
+static const struct verb_argument terminal_change[] = { TERMINAL_ID, WAIT_MS };
+static const struct verb_argument terminal_list[] = {
+	{ "from", VERB_NUMBER, 0, 0, 0, 0, TERMINAL_MAX, NULL, "first terminal id" },
+	COUNT,
+};
+static const struct verb_argument session_list[] = {
+	{ "terminal", VERB_NUMBER, 0, 0, 0, 1, TERMINAL_MAX, NULL, "only of this terminal" },
+};
+static const struct verb_argument session_end[] = {
+	{ "session", VERB_NUMBER, 1, 1, 0, 1, UINT32_MAX, NULL, "session id" },
+};
+static const struct verb_argument market_import[] = {
+	{ "file", VERB_FILE, 1, 1, 0, 0, 0, NULL,
+	    "CSV: football-data season, or market,event,name,start,kind,selection:odds..." },
+	{ "start", VERB_TIME, 0, 0, 0, 0, 0, NULL, "start of the first event (in one day)" },
+	WAIT_MS,
+};
+static const struct verb_argument market_change[] = { MARKET_ID, WAIT_MS };
+static const struct verb_argument market_one[] = { MARKET_ID };
+static const struct verb_argument market_list[] = {
+	{ "from", VERB_NUMBER, 0, 0, 0, 0, ID_MAX, NULL, "first market id" },
+	{ "state", VERB_CHOICE, 0, 0, 0, 0, 0, "before|open|suspended|closed", "only these" },
+	COUNT,
+};
+static const struct verb_argument odds_set[] = {
+	MARKET_ID,
+	{ "odds", VERB_ODDS, 1, 1, 1, LIMIT_ODDS_MIN, LIMIT_ODDS_MAX, NULL,
+	    "decimal odds of every selection, in order" },
+	WAIT_MS,
+};
+static const struct verb_argument rules_set[] = {
+	{ "setting", VERB_TEXT, 1, 1, 1, 3, 100, NULL,
+	    "KEY=VALUE, e.g. stake_single_max=1000000; the rest stays" },
+	WAIT_MS,
+};
+static const struct verb_argument account_open[] = {
+	{ "first", VERB_NUMBER, 1, 1, 0, 1, ID_MAX / 2, NULL, "account id" },
+	{ "count", VERB_NUMBER, 0, 0, 0, 1, 10000000, NULL, "this many, ids in a row (1)" },
+	{ "currency", VERB_NUMBER, 0, 0, 0, 1, 999, NULL, "ISO 4217 number (410)" },
+	{ "opening_balance", VERB_NUMBER, 0, 0, 0, 0, LIMIT_STAKE_MAX, NULL,
+	    "in minor units, from the FUNDING account (0)" },
+	WAIT_MS,
+};
+static const struct verb_argument account_one[] = { ACCOUNT_ID };
+static const struct verb_argument account_freeze[] = { ACCOUNT_ID, WAIT_MS };
+static const struct verb_argument bet_show[] = {
+	{ "bet", VERB_NUMBER, 1, 1, 0, 1, INT64_MAX, NULL, "bet id" },
+};
+static const struct verb_argument explain[] = {
+	{ "id", VERB_NUMBER, 1, 0, 0, 1, INT64_MAX, NULL, "bet id" },
+	{ "shard", VERB_NUMBER, 0, 0, 0, 0, LIMIT_SHARDS - 1, NULL, "with --lsn: its shard (0)" },
+	{ "lsn", VERB_NUMBER, 0, 0, 0, 1, INT64_MAX, NULL, "position of any decision" },
+	{ "terminal", VERB_NUMBER, 0, 0, 0, 1, TERMINAL_MAX, NULL, "with --request" },
+	{ "request", VERB_NUMBER, 0, 0, 0, 1, INT64_MAX, NULL, "request id of a terminal" },
+};
+static const struct verb_argument audit_tail[] = {
+	COUNT,
+	{ "before", VERB_NUMBER, 0, 0, 0, 1, INT64_MAX, NULL, "older than this sequence" },
+};
+static const struct verb_argument command_list[] = {
+	COUNT,
+	{ "before", VERB_NUMBER, 0, 0, 0, 1, INT64_MAX, NULL, "older than this number" },
+};
+static const struct verb_argument ca_show[] = {
+	{ "trust_out", VERB_OUT, 0, 0, 0, 0, 0, "trust", "where to write the trusted authorities" },
+};
+static const struct verb_argument ca_activate[] = {
+	{ "force", VERB_SWITCH, 0, 0, 0, 0, 0, NULL,
+	    "even if some terminals have not fetched the new authority" },
+};
+static const struct verb_argument log_level[] = {
+	{ "level", VERB_CHOICE, 1, 1, 0, 0, 0, "debug|info|warning|error", "lowest level logged" },
+};
+static const struct verb_argument status[] = {
+	{ "health", VERB_SWITCH, 0, 0, 0, 0, 0, NULL, "exit status 1 unless all is well" },
+};
+static const struct verb_argument config_check[] = {
+	{ "file", VERB_FILE, 1, 1, 0, 0, 0, NULL, "YAML file to check" },
+};
+
+#define ARGUMENTS(table) (table), SLUICE_ARRAY_COUNT(table)
+#define NO_ARGUMENTS     NULL, 0
+#define VIEWER           VERB_ROLE_VIEWER
+#define OPERATOR         VERB_ROLE_OPERATOR
+#define RISK             VERB_ROLE_RISK
+#define ADMIN            VERB_ROLE_ADMIN
+
+static const struct verb verbs[] = {
+	{ "status", VIEWER, 0, ARGUMENTS(status), NULL, NULL,
+	    "State of every process, shard, session, replication." },
+	{ "shards", VIEWER, 0, NO_ARGUMENTS, "shards",
+	    "shard events rate_per_s busy_percent durable_lsn store_lag bets_open accounts "
+	    "sessions",
+	    "What each shard does." },
+	{ "ca init", ADMIN, VERB_CHANGES, NO_ARGUMENTS, NULL, NULL,
+	    "Makes the certificate authority and the key server's certificate." },
+	{ "ca show", VIEWER, 0, ARGUMENTS(ca_show), NULL, NULL,
+	    "The authority, its certificates and their ends." },
+	{ "ca renew", ADMIN, VERB_CHANGES, NO_ARGUMENTS, NULL, NULL,
+	    "Makes the next authority; terminals learn to trust it." },
+	{ "ca activate", ADMIN, VERB_CHANGES | VERB_IRREVERSIBLE, ARGUMENTS(ca_activate), NULL,
+	    NULL, "Certificates come from the next authority from now on." },
+	{ "ca retire", ADMIN, VERB_CHANGES | VERB_IRREVERSIBLE, NO_ARGUMENTS, NULL, NULL,
+	    "The previous authority is trusted no more." },
+	{ "ca server-renew", ADMIN, VERB_CHANGES, NO_ARGUMENTS, NULL, NULL,
+	    "Makes a new certificate for the key server now." },
+	{ "terminal enroll", OPERATOR, VERB_CHANGES, ARGUMENTS(terminal_enroll), NULL, NULL,
+	    "Signs a terminal's certificate request and admits it." },
+	{ "terminal set", OPERATOR, VERB_CHANGES, ARGUMENTS(terminal_set), NULL, NULL,
+	    "Changes name, rights, limits or rate of a terminal." },
+	{ "terminal list", VIEWER, 0, ARGUMENTS(terminal_list), "terminals",
+	    "terminal state name location rights daily_max online last_seen", "All terminals." },
+	{ "terminal show", VIEWER, 0, ARGUMENTS(terminal_one), NULL, NULL,
+	    "One terminal: settings, certificates, session, what it reports." },
+	{ "terminal block", OPERATOR, VERB_CHANGES, ARGUMENTS(terminal_change), NULL, NULL,
+	    "Ends its session at once and refuses it until unblocked." },
+	{ "terminal unblock", OPERATOR, VERB_CHANGES, ARGUMENTS(terminal_change), NULL, NULL,
+	    "Admits a blocked terminal again." },
+	{ "terminal revoke", OPERATOR, VERB_CHANGES | VERB_IRREVERSIBLE, ARGUMENTS(terminal_change),
+	    NULL, NULL, "Ends its session at once; its certificates are worth nothing." },
+	{ "terminal monitor", VIEWER, 0, NO_ARGUMENTS, "terminals",
+	    "terminal online last_seen silent_s paper printer door battery error clock_offset_ms "
+	    "resend_percent",
+	    "What the terminals report of themselves." },
+	{ "session list", VIEWER, 0, ARGUMENTS(session_list), "sessions",
+	    "session_id terminal_id state epoch established expires", "Live sessions." },
+	{ "session end", OPERATOR, VERB_CHANGES, ARGUMENTS(session_end), NULL, NULL,
+	    "Ends one session; its terminal makes a new one." },
+	{ "market import", OPERATOR, VERB_CHANGES, ARGUMENTS(market_import), NULL, NULL,
+	    "Opens all markets of a file, or none of them." },
+	{ "market list", VIEWER, 0, ARGUMENTS(market_list), "markets",
+	    "market event_id name kind state start odds", "Markets." },
+	{ "market show", VIEWER, 0, ARGUMENTS(market_one), NULL, NULL, "One market." },
+	{ "market open", OPERATOR, VERB_CHANGES, ARGUMENTS(market_change), NULL, NULL,
+	    "Takes bets on a market (again)." },
+	{ "market suspend", OPERATOR, VERB_CHANGES, ARGUMENTS(market_change), NULL, NULL,
+	    "Takes no bets on a market for now." },
+	{ "market close", OPERATOR, VERB_CHANGES | VERB_IRREVERSIBLE, ARGUMENTS(market_change),
+	    NULL, NULL, "Takes no more bets on a market, for good." },
+	{ "odds set", OPERATOR, VERB_CHANGES, ARGUMENTS(odds_set), NULL, NULL,
+	    "New odds for all selections of a market." },
+	{ "rules show", VIEWER, 0, NO_ARGUMENTS, "rules", "key value unit help",
+	    "The rules in force." },
+	{ "rules set", RISK, VERB_CHANGES, ARGUMENTS(rules_set), NULL, NULL,
+	    "Changes rules under a new version." },
+	{ "account open", OPERATOR, VERB_CHANGES, ARGUMENTS(account_open), NULL, NULL,
+	    "Opens accounts." },
+	{ "account show", VIEWER, 0, ARGUMENTS(account_one), NULL, NULL,
+	    "Balance, limits used and profile of an account, now." },
+	{ "account freeze", RISK, VERB_CHANGES, ARGUMENTS(account_freeze), NULL, NULL,
+	    "The account may not bet until unfrozen." },
+	{ "account unfreeze", RISK, VERB_CHANGES, ARGUMENTS(account_freeze), NULL, NULL,
+	    "The account may bet again." },
+	{ "bet show", VIEWER, 0, ARGUMENTS(bet_show), NULL, NULL, "One bet, now." },
+	{ "explain", VIEWER, 0, ARGUMENTS(explain), NULL, NULL,
+	    "Why a bet or request was decided as it was." },
+	{ "replication status", VIEWER, 0, NO_ARGUMENTS, NULL, NULL,
+	    "Where replication to PostgreSQL stands." },
+	{ "replication verify", VIEWER, 0, NO_ARGUMENTS, NULL, NULL,
+	    "Compares every replicated event with the log." },
+	{ "replication pause", ADMIN, VERB_CHANGES, NO_ARGUMENTS, NULL, NULL,
+	    "Sends nothing to PostgreSQL until resumed." },
+	{ "replication resume", ADMIN, VERB_CHANGES, NO_ARGUMENTS, NULL, NULL, "Goes on." },
+	{ "audit tail", VIEWER, 0, ARGUMENTS(audit_tail), "entries",
+	    "sequence time user action object outcome", "The newest entries of the audit log." },
+	{ "audit verify", VIEWER, 0, NO_ARGUMENTS, NULL, NULL,
+	    "Checks the audit log's chain of hashes." },
+	{ "command list", VIEWER, 0, ARGUMENTS(command_list), "commands",
+	    "sequence type state committed done", "Commands sent to the shards." },
+	{ "command adopt", ADMIN, VERB_CHANGES | VERB_IRREVERSIBLE, NO_ARGUMENTS, NULL, NULL,
+	    "Accepts that the shards know newer commands than this database." },
+	{ "config show", VIEWER, 0, NO_ARGUMENTS, "keys", "key value unit change help",
+	    "Configuration in force." },
+	{ "config check", VIEWER, 0, ARGUMENTS(config_check), NULL, NULL,
+	    "Checks a configuration file without using it." },
+	{ "config reload", ADMIN, VERB_CHANGES, NO_ARGUMENTS, NULL, NULL,
+	    "Reads the configuration file again." },
+	{ "log level", ADMIN, VERB_CHANGES, ARGUMENTS(log_level), NULL, NULL,
+	    "Lowest level that control logs." },
+	{ "completion", VIEWER, VERB_LOCAL, NO_ARGUMENTS, NULL, NULL,
+	    "Prints the completion script for bash." },
+};
+
+const char *verb_role_name(enum verb_role role)
+{
+	static const char *const names[] = { NULL, "viewer", "operator", "risk", "admin" };
+
+	return role >= VERB_ROLE_VIEWER && role <= VERB_ROLE_ADMIN ? names[role] : NULL;
+}
+
+int verb_role_may(enum verb_role has, enum verb_role needs)
+{
+	return has == needs || has == VERB_ROLE_ADMIN || needs == VERB_ROLE_VIEWER;
+}
+
+const struct verb *verb_find(const char *name)
+{
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(verbs); i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+const struct verb *verb_at(size_t index)
+{
+	return index < SLUICE_ARRAY_COUNT(verbs) ? &verbs[index] : NULL;
+}
+
+size_t verb_count(void)
+{
+	return SLUICE_ARRAY_COUNT(verbs);
+}
+
+size_t verb_index(const struct verb *verb)
+{
+	return (size_t)(verb - verbs);
+}

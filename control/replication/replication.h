@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Replication to PostgreSQL: reads the shards' logs and control's `change` table from LMDB, sends
+ * typed rows and the raw events by COPY, and moves the cursor in the same transaction. Exactly once
+ * by construction: what a transaction brought and where it ended commit together.
+ *
+ * Own thread. The data plane never knows. Schema and migrations: control/replication/README.md.
+ */
+#ifndef SLUICE_CONTROL_REPLICATION_H
+#define SLUICE_CONTROL_REPLICATION_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "control/config/config.h"
+#include "control/database/database.h"
+
+struct replication;
+
+enum replication_state {
+	REPLICATION_OFF,        /* not configured */
+	REPLICATION_CONNECTING, /* backing off */
+	REPLICATION_CATCHING_UP,
+	REPLICATION_CURRENT,
+	REPLICATION_PAUSED,
+	REPLICATION_FAILED, /* needs an operator: message */
+};
+
+/* `root`: SLUICE_ROOT, where shard-N directories are found. */
+SLUICE_MUST_USE int replication_start(struct replication **out, const struct control_config *config,
+    const char *root, struct database *database);
+void replication_stop(struct replication *replication);
+
+struct replication_report {
+	enum replication_state state;
+	uint64_t events, transactions, reconnects, errors; /* since start */
+	uint64_t lag_events;      /* logged and not replicated, all shards */
+	uint64_t lag_ms;          /* age of the oldest of them, 0: none */
+	uint64_t change_sequence; /* of control's change table */
+	char message[256];
+};
+void replication_report(struct replication *replication, struct replication_report *report);
+/* {"state","lag_events","lag_ms","events_per_s","shards":[{"shard","incarnation","lsn","log_lsn"}],
+ * ...}. New reference. */
+json_t *replication_status(struct replication *replication);
+void replication_pause(struct replication *replication, int paused);
+/*
+ * Compares every event up to the cursor with PostgreSQL's rows: {"ok","rows","lmdb_events",
+ * "missing","doubled","sum_difference",...}. Own connection; takes as long as it takes. 0 with
+ * *result; -EHOSTDOWN, -EPERM with message.
+ */
+SLUICE_MUST_USE int replication_verify(
+    struct replication *replication, json_t **result, char *message, size_t message_size);
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Registry of sessions: slots, generations, roots, epochs. Roots live here and nowhere else in
+ * control, in memory only (locked, left out of core dumps, wiped at the end). Slots and generations
+ * are durable, so that no session id is given out twice while its slot's keys could still be known.
+ *
+ * Thread-safe. The link thread asks what is to be sent (sessions_work); others establish and end.
+ *
+ *        establish            link: install answered
+ *   FREE ---------> PENDING -------------------------> LIVE --rotation due--> PENDING (next epoch)
+ *                      ^                                | new boot id: back to PENDING, epoch kept
+ *                      +--------------------------------+
+ *   LIVE, PENDING --end, replaced, expired--> ENDING --link: ended--> FREE
+ *
+ * After a restart of control the roots are gone: sessions found in the database are LIVE without a
+ * root (KEYLESS): the data plane goes on with them, they cannot be rotated or installed again, and
+ * with the next boot id they are over. Their terminals make a new TLS handshake then.
+ */
+#ifndef SLUICE_CONTROL_SESSIONS_H
+#define SLUICE_CONTROL_SESSIONS_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "control/database/database.h"
+#include "wire/keys.h"
+
+struct sessions;
+
+struct sessions_settings {
+	uint32_t slots_max; /* slot numbers 1..slots_max, as capacity.sessions of the data plane */
+	uint64_t life_ns;   /* hard end of a session */
+	uint64_t epoch_ns;  /* between rotations */
+	uint32_t rate_per_s, rate_burst; /* of terminals that have none of their own */
+};
+
+SLUICE_MUST_USE int sessions_create(
+    struct sessions **out, struct database *database, const struct sessions_settings *settings);
+void sessions_free(struct sessions *sessions);
+void sessions_settings_set(struct sessions *sessions, const struct sessions_settings *settings);
+
+struct sessions_offer {
+	uint32_t session_id;
+	uint16_t epoch;
+	uint64_t terminal_id;
+	uint64_t expires_ns; /* Unix time */
+};
+/*
+ * Two steps, because the root depends on the session id: reserve gives an id (durable before it
+ * returns), establish hands over the root and makes it PENDING; a session the terminal had is ended
+ * once the new one is installed. An offer that is not established within a minute lapses.
+ * 0; -ENOSPC no slot is free.
+ */
+SLUICE_MUST_USE int sessions_reserve(
+    struct sessions *sessions, uint64_t terminal_id, struct sessions_offer *offer);
+SLUICE_MUST_USE int sessions_establish(struct sessions *sessions,
+    const struct sessions_offer *offer, const uint8_t root[KEYS_ROOT_SIZE], uint32_t rights,
+    uint32_t rate_per_s, uint32_t rate_burst);
+void sessions_cancel(struct sessions *sessions, const struct sessions_offer *offer);
+
+/* Ends all sessions of a terminal (block, revoke). Their number. */
+unsigned sessions_end_terminal(struct sessions *sessions, uint64_t terminal_id);
+/* 0 or -ENOENT. */
+int sessions_end(struct sessions *sessions, uint32_t session_id);
+/* Changed rights or rates of a terminal: its session is installed again under its epoch. */
+void sessions_update_terminal(struct sessions *sessions, uint64_t terminal_id, uint32_t rights,
+    uint32_t rate_per_s, uint32_t rate_burst);
+
+/* ---- For the link thread ---- */
+
+enum session_work_kind {
+	SESSION_WORK_INSTALL = 1,
+	SESSION_WORK_END = 2,
+};
+
+/* One thing to tell the data plane; keys are derived here, wiped by sessions_work_wipe. */
+struct session_work {
+	enum session_work_kind kind;
+	uint32_t session_id;
+	uint64_t terminal_id;
+	uint32_t rights, rate_per_s, rate_burst;
+	uint16_t epoch;
+	uint64_t expires_ns;
+	uint8_t to_switch_key[AEAD_KEY_SIZE], to_switch_iv[AEAD_IV_SIZE];
+	uint8_t to_terminal_key[AEAD_KEY_SIZE], to_terminal_iv[AEAD_IV_SIZE];
+	uint8_t reset_key[KEYS_RESET_SIZE];
+};
+
+/* A data plane answered with this boot id: all sessions with a root become PENDING under it when it
+ * is new, keyless ones end. Returns the number to install. */
+unsigned sessions_boot(struct sessions *sessions, uint64_t boot_id);
+/* Up to `max` pieces of work, ENDs before INSTALLs; looks for what is due (rotation, expiry) too.
+ */
+unsigned sessions_work(
+    struct sessions *sessions, uint64_t now_ns, struct session_work *work, unsigned max);
+/* The data plane's answer: error 0 or -errno ("no such session" for END counts as done). */
+void sessions_work_done(struct sessions *sessions, const struct session_work *work, int error);
+void sessions_work_wipe(struct session_work *work, unsigned count);
+/* When sessions_work has something next without a call from outside; Unix ns, UINT64_MAX never. */
+uint64_t sessions_due_ns(const struct sessions *sessions);
+/* Asks for a new epoch of one session now (the data plane says its limit comes near). */
+int sessions_rotate(struct sessions *sessions, uint32_t session_id);
+
+/* Waits until a session is installed. 0; -ETIMEDOUT; -ENOENT it has ended. */
+SLUICE_MUST_USE int sessions_wait(
+    struct sessions *sessions, uint32_t session_id, unsigned timeout_ms);
+
+struct sessions_counts {
+	uint32_t live, pending, ending, keyless, reserved;
+	uint64_t established, replaced, ended, expired, rotations, installs, install_failures;
+	uint64_t epoch_oldest_ns; /* age of the oldest epoch in use */
+};
+void sessions_counts(const struct sessions *sessions, struct sessions_counts *counts);
+/* [{"session_id","slot","terminal_id","state","epoch","established","expires"}]. New reference.
+ * terminal_id 0: all. */
+json_t *sessions_list(const struct sessions *sessions, uint64_t terminal_id);
+
+#endif

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Control's own environment, ROOT/var/lib/sluice/control: tables and records. Same rules as rows.h:
+ * little-endian, kind, version and size in front, record_*_read as the only way from bytes.
+ * Texts are UTF-8, padded with zeros, always with at least one zero at the end.
+ *
+ *   meta         "version", "identity"
+ *   terminal     terminal id -> record_control_terminal
+ *   certificate  SHA-256 of the DER encoding -> record_control_certificate
+ *   slot         session slot -> record_control_slot: generations, so that no id comes twice
+ *   market       market id -> record_control_market
+ *   rules        version -> record_control_rules
+ *   command      control sequence -> record_control_command, JSON of the command
+ *   audit        sequence -> record_control_audit, JSON of what was done
+ *   change       sequence -> record_control_change, key, value: every put of a replicated table in
+ *                order; what replication sends and restore replays
+ */
+#ifndef SLUICE_LMDB_SCHEMA_CONTROL_ROWS_H
+#define SLUICE_LMDB_SCHEMA_CONTROL_ROWS_H
+
+#include "lmdb-schema/rows.h"
+
+/* X(NAME, name, replicated) */
+#define CONTROL_TABLES(X)                                                                          \
+	X(META, "meta", 0)                                                                         \
+	X(TERMINAL, "terminal", 1)                                                                 \
+	X(CERTIFICATE, "certificate", 1)                                                           \
+	X(SLOT, "slot", 0)                                                                         \
+	X(MARKET, "market", 1)                                                                     \
+	X(RULES, "rules", 1)                                                                       \
+	X(COMMAND, "command", 1)                                                                   \
+	X(AUDIT, "audit", 1)                                                                       \
+	X(CHANGE, "change", 0)
+
+enum control_table {
+#define CONTROL_TABLE_ENUM(name, text, replicated) CONTROL_TABLE_##name,
+	CONTROL_TABLES(CONTROL_TABLE_ENUM)
+#undef CONTROL_TABLE_ENUM
+	    CONTROL_TABLE_COUNT,
+};
+
+/* Behind those of rows.h. */
+enum record_control_kind {
+	RECORD_CONTROL_IDENTITY = 32,
+	RECORD_CONTROL_TERMINAL = 33,
+	RECORD_CONTROL_CERTIFICATE = 34,
+	RECORD_CONTROL_SLOT = 35,
+	RECORD_CONTROL_MARKET = 36,
+	RECORD_CONTROL_RULES = 37,
+	RECORD_CONTROL_COMMAND = 38,
+	RECORD_CONTROL_AUDIT = 39,
+	RECORD_CONTROL_CHANGE = 40,
+};
+
+struct record_control_identity {
+	struct record_header header;
+	uint8_t deployment[72];
+	struct le64 created_ns;
+};
+ASSERT_SIZE(struct record_control_identity, 88);
+
+enum control_terminal_state {
+	CONTROL_TERMINAL_ACTIVE = 1,
+	CONTROL_TERMINAL_BLOCKED = 2, /* refused until unblocked */
+	CONTROL_TERMINAL_REVOKED = 3, /* its certificates are worth nothing; enrol anew */
+};
+
+struct record_control_terminal {
+	struct record_header header;
+	struct le64 id;
+	struct le64 version; /* counts changes of this terminal */
+	struct le64 created_ns, changed_ns;
+	struct le64s daily_max; /* stakes a day; 0: the rules' limit */
+	struct le32 rights;
+	struct le32 rate_per_s, rate_burst; /* 0: the configured default */
+	uint8_t state;                      /* control_terminal_state */
+	uint8_t reserved[3];
+	uint8_t certificate[32]; /* key of the newest one, zero: none */
+	uint8_t name[64];
+	uint8_t location[64];
+};
+ASSERT_SIZE(struct record_control_terminal, 224);
+ASSERT_OFFSET(struct record_control_terminal, rights, 48);
+ASSERT_OFFSET(struct record_control_terminal, certificate, 64);
+
+enum control_certificate_state {
+	CONTROL_CERTIFICATE_VALID = 1,
+	CONTROL_CERTIFICATE_REPLACED = 2, /* renewed; good until its successor is used once */
+	CONTROL_CERTIFICATE_REVOKED = 3,
+};
+
+struct record_control_certificate {
+	struct record_header header;
+	uint8_t sha256[32];
+	uint8_t serial[20]; /* big-endian */
+	uint8_t state;      /* control_certificate_state */
+	uint8_t reserved[3];
+	struct le64 terminal_id;
+	struct le64 not_before_s, not_after_s; /* Unix time */
+	struct le64 issued_ns, revoked_ns;
+};
+ASSERT_SIZE(struct record_control_certificate, 104);
+
+struct record_control_slot {
+	struct record_header header;
+	struct le32 session_id; /* the last one given out in this slot */
+	uint8_t live;           /* 1: not ended as far as control knows */
+	uint8_t reserved[3];
+	struct le64 terminal_id;
+	struct le64 established_ns, expires_ns;
+};
+ASSERT_SIZE(struct record_control_slot, 40);
+
+struct record_control_market {
+	struct record_header header;
+	struct le64 id;
+	struct event_market market; /* as last committed; version = its control sequence */
+	uint8_t name[96];
+	uint8_t selections[LIMIT_MARKET_SELECTIONS_MAX][32];
+};
+ASSERT_SIZE(struct record_control_market, 720);
+
+struct record_control_rules {
+	struct record_header header;
+	struct event_rules rules;
+	struct le64 set_ns;
+};
+ASSERT_SIZE(struct record_control_rules, 104);
+
+enum control_command_state {
+	CONTROL_COMMAND_COMMITTED = 1, /* will be done; not known to be durable on all shards */
+	CONTROL_COMMAND_DONE = 2,
+	CONTROL_COMMAND_REFUSED = 3, /* the number is used up, nothing was changed */
+};
+
+struct record_control_command {      /* followed by text_length bytes of JSON, without sequence */
+	struct record_header header; /* size: of this record without the text */
+	struct le64 sequence;
+	struct le64 committed_ns, done_ns;
+	struct le32 text_length;
+	uint8_t state; /* control_command_state */
+	uint8_t reserved[3];
+};
+ASSERT_SIZE(struct record_control_command, 40);
+
+struct record_control_audit {        /* followed by text_length bytes of JSON */
+	struct record_header header; /* size: of this record without the text */
+	struct le64 sequence;        /* from 1, gapless */
+	struct le64 time_ns;
+	struct le32 uid; /* of the caller, all ones: control itself */
+	struct le32 text_length;
+	uint8_t previous[32]; /* hash of the entry before, zero for the first */
+	uint8_t hash[32];     /* SHA-256 of this record with `hash` zero, then the text */
+};
+ASSERT_SIZE(struct record_control_audit, 96);
+ASSERT_OFFSET(struct record_control_audit, previous, 32);
+
+struct record_control_change {       /* followed by key_length and value_length bytes */
+	struct record_header header; /* size: of this record alone */
+	struct le64 sequence;
+	struct le64 time_ns;
+	struct le32 value_length; /* all ones: the key was deleted */
+	struct le16 key_length;
+	uint8_t table; /* control_table */
+	uint8_t reserved[1];
+};
+ASSERT_SIZE(struct record_control_change, 32);
+
+#define CONTROL_SCHEMA_VERSION 1
+#define CONTROL_MAP_SIZE       (64ull << 20)
+#define CONTROL_TEXT_SIZE_MAX  (256u << 10) /* JSON of one command or audit entry */
+
+/* Opens `directory` (its tables made unless read_only). No version check. */
+SLUICE_MUST_USE int control_schema_open(struct db_env **out, const char *directory, int read_only);
+/* The table's name; NULL out of range. 1 when its puts belong into `change`. */
+const char *control_table_name(unsigned table);
+int control_table_replicated(unsigned table);
+
+/* 0, or -EBADMSG with nothing written. `text` points into bytes. */
+SLUICE_MUST_USE int record_control_identity_read(
+    struct db_bytes bytes, struct record_control_identity *out);
+SLUICE_MUST_USE int record_control_terminal_read(
+    struct db_bytes bytes, struct record_control_terminal *out);
+SLUICE_MUST_USE int record_control_certificate_read(
+    struct db_bytes bytes, struct record_control_certificate *out);
+SLUICE_MUST_USE int record_control_slot_read(
+    struct db_bytes bytes, struct record_control_slot *out);
+SLUICE_MUST_USE int record_control_market_read(
+    struct db_bytes bytes, struct record_control_market *out);
+SLUICE_MUST_USE int record_control_rules_read(
+    struct db_bytes bytes, struct record_control_rules *out);
+SLUICE_MUST_USE int record_control_command_read(
+    struct db_bytes bytes, struct record_control_command *out, struct db_bytes *text);
+SLUICE_MUST_USE int record_control_audit_read(
+    struct db_bytes bytes, struct record_control_audit *out, struct db_bytes *text);
+SLUICE_MUST_USE int record_control_change_read(struct db_bytes bytes,
+    struct record_control_change *out, struct db_bytes *key, struct db_bytes *value);
+
+#endif
