@@ -26,6 +26,14 @@ void sim_switch_init(struct sim_switch *sim, uint64_t boot_id, uint16_t epoch)
 	sim_switch_restart(sim, boot_id, epoch);
 }
 
+void sim_switch_session(struct sim_switch *sim, uint32_t session_id, uint8_t root_first)
+{
+	for (unsigned i = 0; i < sizeof(sim->root); i++)
+		sim->root[i] = (uint8_t)(i * 7 + root_first);
+	sim->session_id = session_id;
+	sim_switch_restart(sim, sim->boot_id, sim->epoch);
+}
+
 void sim_switch_restart(struct sim_switch *sim, uint64_t boot_id, uint16_t epoch)
 {
 	sim->boot_id = boot_id;
@@ -137,7 +145,10 @@ size_t sim_switch_take(struct sim_switch *sim, const uint8_t *datagram, size_t s
 	memcpy(copy, datagram, size);
 	memcpy(&header, copy, sizeof(header));
 	SLUICE_REQUIRE(header.version_kind == 0x11 && header.flags == 0);
-	SLUICE_REQUIRE(le32_get(header.session_id) == sim->session_id);
+	if (le32_get(header.session_id) != sim->session_id) {
+		sim->unknown_sessions++;
+		return 0;
+	}
 	if (le16_get(header.epoch) == sim->epoch &&
 	    !replay_check(&sim->window, le64_get(header.packet_number))) {
 		sim->replays_seen++;

@@ -43,12 +43,15 @@ struct sim_switch {
 	uint64_t busy_id;       /* answer BUSY to this one, always */
 	uint64_t hello_next_id; /* when not 0: told in HELLO */
 	unsigned resets_sent;
-	uint16_t seen_epoch; /* of the last datagram that opened */
+	unsigned unknown_sessions; /* datagrams of a session that is not installed: no answer */
+	uint16_t seen_epoch;       /* of the last datagram that opened */
 };
 
 void sim_switch_init(struct sim_switch *sim, uint64_t boot_id, uint16_t epoch);
 /* A new life: new boot id, empty window, new keys. Outcomes stay. */
 void sim_switch_restart(struct sim_switch *sim, uint64_t boot_id, uint16_t epoch);
+/* Another session in place of the old one, as key establishment would install it. */
+void sim_switch_session(struct sim_switch *sim, uint32_t session_id, uint8_t root_first);
 /*
  * Takes a datagram; writes an answer (DATA or RESET) to `out` and returns its size, 0 for none.
  * `datagram` is copied, not changed.

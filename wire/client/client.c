@@ -182,6 +182,25 @@ void client_free(struct client *client)
 	free(client);
 }
 
+int client_session_replace(struct client *client, uint32_t session_id,
+    const uint8_t root[KEYS_ROOT_SIZE], uint64_t boot_id, uint16_t epoch, uint64_t now_ns)
+{
+	int rc;
+
+	if (session_id == 0)
+		return -EINVAL;
+	rc = client_keys_replace(client, root, boot_id, epoch);
+	if (rc < 0)
+		return rc;
+	client->config.session_id = session_id;
+	client->stats.replaced++;
+	/* The new session has its own resends to show whether anybody answers. */
+	client_heard(client, now_ns);
+	client_resend_all(client, now_ns);
+	(void)client_hello_queue(client, now_ns); /* a full table asks enough by itself */
+	return 0;
+}
+
 int client_ready(const struct client *client)
 {
 	return client->ready;
@@ -213,6 +232,16 @@ unsigned client_queued(const struct client *client)
 uint64_t client_rtt_ns(const struct client *client)
 {
 	return client->rtt_ns;
+}
+
+uint64_t client_heard_ns(const struct client *client)
+{
+	return client->heard_ns;
+}
+
+uint32_t client_session_id(const struct client *client)
+{
+	return client->config.session_id;
 }
 
 uint64_t client_boot_id(const struct client *client)

@@ -102,6 +102,7 @@ struct client_stats {
 	uint64_t answers, answers_unmatched; /* unmatched: duplicates, or of no request of ours */
 	uint64_t transient;                  /* answers that told us to wait */
 	uint64_t resets, resets_refused;
+	uint64_t replaced;                   /* sessions, by client_session_replace */
 	uint64_t dropped[DROP_REASON_COUNT]; /* incoming datagrams, by reason */
 };
 
@@ -115,6 +116,19 @@ SLUICE_MUST_USE int client_create(const struct client_config *config, struct cli
 /* Wipes the keys. NULL is fine. Unanswered requests end without an event. */
 void client_free(struct client *client);
 
+/*
+ * Goes on under another session, which a new key establishment gave: new keys, packet numbers from
+ * 1, empty replay windows. Round trip, clock, ids and stored requests stay; every unanswered
+ * request goes out again with its old id, like after a RESET, and HELLO is asked again, so that a
+ * switch that does not know the new session shows as CLIENT_SILENT. `boot_id` and `epoch` as in
+ * client_config, but the root must be one that dies with this process and was never used before.
+ *
+ * 0; -EINVAL (session id 0), -EIO or -ENOTSUP (no keys): then the old session goes on. The root is
+ * copied. Not to be called from on_event.
+ */
+SLUICE_MUST_USE int client_session_replace(struct client *client, uint32_t session_id,
+    const uint8_t root[KEYS_ROOT_SIZE], uint64_t boot_id, uint16_t epoch, uint64_t now_ns);
+
 /* 1 after CLIENT_READY. */
 int client_ready(const struct client *client);
 /* The switch's clock now, estimated from its answers; 0 before the first answer. */
@@ -124,6 +138,9 @@ unsigned client_outstanding(const struct client *client);
 unsigned client_queued(const struct client *client);
 /* Smoothed round trip (RFC 6298 2), 0 before the first sample. */
 uint64_t client_rtt_ns(const struct client *client);
+/* When the switch was last heard, by the caller's clock; 0: not yet. A new session counts too. */
+uint64_t client_heard_ns(const struct client *client);
+uint32_t client_session_id(const struct client *client);
 uint64_t client_boot_id(const struct client *client);
 uint16_t client_epoch(const struct client *client);
 /* The next id a request would get. */

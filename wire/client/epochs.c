@@ -7,11 +7,11 @@
 #include "wire/client/internal.h"
 
 /* Key, then iv, leave the stack wiped whatever happens. */
-static int key_make(const struct client *client, enum keys_direction direction, uint16_t epoch,
-    uint64_t boot_id, struct aead_key *key)
+static int key_make(const struct client *client, const uint8_t root[KEYS_ROOT_SIZE],
+    enum keys_direction direction, uint16_t epoch, uint64_t boot_id, struct aead_key *key)
 {
 	uint8_t secret[AEAD_KEY_SIZE], iv[AEAD_IV_SIZE];
-	int rc = keys_derive(client->config.root, direction, epoch, boot_id, secret, iv);
+	int rc = keys_derive(root, direction, epoch, boot_id, secret, iv);
 
 	if (rc == 0)
 		rc = aead_key_init(key, (enum aead_backend)client->config.aead_backend, secret, iv);
@@ -35,7 +35,7 @@ static int epoch_install(
 	int rc;
 
 	epoch_wipe(slot);
-	rc = key_make(client, KEYS_TO_TERMINAL, epoch, boot_id, &slot->key);
+	rc = key_make(client, client->config.root, KEYS_TO_TERMINAL, epoch, boot_id, &slot->key);
 	if (rc < 0)
 		return rc;
 	slot->epoch = epoch;
@@ -49,7 +49,7 @@ static int seal_key_replace(struct client *client, uint64_t boot_id, uint16_t ep
 	int rc;
 
 	memset(&fresh, 0, sizeof(fresh));
-	rc = key_make(client, KEYS_TO_SWITCH, epoch, boot_id, &fresh);
+	rc = key_make(client, client->config.root, KEYS_TO_SWITCH, epoch, boot_id, &fresh);
 	if (rc < 0)
 		return rc;
 	aead_key_wipe(&client->seal_key);
@@ -87,6 +87,45 @@ int client_keys_advance(struct client *client, uint16_t epoch)
 	}
 	client->epoch = epoch;
 	return 0;
+}
+
+/* Everything that can fail comes before the first change. */
+int client_keys_replace(
+    struct client *client, const uint8_t root[KEYS_ROOT_SIZE], uint64_t boot_id, uint16_t epoch)
+{
+	struct client_epoch *slot = &client->epochs[epoch % LIMIT_EPOCHS_HELD];
+	struct aead_key seal, open;
+	uint8_t reset_key[KEYS_RESET_SIZE];
+	int rc;
+
+	memset(&seal, 0, sizeof(seal));
+	memset(&open, 0, sizeof(open));
+	rc = keys_derive_reset(root, reset_key);
+	if (rc == 0)
+		rc = key_make(client, root, KEYS_TO_SWITCH, epoch, boot_id, &seal);
+	if (rc == 0)
+		rc = key_make(client, root, KEYS_TO_TERMINAL, epoch, boot_id, &open);
+	if (rc < 0) {
+		aead_key_wipe(&seal);
+		aead_key_wipe(&open);
+		goto out;
+	}
+	client_keys_wipe(client);
+	memcpy(client->config.root, root, KEYS_ROOT_SIZE);
+	memcpy(client->reset_key, reset_key, sizeof(reset_key));
+	client->seal_key = seal; /* these take over what init took */
+	slot->key = open;
+	slot->epoch = epoch;
+	slot->held = 1;
+	client->boot_id = boot_id;
+	client->epoch = epoch;
+	client->sealed = 0;
+	client->packet_number = 1; /* no number was used under these keys */
+out:
+	explicit_bzero(reset_key, sizeof(reset_key));
+	explicit_bzero(&seal, sizeof(seal));
+	explicit_bzero(&open, sizeof(open));
+	return rc;
 }
 
 /*

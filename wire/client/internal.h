@@ -79,6 +79,12 @@ SLUICE_MUST_USE int client_keys_advance(struct client *client, uint16_t epoch);
 /* The opening key of an epoch in [current - 1, current + 1], or NULL. */
 struct client_epoch *client_keys_find(struct client *client, uint16_t epoch);
 
+/*
+ * The keys of another root, with no window or packet number of the old ones. 0, or -errno with
+ * everything as it was.
+ */
+SLUICE_MUST_USE int client_keys_replace(
+    struct client *client, const uint8_t root[KEYS_ROOT_SIZE], uint64_t boot_id, uint16_t epoch);
 /* Wipes every key. */
 void client_keys_wipe(struct client *client);
 
@@ -88,6 +94,10 @@ void client_heartbeat_queue(struct client *client, uint64_t now_ns);
 /* Tells the caller; `reply` may be NULL. The entry must already be copied or freed. */
 void client_tell(struct client *client, enum client_event_kind kind,
     const struct client_entry *entry, const struct wire_reply *reply, uint64_t now_ns);
+/* Everything unanswered is due at once, under the new key; the timeouts start over. */
+void client_resend_all(struct client *client, uint64_t now_ns);
+/* Something authentic came in, or a new session began: silence is counted from here. */
+void client_heard(struct client *client, uint64_t now_ns);
 /* The next timeout of an entry, jitter included; kept in entry->timeout_ns. */
 uint64_t client_timeout_next(struct client *client, struct client_entry *entry);
 /* Queues a HELLO of the client's own unless one is waiting. 0 or -EAGAIN (table full). */

@@ -117,15 +117,14 @@ static void reply_take(struct client *client, const struct wire_reply *reply, ui
 	}
 }
 
-static void client_heard(struct client *client, uint64_t now_ns)
+void client_heard(struct client *client, uint64_t now_ns)
 {
 	client->heard_ns = now_ns;
 	client->silent = 0;
 	client->silent_told = 0;
 }
 
-/* Everything unanswered is due at once, under the new key; the timeouts start over. */
-static void resend_all(struct client *client, uint64_t now_ns)
+void client_resend_all(struct client *client, uint64_t now_ns)
 {
 	for (unsigned i = 0; i < CLIENT_REQUESTS_MAX; i++) {
 		struct client_entry *entry = &client->entries[i];
@@ -161,7 +160,7 @@ static enum drop_reason reset_in(struct client *client, const uint8_t *datagram,
 		return DROP_UNKNOWN_EPOCH;
 	client->stats.resets++;
 	client_heard(client, now_ns);
-	resend_all(client, now_ns);
+	client_resend_all(client, now_ns);
 	client_tell(client, CLIENT_REKEYED, NULL, NULL, now_ns);
 	return DROP_NONE;
 }
