@@ -64,6 +64,11 @@ struct keying_establish {
 };
 ASSERT_SIZE(struct keying_establish, 16);
 
+enum keying_flag {
+	/* The trusted authorities changed since this certificate was issued: send RENEW soon. */
+	KEYING_FLAG_RENEW = 1u << 0,
+};
+
 struct keying_established {
 	struct le32 session_id;
 	struct le16 epoch; /* the current one, at least 1 */
@@ -76,7 +81,7 @@ struct keying_established {
 	struct le32 address_ipv4; /* of the switch, host order; 0: as the terminal is configured */
 	struct le16 udp_port;     /* first port, 0: as configured */
 	struct le16 udp_port_count;
-	uint8_t reserved[4];
+	struct le32 flags;             /* keying_flag; unknown bits are ignored */
 	uint8_t deployment_sha256[32]; /* of the deployment's name */
 };
 ASSERT_SIZE(struct keying_established, 88);
@@ -140,6 +145,22 @@ const char *keying_refusal_text(unsigned code);
  */
 SLUICE_MUST_USE int keying_header_read(
     const uint8_t *bytes, size_t size, enum keying_kind *kind, uint32_t *length);
+
+/*
+ * The URI of a role: of terminal `terminal_id`, or of control when it is 0. 0, or -EINVAL:
+ * `deployment` is empty, longer than 64 or has other characters than letters, digits and ".-_".
+ */
+SLUICE_MUST_USE int keying_uri_write(
+    const char *deployment, uint64_t terminal_id, char out[KEYING_URI_SIZE_MAX]);
+
+struct x509_st;
+/*
+ * The role a certificate has in `deployment`: *terminal_id, 0 for control. -ENOENT: none there;
+ * -EPROTO: more than one urn:sluice name, or one that is malformed. Says nothing about who signed
+ * it: verify the chain first.
+ */
+SLUICE_MUST_USE int keying_role_read(
+    const struct x509_st *certificate, const char *deployment, uint64_t *terminal_id);
 
 /* SHA-256 of the deployment's name into out[32]. 0 or -EIO. */
 SLUICE_MUST_USE int keying_deployment_hash(const char *deployment, uint8_t out[32]);
