@@ -6,7 +6,7 @@
  *
  *   meta         "version", "identity"
  *   terminal     terminal id -> record_control_terminal
- *   certificate  SHA-256 of the DER encoding -> record_control_certificate
+ *   certificate  terminal id, SHA-256 of the DER encoding -> record_control_certificate
  *   slot         session slot -> record_control_slot: generations, so that no id comes twice
  *   market       market id -> record_control_market
  *   rules        version -> record_control_rules
@@ -175,6 +175,8 @@ SLUICE_MUST_USE int control_schema_open(struct db_env **out, const char *directo
 /* The table's name; NULL out of range. 1 when its puts belong into `change`. */
 const char *control_table_name(unsigned table);
 int control_table_replicated(unsigned table);
+
+struct record_header record_control_header(enum record_control_kind kind, size_t size);
 
 /* 0, or -EBADMSG with nothing written. `text` points into bytes. */
 SLUICE_MUST_USE int record_control_identity_read(

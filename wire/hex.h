@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hexadecimal text to bytes: keys in session files and on the admin socket. */
+/* Hexadecimal text and bytes: keys in session files and on the admin socket, hashes for people. */
 #ifndef SLUICE_WIRE_HEX_H
 #define SLUICE_WIRE_HEX_H
 
@@ -33,6 +33,18 @@ static inline int hex_decode(const char *text, uint8_t *out, size_t size)
 		out[i] = (uint8_t)(high << 4 | low);
 	}
 	return 0;
+}
+
+/* Writes 2 * size lower-case digits and a zero. */
+static inline void hex_encode(const uint8_t *bytes, size_t size, char *out)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < size; i++) {
+		out[2 * i] = digits[bytes[i] >> 4];
+		out[2 * i + 1] = digits[bytes[i] & 15];
+	}
+	out[2 * size] = '\0';
 }
 
 #endif

@@ -38,7 +38,7 @@ SLUICE_MUST_USE int commands_mark(
  * `last` with commands of type "none" that are DONE. Only on an operator's word.
  */
 SLUICE_MUST_USE int commands_adopt(struct database *database, uint64_t last);
-/* Newest first: [{"sequence","type","state","committed","done",...}]. New reference. */
+/* Newest first: [{"sequence","type","state","committed_ns","done_ns","command"}]. New reference. */
 json_t *commands_list(const struct database *database, uint64_t before_sequence, unsigned count);
 
 #endif

@@ -62,4 +62,12 @@ json_t *terminals_json(const struct record_control_terminal *row);
 json_t *terminals_list(const struct database *database, uint64_t first_id, unsigned count);
 json_t *terminals_certificates(const struct database *database, uint64_t terminal_id);
 
+/* ---- Private to control/terminals: the certificates of one terminal ---- */
+
+/* 0 with *row; -ENOENT: no (more) of this terminal; -errno. */
+SLUICE_MUST_USE int terminals_certificates_first(
+    struct db_cursor *cursor, uint64_t terminal_id, struct record_control_certificate *row);
+SLUICE_MUST_USE int terminals_certificates_next(
+    struct db_cursor *cursor, uint64_t terminal_id, struct record_control_certificate *row);
+
 #endif

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lmdb-schema/control_rows.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const char *const table_names[CONTROL_TABLE_COUNT] = {
+#define CONTROL_TABLE_TEXT(name, text, replicated) [CONTROL_TABLE_##name] = text,
+	CONTROL_TABLES(CONTROL_TABLE_TEXT)
+#undef CONTROL_TABLE_TEXT
+};
+
+static const uint8_t table_replicated[CONTROL_TABLE_COUNT] = {
+#define CONTROL_TABLE_REPLICATED(name, text, replicated) [CONTROL_TABLE_##name] = replicated,
+	CONTROL_TABLES(CONTROL_TABLE_REPLICATED)
+#undef CONTROL_TABLE_REPLICATED
+};
+
+int control_schema_open(struct db_env **out, const char *directory, int read_only)
+{
+	struct db_options options = {
+		.directory = directory,
+		.tables = table_names,
+		.table_count = CONTROL_TABLE_COUNT,
+		.map_size = CONTROL_MAP_SIZE,
+		.read_only = read_only != 0,
+	};
+
+	return db_env_open(out, &options);
+}
+
+const char *control_table_name(unsigned table)
+{
+	return table < CONTROL_TABLE_COUNT ? table_names[table] : NULL;
+}
+
+int control_table_replicated(unsigned table)
+{
+	return table < CONTROL_TABLE_COUNT && table_replicated[table];
+}
+
+struct record_header record_control_header(enum record_control_kind kind, size_t size)
+{
+	return (struct record_header){
+		.size = le16_make((uint16_t)size),
+		.kind = (uint8_t)kind,
+		.version = RECORD_VERSION,
+	};
+}
+
+/* The fixed part of a record: kind, version, its own size, reserved bytes, and that it is there. */
+static int header_fits(struct db_bytes bytes, enum record_control_kind kind, size_t size)
+{
+	struct record_header header;
+
+	if (bytes.size < size)
+		return 0;
+	memcpy(&header, bytes.data, sizeof(header));
+	return header.kind == kind && header.version == RECORD_VERSION &&
+	       le16_get(header.size) == size &&
+	       bytes_all_zero(header.reserved, sizeof(header.reserved));
+}
+
+/* Copies a record that is nothing but its fixed part. */
+static int fixed_read(
+    struct db_bytes bytes, enum record_control_kind kind, void *record, size_t size)
+{
+	if (!header_fits(bytes, kind, size) || bytes.size != size)
+		return -EBADMSG;
+	memcpy(record, bytes.data, size);
+	return 0;
+}
+
+/* A padded text: ends inside its field, nothing behind its end. */
+static int text_fits(const uint8_t *field, size_t size)
+{
+	size_t length = strnlen((const char *)field, size);
+
+	return length < size && bytes_all_zero(field + length, size - length);
+}
+
+int record_control_identity_read(struct db_bytes bytes, struct record_control_identity *out)
+{
+	struct record_control_identity record;
+
+	if (fixed_read(bytes, RECORD_CONTROL_IDENTITY, &record, sizeof(record)) != 0 ||
+	    record.deployment[0] == '\0' ||
+	    !text_fits(record.deployment, sizeof(record.deployment)))
+		return -EBADMSG;
+	*out = record;
+	return 0;
+}
+
+int record_control_terminal_read(struct db_bytes bytes, struct record_control_terminal *out)
+{
+	struct record_control_terminal record;
+
+	if (fixed_read(bytes, RECORD_CONTROL_TERMINAL, &record, sizeof(record)) != 0 ||
+	    le64_get(record.id) == 0 || le64_get(record.id) > LIMIT_TERMINAL_ID_MAX ||
+	    record.state < CONTROL_TERMINAL_ACTIVE || record.state > CONTROL_TERMINAL_REVOKED ||
+	    (le32_get(record.rights) & ~(uint32_t)RIGHT_ALL) != 0 ||
+	    le64s_get(record.daily_max) < 0 || le64s_get(record.daily_max) > LIMIT_BALANCE_MAX ||
+	    !bytes_all_zero(record.reserved, sizeof(record.reserved)) ||
+	    !text_fits(record.name, sizeof(record.name)) ||
+	    !text_fits(record.location, sizeof(record.location)))
+		return -EBADMSG;
+	*out = record;
+	return 0;
+}
+
+int record_control_certificate_read(struct db_bytes bytes, struct record_control_certificate *out)
+{
+	struct record_control_certificate record;
+
+	if (fixed_read(bytes, RECORD_CONTROL_CERTIFICATE, &record, sizeof(record)) != 0 ||
+	    record.state < CONTROL_CERTIFICATE_VALID ||
+	    record.state > CONTROL_CERTIFICATE_REVOKED || le64_get(record.terminal_id) == 0 ||
+	    le64_get(record.terminal_id) > LIMIT_TERMINAL_ID_MAX ||
+	    !bytes_all_zero(record.reserved, sizeof(record.reserved)))
+		return -EBADMSG;
+	*out = record;
+	return 0;
+}
+
+int record_control_slot_read(struct db_bytes bytes, struct record_control_slot *out)
+{
+	struct record_control_slot record;
+
+	if (fixed_read(bytes, RECORD_CONTROL_SLOT, &record, sizeof(record)) != 0 ||
+	    record.live > 1 || (le32_get(record.session_id) & (LIMIT_SESSION_SLOTS - 1)) == 0 ||
+	    le32_get(record.session_id) >> LIMIT_SESSION_SLOT_BITS == 0 ||
+	    le64_get(record.terminal_id) > LIMIT_TERMINAL_ID_MAX ||
+	    !bytes_all_zero(record.reserved, sizeof(record.reserved)))
+		return -EBADMSG;
+	*out = record;
+	return 0;
+}
+
+int record_control_market_read(struct db_bytes bytes, struct record_control_market *out)
+{
+	struct record_control_market record;
+	const struct event_market *market = &record.market;
+
+	if (fixed_read(bytes, RECORD_CONTROL_MARKET, &record, sizeof(record)) != 0 ||
+	    le64_get(record.id) == 0 || le64_get(record.id) > LIMIT_ACCOUNT_ID_MAX ||
+	    market->state < MARKET_BEFORE || market->state > MARKET_CLOSED || market->kind == 0 ||
+	    market->selection_count == 0 || market->selection_count > LIMIT_MARKET_SELECTIONS_MAX ||
+	    !bytes_all_zero(market->reserved, sizeof(market->reserved)) ||
+	    !text_fits(record.name, sizeof(record.name)))
+		return -EBADMSG;
+	for (unsigned i = 0; i < LIMIT_MARKET_SELECTIONS_MAX; i++) {
+		uint32_t odds = le32_get(market->odds[i]);
+
+		if (!text_fits(record.selections[i], sizeof(record.selections[i])) ||
+		    (i < market->selection_count ? odds < LIMIT_ODDS_MIN || odds > LIMIT_ODDS_MAX
+		                                 : odds != 0))
+			return -EBADMSG;
+	}
+	*out = record;
+	return 0;
+}
+
+int record_control_rules_read(struct db_bytes bytes, struct record_control_rules *out)
+{
+	struct record_control_rules record;
+
+	if (fixed_read(bytes, RECORD_CONTROL_RULES, &record, sizeof(record)) != 0 ||
+	    le32_get(record.rules.version) == 0 ||
+	    !bytes_all_zero(record.rules.reserved, sizeof(record.rules.reserved)) ||
+	    !bytes_all_zero(record.rules.reserved_tail, sizeof(record.rules.reserved_tail)))
+		return -EBADMSG;
+	*out = record;
+	return 0;
+}
+
+/* What follows the fixed part must be exactly `length` bytes. */
+static int tail_fits(struct db_bytes bytes, size_t fixed, uint64_t length, struct db_bytes *tail)
+{
+	if (length > CONTROL_TEXT_SIZE_MAX || bytes.size - fixed != length)
+		return 0;
+	*tail = (struct db_bytes){ (const uint8_t *)bytes.data + fixed, (size_t)length };
+	return 1;
+}
+
+int record_control_command_read(
+    struct db_bytes bytes, struct record_control_command *out, struct db_bytes *text)
+{
+	struct record_control_command record;
+	struct db_bytes tail;
+
+	if (!header_fits(bytes, RECORD_CONTROL_COMMAND, sizeof(record)))
+		return -EBADMSG;
+	memcpy(&record, bytes.data, sizeof(record));
+	if (le64_get(record.sequence) == 0 || record.state < CONTROL_COMMAND_COMMITTED ||
+	    record.state > CONTROL_COMMAND_REFUSED ||
+	    !bytes_all_zero(record.reserved, sizeof(record.reserved)) ||
+	    !tail_fits(bytes, sizeof(record), le32_get(record.text_length), &tail))
+		return -EBADMSG;
+	*out = record;
+	*text = tail;
+	return 0;
+}
+
+int record_control_audit_read(
+    struct db_bytes bytes, struct record_control_audit *out, struct db_bytes *text)
+{
+	struct record_control_audit record;
+	struct db_bytes tail;
+
+	if (!header_fits(bytes, RECORD_CONTROL_AUDIT, sizeof(record)))
+		return -EBADMSG;
+	memcpy(&record, bytes.data, sizeof(record));
+	if (le64_get(record.sequence) == 0 ||
+	    !tail_fits(bytes, sizeof(record), le32_get(record.text_length), &tail))
+		return -EBADMSG;
+	*out = record;
+	*text = tail;
+	return 0;
+}
+
+int record_control_change_read(struct db_bytes bytes, struct record_control_change *out,
+    struct db_bytes *key, struct db_bytes *value)
+{
+	struct record_control_change record;
+	struct db_bytes tail;
+	uint64_t value_length;
+	uint16_t key_length;
+
+	if (!header_fits(bytes, RECORD_CONTROL_CHANGE, sizeof(record)))
+		return -EBADMSG;
+	memcpy(&record, bytes.data, sizeof(record));
+	key_length = le16_get(record.key_length);
+	value_length = le32_get(record.value_length);
+	/* A deletion has no value at all; a value is a record with its text. */
+	if (value_length == UINT32_MAX)
+		value_length = 0;
+	if (le64_get(record.sequence) == 0 || !control_table_replicated(record.table) ||
+	    key_length == 0 || key_length > 64 || value_length > CONTROL_TEXT_SIZE_MAX + 1024 ||
+	    !bytes_all_zero(record.reserved, sizeof(record.reserved)) ||
+	    bytes.size - sizeof(record) != key_length + value_length)
+		return -EBADMSG;
+	tail = (struct db_bytes){ (const uint8_t *)bytes.data + sizeof(record), key_length };
+	*key = tail;
+	*value = (struct db_bytes){ (const uint8_t *)tail.data + key_length, (size_t)value_length };
+	*out = record;
+	return 0;
+}
