@@ -160,18 +160,26 @@ static int shard_recover(struct switch_process *process, uint32_t shard)
 	struct shard_parts *parts = &process->shards[shard];
 	struct journal_report *report = &parts->journal_report;
 	struct store_report store = { 0 };
+	struct journal_identity journal = { 0 };
+	uint64_t from_lsn;
 	int error = make_directory(process, parts->directory);
 
 	if (error != 0)
 		return error;
 	if (store_open(&process->stores[shard], &parts->store_config, &store) != 0 ||
-	    store_load(process->stores[shard], &store) != 0) {
+	    store_load(process->stores[shard], &store) != 0 ||
+	    (journal_identity_read(&parts->journal_config, &journal) == 0 &&
+	        store_join_journal(
+	            process->stores[shard], journal.incarnation, journal.base_lsn, &store) != 0)) {
 		snprintf(process->message, sizeof(process->message), "shard %u: %s", shard,
 		    store.message);
 		return EXIT_REFUSED;
 	}
-	error = journal_recover(&parts->journal_config, store.checkpoint_lsn + 1, store.applied_lsn,
-	    apply_batch, process->stores[shard], report);
+	/* A journal that cannot be read is recovery's to report. */
+	from_lsn =
+	    1 + (store.checkpoint_lsn > journal.base_lsn ? store.checkpoint_lsn : journal.base_lsn);
+	error = journal_recover(&parts->journal_config, from_lsn, store.applied_lsn, apply_batch,
+	    process->stores[shard], report);
 	if (error != 0) {
 		snprintf(process->message, sizeof(process->message),
 		    "shard %u: journal recovery refused: %s (%s)", shard, report->damage,
@@ -271,7 +279,7 @@ static int clock_check(struct switch_process *process)
 	clock_gettime(CLOCK_REALTIME, &now);
 	clock_ns = (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
 	for (uint32_t shard = 0; shard < process->shared.shard_count; shard++) {
-		uint64_t last = process->shards[shard].journal_report.time_ns;
+		uint64_t last = ledger_shard(process->workers[shard]->ledger)->time_ns;
 
 		if (process->accept_clock || last <= clock_ns + 1000000000ull)
 			continue;

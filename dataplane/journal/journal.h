@@ -20,11 +20,14 @@
  *
  * journal.meta, little-endian
  *      0  8  magic "SUCEMETA"          32  8  last LSN the recovery of this boot kept
- *      8  2  version 1                 40     zero
- *     10  2  shard                   4088  8  low 64 bits of XXH3-128 over bytes 0..4087
- *     12  4  size 4096
- *     16  8  incarnation, random, never 0
- *     24  8  boot counter, raised by each recovery
+ *      8  2  version 2                 40  8  base: the first batch begins at base + 1
+ *     10  2  shard                     48     zero
+ *     12  4  size 4096               4088  8  low 64 bits of XXH3-128 over bytes 0..4087
+ *     16  8  incarnation, never 0: seconds of its beginning << 31 | 31 random bits, and above
+ *            that of the journal it follows (base > 0)
+ *     24  8  boot counter, raised by each recovery; begins at 0, or, with base > 0, at the seconds
+ *            of the clock, above what any earlier journal of the shard counted to
+ * Version 1 has no base (0). The events up to base are in the store only, restored from elsewhere.
  *
  * BATCH: header, events, zeros up to a whole block of 4 KiB. It begins at a block, is at most
  * 128 KiB long and never spans segments; what does not fit the rest of a segment begins the next
@@ -32,7 +35,7 @@
  *      0  8  magic "SUCEJRNL"          64  8  durable through: last LSN durable when it closed
  *      8  2  version 1                 72  8  control sequence number
  *     10  2  shard                     80  8  state hash after the last event
- *     12  4  header size 128           88  8  header checksum of the batch before, 0 for LSN 1
+ *     12  4  header size 128           88  8  header checksum of the batch before, 0 for base + 1
  *     16  8  incarnation               96  8  body checksum, low 64 bits of XXH3-128
  *     24  8  boot counter             104  8  the same, high 64 bits
  *     32  8  segment generation       112  8  offset of this batch in the segment
@@ -56,16 +59,19 @@
  * the next block, or, when that is not valid, at the start of the next segment.
  *
  * RECOVERY. A, the floor, is the highest of: from_lsn - 1, floor_lsn (the store), the last LSN kept
- * in journal.meta, and `durable through` of any header behind the end of the chain that keeps rules
- * 1 to 4. If the chain ends below A, events that were acknowledged are missing: damage. Nothing is
- * written, the report names file, offset, LSN. Otherwise the chain ends because of a crash: what is
- * behind it was never acknowledged and is cut. Also damage: the oldest segment is not generation 1
- * and does not begin with a valid batch (an older segment is recycled only once the next one holds
- * a durable batch); a generation missing below the segment needed; journal.meta missing or damaged.
+ * and the base in journal.meta, and `durable through` of any header behind the end of the chain
+ * that keeps rules 1 to 4. If the chain ends below A, events that were acknowledged are missing:
+ * damage. Nothing is written, the report names file, offset, LSN. Otherwise the chain ends because
+ * of a crash: what is behind it was never acknowledged and is cut. Also damage: the oldest segment
+ * is not generation 1 and does not begin with a valid batch (an older segment is recycled only once
+ * the next one holds a durable batch); a generation missing below the segment needed; journal.meta
+ * missing or damaged.
  *
  * SYNC ORDER, and what a crash between two steps leaves
  *   new journal   directory, sync of its parent | journal.meta | segment 1 ...
  *                 An empty directory, or a journal without segments: both are a new journal.
+ *                 An empty directory below a store that holds events is refused: somebody took
+ *                 the journal away. journal_begin says that it is meant.
  *   journal.meta  write .new, fsync | rename | fsync of the directory
  *                 The old one or the new one. The boot counter may not have been raised: no batch
  *                 with the new one exists before the last step.
@@ -213,13 +219,48 @@ struct journal_report {
  * Scans from the batch that contains from_lsn, calls `apply` for each batch up to the cut, cuts the
  * tail (zeroes depth x 128 KiB behind it, DSYNC) and raises the boot counter durably. `floor_lsn`
  * is the highest LSN known durable from outside (store's applied LSN); headers' durable_through may
- * raise it further. An empty directory is a new journal: generation 1, LSN 1.
+ * raise it further. An empty directory is a new journal: generation 1, LSN 1; one that
+ * journal_begin made goes on behind its base, and from_lsn may not be above that + 1 then.
  * 0; -EBADMSG: damage at or below the floor (see report); -EIO, -ENOSPC and others with report->
  * damage filled with what and where.
  */
 typedef int journal_apply_batch(void *context, const struct journal_batch *batch);
 SLUICE_MUST_USE int journal_recover(const struct journal_config *config, uint64_t from_lsn,
     uint64_t floor_lsn, journal_apply_batch *apply, void *context, struct journal_report *report);
+
+/* ---- Beginning a journal behind restored events ---- */
+
+/*
+ * Makes the journal of a shard whose events up to last_lsn came from elsewhere (backup,
+ * PostgreSQL): the next journal_recover finds a new journal whose first event is last_lsn + 1.
+ *
+ * Used by `sluice-db restore`, no data plane running, for each shard in this order:
+ *   1. the store: store_open, then either all log blocks (store_restore_events, store.h) and
+ *      store_checkpoint_now, or the copied environments as they are; store_close. Its log must end
+ *      at last_lsn exactly. The checkpoint may be older: the data plane replays the log.
+ *   2. journal_begin(config, last_lsn, the highest incarnation known of this shard: that of
+ *      store_report, of PostgreSQL's cursor, of the journal lost; 0 none, ...).
+ *      config: directory (<root>/var/lib/sluice/shard-N/journal, made if missing), shard and
+ *      allow_volatile are used; the sizes are not.
+ *   3. start the data plane: it tells the store about the new incarnation itself.
+ *
+ * *incarnation gets the new one: above incarnation_above, below 2^63. Durable when it returns 0.
+ * -EEXIST: there is a journal.meta or a segment (nothing is changed: restore goes into an empty
+ * place only); -EINVAL: last_lsn 0 or near 2^64; -ERANGE: incarnation_above is 2^63 - 1 or more;
+ * -EBUSY: in use; -ENOTSUP: on a volatile file system; other -errno. `message` (may be NULL) gets
+ * one sentence on failure.
+ */
+SLUICE_MUST_USE int journal_begin(const struct journal_config *config, uint64_t last_lsn,
+    uint64_t incarnation_above, uint64_t *incarnation, char *message, size_t message_size);
+
+struct journal_identity {
+	uint64_t incarnation, boot_counter;
+	uint64_t kept_lsn; /* what the last recovery kept */
+	uint64_t base_lsn; /* the first batch begins behind it; 0: the journal began at LSN 1 */
+};
+/* What journal.meta says; takes no lock. 0; -ENOENT no journal; -EPROTO; -EBADMSG; -errno. */
+SLUICE_MUST_USE int journal_identity_read(
+    const struct journal_config *config, struct journal_identity *identity);
 
 /* ---- Feed: durable batches from the worker to the store thread, in memory ---- */
 

@@ -259,7 +259,7 @@ static int adopt_all(struct journal_keeper *keeper, const struct journal_segment
 	for (size_t i = 0; i < list->count && result == 0; i++)
 		result = adopt(keeper, reader, list->generations[i], end);
 	/* Only a journal without a single event may lack the segment to go on in. */
-	if (result == 0 && keeper->newest < end->generation && end->next_lsn != 1)
+	if (result == 0 && keeper->newest < end->generation && end->next_lsn != meta.base_lsn + 1)
 		result = -ENOENT;
 	if (result == 0)
 		result = directory_sync(keeper);

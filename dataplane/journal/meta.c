@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -31,7 +32,9 @@ int journal_meta_read(int directory_fd, uint32_t shard, struct journal_meta *met
 		return -EBADMSG;
 	if (le16_get(block.version) > JOURNAL_META_VERSION)
 		return -EPROTO;
-	if (le16_get(block.version) != JOURNAL_META_VERSION ||
+	/* Version 1 had zeros where base_lsn is now: such a journal begins at LSN 1. */
+	if (le16_get(block.version) == 0 ||
+	    (le16_get(block.version) == 1 && le64_get(block.base_lsn) != 0) ||
 	    le32_get(block.size) != sizeof(block) || le16_get(block.shard) != shard ||
 	    le64_get(block.incarnation) == 0 ||
 	    !bytes_all_zero(block.reserved, sizeof(block.reserved)))
@@ -41,6 +44,7 @@ int journal_meta_read(int directory_fd, uint32_t shard, struct journal_meta *met
 		.incarnation = le64_get(block.incarnation),
 		.boot_counter = le64_get(block.boot_counter),
 		.kept_lsn = le64_get(block.kept_lsn),
+		.base_lsn = le64_get(block.base_lsn),
 	};
 	return 0;
 }
@@ -55,6 +59,7 @@ int journal_meta_write(int directory_fd, const struct journal_meta *meta)
 		.incarnation = le64_make(meta->incarnation),
 		.boot_counter = le64_make(meta->boot_counter),
 		.kept_lsn = le64_make(meta->kept_lsn),
+		.base_lsn = le64_make(meta->base_lsn),
 	};
 	int result = 0, fd;
 
@@ -75,14 +80,20 @@ int journal_meta_write(int directory_fd, const struct journal_meta *meta)
 	return result;
 }
 
-int journal_meta_make(uint32_t shard, struct journal_meta *meta)
+int journal_meta_make(uint32_t shard, uint64_t above, struct journal_meta *meta)
 {
-	uint64_t incarnation = 0;
+	uint64_t incarnation;
+	struct timespec now;
+	uint32_t chance;
 
-	while (incarnation == 0) {
-		if (getrandom(&incarnation, sizeof(incarnation), 0) != (ssize_t)sizeof(incarnation))
-			return -EIO;
-	}
+	if (getrandom(&chance, sizeof(chance), 0) != (ssize_t)sizeof(chance) ||
+	    clock_gettime(CLOCK_REALTIME, &now) != 0)
+		return -EIO;
+	if (above >= INT64_MAX)
+		return -ERANGE;
+	incarnation = ((uint64_t)now.tv_sec & UINT32_MAX) << 31 | chance >> 1;
+	if (incarnation <= above)
+		incarnation = above + 1;
 	*meta = (struct journal_meta){ .shard = shard, .incarnation = incarnation };
 	return 0;
 }

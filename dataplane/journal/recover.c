@@ -75,7 +75,12 @@ static int identify(struct recovery *recovery)
 			return fail(recovery, -EBADMSG,
 			    "journal.meta is missing beside %zu segments: restore it",
 			    recovery->list.count);
-		result = journal_meta_make(recovery->config->shard, &recovery->meta);
+		if (report->floor_lsn > 0)
+			return fail(recovery, -EBADMSG,
+			    "no journal, but the store holds events up to LSN %" PRIu64
+			    ": put the journal back, or restore with sluice-db",
+			    report->floor_lsn);
+		result = journal_meta_make(recovery->config->shard, 0, &recovery->meta);
 		if (result != 0)
 			return fail(recovery, result, "no random numbers for the identity");
 		break;
@@ -91,6 +96,7 @@ static int identify(struct recovery *recovery)
 	}
 	report->incarnation = recovery->meta.incarnation;
 	raise_floor(recovery, recovery->meta.kept_lsn);
+	raise_floor(recovery, recovery->meta.base_lsn);
 	return 0;
 }
 
@@ -115,7 +121,8 @@ static int check_gapless(struct recovery *recovery)
 static int choose_start(struct recovery *recovery)
 {
 	const struct journal_segment_list *list = &recovery->list;
-	struct journal_position position = { .generation = 1, .next_lsn = 1 };
+	struct journal_position position = { .generation = 1,
+		.next_lsn = recovery->meta.base_lsn + 1 };
 	uint64_t first;
 
 	recovery->start = list->count > 0 ? list->generations[0] : 1;

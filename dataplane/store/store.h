@@ -57,6 +57,23 @@ SLUICE_MUST_USE int store_apply_batch(struct store *store, const struct journal_
 SLUICE_MUST_USE int store_commit(struct store *store);
 
 /*
+ * The journal is this one (journal_identity_read); call after store_load, before the journal's
+ * tail. Where the journal begins behind restored events (base_lsn > 0) and the checkpoint is older,
+ * the follower's ledger is brought to base_lsn by the log. A higher incarnation than the rows' is
+ * taken when the checkpoint is not above base_lsn. 0; -EBADMSG: log, rows and journal do not belong
+ * together; others. report->message says what. Recovery then begins at max(checkpoint, base) + 1.
+ */
+SLUICE_MUST_USE int store_join_journal(
+    struct store *store, uint64_t incarnation, uint64_t base_lsn, struct store_report *report);
+/*
+ * Restore: applies and logs events that lie one behind the other, beginning at the LSN behind the
+ * last (report->applied_lsn + 1; 1 in a new store). Call store_commit now and then, and
+ * store_checkpoint_now at the end. 0; -EBADMSG: malformed, a gap, or not of this state;
+ * -EINVAL: the log holds more than the rows; others. After a failure the store takes nothing more.
+ */
+SLUICE_MUST_USE int store_restore_events(struct store *store, const uint8_t *events, size_t size);
+
+/*
  * One turn of the store thread: takes batches from the feed (or, after a gap, from `reader`),
  * applies them, commits the log when 64 KiB blocks are full or 100 ms have passed, writes one
  * checkpoint slice when one is due. Every piece is under 1 ms of CPU. Returns 1 when it did

@@ -40,7 +40,8 @@ void harness_end(struct harness *harness)
 
 void harness_meta(struct harness *harness, uint64_t boot_counter, uint64_t kept_lsn)
 {
-	struct journal_meta meta = { HARNESS_SHARD, HARNESS_INCARNATION, boot_counter, kept_lsn };
+	struct journal_meta meta = { HARNESS_SHARD, HARNESS_INCARNATION, boot_counter, kept_lsn,
+		0 };
 
 	assert_int_equal(journal_meta_write(harness->directory_fd, &meta), 0);
 }

@@ -426,4 +426,99 @@ TEST(random_bit_flips_never_pass_a_changed_event)
 	}
 }
 
+TEST(begun_journal_goes_on_behind_its_base)
+{
+	struct journal_identity identity;
+	struct journal_report report;
+	struct harness harness;
+	uint64_t incarnation = 0;
+	char message[120] = "";
+
+	harness_begin(&harness);
+	assert_int_equal(journal_begin(&harness.config, 0, 0, &incarnation, NULL, 0), -EINVAL);
+	assert_int_equal(
+	    journal_begin(&harness.config, 1000, INT64_MAX, &incarnation, NULL, 0), -ERANGE);
+	assert_int_equal(journal_identity_read(&harness.config, &identity), -ENOENT);
+	assert_int_equal(journal_begin(&harness.config, 1000, 1ull << 62, &incarnation, message,
+	                     sizeof(message)),
+	    0);
+	assert_true(incarnation > 1ull << 62);
+	/* Once only. */
+	assert_int_equal(
+	    journal_begin(&harness.config, 1000, 0, &incarnation, message, sizeof(message)),
+	    -EEXIST);
+	assert_non_null(strstr(message, "empty root"));
+	assert_int_equal(journal_identity_read(&harness.config, &identity), 0);
+	assert_int_equal(identity.base_lsn, 1000);
+	assert_int_equal(identity.kept_lsn, 1000);
+	assert_true(identity.boot_counter > 1000000);
+	/* The store lacks some of what came before: damage. It has more than that: lost events. */
+	assert_int_equal(harness_recover(&harness, 1001, 1001, &report), -EBADMSG);
+	assert_int_equal(harness_recover(&harness, 1001, 1000, &report), 0);
+	assert_int_equal(report.end.next_lsn, 1001);
+	assert_int_equal(report.end.generation, 1);
+	assert_int_equal(report.cut_lsn, 1000);
+	assert_int_equal(report.boot_counter, identity.boot_counter + 1);
+	harness_end(&harness);
+}
+
+TEST(batches_behind_a_base_are_found_again_and_one_at_lsn_1_is_not_taken)
+{
+	struct journal_report report;
+	struct harness harness;
+	struct journal_meta meta = { HARNESS_SHARD, HARNESS_INCARNATION, 1, 1000, 1000 };
+
+	harness_begin(&harness);
+	harness.at.next_lsn = 1001;
+	harness_segment(&harness, 1);
+	for (int i = 0; i < 4; i++)
+		harness_batch(&harness, 3, 1000, NULL);
+	assert_int_equal(journal_meta_write(harness.directory_fd, &meta), 0);
+	/* The store's checkpoint must reach the base. */
+	assert_int_equal(harness_recover(&harness, 900, 1000, &report), -EBADMSG);
+	assert_int_equal(harness_recover(&harness, 1001, 1000, &report), 0);
+	assert_int_equal(report.cut_lsn, 1012);
+	assert_int_equal(harness.applied_events, 12);
+	assert_int_equal(harness_recover(&harness, 1007, 1003, &report), 0);
+	assert_int_equal(report.cut_lsn, 1012);
+	harness_end(&harness);
+
+	harness_begin(&harness);
+	harness_segment(&harness, 1);
+	harness_batch(&harness, 3, 0, NULL);
+	assert_int_equal(journal_meta_write(harness.directory_fd, &meta), 0);
+	assert_int_equal(harness_recover(&harness, 1001, 1000, &report), 0);
+	assert_int_equal(report.cut_lsn, 1000);
+	assert_int_equal(harness.applied_events, 0);
+	harness_end(&harness);
+}
+
+TEST(journal_meta_of_version_1_is_read_as_a_journal_from_lsn_1)
+{
+	struct journal_meta_block block;
+	struct journal_meta meta;
+	struct harness harness;
+	int fd;
+
+	harness_begin(&harness);
+	harness_meta(&harness, 3, 7);
+	for (unsigned base = 0; base < 2; base++) {
+		fd = openat(harness.directory_fd, JOURNAL_META_NAME, O_RDWR);
+		assert_true(fd >= 0);
+		assert_int_equal(pread(fd, &block, sizeof(block), 0), sizeof(block));
+		block.version = le16_make(1);
+		block.base_lsn = le64_make(base);
+		block.checksum = le64_make(
+		    XXH3_128bits(&block, offsetof(struct journal_meta_block, checksum)).low64);
+		assert_int_equal(pwrite(fd, &block, sizeof(block), 0), sizeof(block));
+		close(fd);
+		assert_int_equal(journal_meta_read(harness.directory_fd, HARNESS_SHARD, &meta),
+		    base == 0 ? 0 : -EBADMSG);
+	}
+	assert_int_equal(meta.boot_counter, 3);
+	assert_int_equal(meta.kept_lsn, 7);
+	assert_int_equal(meta.base_lsn, 0);
+	harness_end(&harness);
+}
+
 TEST_MAIN()

@@ -27,13 +27,21 @@ static inline int follow_apply(void *context, const struct journal_batch *batch)
 static inline void follow_start(struct follow *follow, uint32_t buffers)
 {
 	struct journal_report journal = { 0 };
+	struct journal_identity identity = { 0 };
 	struct store_report report;
+	uint64_t from_lsn;
 	char message[256];
 	int error;
 
 	follow->store = store_start(&follow->config, &report);
-	error = journal_recover(&follow->journal, report.checkpoint_lsn + 1, report.applied_lsn,
-	    follow_apply, follow->store, &journal);
+	if (journal_identity_read(&follow->journal, &identity) == 0 &&
+	    store_join_journal(follow->store, identity.incarnation, identity.base_lsn, &report) !=
+	        0)
+		fail_msg("join %s", report.message);
+	from_lsn = 1 + (report.checkpoint_lsn > identity.base_lsn ? report.checkpoint_lsn
+	                                                          : identity.base_lsn);
+	error = journal_recover(
+	    &follow->journal, from_lsn, report.applied_lsn, follow_apply, follow->store, &journal);
 	if (error != 0)
 		fail_msg("recover %d %s", error, journal.damage);
 	assert_int_equal(journal_feed_create(&follow->feed, buffers, follow->journal.depth), 0);

@@ -206,7 +206,7 @@ static int from_log(struct events *events, struct db_bytes *event)
 	}
 }
 
-static int journal_begin(struct events *events)
+static int journal_open(struct events *events)
 {
 	char directory[PATH_MAX + 16];
 	struct journal_config config = {
@@ -214,10 +214,15 @@ static int journal_begin(struct events *events)
 		.shard = events->shard,
 		.allow_volatile = 1,
 	};
+	struct journal_identity identity;
 	int error;
 
 	snprintf(directory, sizeof(directory), "%s/journal", events->path);
-	error = journal_reader_open(&events->reader, &config);
+	error = journal_identity_read(&config, &identity);
+	if (error == 0) {
+		events->journal_base = identity.base_lsn;
+		error = journal_reader_open(&events->reader, &config);
+	}
 	if (error == -ENOENT)
 		return 0;
 	/* From the beginning of the segments: their chain is checked as far as it goes back. */
@@ -239,7 +244,7 @@ static int journal_end(struct events *events, int result, const char *why)
 	struct journal_position oldest = { 0 };
 	uint64_t at = events->batches == 0 ? events->next_lsn : events->batch_last_lsn + 1;
 	/* A journal that was used begins with a valid batch, whatever was recycled. */
-	int headless = events->batches == 0 && at > 1;
+	int headless = events->batches == 0 && at > events->journal_base + 1;
 	uint64_t newest, floor = 0;
 
 	if (result == 0 || result == -EBADMSG) {
@@ -349,7 +354,7 @@ int events_next(struct events *events, struct db_bytes *event)
 			return result;
 		events->log_last_lsn = events->next_lsn - 1;
 		events->durable_floor = events->log_last_lsn;
-		result = journal_begin(events);
+		result = journal_open(events);
 		if (result != 0)
 			return result;
 	}
