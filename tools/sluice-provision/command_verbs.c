@@ -9,7 +9,7 @@
 
 #include "dataplane/risk/risk.h"
 #include "tools/sluice-provision/provision.h"
-#include "tools/sluice-provision/season.h"
+#include "control/markets/season.h"
 
 #define DAY_S 86400ll
 #define S_NS  1000000000ll

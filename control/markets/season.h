@@ -3,11 +3,12 @@
  * Season files: `date,home,away,home_goals,away_goals,odds_home,odds_draw,odds_away,odds_over25,
  * odds_under25`, a header line first. A file is checked whole before anything of it is used.
  */
-#ifndef SLUICE_TOOLS_PROVISION_SEASON_H
-#define SLUICE_TOOLS_PROVISION_SEASON_H
+#ifndef SLUICE_CONTROL_SEASON_H
+#define SLUICE_CONTROL_SEASON_H
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "wire/assert.h"
 
@@ -34,6 +35,9 @@ struct season {
  */
 SLUICE_MUST_USE int season_load(
     const char *path, struct season *season, char *message, size_t message_size);
+/* The same from an open file, which stays the caller's; `name` is for messages. */
+SLUICE_MUST_USE int season_read(
+    FILE *file, const char *name, struct season *season, char *message, size_t message_size);
 void season_free(struct season *season);
 
 /* "1.85" or "11" to thousandths, at most three decimals. 0 or -EINVAL (also out of range). */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tools/sluice-provision/season.h"
+#include "control/markets/season.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -240,13 +240,47 @@ static int season_line(struct season *season, size_t *capacity, const char *path
 	return 0;
 }
 
-int season_load(const char *path, struct season *season, char *message, size_t message_size)
+int season_read(
+    FILE *file, const char *name, struct season *season, char *message, size_t message_size)
 {
 	struct season loaded = { 0 };
 	char line[SEASON_LINE_SIZE];
 	size_t capacity = 0, number = 0;
-	FILE *file = fopen(path, "re");
 	int result = 0;
+
+	while (result == 0 && fgets(line, sizeof(line), file) != NULL) {
+		size_t length = strcspn(line, "\r\n");
+
+		number++;
+		if (line[length] == '\0' && !feof(file)) {
+			snprintf(message, message_size,
+			    "%s:%zu: the line is too long or holds a zero byte. Shorten it.", name,
+			    number);
+			result = -EINVAL;
+			break;
+		}
+		line[length] = '\0';
+		result = season_line(&loaded, &capacity, name, number, line, message, message_size);
+	}
+	if (result == 0 && ferror(file)) {
+		result = -EIO;
+		snprintf(message, message_size, "Cannot read %s to its end. Check the disk.", name);
+	}
+	if (result == 0 && loaded.count == 0) {
+		snprintf(message, message_size, "%s holds no match. Give a season file.", name);
+		result = -EINVAL;
+	}
+	if (result != 0)
+		season_free(&loaded);
+	else
+		*season = loaded;
+	return result;
+}
+
+int season_load(const char *path, struct season *season, char *message, size_t message_size)
+{
+	FILE *file = fopen(path, "re");
+	int result;
 
 	if (file == NULL) {
 		result = -errno;
@@ -254,33 +288,8 @@ int season_load(const char *path, struct season *season, char *message, size_t m
 		    strerror(-result));
 		return result;
 	}
-	while (result == 0 && fgets(line, sizeof(line), file) != NULL) {
-		size_t length = strcspn(line, "\r\n");
-
-		number++;
-		if (line[length] == '\0' && !feof(file)) {
-			snprintf(message, message_size,
-			    "%s:%zu: the line is too long or holds a zero byte. Shorten it.", path,
-			    number);
-			result = -EINVAL;
-			break;
-		}
-		line[length] = '\0';
-		result = season_line(&loaded, &capacity, path, number, line, message, message_size);
-	}
-	if (result == 0 && ferror(file)) {
-		result = -EIO;
-		snprintf(message, message_size, "Cannot read %s to its end. Check the disk.", path);
-	}
+	result = season_read(file, path, season, message, message_size);
 	fclose(file);
-	if (result == 0 && loaded.count == 0) {
-		snprintf(message, message_size, "%s holds no match. Give a season file.", path);
-		result = -EINVAL;
-	}
-	if (result != 0)
-		season_free(&loaded);
-	else
-		*season = loaded;
 	return result;
 }
 

@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "tests/test.h"
-#include "tools/sluice-provision/season.h"
+#include "control/markets/season.h"
 
 #define HEADER                                                                                     \
 	"date,home,away,home_goals,away_goals,odds_home,odds_draw,odds_away,odds_over25,"          \

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/markets/markets.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "control/commands/commands.h"
+
+static const char *const state_names[] = {
+	[MARKET_BEFORE] = "before",
+	[MARKET_OPEN] = "open",
+	[MARKET_SUSPENDED] = "suspended",
+	[MARKET_CLOSED] = "closed",
+};
+
+const char *markets_state_name(enum market_state state)
+{
+	return (size_t)state < SLUICE_ARRAY_COUNT(state_names) ? state_names[state] : NULL;
+}
+
+enum market_state markets_state_parse(const char *name)
+{
+	for (size_t i = MARKET_BEFORE; i < SLUICE_ARRAY_COUNT(state_names); i++)
+		if (strcmp(name, state_names[i]) == 0)
+			return (enum market_state)i;
+	return 0;
+}
+
+static const char *kind_name(uint8_t kind)
+{
+	return kind == MARKET_KIND_1X2          ? "1x2"
+	       : kind == MARKET_KIND_OVER_UNDER ? "over_under"
+	                                        : "other";
+}
+
+json_t *markets_json(const struct record_control_market *row)
+{
+	const struct event_market *market = &row->market;
+	json_t *selections = json_array();
+	char odds[LIMIT_MARKET_SELECTIONS_MAX * 12] = "";
+	size_t used = 0;
+
+	for (unsigned i = 0; i < market->selection_count; i++) {
+		uint32_t price = le32_get(market->odds[i]);
+
+		json_array_append_new(
+		    selections, json_pack("{s:i, s:s, s:I}", "selection", (int)i, "name",
+		                    (const char *)row->selections[i], "odds", (json_int_t)price));
+		used += (size_t)snprintf(odds + used, sizeof(odds) - used, "%s%u.%03u",
+		    i > 0 ? " " : "", price / 1000, price % 1000);
+	}
+	return json_pack("{s:I, s:I, s:s, s:s, s:s, s:I, s:I, s:s, s:o}", "market",
+	    (json_int_t)le64_get(row->id), "event_id", (json_int_t)le64_get(market->event_id),
+	    "name", (const char *)row->name, "kind", kind_name(market->kind), "state",
+	    markets_state_name(market->state), "start_ns",
+	    (json_int_t)le64_get(market->start_time_ns), "version",
+	    (json_int_t)le64_get(market->version), "odds", odds, "selections", selections);
+}
+
+/* ---- Rows and commands ---- */
+
+static int row_get(struct db_txn *txn, uint64_t market_id, struct record_control_market *row)
+{
+	struct db_key key = db_key_make(market_id);
+	struct db_bytes value;
+	int error = db_get(txn, CONTROL_TABLE_MARKET, db_key(&key), &value);
+
+	return error != 0 ? error : record_control_market_read(value, row);
+}
+
+/* Puts the row under the next number and appends the command that says the same to the shards. */
+static int row_change(struct db_txn *txn, struct record_control_market *row, uint64_t *sequence)
+{
+	struct db_key key = db_key_make(le64_get(row->id));
+	const struct event_market *market = &row->market;
+	json_t *odds = json_array();
+	json_t *command;
+	uint64_t next = 0;
+	int error = commands_next(txn, &next);
+
+	row->market.version = le64_make(next);
+	for (unsigned i = 0; i < market->selection_count; i++)
+		json_array_append_new(odds, json_integer((json_int_t)le32_get(market->odds[i])));
+	command =
+	    json_pack("{s:s, s:I, s:I, s:I, s:i, s:i, s:o}", "type", "market_set", "market_id",
+	        (json_int_t)le64_get(row->id), "event_id", (json_int_t)le64_get(market->event_id),
+	        "start_time_ns", (json_int_t)le64_get(market->start_time_ns), "state",
+	        (int)market->state, "kind", (int)market->kind, "odds", odds);
+	if (error == 0 && command == NULL)
+		error = -ENOMEM;
+	if (error == 0)
+		error = database_put(txn, CONTROL_TABLE_MARKET, db_key(&key),
+		    (struct db_bytes){ row, sizeof(*row) });
+	if (error == 0)
+		error = commands_append(txn, command, sequence);
+	json_decref(command);
+	return error;
+}
+
+static int change_audit(struct db_txn *txn, const struct audit_entry *who,
+    const struct record_control_market *before, const struct record_control_market *after)
+{
+	struct audit_entry entry = *who;
+	char object[40];
+	int error;
+
+	snprintf(object, sizeof(object), "market %" PRIu64, le64_get(after->id));
+	entry.object = object;
+	entry.before = markets_json(before);
+	entry.after = markets_json(after);
+	error = audit_append(txn, &entry);
+	json_decref(entry.before);
+	json_decref(entry.after);
+	return error;
+}
+
+struct import_context {
+	const struct market_list *list;
+	const struct audit_entry *who;
+	uint64_t first, last;
+};
+
+static int import_body(struct db_txn *txn, void *argument)
+{
+	struct import_context *context = argument;
+	struct audit_entry entry = *context->who;
+	char object[64];
+	int error = commands_next(txn, &context->first);
+
+	for (size_t i = 0; error == 0 && i < context->list->count; i++) {
+		struct record_control_market row = context->list->markets[i];
+
+		error = row_change(txn, &row, &context->last);
+	}
+	snprintf(object, sizeof(object), "%zu markets", context->list->count);
+	entry.object = object;
+	entry.after = json_pack("{s:I, s:I}", "first_command", (json_int_t)context->first,
+	    "last_command", (json_int_t)context->last);
+	if (error == 0)
+		error = audit_append(txn, &entry);
+	json_decref(entry.after);
+	return error;
+}
+
+int markets_import(struct database *database, const struct market_list *list,
+    const struct audit_entry *who, uint64_t *first, uint64_t *last)
+{
+	struct import_context context = { list, who, 0, 0 };
+	int error = database_write(database, import_body, &context);
+
+	if (error != 0)
+		return error;
+	*first = context.first;
+	*last = context.last;
+	return 0;
+}
+
+struct change_context {
+	uint64_t market_id;
+	enum market_state state; /* 0: keep */
+	const uint32_t *odds;    /* NULL: keep */
+	size_t *count;
+	const struct audit_entry *who;
+	uint64_t sequence;
+};
+
+static int change_body(struct db_txn *txn, void *argument)
+{
+	struct change_context *context = argument;
+	struct record_control_market before, row;
+	int error = row_get(txn, context->market_id, &before);
+
+	context->sequence = 0;
+	if (error != 0)
+		return error;
+	if (before.market.state == MARKET_CLOSED && context->state != MARKET_CLOSED)
+		return -EPERM;
+	row = before;
+	if (context->state != 0)
+		row.market.state = (uint8_t)context->state;
+	if (context->odds != NULL) {
+		size_t given = *context->count;
+
+		*context->count = row.market.selection_count;
+		if (given != row.market.selection_count)
+			return -EINVAL;
+		for (size_t i = 0; i < given; i++)
+			row.market.odds[i] = le32_make(context->odds[i]);
+	}
+	if (memcmp(&row, &before, sizeof(row)) == 0)
+		return 0;
+	error = row_change(txn, &row, &context->sequence);
+	return error != 0 ? error : change_audit(txn, context->who, &before, &row);
+}
+
+int markets_state_set(struct database *database, uint64_t market_id, enum market_state state,
+    const struct audit_entry *who, uint64_t *sequence)
+{
+	struct change_context context = { market_id, state, NULL, NULL, who, 0 };
+	int error = database_write(database, change_body, &context);
+
+	if (error == 0)
+		*sequence = context.sequence;
+	return error;
+}
+
+int markets_odds_set(struct database *database, uint64_t market_id, const uint32_t *odds,
+    size_t *count, const struct audit_entry *who, uint64_t *sequence)
+{
+	struct change_context context = { market_id, 0, odds, count, who, 0 };
+	int error = database_write(database, change_body, &context);
+
+	if (error == 0)
+		*sequence = context.sequence;
+	return error;
+}
+
+/* ---- Reading ---- */
+
+struct get_context {
+	uint64_t market_id;
+	struct record_control_market *row;
+};
+
+static int get_body(struct db_txn *txn, void *argument)
+{
+	const struct get_context *context = argument;
+
+	return row_get(txn, context->market_id, context->row);
+}
+
+int markets_get(
+    const struct database *database, uint64_t market_id, struct record_control_market *row)
+{
+	struct get_context context = { market_id, row };
+
+	return database_read(database, get_body, &context);
+}
+
+struct list_context {
+	json_t *list;
+	uint64_t first;
+	unsigned count;
+	enum market_state state;
+};
+
+static int list_body(struct db_txn *txn, void *argument)
+{
+	struct list_context *context = argument;
+	struct db_key key = db_key_make(context->first > 0 ? context->first - 1 : 0);
+	struct db_cursor cursor;
+	int error = db_cursor_open(&cursor, txn, CONTROL_TABLE_MARKET);
+
+	if (error != 0)
+		return error;
+	error = db_cursor_seek_below(&cursor, db_key(&key));
+	error = error == 0         ? db_cursor_next(&cursor)
+	        : error == -ENOENT ? db_cursor_first(&cursor)
+	                           : error;
+	while (error == 0 && json_array_size(context->list) < context->count) {
+		struct record_control_market row;
+
+		error = record_control_market_read(cursor.value, &row);
+		if (error == 0 && (context->state == 0 || row.market.state == context->state))
+			json_array_append_new(context->list, markets_json(&row));
+		if (error == 0)
+			error = db_cursor_next(&cursor);
+	}
+	db_cursor_close(&cursor);
+	return error == -ENOENT ? 0 : error;
+}
+
+json_t *markets_list(
+    const struct database *database, uint64_t first_id, unsigned count, enum market_state state)
+{
+	struct list_context context = { json_array(), first_id, count, state };
+
+	if (context.list != NULL && database_read(database, list_body, &context) != 0) {
+		json_decref(context.list);
+		return NULL;
+	}
+	return context.list;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Markets, odds, rules: what is offered and on which terms. Control's database holds what was last
+ * committed; each change is one transaction of rows, commands for the shards and the audit entry.
+ */
+#ifndef SLUICE_CONTROL_MARKETS_H
+#define SLUICE_CONTROL_MARKETS_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "control/audit/audit.h"
+#include "control/database/database.h"
+#include "dataplane/risk/risk.h"
+
+#define MARKETS_IMPORT_MAX 100000u
+
+/* Markets read from a file, not yet offered. */
+struct market_list {
+	struct record_control_market *markets;
+	size_t count;
+};
+
+/*
+ * Reads a market file, whole or not at all. Two forms, told apart by the header line:
+ *   date,home,away,...                              a season of football (season.h): event n has
+ *       the markets 10 n + 1 (1X2) and 10 n + 2 (over/under 2.5); the first day is at `start_ns`
+ *   market,event,name,start,kind,selections         then one line a market: ids, a name without
+ *       commas, start as 2026-11-21T12:00:00Z, kind 1x2, over_under or other, and pairs
+ *       name:odds separated by ';' (1..16)
+ * 0, or -EINVAL with `message` naming line, column and remedy. Freed by market_list_free.
+ */
+SLUICE_MUST_USE int market_list_read(const char *text, size_t size, uint64_t start_ns,
+    struct market_list *list, char *message, size_t message_size);
+void market_list_free(struct market_list *list);
+
+/* Opens all of them (or changes those that are known). *first..*last: the numbers of their
+ * commands. 0; -errno. */
+SLUICE_MUST_USE int markets_import(struct database *database, const struct market_list *list,
+    const struct audit_entry *who, uint64_t *first, uint64_t *last);
+/* 0 with the command's number (0: it was so already); -ENOENT; -EPERM: closed for good. */
+SLUICE_MUST_USE int markets_state_set(struct database *database, uint64_t market_id,
+    enum market_state state, const struct audit_entry *who, uint64_t *sequence);
+/* 0; -ENOENT; -EPERM closed; -EINVAL: not the market's number of selections (*count says it). */
+SLUICE_MUST_USE int markets_odds_set(struct database *database, uint64_t market_id,
+    const uint32_t *odds, size_t *count, const struct audit_entry *who, uint64_t *sequence);
+
+SLUICE_MUST_USE int markets_get(
+    const struct database *database, uint64_t market_id, struct record_control_market *row);
+json_t *markets_json(const struct record_control_market *row);
+/* Rows from `first_id` on, at most `count`, of one state (0: any). New reference. */
+json_t *markets_list(
+    const struct database *database, uint64_t first_id, unsigned count, enum market_state state);
+/* "open" -> MARKET_OPEN; 0 for another word. */
+enum market_state markets_state_parse(const char *name);
+const char *markets_state_name(enum market_state state);
+
+/* ---- Rules ---- */
+
+/* The rules last committed; the defaults (version 1) when none were. */
+SLUICE_MUST_USE int rules_get(const struct database *database, struct risk_rules *rules);
+/*
+ * Applies "key=value" settings to the rules in force under a new version. 0 with the command's
+ * number; -EINVAL with `message`. `dry_run`: only checks.
+ */
+SLUICE_MUST_USE int rules_set(struct database *database, const json_t *settings, int dry_run,
+    const struct audit_entry *who, uint64_t *sequence, char *message, size_t message_size);
+/* [{"key","value","unit","help"}]. New reference. */
+json_t *rules_json(const struct risk_rules *rules);
+/* {"key":value,...}, as the admin socket takes them. New reference. */
+json_t *rules_object(const struct risk_rules *rules);
+
+#endif

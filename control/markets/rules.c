@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/commands/commands.h"
+#include "control/markets/markets.h"
+
+/* X(field, unit, help): what operators may set. Ranges: risk_rules_check. */
+#define RULES_FIELDS(X)                                                                            \
+	X(currency, "ISO 4217", "currency the amounts are in")                                     \
+	X(alert_score, "0..100", "a score from here on raises an alert; 101 never")                \
+	X(refuse_score, "0..100", "a score from here on refuses the bet; 101 never")               \
+	X(stake_single_max, "minor units", "highest stake of one bet")                             \
+	X(stake_daily_max, "minor units", "highest stakes of an account in a day")                 \
+	X(terminal_daily_max, "minor units", "highest stakes of a terminal in a day")              \
+	X(payout_max, "minor units", "highest potential payout of one bet")                        \
+	X(large_amount, "minor units", "a stake from here on scores points_large")                 \
+	X(longshot_liability, "minor units", "payout less stake that counts at longshot odds")     \
+	X(longshot_odds, "1/1000", "combined odds from here on are a longshot")                    \
+	X(cancel_window_s, "s", "how long a bet may be cancelled")                                 \
+	X(utc_offset_s, "s", "begin of the day, east of UTC; Asia/Seoul 32400")                    \
+	X(deviation_z_tenths, "1/10", "deviations from the account's own amounts that count")      \
+	X(deviation_observations, "bets", "history needed before deviations count")                \
+	X(frequency_count, "bets", "bets in 24 h above which frequency counts")                    \
+	X(frequency_ratio_tenths, "1/10", "multiple of the daily average that counts")             \
+	X(points_large, "points", "of a large amount")                                             \
+	X(points_behaviour, "points", "of unusual behaviour, by share")                            \
+	X(points_odds, "points", "of claimed odds that differ, and of longshots")
+
+struct rule_field {
+	const char *name, *unit, *help;
+	size_t offset, size;
+};
+
+static const struct rule_field fields[] = {
+#define RULES_FIELD(field, field_unit, field_help)                                                 \
+	{ #field, field_unit, field_help, offsetof(struct risk_rules, field),                      \
+		sizeof(((struct risk_rules *)NULL)->field) },
+	RULES_FIELDS(RULES_FIELD)
+#undef RULES_FIELD
+};
+
+static int64_t field_get(const struct risk_rules *rules, const struct rule_field *field)
+{
+	const uint8_t *at = (const uint8_t *)rules + field->offset;
+	uint64_t value = 0;
+
+	/* The host is little-endian, as everything here; rules hold no negative numbers. */
+	memcpy(&value, at, field->size);
+	return (int64_t)value;
+}
+
+/* 0 or -ERANGE when the field is too narrow. */
+static int field_set(struct risk_rules *rules, const struct rule_field *field, int64_t value)
+{
+	/* Amounts are signed and have 8 bytes; all else is narrower and unsigned. */
+	unsigned bits = field->size == 8 ? 63 : (unsigned)(8 * field->size);
+	uint64_t raw = (uint64_t)value;
+
+	if (value < 0 || raw >> bits != 0)
+		return -ERANGE;
+	memcpy((uint8_t *)rules + field->offset, &raw, field->size);
+	return 0;
+}
+
+json_t *rules_json(const struct risk_rules *rules)
+{
+	json_t *list = json_array();
+
+	json_array_append_new(list,
+	    json_pack("{s:s, s:I, s:s, s:s}", "key", "version", "value", (json_int_t)rules->version,
+	        "unit", "", "help", "number of the command that set them; 1: the defaults"));
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(fields); i++)
+		json_array_append_new(list, json_pack("{s:s, s:I, s:s, s:s}", "key", fields[i].name,
+		                                "value", (json_int_t)field_get(rules, &fields[i]),
+		                                "unit", fields[i].unit, "help", fields[i].help));
+	return list;
+}
+
+json_t *rules_object(const struct risk_rules *rules)
+{
+	json_t *object = json_object();
+
+	json_object_set_new(object, "version", json_integer((json_int_t)rules->version));
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(fields); i++)
+		json_object_set_new(
+		    object, fields[i].name, json_integer((json_int_t)field_get(rules, &fields[i])));
+	return object;
+}
+
+/* ---- In the database ---- */
+
+static int get_body(struct db_txn *txn, void *argument)
+{
+	struct risk_rules *rules = argument;
+	struct record_control_rules row;
+	struct db_cursor cursor;
+	int error = db_cursor_open(&cursor, txn, CONTROL_TABLE_RULES);
+
+	if (error != 0)
+		return error;
+	error = db_cursor_last(&cursor);
+	if (error == 0)
+		error = record_control_rules_read(cursor.value, &row);
+	db_cursor_close(&cursor);
+	if (error == -ENOENT) {
+		risk_rules_default(rules);
+		return 0;
+	}
+	return error != 0 ? error : risk_rules_decode(&row.rules, rules);
+}
+
+int rules_get(const struct database *database, struct risk_rules *rules)
+{
+	return database_read(database, get_body, rules);
+}
+
+struct set_context {
+	const json_t *settings;
+	const struct audit_entry *who;
+	int dry_run;
+	uint64_t sequence;
+	char *message;
+	size_t message_size;
+};
+
+__attribute__((format(printf, 2, 3))) static int set_refused(
+    const struct set_context *context, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(context->message, context->message_size, format, arguments);
+	va_end(arguments);
+	return -EINVAL;
+}
+
+/* One "key=value". */
+static int setting_apply(
+    const struct set_context *context, struct risk_rules *rules, const char *setting)
+{
+	const char *equals = setting != NULL ? strchr(setting, '=') : NULL;
+	char *end;
+	long long value;
+
+	if (equals == NULL)
+		return set_refused(context,
+		    "\"%s\" is not KEY=VALUE; write it like stake_single_max=1000000",
+		    setting != NULL ? setting : "");
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(fields); i++) {
+		if (strlen(fields[i].name) != (size_t)(equals - setting) ||
+		    strncmp(fields[i].name, setting, (size_t)(equals - setting)) != 0)
+			continue;
+		errno = 0;
+		value = strtoll(equals + 1, &end, 10);
+		if (equals[1] == '\0' || *end != '\0' || errno != 0)
+			return set_refused(context, "%s: \"%s\" is not a whole number",
+			    fields[i].name, equals + 1);
+		if (field_set(rules, &fields[i], value) != 0)
+			return set_refused(context,
+			    "%s: %lld is out of range; \"rules show\" tells "
+			    "the unit",
+			    fields[i].name, value);
+		return 0;
+	}
+	return set_refused(context, "there is no rule \"%.*s\"; \"rules show\" lists them",
+	    (int)(equals - setting), setting);
+}
+
+static int set_store(struct db_txn *txn, struct set_context *context,
+    const struct risk_rules *before, const struct risk_rules *rules)
+{
+	struct record_control_rules row = {
+		.header = record_control_header(RECORD_CONTROL_RULES, sizeof(row)),
+		.set_ns = le64_make(database_now_ns()),
+	};
+	struct audit_entry entry = *context->who;
+	struct db_key key = db_key_make(rules->version);
+	json_t *command =
+	    json_pack("{s:s, s:o}", "type", "rules_set", "rules", rules_object(rules));
+	int error = command == NULL ? -ENOMEM : 0;
+
+	risk_rules_encode(rules, &row.rules);
+	if (error == 0)
+		error = database_put(
+		    txn, CONTROL_TABLE_RULES, db_key(&key), (struct db_bytes){ &row, sizeof(row) });
+	if (error == 0)
+		error = commands_append(txn, command, &context->sequence);
+	entry.object = "rules";
+	entry.before = rules_object(before);
+	entry.after = rules_object(rules);
+	if (error == 0)
+		error = audit_append(txn, &entry);
+	json_decref(entry.before);
+	json_decref(entry.after);
+	json_decref(command);
+	return error;
+}
+
+static int set_body(struct db_txn *txn, void *argument)
+{
+	struct set_context *context = argument;
+	struct risk_rules before, rules;
+	const char *field = NULL;
+	uint64_t next;
+	int error = get_body(txn, &before);
+
+	if (error == 0)
+		error = commands_next(txn, &next);
+	rules = before;
+	for (size_t i = 0; error == 0 && i < json_array_size(context->settings); i++)
+		error = setting_apply(
+		    context, &rules, json_string_value(json_array_get(context->settings, i)));
+	if (error != 0)
+		return error;
+	/* Unique and rising without another counter; 1 stands for the defaults. */
+	rules.version = (uint32_t)next + 1;
+	if (risk_rules_check(&rules, &field) != 0)
+		return set_refused(
+		    context, "%s is out of range; \"rules show\" tells the unit", field);
+	return context->dry_run ? -ECANCELED : set_store(txn, context, &before, &rules);
+}
+
+int rules_set(struct database *database, const json_t *settings, int dry_run,
+    const struct audit_entry *who, uint64_t *sequence, char *message, size_t message_size)
+{
+	struct set_context context = { settings, who, dry_run, 0, message, message_size };
+	int error = database_write(database, set_body, &context);
+
+	if (error == -ECANCELED && dry_run)
+		error = 0;
+	if (error == 0)
+		*sequence = context.sequence;
+	return error;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <string.h>
+
+#include "control/commands/commands.h"
+#include "control/markets/markets.h"
+#include "tests/control/temporary.h"
+
+static const struct audit_entry who = {
+	.user = "kim (operator)",
+	.action = "market",
+	.outcome = "done",
+};
+
+static void import(struct temporary *at, uint64_t *first, uint64_t *last)
+{
+	static const char text[] = "market,event,name,start,kind,selections\n"
+	                           "11,1,a - b,2026-11-21T12:00:00Z,1x2,a:2;draw:3;b:4\n"
+	                           "12,1,a - b,2026-11-21T12:00:00Z,over_under,over:2;under:1.8\n"
+	                           "21,2,c - d,2026-11-22T12:00:00Z,1x2,c:2;draw:3;d:4\n";
+	struct market_list list;
+	char message[256];
+
+	assert_int_equal(
+	    market_list_read(text, sizeof(text) - 1, 0, &list, message, sizeof(message)), 0);
+	assert_int_equal(markets_import(at->database, &list, &who, first, last), 0);
+	market_list_free(&list);
+}
+
+TEST(an_import_is_one_transaction_with_a_command_each)
+{
+	struct temporary at;
+	uint64_t first, last;
+	json_t *list, *command = NULL;
+
+	temporary_begin(&at);
+	import(&at, &first, &last);
+	assert_int_equal(first, 1);
+	assert_int_equal(last, 3);
+	assert_int_equal(commands_get(at.database, 2, &command), 0);
+	assert_int_equal(json_integer_value(json_object_get(command, "market_id")), 12);
+	assert_int_equal(json_integer_value(json_object_get(command, "state")), MARKET_OPEN);
+	assert_int_equal(json_array_size(json_object_get(command, "odds")), 2);
+	json_decref(command);
+	list = markets_list(at.database, 12, 10, 0);
+	assert_int_equal(json_array_size(list), 2);
+	json_decref(list);
+	list = audit_tail(at.database, 0, 10);
+	assert_int_equal(json_array_size(list), 1);
+	json_decref(list);
+	temporary_end(&at);
+}
+
+TEST(states_change_until_closed)
+{
+	struct temporary at;
+	uint64_t first, last, sequence = 9;
+	json_t *list;
+
+	temporary_begin(&at);
+	import(&at, &first, &last);
+	assert_int_equal(markets_state_set(at.database, 99, MARKET_OPEN, &who, &sequence), -ENOENT);
+	assert_int_equal(markets_state_set(at.database, 11, MARKET_OPEN, &who, &sequence), 0);
+	assert_int_equal(sequence, 0); /* it was open */
+	assert_int_equal(markets_state_set(at.database, 11, MARKET_SUSPENDED, &who, &sequence), 0);
+	assert_int_equal(sequence, 4);
+	assert_int_equal(markets_state_set(at.database, 11, MARKET_CLOSED, &who, &sequence), 0);
+	temporary_again(&at);
+	assert_int_equal(markets_state_set(at.database, 11, MARKET_OPEN, &who, &sequence), -EPERM);
+	list = markets_list(at.database, 0, 10, MARKET_CLOSED);
+	assert_int_equal(json_array_size(list), 1);
+	json_decref(list);
+	temporary_end(&at);
+}
+
+TEST(odds_need_every_selection)
+{
+	struct temporary at;
+	struct record_control_market row;
+	uint32_t odds[] = { 1500, 2500, 3500 };
+	uint64_t first, last, sequence = 0;
+	size_t count = 2;
+
+	temporary_begin(&at);
+	import(&at, &first, &last);
+	assert_int_equal(markets_odds_set(at.database, 11, odds, &count, &who, &sequence), -EINVAL);
+	assert_int_equal(count, 3);
+	assert_int_equal(markets_odds_set(at.database, 11, odds, &count, &who, &sequence), 0);
+	assert_int_equal(sequence, 4);
+	assert_int_equal(markets_get(at.database, 11, &row), 0);
+	assert_int_equal(le32_get(row.market.odds[2]), 3500);
+	assert_int_equal(le64_get(row.market.version), 4);
+	temporary_end(&at);
+}
+
+TEST_MAIN()
