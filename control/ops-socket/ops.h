@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Server of the ops socket (verbs.h). One thread per connection, bounded; peer credentials give the
- * role: root and members of access.admin_group are admin, and so on; nobody else is let in. Every
- * verb with VERB_CHANGES is audited by its handler in the change's own transaction, a refusal by
- * audit_note.
+ * role: root, control's own user and members of access.admin_group are admin, and so on; nobody
+ * else is let in, but is told which group to join. Every verb with VERB_CHANGES is audited by its
+ * handler in the change's own transaction; a refusal of one, for want of a role or by its handler,
+ * by audit_note here.
  */
 #ifndef SLUICE_CONTROL_OPS_H
 #define SLUICE_CONTROL_OPS_H
@@ -29,7 +30,9 @@ struct ops_request {
 	const struct ops_caller *caller;
 	json_t *arguments; /* checked against the verb's table: types, ranges, required */
 	int dry_run;
-	struct audit_entry audit; /* uid, user, action and outcome "done" are filled in */
+	/* uid, user, action, outcome "done" and an object ("market 12") are filled in; all live
+	 * until the handler returns. */
+	struct audit_entry audit;
 };
 
 /*
@@ -45,10 +48,23 @@ struct ops_config {
 	ops_handler *const *handlers; /* by verb_index; NULL: not built yet */
 	void *context;
 	struct database *database; /* for refusals in the audit log */
+	/* A client may be silent this long between lines, and take this long for a line or to take
+	 * an answer; 0: a minute, 10 s. */
+	uint32_t idle_timeout_ms, line_timeout_ms;
 };
+/*
+ * Binds and serves. 0, or -errno with `message` (-EADDRINUSE: another sluice-control is there).
+ * Strings and arrays of `config` stay the caller's and must live until ops_stop; config->config is
+ * copied.
+ */
 SLUICE_MUST_USE int ops_start(
     struct ops **out, const struct ops_config *config, char *message, size_t message_size);
+/* Other groups and clients_max, from the next connection on. */
 void ops_reload(struct ops *ops, const struct control_config *config);
+/*
+ * Lets nobody in any more, lets handlers that run end and their answers go out, joins all threads,
+ * removes the socket. A handler that waits must be told to end by its owner first. NULL is fine.
+ */
 void ops_stop(struct ops *ops);
 
 /* Arguments of a checked request; the fallback when it was not given. */

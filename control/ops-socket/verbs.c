@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/ops-socket/verbs.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "wire/assert.h"
@@ -212,14 +213,14 @@ static const struct verb verbs[] = {
 	    "Why a bet or request was decided as it was." },
 	{ "replication status", VIEWER, 0, NO_ARGUMENTS, NULL, NULL,
 	    "Where replication to PostgreSQL stands." },
-	{ "replication verify", VIEWER, 0, NO_ARGUMENTS, NULL, NULL,
+	{ "replication verify", VIEWER, VERB_SLOW, NO_ARGUMENTS, NULL, NULL,
 	    "Compares every replicated event with the log." },
 	{ "replication pause", ADMIN, VERB_CHANGES, NO_ARGUMENTS, NULL, NULL,
 	    "Sends nothing to PostgreSQL until resumed." },
 	{ "replication resume", ADMIN, VERB_CHANGES, NO_ARGUMENTS, NULL, NULL, "Goes on." },
 	{ "audit tail", VIEWER, 0, ARGUMENTS(audit_tail), "entries",
 	    "sequence time user action object outcome", "The newest entries of the audit log." },
-	{ "audit verify", VIEWER, 0, NO_ARGUMENTS, NULL, NULL,
+	{ "audit verify", VIEWER, VERB_SLOW, NO_ARGUMENTS, NULL, NULL,
 	    "Checks the audit log's chain of hashes." },
 	{ "command list", VIEWER, 0, ARGUMENTS(command_list), "commands",
 	    "sequence type state committed done", "Commands sent to the shards." },
@@ -235,6 +236,8 @@ static const struct verb verbs[] = {
 	    "Lowest level that control logs." },
 	{ "completion", VIEWER, VERB_LOCAL, NO_ARGUMENTS, NULL, NULL,
 	    "Prints the completion script for bash." },
+	{ "manual", VIEWER, VERB_LOCAL, NO_ARGUMENTS, NULL, NULL,
+	    "Prints the part of the manual page that lists the verbs (mdoc)." },
 };
 
 const char *verb_role_name(enum verb_role role)
@@ -270,4 +273,33 @@ size_t verb_count(void)
 size_t verb_index(const struct verb *verb)
 {
 	return (size_t)(verb - verbs);
+}
+
+const struct verb_argument *verb_argument_find(const struct verb *verb, const char *name)
+{
+	for (size_t i = 0; i < verb->argument_count; i++)
+		if (strcmp(verb->arguments[i].name, name) == 0)
+			return &verb->arguments[i];
+	return NULL;
+}
+
+void verb_schema(const struct verb *verb, char out[VERB_NAME_SIZE_MAX])
+{
+	snprintf(out, VERB_NAME_SIZE_MAX, "%s/1", verb->name);
+	for (char *at = strchr(out, ' '); at != NULL; at = strchr(at, ' '))
+		*at = '-';
+}
+
+int verb_choice_has(const char *choices, const char *text)
+{
+	size_t length = strcspn(text, "|");
+
+	if (text[length] != '\0')
+		return 0;
+	for (const char *at = choices; at != NULL; at = strchr(at, '|')) {
+		at += *at == '|';
+		if (strncmp(at, text, length) == 0 && (at[length] == '|' || at[length] == '\0'))
+			return length > 0;
+	}
+	return 0;
 }

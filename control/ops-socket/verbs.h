@@ -7,7 +7,8 @@
  *   {"verb":"market suspend","arguments":{"market":12},"dry_run":false}
  *   {"ok":true,"schema":"market-suspend/1","result":{...}}
  *   {"ok":false,"error":"what, where, what to do","status":1}     status = sluicectl's exit status
- * A result is an object; a table in it is an array of objects under the key named by verb.rows.
+ * dry_run (only with VERB_CHANGES) and arguments may be left out. A result is an object; a table in
+ * it is an array of objects under the key named by verb.rows.
  */
 #ifndef SLUICE_CONTROL_VERBS_H
 #define SLUICE_CONTROL_VERBS_H
@@ -17,6 +18,11 @@
 
 #define VERB_LINE_SIZE_MAX (8u << 20)
 #define VERB_ARGUMENTS_MAX 20
+/* Values of a repeated argument. */
+#define VERB_REPEATS_MAX 64
+/* A file sent as a value: JSON may write a byte of text as two. */
+#define VERB_FILE_SIZE_MAX (VERB_LINE_SIZE_MAX / 2 - 4096)
+#define VERB_NAME_SIZE_MAX 64
 
 enum verb_role {
 	VERB_ROLE_VIEWER = 1,
@@ -32,13 +38,14 @@ enum verb_flag {
 	VERB_CHANGES = 1u << 0,      /* audited; takes --dry-run */
 	VERB_IRREVERSIBLE = 1u << 1, /* asks, or --yes */
 	VERB_LOCAL = 1u << 2,        /* answered by sluicectl itself */
+	VERB_SLOW = 1u << 3,         /* may take many minutes: sluicectl waits an hour */
 };
 
 enum verb_type {
 	VERB_NUMBER,   /* whole number in [lowest, highest] */
-	VERB_TEXT,     /* 1..highest bytes */
+	VERB_TEXT,     /* lowest..highest bytes of UTF-8 without control characters */
 	VERB_ODDS,     /* decimal odds "1.85", sent in thousandths */
-	VERB_TIME,     /* 2026-11-21T12:00:00Z, sent as Unix ns */
+	VERB_TIME,     /* 2026-11-21T12:00:00Z or with +09:00, sent as Unix ns */
 	VERB_CHOICE,   /* one of `choices`, separated by '|' */
 	VERB_FILE,     /* path: sluicectl reads it, its text is sent */
 	VERB_OUT,      /* path: sluicectl writes the result's member `choices` there, is not sent */
@@ -73,5 +80,11 @@ const struct verb *verb_find(const char *name);
 const struct verb *verb_at(size_t index);
 size_t verb_count(void);
 size_t verb_index(const struct verb *verb);
+/* The argument of this name (JSON member, with '_'); NULL. */
+const struct verb_argument *verb_argument_find(const struct verb *verb, const char *name);
+/* "market suspend" -> "market-suspend/1", the schema of its result. */
+void verb_schema(const struct verb *verb, char out[VERB_NAME_SIZE_MAX]);
+/* True when `text` is one of `choices` ("open|closed"). */
+int verb_choice_has(const char *choices, const char *text);
 
 #endif
