@@ -215,7 +215,8 @@ static int request_known(struct log_history *history, uint64_t terminal_id, uint
 			return result;
 		}
 		previous = le64_get(record.prev_terminal_lsn);
-		if (id + 2 * LIMIT_REQUEST_WINDOW <= request_id || previous == 0)
+		/* An event without an id (TERMINAL_SET) is only passed over. */
+		if ((id != 0 && id + 2 * LIMIT_REQUEST_WINDOW <= request_id) || previous == 0)
 			return -ENOENT;
 		if (previous >= lsn)
 			return -EIO;

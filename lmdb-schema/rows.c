@@ -7,26 +7,36 @@
 #define ACCOUNT_FLAGS_ALL   3u           /* account_flag of the ledger: FROZEN, SYSTEM */
 #define ACCOUNT_FLAG_SYSTEM 2u
 
+static uint8_t record_version(enum record_kind kind)
+{
+	return kind == RECORD_TERMINAL ? RECORD_TERMINAL_VERSION : RECORD_VERSION;
+}
+
 struct record_header record_header_make(enum record_kind kind, size_t size)
 {
 	return (struct record_header){
 		.size = le16_make((uint16_t)size),
 		.kind = (uint8_t)kind,
-		.version = RECORD_VERSION,
+		.version = record_version(kind),
 	};
 }
 
 /* Kind, version, reserved bytes, and that the size in the header is the size there is. */
-static int header_fits(struct db_bytes bytes, enum record_kind kind, size_t size_min)
+static int header_is(struct db_bytes bytes, enum record_kind kind, uint8_t version, size_t size_min)
 {
 	struct record_header header;
 
 	if (bytes.size < size_min)
 		return 0;
 	memcpy(&header, bytes.data, sizeof(header));
-	return header.kind == kind && header.version == RECORD_VERSION &&
+	return header.kind == kind && header.version == version &&
 	       le16_get(header.size) == bytes.size &&
 	       bytes_all_zero(header.reserved, sizeof(header.reserved));
+}
+
+static int header_fits(struct db_bytes bytes, enum record_kind kind, size_t size_min)
+{
+	return header_is(bytes, kind, record_version(kind), size_min);
 }
 
 static int money_fits(int64_t amount, int64_t low, int64_t high)
@@ -124,11 +134,28 @@ int record_market_read(struct db_bytes bytes, struct record_market *out)
 
 int record_terminal_read(struct db_bytes bytes, struct record_terminal *out)
 {
-	struct record_terminal record;
+	struct record_terminal record = { 0 };
 
-	if (!header_fits(bytes, RECORD_TERMINAL, sizeof(record)) || bytes.size != sizeof(record))
+	if (bytes.size == RECORD_TERMINAL_SIZE_1 &&
+	    header_is(bytes, RECORD_TERMINAL, 1, RECORD_TERMINAL_SIZE_1)) {
+		memcpy(&record, bytes.data, RECORD_TERMINAL_SIZE_1);
+		if (le32_get(record.rights) != 0) /* version 1: reserved */
+			return -EBADMSG;
+		record.header = record_header_make(RECORD_TERMINAL, sizeof(record));
+		record.rights = le32_make(RIGHT_ALL);
+	} else if (header_fits(bytes, RECORD_TERMINAL, sizeof(record)) &&
+	           bytes.size == sizeof(record)) {
+		memcpy(&record, bytes.data, sizeof(record));
+	} else {
 		return -EBADMSG;
-	memcpy(&record, bytes.data, sizeof(record));
+	}
+	if ((le32_get(record.rights) & ~RIGHT_ALL) != 0 || record.blocked > 1 ||
+	    !money_fits(le64s_get(record.daily_max), 0, LIMIT_BALANCE_MAX))
+		return -EBADMSG;
+	if (le64_get(record.version) == 0 &&
+	    (le32_get(record.rights) != RIGHT_ALL || record.blocked != 0 ||
+	        le64s_get(record.daily_max) != 0))
+		return -EBADMSG;
 	if (le64_get(record.id) == 0 || le64_get(record.id) > LIMIT_TERMINAL_ID_MAX ||
 	    le64_get(record.lsn) == 0 || le64s_get(record.staked_today) < 0 ||
 	    !bytes_all_zero(record.reserved, sizeof(record.reserved)))

@@ -25,6 +25,10 @@ enum record_kind {
 };
 
 #define RECORD_VERSION 1
+/* Of RECORD_TERMINAL: version 1 ended behind staked_day and 4 zeros (48 bytes) and is still read.
+ */
+#define RECORD_TERMINAL_VERSION 2
+#define RECORD_TERMINAL_SIZE_1  48u
 
 struct record_header {
 	struct le16 size; /* of the whole record */
@@ -112,10 +116,17 @@ struct record_terminal {
 	struct le64 highest_request_id;
 	struct le64s staked_today;
 	struct le32 staked_day;
-	uint8_t reserved[4];
+	/* From version 2; version 1: all rights, not blocked, no limit, version 0. */
+	struct le32 rights;
+	struct le64s daily_max;
+	struct le64 version;
+	uint8_t blocked;
+	uint8_t reserved[7];
 };
-ASSERT_SIZE(struct record_terminal, 48);
+ASSERT_SIZE(struct record_terminal, 72);
 ASSERT_OFFSET(struct record_terminal, staked_today, 32);
+ASSERT_OFFSET(struct record_terminal, rights, 44);
+ASSERT_OFFSET(struct record_terminal, version, 56);
 
 /* Which part of which deployment this is. Written once; re-sharding writes another. */
 struct record_identity {
@@ -157,6 +168,7 @@ struct record_header record_header_make(enum record_kind kind, size_t size);
 SLUICE_MUST_USE int record_account_read(struct db_bytes bytes, struct record_account *out);
 SLUICE_MUST_USE int record_bet_read(struct db_bytes bytes, struct record_bet_full *out);
 SLUICE_MUST_USE int record_market_read(struct db_bytes bytes, struct record_market *out);
+/* What it gives is of the newest version. */
 SLUICE_MUST_USE int record_terminal_read(struct db_bytes bytes, struct record_terminal *out);
 SLUICE_MUST_USE int record_identity_read(struct db_bytes bytes, struct record_identity *out);
 SLUICE_MUST_USE int record_checkpoint_read(struct db_bytes bytes, struct record_checkpoint *out);

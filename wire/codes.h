@@ -33,6 +33,8 @@
 	    "이 버전은 연결 메시지를 지원하지 않습니다.")                                          \
 	X(0x2001, NO_RIGHT, "This terminal has no right to do that. Ask the operator.",            \
 	    "이 단말기에는 권한이 없습니다. 운영자에게 문의하십시오.")                             \
+	X(0x2002, TERMINAL_BLOCKED, "This terminal is blocked. Call the operator.",                \
+	    "차단된 단말기입니다. 운영자에게 문의하십시오.")                                       \
 	X(0x3001, BUSY, "The switch is busy. Wait and send the same request again.",               \
 	    "처리량이 많습니다. 잠시 후 같은 요청을 다시 보내십시오.")                             \
 	X(0x3002, RATE_LIMITED, "Too many requests. Wait and send the same request again.",        \

@@ -22,6 +22,7 @@
 	X(BAD_FLAGS, "reserved flag set or wrong direction")                                       \
 	X(BAD_LANE, "packet number zero or in a lane terminals do not use")                        \
 	X(UNKNOWN_SESSION, "no such session slot or generation")                                   \
+	X(SESSION_EXPIRED, "session past its time")                                                \
 	X(UNKNOWN_EPOCH, "key epoch not held")                                                     \
 	X(REPLAYED, "packet number seen before or too old")                                        \
 	X(SESSION_RATE, "session over its rate")                                                   \

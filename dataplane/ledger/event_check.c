@@ -18,6 +18,9 @@ static size_t event_length(const struct event_record *record)
 	case EVENT_RULES_SET:
 		length += sizeof(struct event_rules);
 		break;
+	case EVENT_TERMINAL_SET:
+		length += sizeof(struct event_terminal);
+		break;
 	default:
 		break;
 	}
@@ -88,9 +91,13 @@ static int command_valid(const struct event_record *record)
 
 	if (le16_get(record->code) != WIRE_CODE_OK || record->leg_count != 0 || record->score != 0)
 		return 0;
-	if (le64_get(record->terminal_id) != 0 || le64_get(record->request_id) != 0 ||
-	    !bytes_all_zero(record->body_hash, sizeof(record->body_hash)) ||
-	    le64_get(record->prev_terminal_lsn) != 0)
+	if (type == EVENT_TERMINAL_SET
+	        ? le64_get(record->terminal_id) == 0 ||
+	              le64_get(record->terminal_id) > LIMIT_TERMINAL_ID_MAX
+	        : le64_get(record->terminal_id) != 0 || le64_get(record->prev_terminal_lsn) != 0)
+		return 0;
+	if (le64_get(record->request_id) != 0 ||
+	    !bytes_all_zero(record->body_hash, sizeof(record->body_hash)))
 		return 0;
 	if (le64s_get(record->payout) != 0 || le32_get(record->factor_bits) != 0 ||
 	    record->odds_policy != 0 || le32_get(record->cashier_id) != 0 ||
@@ -110,7 +117,7 @@ static int command_valid(const struct event_record *record)
 		       in_range(le16_get(record->currency), 1, 999);
 	if (amount != 0)
 		return 0;
-	if (type == EVENT_MARKET_SET || type == EVENT_COMMAND_MARK)
+	if (type == EVENT_MARKET_SET || type == EVENT_COMMAND_MARK || type == EVENT_TERMINAL_SET)
 		return le64_get(record->object_id) != 0;
 	return type != EVENT_TICK || le64_get(record->object_id) == 0;
 }
@@ -155,8 +162,19 @@ int event_market_check(const struct event_market *market)
 	return 0;
 }
 
+int event_terminal_check(const struct event_terminal *terminal)
+{
+	if (le64_get(terminal->version) == 0 || (le32_get(terminal->rights) & ~RIGHT_ALL) != 0 ||
+	    terminal->blocked > 1 ||
+	    !in_range(le64s_get(terminal->daily_max), 0, LIMIT_BALANCE_MAX) ||
+	    !bytes_all_zero(terminal->reserved, sizeof(terminal->reserved)))
+		return -EINVAL;
+	return 0;
+}
+
 static int body_valid(const struct event_record *record, const uint8_t *body)
 {
+	struct event_terminal terminal;
 	struct event_market market;
 	struct event_rules rules;
 	struct risk_rules decoded;
@@ -171,6 +189,9 @@ static int body_valid(const struct event_record *record, const uint8_t *body)
 		memcpy(&rules, body, sizeof(rules));
 		return risk_rules_decode(&rules, &decoded) == 0 &&
 		       decoded.version == le32_get(record->rule_version);
+	case EVENT_TERMINAL_SET:
+		memcpy(&terminal, body, sizeof(terminal));
+		return event_terminal_check(&terminal) == 0;
 	default:
 		return 1;
 	}
@@ -207,6 +228,7 @@ int event_check(const uint8_t *event, size_t room)
 	case EVENT_COMMAND_MARK:
 	case EVENT_TICK:
 	case EVENT_ACCOUNT_FREEZE:
+	case EVENT_TERMINAL_SET:
 		valid = command_valid(&record);
 		break;
 	default:

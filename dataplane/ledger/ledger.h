@@ -99,8 +99,14 @@ struct terminal_row {
 	uint64_t highest_request_id;
 	int64_t staked_today;
 	uint32_t staked_day;
-	uint32_t reserved;
+	/* What control allows it (TERMINAL_SET), kept at its home; elsewhere the defaults stay. */
+	uint32_t rights;   /* wire right bits; default all */
+	int64_t daily_max; /* stakes a day; 0: as the rules say */
+	uint64_t version;  /* of the last TERMINAL_SET, 0 none */
+	uint8_t blocked;   /* 1: no request is taken */
+	uint8_t reserved[7];
 };
+_Static_assert(sizeof(struct terminal_row) == 64, "hashed as bytes: no padding");
 
 /* What is not a row of something: one record per shard. */
 struct shard_row {
@@ -126,6 +132,8 @@ struct ledger_request {
 	/* Home's share: what the terminal has staked today over all shards (for its daily limit).
 	 */
 	int64_t terminal_staked_today;
+	/* The terminal's own daily limit; 0: none but the rules'. The lower of the two holds. */
+	int64_t terminal_daily_max;
 };
 
 /*
@@ -153,22 +161,25 @@ void ledger_prefetch_terminal(const struct ledger *ledger, uint64_t terminal_id)
 
 /* Commands from control: make the event of one command (or one slice of it). */
 struct ledger_command {
-	uint16_t
-	    type; /* event_type: ACCOUNT_OPEN, MARKET_SET, RULES_SET, COMMAND_MARK, FREEZE, TICK */
+	uint16_t type; /* event_type: ACCOUNT_OPEN, MARKET_SET, RULES_SET, COMMAND_MARK, FREEZE,
+	                  TICK, TERMINAL_SET */
 	uint16_t currency;
 	uint8_t flags;
 	uint64_t account_id;
 	int64_t amount; /* ACCOUNT_OPEN: opening balance */
 	uint64_t control_sequence;
 	uint64_t market_id;
+	uint64_t terminal_id;
 	struct event_market market;
+	struct event_terminal terminal;
 	struct risk_rules rules;
 };
 /*
  * Length of the event, 0 when there is nothing to do (done before), -EBUSY, -EINVAL.
  * account_id: ACCOUNT_OPEN, ACCOUNT_FREEZE (flags: EVENT_FLAG_FROZEN). market_id, market:
  * MARKET_SET. control_sequence: COMMAND_MARK, where it must follow the last one without a gap;
- * otherwise only recorded (object_id of ACCOUNT_OPEN, ACCOUNT_FREEZE, RULES_SET).
+ * otherwise only recorded (object_id of ACCOUNT_OPEN, ACCOUNT_FREEZE, RULES_SET, TERMINAL_SET).
+ * terminal_id, terminal: TERMINAL_SET; a version at or below the row's is nothing to do.
  */
 SLUICE_MUST_USE int ledger_decide_command(struct ledger *ledger,
     const struct ledger_command *command, uint64_t time_ns, struct event_buffer *event);
@@ -188,6 +199,8 @@ SLUICE_MUST_USE int ledger_apply(struct ledger *ledger, const uint8_t *event, si
 SLUICE_MUST_USE int event_check(const uint8_t *event, size_t room);
 /* The body of MARKET_SET: state, kind, counts, odds 0 (no price) or in range. 0 or -EINVAL. */
 SLUICE_MUST_USE int event_market_check(const struct event_market *market);
+/* The body of TERMINAL_SET: version, rights, limit, flags. 0 or -EINVAL. */
+SLUICE_MUST_USE int event_terminal_check(const struct event_terminal *terminal);
 
 /* Reads. NULL when there is no such row. */
 const struct account_row *ledger_account(const struct ledger *ledger, uint64_t account_id);

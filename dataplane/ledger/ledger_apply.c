@@ -28,6 +28,7 @@ struct plan {
 
 static int plan_terminal(const struct ledger *ledger, struct plan *plan)
 {
+	struct event_terminal allowed;
 	uint64_t last = 0;
 
 	if (plan->terminal_id == 0)
@@ -41,6 +42,11 @@ static int plan_terminal(const struct ledger *ledger, struct plan *plan)
 		return 0;
 	if (last != le64_get(plan->record.prev_terminal_lsn))
 		return -EBADMSG;
+	if (plan->type == EVENT_TERMINAL_SET && plan->terminal != ROW_NONE) {
+		memcpy(&allowed, plan->body, sizeof(allowed));
+		if (le64_get(allowed.version) <= ledger->terminals[plan->terminal].row.version)
+			return -EBADMSG;
+	}
 	plan->terminal_due = 1;
 	return 0;
 }
@@ -278,6 +284,17 @@ static void apply_counter(struct ledger *ledger, struct plan *plan)
 	ledger_row_changed(ledger, LEDGER_ACCOUNT, plan->counter, &slot->meta);
 }
 
+static void terminal_allow(struct terminal_row *row, const uint8_t *body)
+{
+	struct event_terminal allowed;
+
+	memcpy(&allowed, body, sizeof(allowed));
+	row->rights = le32_get(allowed.rights);
+	row->daily_max = le64s_get(allowed.daily_max);
+	row->version = le64_get(allowed.version);
+	row->blocked = allowed.blocked;
+}
+
 static void apply_terminal(struct ledger *ledger, struct plan *plan)
 {
 	uint64_t request_id = le64_get(plan->record.request_id);
@@ -295,6 +312,8 @@ static void apply_terminal(struct ledger *ledger, struct plan *plan)
 		    risk_day(&ledger->shard.rules, plan->time_ns), -plan->amount);
 	else if (plan->done && plan->type == EVENT_CANCEL_BET)
 		staked_remove(ledger, plan, &row->staked_today, row->staked_day);
+	else if (plan->type == EVENT_TERMINAL_SET)
+		terminal_allow(row, plan->body);
 	row->lsn = plan->lsn;
 	ledger_row_changed(ledger, LEDGER_TERMINAL, plan->terminal, &slot->meta);
 }

@@ -111,6 +111,26 @@ static int command_mark(
 	return 1;
 }
 
+static int terminal_set(
+    struct ledger *ledger, const struct ledger_command *command, struct event_record *record)
+{
+	const struct terminal_row *terminal;
+
+	/* Without a number the event would not be one of control's. */
+	if (command->terminal_id == 0 || command->terminal_id > LIMIT_TERMINAL_ID_MAX ||
+	    command->control_sequence == 0 || event_terminal_check(&command->terminal) != 0)
+		return -EINVAL;
+	terminal = ledger_terminal(ledger, command->terminal_id);
+	if (terminal != NULL && le64_get(command->terminal.version) <= terminal->version)
+		return 0;
+	if (terminal == NULL && !table_room(ledger, LEDGER_TERMINAL, 1))
+		return -EBUSY;
+	record->terminal_id = le64_make(command->terminal_id);
+	record->prev_terminal_lsn = le64_make(terminal == NULL ? 0 : terminal->lsn);
+	record->object_id = le64_make(command->control_sequence);
+	return 1;
+}
+
 int ledger_decide_command(struct ledger *ledger, const struct ledger_command *command,
     uint64_t time_ns, struct event_buffer *event)
 {
@@ -141,6 +161,11 @@ int ledger_decide_command(struct ledger *ledger, const struct ledger_command *co
 		risk_rules_encode(&command->rules, &rules);
 		body = &rules;
 		body_length = sizeof(rules);
+		break;
+	case EVENT_TERMINAL_SET:
+		todo = terminal_set(ledger, command, &record);
+		body = &command->terminal;
+		body_length = sizeof(command->terminal);
 		break;
 	case EVENT_COMMAND_MARK:
 		todo = command_mark(ledger, command, &record);

@@ -9,7 +9,7 @@ struct decision {
 	const struct ledger *ledger;
 	const struct wire_request *request;
 	uint64_t terminal_id;
-	int64_t terminal_staked_today;
+	int64_t terminal_staked_today, terminal_daily_max;
 	const struct account_row *account;   /* NULL: not on this shard */
 	const struct terminal_row *terminal; /* NULL: new here */
 	uint64_t time_ns, account_id, object_id, deadline_ns;
@@ -123,6 +123,7 @@ static int decision_start(struct decision *decision, const struct ledger *ledger
 		.request = wire,
 		.terminal_id = request->terminal_id,
 		.terminal_staked_today = request->terminal_staked_today,
+		.terminal_daily_max = request->terminal_daily_max,
 		.time_ns = time_ns > ledger->shard.time_ns ? time_ns : ledger->shard.time_ns,
 	};
 	row = terminal_find(ledger, request->terminal_id);
@@ -220,7 +221,7 @@ static uint16_t limits_judge(const struct decision *decision, int64_t stake)
 {
 	const struct risk_rules *rules = &decision->ledger->shard.rules;
 	const struct account_row *account = decision->account;
-	int64_t staked;
+	int64_t staked, terminal_max = rules->terminal_daily_max;
 
 	if (decision->currency != rules->currency)
 		return WIRE_CODE_OK;
@@ -230,7 +231,9 @@ static uint16_t limits_judge(const struct decision *decision, int64_t stake)
 	    account->staked_today, account->staked_day, risk_day(rules, decision->time_ns));
 	if (staked > rules->stake_daily_max - stake)
 		return WIRE_CODE_LIMIT_DAILY_STAKE;
-	if (decision->terminal_staked_today > rules->terminal_daily_max - stake)
+	if (decision->terminal_daily_max > 0 && decision->terminal_daily_max < terminal_max)
+		terminal_max = decision->terminal_daily_max;
+	if (decision->terminal_staked_today > terminal_max - stake)
 		return WIRE_CODE_LIMIT_TERMINAL_DAILY;
 	return WIRE_CODE_OK;
 }

@@ -35,12 +35,13 @@ struct market_slot {
 };
 _Static_assert(sizeof(struct market_slot) == 128, "two cache lines");
 
+/* The lists first: then all that a request reads or changes is in the first cache line. */
 struct terminal_slot {
-	struct terminal_row row;
 	struct row_meta meta;
-	uint64_t reserved;
+	struct terminal_row row;
+	uint8_t reserved[48];
 };
-_Static_assert(sizeof(struct terminal_slot) == 64, "one cache line");
+_Static_assert(sizeof(struct terminal_slot) == 128, "two cache lines");
 
 /* A leg as kept: like struct wire_leg with its padding named, so rows can be hashed as bytes. */
 struct bet_leg_kept {

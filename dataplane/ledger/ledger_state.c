@@ -90,6 +90,7 @@ uint32_t ledger_terminal_create(struct ledger *ledger, uint64_t id)
 	uint32_t row = ledger_table_insert(ledger, LEDGER_TERMINAL, id);
 
 	ledger->terminals[row].row.id = id;
+	ledger->terminals[row].row.rights = RIGHT_ALL;
 	return row;
 }
 
@@ -105,9 +106,20 @@ static uint64_t market_hash(const struct ledger *ledger, uint32_t row)
 	return XXH3_64bits(&ledger->markets[row].row, sizeof(struct market_row_state));
 }
 
+/* What a row was before TERMINAL_SET; rows that never had one hash as then, so old logs verify. */
+#define TERMINAL_PLAIN_SIZE offsetof(struct terminal_row, daily_max)
+_Static_assert(TERMINAL_PLAIN_SIZE == 40, "the first five words");
+
 static uint64_t terminal_hash(const struct ledger *ledger, uint32_t row)
 {
-	return XXH3_64bits(&ledger->terminals[row].row, sizeof(struct terminal_row));
+	const struct terminal_row *terminal = &ledger->terminals[row].row;
+	struct terminal_row plain;
+
+	if (terminal->version != 0)
+		return XXH3_64bits(terminal, sizeof(*terminal));
+	memcpy(&plain, terminal, TERMINAL_PLAIN_SIZE);
+	plain.rights = 0;
+	return XXH3_64bits(&plain, TERMINAL_PLAIN_SIZE);
 }
 
 static uint64_t shard_hash(const struct ledger *ledger)

@@ -7,6 +7,7 @@ void window_init(struct terminal_window *window, uint64_t terminal_id)
 {
 	memset(window, 0, sizeof(*window));
 	window->terminal_id = terminal_id;
+	window->rights = RIGHT_ALL;
 }
 
 uint64_t window_base(const struct terminal_window *window)
@@ -31,28 +32,35 @@ static int same_hash(const uint64_t left[2], const uint64_t right[2])
 	return left[0] == right[0] && left[1] == right[1];
 }
 
+static uint64_t running_highest(const struct terminal_window *window)
+{
+	return window->running_lowest + window->running_span;
+}
+
 static void running_bounds(struct terminal_window *window)
 {
-	window->running_lowest = UINT64_MAX;
-	window->running_highest = 0;
+	uint64_t lowest = UINT64_MAX, highest = 0;
+
 	for (unsigned i = 0; i < LIMIT_REQUEST_WINDOW; i++) {
 		uint64_t id = window->entries[i].request_id;
 
 		if (window->entries[i].state != WINDOW_RUNNING)
 			continue;
-		if (id < window->running_lowest)
-			window->running_lowest = id;
-		if (id > window->running_highest)
-			window->running_highest = id;
+		if (id < lowest)
+			lowest = id;
+		if (id > highest)
+			highest = id;
 	}
+	window->running_lowest = lowest;
+	window->running_span = (uint8_t)(highest - lowest);
 }
 
 static int within_bounds(const struct terminal_window *window, uint64_t id)
 {
 	return (id <= window->running_lowest ||
 	           id - window->running_lowest < LIMIT_REQUEST_WINDOW) &&
-	       (id >= window->running_highest ||
-	           window->running_highest - id < LIMIT_REQUEST_WINDOW);
+	       (id >= running_highest(window) ||
+	           running_highest(window) - id < LIMIT_REQUEST_WINDOW);
 }
 
 /*
@@ -63,7 +71,8 @@ static int within_bounds(const struct terminal_window *window, uint64_t id)
 static int near_running(struct terminal_window *window, uint64_t id)
 {
 	if (window->running == 0) {
-		window->running_lowest = window->running_highest = id;
+		window->running_lowest = id;
+		window->running_span = 0;
 		return 1;
 	}
 	if (within_bounds(window, id))
@@ -84,10 +93,13 @@ static void entry_take(
 	entry->template_id = request->template_id;
 	entry->state = WINDOW_RUNNING;
 	window->running++;
-	if (entry->request_id < window->running_lowest)
+	/* Within 64 of both bounds (near_running), so the span stays below that. */
+	if (entry->request_id < window->running_lowest) {
+		window->running_span += (uint8_t)(window->running_lowest - entry->request_id);
 		window->running_lowest = entry->request_id;
-	if (entry->request_id > window->running_highest)
-		window->running_highest = entry->request_id;
+	} else if (entry->request_id > running_highest(window)) {
+		window->running_span = (uint8_t)(entry->request_id - window->running_lowest);
+	}
 }
 
 enum window_verdict window_admit(struct terminal_window *window, const struct wire_request *request,

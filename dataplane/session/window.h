@@ -59,12 +59,16 @@ struct terminal_window {
 	uint64_t terminal_id;
 	uint64_t highest_done; /* highest durably completed id */
 	uint64_t evicted;      /* highest DONE id that lost its entry to an admission; 0: none */
-	uint32_t running;      /* entries in RUNNING: 0..64 */
-	uint32_t reserved;
+	uint8_t running;       /* entries in RUNNING: 0..64 */
+	uint8_t running_span;  /* the RUNNING ids lie in running_lowest .. + this; may be wider */
+	uint8_t blocked;       /* 1: no request of this terminal is taken */
+	uint8_t reserved;
+	uint32_t rights;      /* what control allows the terminal; a copy of the ledger's row */
+	int64_t daily_max;    /* its own daily limit; 0: none. A copy too */
 	int64_t staked_today; /* over all shards: accepted, durable or running */
+	uint64_t running_lowest;
 	uint32_t staked_day;
 	uint32_t reserved1;
-	uint64_t running_lowest, running_highest; /* bounds of the RUNNING ids, may be wider */
 	struct window_entry entries[LIMIT_REQUEST_WINDOW]; /* index = request_id % 64 */
 };
 
@@ -80,6 +84,7 @@ enum window_verdict {
 	WINDOW_FULL,        /* 64 or more away from an id that is running: BUSY */
 };
 
+/* A new terminal: nothing done, all rights. */
 void window_init(struct terminal_window *window, uint64_t terminal_id);
 
 /* Lowest id that may still be admitted; every id below it and without an entry is BELOW for ever.

@@ -64,9 +64,12 @@ static int restore_chain(struct terminal_window *window, struct log_history *his
 			return length;
 		memcpy(&record, event.bytes, sizeof(record));
 		request_id = le64_get(record.request_id);
-		if (request_id + 2 * LIMIT_REQUEST_WINDOW <= row->highest_request_id)
+		/* An event without an id (TERMINAL_SET) is only passed over. */
+		if (request_id != 0 &&
+		    request_id + 2 * LIMIT_REQUEST_WINDOW <= row->highest_request_id)
 			return 0;
-		restore_entry(window, &record, shard);
+		if (request_id != 0)
+			restore_entry(window, &record, shard);
 		SLUICE_REQUIRE(le64_get(record.prev_terminal_lsn) < lsn);
 		lsn = le64_get(record.prev_terminal_lsn);
 	}

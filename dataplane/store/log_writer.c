@@ -161,8 +161,8 @@ static void request_note(struct log_writer *log, const struct event_record *reco
 	uint64_t group = LOG_REQUEST_GROUP(le64_get(record->request_id));
 	uint64_t hash = (terminal_id * 0x9e3779b97f4a7c15ull) ^ (group * 0xff51afd7ed558ccdull);
 
-	if (terminal_id == 0)
-		return;
+	if (terminal_id == 0 || le64_get(record->request_id) == 0)
+		return; /* not of a request: TERMINAL_SET */
 	for (uint32_t i = (uint32_t)(hash >> 32);; i++) {
 		struct log_request *slot = &log->requests[i & (LOG_PENDING_KEYS - 1)];
 

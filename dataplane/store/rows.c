@@ -184,6 +184,10 @@ static void terminal_make(struct rows_record *record, const struct terminal_row 
 		.highest_request_id = le64_make(row->highest_request_id),
 		.staked_today = le64s_make(row->staked_today),
 		.staked_day = le32_make(row->staked_day),
+		.rights = le32_make(row->rights),
+		.daily_max = le64s_make(row->daily_max),
+		.version = le64_make(row->version),
+		.blocked = row->blocked,
 	};
 	record->size = sizeof(*out);
 }
@@ -202,6 +206,10 @@ static int terminal_load(struct ledger *ledger, struct db_bytes value, uint64_t 
 	row.highest_request_id = le64_get(in.highest_request_id);
 	row.staked_today = le64s_get(in.staked_today);
 	row.staked_day = le32_get(in.staked_day);
+	row.rights = le32_get(in.rights);
+	row.daily_max = le64s_get(in.daily_max);
+	row.version = le64_get(in.version);
+	row.blocked = in.blocked;
 	return ledger_load_terminal(ledger, &row);
 }
 

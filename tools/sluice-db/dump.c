@@ -19,6 +19,7 @@ static const char *type_name(uint16_t type)
 		[EVENT_COMMAND_MARK] = "COMMAND_MARK",
 		[EVENT_TICK] = "TICK",
 		[EVENT_ACCOUNT_FREEZE] = "ACCOUNT_FREEZE",
+		[EVENT_TERMINAL_SET] = "TERMINAL_SET",
 	};
 
 	return type < SLUICE_ARRAY_COUNT(names) && names[type] != NULL ? names[type] : "UNKNOWN";
@@ -49,6 +50,15 @@ static json_t *event_json(uint32_t shard, const struct event_record *record, con
 	NUMBER("rule_version", le32_get(record->rule_version));
 	NUMBER("prev_terminal_lsn", le64_get(record->prev_terminal_lsn));
 	NUMBER("prev_account_lsn", le64_get(record->prev_account_lsn));
+	if (le16_get(record->type) == EVENT_TERMINAL_SET) {
+		struct event_terminal terminal;
+
+		memcpy(&terminal, body, sizeof(terminal));
+		NUMBER("terminal_version", le64_get(terminal.version));
+		NUMBER("rights", le32_get(terminal.rights));
+		NUMBER("daily_max", le64s_get(terminal.daily_max));
+		NUMBER("blocked", terminal.blocked);
+	}
 #undef NUMBER
 	if (record->leg_count == 0)
 		return object;
