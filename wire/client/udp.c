@@ -13,7 +13,7 @@
 
 #define RECEIVE_BURST 64
 
-static int address_parse(const char *text, struct sockaddr_in *address)
+int client_udp_address(const char *text, struct sockaddr_in *address)
 {
 	const char *colon = strrchr(text, ':');
 	char host[INET_ADDRSTRLEN];
@@ -40,7 +40,7 @@ int client_udp_open(const char *address, struct client_udp *udp)
 	/* DF is set and the kernel's guess of the path is ignored: 1,200 B pass, or are lost. */
 	int discover = IP_PMTUDISC_PROBE;
 	struct sockaddr_in peer;
-	int fd, rc = address_parse(address, &peer);
+	int fd, rc = client_udp_address(address, &peer);
 
 	if (rc < 0)
 		return rc;

@@ -10,6 +10,10 @@ struct client_udp {
 	uint64_t send_errors, receive_errors; /* host unreachable and the like: lost datagrams */
 };
 
+struct sockaddr_in;
+/* "192.0.2.1:7001", IPv4 numbers only. 0, or -EINVAL. */
+SLUICE_MUST_USE int client_udp_address(const char *text, struct sockaddr_in *address);
+
 /*
  * Opens a socket connected to `address` ("192.0.2.1:7001"; IPv4 numbers only) with "do not
  * fragment" set. 0; -EINVAL (not an address with a port), or -errno of the socket calls.
