@@ -232,7 +232,7 @@ static int serve(struct switch_process *process)
 		background_health(process);
 	}
 	admin_work(process->admin, 0); /* the answer to "stop" */
-	admin_free(process->admin);
+	admin_close(process->admin);
 	return status;
 }
 

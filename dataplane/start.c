@@ -398,6 +398,8 @@ int switch_stop(struct switch_process *process)
 	/* W2 */
 	atomic_store_explicit(&process->shared.stop, 1, memory_order_release);
 	rte_eal_mp_wait_lcore();
+	admin_free(process->admin); /* workers answered into it */
+	process->admin = NULL;
 	/* P1 */
 	atomic_store_explicit(&process->workers_ended, 1, memory_order_release);
 	if (process->reader_started)

@@ -27,10 +27,13 @@ struct client {
 
 struct admin {
 	struct admin_context context;
-	int listener;
+	int listener; /* -1: closed */
 	uint64_t ticket_last;
 	char path[108];
 	struct client clients[ADMIN_CLIENTS_MAX];
+	/* Where workers answer each client's question. A place is not used again before the results
+	 * of its question are back, whether its client is still there or not. */
+	struct shard_query queries[ADMIN_CLIENTS_MAX];
 };
 
 json_t *admin_error(const char *format, ...)
@@ -212,6 +215,12 @@ static int command_send(struct admin *admin, struct client *client)
 	for (uint32_t i = first; i < first + count; i++)
 		if (spsc_ring_reserve(admin->context.workers[i]->rings.command) == NULL)
 			return 0;
+	if (request->command.kind == SHARD_QUERY) {
+		struct shard_query *query = &admin->queries[client - admin->clients];
+
+		admin_query_prepare(&admin->context, request, query);
+		client->request.command.query = query;
+	}
 	client->ticket = ++admin->ticket_last;
 	client->request.command.ticket = client->ticket;
 	client->shards_left = count;
@@ -254,6 +263,10 @@ static void command_finish(struct admin *admin, struct client *client)
 	client->ticket = 0;
 	if (client->error != 0) {
 		client_answer(client, command_error(client));
+		goto out;
+	}
+	if (command->kind == SHARD_QUERY) {
+		client_answer(client, admin_query_answer(&admin->context, command->query));
 		goto out;
 	}
 	if (command->kind == SHARD_SESSION_INSTALL) {
@@ -311,7 +324,8 @@ static int client_line(struct admin *admin, struct client *client)
 	}
 	size = (size_t)(end - client->in);
 	admin_parse(&admin->context, client->in, size, &client->request, &answer);
-	if (client->request.kind == ADMIN_ALL_SHARDS) {
+	if (client->request.kind == ADMIN_ALL_SHARDS &&
+	    client->request.command.kind != SHARD_QUERY) {
 		answer = sequence_refusal(admin, &client->request.command);
 		if (answer != NULL)
 			client->request.kind = ADMIN_ANSWER;
@@ -393,14 +407,20 @@ void admin_work(struct admin *admin, int timeout_ms)
 			;
 }
 
-void admin_free(struct admin *admin)
+void admin_close(struct admin *admin)
 {
-	if (admin == NULL)
+	if (admin == NULL || admin->listener < 0)
 		return;
 	for (unsigned i = 0; i < ADMIN_CLIENTS_MAX; i++)
 		if (admin->clients[i].fd >= 0)
 			client_close(&admin->clients[i]);
 	close(admin->listener);
 	(void)unlink(admin->path);
+	admin->listener = -1;
+}
+
+void admin_free(struct admin *admin)
+{
+	admin_close(admin);
 	free(admin);
 }

@@ -71,6 +71,9 @@ SLUICE_MUST_USE int admin_create(struct admin **out, const struct admin_context 
     const char *path, char *message, size_t message_size);
 /* One turn: accepts, reads, answers; waits at most timeout_ms. */
 void admin_work(struct admin *admin, int timeout_ms);
+/* Closes the socket and all clients. Workers may still be answering what was asked. */
+void admin_close(struct admin *admin);
+/* Only when no worker runs any more: questions under way point into it. NULL is fine. */
 void admin_free(struct admin *admin);
 
 /* ---- Private to dataplane/admin ---- */
@@ -84,6 +87,9 @@ struct admin_request {
 	} kind;
 	uint32_t shard;
 	struct shard_command command;
+	/* SHARD_QUERY: what is asked, and of which id or from which slot on. */
+	enum shard_query_kind query_kind;
+	uint64_t query_id;
 };
 
 /*
@@ -93,6 +99,15 @@ struct admin_request {
 void admin_parse(const struct admin_context *context, const char *line, size_t size,
     struct admin_request *request, json_t **answer);
 json_t *admin_status(const struct admin_context *context);
+json_t *admin_histograms(const struct admin_context *context);
+/* 1 when `name` is a question; then *request is filled, or *error a new reference. */
+int admin_query_parse(const struct admin_context *context, const json_t *object, const char *name,
+    struct admin_request *request, json_t **error);
+/* Fills the question of a parsed request. For a list of sessions: which slots are live where. */
+void admin_query_prepare(const struct admin_context *context, const struct admin_request *request,
+    struct shard_query *query);
+/* The JSON of an answered question. New reference, NULL: out of memory. */
+json_t *admin_query_answer(const struct admin_context *context, const struct shard_query *query);
 json_t *admin_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

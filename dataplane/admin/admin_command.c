@@ -234,6 +234,8 @@ static json_t *answer_here(const struct admin_context *context, const char *name
 {
 	if (strcmp(name, "status") == 0)
 		return admin_status(context);
+	if (strcmp(name, "histograms") == 0)
+		return admin_histograms(context);
 	if (strcmp(name, "open") == 0) {
 		/* W1: all sessions installed so far are visible to workers that see the flag. */
 		atomic_store_explicit(&context->shared->open, 1, memory_order_release);
@@ -245,8 +247,8 @@ static json_t *answer_here(const struct admin_context *context, const char *name
 		return json_pack("{s:b}", "ok", 1);
 	}
 	return admin_error(
-	    "unknown command; use status, session_install, session_end, command, open "
-	    "or stop");
+	    "unknown command; use status, histograms, sessions, session_install, session_end, "
+	    "command, account_show, bet_show, terminal_show, market_show, open or stop");
 }
 
 void admin_parse(const struct admin_context *context, const char *line, size_t size,
@@ -270,7 +272,7 @@ void admin_parse(const struct admin_context *context, const char *line, size_t s
 		parse_session_end(context, &fields, request);
 	else if (strcmp(name, "command") == 0)
 		parse_command(&fields, request);
-	else
+	else if (!admin_query_parse(context, fields.object, name, request, &fields.error))
 		*answer = answer_here(context, name);
 	if (fields.error != NULL) {
 		request->kind = ADMIN_ANSWER;

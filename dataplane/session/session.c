@@ -162,6 +162,8 @@ void session_charge(struct session *session, unsigned messages)
 {
 	/* An empty datagram costs its opening, so it counts as a message. */
 	session->rate_tokens -= (int64_t)(messages == 0 ? 1 : messages) << 16;
+	session->datagrams++;
+	session->messages += messages;
 }
 
 int session_seal(

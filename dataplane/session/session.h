@@ -56,6 +56,9 @@ struct session {
 	uint64_t rate_updated_ns;
 	uint32_t rate_per_s, rate_burst;
 	uint64_t last_seen_ns;
+	/* Authenticated datagrams, their messages, those marked as sent again (the caller counts).
+	 */
+	uint64_t datagrams, messages, resends;
 	uint64_t reset_sent_ns;
 	uint32_t ended_session_id; /* last id that lived in this slot: never installed again */
 	uint8_t reset_key[KEYS_RESET_SIZE];
@@ -104,6 +107,8 @@ SLUICE_MUST_USE int session_end(struct session_table *table, uint32_t session_id
 /* The live session with exactly this id (slot and generation), or NULL. */
 struct session *session_find(struct session_table *table, uint32_t session_id);
 uint32_t session_count(const struct session_table *table);
+/* The live session in a slot, or NULL. For lists, not for datagrams: it asks for no generation. */
+struct session *session_at(struct session_table *table, uint32_t slot);
 
 /* First stage of a burst, by the id of session_peek: slot and session header lines. */
 void session_prefetch(const struct session_table *table, uint32_t session_id);

@@ -85,6 +85,13 @@ struct session *session_find(struct session_table *table, uint32_t session_id)
 	return &table->arena[slot];
 }
 
+struct session *session_at(struct session_table *table, uint32_t slot)
+{
+	if (slot >= table->slots_max || table->ids[slot] == 0)
+		return NULL;
+	return &table->arena[slot];
+}
+
 uint32_t session_count(const struct session_table *table)
 {
 	return table->count;

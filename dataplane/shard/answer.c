@@ -63,7 +63,6 @@ void worker_answer(struct worker *worker, uint64_t gate_lsn, const struct outcom
 
 	entry.gate_lsn = gate_lsn;
 	entry.ticket = 0;
-	entry.already = 0;
 	if (read_lost(worker, gate_lsn, outcome)) {
 		entry.gate_lsn = 0;
 		entry.outcome = *outcome;
@@ -86,7 +85,7 @@ void worker_result(
 	memset(&entry, 0, sizeof(entry));
 	entry.gate_lsn = gate_lsn;
 	entry.ticket = ticket;
-	entry.already = (uint8_t)already;
+	entry.outcome.flags = (uint8_t)already;
 	entry.outcome.stake = error;
 	worker->results_pending++;
 	pending_push(worker, &entry);
@@ -97,7 +96,7 @@ static int result_deliver(struct worker *worker, const struct pending *entry)
 	struct shard_result result = {
 		.ticket = entry->ticket,
 		.error = (int32_t)entry->outcome.stake,
-		.already = entry->already,
+		.already = entry->outcome.flags,
 	};
 
 	if (!spsc_ring_push(worker->rings.result, &result))
@@ -121,6 +120,7 @@ unsigned worker_release(struct worker *worker)
 		                               : outcome_deliver(worker, &entry->outcome);
 		if (!delivered)
 			break;
+		worker->latency.released += entry->ticket == 0;
 		worker->pending_head++;
 		released++;
 	}

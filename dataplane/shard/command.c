@@ -194,6 +194,10 @@ unsigned worker_commands(struct worker *worker)
 		case SHARD_ACCOUNTS_OPEN:
 			command_accounts(worker, command);
 			break;
+		case SHARD_QUERY:
+			if (!worker_query(worker, command))
+				return taken + 1;
+			break;
 		}
 		spsc_ring_release(worker->rings.command);
 		taken++;

@@ -28,6 +28,7 @@ uint64_t worker_commit(struct worker *worker, struct event_buffer *event, size_t
 	SLUICE_REQUIRE(ledger_apply(worker->ledger, event->bytes, length) == 0);
 	journal_writer_append(worker->journal, lsn, le64_get(record.time_ns), length);
 	stats_add(&worker->stats.events, 1);
+	worker->latency.events++;
 	stats_set(&worker->stats.applied_lsn, lsn);
 	return lsn;
 }
@@ -98,6 +99,7 @@ void worker_decide(struct worker *worker, const struct origin *origin,
 		return;
 	}
 	(void)worker_commit(worker, event, (size_t)length);
+	latency_note(&worker->latency.decided, origin->received_ns);
 	memcpy(&record, event->bytes, sizeof(record));
 	outcome.lsn = le64_get(record.lsn);
 	outcome.object_id = le64_get(record.object_id);

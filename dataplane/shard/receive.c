@@ -55,6 +55,7 @@ static void decode_text(
 		message->session = session;
 		message->code =
 		    wire_request_decode(text + offsets[i], end - offsets[i], &message->request);
+		session->resends += (message->request.flags & MESSAGE_FLAG_RETRANSMISSION) != 0;
 	}
 }
 

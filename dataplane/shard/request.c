@@ -143,6 +143,7 @@ static struct origin origin_of(
 		.terminal_index = session->terminal_index,
 		.home = (uint8_t)worker->shard,
 		.no_reply = (request->flags & MESSAGE_FLAG_NO_REPLY) != 0,
+		.received_ns = worker->latency.turn_ns,
 	};
 }
 
@@ -324,7 +325,8 @@ void worker_request(struct worker *worker, struct session *session, struct wire_
 	case WIRE_BET_STATUS:
 		request_read(worker, session, request);
 		break;
-	default: /* HEARTBEAT: session_open has noted that the terminal lives */
+	default: /* HEARTBEAT */
+		worker_heartbeat(worker, session, request);
 		answer_code(worker, session, request, WIRE_CODE_OK);
 		break;
 	}
@@ -430,5 +432,6 @@ void worker_complete(struct worker *worker, const struct outcome *outcome)
 		reply.balance_row.staked_today = outcome->stake;
 		reply.balance_row.currency = outcome->currency;
 	}
+	latency_note(&worker->latency.answered, outcome->origin.received_ns);
 	worker_reply(worker, session, &reply);
 }

@@ -18,6 +18,7 @@
 #include "dataplane/ledger/ledger.h"
 #include "dataplane/port/port.h"
 #include "dataplane/session/session.h"
+#include "dataplane/shard/query.h"
 #include "wire/codec.h"
 #include "wire/spsc.h"
 
@@ -57,6 +58,7 @@ struct origin {
 	uint8_t home;            /* shard of the terminal */
 	uint8_t no_reply;
 	uint8_t reserved[2];
+	uint64_t received_ns; /* when home's turn that took it in began (shard/latency.h) */
 };
 
 struct ring_request {
@@ -82,6 +84,7 @@ struct outcome {
 	int64_t
 	    stake; /* BET_STATUS; BALANCE: staked today; PLACE_BET: the stake reserved at home */
 };
+_Static_assert(sizeof(struct outcome) == 128, "two cache lines");
 
 /* Main to worker. */
 enum shard_command_kind {
@@ -89,6 +92,7 @@ enum shard_command_kind {
 	SHARD_SESSION_END,
 	SHARD_LEDGER,        /* one ledger command, then its sequence is marked done */
 	SHARD_ACCOUNTS_OPEN, /* a range of accounts in slices, then the mark */
+	SHARD_QUERY,         /* a question about rows or sessions: query.h */
 };
 
 struct shard_command {
@@ -103,6 +107,7 @@ struct shard_command {
 			int64_t opening_balance;
 			uint16_t currency;
 		} accounts;
+		struct shard_query *query; /* the asker's; see query.h for whose when */
 	};
 };
 

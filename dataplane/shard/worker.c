@@ -17,23 +17,35 @@ static uint64_t clock_ns(clockid_t clock)
 
 /* ---- Windows of the terminals at home here ---- */
 
-uint32_t worker_window(struct worker *worker, uint64_t terminal_id)
+/* The terminal's place in the index, or the empty one where it belongs. */
+static uint32_t *window_place(const struct worker *worker, uint64_t terminal_id)
 {
 	uint64_t hash = XXH3_64bits(&terminal_id, sizeof(terminal_id));
 
 	for (uint32_t probe = (uint32_t)hash;; probe++) {
 		uint32_t *slot = &worker->window_index[probe & worker->window_index_mask];
 
-		if (*slot == 0) {
-			if (worker->windows_count == worker->windows_max)
-				return UINT32_MAX;
-			window_init(&worker->windows[worker->windows_count], terminal_id);
-			*slot = ++worker->windows_count;
-			return worker->windows_count - 1;
-		}
-		if (worker->windows[*slot - 1].terminal_id == terminal_id)
-			return *slot - 1;
+		if (*slot == 0 || worker->windows[*slot - 1].terminal_id == terminal_id)
+			return slot;
 	}
+}
+
+uint32_t worker_window(struct worker *worker, uint64_t terminal_id)
+{
+	uint32_t *slot = window_place(worker, terminal_id);
+
+	if (*slot == 0) {
+		if (worker->windows_count == worker->windows_max)
+			return UINT32_MAX;
+		window_init(&worker->windows[worker->windows_count], terminal_id);
+		*slot = ++worker->windows_count;
+	}
+	return *slot - 1;
+}
+
+uint32_t worker_window_find(const struct worker *worker, uint64_t terminal_id)
+{
+	return *window_place(worker, terminal_id) - 1; /* 0, empty: UINT32_MAX */
 }
 
 /* ---- Creation ---- */
@@ -50,6 +62,11 @@ static void *arena(size_t size)
 static size_t windows_size(const struct worker *worker)
 {
 	return (size_t)worker->windows_max * sizeof(struct terminal_window);
+}
+
+static size_t heartbeats_size(const struct worker *worker)
+{
+	return (size_t)worker->windows_max * sizeof(struct terminal_heartbeat);
 }
 
 struct worker *worker_create(const struct worker_config *config)
@@ -69,12 +86,13 @@ struct worker *worker_create(const struct worker_config *config)
 	worker->windows_max = config->terminals_max;
 	worker->window_index_mask = index_count - 1;
 	worker->windows = arena(windows_size(worker));
+	worker->heartbeats = arena(heartbeats_size(worker));
 	worker->window_index = arena((size_t)index_count * sizeof(uint32_t));
 	worker->pending = arena(PENDING_MAX * sizeof(struct pending));
 	worker->burst = arena(WORKER_MESSAGES_PER_TURN * sizeof(struct burst_message));
 	worker->sessions = session_table_create(config->shared->slots_max, (uint8_t)config->shard);
-	if (worker->windows == NULL || worker->window_index == NULL || worker->pending == NULL ||
-	    worker->burst == NULL || worker->sessions == NULL) {
+	if (worker->windows == NULL || worker->heartbeats == NULL || worker->window_index == NULL ||
+	    worker->pending == NULL || worker->burst == NULL || worker->sessions == NULL) {
 		worker->ledger = NULL; /* stays the caller's on failure */
 		worker_free(worker);
 		return NULL;
@@ -105,6 +123,7 @@ void worker_free(struct worker *worker)
 	session_table_free(worker->sessions);
 	ledger_free(worker->ledger);
 	arena_free(worker->windows, windows_size(worker));
+	arena_free(worker->heartbeats, heartbeats_size(worker));
 	arena_free(
 	    worker->window_index, ((size_t)worker->window_index_mask + 1) * sizeof(uint32_t));
 	arena_free(worker->pending, PENDING_MAX * sizeof(struct pending));
@@ -242,8 +261,14 @@ static unsigned turn(struct worker *worker, int serving)
 	moved += drain_answers(worker);
 	moved += worker_commands(worker);
 	worker_tick(worker);
+	if (latency_appended_due(&worker->latency))
+		latency_appended(
+		    &worker->latency, ledger_shard(worker->ledger)->lsn, clock_ns(CLOCK_MONOTONIC));
 	worker_journal(worker);
-	moved += worker->durable_lsn != durable;
+	if (worker->durable_lsn != durable) {
+		moved++;
+		latency_durable(&worker->latency, worker->durable_lsn, clock_ns(CLOCK_MONOTONIC));
+	}
 	publish_totals(worker, worker->results_pending != 0);
 	moved += worker_release(worker);
 	worker_reply_flush(worker);
@@ -283,7 +308,7 @@ static void idle(struct worker *worker)
 
 static void turn_account(struct worker *worker, uint64_t start_ns, unsigned moved)
 {
-	uint64_t spent;
+	uint64_t end_ns, spent;
 
 	stats_add(&worker->stats.turns, 1);
 	if (moved == 0) {
@@ -291,7 +316,10 @@ static void turn_account(struct worker *worker, uint64_t start_ns, unsigned move
 		return;
 	}
 	worker->idle_turns = 0;
-	spent = clock_ns(CLOCK_MONOTONIC) - start_ns;
+	end_ns = clock_ns(CLOCK_MONOTONIC);
+	latency_end(&worker->latency, end_ns);
+	spent = end_ns - start_ns;
+	histogram_add(&worker->latency.stages[LATENCY_turn], spent, 1);
 	stats_add(&worker->stats.busy_ns, spent);
 	if (spent > stats_get(&worker->stats.turn_ns_max))
 		stats_set(&worker->stats.turn_ns_max, spent);
@@ -336,6 +364,7 @@ static void loop(struct worker *worker)
 			stop_by_ns = start_ns + 5000000000ull;
 		if (stop && (all_drained(worker) || start_ns > stop_by_ns))
 			break;
+		latency_begin(&worker->latency, start_ns);
 		turn_account(worker, start_ns, turn(worker, open && !stop));
 	}
 }

@@ -17,6 +17,7 @@
 #include "dataplane/port/port.h"
 #include "dataplane/session/session.h"
 #include "dataplane/session/window.h"
+#include "dataplane/shard/latency.h"
 #include "dataplane/shard/rings.h"
 #include "dataplane/shard/stats.h"
 
@@ -69,10 +70,10 @@ struct worker_rings {
 /* An outcome, or a command's result, that waits for the durable LSN to reach `gate_lsn`. */
 struct pending {
 	uint64_t gate_lsn;
-	uint64_t ticket; /* not 0: a command's result for main */
-	uint8_t already;
+	uint64_t ticket; /* not 0: a command's result for main, in outcome.stake and .flags */
 	struct outcome outcome;
 };
+_Static_assert(sizeof(struct pending) == 144, "no more than the outcome needs");
 
 /* Answer datagram being filled. */
 struct reply_builder {
@@ -109,6 +110,7 @@ struct worker {
 	struct session_table *sessions;
 	struct terminal_window *windows;
 	uint32_t windows_max, windows_count;
+	struct terminal_heartbeat *heartbeats; /* by window number */
 	uint32_t *window_index; /* open addressing, power of two; window number + 1 */
 	uint32_t window_index_mask;
 	struct pending *pending; /* ring of PENDING_MAX */
@@ -117,6 +119,7 @@ struct worker {
 	uint32_t remote_running;  /* requests forwarded whose outcome has not come back */
 	struct reply_builder builder;
 	struct range_command range;
+	uint32_t query_next; /* of a list of sessions in progress: the next entry */
 	struct rte_mbuf *transmit[LIMIT_PORTS][LIMIT_BURST];
 	uint16_t transmit_count[LIMIT_PORTS];
 	struct worker_rings rings;
@@ -125,6 +128,7 @@ struct worker {
 	struct burst_message *burst; /* WORKER_MESSAGES_PER_TURN */
 	uint32_t burst_count;
 	struct worker_stats stats;
+	struct worker_latency latency;
 
 	/* For journal_writer_open in the worker's own thread. */
 	const struct journal_config *journal_config;
@@ -163,6 +167,8 @@ void worker_requests(struct worker *worker);
 void worker_request(struct worker *worker, struct session *session, struct wire_request *request);
 /* The window number of a terminal, made when new; UINT32_MAX when the table is full. */
 uint32_t worker_window(struct worker *worker, uint64_t terminal_id);
+/* The same without making one: UINT32_MAX when the terminal has none. */
+uint32_t worker_window_find(const struct worker *worker, uint64_t terminal_id);
 /* Rolls the terminal's day and gives what it has staked today. */
 int64_t worker_terminal_staked(struct worker *worker, struct terminal_window *window);
 /* An outcome arrived home: window, then the terminal. */
@@ -196,6 +202,13 @@ void worker_drop(struct worker *worker, enum drop_reason reason);
 /* command.c */
 unsigned worker_commands(struct worker *worker);
 void worker_tick(struct worker *worker);
+
+/* query.c */
+/* 1: answered, its result is on the way; 0: not all of it yet, call again next turn. */
+int worker_query(struct worker *worker, const struct shard_command *command);
+/* Keeps what the terminal says of itself. */
+void worker_heartbeat(
+    struct worker *worker, const struct session *session, const struct wire_request *request);
 
 /* restore.c: rebuilds windows from the logs of all shards, before threads start. */
 struct log_history;

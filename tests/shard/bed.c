@@ -263,23 +263,33 @@ void bed_close(struct bed *bed)
 	free(bed);
 }
 
+static unsigned step(struct bed *bed, uint32_t worker)
+{
+	unsigned moved;
+
+	clock_value_ns = bed->now_ns;
+	latency_begin(&bed->workers[worker]->latency, bed->now_ns);
+	moved = turn(bed->workers[worker], 1);
+	if (moved != 0) /* else the worker would idle */
+		turn_account(bed->workers[worker], bed->now_ns, moved);
+	return moved;
+}
+
 void bed_turn(struct bed *bed, uint32_t worker)
 {
-	clock_value_ns = bed->now_ns;
-	(void)turn(bed->workers[worker], 1);
+	(void)step(bed, worker);
 }
 
 void bed_settle(struct bed *bed, int complete)
 {
 	unsigned moved;
 
-	clock_value_ns = bed->now_ns;
 	do {
 		moved = 0;
 		for (uint32_t i = 0; i < bed->count; i++) {
 			if (complete)
 				fake_journal_complete_all(bed->journals[i]);
-			moved += turn(bed->workers[i], 1);
+			moved += step(bed, i);
 			moved += complete && fake_journal_closed(bed->journals[i]) !=
 			                         fake_journal_durable(bed->journals[i]);
 		}
