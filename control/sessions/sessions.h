@@ -12,6 +12,8 @@
  *                      +--------------------------------+
  *   LIVE, PENDING --end, replaced, expired--> ENDING --link: ended--> FREE
  *
+ * What the data plane was never told of under its boot id goes to FREE at once.
+ *
  * After a restart of control the roots are gone: sessions found in the database are LIVE without a
  * root (KEYLESS): the data plane goes on with them, they cannot be rotated or installed again, and
  * with the next boot id they are over. Their terminals make a new TLS handshake then.
@@ -48,8 +50,10 @@ struct sessions_offer {
 /*
  * Two steps, because the root depends on the session id: reserve gives an id (durable before it
  * returns), establish hands over the root and makes it PENDING; a session the terminal had is ended
- * once the new one is installed. An offer that is not established within a minute lapses.
- * 0; -ENOSPC no slot is free.
+ * once the new one is installed. An offer that is not established within a minute lapses, and so
+ * does an older one of the same terminal: a terminal holds one reserved slot at most.
+ * reserve: 0; -ENOSPC no slot is free; -errno of the database. establish: 0; -ENOENT the offer has
+ * lapsed, or the terminal's sessions were ended in between: nothing was made.
  */
 SLUICE_MUST_USE int sessions_reserve(
     struct sessions *sessions, uint64_t terminal_id, struct sessions_offer *offer);
@@ -80,26 +84,36 @@ struct session_work {
 	uint64_t terminal_id;
 	uint32_t rights, rate_per_s, rate_burst;
 	uint16_t epoch;
+	uint32_t version; /* of what is told; an answer to an older one does not make it LIVE */
 	uint64_t expires_ns;
 	uint8_t to_switch_key[AEAD_KEY_SIZE], to_switch_iv[AEAD_IV_SIZE];
 	uint8_t to_terminal_key[AEAD_KEY_SIZE], to_terminal_iv[AEAD_IV_SIZE];
 	uint8_t reset_key[KEYS_RESET_SIZE];
 };
 
-/* A data plane answered with this boot id: all sessions with a root become PENDING under it when it
- * is new, keyless ones end. Returns the number to install. */
+/* To be called for each new connection: a data plane answered with this boot id. All sessions with
+ * a root become PENDING under it when it is new, keyless ones end; work that was handed out and not
+ * answered is handed out again. Returns the number to install. */
 unsigned sessions_boot(struct sessions *sessions, uint64_t boot_id);
 /* Up to `max` pieces of work, ENDs before INSTALLs; looks for what is due (rotation, expiry) too.
  */
 unsigned sessions_work(
     struct sessions *sessions, uint64_t now_ns, struct session_work *work, unsigned max);
-/* The data plane's answer: error 0 or -errno ("no such session" for END counts as done). */
+/*
+ * The data plane's answer: 0; -ENOENT no such session (END: done); -ENOTCONN no answer came (handed
+ * out again); -EEXIST the slot is live under another generation or this id has ended there: the
+ * session is over, its terminal makes a new one; others: tried again after a pause, a few times.
+ */
 void sessions_work_done(struct sessions *sessions, const struct session_work *work, int error);
 void sessions_work_wipe(struct session_work *work, unsigned count);
-/* When sessions_work has something next without a call from outside; Unix ns, UINT64_MAX never. */
+/* When sessions_work has something next without a call from outside; Unix ns, 0 now, UINT64_MAX
+ * never. */
 uint64_t sessions_due_ns(const struct sessions *sessions);
 /* Asks for a new epoch of one session now (the data plane says its limit comes near). */
 int sessions_rotate(struct sessions *sessions, uint32_t session_id);
+/* The data plane's list names this session. 1, or 0: control does not know it (its database was
+ * restored, or another program installed it). It is ended, since nobody could revoke it. */
+int sessions_seen(struct sessions *sessions, uint32_t session_id, uint64_t terminal_id);
 
 /* Waits until a session is installed. 0; -ETIMEDOUT; -ENOENT it has ended. */
 SLUICE_MUST_USE int sessions_wait(

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What people and metrics see of the registry. */
+#include <stdlib.h>
+
+#include "control/sessions/table.h"
+
+/* Readers see a constant registry; its mutex is none of their concern. */
+static struct sessions *sessions_open(const struct sessions *sessions)
+{
+	return (struct sessions *)(uintptr_t)sessions;
+}
+
+void sessions_counts(const struct sessions *constant, struct sessions_counts *counts)
+{
+	struct sessions *sessions = sessions_open(constant);
+	uint64_t now_ns = database_now_ns(), since_ns = 0;
+
+	pthread_mutex_lock(&sessions->mutex);
+	*counts = sessions->counts;
+	counts->live = sessions->state_counts[SLOT_LIVE];
+	counts->pending = sessions->state_counts[SLOT_PENDING];
+	counts->ending = sessions->state_counts[SLOT_ENDING];
+	counts->keyless = sessions->state_counts[SLOT_KEYLESS];
+	counts->reserved = sessions->state_counts[SLOT_RESERVED];
+	if (sessions->epochs.head != 0)
+		since_ns = sessions->slots[sessions->epochs.head].epoch_since_ns;
+	pthread_mutex_unlock(&sessions->mutex);
+	counts->epoch_oldest_ns = since_ns != 0 && now_ns > since_ns ? now_ns - since_ns : 0;
+}
+
+struct listed {
+	uint32_t session_id;
+	uint16_t epoch;
+	uint8_t state;
+	uint64_t terminal_id, established_ns, expires_ns;
+};
+
+static const char *state_name(uint8_t state)
+{
+	switch ((enum slot_state)state) {
+	case SLOT_RESERVED:
+		return "reserved";
+	case SLOT_PENDING:
+		return "pending";
+	case SLOT_LIVE:
+		return "live";
+	case SLOT_KEYLESS:
+		return "keyless";
+	case SLOT_ENDING:
+		return "ending";
+	case SLOT_FREE:
+	case SLOT_STATE_COUNT:
+		break;
+	}
+	return "free";
+}
+
+/* Copies what is wanted, at most `size`; gives their number. */
+static uint32_t list_copy(
+    const struct sessions *sessions, uint64_t terminal_id, struct listed *out, uint32_t size)
+{
+	uint32_t count = 0;
+
+	for (uint32_t number = 1; number <= sessions->slot_highest && count < size; number++) {
+		const struct slot *slot = &sessions->slots[number];
+
+		if (slot->state == SLOT_FREE ||
+		    (terminal_id != 0 && slot->terminal_id != terminal_id))
+			continue;
+		/* Of a keyless session the epoch is not known: 0. */
+		out[count++] = (struct listed){ slot->session_id,
+			slot->state == SLOT_KEYLESS ? 0 : slot->epoch, slot->state,
+			slot->terminal_id, slot->established_ns, slot->expires_ns };
+	}
+	return count;
+}
+
+json_t *sessions_list(const struct sessions *constant, uint64_t terminal_id)
+{
+	struct sessions *sessions = sessions_open(constant);
+	json_t *list = json_array();
+	struct listed *copy;
+	uint32_t count = 0, size;
+
+	/* JSON is made outside of the mutex: it takes far longer than the copy. */
+	pthread_mutex_lock(&sessions->mutex);
+	size = sessions->state_counts[SLOT_RESERVED] + sessions->state_counts[SLOT_PENDING] +
+	       sessions->state_counts[SLOT_LIVE] + sessions->state_counts[SLOT_KEYLESS] +
+	       sessions->state_counts[SLOT_ENDING];
+	copy = malloc((size == 0 ? 1 : size) * sizeof(*copy));
+	if (copy != NULL)
+		count = list_copy(sessions, terminal_id, copy, size);
+	pthread_mutex_unlock(&sessions->mutex);
+	for (uint32_t i = 0; list != NULL && i < count; i++)
+		json_array_append_new(list,
+		    json_pack("{s:I, s:i, s:I, s:s, s:i, s:I, s:I}", "session_id",
+		        (json_int_t)copy[i].session_id, "slot", (int)slot_of(copy[i].session_id),
+		        "terminal_id", (json_int_t)copy[i].terminal_id, "state",
+		        state_name(copy[i].state), "epoch", (int)copy[i].epoch, "established",
+		        (json_int_t)copy[i].established_ns, "expires",
+		        (json_int_t)copy[i].expires_ns));
+	free(copy);
+	return list;
+}
