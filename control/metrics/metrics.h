@@ -28,7 +28,8 @@ struct metrics_sources {
 
 /* Renders into a string of the caller's to free(); NULL: out of memory. */
 char *metrics_render(const struct metrics_sources *sources);
-/* Writes `text` to directory/sluice.prom atomically. 0 or -errno. */
+/* Writes `text` to directory/sluice.prom atomically; the directory itself is made, its parents are
+ * not. 0 or -errno. */
 SLUICE_MUST_USE int metrics_write(const char *directory, const char *text);
 
 #endif
