@@ -100,9 +100,34 @@ static int request_parse(const struct options *options, struct wire_request *req
 	return -1;
 }
 
+int command_is_offline(const struct options *options)
+{
+	return strcmp(options->arguments[0], "identity") == 0 ||
+	       strcmp(options->arguments[0], "renew") == 0;
+}
+
+/* `identity` and `renew` take options only. */
+static int identity_check(const struct options *options)
+{
+	const char *command = options->arguments[0];
+	int made = strcmp(command, "identity") == 0;
+
+	if (options->argument_count == 1 && options->deployment != NULL &&
+	    (made ? options->out != NULL && options->terminal_id != 0
+	          : options->identity != NULL && options->control_address != NULL))
+		return EXIT_DONE;
+	fprintf(stderr, "sluice-terminal: %s needs %s. See sluice-terminal --help.\n", command,
+	    made ? "--terminal ID --deployment NAME --out DIR"
+	         : "--control IP:PORT --identity DIR --deployment NAME");
+	return EXIT_USAGE;
+}
+
 int command_check(const struct options *options)
 {
 	struct wire_request request;
+
+	if (command_is_offline(options))
+		return identity_check(options);
 
 	if (strcmp(options->arguments[0], "demo") == 0) {
 		if (options->argument_count == 1 && options->account_count != 0)
@@ -183,9 +208,10 @@ static int request_run(
 	return EXIT_DONE;
 }
 
-static void print_reply(const struct options *options, uint16_t template_id,
+static void print_reply(const struct connection *connection, uint16_t template_id,
     const struct wire_reply *reply, json_t *rows)
 {
+	const struct options *options = connection->options;
 	json_t *object;
 
 	if (!options->json) {
@@ -196,6 +222,7 @@ static void print_reply(const struct options *options, uint16_t template_id,
 	json_object_set_new(object, "schema", json_string("sluice-terminal/1"));
 	json_object_set_new(object, "command", json_string(options->arguments[0]));
 	report_reply(object, template_id, reply, options->language);
+	report_counts(object, &connection->counts);
 	if (rows != NULL)
 		json_object_set(object, "markets", rows);
 	json_dumpf(object, stdout, JSON_COMPACT);
@@ -224,7 +251,7 @@ static int markets_run(struct connection *connection, struct wire_request *reque
 		}
 		if (reply.code != WIRE_CODE_OK || !reply.markets.more ||
 		    reply.markets.up_to_version <= request->market_query.since_version) {
-			print_reply(options, WIRE_MARKET_QUERY, &reply, rows);
+			print_reply(connection, WIRE_MARKET_QUERY, &reply, rows);
 			break;
 		}
 		if (!options->json)
@@ -263,7 +290,7 @@ int command_run(struct connection *connection, const struct options *options)
 	if (request.template_id == WIRE_MARKET_QUERY)
 		return markets_run(connection, &request);
 	if (request.template_id == WIRE_HELLO) {
-		print_reply(options, WIRE_HELLO, &connection->hello, NULL);
+		print_reply(connection, WIRE_HELLO, &connection->hello, NULL);
 		return EXIT_DONE;
 	}
 	if (request.template_id == WIRE_PLACE_BET && request.place_bet.currency == 0)
@@ -272,6 +299,6 @@ int command_run(struct connection *connection, const struct options *options)
 		status = request_run(connection, &request, &reply);
 	if (status != EXIT_DONE)
 		return status;
-	print_reply(options, request.template_id, &reply, NULL);
+	print_reply(connection, request.template_id, &reply, NULL);
 	return reply.code == WIRE_CODE_OK ? EXIT_DONE : EXIT_REFUSED;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "tools/sluice-terminal/keying.h"
 #include "tools/sluice-terminal/terminal.h"
 
 volatile sig_atomic_t stop_requested;
@@ -41,19 +42,25 @@ static int session_load(struct connection *connection, const struct options *opt
 	return EXIT_UNREACHABLE;
 }
 
-/* Beside the session file unless --state-dir says otherwise. 0 or -ENAMETOOLONG. */
+/*
+ * Beside the session file, or in the identity's directory, unless --state-dir says otherwise. 0 or
+ * -ENAMETOOLONG.
+ */
 static int ids_path(const struct connection *connection, char path[PATH_MAX])
 {
 	const struct options *options = connection->options;
-	const char *slash = strrchr(options->session_file, '/');
-	int length, directory;
-	const char *base;
+	const char *base = options->state_dir != NULL ? options->state_dir : options->identity;
+	const char *slash = NULL;
+	int length, directory = 0;
 
-	base = options->state_dir != NULL ? options->state_dir : options->session_file;
-	directory = options->state_dir != NULL ? (int)strlen(base)
-	            : slash != NULL            ? (int)(slash - options->session_file)
-	                                       : 0;
-	if (slash == NULL && options->state_dir == NULL)
+	if (base != NULL) {
+		directory = (int)strlen(base);
+	} else {
+		base = options->session_file;
+		slash = strrchr(base, '/');
+		directory = slash != NULL ? (int)(slash - base) : 0;
+	}
+	if (directory == 0 && slash == NULL)
 		length = snprintf(path, PATH_MAX, "terminal-%llu.ids",
 		    (unsigned long long)connection->session.terminal_id);
 	else
@@ -94,9 +101,11 @@ static void event_take(void *context, const struct client_event *event)
 	if (event->kind == CLIENT_READY)
 		connection->hello = *event->reply;
 	else if (event->kind == CLIENT_REKEYED)
-		connection->rekeys++;
-	else if (event->kind == CLIENT_SILENT)
-		connection->silences++;
+		connection->counts.resets++;
+	else if (event->kind == CLIENT_SILENT) {
+		connection->counts.silences++;
+		keying_silent(connection, client_udp_now_ns());
+	}
 	if (connection->on_event != NULL)
 		connection->on_event(connection->context, event);
 }
@@ -110,43 +119,83 @@ static uint64_t unix_time_us(void)
 	return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000;
 }
 
-static int client_open(struct connection *connection, const struct options *options)
+int connection_socket_open(struct connection *connection)
 {
-	struct client_config config = {
-		.session_id = connection->session.session_id,
-		.epoch = 1,
-		.messages_max = (uint8_t)options->batch,
-		.in_flight_max = (uint8_t)options->in_flight,
-		.heartbeat = 1,
-		.jitter_seed = unix_time_us(),
-		.packet_number_first = unix_time_us(),
-		.on_event = event_take,
-		.context = connection,
-	};
-	int rc, status = ids_open(connection, &config.request_ids);
+	struct client_udp udp;
+	int rc = client_udp_open(connection->switch_address, &udp);
 
-	if (status != EXIT_DONE)
-		return status;
-	memcpy(config.root, connection->session.root, sizeof(config.root));
-	rc = client_create(&config, &connection->client);
-	explicit_bzero(config.root, sizeof(config.root));
-	explicit_bzero(connection->session.root, sizeof(connection->session.root));
-	if (rc < 0) {
-		fprintf(stderr, "sluice-terminal: cannot start: %s.\n", strerror(-rc));
-		return EXIT_UNREACHABLE;
-	}
-	rc = client_udp_open(options->switch_address, &connection->udp);
 	if (rc == -EINVAL) {
 		fprintf(stderr, "sluice-terminal: --switch %s is not IP:PORT.\n",
-		    options->switch_address);
+		    connection->switch_address);
 		return EXIT_USAGE;
 	}
 	if (rc < 0) {
-		fprintf(stderr, "sluice-terminal: cannot reach %s: %s.\n", options->switch_address,
-		    strerror(-rc));
+		fprintf(stderr, "sluice-terminal: cannot reach %s: %s.\n",
+		    connection->switch_address, strerror(-rc));
 		return EXIT_UNREACHABLE;
 	}
+	client_udp_close(&connection->udp);
+	connection->udp = udp;
 	return EXIT_DONE;
+}
+
+static int client_make(struct connection *connection, struct client_config *config)
+{
+	const struct options *options = connection->options;
+	int rc, status = ids_open(connection, &config->request_ids);
+
+	if (status != EXIT_DONE)
+		return status;
+	config->messages_max = (uint8_t)options->batch;
+	config->in_flight_max = (uint8_t)options->in_flight;
+	config->heartbeat = 1;
+	config->jitter_seed = unix_time_us() ^ connection->session.terminal_id;
+	config->on_event = event_take;
+	config->context = connection;
+	rc = client_create(config, &connection->client);
+	if (rc == 0)
+		return connection_socket_open(connection);
+	fprintf(stderr, "sluice-terminal: cannot start: %s.\n", strerror(-rc));
+	return EXIT_UNREACHABLE;
+}
+
+/* A laboratory's session: its root outlives us, and boot id and epoch come by RESET. */
+static int file_open(struct connection *connection)
+{
+	struct client_config config = { .epoch = 1, .packet_number_first = unix_time_us() };
+	const char *address = connection->options->switch_address;
+	int status = session_load(connection, connection->options);
+
+	if (status != EXIT_DONE)
+		return status;
+	snprintf(connection->switch_address, sizeof(connection->switch_address), "%s", address);
+	config.session_id = connection->session.session_id;
+	memcpy(config.root, connection->session.root, sizeof(config.root));
+	explicit_bzero(connection->session.root, sizeof(connection->session.root));
+	status = client_make(connection, &config);
+	explicit_bzero(config.root, sizeof(config.root));
+	return status;
+}
+
+/* A session from control: its root lives in this process only, so packet numbers start at 1. */
+static int control_open(struct connection *connection, uint64_t end_ns)
+{
+	struct client_config config = { .packet_number_first = 1 };
+	struct client_keying_result result = { 0 };
+	int status = keying_start(connection, end_ns, &result);
+
+	if (status == EXIT_DONE) {
+		connection->session.session_id = config.session_id = result.session_id;
+		connection->session.terminal_id = result.terminal_id;
+		connection->session.rights = result.rights;
+		config.boot_id = result.boot_id;
+		config.epoch = result.epoch;
+		memcpy(config.root, result.root, sizeof(config.root));
+		status = client_make(connection, &config);
+	}
+	explicit_bzero(&result, sizeof(result));
+	explicit_bzero(config.root, sizeof(config.root));
+	return status;
 }
 
 int connection_open(struct connection *connection, const struct options *options)
@@ -157,9 +206,8 @@ int connection_open(struct connection *connection, const struct options *options
 	memset(connection, 0, sizeof(*connection));
 	connection->options = options;
 	connection->udp.fd = -1;
-	status = session_load(connection, options);
-	if (status == EXIT_DONE)
-		status = client_open(connection, options);
+	status = options->control_address != NULL ? control_open(connection, end_ns)
+	                                          : file_open(connection);
 	while (status == EXIT_DONE && !client_ready(connection->client)) {
 		uint64_t now_ns = client_udp_now_ns();
 
@@ -168,7 +216,7 @@ int connection_open(struct connection *connection, const struct options *options
 			    "sluice-terminal: no answer from the switch at %s. Check that it runs "
 			    "and that session %u is installed there: an unknown one gets no "
 			    "answer.\n",
-			    options->switch_address, connection->session.session_id);
+			    connection->switch_address, connection->session.session_id);
 			status = EXIT_UNREACHABLE;
 			break;
 		}
@@ -181,6 +229,7 @@ int connection_open(struct connection *connection, const struct options *options
 
 void connection_close(struct connection *connection)
 {
+	keying_end(connection);
 	/* Ids above the ones used are given back; on failure they are skipped, which is harmless.
 	 */
 	if (connection->ids != NULL)
@@ -194,10 +243,19 @@ void connection_close(struct connection *connection)
 
 int connection_turn(struct connection *connection, uint64_t wait_ns)
 {
-	int rc = client_udp_turn(&connection->udp, connection->client, wait_ns);
+	struct timespec pause = { 0, 10000000 };
+	int rc;
 
+	if (connection->keying != NULL)
+		wait_ns = keying_step(connection, client_udp_now_ns(), wait_ns);
+	rc = client_udp_turn(&connection->udp, connection->client, wait_ns);
 	if (rc >= 0 || rc == -EINTR)
 		return EXIT_DONE;
+	if (rc == -EKEYEXPIRED && connection->keying != NULL) {
+		keying_urgent(connection, client_udp_now_ns());
+		nanosleep(&pause, NULL);
+		return EXIT_DONE;
+	}
 	fprintf(stderr, "sluice-terminal: cannot go on: %s.\n",
 	    rc == -EKEYEXPIRED ? "the session's key is used up, provision a new session"
 	                       : strerror(-rc));

@@ -118,8 +118,8 @@ static json_t *summary_make(struct demo *demo)
 	set_int(object, "resends", stats->resends);
 	set_int(object, "transient", stats->transient);
 	set_int(object, "duplicates", stats->answers_unmatched);
-	set_int(object, "rekeys", demo->connection->rekeys);
-	set_int(object, "silences", demo->connection->silences);
+	set_int(object, "rekeys", demo->connection->counts.resets); /* its name before "resets" */
+	report_counts(object, &demo->connection->counts);
 	return object;
 }
 

@@ -20,6 +20,8 @@ int main(int argc, char **argv)
 		return status < 0 ? EXIT_DONE : status;
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+	if (command_is_offline(&options))
+		return identity_run(&options);
 	status = connection_open(&connection, &options);
 	if (status != EXIT_DONE)
 		return status;

@@ -10,6 +10,7 @@
 static const char help[] =
     "sluice-terminal: a terminal of the Sluice switch, for tests and as a reference\n"
     "\n"
+    "  sluice-terminal --control IP:PORT --identity DIR --deployment NAME [OPTIONS] COMMAND\n"
     "  sluice-terminal --switch IP:PORT --session-file FILE (--session N | --terminal ID)\n"
     "                  [OPTIONS] COMMAND\n"
     "\n"
@@ -23,12 +24,25 @@ static const char help[] =
     "  markets [SINCE]                           markets changed after version SINCE\n"
     "  demo                                      deposit and bet on the open markets\n"
     "\n"
+    "Without a switch\n"
+    "  identity --terminal ID --deployment NAME --out DIR\n"
+    "                                            make a key and a certificate request\n"
+    "  renew --control IP:PORT --identity DIR --deployment NAME\n"
+    "                                            get a new certificate now\n"
+    "\n"
     "Options\n"
-    "  --switch IP:PORT      address of the switch\n"
-    "  --session-file FILE   sessions and their secrets; only its owner may read it\n"
+    "  --control IP:PORT     key server of control, which gives the session\n"
+    "  --identity DIR        terminal.key, terminal.crt and trust.crt of the terminal\n"
+    "  --deployment NAME     the deployment both certificates must be of\n"
+    "  --silence SECONDS     a switch silent for so long, and a random part of\n"
+    "  --spread SECONDS      makes the terminal ask control for a new session (5, 5)\n"
+    "  --switch IP:PORT      address of the switch (with --control: if it tells none)\n"
+    "  --session-file FILE   instead of --control, in laboratories: sessions and their\n"
+    "                        secrets; only its owner may read it\n"
     "  --session N           use this session of the file\n"
     "  --terminal ID         use this terminal's session of the file\n"
-    "  --state-dir DIR       where request ids are kept (default: beside the session file)\n"
+    "  --state-dir DIR       where request ids are kept (default: beside the session file,\n"
+    "                        or the identity)\n"
     "  --currency CURRENCY   of bets and of the demo (bet: the account's; demo: KRW)\n"
     "  --exact               refuse a bet unless the odds are exactly the given ones\n"
     "  --timeout SECONDS     how long to wait, and the deadline of requests (default 10; demo 60)\n"
@@ -55,6 +69,12 @@ static const char help[] =
 
 enum option_id {
 	OPT_SWITCH = 256,
+	OPT_CONTROL,
+	OPT_IDENTITY,
+	OPT_DEPLOYMENT,
+	OPT_OUT,
+	OPT_SILENCE,
+	OPT_SPREAD,
 	OPT_SESSION_FILE,
 	OPT_SESSION,
 	OPT_TERMINAL,
@@ -81,6 +101,12 @@ enum option_id {
 
 static const struct option long_options[] = {
 	{ "switch", required_argument, NULL, OPT_SWITCH },
+	{ "control", required_argument, NULL, OPT_CONTROL },
+	{ "identity", required_argument, NULL, OPT_IDENTITY },
+	{ "deployment", required_argument, NULL, OPT_DEPLOYMENT },
+	{ "out", required_argument, NULL, OPT_OUT },
+	{ "silence", required_argument, NULL, OPT_SILENCE },
+	{ "spread", required_argument, NULL, OPT_SPREAD },
 	{ "session-file", required_argument, NULL, OPT_SESSION_FILE },
 	{ "session", required_argument, NULL, OPT_SESSION },
 	{ "terminal", required_argument, NULL, OPT_TERMINAL },
@@ -222,6 +248,12 @@ static int value_parse(struct options *options, int id, const char *text)
 		return seconds_parse(text, &options->timeout_ns);
 	case OPT_DURATION:
 		return seconds_parse(text, &options->duration_ns);
+	case OPT_SILENCE:
+	case OPT_SPREAD:
+		rc = parse_u64(text, 86400, &number);
+		*(id == OPT_SILENCE ? &options->silence_ns : &options->spread_ns) =
+		    number * 1000000000u;
+		return rc;
 	case OPT_BATCH:
 		rc = parse_u64(text, LIMIT_MESSAGES_PER_DATAGRAM, &number);
 		options->batch = (unsigned)number;
@@ -279,6 +311,18 @@ static int word_take(struct options *options, int id)
 	case OPT_SESSION_FILE:
 		options->session_file = optarg;
 		return 1;
+	case OPT_CONTROL:
+		options->control_address = optarg;
+		return 1;
+	case OPT_IDENTITY:
+		options->identity = optarg;
+		return 1;
+	case OPT_DEPLOYMENT:
+		options->deployment = optarg;
+		return 1;
+	case OPT_OUT:
+		options->out = optarg;
+		return 1;
 	case OPT_STATE_DIR:
 		options->state_dir = optarg;
 		return 1;
@@ -299,11 +343,33 @@ static int word_take(struct options *options, int id)
 	}
 }
 
+/* Where the session comes from. */
+static int source_check(const struct options *options)
+{
+	if (options->control_address != NULL) {
+		if (options->session_file != NULL || options->session_id != 0)
+			return usage("--control and --session-file exclude each other", "");
+		if (options->identity == NULL)
+			return usage("--identity DIR is missing", "");
+		if (options->deployment == NULL)
+			return usage("--deployment NAME is missing", "");
+		return EXIT_DONE;
+	}
+	if (options->switch_address == NULL)
+		return usage("--switch IP:PORT is missing", "");
+	if (options->session_file == NULL)
+		return usage("--control IP:PORT or --session-file FILE is missing", "");
+	if (options->session_id == 0 && options->terminal_id == 0)
+		return usage("--session N or --terminal ID is missing", "");
+	return EXIT_DONE;
+}
+
 int options_parse(int argc, char **argv, struct options *options)
 {
 	int id, index = 0;
 
 	*options = (struct options){ .bets = 100, .seed = 1, .in_flight = 8, .batch = 1 };
+	options->silence_ns = options->spread_ns = 5000000000u;
 	options->stake_min = 1000;
 	options->stake_max = 10000;
 	while ((id = getopt_long(argc, argv, "", long_options, &index)) != -1) {
@@ -324,12 +390,8 @@ int options_parse(int argc, char **argv, struct options *options)
 	options->argument_count = argc - optind;
 	if (options->argument_count == 0)
 		return usage("no command", "");
-	if (options->switch_address == NULL)
-		return usage("--switch IP:PORT is missing", "");
-	if (options->session_file == NULL)
-		return usage("--session-file FILE is missing", "");
-	if (options->session_id == 0 && options->terminal_id == 0)
-		return usage("--session N or --terminal ID is missing", "");
+	if (!command_is_offline(options) && source_check(options) != EXIT_DONE)
+		return EXIT_USAGE;
 	if (options->timeout_ns == 0)
 		options->timeout_ns =
 		    (strcmp(options->arguments[0], "demo") == 0 ? 60 : 10) * 1000000000ull;

@@ -18,6 +18,16 @@ static void set_int(json_t *object, const char *name, int64_t value)
 	json_object_set_new(object, name, json_integer((json_int_t)value));
 }
 
+void report_counts(json_t *object, const struct connection_counts *counts)
+{
+	set_int(object, "tls_handshakes", (int64_t)counts->tls_handshakes);
+	set_int(object, "sessions_replaced", (int64_t)counts->sessions_replaced);
+	set_int(object, "certificates_renewed", (int64_t)counts->certificates_renewed);
+	set_int(object, "keying_failures", (int64_t)counts->keying_failures);
+	set_int(object, "resets", (int64_t)counts->resets);
+	set_int(object, "silences", (int64_t)counts->silences);
+}
+
 static const char *market_state_name(uint8_t state)
 {
 	static const char *const names[] = { "unknown", "before", "open", "suspended", "closed" };

@@ -22,6 +22,8 @@ enum exit_status {
 
 struct options {
 	const char *switch_address, *session_file, *state_dir;
+	const char *control_address, *identity, *deployment, *out;
+	uint64_t silence_ns, spread_ns; /* before a silent switch makes us ask control again */
 	uint64_t terminal_id;
 	uint32_t session_id;
 	uint16_t currency; /* ISO 4217 number; 0: not given */
@@ -55,6 +57,14 @@ int parse_currency(const char *text, uint16_t *currency);
 int parse_odds(const char *text, uint32_t *odds);
 const char *currency_name(uint16_t currency); /* "KRW", or NULL */
 
+/* What a connection went through; part of every JSON report. */
+struct connection_counts {
+	uint64_t tls_handshakes, sessions_replaced, certificates_renewed, keying_failures;
+	uint64_t resets, silences;
+};
+
+struct keying;
+
 /* A connection to the switch. Events go to `on_event` (set by the command) after the READY one. */
 struct connection {
 	const struct options *options;
@@ -65,7 +75,9 @@ struct connection {
 	void (*on_event)(void *context, const struct client_event *event);
 	void *context;
 	struct wire_reply hello;
-	unsigned rekeys, silences;
+	struct connection_counts counts;
+	struct keying *keying;   /* NULL with a session file */
+	char switch_address[32]; /* in use now */
 };
 
 /* Set by SIGINT and SIGTERM. */
@@ -77,13 +89,23 @@ void connection_close(struct connection *connection);
 /* One turn of at most wait_ns. EXIT_DONE or EXIT_UNREACHABLE after a message. */
 int connection_turn(struct connection *connection, uint64_t wait_ns);
 
+/* Opens the socket to connection->switch_address in place of the one it has. Status as above. */
+int connection_socket_open(struct connection *connection);
+
 /* Runs options->arguments[0]; returns the exit status. */
 int command_run(struct connection *connection, const struct options *options);
 /* Checks the arguments of a command before anything is opened. EXIT_DONE or EXIT_USAGE. */
 int command_check(const struct options *options);
 
+/* `identity` and `renew`: the two commands that need no switch. */
+int command_is_offline(const struct options *options);
+/* Runs one of them; returns the exit status. */
+int identity_run(const struct options *options);
+
 int demo_run(struct connection *connection, const struct options *options);
 
+/* Adds the counts of a connection to `object`. */
+void report_counts(json_t *object, const struct connection_counts *counts);
 /* Adds the fields of an answer to `object`; `template_id` tells which. */
 void report_reply(json_t *object, uint16_t template_id, const struct wire_reply *reply,
     enum wire_language language);
