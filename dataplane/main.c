@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "dataplane/log.h"
@@ -123,6 +124,14 @@ static int root_choose(struct switch_process *process, const char *option)
 	return 0;
 }
 
+static uint64_t clock_monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
 static int shared_prepare(struct switch_process *process)
 {
 	struct switch_shared *shared = &process->shared;
@@ -212,6 +221,7 @@ static int serve(struct switch_process *process)
 		.workers = process->workers,
 		.stores = process->stores,
 		.recovered_ns = process->recovered_ns,
+		.started_ns = process->started_ns,
 		.journal_interrupt_cpu = process->journal_interrupt_cpu,
 	};
 	char path[4400];
@@ -243,6 +253,7 @@ static int run(struct switch_process *process, const struct options *options, co
 	int status = root_choose(process, options->root);
 	int stopped;
 
+	process->started_ns = clock_monotonic_ns();
 	if (status == 0)
 		status = switch_directories(process);
 	if (status == 0)

@@ -59,7 +59,7 @@ struct switch_process {
 	/* Main stores release when workers have ended; store threads load acquire (P1). */
 	_Atomic uint32_t workers_ended;
 	struct admin *admin;
-	uint64_t recovered_ns;
+	uint64_t recovered_ns, started_ns; /* started: CLOCK_MONOTONIC */
 	int journal_interrupt_cpu;
 	int accept_clock;   /* a clock behind the last event is not refused */
 	char message[1024]; /* what failed, and the remedy */

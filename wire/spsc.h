@@ -116,6 +116,18 @@ static inline void spsc_ring_release(struct spsc_ring *ring)
 	atomic_store_explicit(&ring->head, head + 1, memory_order_release);
 }
 
+/* Any thread: about how many elements wait. */
+static inline uint32_t spsc_ring_count(const struct spsc_ring *ring)
+{
+	/* The head first, which never passes the tail; H1's acquire keeps the two loads in order.
+	 */
+	uint32_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
+	uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+	uint32_t count = tail - head;
+
+	return count > ring->mask + 1 ? ring->mask + 1 : count;
+}
+
 /* Consumer: copies one element out. 1, or 0 when empty. */
 static inline int spsc_ring_pop(struct spsc_ring *ring, void *element)
 {

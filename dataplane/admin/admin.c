@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/admin/admin.h"
 
+#include "dataplane/admin/admin_sample.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -34,7 +36,15 @@ struct admin {
 	/* Where workers answer each client's question. A place is not used again before the results
 	 * of its question are back, whether its client is still there or not. */
 	struct shard_query queries[ADMIN_CLIENTS_MAX];
+	struct admin_samples samples;
 };
+
+json_t *admin_kind(json_t *error, const char *kind)
+{
+	if (error != NULL)
+		(void)json_object_set_new(error, "kind", json_string(kind));
+	return error;
+}
 
 json_t *admin_error(const char *format, ...)
 {
@@ -90,6 +100,7 @@ int admin_create(struct admin **out, const struct admin_context *context, const 
 		return fd;
 	}
 	admin->context = *context;
+	admin->context.samples = &admin->samples;
 	admin->listener = fd;
 	snprintf(admin->path, sizeof(admin->path), "%s", path);
 	for (unsigned i = 0; i < ADMIN_CLIENTS_MAX; i++)
@@ -198,11 +209,15 @@ static json_t *sequence_refusal(const struct admin *admin, const struct shard_co
 	if (sequence <= lowest + 1)
 		return NULL;
 	if (lowest == highest)
-		return admin_error("the command sequence has a gap; the next number is %llu",
-		    (unsigned long long)lowest + 1);
-	return admin_error("the shards are at commands %llu to %llu; send command %llu again first",
-	    (unsigned long long)lowest, (unsigned long long)highest,
-	    (unsigned long long)lowest + 1);
+		return admin_kind(
+		    admin_error("the command sequence has a gap; the next number is %llu",
+		        (unsigned long long)lowest + 1),
+		    "gap");
+	return admin_kind(
+	    admin_error("the shards are at commands %llu to %llu; send command %llu again first",
+	        (unsigned long long)lowest, (unsigned long long)highest,
+	        (unsigned long long)lowest + 1),
+	    "gap");
 }
 
 /* Hands a command to one shard or all. 0 when a ring is full: nothing was sent then. */
@@ -230,6 +245,20 @@ static int command_send(struct admin *admin, struct client *client)
 		SLUICE_REQUIRE(spsc_ring_push(
 		    admin->context.workers[i]->rings.command, &client->request.command));
 	return 1;
+}
+
+/* What the error means for the command's number, as the head comment of admin.h says. */
+static const char *command_error_kind(int error)
+{
+	switch (error) {
+	case -ERANGE:
+		return "gap";
+	case -ENOENT:
+	case -EEXIST:
+		return "refused";
+	default:
+		return "failed";
+	}
 }
 
 static json_t *command_error(const struct client *client)
@@ -262,7 +291,8 @@ static void command_finish(struct admin *admin, struct client *client)
 
 	client->ticket = 0;
 	if (client->error != 0) {
-		client_answer(client, command_error(client));
+		client_answer(
+		    client, admin_kind(command_error(client), command_error_kind(client->error)));
 		goto out;
 	}
 	if (command->kind == SHARD_QUERY) {
@@ -297,7 +327,9 @@ static void results_take(struct admin *admin)
 
 				if (client->ticket == 0 || client->ticket != result.ticket)
 					continue;
-				if (result.error != 0)
+				/* A shard that could not weighs more than one that would not. */
+				if (result.error != 0 &&
+				    (client->error == 0 || client->error == -ENOENT))
 					client->error = result.error;
 				client->already &= result.already;
 				if (--client->shards_left == 0)
@@ -360,6 +392,21 @@ static int client_has_line(const struct client *client)
 	       memchr(client->in, '\n', client->in_size) != NULL;
 }
 
+static void samples_take(struct admin *admin)
+{
+	uint64_t now_ns = admin_clock_ns(CLOCK_MONOTONIC);
+
+	for (uint32_t i = 0; i < admin->context.shared->shard_count; i++) {
+		const struct worker_stats *stats = &admin->context.workers[i]->stats;
+		struct store_status store;
+
+		store_status(admin->context.stores[i], &store);
+		admin_lag_see(&admin->samples.store_lag[i], now_ns, stats_get(&stats->durable_lsn),
+		    store.committed_lsn);
+		admin_share_see(&admin->samples.busy[i], now_ns, stats_get(&stats->busy_ns));
+	}
+}
+
 void admin_work(struct admin *admin, int timeout_ms)
 {
 	struct pollfd fds[ADMIN_CLIENTS_MAX + 1];
@@ -391,6 +438,7 @@ void admin_work(struct admin *admin, int timeout_ms)
 	               : (struct timespec){ timeout_ms / 1000, timeout_ms % 1000 * 1000000L };
 	if (ppoll(fds, count, &wait, NULL) < 0)
 		return;
+	samples_take(admin);
 	if (fds[0].revents != 0)
 		client_accept(admin);
 	for (nfds_t i = 1; i < count; i++) {

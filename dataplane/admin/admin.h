@@ -54,13 +54,16 @@
 #define ADMIN_RESULT_WAIT_NS 20000
 
 /* What the admin side may see of the process. Everything stays the caller's. */
+struct admin_samples;
 struct admin_context {
 	const struct dataplane_config *config;
 	struct switch_shared *shared;
 	struct worker **workers;
 	struct store **stores;
-	uint64_t recovered_ns;     /* time recovery took */
-	int journal_interrupt_cpu; /* -1 unknown */
+	uint64_t recovered_ns;               /* time recovery took */
+	uint64_t started_ns;                 /* of the process, CLOCK_MONOTONIC */
+	int journal_interrupt_cpu;           /* -1 unknown */
+	const struct admin_samples *samples; /* admin_create sets it; NULL: none taken */
 };
 
 struct admin;
@@ -108,6 +111,8 @@ void admin_query_prepare(const struct admin_context *context, const struct admin
     struct shard_query *query);
 /* The JSON of an answered question. New reference, NULL: out of memory. */
 json_t *admin_query_answer(const struct admin_context *context, const struct shard_query *query);
+/* Says in an error of what kind it is (head comment); gives the error back. */
+json_t *admin_kind(json_t *error, const char *kind);
 json_t *admin_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

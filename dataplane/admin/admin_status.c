@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/admin/admin.h"
 
+#include "dataplane/admin/admin_sample.h"
+
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,8 +13,65 @@ static void set_number(json_t *object, const char *name, uint64_t value)
 	json_object_set_new(object, name, json_integer((json_int_t)value));
 }
 
+/* Over `count` shards from `first` on. */
+static json_t *drops_status(const struct admin_context *context, uint32_t first, uint32_t count)
+{
+	json_t *object = json_object();
+
+	for (int reason = 0; reason < DROP_REASON_COUNT; reason++) {
+		uint64_t sum = 0;
+
+		for (uint32_t i = first; i < first + count; i++)
+			sum += stats_get(&context->workers[i]->stats.drops[reason]);
+		set_number(object, drop_reason_name((enum drop_reason)reason), sum);
+	}
+	return object;
+}
+
+static json_t *codes_status(const struct admin_context *context, uint32_t first, uint32_t count)
+{
+	json_t *object = json_object();
+
+	for (unsigned index = 0; index < wire_code_count(); index++) {
+		uint64_t sum = 0;
+
+		for (uint32_t i = first; i < first + count; i++)
+			sum += stats_get(&context->workers[i]->stats.codes[index]);
+		set_number(object, wire_code_name(wire_code_at(index)), sum);
+	}
+	return object;
+}
+
+static uint64_t rings_waiting(struct spsc_ring *const *rings, uint32_t count)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		if (rings[i] != NULL)
+			sum += spsc_ring_count(rings[i]);
+	return sum;
+}
+
+/* What waits to be taken by the worker of a shard; history: by the reader. */
+static json_t *queues_status(const struct admin_context *context, uint32_t shard)
+{
+	const struct worker_rings *rings = &context->workers[shard]->rings;
+	uint32_t count = context->shared->shard_count;
+	json_t *object = json_object();
+
+	set_number(object, "command", rings_waiting(&rings->command, 1));
+	set_number(object, "handover", rings_waiting(rings->handover_in, count));
+	set_number(object, "request", rings_waiting(rings->request_in, count));
+	set_number(object, "answer", rings_waiting(rings->answer_in, count));
+	set_number(object, "transmit", rings_waiting(rings->transmit_in, count));
+	set_number(object, "history", rings_waiting(&rings->history_query, 1));
+	return object;
+}
+
 static json_t *shard_status(const struct admin_context *context, uint32_t shard)
 {
+	const struct admin_samples *samples = context->samples;
+	uint64_t now_ns = admin_clock_ns(CLOCK_MONOTONIC);
 	const struct worker_stats *stats = &context->workers[shard]->stats;
 	json_t *object = json_object();
 	struct store_status store;
@@ -35,35 +94,27 @@ static json_t *shard_status(const struct admin_context *context, uint32_t shard)
 	set_number(object, "store_errors", store.errors);
 	set_number(object, "log_bytes", store.log_bytes);
 	set_number(object, "row_bytes", store.row_bytes);
+	if (samples != NULL) {
+		set_number(
+		    object, "store_lag_ns", admin_lag_ns(&samples->store_lag[shard], now_ns));
+		set_number(object, "busy_permille", samples->busy[shard].permille);
+	}
+	if (context->workers[shard]->keeper != NULL)
+		set_number(object, "segments_ready",
+		    journal_keeper_ready(context->workers[shard]->keeper));
+	json_object_set_new(object, "queues", queues_status(context, shard));
+	json_object_set_new(object, "drops", drops_status(context, shard, 1));
+	json_object_set_new(object, "codes", codes_status(context, shard, 1));
 	return object;
 }
 
-static json_t *drops_status(const struct admin_context *context)
+/* 64 bits do not fit a JSON number. */
+static void set_text(json_t *object, const char *name, uint64_t value)
 {
-	json_t *object = json_object();
+	char text[24];
 
-	for (int reason = 0; reason < DROP_REASON_COUNT; reason++) {
-		uint64_t sum = 0;
-
-		for (uint32_t i = 0; i < context->shared->shard_count; i++)
-			sum += stats_get(&context->workers[i]->stats.drops[reason]);
-		set_number(object, drop_reason_name((enum drop_reason)reason), sum);
-	}
-	return object;
-}
-
-static json_t *codes_status(const struct admin_context *context)
-{
-	json_t *object = json_object();
-
-	for (unsigned index = 0; index < wire_code_count(); index++) {
-		uint64_t sum = 0;
-
-		for (uint32_t i = 0; i < context->shared->shard_count; i++)
-			sum += stats_get(&context->workers[i]->stats.codes[index]);
-		set_number(object, wire_code_name(wire_code_at(index)), sum);
-	}
-	return object;
+	snprintf(text, sizeof(text), "%" PRIu64, value);
+	json_object_set_new(object, name, json_string(text));
 }
 
 static json_t *ports_status(const struct admin_context *context)
@@ -94,19 +145,28 @@ static json_t *placement_status(const struct admin_context *context)
 
 json_t *admin_status(const struct admin_context *context)
 {
-	json_t *shards = json_array();
+	uint64_t clock_ns = admin_clock_ns(CLOCK_REALTIME);
+	uint64_t uptime_ns = admin_clock_ns(CLOCK_MONOTONIC) - context->started_ns;
+	uint32_t count = context->shared->shard_count;
+	json_t *shards = json_array(), *status;
 	char boot_id[24];
 
 	snprintf(boot_id, sizeof(boot_id), "%" PRIu64, context->shared->boot_id);
-	for (uint32_t i = 0; i < context->shared->shard_count; i++)
+	for (uint32_t i = 0; i < count; i++)
 		json_array_append_new(shards, shard_status(context, i));
-	return json_pack("{s:b, s:s, s:s, s:s, s:i, s:b, s:i, s:s, s:I, s:o, s:o, s:o, s:o, s:o}",
+	status = json_pack("{s:b, s:s, s:s, s:s, s:i, s:b, s:i, s:s, s:I, s:o, s:o, s:o, s:o, s:o}",
 	    "ok", 1, "schema", "dataplane-status/1", "version", SLUICE_VERSION, "boot_id", boot_id,
 	    "epoch", 1, "open",
 	    /* own store; see W1 */
 	    (int)atomic_load_explicit(&context->shared->open, memory_order_relaxed), "pid",
 	    (int)getpid(), "port_type", port_type(context->shared->ports[0]), "recovery_ns",
 	    (json_int_t)context->recovered_ns, "ports", ports_status(context), "shards", shards,
-	    "drops", drops_status(context), "codes", codes_status(context), "cpu_placement",
-	    placement_status(context));
+	    "drops", drops_status(context, 0, count), "codes", codes_status(context, 0, count),
+	    "cpu_placement", placement_status(context));
+	if (status == NULL)
+		return NULL;
+	set_text(status, "clock_ns", clock_ns);
+	set_text(status, "started_ns", clock_ns - uptime_ns);
+	set_number(status, "uptime_ns", uptime_ns);
+	return status;
 }

@@ -289,6 +289,8 @@ SLUICE_MUST_USE int journal_keeper_create(struct journal_keeper **out,
  * segments_ready ahead. Returns 1 when it did something, 0 idle, or -errno (counted, tried again).
  */
 int journal_keeper_work(struct journal_keeper *keeper, uint64_t checkpoint_lsn);
+/* Any thread: segments made and not yet taken by the writer, about. */
+unsigned journal_keeper_ready(const struct journal_keeper *keeper);
 void journal_keeper_free(struct journal_keeper *keeper);
 
 /* ---- Writer: worker thread only ---- */
@@ -324,9 +326,15 @@ unsigned journal_writer_in_flight(const struct journal_writer *writer);
  */
 void journal_writer_wait(struct journal_writer *writer, unsigned timeout_us);
 
+#define JOURNAL_WRITES_RECENT 8
+_Static_assert(JOURNAL_WRITES_RECENT >= LIMIT_JOURNAL_DEPTH_MAX, "no write of a poll is missed");
 struct journal_counters {
 	uint64_t batches, events, bytes, write_errors, buffers_not_lent, no_segment, no_buffer;
 	uint64_t write_ns_total, write_ns_max;
+	/* Completed writes, and how long each of the last ones took, at writes % WRITES_RECENT. One
+	 * poll completes no more than there are places. */
+	uint64_t writes;
+	uint64_t write_ns_recent[JOURNAL_WRITES_RECENT];
 };
 const struct journal_counters *journal_writer_counters(const struct journal_writer *writer);
 void journal_writer_free(struct journal_writer *writer);

@@ -346,6 +346,11 @@ static void ring_close(struct spsc_ring *ring)
 	spsc_ring_free(ring);
 }
 
+unsigned journal_keeper_ready(const struct journal_keeper *keeper)
+{
+	return spsc_ring_count(keeper->ready);
+}
+
 void journal_keeper_free(struct journal_keeper *keeper)
 {
 	if (keeper == NULL)

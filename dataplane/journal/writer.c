@@ -256,6 +256,8 @@ static void complete(struct journal_writer *writer, uint64_t ticket, int result)
 	int ok = result == (int)slot->size;
 
 	journal_order_complete(&writer->order, ticket, ok);
+	writer->counters.write_ns_recent[writer->counters.writes++ % JOURNAL_WRITES_RECENT] =
+	    taken_ns;
 	writer->counters.write_ns_total += taken_ns;
 	if (taken_ns > writer->counters.write_ns_max)
 		writer->counters.write_ns_max = taken_ns;

@@ -56,6 +56,13 @@ void latency_durable(struct worker_latency *latency, uint64_t lsn, uint64_t now_
 	}
 }
 
+void latency_writes(struct worker_latency *latency, const struct journal_counters *journal)
+{
+	while (latency->writes != journal->writes)
+		histogram_add(&latency->stages[LATENCY_journal_write],
+		    journal->write_ns_recent[latency->writes++ % JOURNAL_WRITES_RECENT], 1);
+}
+
 void latency_end(struct worker_latency *latency, uint64_t now_ns)
 {
 	settle(&latency->answered, &latency->stages[LATENCY_total], now_ns);

@@ -16,6 +16,7 @@
 
 #include <stdint.h>
 
+#include "dataplane/journal/journal.h"
 #include "dataplane/shard/histogram.h"
 
 /* X(name, what it is) */
@@ -52,6 +53,7 @@ struct worker_latency {
 	uint64_t durable_ns; /* its look at the journal, or turn_ns when nothing became durable */
 	uint32_t released;   /* outcomes that waited for the disk and left in this turn */
 	uint32_t events;     /* appended and not yet in `appended` */
+	uint64_t writes;     /* journal writes counted */
 	struct latency_runs decided, answered;
 	/* Events not yet durable, by the turn they were appended in: last LSN, how many. */
 	uint32_t appended_head, appended_tail;
@@ -90,6 +92,8 @@ static inline int latency_appended_due(const struct worker_latency *latency)
 void latency_appended(struct worker_latency *latency, uint64_t lsn, uint64_t now_ns);
 /* The events up to `lsn` are durable. */
 void latency_durable(struct worker_latency *latency, uint64_t lsn, uint64_t now_ns);
+/* The journal writes that have completed since the last call. */
+void latency_writes(struct worker_latency *latency, const struct journal_counters *journal);
 /* The end of a turn that moved anything: its answers are with the port. */
 void latency_end(struct worker_latency *latency, uint64_t now_ns);
 /* Looks nothing up, changes nothing: the name of a stage for the admin socket. */

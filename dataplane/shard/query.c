@@ -12,6 +12,7 @@
 void worker_heartbeat(
     struct worker *worker, const struct session *session, const struct wire_request *request)
 {
+	stats_add(&worker->stats.heartbeats, 1);
 	worker->heartbeats[session->terminal_index] = (struct terminal_heartbeat){
 		.received_ns = worker->now_ns,
 		.local_time_ns = request->heartbeat.local_time_ns,
@@ -65,7 +66,12 @@ static uint64_t query_terminal(struct worker *worker, struct shard_query *query)
 		answer->staked_today = worker_terminal_staked(worker, &worker->windows[window]);
 		answer->highest_request_id = worker->windows[window].highest_done;
 	}
-	return row == NULL ? 0 : row->lsn;
+	if (row == NULL)
+		return 0;
+	answer->rights = row->rights;
+	answer->blocked = row->blocked;
+	answer->daily_max = row->daily_max;
+	return row->lsn;
 }
 
 /* The part of the list that is at home here, a slice a turn. 1 when all of it is done. */
@@ -131,7 +137,8 @@ int worker_query(struct worker *worker, const struct shard_command *command)
 	}
 	if (gate_lsn > worker->durable_lsn && journal_writer_error(worker->journal) != 0) {
 		/* It never will be durable in this life of the process. */
-		gate_lsn = 0;
+		gate_lsn = query->lsn = 0;
+		query->found = 0;
 		error = -EIO;
 	}
 	worker_result(worker, gate_lsn, command->ticket, error, 0);

@@ -40,6 +40,7 @@ static void decode_text(
 {
 	uint16_t offsets[LIMIT_MESSAGES_PER_DATAGRAM];
 	int count = wire_frame_messages(text, text_size, offsets);
+	unsigned resends = 0;
 
 	if (count < 0) {
 		worker_drop(worker, count == -E2BIG ? DROP_TOO_MANY_MESSAGES : DROP_BAD_FRAMING);
@@ -55,8 +56,10 @@ static void decode_text(
 		message->session = session;
 		message->code =
 		    wire_request_decode(text + offsets[i], end - offsets[i], &message->request);
-		session->resends += (message->request.flags & MESSAGE_FLAG_RETRANSMISSION) != 0;
+		resends += (message->request.flags & MESSAGE_FLAG_RETRANSMISSION) != 0;
 	}
+	session->resends += resends;
+	stats_add(&worker->stats.resends, resends);
 }
 
 static void open_packet(struct worker *worker, struct burst_packet *packet)

@@ -48,7 +48,16 @@
 	X(journal_error, "errno of the failed journal write, 0 when healthy")                      \
 	X(write_ns_total, "time of journal writes, submit to completion")                          \
 	X(write_ns_max, "longest journal write")                                                   \
-	X(journal_bytes, "bytes written to the journal")
+	X(journal_bytes, "bytes written to the journal")                                           \
+	X(journal_no_segment, "times no journal segment was ready")                                \
+	X(journal_no_buffer, "times the open journal batch had no room")                           \
+	X(journal_not_lent, "durable batches the store must read from the files")                  \
+	X(pending_full, "requests answered BUSY: too many answers wait for the disk")              \
+	X(window_full, "requests answered BUSY: 64 ids away from one that is running")             \
+	X(request_ring_full, "requests answered BUSY: the ring to the account's shard was full")   \
+	X(history_ring_full, "requests answered BUSY: too many ask for old outcomes")              \
+	X(resends, "requests marked as sent again")                                                \
+	X(heartbeats, "HEARTBEAT messages")
 
 struct worker_stats {
 #define WORKER_COUNTER_FIELD(name, text) _Atomic uint64_t name;
