@@ -43,6 +43,15 @@ static uint64_t field_optional(
 	return field_number(fields, name, 0, highest);
 }
 
+static int field_bool(struct fields *fields, const char *name)
+{
+	json_t *value = json_object_get(fields->object, name);
+
+	if (fields->error == NULL && !json_is_boolean(value))
+		fields->error = admin_error("\"%s\" is missing or neither true nor false", name);
+	return json_is_true(value);
+}
+
 static void field_hex(struct fields *fields, const char *name, uint8_t *out, size_t size)
 {
 	const char *text = json_string_value(json_object_get(fields->object, name));
@@ -74,6 +83,7 @@ static void parse_session_install(
 	install->current = current == NULL || json_is_true(current);
 	install->rate_per_s = (uint32_t)field_optional(fields, "rate_per_s", UINT32_MAX, 0);
 	install->rate_burst = (uint32_t)field_optional(fields, "rate_burst", UINT32_MAX, 0);
+	install->expires_ns = field_optional(fields, "expires_ns", INT64_MAX, 0);
 	field_hex(fields, "to_switch_key", install->to_switch_key, AEAD_KEY_SIZE);
 	field_hex(fields, "to_switch_iv", install->to_switch_iv, AEAD_IV_SIZE);
 	field_hex(fields, "to_terminal_key", install->to_terminal_key, AEAD_KEY_SIZE);
@@ -145,6 +155,35 @@ static void parse_market_set(struct fields *fields, struct ledger_command *comma
 			        i, LIMIT_ODDS_MIN, LIMIT_ODDS_MAX);
 		command->market.odds[i] = le32_make((uint32_t)price);
 	}
+	/* What a shard would refuse must not use up the number. */
+	if (fields->error == NULL && event_market_check(&command->market) != 0)
+		fields->error =
+		    admin_error("\"kind\" is unknown; give %d (1X2), %d (over/under) or "
+		                "%d (other)",
+		        MARKET_KIND_1X2, MARKET_KIND_OVER_UNDER, MARKET_KIND_OTHER);
+}
+
+/* Its version is the command's number, as a market's: later commands are newer. */
+static void parse_terminal_set(struct fields *fields, struct ledger_command *command)
+{
+	struct event_terminal *terminal = &command->terminal;
+
+	command->type = EVENT_TERMINAL_SET;
+	command->terminal_id = field_number(fields, "terminal_id", 1, LIMIT_TERMINAL_ID_MAX);
+	terminal->version = le64_make(command->control_sequence);
+	terminal->rights = le32_make((uint32_t)field_number(fields, "rights", 0, RIGHT_ALL));
+	terminal->blocked = (uint8_t)field_bool(fields, "blocked");
+	terminal->daily_max =
+	    le64s_make((int64_t)field_optional(fields, "daily_max", LIMIT_BALANCE_MAX, 0));
+	if (fields->error == NULL && event_terminal_check(terminal) != 0)
+		fields->error = admin_error("the terminal's fields are out of range");
+}
+
+static void parse_account_freeze(struct fields *fields, struct ledger_command *command)
+{
+	command->type = EVENT_ACCOUNT_FREEZE;
+	command->account_id = field_number(fields, "account_id", 1, LIMIT_ACCOUNT_ID_MAX);
+	command->flags = field_bool(fields, "frozen") ? EVENT_FLAG_FROZEN : 0;
 }
 
 /* Every member of the rules that may be given; the rest keeps the default. */
@@ -192,10 +231,20 @@ static void parse_rules_set(struct fields *fields, struct ledger_command *comman
 		fields->error = admin_error("rules.%s is out of range", field);
 }
 
+/* A dry run checks all fields, the number only if it is there. */
+static int field_dry_run(struct fields *fields)
+{
+	if (json_object_get(fields->object, "dry_run") == NULL)
+		return 0;
+	return field_bool(fields, "dry_run");
+}
+
 static void parse_command(struct fields *fields, struct admin_request *request)
 {
 	const char *type = json_string_value(json_object_get(fields->object, "type"));
-	uint64_t sequence = field_number(fields, "sequence", 1, INT64_MAX);
+	int unnumbered =
+	    field_dry_run(fields) && json_object_get(fields->object, "sequence") == NULL;
+	uint64_t sequence = unnumbered ? 1 : field_number(fields, "sequence", 1, INT64_MAX);
 	struct ledger_command *ledger = &request->command.ledger;
 
 	request->kind = ADMIN_ALL_SHARDS;
@@ -218,14 +267,15 @@ static void parse_command(struct fields *fields, struct admin_request *request)
 	} else if (type != NULL && strcmp(type, "rules_set") == 0) {
 		parse_rules_set(fields, ledger);
 	} else if (type != NULL && strcmp(type, "account_freeze") == 0) {
-		ledger->type = EVENT_ACCOUNT_FREEZE;
-		ledger->account_id = field_number(fields, "account_id", 1, LIMIT_ACCOUNT_ID_MAX);
-		ledger->flags =
-		    json_is_true(json_object_get(fields->object, "frozen")) ? EVENT_FLAG_FROZEN : 0;
+		parse_account_freeze(fields, ledger);
+	} else if (type != NULL && strcmp(type, "terminal_set") == 0) {
+		parse_terminal_set(fields, ledger);
+	} else if (type != NULL && strcmp(type, "none") == 0) {
+		ledger->type = EVENT_COMMAND_MARK; /* nothing but the mark */
 	} else if (fields->error == NULL) {
 		fields->error =
-		    admin_error("\"type\" must be market_set, accounts_open, rules_set or "
-		                "account_freeze");
+		    admin_error("\"type\" must be market_set, accounts_open, rules_set, "
+		                "account_freeze, terminal_set or none");
 	}
 }
 
@@ -276,7 +326,10 @@ void admin_parse(const struct admin_context *context, const char *line, size_t s
 		*answer = answer_here(context, name);
 	if (fields.error != NULL) {
 		request->kind = ADMIN_ANSWER;
-		*answer = fields.error;
+		*answer = admin_kind(fields.error, "malformed");
+	} else if (name != NULL && strcmp(name, "command") == 0 && field_dry_run(&fields)) {
+		request->kind = ADMIN_ANSWER;
+		*answer = json_pack("{s:b, s:b}", "ok", 1, "dry_run", 1);
 	}
 	json_decref(fields.object);
 }

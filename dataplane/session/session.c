@@ -132,6 +132,8 @@ enum drop_reason session_open(struct session_table *table, uint8_t *datagram, si
 	found = session_find(table, le32_get(header.session_id));
 	if (found == NULL)
 		return DROP_UNKNOWN_SESSION;
+	if (SLUICE_UNLIKELY(session_expired(found, now_ns)))
+		return DROP_SESSION_EXPIRED; /* no RESET: it is as good as unknown */
 	epoch = session_epoch_find(found, le16_get(header.epoch));
 	if (epoch == NULL) {
 		*session = found;

@@ -44,6 +44,7 @@ struct session {
 	uint32_t session_id; /* 0: free slot */
 	uint32_t rights;
 	uint64_t terminal_id;
+	uint64_t expires_ns;     /* switch time; 0: never */
 	uint32_t terminal_index; /* of the terminal's request window in this worker */
 	uint16_t epoch_current;
 	uint16_t highest_epoch;
@@ -81,6 +82,7 @@ struct session_install {
 	uint32_t session_id;
 	uint32_t rights;
 	uint64_t terminal_id;
+	uint64_t expires_ns; /* switch time; from then on the session is unknown. 0: never */
 	uint16_t epoch;
 	uint8_t current;                 /* 1: the switch seals under this epoch from now on */
 	uint32_t rate_per_s, rate_burst; /* 0: defaults */
@@ -90,21 +92,35 @@ struct session_install {
 };
 /*
  * 0, or
- *   -EINVAL   slot or generation out of range (the generation starts at 1), or an epoch the session
- *             may not hold: once a current one is known, only previous, current and next, or any
- *             later one as the new current
- *   -EEXIST   slot live under another generation or for another terminal, or this id has ended:
- *             the same keys with counters from 1 again would use nonces twice
+ *   -EINVAL   slot or generation out of range (the generation starts at 1), its time is over, or an
+ * epoch the session may not hold: once a current one is known, only previous, current and next, or
+ * any later one as the new current -EEXIST   slot live under another generation or for another
+ * terminal, or this id has ended: the same keys with counters from 1 again would use nonces twice
  *   -ENOTSUP, -ENOMEM  of the cipher back end
- * Installing a held epoch again changes rights, rates and `current`, never its keys, counters or
- * replay window. An epoch more than one behind current is dropped and wiped. On failure the session
- * keeps what it had (less a previous epoch that had to make room, when the back end failed).
+ * A session past its time counts as ended: a later generation may take its slot, and it cannot be
+ * installed again itself.
+ * Installing a held epoch again changes rights, rates, expires_ns and `current`, never its keys,
+ * counters or replay window. An epoch more than one behind current is dropped and wiped. On failure
+ * the session keeps what it had (less a previous epoch that had to make room, when the back end
+ * failed).
  */
 SLUICE_MUST_USE int session_install(
     struct session_table *table, const struct session_install *install, uint64_t now_ns);
 /* Ends a session: wipes its keys. 0 or -ENOENT. The slot is free for another generation. */
 SLUICE_MUST_USE int session_end(struct session_table *table, uint32_t session_id);
-/* The live session with exactly this id (slot and generation), or NULL. */
+/* 1 when the session is past its time: nothing it sent is taken, nothing is sealed for it. */
+static inline int session_expired(const struct session *session, uint64_t now_ns)
+{
+	return session->expires_ns != 0 && now_ns >= session->expires_ns;
+}
+/*
+ * Ends the sessions past their time in `count` slots from *slot on (moved on, and round): writes
+ * their ids to `ended` (room for `count`). Returns how many.
+ */
+SLUICE_MUST_USE unsigned session_expire(
+    struct session_table *table, uint64_t now_ns, uint32_t *slot, unsigned count, uint32_t *ended);
+/* The session with exactly this id (slot and generation), or NULL. Past its time it may still be
+ * there. */
 struct session *session_find(struct session_table *table, uint32_t session_id);
 uint32_t session_count(const struct session_table *table);
 /* The live session in a slot, or NULL. For lists, not for datagrams: it asks for no generation. */

@@ -188,6 +188,13 @@ static void session_begin(struct session_table *table, struct session *session,
 	table->count++;
 }
 
+static void slot_end(struct session_table *table, uint32_t slot)
+{
+	session_wipe(&table->arena[slot]);
+	table->ids[slot] = 0;
+	table->count--;
+}
+
 int session_install(
     struct session_table *table, const struct session_install *install, uint64_t now_ns)
 {
@@ -197,8 +204,14 @@ int session_install(
 
 	if (slot >= table->slots_max || install->session_id >> LIMIT_SESSION_SLOT_BITS == 0)
 		return -EINVAL;
+	if (install->expires_ns != 0 && now_ns >= install->expires_ns)
+		return -EINVAL;
 	session = &table->arena[slot];
 	live = table->ids[slot] != 0;
+	if (live && session_expired(session, now_ns)) {
+		slot_end(table, slot);
+		live = 0;
+	}
 	if (live && (table->ids[slot] != install->session_id ||
 	                session->terminal_id != install->terminal_id))
 		return -EEXIST;
@@ -220,6 +233,7 @@ int session_install(
 	if (!live)
 		session_begin(table, session, install, now_ns);
 	session->rights = install->rights;
+	session->expires_ns = install->expires_ns;
 	memcpy(session->reset_key, install->reset_key, sizeof(session->reset_key));
 	rates_set(session, install);
 	if (install->current)
@@ -229,14 +243,27 @@ int session_install(
 
 int session_end(struct session_table *table, uint32_t session_id)
 {
-	struct session *session = session_find(table, session_id);
-
-	if (session == NULL)
+	if (session_find(table, session_id) == NULL)
 		return -ENOENT;
-	session_wipe(session);
-	table->ids[session_slot(session_id)] = 0;
-	table->count--;
+	slot_end(table, session_slot(session_id));
 	return 0;
+}
+
+unsigned session_expire(
+    struct session_table *table, uint64_t now_ns, uint32_t *slot, unsigned count, uint32_t *ended)
+{
+	unsigned done = 0;
+
+	for (unsigned i = 0; i < count && i < table->slots_max; i++) {
+		uint32_t at = *slot < table->slots_max ? *slot : 0;
+
+		*slot = at + 1;
+		if (table->ids[at] == 0 || !session_expired(&table->arena[at], now_ns))
+			continue;
+		ended[done++] = table->ids[at];
+		slot_end(table, at);
+	}
+	return done;
 }
 
 int session_wants_rotation(const struct session *session)

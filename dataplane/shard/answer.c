@@ -196,6 +196,17 @@ void worker_reply_flush(struct worker *worker)
 	worker_transmit(worker, session->peer.port_index, mbuf);
 }
 
+void worker_reply_discard(struct worker *worker, uint32_t session_id)
+{
+	struct reply_builder *builder = &worker->builder;
+
+	if (builder->mbuf == NULL || builder->session->session_id != session_id)
+		return;
+	rte_pktmbuf_free(builder->mbuf);
+	builder->mbuf = NULL;
+	stats_add(&worker->stats.answers_lost, builder->messages);
+}
+
 void worker_reply(struct worker *worker, struct session *session, struct wire_reply *reply)
 {
 	struct reply_builder *builder = &worker->builder;

@@ -75,12 +75,26 @@ static int session_install_here(struct worker *worker, const struct session_inst
 	return 0;
 }
 
-/* 1 when the command is about an account of another shard: only its number is marked here. */
-static int account_elsewhere(const struct worker *worker, const struct ledger_command *command)
+/* From here on nothing is opened or sealed for the session, whatever is on its way. */
+static int session_end_here(struct worker *worker, uint32_t session_id)
 {
-	return command->type == EVENT_ACCOUNT_FREEZE &&
-	       worker->shared->buckets.shard[ids_bucket_of_key(command->account_id)] !=
-	           worker->shard;
+	/* The open answer would be sealed at the end of the turn: for whoever has the slot then. */
+	worker_reply_discard(worker, session_id);
+	return session_end(worker->sessions, session_id);
+}
+
+/* 1 when the command is about a row of another shard: only its number is marked here. */
+static int command_elsewhere(const struct worker *worker, const struct ledger_command *command)
+{
+	uint64_t key;
+
+	if (command->type == EVENT_ACCOUNT_FREEZE)
+		key = command->account_id;
+	else if (command->type == EVENT_TERMINAL_SET)
+		key = command->terminal_id;
+	else
+		return 0;
+	return worker->shared->buckets.shard[ids_bucket_of_key(key)] != worker->shard;
 }
 
 /* 1: finished with the command; 0: no room in the journal now, try it again next turn. */
@@ -90,9 +104,11 @@ static int command_ledger(struct worker *worker, const struct shard_command *com
 	int error = sequence_check(worker, command->ledger.control_sequence, &already);
 
 	if (error == 0 && !already) {
-		done = account_elsewhere(worker, &command->ledger)
-		           ? 1
-		           : command_event(worker, &command->ledger);
+		int elsewhere = command_elsewhere(worker, &command->ledger);
+
+		done = elsewhere ? 1 : command_event(worker, &command->ledger);
+		if (done > 0 && !elsewhere && command->ledger.type == EVENT_TERMINAL_SET)
+			worker_window_allow(worker, command->ledger.terminal_id);
 		/* Refused for good, whatever the number: the number is used up, on all shards
 		 * alike. */
 		if (done == -EINVAL && command->ledger.type == EVENT_ACCOUNT_FREEZE) {
@@ -164,45 +180,70 @@ static unsigned range_slice(struct worker *worker)
 	return 1;
 }
 
+/* Carries out the oldest command. 1: done with it; 0: it stays for a later turn. */
+static int command_take(struct worker *worker, struct shard_command *command)
+{
+	/* One numbered command at a time; sessions and questions go on beside a range. */
+	int numbered = command->kind == SHARD_LEDGER || command->kind == SHARD_ACCOUNTS_OPEN;
+
+	if (numbered && worker->range.ticket != 0)
+		return 0;
+	switch (command->kind) {
+	case SHARD_SESSION_INSTALL:
+		/* Nothing of a session is journalled: no wait for the disk. */
+		worker_result(
+		    worker, 0, command->ticket, session_install_here(worker, &command->install), 0);
+		/* Keys do not stay behind in ring memory. */
+		explicit_bzero(&command->install, sizeof(command->install));
+		return 1;
+	case SHARD_SESSION_END:
+		worker_result(
+		    worker, 0, command->ticket, session_end_here(worker, command->session_id), 0);
+		return 1;
+	case SHARD_LEDGER:
+		return command_ledger(worker, command);
+	case SHARD_ACCOUNTS_OPEN:
+		command_accounts(worker, command);
+		return 1;
+	case SHARD_QUERY:
+		return worker_query(worker, command);
+	}
+	SLUICE_REQUIRE(!"no such command");
+	return 1;
+}
+
 unsigned worker_commands(struct worker *worker)
 {
-	unsigned taken = 0;
+	unsigned taken = worker->range.ticket != 0 ? range_slice(worker) : 0;
 
-	if (worker->range.ticket != 0)
-		return range_slice(worker);
-	while (taken < WORKER_COMMANDS_PER_TURN && worker->range.ticket == 0) {
+	while (taken < WORKER_COMMANDS_PER_TURN) {
 		struct shard_command *command = spsc_ring_peek(worker->rings.command);
 
 		if (command == NULL || worker_pending_full(worker))
 			break;
-		switch (command->kind) {
-		case SHARD_SESSION_INSTALL:
-			/* Nothing of a session is journalled: no wait for the disk. */
-			worker_result(worker, 0, command->ticket,
-			    session_install_here(worker, &command->install), 0);
-			/* Keys do not stay behind in ring memory. */
-			explicit_bzero(&command->install, sizeof(command->install));
-			break;
-		case SHARD_SESSION_END:
-			worker_result(worker, 0, command->ticket,
-			    session_end(worker->sessions, command->session_id), 0);
-			break;
-		case SHARD_LEDGER:
-			if (!command_ledger(worker, command))
-				return taken;
-			break;
-		case SHARD_ACCOUNTS_OPEN:
-			command_accounts(worker, command);
-			break;
-		case SHARD_QUERY:
-			if (!worker_query(worker, command))
-				return taken + 1;
-			break;
-		}
+		if (!command_take(worker, command))
+			return taken + (command->kind == SHARD_QUERY);
 		spsc_ring_release(worker->rings.command);
 		taken++;
 	}
 	return taken;
+}
+
+void worker_expire(struct worker *worker)
+{
+	uint32_t ended[WORKER_EXPIRE_SLOTS];
+	unsigned count;
+
+	if (worker->now_ns < worker->expire_due_ns)
+		return;
+	worker->expire_due_ns = worker->now_ns + WORKER_EXPIRE_NS;
+	count = session_expire(
+	    worker->sessions, worker->now_ns, &worker->expire_slot, WORKER_EXPIRE_SLOTS, ended);
+	for (unsigned i = 0; i < count; i++)
+		/* W3: no keys are left; main may give the slot to any shard. */
+		atomic_store_explicit(
+		    &worker->shared->slot_home[ended[i] & (LIMIT_SESSION_SLOTS - 1)], 0xff,
+		    memory_order_release);
 }
 
 /*

@@ -70,12 +70,13 @@ static int64_t stake_returned(const struct worker *worker, const struct event_re
 }
 
 void worker_decide(struct worker *worker, const struct origin *origin,
-    const struct wire_request *request, int64_t terminal_staked_today, int expired)
+    const struct wire_request *request, const struct terminal_share *share, int expired)
 {
 	struct ledger_request asked = {
 		.wire = request,
 		.terminal_id = origin->terminal_id,
-		.terminal_staked_today = terminal_staked_today,
+		.terminal_staked_today = share->staked_today,
+		.terminal_daily_max = share->daily_max,
 	};
 	struct event_buffer *event = worker_reserve(worker);
 	struct event_record record;
@@ -183,6 +184,7 @@ void worker_journal(struct worker *worker)
 		stats_set(&worker->stats.control_sequence, sequence);
 	}
 	worker->durable_lsn = journal_writer_poll(worker->journal);
+	latency_writes(&worker->latency, journal_writer_counters(worker->journal));
 	/* W4: the reader acquires it to know what history must hold before it may say "never". */
 	atomic_store_explicit(
 	    &worker->shared->durable_lsn[worker->shard], worker->durable_lsn, memory_order_release);

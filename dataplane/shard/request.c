@@ -160,14 +160,14 @@ int64_t worker_terminal_staked(struct worker *worker, struct terminal_window *wi
 
 /* Sends the request to the account's shard. 0 when the ring is full. */
 static int request_forward(struct worker *worker, uint32_t owner, const struct origin *origin,
-    const struct wire_request *request, int64_t staked)
+    const struct wire_request *request, const struct terminal_share *share)
 {
 	struct ring_request *slot = spsc_ring_reserve(worker->rings.request_out[owner]);
 
 	if (slot == NULL)
 		return 0;
 	slot->origin = *origin;
-	slot->terminal_staked_today = staked;
+	slot->share = *share;
 	slot->request = *request;
 	spsc_ring_publish(worker->rings.request_out[owner]);
 	worker->remote_running++;
@@ -204,7 +204,7 @@ static void request_admitted(struct worker *worker, struct session *session,
     struct terminal_window *window, const struct wire_request *request)
 {
 	struct origin origin = origin_of(worker, session, request);
-	int64_t staked = worker_terminal_staked(worker, window);
+	struct terminal_share share = { worker_terminal_staked(worker, window), window->daily_max };
 	int expired = worker->now_ns > request_deadline(request);
 	uint32_t bucket, owner;
 
@@ -215,12 +215,13 @@ static void request_admitted(struct worker *worker, struct session *session,
 	else
 		owner = worker->shared->buckets.shard[bucket];
 	if (owner == worker->shard) {
-		worker_decide(worker, &origin, request, staked, expired);
+		worker_decide(worker, &origin, request, &share, expired);
 		return;
 	}
-	if (!request_forward(worker, owner, &origin, request, staked)) {
+	if (!request_forward(worker, owner, &origin, request, &share)) {
 		window->staked_today -= stake_reserved(request);
 		window_abandon(window, request->request_id);
+		stats_add(&worker->stats.request_ring_full, 1);
 		answer_code(worker, session, request, WIRE_CODE_BUSY);
 	}
 }
@@ -231,6 +232,7 @@ static void request_history(
 	struct history_query *query = spsc_ring_reserve(worker->rings.history_query);
 
 	if (query == NULL) {
+		stats_add(&worker->stats.history_ring_full, 1);
 		answer_code(worker, session, request, WIRE_CODE_BUSY);
 		return;
 	}
@@ -253,6 +255,7 @@ static void request_mutate(
 	struct wire_reply reply;
 
 	if (worker_pending_full(worker)) {
+		stats_add(&worker->stats.pending_full, 1);
 		answer_code(worker, session, request, WIRE_CODE_BUSY);
 		return;
 	}
@@ -279,6 +282,7 @@ static void request_mutate(
 		answer_code(worker, session, request, WIRE_CODE_BAD_REQUEST_ID);
 		return;
 	case WINDOW_FULL:
+		stats_add(&worker->stats.window_full, 1);
 		answer_code(worker, session, request, WIRE_CODE_BUSY);
 		return;
 	}
@@ -288,25 +292,36 @@ static void request_read(
     struct worker *worker, struct session *session, const struct wire_request *request)
 {
 	struct origin origin = origin_of(worker, session, request);
+	const struct terminal_share none = { 0, 0 };
 	uint32_t bucket, owner = worker->shard;
 
 	if (worker_pending_full(worker)) {
+		stats_add(&worker->stats.pending_full, 1);
 		answer_code(worker, session, request, WIRE_CODE_BUSY);
 		return;
 	}
 	if (ledger_request_bucket_key(request, &bucket) != 0)
 		owner = worker->shared->buckets.shard[bucket];
-	if (owner == worker->shard)
+	if (owner == worker->shard) {
 		worker_read(worker, &origin, request);
-	else if (!request_forward(worker, owner, &origin, request, 0))
+	} else if (!request_forward(worker, owner, &origin, request, &none)) {
+		stats_add(&worker->stats.request_ring_full, 1);
 		answer_code(worker, session, request, WIRE_CODE_BUSY);
+	}
 }
 
 void worker_request(struct worker *worker, struct session *session, struct wire_request *request)
 {
+	const struct terminal_window *window = &worker->windows[session->terminal_index];
 	uint32_t right = wire_template_right(request->template_id);
 
-	if (right != 0 && (session->rights & right) == 0) {
+	/* HELLO and HEARTBEAT need no right: a blocked terminal's link can still be seen to live.
+	 * What is refused here never reaches the window and leaves no trace. */
+	if (right != 0 && SLUICE_UNLIKELY(window->blocked)) {
+		answer_code(worker, session, request, WIRE_CODE_TERMINAL_BLOCKED);
+		return;
+	}
+	if (right != 0 && (session->rights & window->rights & right) == 0) {
 		answer_code(worker, session, request, WIRE_CODE_NO_RIGHT);
 		return;
 	}
@@ -335,8 +350,11 @@ void worker_request(struct worker *worker, struct session *session, struct wire_
 void worker_requests(struct worker *worker)
 {
 	for (uint32_t i = 0; i < worker->burst_count; i++)
-		if (worker->burst[i].code == WIRE_CODE_OK)
+		if (worker->burst[i].code == WIRE_CODE_OK) {
+			window_prefetch(&worker->windows[worker->burst[i].session->terminal_index],
+			    worker->burst[i].request.request_id);
 			ledger_prefetch(worker->ledger, &worker->burst[i].request);
+		}
 	for (uint32_t i = 0; i < worker->burst_count; i++) {
 		struct burst_message *message = &worker->burst[i];
 
@@ -405,7 +423,7 @@ void worker_complete(struct worker *worker, const struct outcome *outcome)
 	if (outcome->origin.no_reply)
 		return;
 	session = session_find(worker->sessions, outcome->origin.session_id);
-	if (session == NULL) {
+	if (session == NULL || session_expired(session, worker->now_ns)) {
 		stats_add(&worker->stats.answers_lost, 1);
 		return;
 	}

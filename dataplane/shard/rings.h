@@ -61,9 +61,15 @@ struct origin {
 	uint64_t received_ns; /* when home's turn that took it in began (shard/latency.h) */
 };
 
+/* What home knows of the terminal's daily limit; the account's shard decides with it. */
+struct terminal_share {
+	int64_t staked_today; /* over all shards */
+	int64_t daily_max;    /* the terminal's own; 0: none */
+};
+
 struct ring_request {
 	struct origin origin;
-	int64_t terminal_staked_today;
+	struct terminal_share share;
 	struct wire_request request;
 };
 

@@ -30,6 +30,17 @@ static uint32_t *window_place(const struct worker *worker, uint64_t terminal_id)
 	}
 }
 
+static void window_allow(struct worker *worker, struct terminal_window *window)
+{
+	const struct terminal_row *row = ledger_terminal(worker->ledger, window->terminal_id);
+
+	if (row == NULL)
+		return;
+	window->rights = row->rights;
+	window->blocked = row->blocked;
+	window->daily_max = row->daily_max;
+}
+
 uint32_t worker_window(struct worker *worker, uint64_t terminal_id)
 {
 	uint32_t *slot = window_place(worker, terminal_id);
@@ -39,8 +50,18 @@ uint32_t worker_window(struct worker *worker, uint64_t terminal_id)
 			return UINT32_MAX;
 		window_init(&worker->windows[worker->windows_count], terminal_id);
 		*slot = ++worker->windows_count;
+		window_allow(worker, &worker->windows[*slot - 1]);
 	}
 	return *slot - 1;
+}
+
+void worker_window_allow(struct worker *worker, uint64_t terminal_id)
+{
+	uint32_t window = worker_window(worker, terminal_id);
+
+	/* No room: it has no session either, and none can be installed. */
+	if (window != UINT32_MAX)
+		window_allow(worker, &worker->windows[window]);
 }
 
 uint32_t worker_window_find(const struct worker *worker, uint64_t terminal_id)
@@ -189,8 +210,8 @@ static unsigned drain_requests(struct worker *worker)
 			if (worker_pending_full(worker) || (item = spsc_ring_peek(ring)) == NULL)
 				break;
 			if (wire_template_mutates(item->request.template_id))
-				worker_decide(worker, &item->origin, &item->request,
-				    item->terminal_staked_today, 0);
+				worker_decide(
+				    worker, &item->origin, &item->request, &item->share, 0);
 			else
 				worker_read(worker, &item->origin, &item->request);
 			spsc_ring_release(ring);
@@ -243,6 +264,9 @@ static void publish_totals(struct worker *worker, int changed)
 	stats_set(&worker->stats.write_ns_total, journal->write_ns_total);
 	stats_set(&worker->stats.write_ns_max, journal->write_ns_max);
 	stats_set(&worker->stats.journal_bytes, journal->bytes);
+	stats_set(&worker->stats.journal_no_segment, journal->no_segment);
+	stats_set(&worker->stats.journal_no_buffer, journal->no_buffer);
+	stats_set(&worker->stats.journal_not_lent, journal->buffers_not_lent);
 }
 
 /* One turn; `serving` is 0 before the ports open and while stopping. Returns what it moved. */
@@ -261,6 +285,7 @@ static unsigned turn(struct worker *worker, int serving)
 	moved += drain_answers(worker);
 	moved += worker_commands(worker);
 	worker_tick(worker);
+	worker_expire(worker);
 	if (latency_appended_due(&worker->latency))
 		latency_appended(
 		    &worker->latency, ledger_shard(worker->ledger)->lsn, clock_ns(CLOCK_MONOTONIC));

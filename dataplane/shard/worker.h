@@ -28,6 +28,9 @@
 #define WORKER_HEARTBEAT_MS      25000u
 #define WORKER_TICK_NS           1000000000ull
 #define WORKER_TOTALS_NS         100000000ull
+/* Slots looked at for sessions past their time, and how often: 100,000 slots in 16 s. */
+#define WORKER_EXPIRE_SLOTS 64u
+#define WORKER_EXPIRE_NS    10000000ull
 
 enum worker_polling {
 	POLLING_BUSY,
@@ -49,7 +52,8 @@ struct switch_shared {
 	/* Main or signal: store release; every loop: load acquire (W2). */
 	_Atomic uint32_t stop;
 	/* Home worker of each session slot, 0xff unknown. Main stores release, workers acquire
-	 * (W3). */
+	 * (W3). A worker that ended a session past its time stores 0xff: main only stores a home
+	 * after that worker has installed a later session there. */
 	_Atomic uint8_t *slot_home;
 	/* Last durable LSN of each shard. Its worker stores release, the reader acquires (W4). */
 	_Atomic uint64_t durable_lsn[LIMIT_SHARDS];
@@ -123,7 +127,8 @@ struct worker {
 	struct rte_mbuf *transmit[LIMIT_PORTS][LIMIT_BURST];
 	uint16_t transmit_count[LIMIT_PORTS];
 	struct worker_rings rings;
-	uint64_t totals_due_ns, tick_due_ns;
+	uint64_t totals_due_ns, tick_due_ns, expire_due_ns;
+	uint32_t expire_slot;
 	uint32_t idle_turns;
 	struct burst_message *burst; /* WORKER_MESSAGES_PER_TURN */
 	uint32_t burst_count;
@@ -169,6 +174,8 @@ void worker_request(struct worker *worker, struct session *session, struct wire_
 uint32_t worker_window(struct worker *worker, uint64_t terminal_id);
 /* The same without making one: UINT32_MAX when the terminal has none. */
 uint32_t worker_window_find(const struct worker *worker, uint64_t terminal_id);
+/* Takes over what control allows a terminal at home here, from the ledger's row. */
+void worker_window_allow(struct worker *worker, uint64_t terminal_id);
 /* Rolls the terminal's day and gives what it has staked today. */
 int64_t worker_terminal_staked(struct worker *worker, struct terminal_window *window);
 /* An outcome arrived home: window, then the terminal. */
@@ -176,7 +183,7 @@ void worker_complete(struct worker *worker, const struct outcome *outcome);
 
 /* decide.c: the account's side. */
 void worker_decide(struct worker *worker, const struct origin *origin,
-    const struct wire_request *request, int64_t terminal_staked_today, int expired);
+    const struct wire_request *request, const struct terminal_share *share, int expired);
 void worker_read(
     struct worker *worker, const struct origin *origin, const struct wire_request *request);
 /* Room for one event, closing and reaping once when the open batch is full. */
@@ -195,6 +202,8 @@ unsigned worker_release(struct worker *worker);
 /* Adds one answer to the terminal's datagram. */
 void worker_reply(struct worker *worker, struct session *session, struct wire_reply *reply);
 void worker_reply_flush(struct worker *worker);
+/* Throws the open answer datagram away when it is for this session. */
+void worker_reply_discard(struct worker *worker, uint32_t session_id);
 void worker_transmit(struct worker *worker, uint32_t port_index, struct rte_mbuf *mbuf);
 void worker_transmit_flush(struct worker *worker);
 void worker_drop(struct worker *worker, enum drop_reason reason);
@@ -202,6 +211,8 @@ void worker_drop(struct worker *worker, enum drop_reason reason);
 /* command.c */
 unsigned worker_commands(struct worker *worker);
 void worker_tick(struct worker *worker);
+/* Ends sessions past their time, a few slots at a time. */
+void worker_expire(struct worker *worker);
 
 /* query.c */
 /* 1: answered, its result is on the way; 0: not all of it yet, call again next turn. */
