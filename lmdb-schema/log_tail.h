@@ -23,8 +23,7 @@ struct log_tail_piece {
 };
 
 /* `directory` is the shard's; the next event wanted is `next_lsn`. 0 or -ENOMEM. */
-SLUICE_MUST_USE int log_tail_open(
-    struct log_tail **out, const char *directory, uint64_t next_lsn);
+SLUICE_MUST_USE int log_tail_open(struct log_tail **out, const char *directory, uint64_t next_lsn);
 void log_tail_seek(struct log_tail *tail, uint64_t next_lsn);
 /*
  * The next events, up to the end of their block. 1; 0: nothing newer yet; -ENODATA: the log begins

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Changes of control's tables, raw: gathered from `change`, sent by COPY. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/replication/changes.h"
+#include "control/replication/replication_internal.h"
+
+#define CHANGES_SIZE_MAX (4u << 20) /* bytes gathered at a time; one more change may be above */
+
+struct change_at {
+	size_t offset, size; /* in `bytes` */
+};
+
+struct changes {
+	uint8_t *bytes;
+	size_t size, room;
+	struct change_at at[CHANGES_MAX];
+	unsigned count;
+	struct copy copy;
+};
+
+struct changes *changes_create(void)
+{
+	return calloc(1, sizeof(struct changes));
+}
+
+void changes_free(struct changes *changes)
+{
+	if (changes == NULL)
+		return;
+	copy_free(&changes->copy);
+	free(changes->bytes);
+	free(changes);
+}
+
+void changes_clear(struct changes *changes)
+{
+	changes->size = 0;
+	changes->count = 0;
+	copy_clear(&changes->copy);
+}
+
+unsigned changes_count(const struct changes *changes)
+{
+	return changes->count;
+}
+
+static int change_keep(struct changes *changes, struct db_bytes value)
+{
+	if (changes->room - changes->size < value.size) {
+		size_t room = (changes->size + value.size) * 2;
+		uint8_t *grown = realloc(changes->bytes, room);
+
+		if (grown == NULL)
+			return -ENOMEM;
+		changes->bytes = grown;
+		changes->room = room;
+	}
+	memcpy(changes->bytes + changes->size, value.data, value.size);
+	changes->at[changes->count++] = (struct change_at){ changes->size, value.size };
+	changes->size += value.size;
+	return 0;
+}
+
+struct gather {
+	struct changes *changes;
+	uint64_t after, last;
+};
+
+static int cursor_to(struct db_cursor *cursor, uint64_t after)
+{
+	struct db_key key = db_key_make(after + 1);
+	uint64_t number = 0;
+	int error = db_cursor_seek_below(cursor, db_key(&key));
+
+	if (error == -ENOENT)
+		return db_cursor_first(cursor);
+	if (error == 0)
+		error = db_key_number(cursor->key, &number);
+	if (error == 0 && number <= after)
+		error = db_cursor_next(cursor);
+	return error;
+}
+
+static int gather_body(struct db_txn *txn, void *context)
+{
+	struct gather *gather = context;
+	struct changes *changes = gather->changes;
+	struct db_cursor cursor;
+	int error = db_cursor_open(&cursor, txn, CONTROL_TABLE_CHANGE);
+
+	if (error != 0)
+		return error;
+	for (error = cursor_to(&cursor, gather->after);
+	     error == 0 && changes->count < CHANGES_MAX && changes->size < CHANGES_SIZE_MAX;
+	     error = db_cursor_next(&cursor)) {
+		struct record_control_change change;
+		struct db_bytes key, value;
+		uint64_t number;
+
+		error = db_key_number(cursor.key, &number);
+		if (error == 0 && number != gather->last + 1)
+			error = -ENODATA;
+		if (error == 0)
+			error = record_control_change_read(cursor.value, &change, &key, &value);
+		if (error == 0)
+			error = change_keep(changes, cursor.value);
+		if (error != 0)
+			break;
+		gather->last = number;
+	}
+	db_cursor_close(&cursor);
+	return error == -ENOENT ? 0 : error;
+}
+
+int changes_gather(
+    struct changes *changes, struct database *database, uint64_t after, uint64_t *last)
+{
+	struct gather gather = { .changes = changes, .after = after, .last = after };
+	int error;
+
+	changes_clear(changes);
+	error = database_read(database, gather_body, &gather);
+	if (error != 0)
+		changes_clear(changes);
+	else
+		*last = gather.last;
+	return error;
+}
+
+static int last_body(struct db_txn *txn, void *context)
+{
+	return database_last(txn, CONTROL_TABLE_CHANGE, context);
+}
+
+int changes_last(struct database *database, uint64_t *last)
+{
+	return database_read(database, last_body, last);
+}
+
+static int raw_add(struct copy *copy, const struct record_control_change *change,
+    struct db_bytes key, struct db_bytes value, int deleted)
+{
+	uint8_t *at = copy_row(copy, 2 + 5 * COPY_FIELD_INT8 + key.size + value.size);
+
+	if (at == NULL)
+		return -ENOMEM;
+	at = copy_put16(at, 5);
+	at = copy_int8(at, le64_get(change->sequence));
+	at = copy_time(at, le64_get(change->time_ns));
+	at = copy_int2(at, change->table);
+	at = copy_bytes(at, key.data, key.size);
+	at = deleted ? copy_null(at) : copy_bytes(at, value.data, value.size);
+	copy_end(copy, at);
+	return 0;
+}
+
+int changes_send(struct changes *changes, struct session *session)
+{
+	int error = 0;
+
+	copy_clear(&changes->copy);
+	for (unsigned i = 0; i < changes->count && error == 0; i++) {
+		struct db_bytes bytes = { changes->bytes + changes->at[i].offset,
+			changes->at[i].size };
+		struct record_control_change change;
+		struct db_bytes key, value;
+		int deleted;
+
+		error = record_control_change_read(bytes, &change, &key, &value);
+		if (error != 0)
+			return session_say_fatal(
+			    session, -EPERM, "control's database: a change is damaged");
+		deleted = le32_get(change.value_length) == UINT32_MAX;
+		error = raw_add(&changes->copy, &change, key, value, deleted);
+		if (error != 0)
+			return session_say(session, error, "out of memory for a batch");
+		error = change_typed(session, change.table, key, deleted ? NULL : &value);
+	}
+	if (error == 0)
+		error = session_copy(session,
+		    "copy sluice.control_change (sequence, time, table_number, key, value) from "
+		    "stdin (format binary)",
+		    &changes->copy);
+	return error;
+}
