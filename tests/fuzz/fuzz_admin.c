@@ -125,7 +125,11 @@ static void check_all(const struct admin_request *request)
 		check_market(&command->market);
 	else if (command->type == EVENT_RULES_SET)
 		SLUICE_REQUIRE(risk_rules_check(&command->rules, &field) == 0);
-	else
+	else if (command->type == EVENT_TERMINAL_SET)
+		SLUICE_REQUIRE(command->terminal_id >= 1 &&
+		               command->terminal_id <= LIMIT_TERMINAL_ID_MAX &&
+		               event_terminal_check(&command->terminal) == 0);
+	else if (command->type != EVENT_COMMAND_MARK)
 		SLUICE_REQUIRE(command->type == EVENT_ACCOUNT_FREEZE && command->account_id >= 1 &&
 		               command->account_id <= LIMIT_ACCOUNT_ID_MAX);
 }

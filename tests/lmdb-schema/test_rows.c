@@ -43,9 +43,15 @@ static struct ledger *ledger_make(int filled)
 		.kind = MARKET_KIND_1X2,
 		.selection_count = 3,
 		.odds = { 2000, 3000, 4000 } };
-	struct terminal_row terminal = {
-		.id = 3, .lsn = 9, .highest_request_id = 12, .staked_today = 50, .staked_day = 19000
-	};
+	struct terminal_row terminal = { .id = 3,
+		.lsn = 9,
+		.highest_request_id = 12,
+		.staked_today = 50,
+		.staked_day = 19000,
+		.rights = RIGHT_BET | RIGHT_MARKET,
+		.daily_max = 70000,
+		.version = 4,
+		.blocked = 1 };
 	struct ledger *ledger;
 
 	ids_bucket_map_default(&config.buckets, 1);
@@ -149,7 +155,13 @@ TEST(hostile_fields_are_refused)
 		{ LEDGER_TERMINAL, 12, 1 }, /* id above 32 bits */
 		{ LEDGER_TERMINAL, 16, 0 },
 		{ LEDGER_TERMINAL, 39, 0x80 },
-		{ LEDGER_TERMINAL, 44, 1 },
+		{ LEDGER_TERMINAL, 3, 1 },     /* version 1 is shorter */
+		{ LEDGER_TERMINAL, 3, 3 },     /* newer version */
+		{ LEDGER_TERMINAL, 44, 16 },   /* right there is not */
+		{ LEDGER_TERMINAL, 55, 0x80 }, /* limit below zero */
+		{ LEDGER_TERMINAL, 56, 0 },    /* settings that no command made */
+		{ LEDGER_TERMINAL, 64, 2 },    /* neither blocked nor not */
+		{ LEDGER_TERMINAL, 65, 1 },
 	};
 	struct ledger *from = ledger_make(1);
 
@@ -226,6 +238,48 @@ TEST(random_damage_never_crashes_and_what_passes_is_written_back_the_same)
 			assert_memory_equal(&terminal, bytes.data, bytes.size);
 	}
 	ledger_free(from);
+}
+
+/* A row as version 1 wrote it; stays as it is for as long as such stores may be met. */
+static const uint8_t terminal_version_1[48] = {
+	48, 0, RECORD_TERMINAL, 1, 0, 0, 0, 0, /* header */
+	42, 0, 0, 0, 0, 0, 0, 0,               /* id */
+	9, 1, 0, 0, 0, 0, 0, 0,                /* LSN */
+	12, 0, 0, 0, 0, 0, 0, 0,               /* highest request id */
+	0x10, 0x27, 0, 0, 0, 0, 0, 0,          /* staked today: 10,000 */
+	0x38, 0x4a, 0, 0, 0, 0, 0, 0,          /* day 19,000; reserved */
+};
+
+TEST(terminal_row_of_version_1_is_read_with_all_rights_and_written_as_version_2)
+{
+	struct ledger *ledger = ledger_make(0);
+	const struct terminal_row *row;
+	uint8_t bytes[48];
+	struct rows_record record;
+	uint64_t lsn;
+
+	memcpy(bytes, terminal_version_1, sizeof(bytes));
+	bytes[44] = 1; /* reserved then */
+	assert_int_equal(rows_load_one(ledger, LEDGER_TERMINAL, 42,
+	                     (struct db_bytes){ bytes, sizeof(bytes) }, &lsn),
+	    -EBADMSG);
+	memcpy(bytes, terminal_version_1, sizeof(bytes));
+	assert_int_equal(rows_load_one(ledger, LEDGER_TERMINAL, 42,
+	                     (struct db_bytes){ bytes, sizeof(bytes) }, &lsn),
+	    0);
+	row = ledger_terminal(ledger, 42);
+	assert_int_equal(row->lsn, 265);
+	assert_int_equal(row->highest_request_id, 12);
+	assert_int_equal(row->staked_today, 10000);
+	assert_int_equal(row->staked_day, 19000);
+	assert_int_equal(row->rights, RIGHT_ALL);
+	assert_int_equal(row->daily_max, 0);
+	assert_int_equal(row->version, 0);
+	assert_int_equal(row->blocked, 0);
+	rows_record_make(&record, ledger, LEDGER_TERMINAL, 0);
+	assert_int_equal(record.size, 72);
+	assert_int_equal(((const uint8_t *)&record)[3], 2);
+	ledger_free(ledger);
 }
 
 TEST(checkpoint_keeps_the_shard_row)
