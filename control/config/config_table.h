@@ -73,7 +73,7 @@
 #define CONFIG_ROWS_metrics(NUMBER, TEXT)                                                          \
 	TEXT(metrics, directory, PATH, "", RELOAD,                                                 \
 	    "of sluice.prom; empty: ROOT/var/lib/sluice/node-exporter")                            \
-	NUMBER(metrics, interval_ms, 100, 600000, 1000, "ms", RELOAD, "between two writings")
+	NUMBER(metrics, interval_ms, 100, 15000, 1000, "ms", RELOAD, "between two writings")
 
 #define CONFIG_ROWS_access(NUMBER, TEXT)                                                           \
 	TEXT(access, viewer_group, GROUP, "", RELOAD, "system group that may look; empty: nobody") \
