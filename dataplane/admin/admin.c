@@ -14,7 +14,8 @@
 #include <unistd.h>
 
 struct client {
-	int fd; /* -1: free */
+	int fd;      /* -1: free, once no ticket is left */
+	uint8_t eof; /* it sends no more: closed when all it sent is answered */
 	uint32_t in_size;
 	uint32_t out_size, out_sent;
 	char *in;
@@ -123,6 +124,8 @@ static void client_close(struct client *client)
 
 static void client_accept(struct admin *admin)
 {
+	static const char full[] = "{\"ok\":false,\"error\":\"all places of the admin socket are "
+	                           "taken; close another connection\"}\n";
 	int fd = accept4(admin->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd < 0)
@@ -140,7 +143,8 @@ static void client_accept(struct admin *admin)
 			client_close(client);
 		return;
 	}
-	close(fd); /* all places taken */
+	(void)send(fd, full, sizeof(full) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	close(fd);
 }
 
 static void client_flush(struct client *client)
@@ -346,7 +350,8 @@ static int client_line(struct admin *admin, struct client *client)
 	char *end;
 	size_t size;
 
-	if (client->fd < 0 || client->ticket != 0 || client->in_size == 0)
+	/* One answer at a time in `out`: it has room for the longest. */
+	if (client->fd < 0 || client->ticket != 0 || client->in_size == 0 || client->out_size != 0)
 		return 0;
 	end = memchr(client->in, '\n', client->in_size);
 	if (end == NULL) {
@@ -381,15 +386,30 @@ static void client_read(struct client *client)
 	got = read(client->fd, client->in + client->in_size, ADMIN_LINE_SIZE_MAX - client->in_size);
 	if (got > 0)
 		client->in_size += (uint32_t)got;
-	else if (got == 0 || (errno != EAGAIN && errno != EINTR))
+	else if (got == 0)
+		client->eof = 1;
+	else if (errno != EAGAIN && errno != EINTR)
 		client_close(client);
 }
 
 /* 1 when a whole line waits: it could not be sent on, so it is tried again without sleeping. */
 static int client_has_line(const struct client *client)
 {
-	return client->fd >= 0 && client->in_size != 0 &&
-	       memchr(client->in, '\n', client->in_size) != NULL;
+	return client->fd >= 0 && client->ticket == 0 && client->out_size == 0 &&
+	       client->in_size != 0 && memchr(client->in, '\n', client->in_size) != NULL;
+}
+
+/*
+ * What to wait for. Nothing while a command is under way or its input has ended: then it is left
+ * out, or a peer that has gone (POLLHUP cannot be masked) would keep the loop from sleeping. That
+ * it has gone shows when its answer is sent.
+ */
+static struct pollfd client_poll(const struct client *client)
+{
+	int reads = client->ticket == 0 && !client->eof && client->in_size < ADMIN_LINE_SIZE_MAX;
+	short events = (short)((reads ? POLLIN : 0) | (client->out_size != 0 ? POLLOUT : 0));
+
+	return (struct pollfd){ .fd = events != 0 ? client->fd : -1, .events = events };
 }
 
 static void samples_take(struct admin *admin)
@@ -423,11 +443,7 @@ void admin_work(struct admin *admin, int timeout_ms)
 		if (client->fd < 0)
 			continue;
 		polled[count - 1] = client;
-		fds[count++] = (struct pollfd){
-			.fd = client->fd,
-			.events = (short)((client->ticket == 0 ? POLLIN : 0) |
-			                  (client->out_size != 0 ? POLLOUT : 0)),
-		};
+		fds[count++] = client_poll(client);
 	}
 	/*
 	 * A result is a disk write away. The wait must block: this CPU may be the one that
@@ -446,13 +462,20 @@ void admin_work(struct admin *admin, int timeout_ms)
 
 		if (fds[i].revents & POLLOUT)
 			client_flush(client);
-		if (client->fd >= 0 && (fds[i].revents & (POLLIN | POLLHUP | POLLERR)))
+		if (client->fd >= 0 && (fds[i].events & POLLIN) != 0 &&
+		    (fds[i].revents & (POLLIN | POLLHUP | POLLERR)))
 			client_read(client);
 	}
 	results_take(admin);
-	for (unsigned i = 0; i < ADMIN_CLIENTS_MAX; i++)
-		while (client_line(admin, &admin->clients[i]))
+	for (unsigned i = 0; i < ADMIN_CLIENTS_MAX; i++) {
+		struct client *client = &admin->clients[i];
+
+		while (client_line(admin, client))
 			;
+		if (client->fd >= 0 && client->eof && client->ticket == 0 &&
+		    client->out_size == 0 && !client_has_line(client))
+			client_close(client);
+	}
 }
 
 void admin_close(struct admin *admin)

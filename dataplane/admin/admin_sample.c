@@ -2,10 +2,13 @@
 /* What only a series of looks at the counters can tell: the age of a lag, the share of a second. */
 #include "dataplane/admin/admin_sample.h"
 
-/* Every second one goes, so what is left is still within a few parts in a hundred of the age. */
+/* Every second one goes, and later ones come at that distance. */
 static void lag_thin(struct admin_lag *lag)
 {
 	uint32_t kept = 0;
+
+	lag->apart_ns =
+	    2 * (lag->seen[ADMIN_LAG_SEEN - 1].time_ns - lag->seen[0].time_ns) / ADMIN_LAG_SEEN;
 
 	for (uint32_t i = 0; i < lag->count; i += 2)
 		lag->seen[kept++] = lag->seen[i];
@@ -22,7 +25,12 @@ void admin_lag_see(struct admin_lag *lag, uint64_t now_ns, uint64_t reached, uin
 		lag->count -= passed;
 		memmove(lag->seen, lag->seen + passed, lag->count * sizeof(lag->seen[0]));
 	}
-	if (reached <= done || (lag->count != 0 && lag->seen[lag->count - 1].position >= reached))
+	if (lag->count == 0)
+		lag->apart_ns = 0;
+	if (reached <= done)
+		return;
+	if (lag->count != 0 && (lag->seen[lag->count - 1].position >= reached ||
+	                           now_ns - lag->seen[lag->count - 1].time_ns < lag->apart_ns))
 		return;
 	if (lag->count == ADMIN_LAG_SEEN)
 		lag_thin(lag);

@@ -15,11 +15,12 @@
 
 /*
  * Age of the oldest thing that was reached and is not done: positions seen and not yet passed, with
- * the time of their first sight. Too young by at most the time between two looks, and a few parts
- * in a hundred.
+ * the time of their first sight. Too young by at most the time between two looks and a 32nd of the
+ * longest lag since there was none.
  */
 struct admin_lag {
 	uint32_t count;
+	uint64_t apart_ns; /* between two that are kept, at least */
 	struct {
 		uint64_t position, time_ns;
 	} seen[ADMIN_LAG_SEEN];

@@ -1,0 +1,543 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The socket itself: clients that come, go and misbehave, with the test in the place of the
+ * workers: it takes the commands off their rings and gives the results when it likes.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "dataplane/admin/admin.h"
+#include "dataplane/admin/admin_sample.h"
+#include "dataplane/store/store_internal.h"
+#include "tests/test.h"
+
+#define SHARDS 2u
+#define SLOTS  1000u
+
+static struct {
+	struct admin *admin;
+	struct switch_shared shared;
+	struct worker *workers[SHARDS];
+	struct store *stores[SHARDS];
+	char path[64];
+} place;
+
+static void *zeroed(size_t size)
+{
+	void *memory = aligned_alloc(64, (size + 63) & ~(size_t)63);
+
+	assert_non_null(memory);
+	return memset(memory, 0, size);
+}
+
+static void begin(void)
+{
+	struct admin_context context = { .shared = &place.shared };
+	char message[256] = "";
+
+	memset(&place, 0, sizeof(place));
+	snprintf(place.path, sizeof(place.path), "/tmp/sluice-admin-%d.sock", (int)getpid());
+	place.shared.shard_count = SHARDS;
+	place.shared.slots_max = SLOTS;
+	ids_bucket_map_default(&place.shared.buckets, SHARDS);
+	place.shared.slot_home = zeroed(SLOTS);
+	for (uint32_t i = 0; i < SLOTS; i++)
+		atomic_store(&place.shared.slot_home[i], 0xff);
+	for (uint32_t i = 0; i < SHARDS; i++) {
+		place.workers[i] = zeroed(sizeof(*place.workers[i]));
+		place.workers[i]->shard = i;
+		place.workers[i]->shared = &place.shared;
+		place.workers[i]->owns_port_queues = 1;
+		place.stores[i] = zeroed(sizeof(*place.stores[i]));
+	}
+	assert_int_equal(worker_connect(place.workers, SHARDS), 0);
+	context.workers = place.workers;
+	context.stores = place.stores;
+	assert_int_equal(
+	    admin_create(&place.admin, &context, place.path, message, sizeof(message)), 0);
+}
+
+static void end(void)
+{
+	admin_close(place.admin);
+	admin_free(place.admin);
+	for (uint32_t i = 0; i < SHARDS; i++) {
+		for (uint32_t k = 0; k < SHARDS; k++) {
+			spsc_ring_free(place.workers[i]->rings.handover_in[k]);
+			spsc_ring_free(place.workers[i]->rings.request_in[k]);
+			spsc_ring_free(place.workers[i]->rings.answer_in[k]);
+		}
+		spsc_ring_free(place.workers[i]->rings.command);
+		spsc_ring_free(place.workers[i]->rings.result);
+		spsc_ring_free(place.workers[i]->rings.history_query);
+		spsc_ring_free(place.workers[i]->rings.history_found);
+		free(place.workers[i]);
+		free(place.stores[i]);
+	}
+	free(place.shared.slot_home);
+}
+
+static int client_open(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct timeval limit = { .tv_sec = 10 };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	assert_true(fd >= 0);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", place.path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
+	return fd;
+}
+
+static void say(int fd, const char *line)
+{
+	assert_int_equal(send(fd, line, strlen(line), MSG_NOSIGNAL), strlen(line));
+}
+
+static void work(int rounds)
+{
+	while (rounds-- > 0)
+		admin_work(place.admin, 0);
+}
+
+/* One answer line; the socket's other end works meanwhile. NULL: closed. */
+static json_t *hear(int fd)
+{
+	static char line[ADMIN_OUT_SIZE_MAX];
+	size_t size = 0;
+	json_error_t problem;
+	json_t *answer;
+
+	for (int i = 0; i < 1000000; i++) {
+		struct pollfd ready = { .fd = fd, .events = POLLIN };
+		char byte;
+
+		if (poll(&ready, 1, 0) == 0) {
+			work(1);
+			continue;
+		}
+		if (recv(fd, &byte, 1, 0) != 1)
+			return NULL;
+		if (byte == '\n')
+			break;
+		assert_true(size < sizeof(line));
+		line[size++] = byte;
+	}
+	answer = json_loadb(line, size, JSON_REJECT_DUPLICATES, &problem);
+	assert_non_null(answer);
+	return answer;
+}
+
+static void hear_ok(int fd, int ok)
+{
+	json_t *answer = hear(fd);
+
+	assert_non_null(answer);
+	assert_int_equal(json_is_true(json_object_get(answer, "ok")), ok);
+	json_decref(answer);
+}
+
+/* The next command of a shard; the admin side works until it is there. */
+static struct shard_command take(uint32_t shard)
+{
+	struct shard_command command;
+
+	for (int i = 0; i < 1000; i++) {
+		if (spsc_ring_pop(place.workers[shard]->rings.command, &command))
+			return command;
+		work(1);
+	}
+	fail_msg("no command for shard %u", shard);
+	return (struct shard_command){ 0 };
+}
+
+static void finish(uint32_t shard, uint64_t ticket, int error)
+{
+	struct shard_result result = { .ticket = ticket, .error = error };
+
+	assert_true(spsc_ring_push(place.workers[shard]->rings.result, &result));
+}
+
+static const char market[] = "{\"cmd\":\"market_show\",\"market_id\":7}\n";
+
+static void market_answer(const struct shard_command *command)
+{
+	assert_int_equal(command->kind, SHARD_QUERY);
+	command->query->found = 1;
+	command->query->market = (struct market_row_state){
+		.id = command->query->id,
+		.version = 3,
+		.selection_count = 2,
+		.odds = { 1500, 2500 },
+	};
+}
+
+TEST(a_question_is_answered_from_the_area_the_worker_filled)
+{
+	struct shard_command command;
+	json_t *answer;
+	int fd;
+
+	begin();
+	fd = client_open();
+	say(fd, market);
+	command = take(0);
+	market_answer(&command);
+	finish(0, command.ticket, 0);
+	answer = hear(fd);
+	assert_true(json_is_true(json_object_get(answer, "found")));
+	assert_int_equal(json_integer_value(json_object_get(answer, "version")), 3);
+	assert_int_equal(json_array_size(json_object_get(answer, "odds")), 2);
+	json_decref(answer);
+	close(fd);
+	end();
+}
+
+TEST(a_bet_is_asked_of_the_shard_in_its_id_and_told_with_all_64_bits)
+{
+	struct shard_command command;
+	json_t *answer;
+	int fd;
+
+	begin();
+	fd = client_open();
+	say(fd, "{\"cmd\":\"bet_show\",\"bet_id\":\"18428729675200069633\"}\n");
+	command = take(1);
+	assert_true(command.query->id == 18428729675200069633ull);
+	command.query->found = 1;
+	command.query->shard = 1;
+	command.query->bet = (struct bet_row){
+		.id = command.query->id, .stake = 500, .leg_count = 2, .placed_at_ns = 77
+	};
+	finish(1, command.ticket, 0);
+	answer = hear(fd);
+	assert_string_equal(
+	    json_string_value(json_object_get(answer, "bet_id")), "18428729675200069633");
+	assert_string_equal(json_string_value(json_object_get(answer, "placed_at_ns")), "77");
+	assert_int_equal(json_integer_value(json_object_get(answer, "shard")), 1);
+	assert_int_equal(json_array_size(json_object_get(answer, "legs")), 2);
+	json_decref(answer);
+	close(fd);
+	end();
+}
+
+TEST(a_failed_question_tells_nothing_of_the_row)
+{
+	struct shard_command command;
+	json_t *answer;
+	int fd;
+
+	begin();
+	fd = client_open();
+	say(fd, market);
+	command = take(0);
+	market_answer(&command);
+	finish(0, command.ticket, -EIO);
+	answer = hear(fd);
+	assert_true(json_is_false(json_object_get(answer, "ok")));
+	assert_null(json_object_get(answer, "version"));
+	json_decref(answer);
+	close(fd);
+	end();
+}
+
+static void live(uint32_t slot, uint8_t home)
+{
+	atomic_store(&place.shared.slot_home[slot], home);
+}
+
+/* What a home does with a list. */
+static uint64_t fill(uint32_t shard)
+{
+	struct shard_command command = take(shard);
+
+	assert_int_equal(command.kind, SHARD_QUERY);
+	for (uint32_t i = 0; i < command.query->sessions_count; i++) {
+		struct query_session *session = &command.query->sessions[i];
+
+		if (session->home != shard)
+			continue;
+		session->session_id = session->slot | 1u << LIMIT_SESSION_SLOT_BITS;
+		session->terminal_id = 100 + session->slot;
+		if (session->slot == 0)
+			session->heartbeat = (struct terminal_heartbeat){
+				.received_ns = 9, .sequence = 4, .battery_percent = 55
+			};
+	}
+	return command.ticket;
+}
+
+TEST(sessions_come_by_slot_from_all_homes_in_pages)
+{
+	json_t *answer, *list;
+	uint64_t next = 0;
+	unsigned seen = 0, pages = 0;
+	int fd;
+
+	begin();
+	for (uint32_t slot = 0; slot < 600; slot += 2)
+		live(slot, (uint8_t)(slot / 2 % SHARDS));
+	fd = client_open();
+	do {
+		char line[100];
+
+		snprintf(line, sizeof(line), "{\"cmd\":\"sessions\",\"from_slot\":%llu}\n",
+		    (unsigned long long)next);
+		say(fd, line);
+		finish(1, fill(1), 0);
+		finish(0, fill(0), 0);
+		answer = hear(fd);
+		list = json_object_get(answer, "sessions");
+		for (size_t i = 0; i < json_array_size(list); i++, seen++) {
+			json_t *session = json_array_get(list, i);
+
+			assert_case_equal(seen,
+			    json_integer_value(json_object_get(session, "terminal_id")),
+			    100 + 2 * seen);
+			assert_case_equal(
+			    seen, json_is_null(json_object_get(session, "heartbeat")), seen != 0);
+		}
+		next = (uint64_t)json_integer_value(json_object_get(answer, "next_slot"));
+		pages++;
+		json_decref(answer);
+	} while (next != 0);
+	assert_int_equal(seen, 300);
+	assert_int_equal(pages, 2);
+	close(fd);
+	end();
+}
+
+TEST(a_full_page_that_ends_the_list_names_no_next_slot)
+{
+	json_t *answer;
+	int fd;
+
+	begin();
+	for (uint32_t slot = 0; slot < QUERY_SESSIONS_MAX; slot++)
+		live(slot, 0);
+	fd = client_open();
+	say(fd, "{\"cmd\":\"sessions\"}\n");
+	finish(0, fill(0), 0);
+	finish(1, fill(1), 0);
+	answer = hear(fd);
+	assert_int_equal(json_array_size(json_object_get(answer, "sessions")), QUERY_SESSIONS_MAX);
+	assert_int_equal(json_integer_value(json_object_get(answer, "next_slot")), 0);
+	json_decref(answer);
+	close(fd);
+	end();
+}
+
+TEST(a_client_gone_in_the_middle_keeps_its_place_until_the_shards_are_done)
+{
+	struct shard_command first[ADMIN_CLIENTS_MAX], other;
+	int fds[ADMIN_CLIENTS_MAX], fd;
+
+	begin();
+	for (unsigned i = 0; i < ADMIN_CLIENTS_MAX; i++) {
+		fds[i] = client_open();
+		say(fds[i], market);
+		first[i] = take(0);
+	}
+	for (unsigned i = 0; i < ADMIN_CLIENTS_MAX; i++)
+		close(fds[i]);
+	work(10);
+	/* Every place is still owed a result: nobody else may get its area. */
+	fd = client_open();
+	hear_ok(fd, 0);
+	close(fd);
+	market_answer(&first[3]);
+	finish(0, first[3].ticket, 0);
+	work(10);
+	fd = client_open();
+	say(fd, market);
+	other = take(0);
+	assert_ptr_equal(other.query, first[3].query);
+	/* Results of the gone ones do not become its answer. */
+	for (unsigned i = 0; i < ADMIN_CLIENTS_MAX; i++) {
+		if (i != 3)
+			finish(0, first[i].ticket, 0);
+		assert_true(i == 3 || first[i].query != other.query);
+	}
+	work(10);
+	market_answer(&other);
+	finish(0, other.ticket, 0);
+	hear_ok(fd, 1);
+	close(fd);
+	/* All places are free again. */
+	for (unsigned i = 0; i < ADMIN_CLIENTS_MAX; i++) {
+		fds[i] = client_open();
+		say(fds[i], "{\"cmd\":\"open\"}\n");
+		hear_ok(fds[i], 1);
+	}
+	for (unsigned i = 0; i < ADMIN_CLIENTS_MAX; i++)
+		close(fds[i]);
+	end();
+}
+
+TEST(a_session_whose_installer_has_gone_still_gets_its_home)
+{
+	static const char key[] =
+	    "\"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\"";
+	struct shard_command command;
+	char line[1000];
+	uint32_t home;
+	int fd;
+
+	begin();
+	home = place.shared.buckets.shard[ids_bucket_of_key(42)];
+	snprintf(line, sizeof(line),
+	    "{\"cmd\":\"session_install\",\"session_id\":1048581,\"terminal_id\":42,\"rights\":15,"
+	    "\"epoch\":1,\"to_switch_key\":%s,\"to_switch_iv\":\"000102030405060708090a0b\","
+	    "\"to_terminal_key\":%s,\"to_terminal_iv\":\"000102030405060708090a0b\","
+	    "\"reset_key\":%s}\n",
+	    key, key, key);
+	fd = client_open();
+	say(fd, line);
+	command = take(home);
+	assert_int_equal(command.kind, SHARD_SESSION_INSTALL);
+	close(fd);
+	work(5);
+	assert_int_equal(atomic_load(&place.shared.slot_home[5]), 0xff);
+	finish(home, command.ticket, 0);
+	work(5);
+	assert_int_equal(atomic_load(&place.shared.slot_home[5]), home);
+	end();
+}
+
+TEST(what_was_sent_before_the_end_of_input_is_done_and_answered)
+{
+	struct shard_command command;
+	int fd;
+
+	begin();
+	fd = client_open();
+	say(fd, market);
+	say(fd, market);
+	say(fd, "{\"cmd\":\"open\"}\n{\"cmd\":");
+	assert_int_equal(shutdown(fd, SHUT_WR), 0);
+	for (int i = 0; i < 2; i++) {
+		command = take(0);
+		market_answer(&command);
+		finish(0, command.ticket, 0);
+		hear_ok(fd, 1);
+	}
+	hear_ok(fd, 1);
+	assert_null(hear(fd)); /* half a line is nothing: closed */
+	close(fd);
+	end();
+}
+
+TEST(big_answers_to_a_client_that_reads_late_come_whole_and_in_order)
+{
+	enum { ASKED = 40 };
+	int fd, small = 4096;
+	json_t *answer;
+
+	begin();
+	fd = client_open();
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+	histogram_add(&place.workers[1]->latency.stages[LATENCY_total], 3000, 5);
+	for (int i = 0; i < ASKED; i++)
+		say(fd, "{\"cmd\":\"histograms\"}\n");
+	say(fd, "{\"cmd\":\"open\"}\n");
+	work(200); /* far more than the socket holds: the rest must wait, not be lost */
+	for (int i = 0; i < ASKED; i++) {
+		json_t *stage, *shard;
+
+		answer = hear(fd);
+		assert_non_null(answer);
+		assert_int_equal(
+		    json_array_size(json_object_get(answer, "bounds_ns")) + 1, HISTOGRAM_BUCKETS);
+		shard = json_array_get(json_object_get(answer, "shards"), 1);
+		stage = json_object_get(json_object_get(shard, "stages"), "total");
+		assert_int_equal(
+		    json_array_size(json_object_get(stage, "counts")), HISTOGRAM_BUCKETS);
+		assert_int_equal(json_integer_value(json_object_get(stage, "sum_ns")), 15000);
+		json_decref(answer);
+	}
+	hear_ok(fd, 1);
+	close(fd);
+	end();
+}
+
+TEST(a_line_without_end_closes_its_client_alone)
+{
+	static char flood[ADMIN_LINE_SIZE_MAX];
+	int fd, other;
+	size_t sent = 0;
+
+	begin();
+	memset(flood, 'x', sizeof(flood));
+	fd = client_open();
+	other = client_open();
+	while (sent < sizeof(flood)) {
+		ssize_t got =
+		    send(fd, flood + sent, sizeof(flood) - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (got > 0)
+			sent += (size_t)got;
+		work(1);
+	}
+	assert_null(hear(fd));
+	say(other, "{\"cmd\":\"open\"}\n");
+	hear_ok(other, 1);
+	close(fd);
+	close(other);
+	end();
+}
+
+/* ---- Samples ---- */
+
+TEST(a_lag_is_as_old_as_the_oldest_thing_not_done)
+{
+	static struct admin_lag lag;
+
+	memset(&lag, 0, sizeof(lag));
+	admin_lag_see(&lag, 1000, 10, 10);
+	assert_int_equal(admin_lag_ns(&lag, 1000), 0);
+	admin_lag_see(&lag, 2000, 20, 10);
+	admin_lag_see(&lag, 3000, 30, 10);
+	assert_int_equal(admin_lag_ns(&lag, 3500), 1500);
+	admin_lag_see(&lag, 4000, 30, 20); /* 21 was first seen at 3000 */
+	assert_int_equal(admin_lag_ns(&lag, 4000), 1000);
+	admin_lag_see(&lag, 5000, 30, 29);
+	assert_int_equal(admin_lag_ns(&lag, 5000), 2000);
+	admin_lag_see(&lag, 6000, 30, 30);
+	assert_int_equal(admin_lag_ns(&lag, 6000), 0);
+}
+
+TEST(a_long_lag_is_too_young_by_a_32nd_at_most)
+{
+	static struct admin_lag lag;
+
+	memset(&lag, 0, sizeof(lag));
+	for (uint64_t i = 1; i <= 10000; i++)
+		admin_lag_see(&lag, i, i, 0);
+	for (uint64_t done = 0; done < 10000; done += 97) {
+		uint64_t age;
+
+		admin_lag_see(&lag, 10000, 10000, done);
+		age = admin_lag_ns(&lag, 10000);
+		assert_true(age <= 10000 - done && age + 10000 / 32 + 1 >= 10000 - done);
+	}
+}
+
+TEST(a_share_is_of_whole_seconds_and_never_above_all)
+{
+	struct admin_share share = { 0 };
+
+	admin_share_see(&share, 1000, 500);
+	admin_share_see(&share, 1000 + ADMIN_SHARE_NS / 2, 600);
+	assert_int_equal(share.permille, 0);
+	admin_share_see(&share, 1000 + 2 * ADMIN_SHARE_NS, 500 + ADMIN_SHARE_NS / 2);
+	assert_int_equal(share.permille, 250);
+	admin_share_see(&share, 1000 + 3 * ADMIN_SHARE_NS, 500 + 2 * ADMIN_SHARE_NS);
+	assert_int_equal(share.permille, 1000);
+}
+
+TEST_MAIN()
