@@ -99,7 +99,10 @@ int admin_query_parse(const struct admin_context *context, const json_t *object,
 	return 1;
 }
 
-/* The home of a live slot, or 0xff. Main's own stores: relaxed. */
+/*
+ * The home of a live slot, or 0xff. Relaxed: main's own stores, and those of workers that end
+ * expired sessions; who is asked about a session that is gone leaves it out.
+ */
 static uint8_t slot_home(const struct switch_shared *shared, uint32_t slot)
 {
 	return atomic_load_explicit(&shared->slot_home[slot], memory_order_relaxed);

@@ -87,7 +87,7 @@ static int query_sessions(struct worker *worker, struct shard_query *query)
 		if (entry->home != worker->shard)
 			continue;
 		session = session_at(worker->sessions, entry->slot);
-		if (session == NULL)
+		if (session == NULL || session_expired(session, worker->now_ns))
 			continue;
 		entry->session_id = session->session_id;
 		entry->rights = session->rights;
