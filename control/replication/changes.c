@@ -149,7 +149,7 @@ static int raw_add(struct copy *copy, const struct record_control_change *change
 		return -ENOMEM;
 	at = copy_put16(at, 5);
 	at = copy_int8(at, le64_get(change->sequence));
-	at = copy_time(at, le64_get(change->time_ns));
+	at = copy_int8(at, le64_get(change->time_ns));
 	at = copy_int2(at, change->table);
 	at = copy_bytes(at, key.data, key.size);
 	at = deleted ? copy_null(at) : copy_bytes(at, value.data, value.size);
@@ -181,7 +181,7 @@ int changes_send(struct changes *changes, struct session *session)
 	}
 	if (error == 0)
 		error = session_copy(session,
-		    "copy sluice.control_change (sequence, time, table_number, key, value) from "
+		    "copy sluice.control_change (sequence, time_ns, table_number, key, value) from "
 		    "stdin (format binary)",
 		    &changes->copy);
 	return error;

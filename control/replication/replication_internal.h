@@ -83,6 +83,9 @@ SLUICE_MUST_USE int stream_month_make(struct stream *stream, uint64_t begin_ns, 
 SLUICE_MUST_USE int supersede(
     struct stream *stream, struct stream_shard *shard, uint64_t incarnation_old, uint64_t lsn_old);
 
+/* The same incarnation: the newest raw run in PostgreSQL must be in the log, byte for byte. */
+SLUICE_MUST_USE int cursor_check(struct stream *stream, struct stream_shard *shard, uint64_t lsn);
+
 /* ---- Changes of control's tables ---- */
 
 #define CHANGES_MAX 1000u

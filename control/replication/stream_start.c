@@ -121,6 +121,9 @@ static int shard_begin(struct stream *stream, struct stream_shard *shard, uint64
 	shard->incarnation = incarnation;
 	if (found < incarnation)
 		return supersede(stream, shard, found, lsn);
+	error = cursor_check(stream, shard, lsn);
+	if (error != 0)
+		return error;
 	shard->lsn = shard->gathered = lsn;
 	return 0;
 }

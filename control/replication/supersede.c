@@ -223,6 +223,36 @@ static int cursor_take(struct stream *stream, const struct session_params *param
 	return error;
 }
 
+/* An error of the session has its message already; one of the log has not. */
+static int log_or_session(struct stream *stream, const struct stream_shard *shard, int error)
+{
+	if (stream->session.message[0] != '\0')
+		return error;
+	return session_say(&stream->session, error, "shard %u: the log cannot be read (%s)",
+	    shard->shard, strerror(-error));
+}
+
+int cursor_check(struct stream *stream, struct stream_shard *shard, uint64_t lsn)
+{
+	struct run run = { 0 };
+	struct common common;
+	int error;
+
+	if (lsn == 0)
+		return 0;
+	error = common_find(stream, shard, lsn, &run, &common);
+	free(run.bytes);
+	if (error != 0)
+		return log_or_session(stream, shard, error);
+	if (common.lsn == lsn)
+		return 0;
+	return session_say(&stream->session, -ESTALE,
+	    "shard %u: PostgreSQL holds events up to LSN %" PRIu64 " that this log does not hold. "
+	    "If the switch was restored, this ends with its first checkpoint; if not, the log lost "
+	    "events: see sluice-db verify",
+	    shard->shard, lsn);
+}
+
 int supersede(
     struct stream *stream, struct stream_shard *shard, uint64_t incarnation_old, uint64_t lsn_old)
 {
@@ -236,10 +266,7 @@ int supersede(
 
 	free(run.bytes);
 	if (error != 0)
-		return stream->session.message[0] != '\0'
-		           ? error
-		           : session_say(&stream->session, error, "shard %u: the log: %s",
-		                 shard->shard, strerror(-error));
+		return log_or_session(stream, shard, error);
 	snprintf(texts[0], sizeof(texts[0]), "%u", shard->shard);
 	snprintf(texts[1], sizeof(texts[1]), "%" PRIu64, common.lsn);
 	snprintf(texts[2], sizeof(texts[2]), "%" PRIu64, shard->incarnation);

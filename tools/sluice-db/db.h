@@ -25,6 +25,8 @@ struct options {
 	uint64_t terminal, account; /* 0: any */
 	int shard;                  /* -1: all */
 	int json;
+	const char *from_postgres; /* restore: connection string */
+	const char *passfile;      /* restore: NULL: libpq's own */
 };
 
 /* The shard numbers under the root that the options ask for, ascending. Count, or -errno. */
@@ -142,5 +144,6 @@ void replay_close(struct replay *replay);
 int command_stat(const struct options *options);
 int command_dump(const struct options *options);
 int command_verify(const struct options *options);
+int command_restore(const struct options *options);
 
 #endif

@@ -11,12 +11,16 @@
 #include "tools/sluice-db/db.h"
 
 static const char help[] =
-    "sluice-db: looks into journal and LMDB of a shard; changes nothing. The data plane may run.\n"
+    "sluice-db: looks into journal and LMDB of a shard. The data plane may run; only restore\n"
+    "writes, into an empty root.\n"
     "\n"
     "  sluice-db stat   [--json]                 files, LSNs, row counts\n"
     "  sluice-db dump   [--from LSN] [--to LSN] [--terminal ID] [--account ID] [--json]\n"
     "  sluice-db verify [--json]                 derives every balance again from the log and\n"
     "                                            compares it with rows and journal\n"
+    "  sluice-db restore --from-postgres CONNINFO [--passfile FILE] [--json]\n"
+    "                                            builds a root again from what replication\n"
+    "                                            brought to PostgreSQL\n"
     "\n"
     "  --root DIR     SLUICE_ROOT (default: the environment's, else build/sluice)\n"
     "  --shard N      one shard instead of all\n"
@@ -51,6 +55,8 @@ enum choice {
 	CHOICE_TERMINAL,
 	CHOICE_ACCOUNT,
 	CHOICE_JSON,
+	CHOICE_FROM_POSTGRES,
+	CHOICE_PASSFILE,
 	CHOICE_HELP,
 	CHOICE_VERSION,
 };
@@ -63,6 +69,8 @@ static const struct option choices[] = {
 	{ "terminal", required_argument, NULL, CHOICE_TERMINAL },
 	{ "account", required_argument, NULL, CHOICE_ACCOUNT },
 	{ "json", no_argument, NULL, CHOICE_JSON },
+	{ "from-postgres", required_argument, NULL, CHOICE_FROM_POSTGRES },
+	{ "passfile", required_argument, NULL, CHOICE_PASSFILE },
 	{ "help", no_argument, NULL, CHOICE_HELP },
 	{ "version", no_argument, NULL, CHOICE_VERSION },
 	{ NULL, 0, NULL, 0 },
@@ -90,6 +98,12 @@ static int choose(struct options *options, int choice)
 		return number(optarg, LIMIT_TERMINAL_ID_MAX, &options->terminal);
 	case CHOICE_ACCOUNT:
 		return number(optarg, UINT64_MAX, &options->account);
+	case CHOICE_FROM_POSTGRES:
+		options->from_postgres = optarg;
+		return 1;
+	case CHOICE_PASSFILE:
+		options->passfile = optarg;
+		return 1;
 	case CHOICE_JSON:
 		options->json = 1;
 		return 1;
@@ -149,6 +163,7 @@ int main(int argc, char **argv)
 		{ "stat", command_stat },
 		{ "dump", command_dump },
 		{ "verify", command_verify },
+		{ "restore", command_restore },
 	};
 	struct options options = { .root = getenv("SLUICE_ROOT"), .to = UINT64_MAX, .shard = -1 };
 	int choice;

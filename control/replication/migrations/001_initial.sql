@@ -191,7 +191,7 @@ create table sluice.audit (
 -- Every change of control's tables in order, byte for byte: its database is rebuilt from these.
 create table sluice.control_change (
 	sequence bigint primary key,
-	time timestamptz not null,
+	time_ns bigint not null,             -- Unix time
 	table_number smallint not null,
 	key bytea not null,
 	value bytea                          -- null: the key was deleted

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sluice-db restore: a whole root out of what replication brought to PostgreSQL. Everything is
+ * built in a directory of its own, which takes its name only when all of it is there and synced: a
+ * data plane never meets half of a switch.
+ */
+#include "tools/sluice-db/restore.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+int restore_fail(struct restore *restore, int code, const char *format, ...)
+{
+	va_list arguments;
+
+	restore->code = code;
+	va_start(arguments, format);
+	vsnprintf(restore->message, sizeof(restore->message), format, arguments);
+	va_end(arguments);
+	for (char *c = restore->message; *c != '\0'; c++)
+		if (*c == '\n')
+			*c = ' ';
+	return -1;
+}
+
+PGresult *restore_query(
+    struct restore *restore, const char *sql, int count, const char *const values[4])
+{
+	PGresult *result = PQexecParams(restore->conn, sql, count, NULL, values, NULL, NULL, 1);
+
+	if (PQresultStatus(result) == PGRES_TUPLES_OK || PQresultStatus(result) == PGRES_COMMAND_OK)
+		return result;
+	restore_fail(restore, EXIT_MISSING, "PostgreSQL: %s", PQerrorMessage(restore->conn));
+	PQclear(result);
+	return NULL;
+}
+
+uint64_t restore_u64(const PGresult *result, int row, int column)
+{
+	uint64_t value = 0;
+	int length = PQgetlength(result, row, column);
+
+	if (length > 0 && length <= (int)sizeof(value))
+		memcpy((uint8_t *)&value + sizeof(value) - (size_t)length,
+		    PQgetvalue(result, row, column), (size_t)length);
+	return be64toh(value);
+}
+
+static int has_password(const char *conninfo)
+{
+	PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
+	int found = 0;
+
+	for (const PQconninfoOption *at = options; at != NULL && at->keyword != NULL; at++)
+		found |= strcmp(at->keyword, "password") == 0 && at->val != NULL;
+	PQconninfoFree(options);
+	return found;
+}
+
+static void notice_ignore(void *context, const PGresult *result)
+{
+	(void)context;
+	(void)result;
+}
+
+static int connect(struct restore *restore)
+{
+	const struct options *options = restore->options;
+	const char *keys[] = { "dbname", "application_name", "client_encoding", "options",
+		"connect_timeout", "passfile", NULL };
+	const char *values[] = { options->from_postgres, "sluice-db", "UTF8",
+		"-c timezone=UTC -c search_path=pg_catalog "
+		"-c default_transaction_read_only=on",
+		"10", options->passfile, NULL };
+	PGresult *result;
+	int locked;
+
+	if (has_password(options->from_postgres))
+		return restore_fail(restore, EXIT_USAGE,
+		    "the connection string holds a password, which everybody on this machine can "
+		    "read now; use --passfile, and change it");
+	if (options->passfile == NULL)
+		keys[5] = NULL;
+	restore->conn = PQconnectdbParams(keys, values, 1);
+	if (PQstatus(restore->conn) != CONNECTION_OK)
+		return restore_fail(restore, EXIT_MISSING, "PostgreSQL cannot be reached: %s",
+		    PQerrorMessage(restore->conn));
+	PQsetNoticeReceiver(restore->conn, notice_ignore, NULL);
+	/* The lock replication holds while it is connected. */
+	result = restore_query(restore, "select pg_try_advisory_lock(32199642169500513)", 0, NULL);
+	if (result == NULL)
+		return -1;
+	locked = PQgetvalue(result, 0, 0)[0] != 0;
+	PQclear(result);
+	if (!locked)
+		return restore_fail(restore, EXIT_MISMATCH,
+		    "a sluice-control still replicates into this database; stop that switch "
+		    "first: there must be one only");
+	return 0;
+}
+
+#define SCHEMA_KNOWN 1 /* migrations this program understands */
+
+static int deployment_read(struct restore *restore)
+{
+	PGresult *result = restore_query(restore,
+	    "select name, shard_count, buckets, (select max(version) from sluice.migration) from "
+	    "sluice.deployment",
+	    0, NULL);
+	int error = 0;
+
+	if (result == NULL)
+		return -1;
+	if (PQntuples(result) != 1)
+		error = restore_fail(
+		    restore, EXIT_MISSING, "nothing was replicated into this database");
+	else if (restore_u64(result, 0, 3) > SCHEMA_KNOWN)
+		error = restore_fail(restore, EXIT_MISMATCH,
+		    "the schema in PostgreSQL has version %" PRIu64 ", this program knows %u; use "
+		    "the version that made it, or a newer one",
+		    restore_u64(result, 0, 3), SCHEMA_KNOWN);
+	else if (restore_u64(result, 0, 1) < 1 || restore_u64(result, 0, 1) > LIMIT_SHARDS ||
+	         PQgetlength(result, 0, 2) != LIMIT_BUCKETS)
+		error = restore_fail(
+		    restore, EXIT_MISMATCH, "sluice.deployment is damaged; see its row");
+	if (error == 0) {
+		snprintf(restore->deployment, sizeof(restore->deployment), "%s",
+		    PQgetvalue(result, 0, 0));
+		restore->shard_count = (uint32_t)restore_u64(result, 0, 1);
+		memcpy(restore->buckets.shard, PQgetvalue(result, 0, 2), LIMIT_BUCKETS);
+	}
+	PQclear(result);
+	return error;
+}
+
+/* 1 when there is something in it. */
+static int is_filled(const char *path)
+{
+	DIR *directory = opendir(path);
+	struct dirent *entry;
+	int filled = 0;
+
+	while (directory != NULL && (entry = readdir(directory)) != NULL)
+		filled |= strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+	if (directory != NULL)
+		closedir(directory);
+	return filled;
+}
+
+static int directory_sync(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int result = fd < 0 ? -1 : fsync(fd);
+
+	if (fd >= 0)
+		close(fd);
+	return result;
+}
+
+static int directories_make(struct restore *restore)
+{
+	static const char *const parts[] = { "", "/var", "/var/lib" };
+	const char *root = restore->options->root;
+	char path[PATH_MAX];
+
+	snprintf(restore->finished, sizeof(restore->finished), "%s/var/lib/sluice", root);
+	snprintf(restore->building, sizeof(restore->building), "%s/var/lib/sluice.restoring", root);
+	if (is_filled(restore->finished))
+		return restore_fail(restore, EXIT_MISMATCH,
+		    "%.300s holds data; restore goes into an empty root only. Choose another "
+		    "--root, or move it away",
+		    restore->finished);
+	for (unsigned i = 0; i < SLUICE_ARRAY_COUNT(parts); i++) {
+		snprintf(path, sizeof(path), "%s%s", root, parts[i]);
+		if (path[0] != '\0' && mkdir(path, 0755) != 0 && errno != EEXIST)
+			return restore_fail(restore, EXIT_MISSING, "%.300s cannot be made: %s",
+			    path, strerror(errno));
+	}
+	if (mkdir(restore->building, 0755) != 0)
+		return restore_fail(restore, EXIT_MISMATCH,
+		    errno == EEXIST ? "%.300s is left of a restore that was cut short; remove it "
+		                      "and begin again (%s)"
+		                    : "%.300s cannot be made: %s",
+		    restore->building, strerror(errno));
+	return 0;
+}
+
+static int names_take(struct restore *restore)
+{
+	char parent[PATH_MAX];
+
+	snprintf(parent, sizeof(parent), "%s/var/lib", restore->options->root);
+	if (directory_sync(restore->building) != 0 ||
+	    rename(restore->building, restore->finished) != 0 || directory_sync(parent) != 0)
+		return restore_fail(restore, EXIT_MISSING,
+		    "%.300s could not be renamed to %.300s: %s", restore->building,
+		    restore->finished, strerror(errno));
+	return 0;
+}
+
+static void print(const struct restore *restore, double seconds)
+{
+	char hash[24];
+	size_t i;
+	json_t *shard;
+
+	snprintf(hash, sizeof(hash), "%016" PRIx64, restore->state_hash);
+	if (restore->options->json) {
+		json_t *root = json_pack("{s:s, s:b, s:s, s:I, s:I, s:f, s:s, s:O}", "schema",
+		    "sluice-db.restore/1", "ok", 1, "deployment", restore->deployment, "events",
+		    (json_int_t)restore->events, "changes", (json_int_t)restore->changes, "seconds",
+		    seconds, "state_hash", hash, "shards", restore->shards);
+
+		json_dumpf(root, stdout, JSON_INDENT(2));
+		printf("\n");
+		json_decref(root);
+		return;
+	}
+	printf("deployment %s: %" PRIu64 " events and %" PRIu64 " changes of control restored into "
+	       "%s in %.1f s\n",
+	    restore->deployment, restore->events, restore->changes, restore->options->root,
+	    seconds);
+	json_array_foreach(restore->shards, i, shard)
+	    printf("shard %zu: LSN %" JSON_INTEGER_FORMAT ", state hash %s\n", i,
+	        json_integer_value(json_object_get(shard, "lsn")),
+	        json_string_value(json_object_get(shard, "state_hash")));
+}
+
+int command_restore(const struct options *options)
+{
+	struct restore restore = { .options = options, .shards = json_array() };
+	struct timespec begun, ended;
+	int error;
+
+	if (options->from_postgres == NULL) {
+		fprintf(stderr, "sluice-db: restore needs --from-postgres CONNINFO\n");
+		json_decref(restore.shards);
+		return EXIT_USAGE;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &begun);
+	error = connect(&restore);
+	if (error == 0)
+		error = deployment_read(&restore);
+	if (error == 0)
+		error = directories_make(&restore);
+	for (uint32_t shard = 0; error == 0 && shard < restore.shard_count; shard++)
+		error = restore_shard(&restore, shard);
+	if (error == 0)
+		error = restore_control(&restore);
+	if (error == 0)
+		error = names_take(&restore);
+	PQfinish(restore.conn);
+	clock_gettime(CLOCK_MONOTONIC, &ended);
+	if (error == 0)
+		print(&restore, (double)(ended.tv_sec - begun.tv_sec) +
+		                    (double)(ended.tv_nsec - begun.tv_nsec) / 1e9);
+	else
+		fprintf(stderr, "sluice-db: %s\n", restore.message);
+	json_decref(restore.shards);
+	return error == 0 ? EXIT_DONE : restore.code;
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One shard out of the raw events in PostgreSQL: store, checkpoint, then a journal behind them. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "dataplane/store/store.h"
+#include "tools/sluice-db/restore.h"
+
+struct position {
+	uint64_t incarnation, lsn;
+};
+
+/* Where replication stands; a shard without a row was never replicated and stays empty. */
+static int position_read(struct restore *restore, uint32_t shard, struct position *position)
+{
+	char number[16];
+	const char *const values[4] = { number };
+	PGresult *result;
+
+	snprintf(number, sizeof(number), "%u", shard);
+	result = restore_query(restore,
+	    "select incarnation, lsn from sluice.cursor where shard = $1::smallint", 1, values);
+	if (result == NULL)
+		return -1;
+	*position = (struct position){ 0 };
+	if (PQntuples(result) == 1)
+		*position =
+		    (struct position){ restore_u64(result, 0, 0), restore_u64(result, 0, 1) };
+	PQclear(result);
+	return 0;
+}
+
+/* Room for the tables of the ledger: what the events will make, and some. */
+static int capacity_read(struct restore *restore, uint32_t shard, struct ledger_config *config)
+{
+	char number[16];
+	const char *const values[4] = { number };
+	uint64_t opened, bets, markets, terminals, currencies, most = 1u << 30;
+	PGresult *result;
+
+	snprintf(number, sizeof(number), "%u", shard);
+	result = restore_query(restore,
+	    "select count(*) filter (where type = 1), count(*) filter (where type = 3 and code = "
+	    "0), count(*) filter (where type = 5), (select count(*) from (select terminal from "
+	    "sluice.transactions where shard = $1::smallint group by terminal) t), (select "
+	    "count(*) "
+	    "from (select currency from sluice.accounts group by currency) c) from "
+	    "sluice.transactions where shard = $1::smallint",
+	    1, values);
+	if (result == NULL)
+		return -1;
+	opened = restore_u64(result, 0, 0);
+	bets = restore_u64(result, 0, 1);
+	markets = restore_u64(result, 0, 2);
+	terminals = restore_u64(result, 0, 3);
+	currencies = restore_u64(result, 0, 4) + 1;
+	PQclear(result);
+	/* System accounts: one a terminal and currency, and some a currency. */
+	opened += terminals * currencies + 16 * currencies + 1000;
+	config->accounts_max = (uint32_t)(opened < most ? opened : most);
+	config->bets_max = (uint32_t)(bets + 1000 < most ? bets + 1000 : most);
+	config->markets_max = (uint32_t)(markets + 1000 < most ? markets + 1000 : most);
+	config->terminals_max = (uint32_t)(terminals + 1000 < most ? terminals + 1000 : most);
+	return 0;
+}
+
+static int block_apply(struct restore *restore, struct store *store, uint32_t shard,
+    const PGresult *result, int row, uint64_t *next)
+{
+	uint64_t first = restore_u64(result, row, 0), last = restore_u64(result, row, 1);
+	const uint8_t *events = (const uint8_t *)PQgetvalue(result, row, 3);
+	size_t size = (size_t)PQgetlength(result, row, 3);
+	int error;
+
+	if (first != *next || last < first)
+		return restore_fail(restore, EXIT_MISMATCH,
+		    "shard %u: sluice.log_block has no event with LSN %" PRIu64
+		    "; PostgreSQL itself must be restored first",
+		    shard, *next);
+	if (XXH3_64bits(events, size) != restore_u64(result, row, 2))
+		return restore_fail(restore, EXIT_MISMATCH,
+		    "shard %u: the block of LSN %" PRIu64 " in sluice.log_block is damaged; "
+		    "PostgreSQL itself must be restored first",
+		    shard, first);
+	error = store_restore_events(store, events, size);
+	if (error != 0)
+		return restore_fail(restore, EXIT_MISMATCH,
+		    "shard %u: events from LSN %" PRIu64 " on cannot be applied (%s)", shard, first,
+		    strerror(-error));
+	*next = last + 1;
+	return 0;
+}
+
+static int events_apply(
+    struct restore *restore, struct store *store, uint32_t shard, const struct position *position)
+{
+	char number[16], from[24];
+	const char *const values[4] = { number, from };
+	uint64_t next = 1;
+	int error = 0;
+
+	snprintf(number, sizeof(number), "%u", shard);
+	while (error == 0 && next <= position->lsn) {
+		PGresult *result;
+
+		snprintf(from, sizeof(from), "%" PRIu64, next);
+		result = restore_query(restore,
+		    "select first_lsn, last_lsn, xxh3, events from sluice.log_block where shard = "
+		    "$1::smallint and first_lsn >= $2::bigint order by first_lsn limit 128",
+		    2, values);
+		if (result == NULL)
+			return -1;
+		if (PQntuples(result) == 0)
+			error = restore_fail(restore, EXIT_MISMATCH,
+			    "shard %u: sluice.log_block ends at LSN %" PRIu64
+			    ", the cursor says %" PRIu64,
+			    shard, next - 1, position->lsn);
+		for (int row = 0; row < PQntuples(result) && error == 0; row++)
+			error = block_apply(restore, store, shard, result, row, &next);
+		PQclear(result);
+		if (error == 0 && store_commit(store) != 0)
+			error = restore_fail(restore, EXIT_MISSING,
+			    "shard %u: the log cannot be written; check the space on the disk",
+			    shard);
+	}
+	return error;
+}
+
+static int hash_make(
+    struct restore *restore, const struct store_config *config, struct store *store, uint64_t *hash)
+{
+	struct ledger *copy = ledger_create(&config->ledger);
+
+	if (copy == NULL || ledger_copy(copy, store_ledger(store)) != 0) {
+		ledger_free(copy);
+		return restore_fail(restore, EXIT_MISSING, "not enough memory");
+	}
+	*hash = ledger_state_hash(copy);
+	ledger_free(copy);
+	return 0;
+}
+
+static int store_build(struct restore *restore, const char *path, uint32_t shard,
+    const struct position *position, uint64_t *hash)
+{
+	struct store_report report = { 0 };
+	struct store *store = NULL;
+	struct store_config config = {
+		.directory = path,
+		.shard = shard,
+		.ledger = { .shard = shard,
+		    .shard_count = restore->shard_count,
+		    .buckets = restore->buckets },
+		.log_rotate_size = 1ull << 30,
+		.checkpoint_interval_ms = 1000,
+	};
+	int error = capacity_read(restore, shard, &config.ledger);
+
+	if (error != 0)
+		return error;
+	if (store_open(&store, &config, &report) != 0)
+		return restore_fail(restore, EXIT_MISSING, "shard %u: %s", shard, report.message);
+	if (store_load(store, &report) != 0)
+		error = restore_fail(restore, EXIT_MISSING, "shard %u: %s", shard, report.message);
+	if (error == 0)
+		error = events_apply(restore, store, shard, position);
+	if (error == 0 && store_checkpoint_now(store) != 0)
+		error = restore_fail(restore, EXIT_MISSING,
+		    "shard %u: the rows cannot be written; check the space on the disk", shard);
+	if (error == 0)
+		error = hash_make(restore, &config, store, hash);
+	store_close(store);
+	return error;
+}
+
+int restore_shard(struct restore *restore, uint32_t shard)
+{
+	char path[PATH_MAX + 16], journal_path[PATH_MAX + 32], why[256] = "", hash_text[24];
+	struct journal_config journal = {
+		.directory = journal_path, .shard = shard, .allow_volatile = 1
+	};
+	struct position position;
+	uint64_t hash = 0, incarnation = 0;
+
+	snprintf(path, sizeof(path), "%s/shard-%u", restore->building, shard);
+	snprintf(journal_path, sizeof(journal_path), "%s/journal", path);
+	if (position_read(restore, shard, &position) != 0 ||
+	    store_build(restore, path, shard, &position, &hash) != 0)
+		return -1;
+	if (position.lsn > 0 && journal_begin(&journal, position.lsn, position.incarnation,
+	                            &incarnation, why, sizeof(why)) != 0)
+		return restore_fail(restore, EXIT_MISSING, "shard %u: %s", shard, why);
+	snprintf(hash_text, sizeof(hash_text), "%016" PRIx64, hash);
+	json_array_append_new(restore->shards,
+	    json_pack("{s:i, s:I, s:I, s:s}", "shard", (int)shard, "lsn", (json_int_t)position.lsn,
+	        "incarnation", (json_int_t)incarnation, "state_hash", hash_text));
+	restore->events += position.lsn;
+	restore->state_hash += hash;
+	return 0;
+}
