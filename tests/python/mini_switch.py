@@ -33,6 +33,8 @@ class MiniSwitch:
         self.busy = 0  # answer BUSY to so many mutating requests
         self.balance = 0
         self.received = []  # (template, request id, flags)
+        self.down = False  # hears nothing
+        self.unknown_sessions = 0  # datagrams of a session that is not installed
         self.restart(boot_id, epoch)
         self.stopping = False
         self.thread = threading.Thread(target=self.run, daemon=True)
@@ -53,13 +55,23 @@ class MiniSwitch:
         self.open_key = st.derive(self.root, st.TO_SWITCH, epoch, boot_id)
         self.seal_key = st.derive(self.root, st.TO_TERMINAL, epoch, boot_id)
 
+    def install(self, session_id, root):
+        """Another session in place of the one it has, as control would install it."""
+        self.session_id, self.root = session_id, root
+        self.restart(self.boot_id, self.epoch)
+
+    def forget(self):
+        """Starts anew while nobody installs its session."""
+        self.session_id = None
+        self.restart(self.boot_id + 1, 1)
+
     def run(self):
         while not self.stopping:
             try:
                 datagram, peer = self.sock.recvfrom(2048)
             except socket.timeout:
                 continue
-            if self.random.random() < self.lose:
+            if self.down or self.random.random() < self.lose:
                 continue
             answer = self.take(datagram)
             if answer and self.random.random() >= self.lose:
@@ -67,7 +79,10 @@ class MiniSwitch:
 
     def take(self, datagram):
         first, flags, epoch, session_id, number = st.HEADER.unpack_from(datagram)
-        if (first, flags, session_id) != (st.DATA, 0, self.session_id) or len(datagram) % 8:
+        if session_id != self.session_id:
+            self.unknown_sessions += 1
+            return None
+        if (first, flags) != (st.DATA, 0) or len(datagram) % 8:
             return None
         if epoch == self.epoch and not self.window.fresh(number):
             self.reused_numbers += 1

@@ -41,6 +41,7 @@ REPLY_BIT = 0x8000
 RETRANSMISSION, ANSWER_REPLAYED, LINKED, NO_REPLY = 1, 2, 4, 8
 NO_DEADLINE = 2**64 - 1
 QUERY_IDS = 2**63 + 1
+RESENDS_TO_SILENT = 3
 
 CODES = {
     0x0000: "OK", 0x1001: "BAD_LENGTH", 0x1002: "UNKNOWN_TEMPLATE", 0x1003: "BAD_SCHEMA_VERSION",
@@ -274,7 +275,8 @@ class Terminal:
     """One session, one socket. Ids of mutating requests start where HELLO says; they are not kept
     on disk, so this terminal is for tests."""
 
-    def __init__(self, address, session_id, root, boot_id=0, epoch=1, sock=None, next_id=1):
+    def __init__(self, address, session_id, root, boot_id=0, epoch=1, sock=None, next_id=1,
+                 from_one=False):
         self.address, self.session_id, self.root = address, session_id, root
         self.sock = sock or socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.next_id = next_id
@@ -283,10 +285,13 @@ class Terminal:
         self.switch_offset_ns = None  # switch time - monotonic time
         self.requests = {}  # request id -> message bytes without an answer
         self.answers = {}  # request id -> Answer, not fetched yet
-        self.resets = self.resends = 0
+        self.resets = self.resends = self.replaced = 0
+        self.unheard = 0  # resends since something authentic was heard
         self.dropped = {}  # what was ignored, by reason
-        # Section 2: the root outlives us, so never from 1.
-        self.packet_number = int(time.time() * 1e6)
+        # Section 2: a root that outlives us (from a file) never meets 1 again; one that dies with
+        # us, from key establishment, starts there.
+        self.from_one = from_one
+        self.packet_number = 0 if from_one else int(time.time() * 1e6)
         self.reset_key = derive_reset(root)
         self.rekey(boot_id, epoch)
 
@@ -309,12 +314,29 @@ class Terminal:
         self.receive_keys = {e: derive(self.root, TO_TERMINAL, e, self.boot_id)
                              for e in (epoch - 1, epoch, epoch + 1) if 0 <= e <= 0xFFFF}
 
+    def replace(self, session_id, root, boot_id=0, epoch=1):
+        """Goes on under a new session: new keys and windows, packet numbers from 1, all that has no
+        answer again with its old id."""
+        self.session_id, self.root, self.from_one, self.packet_number = session_id, root, True, 0
+        self.reset_key = derive_reset(root)
+        self.rekey(boot_id, epoch)
+        self.replaced += 1
+        self.unheard = 0
+        self.resend_all()
+
+    def resend_all(self):
+        for text in self.requests.values():
+            self.resends += 1
+            self.send(self.marked(text))
+
     # -- datagrams --
 
     def datagram(self, *messages, **wrong):
         """A sealed datagram of these messages. `wrong` overrides header fields: first, flags,
         epoch, session, packet_number, key (key, iv)."""
-        self.packet_number = max(self.packet_number + 1, int(time.time() * 1e6))
+        self.packet_number += 1
+        if not self.from_one:
+            self.packet_number = max(self.packet_number, int(time.time() * 1e6))
         header = HEADER.pack(wrong.get("first", DATA), wrong.get("flags", 0),
                              wrong.get("epoch", self.epoch), wrong.get("session", self.session_id),
                              wrong.get("packet_number", self.packet_number))
@@ -344,10 +366,9 @@ class Terminal:
             self.drop("reset not forward")
             return False
         self.resets += 1
+        self.unheard = 0
         self.rekey(boot_id, epoch)
-        for text in self.requests.values():
-            self.resends += 1
-            self.send(self.marked(text))
+        self.resend_all()
         return True
 
     @staticmethod
@@ -382,6 +403,7 @@ class Terminal:
             self.drop("tag")
             return []
         window.add(number)
+        self.unheard = 0
         if epoch > self.epoch:
             self.move_to_epoch(epoch)
         out = []
@@ -441,10 +463,14 @@ class Terminal:
     def first_timeout(self):
         return 0.2 if self.srtt is None else min(2.0, max(0.02, 3 * self.srtt))
 
+    def silent(self):
+        """Called after a third resend in a row without an answer, and after each further one. Key
+        establishment is in keying.py."""
+
     def resume(self, request_id, timeout=10.0):
         """Goes on asking for a request: section 8, retransmission."""
         end = time.monotonic() + timeout
-        wait, sends, sent_at, resets = self.first_timeout(), 0, 0.0, self.resets
+        wait, sends, sent_at, moves = self.first_timeout(), 0, 0.0, self.resets + self.replaced
         due = time.monotonic()
         while request_id in self.requests:
             now = time.monotonic()
@@ -455,11 +481,14 @@ class Terminal:
                 self.send(text if sends == 0 else self.marked(text))
                 if sends > 0:
                     self.resends += 1
+                    self.unheard += 1
                     wait = min(2.0, 2 * wait * random.uniform(0.75, 1.25))
                 sends, sent_at, due = sends + 1, now, now + wait
             answers = self.receive(min(due, end) - now)
-            if self.resets != resets:  # take_reset has sent it again
-                resets, sends = self.resets, sends + 1
+            if self.unheard >= RESENDS_TO_SILENT:
+                self.silent()
+            if self.resets + self.replaced != moves:  # it was sent again
+                moves, sends = self.resets + self.replaced, sends + 1
                 wait = self.first_timeout()
                 due = time.monotonic() + wait
             for answer in answers or []:
