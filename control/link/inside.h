@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside of the link: shared state, connection, and what one turn of the thread is made of. */
+#ifndef SLUICE_CONTROL_LINK_INSIDE_H
+#define SLUICE_CONTROL_LINK_INSIDE_H
+
+#include <pthread.h>
+
+#include "control/link/link.h"
+#include "wire/admin/admin_client.h"
+
+#define LINK_QUESTIONS_MAX 64u
+/* The data plane hangs up on a line of 64 KiB without an end. */
+#define LINK_LINE_SIZE_MAX    65534u
+#define LINK_MESSAGE_SIZE     256u
+#define LINK_REFUSALS_KEPT    64u
+#define LINK_ANSWER_S         10u
+#define LINK_STATUS_NS        1000000000ull
+#define LINK_HISTOGRAMS_NS    5000000000ull
+#define LINK_LIST_NS          5000000000ull
+#define LINK_LIST_PAGE_NS     50000000ull /* 256 sessions each: 5,000 sessions/s at most */
+#define LINK_COMMAND_PAUSE_NS 1000000000ull
+
+struct question {
+	struct question *next;
+	json_t *request; /* NULL once taken */
+	json_t *answer;
+	int result;
+	uint8_t done;
+	uint8_t abandoned; /* the asker has gone; the link frees it */
+	char message[ADMIN_CLIENT_MESSAGE_SIZE];
+};
+
+struct refusal {
+	uint64_t sequence;
+	char message[LINK_MESSAGE_SIZE];
+};
+
+struct link {
+	pthread_mutex_t mutex;
+	pthread_cond_t changed; /* report, questions, stop */
+	pthread_t thread;
+	int wake_fd;
+	char *root;
+	struct link_config config;
+
+	/* Under the mutex. */
+	uint8_t stop;
+	int fd; /* of the connection, for link_stop to break; -1 none */
+	struct link_report report;
+	uint64_t status_mono_ns; /* 0: none yet */
+	json_t *status, *histograms;
+	struct question *questions, **questions_end;
+	unsigned question_count;
+	struct refusal refusals[LINK_REFUSALS_KEPT];
+	unsigned refusal_next;
+
+	/* The thread's own. */
+	struct admin_client admin;
+	uint64_t shard_min, shard_max;         /* numbers of the last status */
+	unsigned shard_highest;                /* the shard that has shard_max */
+	uint64_t next_sequence;                /* to be sent next */
+	uint64_t unmarked_first;               /* all below are DONE or REFUSED in the database */
+	uint64_t command_retry_ns;             /* no command before this; 0: none failed */
+	char pause_message[LINK_MESSAGE_SIZE]; /* why commands wait; empty: they do not */
+	uint64_t status_due_ns, histograms_due_ns, list_due_ns, list_begun_ns;
+	uint32_t list_slot;
+	uint8_t list_unsupported;
+};
+
+uint64_t link_mono_ns(void);
+int link_stopping(struct link *link);
+void link_message_set(struct link *link, const char *message);
+void link_state_set(struct link *link, enum link_state state, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* ---- connection.c: 0, or -errno with link->admin.message; then the connection is of no use ----
+ */
+
+int link_connect(struct link *link);
+void link_disconnect(struct link *link);
+/* Sends one line, which is at most LINK_LINE_SIZE_MAX long and without its end. */
+int link_send(struct link *link, const char *text, size_t size);
+/* Sends and releases. -EMSGSIZE: too long, nothing was sent and the connection is still good. */
+int link_send_json(struct link *link, json_t *request);
+/* The next answer, also one with "ok":false. */
+int link_receive(struct link *link, json_t **answer);
+int link_call(struct link *link, json_t *request, json_t **answer);
+int link_answer_ok(const json_t *answer);
+const char *link_answer_error(const json_t *answer);
+/* Sleeps until woken, `until_ns` or something comes over the connection: then -ECONNRESET. */
+int link_wait(struct link *link, uint64_t until_ns);
+
+/* ---- turns of the thread: 0 or as above; *busy is set when there was something to do ---- */
+
+int link_sessions_turn(struct link *link, int *busy);
+int link_commands_turn(struct link *link, int *busy);
+int link_questions_turn(struct link *link, int *busy);
+void link_questions_fail(struct link *link);
+int link_status_read(struct link *link);
+int link_histograms_read(struct link *link);
+int link_list_read(struct link *link);
+/* Finds the first command that is not marked; marks what all shards have. */
+void link_commands_find(struct link *link);
+void link_commands_resume(struct link *link);
+
+void *link_run(void *link);
+
+#endif

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The thread: connect, bring the data plane up to date, serve, again. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "control/commands/commands.h"
+#include "control/link/inside.h"
+#include "control/log/log.h"
+
+#define RETRY_FIRST_NS 50000000ull
+#define RETRY_MAX_NS   2000000000ull
+
+/* 1 when a shard has a number control never gave out; then the state says so. */
+static int link_ahead(struct link *link)
+{
+	uint64_t last = 0;
+
+	/* Read after the status: what was committed in between is in it. */
+	if (commands_last(link->config.database, &last) != 0 || link->shard_max <= last)
+		return 0;
+	link_state_set(link, LINK_REFUSED,
+	    "Shard %u of the data plane is at command %" PRIu64 ", control has given out only "
+	    "%" PRIu64 ": its database is too old. Restore it from its newest copy, or "
+	    "let control take over the numbers with `sluicectl command adopt`.",
+	    link->shard_highest, link->shard_max, last);
+	return 1;
+}
+
+/* Waits until no shard is ahead of control. Questions are answered meanwhile. */
+static int link_refused(struct link *link)
+{
+	int said = 0;
+
+	while (link_ahead(link)) {
+		int busy = 0, result = link_questions_turn(link, &busy);
+
+		if (!said)
+			log_event(LOG_ERROR, "link", "refused", NULL, "%s", link->report.message);
+		said = 1;
+		if (result == 0 && !busy)
+			result = link_wait(link, link_mono_ns() + LINK_STATUS_NS);
+		if (result == 0 && link_stopping(link))
+			result = -ECANCELED;
+		if (result == 0)
+			result = link_status_read(link);
+		if (result != 0)
+			return result;
+	}
+	return 0;
+}
+
+/* Ends, commands, installs, questions; a revocation waits for at most one lot of each. */
+static int link_turn(struct link *link, int *busy)
+{
+	int result = link_sessions_turn(link, busy);
+
+	if (result == 0)
+		result = link_commands_turn(link, busy);
+	if (result == 0)
+		result = link_questions_turn(link, busy);
+	if (result == 0 && link_stopping(link))
+		result = -ECANCELED;
+	return result;
+}
+
+static int link_open(struct link *link)
+{
+	json_t *answer = NULL;
+	int result = link_call(link, json_pack("{s:s}", "cmd", "open"), &answer);
+
+	if (result == 0 && !link_answer_ok(answer)) {
+		snprintf(link->admin.message, sizeof(link->admin.message),
+		    "The data plane does not open its ports: %.300s.", link_answer_error(answer));
+		result = -EPROTO;
+	}
+	json_decref(answer);
+	return result;
+}
+
+static int link_sync(struct link *link)
+{
+	uint64_t boot_id;
+	unsigned installs;
+	int busy = 1, result = 0;
+
+	pthread_mutex_lock(&link->mutex);
+	boot_id = link->report.boot_id;
+	pthread_mutex_unlock(&link->mutex);
+	link_state_set(link, LINK_SYNCING, "%s", "");
+	link_commands_resume(link);
+	installs = sessions_boot(link->config.sessions, boot_id);
+	/*
+	 * A command that a shard cannot do (no room) keeps later commands waiting, not the ports
+	 * closed: busy is not set for it.
+	 */
+	while (busy && result == 0) {
+		busy = 0;
+		result = link_turn(link, &busy);
+	}
+	if (result == 0)
+		result = link_open(link);
+	if (result != 0)
+		return result;
+	link_state_set(link, LINK_UP, "%s", link->pause_message);
+	log_event(LOG_INFO, "link", "up", NULL,
+	    "the data plane is up to date and open: boot id %" PRIu64 ", %u sessions installed, "
+	    "command %" PRIu64,
+	    boot_id, installs, link->next_sequence - 1);
+	return 0;
+}
+
+/* When there is something to do without being woken, by the monotonic clock. */
+static uint64_t link_next_ns(struct link *link)
+{
+	uint64_t next_ns = link->status_due_ns, due_ns = sessions_due_ns(link->config.sessions);
+	uint64_t now_ns = database_now_ns(), mono_ns = link_mono_ns();
+
+	if (link->histograms_due_ns < next_ns)
+		next_ns = link->histograms_due_ns;
+	if (link->list_due_ns < next_ns)
+		next_ns = link->list_due_ns;
+	if (link->command_retry_ns != 0 && link->command_retry_ns < next_ns)
+		next_ns = link->command_retry_ns;
+	due_ns = due_ns > now_ns ? due_ns - now_ns : 0;
+	return due_ns < LINK_STATUS_NS && mono_ns + due_ns < next_ns ? mono_ns + due_ns : next_ns;
+}
+
+/* 0: a shard is ahead, to be brought up to date anew. */
+static int link_up(struct link *link)
+{
+	link->histograms_due_ns = link->list_due_ns = link_mono_ns();
+	link->list_slot = 0;
+	for (;;) {
+		uint64_t now_ns;
+		int busy = 0, result = link_turn(link, &busy);
+
+		now_ns = link_mono_ns();
+		if (result == 0 && now_ns >= link->status_due_ns) {
+			result = link_status_read(link);
+			if (result == 0 && link_ahead(link))
+				return 0;
+		}
+		if (result == 0 && now_ns >= link->histograms_due_ns)
+			result = link_histograms_read(link);
+		if (result == 0 && now_ns >= link->list_due_ns)
+			result = link_list_read(link);
+		if (result == 0 && !busy)
+			result = link_wait(link, link_next_ns(link));
+		if (result != 0)
+			return result;
+	}
+}
+
+/* One connection from its begin to its end, which is why it broke. */
+static int link_serve(struct link *link)
+{
+	int result = link_status_read(link);
+
+	if (result != 0)
+		return result;
+	pthread_mutex_lock(&link->mutex);
+	link->report.connects++;
+	pthread_mutex_unlock(&link->mutex);
+	while (result == 0) {
+		result = link_refused(link);
+		if (result == 0)
+			result = link_sync(link);
+		if (result == 0)
+			result = link_up(link);
+	}
+	return result;
+}
+
+void *link_run(void *argument)
+{
+	struct link *link = argument;
+	uint64_t retry_ns = RETRY_FIRST_NS;
+	int said = 0;
+
+	link_commands_find(link);
+	while (!link_stopping(link)) {
+		uint64_t connects = link->report.connects, until_ns;
+		int result = link_connect(link), served;
+
+		if (result == 0)
+			result = link_serve(link);
+		served = link->report.connects != connects; /* written by this thread alone */
+		if ((served || !said) && !link_stopping(link))
+			log_event(LOG_WARNING, "link", "down", NULL, "%s", link->admin.message);
+		said = 1;
+		link_state_set(link, LINK_DOWN, "%s", link->admin.message);
+		link_disconnect(link);
+		link_questions_fail(link);
+		/* A connection that came to something ends the long pauses. */
+		if (served && result != -EPROTO)
+			retry_ns = RETRY_FIRST_NS;
+		until_ns = link_mono_ns() + retry_ns;
+		while (!link_stopping(link) && link_mono_ns() < until_ns)
+			(void)link_wait(link, until_ns);
+		retry_ns = retry_ns * 2 < RETRY_MAX_NS ? retry_ns * 2 : RETRY_MAX_NS;
+	}
+	link_questions_fail(link);
+	return NULL;
+}
