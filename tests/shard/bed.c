@@ -28,7 +28,7 @@ static int bed_clock(clockid_t clock, struct timespec *now)
 
 /* ---- Terminals ---- */
 
-static struct session_install install_of(const struct bed_terminal *terminal)
+struct session_install bed_install(const struct bed_terminal *terminal)
 {
 	uint8_t slot = (uint8_t)(terminal->session_id & 0xff);
 	struct session_install install = {
@@ -55,7 +55,7 @@ static void terminal_open(struct bed *bed, unsigned number)
 	terminal->home = number < 2 ? 0 : bed->count - 1;
 	terminal->id = bed_account(bed, terminal->home, 100 + number);
 	terminal->session_id = number | 1u << LIMIT_SESSION_SLOT_BITS;
-	command.install = install_of(terminal);
+	command.install = bed_install(terminal);
 	assert_int_equal(aead_key_init(&terminal->to_switch, aead_backend_default(),
 	                     command.install.to_switch_key, command.install.to_switch_iv),
 	    0);

@@ -57,6 +57,9 @@ struct wire_request bed_cancel(uint64_t request_id, uint64_t bet_id);
 struct wire_request bed_balance(uint64_t request_id, uint64_t account_id);
 struct wire_request bed_bet_status(uint64_t request_id, uint64_t bet_id);
 
+/* What a terminal's session was installed by; to be installed again with changes. */
+struct session_install bed_install(const struct bed_terminal *terminal);
+
 /* One datagram of `count` requests, to the queue of the terminal's home. No turn yet. */
 void bed_send_all(struct bed *bed, unsigned terminal, struct wire_request *requests, int count);
 /* One request, and one turn of the terminal's home. */
