@@ -7,6 +7,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -257,7 +258,11 @@ static void *run(void *argument)
 {
 	struct key_server *server = argument;
 	struct epoll_event events[EVENTS_A_TURN];
+	sigset_t all;
 
+	/* Signals are the main thread's; a peer that is gone must not end the process (SIGPIPE). */
+	sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, NULL);
 	/* Acquire pairs with the release in key_server_stop. */
 	while (!atomic_load_explicit(&server->stop, memory_order_acquire)) {
 		int count = epoll_wait(server->epoll_fd, events, EVENTS_A_TURN, timers(server));

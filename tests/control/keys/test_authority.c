@@ -3,6 +3,7 @@
 #include "tests/test.h"
 
 #include <errno.h>
+#include <ftw.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -39,6 +40,19 @@ static const char *directory_make(void)
 		assert_non_null(mkdtemp(root));
 	snprintf(path, sizeof(path), "%s/%d/ca", root, ++number);
 	return path;
+}
+
+static int file_remove_any(const char *path, const struct stat *status, int kind, struct FTW *walk)
+{
+	(void)status;
+	(void)kind;
+	(void)walk;
+	return remove(path);
+}
+
+__attribute__((destructor)) static void directories_remove(void)
+{
+	(void)nftw(root, file_remove_any, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static struct authority *authority_made(const char *directory, int init)
