@@ -252,9 +252,12 @@ static int command_send(struct admin *admin, struct client *client)
 }
 
 /* What the error means for the command's number, as the head comment of admin.h says. */
-static const char *command_error_kind(int error)
+static const char *command_error_kind(const struct client *client)
 {
-	switch (error) {
+	/* A session has no number: what the shard will not take is refused. */
+	if (client->error == -EINVAL && client->request.command.kind == SHARD_SESSION_INSTALL)
+		return "refused";
+	switch (client->error) {
 	case -ERANGE:
 		return "gap";
 	case -ENOENT:
@@ -296,7 +299,7 @@ static void command_finish(struct admin *admin, struct client *client)
 	client->ticket = 0;
 	if (client->error != 0) {
 		client_answer(
-		    client, admin_kind(command_error(client), command_error_kind(client->error)));
+		    client, admin_kind(command_error(client), command_error_kind(client)));
 		goto out;
 	}
 	if (command->kind == SHARD_QUERY) {
@@ -455,7 +458,7 @@ void admin_work(struct admin *admin, int timeout_ms)
 	if (ppoll(fds, count, &wait, NULL) < 0)
 		return;
 	samples_take(admin);
-	if (fds[0].revents != 0)
+	for (unsigned i = 0; fds[0].revents != 0 && i < ADMIN_CLIENTS_MAX; i++)
 		client_accept(admin);
 	for (nfds_t i = 1; i < count; i++) {
 		struct client *client = polled[i - 1];
