@@ -200,6 +200,16 @@ int audit_verify(const struct database *database, struct audit_report *report)
 
 /* ---- Reading ---- */
 
+static int count_body(struct db_txn *txn, void *count)
+{
+	return database_last(txn, CONTROL_TABLE_AUDIT, count);
+}
+
+int audit_count(const struct database *database, uint64_t *count)
+{
+	return database_read(database, count_body, count);
+}
+
 struct tail_context {
 	json_t *list;
 	uint64_t before;

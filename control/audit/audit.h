@@ -36,6 +36,8 @@ struct audit_report {
 };
 /* Walks the whole chain. 0 (also when it is broken: see first_bad) or -errno. */
 SLUICE_MUST_USE int audit_verify(const struct database *database, struct audit_report *report);
+/* Entries there are. */
+SLUICE_MUST_USE int audit_count(const struct database *database, uint64_t *count);
 /* The newest `count` entries before `before_sequence` (0: the end), newest first, as
  * [{"sequence","time_ns","uid","user","action","object","outcome","before","after"}]. New
  * reference.

@@ -33,6 +33,7 @@ struct control_config {
 	struct {
 		uint32_t session_rate_per_s, session_burst; /* default of terminals */
 		uint32_t silent_intervals;                  /* heartbeats missed: offline */
+		uint32_t sessions_max; /* as capacity.sessions of the data plane */
 	} terminals;
 
 	struct {

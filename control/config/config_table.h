@@ -55,7 +55,9 @@
 	NUMBER(terminals, session_burst, 1, 1000000, 200, "", RELOAD,                              \
 	    "datagrams at once of such a terminal")                                                \
 	NUMBER(terminals, silent_intervals, 1, 100, 3, "heartbeats", RELOAD,                       \
-	    "missed in a row: the terminal counts as offline")
+	    "missed in a row: the terminal counts as offline")                                     \
+	NUMBER(terminals, sessions_max, 1, 1048575, 1024, "", RESTART,                             \
+	    "sessions at once; capacity.sessions of the data plane's file")
 
 #define CONFIG_ROWS_replication(NUMBER, TEXT)                                                      \
 	TEXT(replication, connection, CONNECTION, "", RESTART,                                     \

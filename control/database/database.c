@@ -162,9 +162,37 @@ void database_close(struct database *database)
 
 /* ---- Changes ---- */
 
+static _Thread_local int dry_run;
+
+void database_dry_run(int on)
+{
+	dry_run = on;
+}
+
+struct dry_context {
+	db_write_body *body;
+	void *context;
+	int done; /* the body went through */
+};
+
+static int dry_body(struct db_txn *txn, void *argument)
+{
+	struct dry_context *dry = argument;
+	int error = dry->body(txn, dry->context);
+
+	dry->done = error == 0;
+	return error == 0 ? -ECANCELED : error;
+}
+
 int database_write(struct database *database, db_write_body *body, void *context)
 {
-	return db_write(database->env, body, context);
+	struct dry_context dry = { body, context, 0 };
+	int error;
+
+	if (!dry_run)
+		return db_write(database->env, body, context);
+	error = db_write(database->env, dry_body, &dry);
+	return dry.done && error == -ECANCELED ? 0 : error;
 }
 
 int database_read(const struct database *database, db_write_body *body, void *context)

@@ -28,6 +28,11 @@ void database_close(struct database *database);
  * must depend on nothing it changed outside. Its non-zero result aborts and is returned.
  */
 SLUICE_MUST_USE int database_write(struct database *database, db_write_body *body, void *context);
+/*
+ * For this thread, until called with 0: every database_write runs its body and is rolled back, and
+ * succeeds if it would have. So that a dry run is the very code of the real one.
+ */
+void database_dry_run(int on);
 /* Inside `body`: puts, and notes the change. */
 SLUICE_MUST_USE int database_put(
     struct db_txn *txn, enum control_table table, struct db_bytes key, struct db_bytes value);

@@ -60,6 +60,9 @@ const char *markets_state_name(enum market_state state);
 
 /* The rules last committed; the defaults (version 1) when none were. */
 SLUICE_MUST_USE int rules_get(const struct database *database, struct risk_rules *rules);
+/* The rules of one version. -ENOENT: never committed here. */
+SLUICE_MUST_USE int rules_get_version(
+    const struct database *database, uint32_t version, struct risk_rules *rules);
 /*
  * Applies "key=value" settings to the rules in force under a new version. 0 with the command's
  * number; -EINVAL with `message`. `dry_run`: only checks.

@@ -119,6 +119,36 @@ int rules_get(const struct database *database, struct risk_rules *rules)
 	return database_read(database, get_body, rules);
 }
 
+struct version_context {
+	uint32_t version;
+	struct risk_rules *rules;
+};
+
+static int version_body(struct db_txn *txn, void *argument)
+{
+	const struct version_context *context = argument;
+	struct db_key key = db_key_make(context->version);
+	struct record_control_rules row;
+	struct db_bytes value;
+	int error;
+
+	if (context->version == 1) {
+		risk_rules_default(context->rules);
+		return 0;
+	}
+	error = db_get(txn, CONTROL_TABLE_RULES, db_key(&key), &value);
+	if (error == 0)
+		error = record_control_rules_read(value, &row);
+	return error != 0 ? error : risk_rules_decode(&row.rules, context->rules);
+}
+
+int rules_get_version(const struct database *database, uint32_t version, struct risk_rules *rules)
+{
+	struct version_context context = { version, rules };
+
+	return database_read(database, version_body, &context);
+}
+
 struct set_context {
 	const json_t *settings;
 	const struct audit_entry *who;

@@ -23,6 +23,23 @@ ACK_COLUMNS = (("request_id", int), ("template", str), ("account_id", int), ("am
 OUTCOME = ("account_id", "code", "lsn", "shard", "object_id", "balance")
 
 
+def load_by_control(control, accounts):
+    """As load, by an operator's commands."""
+    instance = control.instance
+    marker = instance.path("var/lib/sluice/demo.json")
+    try:
+        with open(marker, encoding="ascii") as stream:
+            loaded = json.load(stream)["accounts"]
+    except (OSError, ValueError, KeyError):
+        loaded = 0
+    control.ctl("market", "import", SEASON)
+    if accounts > loaded:
+        control.ctl("account", "open", FIRST_ACCOUNT + loaded, "--count", accounts - loaded,
+                    "--currency", CURRENCY, "--opening-balance", OPENING_BALANCE)
+        with open(marker, "w", encoding="ascii") as stream:
+            json.dump({"accounts": accounts}, stream)
+
+
 def load(instance, accounts):
     """Markets anew (they start one day from now), accounts only where an earlier run has not."""
     marker = instance.path("var/lib/sluice/demo.json")
@@ -45,9 +62,12 @@ def shares(total, parts):
     return [total // parts + (1 if index < total % parts else 0) for index in range(parts)]
 
 
-def start_terminals(instance, terminals, accounts, bets, rate, seed=SEED):
-    """Starts the terminal processes, each with its own accounts; returns (process, files) pairs."""
-    folder = instance.path("var/log/sluice")
+def start_terminals(owner, terminals, accounts, bets, rate, seed=SEED):
+    """Starts the terminal processes, each with its own accounts; returns (process, files) pairs.
+
+    `owner` starts one: a Control (sessions by TLS) or an Instance (sessions from a file).
+    """
+    folder = getattr(owner, "instance", owner).path("var/log/sluice")
     started, first = [], FIRST_ACCOUNT
     for index, (count, own_bets) in enumerate(
             zip(shares(accounts, terminals), shares(bets, terminals))):
@@ -59,7 +79,7 @@ def start_terminals(instance, terminals, accounts, bets, rate, seed=SEED):
             if os.path.exists(path):
                 os.unlink(path)
         with open(words, "wb") as log:
-            process = instance.terminal(
+            process = owner.terminal(
                 number, "demo", "--accounts", f"{first}:{count}", "--deposit", DEPOSIT, "--bets",
                 own_bets, "--seed", seed + index, "--rate", rate, "--json-out", report, "--ack-log",
                 acks, log=log)

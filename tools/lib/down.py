@@ -9,14 +9,16 @@ import sys
 
 import network
 import sources
+from control import Control
 from instance import Instance, InstanceError
+from postgres import PostgresError, stop_leftover
 
 
 def wipe(instance):
     """Deletes the demo's data; False, and nothing deleted, where there is none."""
     if not os.path.exists(instance.path("var/lib/sluice/demo.json")):
         return False
-    for folder in ("var/lib/sluice", "var/lib/sluice-terminal", "var/log/sluice"):
+    for folder in ("var/lib/sluice", "var/lib/sluice-terminal", "var/log/sluice", "etc/sluice/ca"):
         shutil.rmtree(instance.path(folder), ignore_errors=True)
     return True
 
@@ -36,11 +38,16 @@ def main():
     try:
         instance = Instance(options.instance, options.root)
         was_running = bool(instance.running_pid())
+        Control(instance).stop()
         instance.close()
-    except (InstanceError, network.NetworkError, OSError) as error:
+        folder = f"/var/tmp/sluice-postgres-{instance.name}"
+        stop_leftover(folder)
+    except (InstanceError, network.NetworkError, PostgresError, OSError) as error:
         print(f"tools/down: {error}", file=sys.stderr)
         return getattr(error, "status", 3)
     wiped = options.wipe and wipe(instance)
+    if wiped:
+        shutil.rmtree(folder, ignore_errors=True)
     if options.json:
         print(json.dumps({"schema": "sluice-down/1", "instance": instance.name,
                           "root": instance.root, "was_running": was_running, "wiped": wiped}))

@@ -204,3 +204,21 @@ class Postgres:
 
     def __exit__(self, *exception):
         self.remove()
+
+
+def stop_leftover(directory, timeout=60.0):
+    """Stops a server that an earlier process started under `directory` and left running."""
+    try:
+        with open(os.path.join(directory, "data", "postmaster.pid"), encoding="ascii") as stream:
+            pid = int(stream.readline())
+        with open(f"/proc/{pid}/comm", encoding="ascii") as stream:
+            if stream.read().strip() != "postgres":
+                return  # the number was given to another program since
+        os.kill(pid, signal.SIGINT)
+    except (OSError, ValueError):
+        return
+    end = time.monotonic() + timeout
+    while os.path.exists(f"/proc/{pid}"):
+        if time.monotonic() > end:
+            raise PostgresError(f"PostgreSQL (process {pid}) did not stop; see {directory}/log")
+        time.sleep(0.05)

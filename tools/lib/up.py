@@ -12,8 +12,13 @@ import demo
 import network
 import placement
 import sources
+from control import Control
 from instance import Instance, InstanceError, Settings
+from postgres import Postgres, PostgresError
 from sources import TOP
+
+
+REPLICATION_SECONDS = 60
 
 
 def arguments():
@@ -34,6 +39,8 @@ def arguments():
                         help="where its files are (SLUICE_ROOT, else build/sluice[-NAME])")
     parser.add_argument("--port", choices=("af_xdp", "af_packet"), default="af_xdp",
                         help="how packets come in (af_xdp, or af_packet where that does not work)")
+    parser.add_argument("--postgres", action="store_true",
+                        help="also start a private PostgreSQL and replicate into it")
     parser.add_argument("--no-hugepages", action="store_true", help="do not reserve hugepages")
     parser.add_argument("--version", action="version", version="tools/up " + sources.version())
     options = parser.parse_args()
@@ -42,6 +49,11 @@ def arguments():
         if not lowest <= getattr(options, name) <= highest:
             parser.error(f"--{name}: give a number from {lowest} to {highest}.")
     return options
+
+
+def postgres_folder(instance):
+    """Outside the root: PostgreSQL runs as its own user, who may not reach it."""
+    return f"/var/tmp/sluice-postgres-{instance.name}"
 
 
 def notice(text):
@@ -57,7 +69,17 @@ def check_balance(verified):
     return sum(abs(value) for value in sums.values()) if isinstance(sums, dict) else sums
 
 
-def run(instance, options):
+def replicated(control):
+    """Waits until PostgreSQL has everything and lets control compare. Problems, and the verdict."""
+    until = time.monotonic() + REPLICATION_SECONDS
+    while control.json("replication", "status")["lag_events"] > 0 and time.monotonic() < until:
+        time.sleep(0.1)
+    verdict = control.json("replication", "verify", timeout=300)
+    problems = [] if verdict["ok"] else [f"replication verify: {json.dumps(verdict)}"]
+    return problems, verdict
+
+
+def run(instance, control, server, options):
     """Start to summary; the instance is left running."""
     began = time.monotonic()
     step(f"Starting the switch under {instance.root}")
@@ -67,26 +89,46 @@ def run(instance, options):
     instance.start_with_fallback(notice)
     for warning in instance.placement.warnings:
         notice(warning)
-    instance.sessions_make(demo.FIRST_TERMINAL, options.terminals)
-    demo.load(instance, options.accounts)
-    instance.install_and_open()
-    step(f"{options.terminals} terminals place {options.bets} bets, {options.accounts} accounts")
+    if server is not None:
+        step("Starting PostgreSQL for replication")
+        server.create()
+        server.start()
+        control.connection = server.conninfo
+    step("Starting control; the operator makes an authority, enrols terminals, opens markets")
+    control.start()
+    control.authority_make()
+    enrolled = time.monotonic()
+    for terminal in range(demo.FIRST_TERMINAL, demo.FIRST_TERMINAL + options.terminals):
+        control.enroll(terminal)
+    enrolled = time.monotonic() - enrolled
+    control.wait_up()
+    demo.load_by_control(control, options.accounts)
+    step(f"{options.terminals} terminals get their keys over TLS and place {options.bets} bets, "
+         f"{options.accounts} accounts")
     started = demo.start_terminals(
-        instance, options.terminals, options.accounts, options.bets, options.rate)
+        control, options.terminals, options.accounts, options.bets, options.rate)
     reports = demo.wait(started)
+    status = control.status()
     result = {
         "schema": "sluice-up/1", **demo.summary(reports),
         "terminals": options.terminals, "accounts": options.accounts,
-        "shards": options.shards, "port_type": instance.status()["port_type"],
+        "shards": options.shards, "port_type": status["dataplane"]["port_type"],
+        "tls_handshakes": status["keys"]["handshakes"], "enroll_seconds": round(enrolled, 3),
         "journal_disk": {"name": instance.disk.name, "write_cache": instance.disk.write_cache,
                          "fua": instance.disk.fua},
     }
+    problems = []
+    if server is not None:
+        problems, result["replication"] = replicated(control)
+    audit = control.json("audit", "verify")
+    result["audit_entries"] = audit["entries"]
     if options.once:
-        status = instance.stop()
-        if status != 0:
-            raise InstanceError(f"The data plane ended with status {status}. Read {instance.log}.",
-                                1)
+        ended = {"Control": control.stop(), "The data plane": instance.stop()}
+        for what, code in ended.items():
+            if code != 0:
+                raise InstanceError(f"{what} ended with status {code}. Read {instance.log}.", 1)
     result.update(judge(instance, started))
+    result["problems"] += problems
     result["seconds"] = round(time.monotonic() - began, 1)
     done = result["bets_accepted"] + sum(result["bets_refused"].values())
     if done != options.bets or result["unanswered"]:
@@ -118,10 +160,14 @@ def table(result, instance, options):
     rows += [
         ("half of the answers within", f"{result['p50_us']:,.0f} us"),
         ("99 % of the answers within", f"{result['p99_us']:,.0f} us"),
+        ("TLS handshakes", f"{result['tls_handshakes']:,}"),
         ("sum of all balances", f"{result['balance_sum']:,} (must be 0)"),
         ("acknowledged and found in the log", f"{result['acknowledged']:,}"),
-        ("took", f"{result['seconds']} s"),
+        ("entries in the audit log", f"{result['audit_entries']:,}"),
     ]
+    if "replication" in result:
+        rows.append(("events in PostgreSQL, each compared", f"{result['replication']['rows']:,}"))
+    rows.append(("took", f"{result['seconds']} s"))
     note = placement.flush_note(instance.disk)
     if note:
         rows.append(("journal disk", note))
@@ -151,18 +197,23 @@ def print_next(port_type, instance, options):
     tools = os.path.join(near(instance.build), "tools")
     own = [f"--instance {instance.name}"] if options.instance != "sluice" else []
     own += [f"--root {near(instance.root)}"] if options.root else []
-    print(f"""  The switch listens on UDP {instance.address} ({port_type}), reached from the network
-  namespace {namespace}. Its log is {near(instance.log)}.
+    folder = near(instance.path('var/lib/sluice-terminal/1'))
+    print(f"""  The switch listens on UDP {instance.address} ({port_type}), the key server on TCP
+  {network.MANAGEMENT_SWITCH}:7402, reached from the network namespace {namespace}.
+  Logs: {near(instance.path('var/log/sluice'))}/dataplane.log and control.log
 
   Try next, as root:
+    # what everything does
+    {tools}/sluicectl --root {near(instance.root)} status
     # what terminal 1 sees of an account
     nsenter --net={network.RUN}/{namespace} {tools}/sluice-terminal \\
-        --switch {instance.address} --session-file {near(instance.sessions)} --terminal 1 \\
-        --state-dir {near(instance.path('var/lib/sluice-terminal/1'))} balance {demo.FIRST_ACCOUNT}
-    # what the switch counts
-    {tools}/sluice-provision --root {near(instance.root)} status
-    # what the journal and the tables hold
-    SLUICE_ROOT={near(instance.root)} {tools}/sluice-db stat
+        --control {network.MANAGEMENT_SWITCH}:7402 --deployment {instance.name} \\
+        --identity {folder} --state-dir {folder} balance {demo.FIRST_ACCOUNT}
+    # suspend a market, change odds, block a terminal, see who did it
+    {tools}/sluicectl --root {near(instance.root)} market suspend 11
+    {tools}/sluicectl --root {near(instance.root)} odds set 21 1.85 3.4 4.2
+    {tools}/sluicectl --root {near(instance.root)} terminal block 2
+    {tools}/sluicectl --root {near(instance.root)} audit tail
     # every balance derived again from the log
     SLUICE_ROOT={near(instance.root)} {tools}/sluice-db verify
     # stop it
@@ -182,6 +233,8 @@ def main():
     try:
         instance = Instance(options.instance, options.root, Settings(
             shards=options.shards, port=options.port, hugepages=not options.no_hugepages))
+        control = Control(instance)
+        server = Postgres(postgres_folder(instance)) if options.postgres else None
         if instance.running_pid():
             raise InstanceError(f"An instance already runs under {instance.root}. Stop it with "
                                 "tools/down, or give this one --instance NAME.", 1)
@@ -190,7 +243,7 @@ def main():
         return getattr(error, "status", 3)
     keep = False
     try:
-        result = run(instance, options)
+        result = run(instance, control, server, options)
         if options.json:
             with open(options.json, "w", encoding="utf-8") as stream:
                 json.dump(result, stream, indent=1)
@@ -198,14 +251,17 @@ def main():
         table(result, instance, options)
         keep = not options.once
         return 0 if result["ok"] else 1
-    except (InstanceError, network.NetworkError, OSError) as error:
+    except (InstanceError, network.NetworkError, PostgresError, OSError) as error:
         print(f"tools/up: {error}", file=sys.stderr)
         return getattr(error, "status", 3)
     except KeyboardInterrupt:
         return 130
     finally:
         if not keep:
+            control.stop()
             instance.close()
+            if server is not None:
+                server.stop()
 
 
 if __name__ == "__main__":

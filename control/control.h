@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The process: its parts, and the handlers of the verbs over them. Private to this folder. */
+#ifndef SLUICE_CONTROL_H
+#define SLUICE_CONTROL_H
+
+#include <jansson.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "control/config/config.h"
+#include "control/database/database.h"
+#include "control/keys/authority.h"
+#include "control/keys/key_server.h"
+#include "control/link/link.h"
+#include "control/ops-socket/ops.h"
+#include "control/replication/replication.h"
+#include "control/sessions/sessions.h"
+
+#define CONTROL_PATH_SIZE      4400
+#define CONTROL_WAIT_MS        10000
+#define CONTROL_HEARTBEAT_NS   25000000000ull /* longest silence of a terminal (HELLO) */
+#define CONTROL_STATUS_LATE_MS 5000
+
+/* sluicectl's exit statuses, which handlers return. */
+enum {
+	CONTROL_DONE = 0,
+	CONTROL_REFUSED = 1,
+	CONTROL_USAGE = 2,
+	CONTROL_UNREACHABLE = 3,
+};
+
+/* Rates of one shard between the last two looks at the data plane's status. */
+struct shard_rate {
+	uint64_t events, busy_ns;             /* as read */
+	uint64_t events_per_s, busy_permille; /* derived */
+};
+
+/* What is seen of terminals and shards; written by the link's and the main thread. */
+struct monitor {
+	pthread_mutex_t lock;
+	json_t *terminals; /* terminal id in decimal -> last session report, with "seen_ns" */
+	struct shard_rate rates[LIMIT_SHARDS];
+	uint64_t sampled_ns, boot_id;
+};
+
+struct control {
+	char root[4096];
+	char config_path[CONTROL_PATH_SIZE];
+	int lock_fd;
+	uint64_t started_ns;
+	pthread_mutex_t config_lock; /* over config, which reload changes */
+	struct control_config config;
+	struct monitor monitor;
+	struct database *database;
+	struct authority *authority;
+	struct sessions *sessions;
+	struct replication *replication;
+	struct link *link;
+	struct key_server *key_server;
+	struct ops *ops;
+};
+
+/* ROOT/relative. 0 or -ENAMETOOLONG. */
+SLUICE_MUST_USE int control_path(
+    const struct control *control, const char *relative, char *out, size_t size);
+/* A copy of the configuration in force. */
+void control_config_get(struct control *control, struct control_config *out);
+/* Reads the file again; CONTROL_DONE with the keys that need a restart, or why not. */
+int control_reload(
+    struct control *control, char *restart_keys, size_t size, char *message, size_t message_size);
+/* Takes over what changed in the configuration. */
+void control_settings_apply(struct control *control);
+
+/* ---- monitor.c ---- */
+
+void monitor_init(struct monitor *monitor);
+void monitor_free(struct monitor *monitor);
+/* The link's on_session: keeps what the data plane says of one session. */
+void monitor_session(void *control, const json_t *session);
+/* Once a second: rates out of the data plane's status. */
+void monitor_sample(struct control *control);
+struct shard_rate monitor_rate(struct control *control, uint32_t shard);
+/* {"online","last_seen_ns",...,"heartbeat"} of one terminal, NULL: never seen. New reference. */
+json_t *monitor_terminal(struct control *control, uint64_t terminal_id);
+/* Every terminal seen, for `terminal monitor`. New reference. */
+json_t *monitor_terminals(struct control *control);
+uint64_t monitor_online(struct control *control);
+
+/* ---- handle*.c ---- */
+
+/* Handlers by verb_index; every verb that is not VERB_LOCAL has one. */
+ops_handler *const *control_handlers(void);
+
+/* Formats `message` and returns `status`. */
+__attribute__((format(printf, 4, 5))) int handle_refuse(
+    int status, char *message, size_t message_size, const char *format, ...);
+/* What an -errno of the database or a module means for the caller. */
+int handle_error(int error, const char *what, char *message, size_t message_size);
+/*
+ * Wakes the link and waits until command `sequence` (0: none was needed) is durable on all shards.
+ * Adds "command" and "done" to *result. CONTROL_DONE, or the status with `message`; *result is
+ * released then.
+ */
+int handle_wait(struct control *control, const struct ops_request *request, uint64_t sequence,
+    json_t **result, char *message, size_t message_size);
+/* Everything the database writes until the matching call with 0 is rolled back, errors apart. */
+void handle_dry_run(const struct ops_request *request, int on);
+
+#define HANDLER(name)                                                                              \
+	int name(void *context, struct ops_request *request, json_t **result, char *message,       \
+	    size_t message_size)
+
+HANDLER(handle_status);
+HANDLER(handle_shards);
+HANDLER(handle_ca_init);
+HANDLER(handle_ca_show);
+HANDLER(handle_ca_renew);
+HANDLER(handle_ca_activate);
+HANDLER(handle_ca_retire);
+HANDLER(handle_ca_server_renew);
+HANDLER(handle_terminal_enroll);
+HANDLER(handle_terminal_set);
+HANDLER(handle_terminal_list);
+HANDLER(handle_terminal_show);
+HANDLER(handle_terminal_block);
+HANDLER(handle_terminal_unblock);
+HANDLER(handle_terminal_revoke);
+HANDLER(handle_terminal_monitor);
+HANDLER(handle_session_list);
+HANDLER(handle_session_end);
+HANDLER(handle_market_import);
+HANDLER(handle_market_list);
+HANDLER(handle_market_show);
+HANDLER(handle_market_open);
+HANDLER(handle_market_suspend);
+HANDLER(handle_market_close);
+HANDLER(handle_odds_set);
+HANDLER(handle_rules_show);
+HANDLER(handle_rules_set);
+HANDLER(handle_account_open);
+HANDLER(handle_account_show);
+HANDLER(handle_account_freeze);
+HANDLER(handle_account_unfreeze);
+HANDLER(handle_bet_show);
+HANDLER(handle_explain);
+HANDLER(handle_replication_status);
+HANDLER(handle_replication_verify);
+HANDLER(handle_replication_pause);
+HANDLER(handle_replication_resume);
+HANDLER(handle_audit_tail);
+HANDLER(handle_audit_verify);
+HANDLER(handle_command_list);
+HANDLER(handle_command_adopt);
+HANDLER(handle_config_show);
+HANDLER(handle_config_check);
+HANDLER(handle_config_reload);
+HANDLER(handle_log_level);
+
+#endif
