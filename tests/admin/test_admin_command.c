@@ -82,6 +82,93 @@ TEST(rules_set_keeps_defaults_for_what_is_not_given)
 	assert_int_equal(request.command.ledger.rules.stake_daily_max, rules.stake_daily_max);
 }
 
+#define TERMINAL_SET(fields)                                                                       \
+	"{\"cmd\":\"command\",\"sequence\":12,\"type\":\"terminal_set\"," fields "}"
+
+TEST(terminal_set_goes_to_all_shards_with_its_sequence_as_version)
+{
+	struct admin_request request;
+	const struct ledger_command *command = &request.command.ledger;
+
+	assert_null(parse(TERMINAL_SET("\"terminal_id\":42,\"rights\":5,\"blocked\":true,"
+	                               "\"daily_max\":7000,\"version\":3"),
+	    &request));
+	assert_int_equal(request.kind, ADMIN_ALL_SHARDS);
+	assert_int_equal(request.command.kind, SHARD_LEDGER);
+	assert_int_equal(command->type, EVENT_TERMINAL_SET);
+	assert_int_equal(command->control_sequence, 12);
+	assert_int_equal(command->terminal_id, 42);
+	assert_int_equal(le32_get(command->terminal.rights), 5);
+	assert_int_equal(command->terminal.blocked, 1);
+	assert_int_equal(le64s_get(command->terminal.daily_max), 7000);
+	assert_int_equal(le64_get(command->terminal.version), 12);
+	/* The limit may be left out. */
+	assert_null(
+	    parse(TERMINAL_SET("\"terminal_id\":42,\"rights\":0,\"blocked\":false"), &request));
+	assert_int_equal(command->terminal.blocked, 0);
+	assert_int_equal(le64s_get(command->terminal.daily_max), 0);
+}
+
+TEST(none_is_the_mark_alone)
+{
+	struct admin_request request;
+
+	assert_null(parse("{\"cmd\":\"command\",\"sequence\":9,\"type\":\"none\"}", &request));
+	assert_int_equal(request.kind, ADMIN_ALL_SHARDS);
+	assert_int_equal(request.command.kind, SHARD_LEDGER);
+	assert_int_equal(request.command.ledger.type, EVENT_COMMAND_MARK);
+	assert_int_equal(request.command.ledger.control_sequence, 9);
+}
+
+TEST(session_may_have_a_time_to_expire)
+{
+	struct admin_request request;
+	const char line[] = "{\"expires_ns\":1790000000000000123,";
+	char all[1024];
+
+	assert_null(parse(INSTALL("1048577", "42", "15", KEY64), &request));
+	assert_int_equal(request.command.install.expires_ns, 0);
+	snprintf(all, sizeof(all), "%s%s", line, INSTALL("1048577", "42", "15", KEY64) + 1);
+	assert_null(parse(all, &request));
+	assert_int_equal(request.command.install.expires_ns, 1790000000000000123);
+}
+
+#define FREEZE "\"type\":\"account_freeze\",\"account_id\":7,\"frozen\":true}"
+
+TEST(dry_run_checks_the_fields_and_sends_nothing)
+{
+	static const struct {
+		const char *line;
+		int good;
+	} cases[] = {
+		{ "{\"cmd\":\"command\",\"dry_run\":true," FREEZE, 1 },
+		{ "{\"cmd\":\"command\",\"dry_run\":true,\"sequence\":5," FREEZE, 1 },
+		{ "{\"cmd\":\"command\",\"dry_run\":true,\"type\":\"none\"}", 1 },
+		{ "{\"cmd\":\"command\",\"dry_run\":true,\"sequence\":0," FREEZE, 0 },
+		{ "{\"cmd\":\"command\",\"dry_run\":1," FREEZE, 0 },
+		{ "{\"cmd\":\"command\",\"dry_run\":false," FREEZE, 0 }, /* no sequence */
+		{ "{\"cmd\":\"command\",\"dry_run\":true,\"type\":\"market_set\"}", 0 },
+	};
+	struct admin_request request;
+
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
+		json_t *answer = parse(cases[i].line, &request);
+
+		assert_case_equal(i, request.kind, ADMIN_ANSWER);
+		assert_case_equal(i, json_is_true(json_object_get(answer, "ok")), cases[i].good);
+		assert_case_equal(
+		    i, json_is_true(json_object_get(answer, "dry_run")), cases[i].good);
+		if (!cases[i].good)
+			assert_string_equal(
+			    json_string_value(json_object_get(answer, "kind")), "malformed");
+		json_decref(answer);
+	}
+	/* Without it the same goes on its way. */
+	assert_null(
+	    parse("{\"cmd\":\"command\",\"dry_run\":false,\"sequence\":5," FREEZE, &request));
+	assert_int_equal(request.kind, ADMIN_ALL_SHARDS);
+}
+
 TEST(bad_lines_are_refused_and_the_field_is_named)
 {
 	static const struct {
@@ -125,6 +212,20 @@ TEST(bad_lines_are_refused_and_the_field_is_named)
 		{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"rules_set\",\"rules\":{}}",
 		    "version" },
 		{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"rules_set\"}", "rules" },
+		{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"market_set\",\"market_id\":11,"
+		  "\"event_id\":1,\"start_time_ns\":5,\"state\":2,\"kind\":99,\"odds\":[2000]}",
+		    "kind" },
+		{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"account_freeze\","
+		  "\"account_id\":7}",
+		    "frozen" },
+		{ TERMINAL_SET("\"rights\":5,\"blocked\":true"), "terminal_id" },
+		{ TERMINAL_SET("\"terminal_id\":0,\"rights\":5,\"blocked\":true"), "terminal_id" },
+		{ TERMINAL_SET("\"terminal_id\":1,\"rights\":16,\"blocked\":true"), "rights" },
+		{ TERMINAL_SET("\"terminal_id\":1,\"rights\":5"), "blocked" },
+		{ TERMINAL_SET("\"terminal_id\":1,\"rights\":5,\"blocked\":1"), "blocked" },
+		{ TERMINAL_SET("\"terminal_id\":1,\"rights\":5,\"blocked\":true,"
+		               "\"daily_max\":-1"),
+		    "daily_max" },
 		{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"rules_set\",\"rules\":"
 		  "{\"version\":2,\"alert_score\":101}}",
 		    "alert_score" },
