@@ -24,7 +24,10 @@ E2E = os.path.join(TOP, "build/e2e")  # roots of the instances of tests/e2e
 LONG_STATE = os.path.join(LOGS, "long-state.json")
 LONG_LOG = os.path.join(LOGS, "long.log")
 FUZZ_SECONDS = 600  # each target of tools/fuzz, with --long
-FUZZ_TARGETS = ("admin", "config", "datagram", "event", "frame", "journal", "message", "record")
+FUZZ_TARGETS = sorted(
+    name.removeprefix("fuzz_").removesuffix(".c")
+    for name in os.listdir(os.path.join(TOP, "tests/fuzz"))
+    if name.startswith("fuzz_") and name.endswith(".c"))
 PYTHON = "/usr/bin/python3"  # the one Debian's python3-* packages belong to
 
 # name: (folder, meson options). The release build is what tools/up runs.
