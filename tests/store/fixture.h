@@ -25,7 +25,7 @@ struct world_batch {
 struct world {
 	struct ledger_config config;
 	struct ledger *ledger; /* the worker's */
-	uint64_t random, time_ns, market_version, bets;
+	uint64_t random, time_ns, market_version, terminal_version, bets;
 	uint64_t cancelled;
 	uint64_t bet_ids[1024]; /* some of the bets that were accepted */
 	uint64_t next_request[WORLD_TERMINALS];
@@ -119,6 +119,20 @@ static inline void world_provision(struct world *world)
 		world_market(world, id);
 }
 
+/* What control allows a terminal changes in between: an event in its chain without a request. */
+static inline void world_allow(struct world *world)
+{
+	struct ledger_command command = { .type = EVENT_TERMINAL_SET,
+		.control_sequence = 1,
+		.terminal_id = 1 + test_random(&world->random) % WORLD_TERMINALS };
+
+	command.terminal.version = le64_make(++world->terminal_version);
+	command.terminal.rights = le32_make((uint32_t)test_random(&world->random) & RIGHT_ALL);
+	command.terminal.blocked = (uint8_t)(test_random(&world->random) % 2);
+	command.terminal.daily_max = le64s_make((int64_t)(test_random(&world->random) % 1000000));
+	world_command(world, &command);
+}
+
 static inline void world_request(struct world *world)
 {
 	uint64_t terminal = test_random(&world->random) % WORLD_TERMINALS;
@@ -130,6 +144,8 @@ static inline void world_request(struct world *world)
 	int length;
 
 	world->time_ns += test_random(&world->random) % 1000000000;
+	if (test_random(&world->random) % 20 == 0)
+		world_allow(world);
 	if (kind < 7) {
 		wire.template_id = WIRE_PLACE_BET;
 		wire.place_bet.account_id = 1 + test_random(&world->random) % WORLD_ACCOUNTS;
