@@ -57,8 +57,9 @@ static struct ops_access access_copy(struct ops *ops)
 	return access;
 }
 
+/* "failed": it was allowed, but what it needs is not there, or not all of it is done yet. */
 static void note_refusal(struct ops *ops, const struct ops_peer *peer, const char *user,
-    const struct ops_parsed *parsed, const char *message)
+    const struct ops_parsed *parsed, int status, const char *message)
 {
 	char outcome[OPS_MESSAGE_SIZE + 16];
 	const struct audit_entry entry = {
@@ -70,7 +71,8 @@ static void note_refusal(struct ops *ops, const struct ops_peer *peer, const cha
 	};
 	int error;
 
-	snprintf(outcome, sizeof(outcome), "refused: %s", message);
+	snprintf(outcome, sizeof(outcome), "%s: %s",
+	    status == STATUS_UNREACHABLE ? "failed" : "refused", message);
 	log_event(LOG_WARNING, "ops", "verb_refused", NULL, "%s: %s: %s", user, parsed->verb->name,
 	    message);
 	error = audit_note(ops->config.database, &entry);
@@ -158,7 +160,7 @@ static json_t *request_answer(struct ops_client *client, const char *line, size_
 	/* A dry run that is refused is no refused change; one without the role is. */
 	if (status != 0 && parsed.verb->flags & VERB_CHANGES &&
 	    (caller.role == 0 || !parsed.dry_run))
-		note_refusal(ops, &client->peer, caller.user, &parsed, message);
+		note_refusal(ops, &client->peer, caller.user, &parsed, status, message);
 	else if (parsed.verb->flags & VERB_CHANGES && !parsed.dry_run)
 		log_event(LOG_INFO, "ops", "verb_done", NULL, "%s: %s, %s", caller.user,
 		    parsed.verb->name, parsed.object);

@@ -63,6 +63,10 @@ static int handle_market(
 	}
 	if (market == 14)
 		return 77; /* a handler's bug */
+	if (market == 16) {
+		snprintf(message, message_size, "The data plane is not there.");
+		return 3;
+	}
 	if (market == 15) {
 		char byte = 0;
 
@@ -234,6 +238,10 @@ TEST(refusals_are_told_and_those_of_changes_audited)
 	expect(fd, "{\"verb\":\"market show\",\"arguments\":{\"market\":13}}", "\"ok\":false");
 	expect(fd, "{\"verb\":\"market suspend\",\"arguments\":{}}", "\"status\":2");
 	assert_int_equal(noted_count, 1);
+	/* What is missing is no refusal. */
+	expect(fd, SUSPEND(16), "\"status\":3}");
+	assert_non_null(strstr(noted, "|market 16|failed: The data plane is not there."));
+	assert_int_equal(noted_count, 2);
 	/* A broken handler is no success and has a sentence. */
 	expect(fd, SUSPEND(14), "no reason given. Read the log.\",\"status\":1}");
 	expect(fd, "{\"verb\":\"shards\"}", "shards is not built yet.\",\"status\":1}");
