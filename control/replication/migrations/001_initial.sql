@@ -115,7 +115,9 @@ create table sluice.log_superseded (
 
 create index on sluice.transactions using brin (lsn) with (autosummarize = on);
 create index on sluice.bets using brin (lsn) with (autosummarize = on);
-create index on sluice.bets (bet);
+-- The low 54 bits of a bet's id count up with the shard's events; see sluice.bet_find.
+create index on sluice.bets using brin ((bet & 18014398509481983))
+	with (autosummarize = on, pages_per_range = 32);
 create index on sluice.bet_legs using brin (time) with (autosummarize = on);
 create index on sluice.log_block (shard, first_lsn);
 
@@ -212,6 +214,11 @@ create function sluice.unsigned(value bigint) returns numeric language sql immut
 	select case when value < 0 then value + 18446744073709551616::numeric else value end
 $$;
 
+create function sluice.signed(printed numeric) returns bigint language sql immutable strict as $$
+	select case when printed > 9223372036854775807 then printed - 18446744073709551616::numeric
+		else printed end::bigint
+$$;
+
 -- Makes the partitions of `months` months from the month of `first` on; returns how many are new.
 create function sluice.partitions_make(first timestamptz, months integer) returns integer
 language plpgsql as $$
@@ -244,3 +251,13 @@ create view sluice.bet_states as
 	select sluice.unsigned(b.bet) as bet, b.time, b.shard, b.account, b.terminal, b.stake,
 		b.payout, b.currency, b.score, b.legs, c.time as cancelled
 	from sluice.bets b left join sluice.bet_cancels c on c.bet = b.bet;
+
+-- One bet by its printed id, through the index.
+create function sluice.bet_find(printed numeric) returns setof sluice.bet_states
+language sql stable as $$
+	select sluice.unsigned(b.bet), b.time, b.shard, b.account, b.terminal, b.stake, b.payout,
+		b.currency, b.score, b.legs, c.time
+	from sluice.bets b left join sluice.bet_cancels c on c.bet = b.bet
+	where b.bet & 18014398509481983 = sluice.signed(printed) & 18014398509481983
+		and b.bet = sluice.signed(printed)
+$$;

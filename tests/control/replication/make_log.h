@@ -22,6 +22,7 @@ struct maker_options {
 	uint64_t seed;
 	uint64_t time_ns, step_ns; /* of the first event; between events */
 	uint8_t mixed;             /* also cancellations, deposits, refusals, several legs */
+	uint8_t resume;            /* goes on where the directory ends, as a restored switch does */
 };
 
 struct maker {
@@ -92,6 +93,29 @@ static inline void maker_command(struct maker *maker, const struct ledger_comman
 
 #define MAKER_MARKETS 8u
 
+static inline uint64_t maker_account_next(const struct maker *maker, uint64_t id)
+{
+	while (maker->config.ledger.buckets.shard[ids_bucket_of_key(id)] != maker->options.shard)
+		id++;
+	return id;
+}
+
+/* A journal with another incarnation behind what the log holds; the rows are there already. */
+static inline void maker_resume(struct maker *maker, struct store_report *report)
+{
+	uint64_t id = 1, base_lsn = report->applied_lsn;
+
+	for (uint32_t i = 0; i < maker->options.accounts; i++, id++)
+		maker->account_ids[i] = id = maker_account_next(maker, id);
+	for (unsigned i = 0; i < 64; i++)
+		maker->request_ids[i] = 1000000;
+	if (store_join_journal(maker->store, maker->options.incarnation, base_lsn, report) != 0) {
+		fprintf(stderr, "make_log: %s\n", report->message);
+		abort();
+	}
+	SLUICE_REQUIRE(ledger_copy(maker->ledger, store_ledger(maker->store)) == 0);
+}
+
 static inline void maker_provision(struct maker *maker)
 {
 	uint64_t id = 1;
@@ -101,9 +125,7 @@ static inline void maker_provision(struct maker *maker)
 			.type = EVENT_ACCOUNT_OPEN, .amount = 1000000000000ll, .currency = 410
 		};
 
-		while (maker->config.ledger.buckets.shard[ids_bucket_of_key(id)] !=
-		       maker->options.shard)
-			id++;
+		id = maker_account_next(maker, id);
 		command.account_id = maker->account_ids[i] = id;
 		maker_command(maker, &command);
 	}
@@ -235,7 +257,10 @@ static inline struct maker *maker_open(const struct maker_options *options)
 		fprintf(stderr, "make_log: %s\n", report.message);
 		abort();
 	}
-	maker_provision(maker);
+	if (options->resume)
+		maker_resume(maker, &report);
+	else
+		maker_provision(maker);
 	maker_flush(maker);
 	SLUICE_REQUIRE(store_checkpoint_now(maker->store) == 0);
 	return maker;
