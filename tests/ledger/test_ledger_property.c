@@ -93,7 +93,7 @@ static void make_command(
     struct stream *stream, const struct ledger *ledger, struct ledger_command *command)
 {
 	memset(command, 0, sizeof(*command));
-	switch (pick(stream, 8)) {
+	switch (pick(stream, 9)) {
 	case 0:
 	case 1:
 		command->type = EVENT_ACCOUNT_OPEN;
@@ -115,6 +115,15 @@ static void make_command(
 		command->type = EVENT_ACCOUNT_FREEZE;
 		command->account_id = 1 + pick(stream, ACCOUNTS);
 		command->flags = pick(stream, 3) ? 0 : EVENT_FLAG_FROZEN;
+		break;
+	case 7:
+		command->type = EVENT_TERMINAL_SET;
+		command->terminal_id = 1 + pick(stream, TERMINALS);
+		command->control_sequence = 1;
+		command->terminal.version = le64_make(++stream->version);
+		command->terminal.rights = le32_make((uint32_t)pick(stream, RIGHT_ALL + 1));
+		command->terminal.blocked = (uint8_t)pick(stream, 2);
+		command->terminal.daily_max = le64s_make((int64_t)pick(stream, 100000));
 		break;
 	case 6:
 		command->type = EVENT_RULES_SET;

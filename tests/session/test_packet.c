@@ -68,6 +68,27 @@ TEST(a_good_datagram_opens_in_place)
 	end();
 }
 
+/* Before epoch, keys and tag are looked at; and no session is given that a RESET could go to. */
+TEST(a_session_past_its_time_takes_nothing)
+{
+	struct session_install again = install_of(SESSION_ID, 4, 1);
+
+	begin();
+	again.expires_ns = START + 10;
+	assert_int_equal(session_install(fixture.table, &again, START), 0);
+	fixture.now_ns = START + 9;
+	assert_int_equal(open_number(4, 1, 16), DROP_NONE);
+	fixture.now_ns = START + 10;
+	fixture.opened = NULL;
+	assert_int_equal(open_number(4, 2, 16), DROP_SESSION_EXPIRED);
+	assert_null(fixture.opened);
+	assert_int_equal(open_number(5, 3, 16), DROP_SESSION_EXPIRED);
+	assert_int_equal(open_forged(4), DROP_SESSION_EXPIRED);
+	assert_null(fixture.opened);
+	assert_true(fixture.session->last_seen_ns == START + 9);
+	end();
+}
+
 TEST(sizes_from_empty_to_the_maximum)
 {
 	begin();

@@ -88,6 +88,79 @@ TEST(an_ended_id_never_comes_back_and_its_slot_does)
 	session_table_free(table);
 }
 
+static int install_until(
+    struct session_table *table, uint32_t id, uint64_t expires_ns, uint64_t now)
+{
+	struct session_install made = install_of(id, 1, 1);
+
+	made.expires_ns = expires_ns;
+	return session_install(table, &made, now);
+}
+
+TEST(past_its_time_a_session_counts_as_ended)
+{
+	struct session_table *table = session_table_create(16, LANE);
+	uint32_t next = 5 | 2u << 20;
+	struct session *session;
+
+	assert_int_equal(install_until(table, SESSION_ID, START, START), -EINVAL);
+	assert_int_equal(install_until(table, SESSION_ID, START + 10, START), 0);
+	session = session_find(table, SESSION_ID);
+	assert_false(session_expired(session, START + 9));
+	assert_true(session_expired(session, START + 10));
+	assert_int_equal(install_until(table, next, 0, START + 9), -EEXIST); /* it lives */
+	/* Prolonged, then for ever, then with an end again. */
+	assert_int_equal(install_until(table, SESSION_ID, START + 20, START + 9), 0);
+	assert_false(session_expired(session, START + 19));
+	assert_int_equal(install_until(table, SESSION_ID, 0, START + 9), 0);
+	assert_false(session_expired(session, UINT64_MAX));
+	assert_int_equal(install_until(table, SESSION_ID, START + 30, START + 9), 0);
+	/* Too late: it has ended, though nobody has come by to wipe it. */
+	assert_int_equal(install_until(table, SESSION_ID, 0, START + 30), -EEXIST);
+	assert_null(session_find(table, SESSION_ID));
+	assert_int_equal(session_count(table), 0);
+	assert_int_equal(install_until(table, next, 0, START + 30), 0);
+	session_table_free(table);
+}
+
+TEST(a_later_generation_takes_the_slot_of_a_session_past_its_time)
+{
+	struct session_table *table = session_table_create(16, LANE);
+	uint32_t next = 5 | 2u << 20;
+
+	assert_int_equal(install_until(table, SESSION_ID, START + 10, START), 0);
+	assert_int_equal(install_until(table, next, START + 90, START + 10), 0);
+	assert_null(session_find(table, SESSION_ID));
+	assert_non_null(session_find(table, next));
+	assert_int_equal(session_count(table), 1);
+	session_table_free(table);
+}
+
+TEST(expire_goes_round_and_wipes_what_is_past_its_time_only)
+{
+	struct session_table *table = session_table_create(16, LANE);
+	struct session *session;
+	uint32_t slot = 0, ended[16];
+
+	for (uint32_t i = 0; i < 16; i++)
+		assert_int_equal(
+		    install_until(table, i | 1u << 20, i % 2 ? START + i : 0, START), 0);
+	session = session_find(table, 3 | 1u << 20);
+	assert_int_equal(session_expire(table, START, &slot, 16, ended), 0);
+	assert_int_equal(session_expire(table, START + 5, &slot, 4, ended), 2);
+	assert_int_equal(ended[0], 1 | 1u << 20);
+	assert_int_equal(ended[1], 3 | 1u << 20);
+	assert_true(bytes_all_zero(session->epochs, sizeof(session->epochs)));
+	assert_true(bytes_all_zero(session->reset_key, sizeof(session->reset_key)));
+	assert_int_equal(session_expire(table, START + 5, &slot, 4, ended), 1);
+	assert_int_equal(ended[0], 5 | 1u << 20);
+	assert_int_equal(session_count(table), 13);
+	/* More than there are slots: once round. */
+	assert_int_equal(session_expire(table, START + 100, &slot, 1000, ended), 5);
+	assert_int_equal(session_count(table), 8);
+	session_table_free(table);
+}
+
 TEST(installing_a_held_epoch_again_keeps_counters_and_window)
 {
 	struct session_table *table = session_table_create(16, LANE);
