@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Messages, names of refusals, roles, and the published vectors of the exporter's context. */
+/* Headers of messages, names of refusals, URIs and roles. */
 #include "tests/test.h"
 
 #include <errno.h>
 
 #include "tests/keying/pki.h"
-#include "tests/wire/hex.h"
 #include "wire/keying/keying.h"
 
 TEST(every_refusal_has_a_name_and_a_sentence)
@@ -116,65 +115,6 @@ TEST(roles)
 		assert_case_equal(i, id, rows[i].id);
 		pki_free(&pki);
 	}
-}
-
-/* One [context] record: the inputs, then the 112 bytes. */
-static void context_check(char values[][300], int count)
-{
-	static const char *const names[] = { "aead", "session_id", "terminal_id", "deployment",
-		"server_certificate_sha256", "client_certificate_sha256", "context" };
-	const char *found[SLUICE_ARRAY_COUNT(names)] = { NULL };
-	struct keying_context context;
-	uint8_t want[sizeof(context)];
-
-	for (int i = 0; i < count; i++)
-		for (size_t k = 0; k < SLUICE_ARRAY_COUNT(names); k++)
-			if (strncmp(values[i], names[k], strlen(names[k])) == 0 &&
-			    strncmp(values[i] + strlen(names[k]), " = ", 3) == 0)
-				found[k] = values[i] + strlen(names[k]) + 3;
-	for (size_t k = 0; k < SLUICE_ARRAY_COUNT(names); k++)
-		if (found[k] == NULL)
-			fail_msg("[context] has no field %s", names[k]);
-	memset(&context, 0, sizeof(context));
-	context.version = le16_make(1);
-	context.aead = le16_make((uint16_t)strtoul(found[0], NULL, 10));
-	context.session_id = le32_make((uint32_t)strtoul(found[1], NULL, 10));
-	context.terminal_id = le64_make(strtoull(found[2], NULL, 10));
-	assert_int_equal(keying_deployment_hash(found[3], context.deployment_sha256), 0);
-	assert_int_equal(hex_parse(found[4], context.server_certificate_sha256, 32), 32);
-	assert_int_equal(hex_parse(found[5], context.client_certificate_sha256, 32), 32);
-	assert_int_equal(hex_parse(found[6], want, sizeof(want)), sizeof(want));
-	assert_memory_equal(&context, want, sizeof(want));
-}
-
-TEST(published_contexts)
-{
-	FILE *file = fopen(SLUICE_TEST_DATA "/vectors/sluice-keying.txt", "r");
-	static char values[16][300];
-	static char line[20000];
-	int inside = 0, count = 0, seen = 0;
-
-	assert_non_null(file);
-	for (;;) {
-		int more = fgets(line, sizeof(line), file) != NULL;
-
-		if (!more || line[0] == '[') {
-			if (inside) {
-				context_check(values, count);
-				seen++;
-			}
-			count = 0;
-			inside = more && strncmp(line, "[context]", 9) == 0;
-		} else if (inside && strstr(line, " = ") != NULL) {
-			assert_true(count < 16 && strlen(line) < sizeof(values[0]));
-			line[strcspn(line, "\n")] = '\0';
-			strcpy(values[count++], line);
-		}
-		if (!more)
-			break;
-	}
-	fclose(file);
-	assert_int_equal(seen, 3);
 }
 
 TEST_MAIN()
