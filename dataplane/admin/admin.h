@@ -5,18 +5,26 @@
  * and reads only their counters. Answers: {"ok":true,...} or {"ok":false,"error":"what, and what to
  * do"}. Numbers of 64 bits that may pass 2^53 are strings where marked (s).
  *
- * status            counters of every shard, drops, codes, ports, placement
+ * status            pid, started_ns(s), uptime_ns, clock_ns(s: the switch time), boot_id(s), open,
+ *                   recovery_ns, ports, placement; sums of drops and codes; "shards":[{every
+ *                   counter of shard/stats.h, the store's positions, state_hash,
+ *                   "store_lag_ns": age of the oldest durable event not yet in the log tables,
+ *                   "busy_permille": of the worker's last second, "segments_ready": journal
+ *                   segments made and not begun, "queues":{"command","handover","request",
+ *                   "answer","transmit","history"}: what waits in rings now, drops, codes}]
  * histograms        {"bounds_ns":[..],"shards":[{"shard":0,"stages":{"decide":{"counts":[..],
- *                   "sum_ns":n},...}}]}: latency by stage, log-linear buckets (shard/histogram.h)
+ *                   "sum_ns":n},...}}]}: latency by stage (shard/latency.h), log-linear buckets
+ *                   with inclusive bounds; one count more than bounds, for what lies above
  * session_install   one session and epoch: session_id, terminal_id, rights, epoch, current,
  *                   rate_per_s, rate_burst, expires_ns (optional, 0: never; Unix ns, from then on
  *                   the session is unknown), keys and ivs in hexadecimal
  * session_end       session_id
  * sessions          {"from_slot":n}: up to 256 live sessions from that slot on: {"sessions":[{
- *                   "session_id","terminal_id","epoch","last_seen_ns"(s),"wants_rotation":bool,
- *                   "datagrams","messages","resends","open_failed","heartbeat":null|{"received_ns"(s),
- *                   "local_time_ns"(s),"sequence","firmware","error_code","state","battery"}}],
- *                   "next_slot":n|0}
+ *                   "session_id","terminal_id","shard","rights","epoch","last_seen_ns"(s),
+ *                   "wants_rotation":bool,"datagrams","messages","resends","open_failed",
+ *                   "heartbeat":null|{"received_ns"(s),"local_time_ns"(s),"sequence","firmware",
+ *                   "error_code","state","battery"}}],"next_slot":n|0}. next_slot 0: the end. The
+ *                   heartbeat is the terminal's last one since the start, of whatever session
  * command           one numbered command of control. sequence, type and:
  *                     market_set, accounts_open, rules_set, account_freeze
  *                     terminal_set  terminal_id, rights, blocked (bool), daily_max (0: as the rules
@@ -28,14 +36,24 @@
  *                   "refused" (number used up on all shards, nothing changed: unknown account),
  *                   "gap", "failed" (a shard could not: full, journal; number not used there)
  * account_show      account_id -> {"found":bool,"shard","lsn","balance","currency","frozen",
- *                   "staked_today","staked_day","profile":{...}}, from the worker's own memory
- * bet_show          bet_id -> {"found","shard","lsn","account_id","terminal_id","stake","payout",
- *                   "placed_at_ns"(s),"currency","state","legs":[{"market_id","selection","odds"}]}
+ *                   "staked_today","staked_day","profile":{...}}. staked_today is of staked_day;
+ *                   profile: amounts in minor units, counts rounded down, first_ns and
+ *                   updated_ns(s)
+ * bet_show          bet_id -> {"found","shard","lsn","bet_id"(s),"account_id","terminal_id",
+ *                   "stake","payout","placed_at_ns"(s),"currency","state",
+ *                   "legs":[{"market_id","selection","odds"}]}
  * terminal_show     terminal_id -> {"found","shard","lsn","rights","blocked","daily_max",
- *                   "staked_today","highest_request_id"(s)}
+ *                   "staked_today","highest_request_id"(s)}: staked_today is what its limit is
+ *                   checked against, so requests under way count; the others are durable
  * market_show       market_id -> {"found","version","event_id","start_time_ns"(s),"state","kind",
  *                   "odds":[..]}
+ *                   The ids of these four may be strings of digits: bet ids use all 64 bits. Rows
+ *                   come from the worker's own memory, and the answer waits until what it shows is
+ *                   durable. found false: then nothing but shard and lsn 0 follows.
  * open, stop
+ *
+ * What a client sent before it closed is done. It has one command under way and one answer on its
+ * way at a time. At most 16 clients: one more is told so and closed.
  */
 #ifndef SLUICE_ADMIN_H
 #define SLUICE_ADMIN_H
@@ -53,8 +71,9 @@
 /* Between two looks for a shard's result: about a fifth of a synced write. */
 #define ADMIN_RESULT_WAIT_NS 20000
 
-/* What the admin side may see of the process. Everything stays the caller's. */
 struct admin_samples;
+
+/* What the admin side may see of the process. Everything stays the caller's. */
 struct admin_context {
 	const struct dataplane_config *config;
 	struct switch_shared *shared;
