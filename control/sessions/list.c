@@ -55,22 +55,28 @@ static const char *state_name(uint8_t state)
 	return "free";
 }
 
+static struct listed listed_of(const struct slot *slot)
+{
+	/* Of a keyless session the epoch is not known: 0. */
+	return (struct listed){ slot->session_id, slot->state == SLOT_KEYLESS ? 0 : slot->epoch,
+		slot->state, slot->terminal_id, slot->established_ns, slot->expires_ns };
+}
+
 /* Copies what is wanted, at most `size`; gives their number. */
 static uint32_t list_copy(
     const struct sessions *sessions, uint64_t terminal_id, struct listed *out, uint32_t size)
 {
-	uint32_t count = 0;
+	uint32_t count = 0, number;
 
-	for (uint32_t number = 1; number <= sessions->slot_highest && count < size; number++) {
-		const struct slot *slot = &sessions->slots[number];
-
-		if (slot->state == SLOT_FREE ||
-		    (terminal_id != 0 && slot->terminal_id != terminal_id))
-			continue;
-		/* Of a keyless session the epoch is not known: 0. */
-		out[count++] = (struct listed){ slot->session_id,
-			slot->state == SLOT_KEYLESS ? 0 : slot->epoch, slot->state,
-			slot->terminal_id, slot->established_ns, slot->expires_ns };
+	if (terminal_id != 0) {
+		for (number = slot_of_terminal(sessions, terminal_id); number != 0 && count < size;
+		     number = slot_of_terminal_next(sessions, number))
+			out[count++] = listed_of(&sessions->slots[number]);
+		return count;
+	}
+	for (number = 1; number <= sessions->slot_highest && count < size; number++) {
+		if (sessions->slots[number].state != SLOT_FREE)
+			out[count++] = listed_of(&sessions->slots[number]);
 	}
 	return count;
 }

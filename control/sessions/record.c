@@ -8,7 +8,7 @@
 #include "control/sessions/table.h"
 
 /* Ended slots written along with one synced transaction. */
-#define RECORDS_PER_WRITE 256u
+#define RECORDS_PER_WRITE 512u
 
 /* In table `meta`: the data plane's boot id as last seen, LE64. */
 static const char boot_key_text[] = "boot_id";
@@ -77,7 +77,10 @@ int sessions_record(struct sessions *sessions, uint32_t number)
 	ended = batch.count;
 	if (number != 0)
 		batch_add(sessions, &batch, number);
-	if (sessions->boot_id != sessions->boot_id_recorded)
+	/* The boot id comes with the last of the sessions it ended: were it durable before them,
+	 * a crash in between would leave them as alive under it. But never behind a new session. */
+	if (sessions->boot_id != sessions->boot_id_recorded &&
+	    (sessions->unrecorded_head == 0 || number != 0))
 		batch.boot_id = sessions->boot_id;
 	pthread_mutex_unlock(&sessions->mutex);
 	if (batch.count == 0 && batch.boot_id == 0)

@@ -153,7 +153,8 @@ unsigned sessions_boot(struct sessions *sessions, uint64_t boot_id)
 	count = sessions->queues[QUEUE_INSTALLS].count;
 	pthread_mutex_unlock(&sessions->mutex);
 	/* When it fails it is written with the next slot, before that slot is given out. */
-	(void)sessions_record(sessions, 0);
+	while (sessions_record(sessions, 0) == 0 && sessions->boot_id_recorded != boot_id)
+		;
 	pthread_mutex_unlock(&sessions->write_mutex);
 	return count;
 }
