@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "dataplane/config_keys.h"
+
 static const cyaml_strval_t polling_names[] = {
 	{ "busy", CONFIG_POLLING_BUSY },
 	{ "adaptive", CONFIG_POLLING_ADAPTIVE },
@@ -139,45 +141,22 @@ __attribute__((format(printf, 3, 0))) static void config_log_line(
 			log->message[i] = ' ';
 }
 
-struct range_check {
-	const char *key;
-	uint64_t value, lowest, highest;
-	const char *unit;
-};
-
-static int check_ranges(const struct dataplane_config *config, char *message, size_t size)
+/* Each value is in its own range by now (config_keys.c). */
+static int check_together(const struct dataplane_config *config, char *message, size_t size)
 {
-	const struct range_check checks[] = {
-		{ "shards", config->shards, 1, LIMIT_SHARDS, "" },
-		{ "memory.megabytes", config->memory.megabytes, 32, 1u << 20, " MiB" },
-		{ "capacity.accounts", config->capacity.accounts, 16, 200000000, "" },
-		{ "capacity.bets", config->capacity.bets, 16, 500000000, "" },
-		{ "capacity.markets", config->capacity.markets, 1, 10000000, "" },
-		{ "capacity.terminals", config->capacity.terminals, 1, 1000000, "" },
-		{ "capacity.sessions", config->capacity.sessions, 1, LIMIT_SESSION_SLOTS, "" },
-		{ "journal.segment_mib", config->journal.segment_mib, 1, 65536, " MiB" },
-		{ "journal.depth", config->journal.depth, 1, LIMIT_JOURNAL_DEPTH_MAX, "" },
-		{ "journal.segments_ready", config->journal.segments_ready, 1, 64, "" },
-		{ "journal.segments_max", config->journal.segments_max,
-		    config->journal.segments_ready + 2u, 65536, " (segments_ready + 2 at least)" },
-		{ "store.log_rotate_mib", config->store.log_rotate_mib, 1, 1u << 20, " MiB" },
-		{ "store.log_keep_mib", config->store.log_keep_mib, 0, 1u << 30, " MiB" },
-		{ "store.checkpoint_interval_ms", config->store.checkpoint_interval_ms, 0, 3600000,
-		    " ms" },
-	};
+	uint32_t least = config->journal.segments_ready + 2u;
 
-	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(checks); i++) {
-		if (checks[i].value >= checks[i].lowest && checks[i].value <= checks[i].highest)
-			continue;
+	if (config->journal.segments_max < least) {
 		snprintf(message, size,
-		    "%s: %" PRIu64 " is out of range; set it between %" PRIu64 " and %" PRIu64 "%s",
-		    checks[i].key, checks[i].value, checks[i].lowest, checks[i].highest,
-		    checks[i].unit);
+		    "key \"journal.segments_max\": expected segments_ready + 2 (%" PRIu32
+		    ") at least, found %" PRIu32,
+		    least, config->journal.segments_max);
 		return -EINVAL;
 	}
 	if (config->lcores.workers_count != config->shards) {
 		snprintf(message, size,
-		    "lcores.workers: %u CPUs for %u shards; give one CPU for each shard's worker",
+		    "key \"lcores.workers\": %u CPUs for %u shards; give one CPU for each shard's "
+		    "worker",
 		    config->lcores.workers_count, config->shards);
 		return -EINVAL;
 	}
@@ -219,7 +198,7 @@ static int check_port(
 
 static int config_check(struct dataplane_config *config, char *message, size_t size)
 {
-	int error = check_ranges(config, message, size);
+	int error = check_together(config, message, size);
 
 	for (uint32_t i = 0; error == 0 && i < config->ports_count; i++)
 		error = check_port(&config->ports[i], i, config->shards, message, size);
@@ -234,80 +213,28 @@ static const cyaml_config_t config_defaults = {
 	.flags = CYAML_CFG_NO_ALIAS,
 };
 
-/* Keys whose values are whole numbers. libcyaml takes "64x" for 64: such values are refused here.
- */
-static const char *const number_keys[] = { "shards", "main", "store", "megabytes", "udp_port",
-	"accounts", "bets", "markets", "terminals", "sessions", "segment_mib", "depth",
-	"segments_ready", "segments_max", "log_rotate_mib", "log_keep_mib",
-	"checkpoint_interval_ms" };
-
-static int is_one_of(uint8_t byte, const char *set)
+static int parse(const uint8_t *text, size_t size, const char *name, struct dataplane_config **out,
+    char *message, size_t message_size)
 {
-	return byte != '\0' && strchr(set, byte) != NULL;
-}
-
-/* At `at` stands a key's name: 1 when its value begins with a digit and is not a whole number. */
-static int number_is_bad(const uint8_t *text, size_t size, size_t at, size_t length)
-{
-	size_t i = at + length;
-
-	if (at > 0 && !is_one_of(text[at - 1], " {,\n\t"))
-		return 0;
-	if (i >= size || text[i] != ':')
-		return 0;
-	for (i++; i < size && text[i] == ' '; i++)
-		;
-	if (i >= size || !is_one_of(text[i], "0123456789"))
-		return 0;
-	while (i < size && is_one_of(text[i], "0123456789"))
-		i++;
-	return i < size && !is_one_of(text[i], " ,}\r\n");
-}
-
-static int check_numbers(const uint8_t *text, size_t size, char *message, size_t message_size)
-{
-	unsigned line = 1;
-
-	for (size_t at = 0; at < size; at++) {
-		if (text[at] == '\n')
-			line++;
-		for (size_t k = 0; k < SLUICE_ARRAY_COUNT(number_keys); k++) {
-			size_t length = strlen(number_keys[k]);
-
-			if (length > size - at || memcmp(text + at, number_keys[k], length) != 0 ||
-			    !number_is_bad(text, size, at, length))
-				continue;
-			snprintf(message, message_size,
-			    "line %u: %s is not a whole number; write digits only", line,
-			    number_keys[k]);
-			return -EINVAL;
-		}
-	}
-	return 0;
-}
-
-int config_parse(const uint8_t *text, size_t size, struct dataplane_config **out, char *message,
-    size_t message_size)
-{
-	struct config_log log = { message, message_size, 0 };
+	char inner[384] = "";
+	struct config_log log = { inner, sizeof(inner), 0 };
 	cyaml_config_t cyaml = config_defaults;
 	cyaml_data_t *data = NULL;
 	cyaml_err_t result;
-	int error;
+	int error = config_keys_check(text, size, name, message, message_size);
 
-	message[0] = '\0';
-	if (check_numbers(text, size, message, message_size) != 0)
-		return -EINVAL;
+	if (error != 0)
+		return error;
 	cyaml.log_ctx = &log;
 	result = cyaml_load_data(text, size, &cyaml, &config_schema, &data, NULL);
 	if (result != CYAML_OK || data == NULL) {
-		if (log.used == 0)
-			snprintf(message, message_size, "%s; write the keys of dataplane/README.md",
-			    cyaml_strerror(result));
-		return -EINVAL;
+		snprintf(message, message_size, "%s: %s; write the keys of dataplane/README.md",
+		    name, log.used > 0 ? inner : cyaml_strerror(result));
+		return result == CYAML_ERR_OOM ? -ENOMEM : -EINVAL;
 	}
-	error = config_check(data, message, message_size);
+	error = config_check(data, inner, sizeof(inner));
 	if (error != 0) {
+		snprintf(message, message_size, "%s: %s", name, inner);
 		config_free(data);
 		return error;
 	}
@@ -315,11 +242,16 @@ int config_parse(const uint8_t *text, size_t size, struct dataplane_config **out
 	return 0;
 }
 
+int config_parse(const uint8_t *text, size_t size, struct dataplane_config **out, char *message,
+    size_t message_size)
+{
+	return parse(text, size, "configuration", out, message, message_size);
+}
+
 #define CONFIG_FILE_SIZE_MAX (256u * 1024u)
 
 int config_load(const char *path, struct dataplane_config **out, char *message, size_t message_size)
 {
-	char inner[512];
 	uint8_t *text = NULL;
 	FILE *file = fopen(path, "rbe");
 	size_t size;
@@ -343,9 +275,7 @@ int config_load(const char *path, struct dataplane_config **out, char *message, 
 		    message, message_size, "%s: larger than 256 KiB; is it the right file?", path);
 		error = -EFBIG;
 	} else {
-		error = config_parse(text, size, out, inner, sizeof(inner));
-		if (error != 0)
-			snprintf(message, message_size, "%s: %s", path, inner);
+		error = parse(text, size, path, out, message, message_size);
 	}
 	free(text);
 	return error;

@@ -146,28 +146,15 @@ static int unknown_key(struct reading *reading, const struct yaml_walk_entry *en
 	    "there is no such key; control/config/README.md lists them all");
 }
 
-/* libcyaml takes "010" for 8 and "0x10" for 16: only plain digits come through here. */
-static int digits_only(const char *text, size_t size)
-{
-	if (size == 0 || size > 10 || (text[0] == '0' && size > 1))
-		return 0;
-	for (size_t i = 0; i < size; i++)
-		if (text[i] < '0' || text[i] > '9')
-			return 0;
-	return 1;
-}
-
 static int check_number(
     struct reading *reading, const struct config_row *row, const struct yaml_walk_entry *entry)
 {
-	uint64_t value = 0;
+	uint64_t value;
 	char found[64];
 
-	if (digits_only(entry->value, entry->size)) {
-		value = strtoull(entry->value, NULL, 10);
-		if (value >= row->lowest && value <= row->highest)
-			return 0;
-	}
+	if (yaml_walk_number(entry->value, entry->size, &value) && value >= row->lowest &&
+	    value <= row->highest)
+		return 0;
 	yaml_walk_quote(entry->value, entry->size, found, sizeof(found));
 	return message_at(reading, entry->line, row->path,
 	    "expected a whole number from %" PRIu32 " to %" PRIu32 "%s%s%s, found \"%s\"",

@@ -87,6 +87,77 @@ TEST(bad_configuration_is_refused_with_the_place)
 	}
 }
 
+/* What an operator reads: file, line, key, what was expected and found. */
+TEST(messages_name_line_key_and_what_was_expected)
+{
+	static const struct {
+		const char *from, *to, *says;
+	} cases[] = {
+		{ "shards: 1", "shards: many",
+		    "configuration:2: key \"shards\": expected a whole number "
+		    "from 1 to 64, found \"many\"" },
+		{ "megabytes: 256", "megabytes: 8",
+		    "configuration:5: key \"memory.megabytes\": expected "
+		    "a whole number from 32 to 1048576 (MiB), found \"8\"" },
+		{ "depth: 2", "dept: 2",
+		    "configuration:8: key \"journal.dept\": there is no such key; "
+		    "did you mean \"journal.depth\"?" },
+		{ "adaptive", "adapt", "expected one of busy, adaptive, found \"adapt\"" },
+		{ "adaptive", "[busy]",
+		    "configuration:4: key \"polling\": expected a value, found a list" },
+		{ "hugepages: false", "hugepages: maybe",
+		    "key \"memory.hugepages\": expected one of true, false, found \"maybe\"" },
+		{ "workers: [0]", "workers: 0",
+		    "configuration:3: key \"lcores.workers\": expected a list, found a value" },
+		{ "workers: [0]", "workers: [x]",
+		    "configuration:3: key \"lcores.workers[0]\": expected a whole number" },
+		{ "udp_port: 7400}", "udp_port: 7400}, {type: ring}",
+		    "configuration:6: key \"ports[1].address\": missing" },
+		{ "address: 198.18.0.1, ", "",
+		    "configuration:6: key \"ports[0].address\": missing" },
+		{ "udp_port: 7400", "udp_port: 7400, udp_port: 1",
+		    "configuration:6: key \"ports[0].udp_port\": given twice, first in line 6" },
+		{ "shards: 1\n", "shards: 1\nshards: 1\n",
+		    "configuration:3: key \"shards\": given twice, first in line 2; remove one" },
+		{ "deployment: demo\n", "", "configuration: key \"deployment\": missing; add it" },
+		{ ", depth: 2", "", "configuration: key \"journal.depth\": missing; add it" },
+		{ "segments_max: 8", "segments_max: 3",
+		    "configuration: key \"journal.segments_max\": "
+		    "expected segments_ready + 2 (4) at least" },
+		{ "shards: 1\n", "\tshards: 1\n",
+		    "configuration:2:1: not YAML: a tab; indent with spaces" },
+		{ "depth: 2", "depth: 010", "found \"010\"" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct dataplane_config *config = NULL;
+		char text[2048], message[512];
+		size_t size = varied(cases[i].from, cases[i].to, text, sizeof(text));
+
+		if (config_parse((const uint8_t *)text, size, &config, message, sizeof(message)) ==
+		    0)
+			fail_msg("case %zu was accepted", i);
+		if (strstr(message, cases[i].says) == NULL)
+			fail_msg(
+			    "case %zu:\n says \"%s\"\n want \"%s\"", i, message, cases[i].says);
+	}
+}
+
+TEST(each_port_may_have_every_key)
+{
+	struct dataplane_config *config = NULL;
+	char text[2048], message[512];
+	size_t size = varied("udp_port: 7400}",
+	    "udp_port: 7400}, {type: memif, socket: /s, address: 198.18.0.2, udp_port: 7500}", text,
+	    sizeof(text));
+
+	if (config_parse((const uint8_t *)text, size, &config, message, sizeof(message)) != 0)
+		fail_msg("%s", message);
+	assert_int_equal(config->ports_count, 2);
+	assert_int_equal(config->ports[1].udp_port, 7500);
+	config_free(config);
+}
+
 TEST(empty_and_binary_input_are_refused)
 {
 	static const uint8_t binary[] = { 0xff, 0xfe, 0, 1, 2, 3 };

@@ -45,6 +45,21 @@ static int problem_event(struct walk *walk, const yaml_event_t *event, const cha
 	    (unsigned)event->start_mark.column + 1, "%s", text);
 }
 
+int yaml_walk_number(const char *value, size_t size, uint64_t *number)
+{
+	uint64_t sum = 0;
+
+	if (size == 0 || size > 10 || (value[0] == '0' && size > 1))
+		return 0;
+	for (size_t i = 0; i < size; i++) {
+		if (value[i] < '0' || value[i] > '9')
+			return 0;
+		sum = 10 * sum + (uint64_t)(value[i] - '0');
+	}
+	*number = sum;
+	return 1;
+}
+
 void yaml_walk_quote(const char *value, size_t size, char *out, size_t out_size)
 {
 	size_t room = out_size - 4, used = 0;
@@ -215,6 +230,19 @@ static int on_event(struct walk *walk, const yaml_event_t *event)
 	return 0;
 }
 
+/* 1 when the line is indented with a tab, which YAML does not take and editors do not show. */
+static int line_has_tab(const uint8_t *text, size_t size, size_t line)
+{
+	size_t at = 0;
+
+	for (; line > 0 && at < size; at++)
+		line -= text[at] == '\n';
+	for (; at < size && (text[at] == ' ' || text[at] == '\t'); at++)
+		if (text[at] == '\t')
+			return 1;
+	return 0;
+}
+
 /* libyaml gives an offset for bytes it cannot read, a mark for text it does not understand. */
 static int parser_problem(const yaml_parser_t *parser, const uint8_t *text, size_t size,
     struct yaml_walk_problem *problem)
@@ -226,6 +254,11 @@ static int parser_problem(const yaml_parser_t *parser, const uint8_t *text, size
 		(void)problem_at(problem, 0, 0, "out of memory");
 		return -ENOMEM;
 	}
+	if (parser->error != YAML_READER_ERROR &&
+	    line_has_tab(text, size, parser->problem_mark.line))
+		return problem_at(problem, (unsigned)parser->problem_mark.line + 1,
+		    (unsigned)parser->problem_mark.column + 1,
+		    "not YAML: a tab; indent with spaces");
 	if (parser->error != YAML_READER_ERROR)
 		return problem_at(problem, (unsigned)parser->problem_mark.line + 1,
 		    (unsigned)parser->problem_mark.column + 1,

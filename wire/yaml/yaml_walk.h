@@ -49,6 +49,12 @@ typedef int yaml_walk_visit(void *context, const struct yaml_walk_entry *entry);
 SLUICE_MUST_USE int yaml_walk(const uint8_t *text, size_t size, yaml_walk_visit *visit,
     void *context, struct yaml_walk_problem *problem);
 
+/*
+ * 1 when a value is a plain decimal number of up to 10 digits, which goes to *number. libcyaml
+ * takes "010" for 8, "0x10" for 16 and "64x" for 64.
+ */
+int yaml_walk_number(const char *value, size_t size, uint64_t *number);
+
 /* Copies a value for use in a message: control characters become '?', long ones are cut ("..."). */
 void yaml_walk_quote(const char *value, size_t size, char *out, size_t out_size);
 
