@@ -169,78 +169,77 @@ TEST(dry_run_checks_the_fields_and_sends_nothing)
 	assert_int_equal(request.kind, ADMIN_ALL_SHARDS);
 }
 
+static const struct {
+	const char *line, *says;
+} bad_lines[] = {
+	{ "", "not a JSON" },
+	{ "{", "not a JSON" },
+	{ "[]", "cmd" },
+	{ "{}", "cmd" },
+	{ "{\"cmd\":7}", "cmd" },
+	{ "{\"cmd\":\"fly\"}", "unknown command" },
+	{ "{\"cmd\":\"open\",\"cmd\":\"stop\"}", "not a JSON" },
+	{ INSTALL("0", "42", "15", KEY64), "session_id" },
+	{ INSTALL("1048676", "42", "15", KEY64), "capacity.sessions" },
+	{ INSTALL("1048577", "0", "15", KEY64), "terminal_id" },
+	{ INSTALL("1048577", "4294967296", "15", KEY64), "terminal_id" },
+	{ INSTALL("1048577", "42", "16", KEY64), "rights" },
+	{ INSTALL("1048577", "42", "15", "\"00\""), "to_switch_key" },
+	{ INSTALL("1048577", "42", "15", "7"), "to_switch_key" },
+	{ "{\"cmd\":\"session_end\",\"session_id\":3}", "no such session" },
+	{ "{\"cmd\":\"command\",\"type\":\"market_set\"}", "sequence" },
+	{ "{\"cmd\":\"command\",\"sequence\":0,\"type\":\"market_set\"}", "sequence" },
+	{ "{\"cmd\":\"command\",\"sequence\":1.5,\"type\":\"market_set\"}", "sequence" },
+	{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"sing\"}", "type" },
+	{ "{\"cmd\":\"command\",\"sequence\":1}", "type" },
+	{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"market_set\",\"market_id\":11,"
+	  "\"event_id\":1,\"start_time_ns\":5,\"state\":2,\"kind\":1,\"odds\":[1000]}",
+	    "odds" },
+	{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"market_set\",\"market_id\":11,"
+	  "\"event_id\":1,\"start_time_ns\":5,\"state\":2,\"kind\":1,\"odds\":[]}",
+	    "odds" },
+	{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"market_set\",\"market_id\":11,"
+	  "\"event_id\":1,\"start_time_ns\":5,\"state\":9,\"kind\":1,\"odds\":[2000]}",
+	    "state" },
+	{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"accounts_open\",\"first\":0,"
+	  "\"count\":1,\"currency\":410}",
+	    "first" },
+	{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"accounts_open\",\"first\":1,"
+	  "\"count\":1,\"currency\":410,\"opening_balance\":-1}",
+	    "opening_balance" },
+	{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"rules_set\",\"rules\":{}}", "version" },
+	{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"rules_set\"}", "rules" },
+	{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"market_set\",\"market_id\":11,"
+	  "\"event_id\":1,\"start_time_ns\":5,\"state\":2,\"kind\":99,\"odds\":[2000]}",
+	    "kind" },
+	{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"account_freeze\","
+	  "\"account_id\":7}",
+	    "frozen" },
+	{ TERMINAL_SET("\"rights\":5,\"blocked\":true"), "terminal_id" },
+	{ TERMINAL_SET("\"terminal_id\":0,\"rights\":5,\"blocked\":true"), "terminal_id" },
+	{ TERMINAL_SET("\"terminal_id\":1,\"rights\":16,\"blocked\":true"), "rights" },
+	{ TERMINAL_SET("\"terminal_id\":1,\"rights\":5"), "blocked" },
+	{ TERMINAL_SET("\"terminal_id\":1,\"rights\":5,\"blocked\":1"), "blocked" },
+	{ TERMINAL_SET("\"terminal_id\":1,\"rights\":5,\"blocked\":true,"
+	               "\"daily_max\":-1"),
+	    "daily_max" },
+	{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"rules_set\",\"rules\":"
+	  "{\"version\":2,\"alert_score\":101}}",
+	    "alert_score" },
+};
+
 TEST(bad_lines_are_refused_and_the_field_is_named)
 {
-	static const struct {
-		const char *line, *says;
-	} cases[] = {
-		{ "", "not a JSON" },
-		{ "{", "not a JSON" },
-		{ "[]", "cmd" },
-		{ "{}", "cmd" },
-		{ "{\"cmd\":7}", "cmd" },
-		{ "{\"cmd\":\"fly\"}", "unknown command" },
-		{ "{\"cmd\":\"open\",\"cmd\":\"stop\"}", "not a JSON" },
-		{ INSTALL("0", "42", "15", KEY64), "session_id" },
-		{ INSTALL("1048676", "42", "15", KEY64), "capacity.sessions" },
-		{ INSTALL("1048577", "0", "15", KEY64), "terminal_id" },
-		{ INSTALL("1048577", "4294967296", "15", KEY64), "terminal_id" },
-		{ INSTALL("1048577", "42", "16", KEY64), "rights" },
-		{ INSTALL("1048577", "42", "15", "\"00\""), "to_switch_key" },
-		{ INSTALL("1048577", "42", "15", "7"), "to_switch_key" },
-		{ "{\"cmd\":\"session_end\",\"session_id\":3}", "no such session" },
-		{ "{\"cmd\":\"command\",\"type\":\"market_set\"}", "sequence" },
-		{ "{\"cmd\":\"command\",\"sequence\":0,\"type\":\"market_set\"}", "sequence" },
-		{ "{\"cmd\":\"command\",\"sequence\":1.5,\"type\":\"market_set\"}", "sequence" },
-		{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"sing\"}", "type" },
-		{ "{\"cmd\":\"command\",\"sequence\":1}", "type" },
-		{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"market_set\",\"market_id\":11,"
-		  "\"event_id\":1,\"start_time_ns\":5,\"state\":2,\"kind\":1,\"odds\":[1000]}",
-		    "odds" },
-		{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"market_set\",\"market_id\":11,"
-		  "\"event_id\":1,\"start_time_ns\":5,\"state\":2,\"kind\":1,\"odds\":[]}",
-		    "odds" },
-		{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"market_set\",\"market_id\":11,"
-		  "\"event_id\":1,\"start_time_ns\":5,\"state\":9,\"kind\":1,\"odds\":[2000]}",
-		    "state" },
-		{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"accounts_open\",\"first\":0,"
-		  "\"count\":1,\"currency\":410}",
-		    "first" },
-		{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"accounts_open\",\"first\":1,"
-		  "\"count\":1,\"currency\":410,\"opening_balance\":-1}",
-		    "opening_balance" },
-		{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"rules_set\",\"rules\":{}}",
-		    "version" },
-		{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"rules_set\"}", "rules" },
-		{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"market_set\",\"market_id\":11,"
-		  "\"event_id\":1,\"start_time_ns\":5,\"state\":2,\"kind\":99,\"odds\":[2000]}",
-		    "kind" },
-		{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"account_freeze\","
-		  "\"account_id\":7}",
-		    "frozen" },
-		{ TERMINAL_SET("\"rights\":5,\"blocked\":true"), "terminal_id" },
-		{ TERMINAL_SET("\"terminal_id\":0,\"rights\":5,\"blocked\":true"), "terminal_id" },
-		{ TERMINAL_SET("\"terminal_id\":1,\"rights\":16,\"blocked\":true"), "rights" },
-		{ TERMINAL_SET("\"terminal_id\":1,\"rights\":5"), "blocked" },
-		{ TERMINAL_SET("\"terminal_id\":1,\"rights\":5,\"blocked\":1"), "blocked" },
-		{ TERMINAL_SET("\"terminal_id\":1,\"rights\":5,\"blocked\":true,"
-		               "\"daily_max\":-1"),
-		    "daily_max" },
-		{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"rules_set\",\"rules\":"
-		  "{\"version\":2,\"alert_score\":101}}",
-		    "alert_score" },
-	};
-
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < sizeof(bad_lines) / sizeof(bad_lines[0]); i++) {
 		struct admin_request request;
-		json_t *answer = parse(cases[i].line, &request);
+		json_t *answer = parse(bad_lines[i].line, &request);
 		const char *error = json_string_value(json_object_get(answer, "error"));
 
 		assert_case_equal(i, request.kind, ADMIN_ANSWER);
 		assert_true(json_is_false(json_object_get(answer, "ok")));
-		if (error == NULL || strstr(error, cases[i].says) == NULL)
+		if (error == NULL || strstr(error, bad_lines[i].says) == NULL)
 			fail_msg("case %zu: \"%s\" does not name \"%s\"", i,
-			    error == NULL ? "" : error, cases[i].says);
+			    error == NULL ? "" : error, bad_lines[i].says);
 		json_decref(answer);
 	}
 }

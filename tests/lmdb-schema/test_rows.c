@@ -5,6 +5,16 @@
 #include "dataplane/store/rows.h"
 #include "tests/test.h"
 
+static const struct terminal_row terminal_filled = { .id = 3,
+	.lsn = 9,
+	.highest_request_id = 12,
+	.staked_today = 50,
+	.staked_day = 19000,
+	.rights = RIGHT_BET | RIGHT_MARKET,
+	.daily_max = 70000,
+	.version = 4,
+	.blocked = 1 };
+
 static struct ledger *ledger_make(int filled)
 {
 	struct ledger_config config = { .shard_count = 1,
@@ -43,15 +53,6 @@ static struct ledger *ledger_make(int filled)
 		.kind = MARKET_KIND_1X2,
 		.selection_count = 3,
 		.odds = { 2000, 3000, 4000 } };
-	struct terminal_row terminal = { .id = 3,
-		.lsn = 9,
-		.highest_request_id = 12,
-		.staked_today = 50,
-		.staked_day = 19000,
-		.rights = RIGHT_BET | RIGHT_MARKET,
-		.daily_max = 70000,
-		.version = 4,
-		.blocked = 1 };
 	struct ledger *ledger;
 
 	ids_bucket_map_default(&config.buckets, 1);
@@ -78,7 +79,7 @@ static struct ledger *ledger_make(int filled)
 	assert_int_equal(ledger_load_account(ledger, &stakes), 0);
 	assert_int_equal(ledger_load_bet(ledger, &bet), 0);
 	assert_int_equal(ledger_load_market(ledger, &market), 0);
-	assert_int_equal(ledger_load_terminal(ledger, &terminal), 0);
+	assert_int_equal(ledger_load_terminal(ledger, &terminal_filled), 0);
 	return ledger;
 }
 
@@ -107,77 +108,77 @@ TEST(every_row_comes_back_as_it_was)
 }
 
 /* Changes that must be refused: table, byte, value put there. */
+static const struct {
+	enum ledger_table table;
+	size_t offset;
+	uint8_t value;
+} hostile[] = {
+	{ LEDGER_ACCOUNT, 0, 1 },          /* size */
+	{ LEDGER_ACCOUNT, 2, RECORD_BET }, /* kind */
+	{ LEDGER_ACCOUNT, 3, 2 },          /* version */
+	{ LEDGER_ACCOUNT, 4, 1 },          /* reserved */
+	{ LEDGER_ACCOUNT, 15, 0x80 },      /* id of a system account without the flag */
+	{ LEDGER_ACCOUNT, 16, 0 },         /* LSN 0 */
+	{ LEDGER_ACCOUNT, 31, 0x80 },      /* balance below zero */
+	{ LEDGER_ACCOUNT, 30, 0x7f },      /* balance above the limit */
+	{ LEDGER_ACCOUNT, 39, 0x80 },      /* staked below zero */
+	{ LEDGER_ACCOUNT, 46, 4 },         /* unknown flag */
+	{ LEDGER_ACCOUNT, 48, 1 },         /* reserved */
+	{ LEDGER_ACCOUNT, 56 + 72, 101 },  /* profile score */
+	{ LEDGER_ACCOUNT, 56 + 127, 1 },   /* reserved slots */
+	{ LEDGER_BET, 0, 1 },
+	{ LEDGER_BET, 2, RECORD_ACCOUNT },
+	{ LEDGER_BET, 16, 0 },
+	{ LEDGER_BET, 31, 0x80 }, /* account id */
+	{ LEDGER_BET, 37, 1 },    /* terminal id */
+	{ LEDGER_BET, 40, 0 },    /* stake 0 */
+	{ LEDGER_BET, 47, 0x80 }, /* stake below zero */
+	{ LEDGER_BET, 55, 0x80 }, /* payout below zero */
+	{ LEDGER_BET, 66, 3 },    /* state */
+	{ LEDGER_BET, 66, 0 },
+	{ LEDGER_BET, 67, 0 }, /* legs */
+	{ LEDGER_BET, 67, 9 },
+	{ LEDGER_BET, 67, 255 },
+	{ LEDGER_BET, 68, 1 },
+	{ LEDGER_BET, 72, 0 },  /* market of the first leg */
+	{ LEDGER_BET, 80, 16 }, /* selection */
+	{ LEDGER_BET, 82, 1 },
+	{ LEDGER_BET, 87, 0x7f }, /* odds */
+	{ LEDGER_MARKET, 48, 0 }, /* state */
+	{ LEDGER_MARKET, 48, 5 },
+	{ LEDGER_MARKET, 50, 0 }, /* selections */
+	{ LEDGER_MARKET, 50, 17 },
+	{ LEDGER_MARKET, 51, 1 },
+	{ LEDGER_MARKET, 119, 1 },  /* odds of a selection there is not */
+	{ LEDGER_TERMINAL, 8, 0 },  /* id */
+	{ LEDGER_TERMINAL, 12, 1 }, /* id above 32 bits */
+	{ LEDGER_TERMINAL, 16, 0 },
+	{ LEDGER_TERMINAL, 39, 0x80 },
+	{ LEDGER_TERMINAL, 3, 1 },     /* version 1 is shorter */
+	{ LEDGER_TERMINAL, 3, 3 },     /* newer version */
+	{ LEDGER_TERMINAL, 44, 16 },   /* right there is not */
+	{ LEDGER_TERMINAL, 55, 0x80 }, /* limit below zero */
+	{ LEDGER_TERMINAL, 56, 0 },    /* settings that no command made */
+	{ LEDGER_TERMINAL, 64, 2 },    /* neither blocked nor not */
+	{ LEDGER_TERMINAL, 65, 1 },
+};
 TEST(hostile_fields_are_refused)
 {
-	static const struct {
-		enum ledger_table table;
-		size_t offset;
-		uint8_t value;
-	} cases[] = {
-		{ LEDGER_ACCOUNT, 0, 1 },          /* size */
-		{ LEDGER_ACCOUNT, 2, RECORD_BET }, /* kind */
-		{ LEDGER_ACCOUNT, 3, 2 },          /* version */
-		{ LEDGER_ACCOUNT, 4, 1 },          /* reserved */
-		{ LEDGER_ACCOUNT, 15, 0x80 },      /* id of a system account without the flag */
-		{ LEDGER_ACCOUNT, 16, 0 },         /* LSN 0 */
-		{ LEDGER_ACCOUNT, 31, 0x80 },      /* balance below zero */
-		{ LEDGER_ACCOUNT, 30, 0x7f },      /* balance above the limit */
-		{ LEDGER_ACCOUNT, 39, 0x80 },      /* staked below zero */
-		{ LEDGER_ACCOUNT, 46, 4 },         /* unknown flag */
-		{ LEDGER_ACCOUNT, 48, 1 },         /* reserved */
-		{ LEDGER_ACCOUNT, 56 + 72, 101 },  /* profile score */
-		{ LEDGER_ACCOUNT, 56 + 127, 1 },   /* reserved slots */
-		{ LEDGER_BET, 0, 1 },
-		{ LEDGER_BET, 2, RECORD_ACCOUNT },
-		{ LEDGER_BET, 16, 0 },
-		{ LEDGER_BET, 31, 0x80 }, /* account id */
-		{ LEDGER_BET, 37, 1 },    /* terminal id */
-		{ LEDGER_BET, 40, 0 },    /* stake 0 */
-		{ LEDGER_BET, 47, 0x80 }, /* stake below zero */
-		{ LEDGER_BET, 55, 0x80 }, /* payout below zero */
-		{ LEDGER_BET, 66, 3 },    /* state */
-		{ LEDGER_BET, 66, 0 },
-		{ LEDGER_BET, 67, 0 }, /* legs */
-		{ LEDGER_BET, 67, 9 },
-		{ LEDGER_BET, 67, 255 },
-		{ LEDGER_BET, 68, 1 },
-		{ LEDGER_BET, 72, 0 },  /* market of the first leg */
-		{ LEDGER_BET, 80, 16 }, /* selection */
-		{ LEDGER_BET, 82, 1 },
-		{ LEDGER_BET, 87, 0x7f }, /* odds */
-		{ LEDGER_MARKET, 48, 0 }, /* state */
-		{ LEDGER_MARKET, 48, 5 },
-		{ LEDGER_MARKET, 50, 0 }, /* selections */
-		{ LEDGER_MARKET, 50, 17 },
-		{ LEDGER_MARKET, 51, 1 },
-		{ LEDGER_MARKET, 119, 1 },  /* odds of a selection there is not */
-		{ LEDGER_TERMINAL, 8, 0 },  /* id */
-		{ LEDGER_TERMINAL, 12, 1 }, /* id above 32 bits */
-		{ LEDGER_TERMINAL, 16, 0 },
-		{ LEDGER_TERMINAL, 39, 0x80 },
-		{ LEDGER_TERMINAL, 3, 1 },     /* version 1 is shorter */
-		{ LEDGER_TERMINAL, 3, 3 },     /* newer version */
-		{ LEDGER_TERMINAL, 44, 16 },   /* right there is not */
-		{ LEDGER_TERMINAL, 55, 0x80 }, /* limit below zero */
-		{ LEDGER_TERMINAL, 56, 0 },    /* settings that no command made */
-		{ LEDGER_TERMINAL, 64, 2 },    /* neither blocked nor not */
-		{ LEDGER_TERMINAL, 65, 1 },
-	};
 	struct ledger *from = ledger_make(1);
 
-	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(hostile); i++) {
 		struct ledger *to = ledger_make(0);
 		struct rows_record record;
 		uint64_t lsn = 42;
 
-		rows_record_make(&record, from, cases[i].table, 0);
-		((uint8_t *)&record)[cases[i].offset] = cases[i].value;
+		rows_record_make(&record, from, hostile[i].table, 0);
+		((uint8_t *)&record)[hostile[i].offset] = hostile[i].value;
 		assert_case_equal(i,
-		    rows_load_one(to, cases[i].table, record.id,
+		    rows_load_one(to, hostile[i].table, record.id,
 		        (struct db_bytes){ &record, record.size }, &lsn),
 		    -EBADMSG);
 		assert_case_equal(i, lsn, 42);
-		assert_case_equal(i, ledger_row_count(to, cases[i].table), 0);
+		assert_case_equal(i, ledger_row_count(to, hostile[i].table), 0);
 		ledger_free(to);
 	}
 	ledger_free(from);
