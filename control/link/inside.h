@@ -92,7 +92,7 @@ int link_wait(struct link *link, uint64_t until_ns);
 
 /* ---- turns of the thread: 0 or as above; *busy is set when there was something to do ---- */
 
-int link_sessions_turn(struct link *link, int *busy);
+int link_sessions_turn(struct link *link, int ends_only, int *busy);
 int link_commands_turn(struct link *link, int *busy);
 int link_questions_turn(struct link *link, int *busy);
 void link_questions_fail(struct link *link);

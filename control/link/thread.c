@@ -28,14 +28,16 @@ static int link_ahead(struct link *link)
 	return 1;
 }
 
-/* Waits until no shard is ahead of control. Questions are answered meanwhile. */
+/* Waits until no shard is ahead of control. Sessions are ended and questions answered meanwhile. */
 static int link_refused(struct link *link)
 {
 	int said = 0;
 
 	while (link_ahead(link)) {
-		int busy = 0, result = link_questions_turn(link, &busy);
+		int busy = 0, result = link_sessions_turn(link, 1, &busy);
 
+		if (result == 0)
+			result = link_questions_turn(link, &busy);
 		if (!said)
 			log_event(LOG_ERROR, "link", "refused", NULL, "%s", link->report.message);
 		said = 1;
@@ -54,7 +56,7 @@ static int link_refused(struct link *link)
 /* Ends, commands, installs, questions; a revocation waits for at most one lot of each. */
 static int link_turn(struct link *link, int *busy)
 {
-	int result = link_sessions_turn(link, busy);
+	int result = link_sessions_turn(link, 0, busy);
 
 	if (result == 0)
 		result = link_commands_turn(link, busy);
@@ -81,13 +83,10 @@ static int link_open(struct link *link)
 
 static int link_sync(struct link *link)
 {
-	uint64_t boot_id;
+	uint64_t boot_id = link->report.boot_id; /* written by this thread alone */
 	unsigned installs;
 	int busy = 1, result = 0;
 
-	pthread_mutex_lock(&link->mutex);
-	boot_id = link->report.boot_id;
-	pthread_mutex_unlock(&link->mutex);
 	link_state_set(link, LINK_SYNCING, "%s", "");
 	link_commands_resume(link);
 	installs = sessions_boot(link->config.sessions, boot_id);
@@ -163,6 +162,7 @@ static int link_serve(struct link *link)
 	pthread_mutex_lock(&link->mutex);
 	link->report.connects++;
 	pthread_mutex_unlock(&link->mutex);
+	(void)sessions_boot(link->config.sessions, link->report.boot_id);
 	while (result == 0) {
 		result = link_refused(link);
 		if (result == 0)

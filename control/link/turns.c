@@ -96,13 +96,13 @@ static void work_answered(struct link *link, const struct session_work *work, co
 	sessions_work_done(link->config.sessions, work, error);
 }
 
-int link_sessions_turn(struct link *link, int *busy)
+int link_sessions_turn(struct link *link, int ends_only, int *busy)
 {
 	struct session_work work[ADMIN_CLIENT_PIPELINE_MAX];
 	unsigned count, answered = 0;
 	int result = 0;
 
-	count = sessions_work(
+	count = (ends_only ? sessions_work_ends : sessions_work)(
 	    link->config.sessions, database_now_ns(), work, ADMIN_CLIENT_PIPELINE_MAX);
 	if (count == 0)
 		return 0;

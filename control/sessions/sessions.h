@@ -99,6 +99,9 @@ unsigned sessions_boot(struct sessions *sessions, uint64_t boot_id);
  */
 unsigned sessions_work(
     struct sessions *sessions, uint64_t now_ns, struct session_work *work, unsigned max);
+/* The same without INSTALLs: revocation works also while nothing may be installed. */
+unsigned sessions_work_ends(
+    struct sessions *sessions, uint64_t now_ns, struct session_work *work, unsigned max);
 /*
  * The data plane's answer: 0; -ENOENT no such session (END: done); -ENOTCONN no answer came (handed
  * out again); -EEXIST the slot is live under another generation or this id has ended there: the

@@ -120,6 +120,8 @@ uint32_t slot_find(const struct sessions *sessions, uint32_t session_id);
 void slot_release(struct sessions *sessions, uint32_t number);
 /* Ends it: by the data plane if that may know it, else at once. */
 void slot_end(struct sessions *sessions, uint32_t number, enum slot_queue queue);
+/* What it was told, or could not be, did not come off. */
+void slot_failed(struct sessions *sessions, uint32_t number, uint64_t now_ns);
 /* The next slot to give out, taken out of its queue; 0: none. */
 uint32_t slot_take(struct sessions *sessions, uint64_t now_ns);
 
