@@ -71,19 +71,41 @@ TEST(keys_and_values_are_dotted_and_tables_follow)
 	    "\"process\":{\"control\":{\"pid\":5,\"since_ns\":1795262400000000000}},"
 	    "\"empty\":{},\"p99_ns\":125000,\"share\":0.25,"
 	    "\"shards\":[{\"shard\":0,\"rate\":10},{\"shard\":1,\"lag\":2}],\"epoch\":3}",
-	    "health.ok:                no\n"
-	    "health.reasons:           no data plane replication stands\n"
-	    "process.control.pid:      5\n"
-	    "process.control.since_ns: 2026-11-21T21:00:00+09:00\n"
-	    "empty:                    {}\n"
-	    "p99_ns:                   125000\n"
-	    "share:                    0.250\n"
-	    "epoch:                    3\n"
+	    "health.ok:             no\n"
+	    "health.reasons:        no data plane; replication stands\n"
+	    "process.control.pid:   5\n"
+	    "process.control.since: 2026-11-21T21:00:00+09:00\n"
+	    "empty:                 {}\n"
+	    "p99_ns:                125000\n"
+	    "share:                 0.250\n"
+	    "epoch:                 3\n"
 	    "\n"
 	    "shards:\n"
 	    "SHARD  RATE  LAG\n"
 	    "    0    10    -\n"
 	    "    1     -    2\n");
+}
+
+TEST(times_are_local_whatever_their_form_and_lose_their_unit)
+{
+	expect("audit tail",
+	    "{\"entries\":[{\"sequence\":1,\"time_ns\":1795262400000000000,\"user\":\"kim\","
+	    "\"action\":\"ca init\",\"object\":\"ca\",\"outcome\":\"done\"}]}",
+	    "SEQUENCE  TIME                       USER  ACTION   OBJECT  OUTCOME\n"
+	    "       1  2026-11-21T21:00:00+09:00  kim   ca init  ca      done\n");
+	expect("terminal show",
+	    "{\"not_after\":\"2026-11-21T12:00:00Z\",\"created_ns\":1795262400000000000,"
+	    "\"revoked_ns\":0,\"busy_ns\":0,\"established\":0,"
+	    "\"certificates\":[{\"issued_ns\":1795262400000000000,\"revoked_ns\":0}]}",
+	    "not_after:   2026-11-21T21:00:00+09:00\n"
+	    "created:     2026-11-21T21:00:00+09:00\n"
+	    "revoked:     -\n"
+	    "busy_ns:     0\n"
+	    "established: 0\n"
+	    "\n"
+	    "certificates:\n"
+	    "ISSUED                     REVOKED\n"
+	    "2026-11-21T21:00:00+09:00        -\n");
 }
 
 TEST(money_has_separators_and_odds_a_point)

@@ -30,14 +30,21 @@ static int name_is_one_of(const char *name, const char *const *names, size_t cou
 	return 0;
 }
 
-static int is_time_name(const char *name)
+/* Names that some answers use for times and others for something else are left out: "established"
+ * counts sessions, too. A number below TIME_NS_MIN is never a time. */
+int ctl_name_is_time(const char *name)
 {
-	static const char *const names[] = { "time", "start", "last_seen", "established", "expires",
-		"committed", "done", "not_before", "not_after", "enrolled", "renewed", "placed",
-		"since", "last" };
+	static const char *const names[] = { "time", "start", "last_seen", "expires", "committed",
+		"done", "not_before", "not_after", "enrolled", "placed", "since", "created",
+		"changed", "issued", "revoked", "received", "start_time", "placed_at" };
+	char base[VERB_NAME_SIZE_MAX];
+	size_t length = strlen(name);
 
-	return ends_with(name, "_ns") || ends_with(name, "_at") || ends_with(name, "_time") ||
-	       name_is_one_of(name, names, SLUICE_ARRAY_COUNT(names));
+	if (length < sizeof(base) && ends_with(name, "_ns")) {
+		snprintf(base, sizeof(base), "%.*s", (int)(length - 3), name);
+		name = base;
+	}
+	return name_is_one_of(name, names, SLUICE_ARRAY_COUNT(names));
 }
 
 static int is_money_name(const char *name)
@@ -102,9 +109,18 @@ static void money_text(int64_t number, char *out, size_t size)
 	out[used] = '\0';
 }
 
-static void number_text(const char *name, int64_t number, char *out, size_t size)
+int ctl_value_is_time(const char *name, const json_t *value)
 {
-	if (is_time_name(name) && number >= TIME_NS_MIN)
+	int64_t number = 0;
+
+	return (ctl_name_is_time(name) || ends_with(name, "_ns") ||
+	           ends_with(name, "established")) &&
+	       whole_number(value, &number) && number >= TIME_NS_MIN;
+}
+
+static void number_text(const char *name, int64_t number, int is_time, char *out, size_t size)
+{
+	if (is_time)
 		time_text(number, out, size);
 	else if (is_money_name(name))
 		money_text(number, out, size);
@@ -132,11 +148,17 @@ static char *scalar_text(const char *name, const json_t *value)
 	if (json_is_boolean(value))
 		return copy_text(json_is_true(value) ? "yes" : "no");
 	if (whole_number(value, &number) &&
-	    (json_is_integer(value) || is_time_name(name) || is_money_name(name))) {
+	    (json_is_integer(value) || is_money_name(name) || ctl_name_is_time(name) ||
+	        ctl_value_is_time(name, value))) {
 		/* No time at all, not the year 1970. */
-		if (number == 0 && is_time_name(name) && !ends_with(name, "_ns"))
+		if (number == 0 && ctl_name_is_time(name))
 			return copy_text("-");
-		number_text(name, number, text, sizeof(text));
+		number_text(name, number, ctl_value_is_time(name, value), text, sizeof(text));
+		return copy_text(text);
+	}
+	if (json_is_string(value) && ctl_name_is_time(name) &&
+	    ctl_value_time(json_string_value(value), &number) == 0) {
+		time_text(number, text, sizeof(text));
 		return copy_text(text);
 	}
 	if (json_is_real(value)) {
@@ -151,6 +173,7 @@ static char *scalar_text(const char *name, const json_t *value)
 /* Values of a list behind each other; lists of anything else as JSON. */
 static char *list_text(const char *name, const json_t *list)
 {
+	const char *between = " ";
 	size_t index, size = 0;
 	const json_t *value;
 	char *text = NULL;
@@ -160,6 +183,8 @@ static char *list_text(const char *name, const json_t *list)
 	{
 		if (json_is_object(value) || json_is_array(value))
 			return json_dumps(list, JSON_COMPACT);
+		if (json_is_string(value) && strchr(json_string_value(value), ' ') != NULL)
+			between = "; "; /* sentences */
 	}
 	if (json_array_size(list) == 0)
 		return copy_text("-");
@@ -169,7 +194,7 @@ static char *list_text(const char *name, const json_t *list)
 	{
 		char *one = scalar_text(name, value);
 
-		fprintf(out, "%s%s", index > 0 ? " " : "", one);
+		fprintf(out, "%s%s", index > 0 ? between : "", one);
 		free(one);
 	}
 	SLUICE_REQUIRE(fclose(out) == 0);
@@ -225,6 +250,12 @@ static struct line *lines_add(struct lines *lines, const char *name)
 	return &lines->line[lines->count++];
 }
 
+static void name_without_unit(char *name)
+{
+	if (ends_with(name, "_ns"))
+		name[strlen(name) - 3] = '\0';
+}
+
 /* Objects in objects become dotted names, by a stack of our own: what is nested is not ours. */
 static void lines_collect(struct lines *lines, const json_t *object, const char *skip)
 {
@@ -266,6 +297,9 @@ static void lines_collect(struct lines *lines, const json_t *object, const char 
 			struct line *line = lines_add(lines, name);
 
 			line->text = ctl_value_text(name, value);
+			/* The unit is not that of what is shown. */
+			if (ctl_value_is_time(name, value) || strcmp(line->text, "-") == 0)
+				name_without_unit(line->name);
 		}
 	}
 }

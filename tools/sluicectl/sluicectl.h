@@ -110,6 +110,10 @@ size_t ctl_text_print(FILE *out, const char *text);
 
 /* A value as people read it; `name` decides about time, money and odds. A new string. */
 char *ctl_value_text(const char *name, const json_t *value);
+/* True for members that are times, with or without "_ns". */
+int ctl_name_is_time(const char *name);
+/* True for Unix nanoseconds, by name and size. */
+int ctl_value_is_time(const char *name, const json_t *value);
 /* The result of a verb for people. */
 void ctl_render(FILE *out, const struct verb *verb, const json_t *result);
 /* `rows`: array of objects; `columns` "id state", NULL: those of all rows. */

@@ -55,9 +55,38 @@ static size_t columns_collect(const json_t *rows, struct column columns[COLUMNS_
 	return count;
 }
 
+static const json_t *cell(const json_t *row, const char *name)
+{
+	const json_t *value = json_object_get(row, name);
+	char with_unit[VERB_NAME_SIZE_MAX + 4];
+
+	if (value != NULL)
+		return value;
+	snprintf(with_unit, sizeof(with_unit), "%s_ns", name);
+	return json_object_get(row, with_unit);
+}
+
 static char *cell_text(const json_t *row, const char *name)
 {
-	return ctl_value_text(name, json_object_get(row, name));
+	return ctl_value_text(name, cell(row, name));
+}
+
+/* "issued_ns" over times in ISO form is wrong: the heading loses its unit then. */
+static void column_heading(const json_t *rows, struct column *column)
+{
+	size_t index, length = strlen(column->name);
+	const json_t *row;
+	int times = ctl_name_is_time(column->name);
+
+	if (length > 3 && strcmp(column->name + length - 3, "_ns") == 0) {
+		json_array_foreach(rows, index, row)
+		{
+			times |=
+			    ctl_value_is_time(column->name, json_object_get(row, column->name));
+		}
+	}
+	if (times)
+		column->name[length - 3] = '\0';
 }
 
 /* Numbers stand right, so that their digits stand below each other. */
@@ -74,6 +103,7 @@ static void columns_measure(const json_t *rows, struct column *columns, size_t c
 	json_t *row;
 
 	for (size_t i = 0; i < count; i++) {
+		column_heading(rows, &columns[i]);
 		columns[i].width = strlen(columns[i].name);
 		columns[i].right = 1;
 	}
