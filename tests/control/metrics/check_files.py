@@ -3,7 +3,8 @@
 """Checks of the files people hand to Prometheus and Grafana.
 
     check_files.py metrics METRICS-FAKE     promtool check metrics finds nothing to complain about
-    check_files.py names METRICS-FAKE       rules, dashboard and their tests name only our metrics
+    check_files.py names METRICS-FAKE       rules, dashboard and their tests name only our metrics,
+                                            alerts only verbs of sluicectl
     check_files.py rules                    promtool check rules, check config, test rules
 
 Exit status 0 good, 1 not, 77 promtool is missing.
@@ -74,11 +75,22 @@ def expressions(node):
             yield from expressions(value)
 
 
+def check_verbs():
+    """What an alert tells a person to type must exist."""
+    with open(os.path.join(TOP, "control/ops-socket/verbs.c"), encoding="utf-8") as stream:
+        verbs = set(re.findall(r'^\t\{ "([a-z -]+)", [A-Z]', stream.read(), re.MULTILINE))
+    with open(os.path.join(FILES, "alerts.yml"), encoding="utf-8") as stream:
+        named = set(re.findall(r"`sluicectl ([a-z -]+)`", stream.read()))
+    if len(verbs) < 20 or len(named) < 5:
+        return ["the verbs of sluicectl were not found"]
+    return [f"alerts.yml: sluicectl has no verb `{name}`" for name in sorted(named - verbs)]
+
+
 def check_names(program):
     known = set(families(fake(program, "full")))
     # Rule groups are named sluice_ too.
     groups = {"sluice_up", "sluice_service", "sluice_data"}
-    problems = []
+    problems = check_verbs()
     for path in (os.path.join(FILES, "alerts.yml"), os.path.join(HERE, "alerts_test.yml")):
         with open(path, encoding="utf-8") as stream:
             unknown = names_of(stream.read()) - known - groups

@@ -86,6 +86,46 @@ TEST(every_counter_of_a_worker_is_shown_or_left_out_on_purpose)
 	}
 }
 
+/* And the other way round: a field renamed there would silently vanish here. */
+TEST(every_field_we_name_is_one_the_data_plane_sends)
+{
+	static const char *const wanted[] = {
+#define FIELD(field, name, type, scale, help) #field,
+		METRICS_SHARD(FIELD)
+#undef FIELD
+#define LAG(name, ahead, behind, help) #ahead, #behind,
+		    METRICS_LAGS(LAG)
+#undef LAG
+		        "open",
+		"recovery_ns",
+		"started_ns",
+		"ports",
+		"shards",
+		"drops",
+		"codes",
+		"queues",
+	};
+	static const char *const counters[] = {
+#define COUNTER(name, text) #name,
+		WORKER_COUNTERS(COUNTER)
+#undef COUNTER
+	};
+	char *source = file_read(SOURCE_ROOT "/dataplane/admin/admin_status.c");
+
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(wanted); i++) {
+		char quoted[64];
+		int found = 0;
+
+		snprintf(quoted, sizeof(quoted), "\"%s\"", wanted[i]);
+		found |= strstr(source, quoted) != NULL;
+		for (size_t k = 0; k < SLUICE_ARRAY_COUNT(counters); k++)
+			found |= strcmp(counters[k], wanted[i]) == 0;
+		if (!found)
+			fail_msg("nobody sends %s", wanted[i]);
+	}
+	free(source);
+}
+
 TEST(drops_and_codes_are_all_there)
 {
 	struct fake fake;
