@@ -78,12 +78,11 @@ static void column_heading(const json_t *rows, struct column *column)
 	const json_t *row;
 	int times = ctl_name_is_time(column->name);
 
-	if (length > 3 && strcmp(column->name + length - 3, "_ns") == 0) {
-		json_array_foreach(rows, index, row)
-		{
-			times |=
-			    ctl_value_is_time(column->name, json_object_get(row, column->name));
-		}
+	if (length <= 3 || strcmp(column->name + length - 3, "_ns") != 0)
+		return;
+	json_array_foreach(rows, index, row)
+	{
+		times |= ctl_value_is_time(column->name, json_object_get(row, column->name));
 	}
 	if (times)
 		column->name[length - 3] = '\0';
