@@ -53,7 +53,7 @@ TEST(other_members_follow_the_table)
 	    "{\"sessions\":[{\"session_id\":1,\"terminal_id\":2,\"state\":\"live\",\"epoch\":1,"
 	    "\"established\":\"1795262400000000000\",\"expires\":null}],\"next\":5,\"more\":true}",
 	    "SESSION_ID  TERMINAL_ID  STATE  EPOCH  ESTABLISHED                EXPIRES\n"
-	    "         1            2  live       1  2026-11-21T21:00:00+09:00        -\n"
+	    "         1            2  live       1  2026-11-21T21:00:00+09:00  -\n"
 	    "\n"
 	    "next: 5\n"
 	    "more: yes\n");
@@ -105,7 +105,7 @@ TEST(times_are_local_whatever_their_form_and_lose_their_unit)
 	    "\n"
 	    "certificates:\n"
 	    "ISSUED                     REVOKED\n"
-	    "2026-11-21T21:00:00+09:00        -\n");
+	    "2026-11-21T21:00:00+09:00  -\n");
 }
 
 TEST(money_has_separators_and_odds_a_point)

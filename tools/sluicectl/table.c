@@ -12,7 +12,7 @@
 struct column {
 	char name[VERB_NAME_SIZE_MAX];
 	size_t width;
-	int right; /* all values are numbers */
+	int right; /* numbers, and no other text */
 };
 
 static size_t columns_split(const char *names, struct column columns[COLUMNS_MAX])
@@ -96,28 +96,27 @@ static int looks_like_number(const char *text)
 	return text[length] == '\0' || strcmp(text + length, "%") == 0;
 }
 
-static void columns_measure(const json_t *rows, struct column *columns, size_t count)
+static void column_measure(const json_t *rows, struct column *column)
 {
-	size_t index;
-	json_t *row;
+	size_t index, numbers = 0, texts = 0;
+	const json_t *row;
 
-	for (size_t i = 0; i < count; i++) {
-		column_heading(rows, &columns[i]);
-		columns[i].width = strlen(columns[i].name);
-		columns[i].right = 1;
-	}
+	column_heading(rows, column);
+	column->width = strlen(column->name);
 	json_array_foreach(rows, index, row)
 	{
-		for (size_t i = 0; i < count; i++) {
-			char *text = cell_text(row, columns[i].name);
-			size_t width = ctl_text_width(text);
+		char *text = cell_text(row, column->name);
+		size_t width = ctl_text_width(text);
 
-			if (width > columns[i].width)
-				columns[i].width = width;
-			columns[i].right &= looks_like_number(text);
-			free(text);
+		if (width > column->width)
+			column->width = width;
+		if (strcmp(text, "-") != 0) { /* nothing there is neither */
+			numbers += (size_t)looks_like_number(text);
+			texts += (size_t)!looks_like_number(text);
 		}
+		free(text);
 	}
+	column->right = numbers > 0 && texts == 0;
 }
 
 static void cell_print(FILE *out, const struct column *column, const char *text, int last)
@@ -144,7 +143,8 @@ void ctl_table_render(FILE *out, const json_t *rows, const char *names)
 		fputs("(none)\n", out);
 		return;
 	}
-	columns_measure(rows, columns, count);
+	for (size_t i = 0; i < count; i++)
+		column_measure(rows, &columns[i]);
 	for (size_t i = 0; i < count; i++) {
 		char heading[VERB_NAME_SIZE_MAX];
 		size_t at = 0;
