@@ -23,7 +23,7 @@ from typing import NamedTuple, Optional
 import sluice_terminal as st
 
 # Reasons that no packet can bring about alone: they need a full ring or pool.
-NOT_BY_PACKET = ("handover_full", "no_buffer", "tx_full")
+NOT_BY_PACKET = ("handover_full", "no_buffer", "session_expired", "tx_full")
 
 
 class Case(NamedTuple):

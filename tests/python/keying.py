@@ -347,8 +347,8 @@ class KeyedTerminal(st.Terminal):
             session = self.establish()
         except KeyingError as error:
             self.keying_failures += 1
-            wait = self.backoff * random.uniform(0.5, 1.5)
-            self.backoff = min(30.0, 2 * self.backoff)
+            wait = self.backoff * random.uniform(1.0, 1.5)
+            self.backoff = min(60.0, 2 * self.backoff)
             return max(wait, error.retry_after) if isinstance(error, Refused) else wait
         self.adopt(session)
         self.replace(session.session_id, session.root, session.boot_id, session.epoch)

@@ -34,6 +34,7 @@ class MiniSwitch:
         self.balance = 0
         self.received = []  # (template, request id, flags)
         self.down = False  # hears nothing
+        self.epoch_seen = None  # of the last datagram that opened
         self.unknown_sessions = 0  # datagrams of a session that is not installed
         self.restart(boot_id, epoch)
         self.stopping = False
@@ -50,10 +51,19 @@ class MiniSwitch:
 
     def restart(self, boot_id, epoch):
         """Outcomes stay, as the journal does."""
-        self.boot_id, self.epoch = boot_id, epoch
-        self.window, self.sent = st.Window(), 0
-        self.open_key = st.derive(self.root, st.TO_SWITCH, epoch, boot_id)
-        self.seal_key = st.derive(self.root, st.TO_TERMINAL, epoch, boot_id)
+        self.boot_id, self.sent = boot_id, 0
+        self.held = {}  # epoch -> key to open, window
+        self.epoch_set(epoch)
+
+    def epoch_set(self, epoch):
+        self.epoch = epoch
+        self.held[epoch] = st.derive(self.root, st.TO_SWITCH, epoch, self.boot_id), st.Window()
+        self.seal_key = st.derive(self.root, st.TO_TERMINAL, epoch, self.boot_id)
+
+    def rotate(self):
+        """The next epoch, without a RESET: the one before is held on."""
+        self.held = {self.epoch: self.held[self.epoch]}
+        self.epoch_set(self.epoch + 1)
 
     def install(self, session_id, root):
         """Another session in place of the one it has, as control would install it."""
@@ -84,20 +94,22 @@ class MiniSwitch:
             return None
         if (first, flags) != (st.DATA, 0) or len(datagram) % 8:
             return None
-        if epoch == self.epoch and not self.window.fresh(number):
+        key, window = self.held.get(epoch, (None, None))
+        if key is not None and not window.fresh(number):
             self.reused_numbers += 1
             return None
         try:
-            if epoch != self.epoch:
+            if key is None:
                 raise InvalidTag
-            text = st.open_datagram(*self.open_key, datagram)
+            text = st.open_datagram(*key, datagram)
         except InvalidTag:
             if len(datagram) < 40:
                 return None
             self.resets += 1
             return st.reset_make(st.derive_reset(self.root), self.epoch, self.session_id, number,
                                  self.boot_id)
-        self.window.add(number)
+        window.add(number)
+        self.epoch_seen = epoch
         out = b"".join(self.answer(part) for part in st.split(text))
         if not out:
             return None

@@ -54,6 +54,19 @@ def test_another_boot_id_than_control_knew_goes_through_reset(authority, enrolle
         terminal.close()
 
 
+def test_epochs_rotate_without_reset_or_handshake(authority, enrolled):
+    with MiniSwitch() as switch, MiniControl(authority, LAB, switch) as control:
+        terminal = keying.KeyedTerminal(control.address, enrolled, LAB)
+        assert terminal.hello().ok
+        for _ in range(3):
+            switch.rotate()
+            assert terminal.deposit(42, 500).ok  # its answer tells the next epoch
+            assert terminal.deposit(42, 500).ok
+            assert switch.epoch_seen == switch.epoch == terminal.epoch
+        assert terminal.resets == 0 and control.handshakes == 1 and switch.reused_numbers == 0
+        terminal.close()
+
+
 def test_a_silent_switch_leads_to_control_and_requests_go_on(authority, enrolled):
     with MiniSwitch() as switch, MiniControl(authority, LAB, switch) as control:
         terminal = keying.KeyedTerminal(control.address, enrolled, LAB, silence=0.2, spread=0.2)
@@ -321,6 +334,20 @@ def test_c_demo_outlives_the_switch_without_handshakes(run, authority, tmp_path)
 
 
 @needs_binary
+def test_c_demo_follows_epochs_without_reset(run, authority, tmp_path):
+    with MiniSwitch() as switch, MiniControl(authority, LAB, switch) as control:
+        def trouble():
+            for _ in range(4):
+                time.sleep(0.3)
+                switch.rotate()
+
+        made, lines = demo(run, control, tmp_path, trouble, bets=200)
+        assert made["tls_handshakes"] == 1 and made["resets"] == 0, made
+        assert switch.epoch_seen == switch.epoch == 7
+        outcomes_check(switch, lines, 210)
+
+
+@needs_binary
 def test_c_demo_outlives_control_and_both_together(run, authority, tmp_path):
     with MiniSwitch(lose=0.02) as switch, MiniControl(authority, LAB, switch) as control:
         def trouble():
@@ -335,6 +362,22 @@ def test_c_demo_outlives_control_and_both_together(run, authority, tmp_path):
         assert made["tls_handshakes"] >= 2 and made["sessions_replaced"] >= 1, made
         assert made["keying_failures"] >= 1 and made["silences"] >= 1
         outcomes_check(switch, lines, 410)
+
+
+@needs_binary
+def test_c_demo_ends_when_its_terminal_is_revoked(run, authority, tmp_path):
+    with MiniSwitch() as switch, MiniControl(authority, LAB, switch) as control:
+        def revoke():
+            control.refuse = (5, 0, "enrol again")
+            switch.forget()
+
+        timer = threading.Timer(0.5, revoke)
+        timer.start()
+        status, _, err = run(control, "--silence", 0, "--spread", 0, "demo", "--accounts", "1:5",
+                             "--duration", 60, "--rate", 100, "--json-out", tmp_path / "report")
+        timer.join()
+        assert status == 1 and "enrol again (CERTIFICATE_REVOKED)" in err
+        assert json.loads((tmp_path / "report").read_text())["tls_handshakes"] == 2
 
 
 @needs_binary

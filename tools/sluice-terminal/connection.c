@@ -248,6 +248,8 @@ int connection_turn(struct connection *connection, uint64_t wait_ns)
 
 	if (connection->keying != NULL)
 		wait_ns = keying_step(connection, client_udp_now_ns(), wait_ns);
+	if (connection->ended != EXIT_DONE)
+		return (int)connection->ended;
 	rc = client_udp_turn(&connection->udp, connection->client, wait_ns);
 	if (rc >= 0 || rc == -EINTR)
 		return EXIT_DONE;

@@ -317,6 +317,8 @@ int demo_run(struct connection *connection, const struct options *options)
 		status = deposits_run(&demo);
 	if (status == EXIT_DONE)
 		status = bets_run(&demo);
+	if (connection->ended != EXIT_DONE)
+		status = (int)connection->ended;
 	demo.ended_ns = client_udp_now_ns();
 	reported = demo_report(&demo);
 	if (status == EXIT_DONE)

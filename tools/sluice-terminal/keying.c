@@ -11,8 +11,10 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "wire/keying/keying.h"
+
 #define WAIT_MIN_NS         1000000000ull /* after the first failure; doubled up to the next */
-#define WAIT_MAX_NS         30000000000ull
+#define WAIT_MAX_NS         60000000000ull
 #define CERTIFICATE_WAIT_NS 600000000000ull /* a third of its life is left: no hurry */
 #define STEP_NS             20000000ull     /* how often a running thread is looked at */
 #define NEVER               UINT64_MAX
@@ -55,7 +57,7 @@ static uint64_t wait_next(struct keying *keying)
 	uint64_t wait_ns = keying->wait_ns;
 
 	keying->wait_ns = wait_ns * 2 < WAIT_MAX_NS ? wait_ns * 2 : WAIT_MAX_NS;
-	return wait_ns / 2 + random_below(wait_ns);
+	return wait_ns + random_below(wait_ns / 2);
 }
 
 static uint64_t certificate_wait(void)
@@ -68,6 +70,17 @@ static int stop_asked(void *context)
 	struct keying *keying = context;
 
 	return stop_requested || atomic_load_explicit(&keying->stop, memory_order_relaxed);
+}
+
+/* Waiting does not help and a person has to do something: wire/README.md 3.4. */
+static int refused_for_good(int rc, const struct client_keying_result *result)
+{
+	unsigned code = result->refusal.code;
+
+	return rc == -ECONNABORTED &&
+	       (code == KEYING_REFUSAL_BAD_REQUEST || code == KEYING_REFUSAL_AEAD_UNSUPPORTED ||
+	           code == KEYING_REFUSAL_TERMINAL_UNKNOWN ||
+	           code == KEYING_REFUSAL_CERTIFICATE_REVOKED);
 }
 
 static int exit_status(int rc)
@@ -148,7 +161,7 @@ int keying_start(
 	config_fill(&keying->config, connection->options);
 	keying->config.stop = stop_asked;
 	keying->config.context = keying;
-	keying->wait_ns = WAIT_MIN_NS / 4;
+	keying->wait_ns = WAIT_MIN_NS;
 	keying->session_ns = keying->certificate_ns = keying->expiry_ns = NEVER;
 	for (;;) {
 		uint64_t now_ns = client_udp_now_ns(), wait_ns;
@@ -274,6 +287,11 @@ static void job_finish(struct connection *connection, uint64_t now_ns)
 		return;
 	}
 	connection->counts.keying_failures++;
+	if (keying->job == JOB_SESSION && refused_for_good(rc, &keying->result)) {
+		connection->ended = EXIT_REFUSED;
+		fprintf(stderr, "sluice-terminal: %s.\n", keying->message);
+		return;
+	}
 	if (!keying->complained && !stop_requested)
 		fprintf(stderr, "sluice-terminal: %s; trying again.\n", keying->message);
 	keying->complained = 1;

@@ -76,6 +76,7 @@ struct connection {
 	void *context;
 	struct wire_reply hello;
 	struct connection_counts counts;
+	enum exit_status ended;  /* not DONE: control will not have us any more */
 	struct keying *keying;   /* NULL with a session file */
 	char switch_address[32]; /* in use now */
 };
@@ -86,7 +87,7 @@ extern volatile sig_atomic_t stop_requested;
 /* Opens everything and waits for HELLO's answer. EXIT_DONE, or the status after a message. */
 int connection_open(struct connection *connection, const struct options *options);
 void connection_close(struct connection *connection);
-/* One turn of at most wait_ns. EXIT_DONE or EXIT_UNREACHABLE after a message. */
+/* One turn of at most wait_ns. EXIT_DONE, or EXIT_UNREACHABLE or EXIT_REFUSED after a message. */
 int connection_turn(struct connection *connection, uint64_t wait_ns);
 
 /* Opens the socket to connection->switch_address in place of the one it has. Status as above. */
