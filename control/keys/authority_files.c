@@ -14,6 +14,7 @@
 
 #include "control/keys/context.h"
 #include "control/keys/files.h"
+#include "wire/keying/keying.h"
 
 static void pair_free(struct authority_pair *pair)
 {
@@ -227,11 +228,16 @@ static int previous_load(struct authority_state *state, char *message, size_t me
 /* The server's pair; anything wrong with it is healed by a new one. */
 static int server_load(struct authority_state *state)
 {
+	X509 *authority = state->active.certificate;
+	uint64_t terminal_id = 1;
+
 	if (crt_load(state->directory, "server", &state->server.certificate) == 0 &&
 	    key_load(state->directory, "server", &state->server.key) == 0 &&
 	    certificate_matches(state->server.certificate, state->server.key) &&
-	    X509_verify(state->server.certificate, X509_get0_pubkey(state->active.certificate)) ==
-	        1)
+	    X509_verify(state->server.certificate, X509_get0_pubkey(authority)) == 1 &&
+	    keying_role_read(state->server.certificate, state->config.deployment, &terminal_id) ==
+	        0 &&
+	    terminal_id == 0)
 		return 0;
 	return authority_files_server(state);
 }

@@ -3,6 +3,7 @@
  * What the key server's files share. Everything here belongs to its thread, except where said.
  *
  *   key_server.c   the thread: listening, limits, deadlines
+ *   listen.c       its address
  *   connection.c   one connection's TLS and its states
  *   serve.c        what a terminal asks for: sessions and certificates
  *
@@ -93,6 +94,13 @@ struct key_server {
 	atomic_fetch_add_explicit(&(server)->name, 1, memory_order_relaxed)
 
 uint64_t internal_now_ns(void);
+
+/* keys.address and keys.port (0: any) to a bound socket that does not listen yet, and its port. 0
+ * or -errno with message. */
+SLUICE_MUST_USE int listen_bind(const struct control_config *config, int *fd, uint16_t *port,
+    char *message, size_t message_size);
+/* The peer's address as text; empty when it has none. */
+void listen_address(const struct sockaddr_storage *peer, char *out, size_t size);
 
 /* Takes the fd. NULL: no memory or no authority; the fd is the caller's then. */
 struct connection *connection_new(

@@ -2,9 +2,7 @@
 /* The key server's thread: listening, limits, deadlines. */
 #include "control/keys/internal.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -73,17 +71,32 @@ static int turn(struct key_server *server, unsigned index)
 	return 1;
 }
 
-/* Makes room by the oldest connection that has not shown a certificate or is only being closed. */
+/* Served and only held open, or being closed. */
+static int finished(const struct connection *connection)
+{
+	return connection->state == CONNECTION_DRAIN ||
+	       (connection->state == CONNECTION_REQUEST && connection->requests > 0);
+}
+
+/*
+ * Makes room: by those whose peer is gone already; else by the oldest that is finished or has long
+ * not shown a certificate.
+ */
 static int evict(struct key_server *server, uint64_t now_ns)
 {
 	uint64_t age_ns =
 	    server->config.keys.handshake_timeout_ms * INTERNAL_NS_PER_MS / EVICT_SHARE_OF_TIMEOUT;
-	unsigned oldest = server->count;
+	unsigned before = server->count, oldest;
 
+	for (unsigned i = 0; i < server->count;)
+		i += !finished(server->table[i]) || turn(server, i);
+	if (server->count < before)
+		return 1;
+	oldest = server->count;
 	for (unsigned i = 0; i < server->count; i++) {
 		const struct connection *one = server->table[i];
 
-		if (one->state != CONNECTION_DRAIN &&
+		if (!finished(one) &&
 		    (one->state != CONNECTION_HANDSHAKE || now_ns - one->begun_ns < age_ns))
 			continue;
 		if (oldest == server->count || one->begun_ns < server->table[oldest]->begun_ns)
@@ -103,7 +116,7 @@ static void admit(struct key_server *server, int fd, const struct sockaddr_stora
 	uint64_t now_ns = internal_now_ns();
 	unsigned most = server->config.keys.handshakes_parallel_max;
 	struct connection *connection;
-	char address[INET6_ADDRSTRLEN] = "";
+	char address[INET6_ADDRSTRLEN];
 	int one = 1;
 
 	INTERNAL_COUNT(server, connections);
@@ -120,8 +133,7 @@ static void admit(struct key_server *server, int fd, const struct sockaddr_stora
 		close(fd);
 		return;
 	}
-	(void)getnameinfo((const struct sockaddr *)peer, sizeof(*peer), address, sizeof(address),
-	    NULL, 0, NI_NUMERICHOST);
+	listen_address(peer, address, sizeof(address));
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	connection = connection_new(server, fd, address, now_ns);
 	if (connection == NULL) {
@@ -275,43 +287,6 @@ static void *run(void *argument)
 	return NULL;
 }
 
-static int socket_bind(struct key_server *server, char *message, size_t message_size)
-{
-	const struct control_config *config = &server->config;
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
-	struct addrinfo *found = NULL;
-	struct sockaddr_storage bound;
-	socklen_t size = sizeof(bound);
-	char port[12], name[12];
-	int error, one = 1;
-
-	snprintf(port, sizeof(port), "%u", config->keys.port);
-	error = getaddrinfo(config->keys.address, port, &hints, &found);
-	if (error != 0) {
-		snprintf(message, message_size,
-		    "keys.address %s: %s. Give an address of this host.", config->keys.address,
-		    gai_strerror(error));
-		return -EADDRNOTAVAIL;
-	}
-	server->listen_fd = socket(
-	    found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, found->ai_protocol);
-	if (server->listen_fd < 0 ||
-	    setsockopt(server->listen_fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
-	    bind(server->listen_fd, found->ai_addr, found->ai_addrlen) != 0 ||
-	    getsockname(server->listen_fd, (struct sockaddr *)&bound, &size) != 0) {
-		error = -errno;
-		snprintf(message, message_size,
-		    "The key server cannot use %s port %s: %s. Stop the program that has it, or "
-		    "change keys.address or keys.port.",
-		    config->keys.address, port, strerror(-error));
-	}
-	freeaddrinfo(found);
-	if (error == 0 && getnameinfo((struct sockaddr *)&bound, size, NULL, 0, name, sizeof(name),
-	                      NI_NUMERICSERV) == 0)
-		server->port = (uint16_t)strtoul(name, NULL, 10);
-	return error;
-}
-
 static void server_free(struct key_server *server)
 {
 	if (server->listen_fd >= 0)
@@ -349,7 +324,8 @@ int key_server_start(struct key_server **out, const struct key_server_config *co
 	else
 		error = epoll_set(server, EPOLL_CTL_ADD, server->event_fd, EPOLLIN, EVENT_WAKE);
 	if (error == 0)
-		error = socket_bind(server, message, message_size);
+		error = listen_bind(
+		    &server->config, &server->listen_fd, &server->port, message, message_size);
 	if (error == 0) {
 		listen_check(server);
 		error = -pthread_create(&server->thread, NULL, run, server);

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes sluice-keying.txt from wire/README.md section 3 alone: nothing here uses the project's code.
+"""Writes sluice-keying.txt from wire/README.md section 3 alone, with none of the project's code.
 
     ./make_keying.py > sluice-keying.txt
 
