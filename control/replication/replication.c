@@ -185,6 +185,13 @@ static int connected_step(struct replication *replication)
 	return 0;
 }
 
+static void reconnect_count(struct replication *replication, int begun)
+{
+	pthread_mutex_lock(&replication->lock);
+	replication->report.reconnects += begun != 0;
+	pthread_mutex_unlock(&replication->lock);
+}
+
 static void *thread_main(void *context)
 {
 	struct replication *replication = context;
@@ -201,8 +208,7 @@ static void *thread_main(void *context)
 			continue;
 		}
 		if (stream->session.conn == NULL) {
-			if (begun)
-				replication->report.reconnects++;
+			reconnect_count(replication, begun);
 			result = stream_begin(stream, &replication->stop);
 		} else {
 			result = connected_step(replication);
