@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/admin/admin.h"
 
+#include "dataplane/admin/admin_peer.h"
 #include "dataplane/admin/admin_sample.h"
 
 #include <errno.h>
@@ -13,27 +14,12 @@
 #include <time.h>
 #include <unistd.h>
 
-struct client {
-	int fd;      /* -1: free, once no ticket is left */
-	uint8_t eof; /* it sends no more: closed when all it sent is answered */
-	uint32_t in_size;
-	uint32_t out_size, out_sent;
-	char *in;
-	char *out;
-	/* A command under way: its answer comes before the next line is looked at. */
-	uint64_t ticket;
-	uint32_t shards_left;
-	int32_t error;
-	uint8_t already;
-	struct admin_request request;
-};
-
 struct admin {
 	struct admin_context context;
 	int listener; /* -1: closed */
 	uint64_t ticket_last;
 	char path[108];
-	struct client clients[ADMIN_CLIENTS_MAX];
+	struct admin_peer clients[ADMIN_CLIENTS_MAX];
 	/* Where workers answer each client's question. A place is not used again before the results
 	 * of its question are back, whether its client is still there or not. */
 	struct shard_query queries[ADMIN_CLIENTS_MAX];
@@ -110,18 +96,6 @@ int admin_create(struct admin **out, const struct admin_context *context, const 
 	return 0;
 }
 
-static void client_close(struct client *client)
-{
-	close(client->fd);
-	client->fd = -1;
-	if (client->in != NULL)
-		explicit_bzero(client->in, ADMIN_LINE_SIZE_MAX); /* lines may hold keys */
-	free(client->in);
-	free(client->out);
-	client->in = NULL;
-	client->out = NULL;
-}
-
 static void client_accept(struct admin *admin)
 {
 	static const char full[] = "{\"ok\":false,\"error\":\"all places of the admin socket are "
@@ -131,7 +105,7 @@ static void client_accept(struct admin *admin)
 	if (fd < 0)
 		return;
 	for (unsigned i = 0; i < ADMIN_CLIENTS_MAX; i++) {
-		struct client *client = &admin->clients[i];
+		struct admin_peer *client = &admin->clients[i];
 
 		if (client->fd >= 0 || client->ticket != 0)
 			continue;
@@ -140,50 +114,11 @@ static void client_accept(struct admin *admin)
 		client->out = malloc(ADMIN_OUT_SIZE_MAX);
 		client->fd = fd;
 		if (client->in == NULL || client->out == NULL)
-			client_close(client);
+			admin_peer_close(client);
 		return;
 	}
 	(void)send(fd, full, sizeof(full) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 	close(fd);
-}
-
-static void client_flush(struct client *client)
-{
-	while (client->fd >= 0 && client->out_sent < client->out_size) {
-		ssize_t sent = send(client->fd, client->out + client->out_sent,
-		    client->out_size - client->out_sent, MSG_NOSIGNAL);
-
-		if (sent < 0 && errno == EINTR)
-			continue;
-		if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-			return;
-		if (sent <= 0) {
-			client_close(client);
-			return;
-		}
-		client->out_sent += (uint32_t)sent;
-	}
-	client->out_sent = client->out_size = 0;
-}
-
-/* Takes the reference of `answer`. A client that does not read its answers is closed. */
-static void client_answer(struct client *client, json_t *answer)
-{
-	char *text = answer == NULL ? NULL : json_dumps(answer, JSON_COMPACT);
-	size_t size = text == NULL ? 0 : strlen(text);
-
-	json_decref(answer);
-	if (client->fd >= 0) {
-		if (text == NULL || client->out_size + size + 1 > ADMIN_OUT_SIZE_MAX) {
-			client_close(client);
-		} else {
-			memcpy(client->out + client->out_size, text, size);
-			client->out[client->out_size + size] = '\n';
-			client->out_size += (uint32_t)size + 1;
-			client_flush(client);
-		}
-	}
-	free(text);
 }
 
 /* The number a numbered command carries. */
@@ -225,7 +160,7 @@ static json_t *sequence_refusal(const struct admin *admin, const struct shard_co
 }
 
 /* Hands a command to one shard or all. 0 when a ring is full: nothing was sent then. */
-static int command_send(struct admin *admin, struct client *client)
+static int command_send(struct admin *admin, struct admin_peer *client)
 {
 	const struct admin_request *request = &client->request;
 	uint32_t first = request->kind == ADMIN_ALL_SHARDS ? 0 : request->shard;
@@ -252,7 +187,7 @@ static int command_send(struct admin *admin, struct client *client)
 }
 
 /* What the error means for the command's number, as the head comment of admin.h says. */
-static const char *command_error_kind(const struct client *client)
+static const char *command_error_kind(const struct admin_peer *client)
 {
 	/* A session has no number: what the shard will not take is refused. */
 	if (client->error == -EINVAL && client->request.command.kind == SHARD_SESSION_INSTALL)
@@ -268,7 +203,7 @@ static const char *command_error_kind(const struct client *client)
 	}
 }
 
-static json_t *command_error(const struct client *client)
+static json_t *command_error(const struct admin_peer *client)
 {
 	switch (client->error) {
 	case -ERANGE:
@@ -291,19 +226,19 @@ static json_t *command_error(const struct client *client)
 	}
 }
 
-static void command_finish(struct admin *admin, struct client *client)
+static void command_finish(struct admin *admin, struct admin_peer *client)
 {
 	const struct shard_command *command = &client->request.command;
 	uint32_t slot;
 
 	client->ticket = 0;
 	if (client->error != 0) {
-		client_answer(
+		admin_peer_answer(
 		    client, admin_kind(command_error(client), command_error_kind(client)));
 		goto out;
 	}
 	if (command->kind == SHARD_QUERY) {
-		client_answer(client, admin_query_answer(&admin->context, command->query));
+		admin_peer_answer(client, admin_query_answer(&admin->context, command->query));
 		goto out;
 	}
 	if (command->kind == SHARD_SESSION_INSTALL) {
@@ -318,7 +253,7 @@ static void command_finish(struct admin *admin, struct client *client)
 		    &admin->context.shared
 		         ->slot_home[command->session_id & (LIMIT_SESSION_SLOTS - 1)],
 		    0xff, memory_order_release);
-	client_answer(client, json_pack("{s:b, s:b}", "ok", 1, "already", client->already));
+	admin_peer_answer(client, json_pack("{s:b, s:b}", "ok", 1, "already", client->already));
 out:
 	explicit_bzero(&client->request, sizeof(client->request));
 }
@@ -330,7 +265,7 @@ static void results_take(struct admin *admin)
 	for (uint32_t shard = 0; shard < admin->context.shared->shard_count; shard++) {
 		while (spsc_ring_pop(admin->context.workers[shard]->rings.result, &result)) {
 			for (unsigned i = 0; i < ADMIN_CLIENTS_MAX; i++) {
-				struct client *client = &admin->clients[i];
+				struct admin_peer *client = &admin->clients[i];
 
 				if (client->ticket == 0 || client->ticket != result.ticket)
 					continue;
@@ -347,7 +282,7 @@ static void results_take(struct admin *admin)
 }
 
 /* Works on the first whole line in the buffer. 1 when one was taken. */
-static int client_line(struct admin *admin, struct client *client)
+static int client_line(struct admin *admin, struct admin_peer *client)
 {
 	json_t *answer = NULL;
 	char *end;
@@ -359,7 +294,7 @@ static int client_line(struct admin *admin, struct client *client)
 	end = memchr(client->in, '\n', client->in_size);
 	if (end == NULL) {
 		if (client->in_size == ADMIN_LINE_SIZE_MAX)
-			client_close(client); /* no line is that long */
+			admin_peer_close(client); /* no line is that long */
 		return 0;
 	}
 	size = (size_t)(end - client->in);
@@ -376,43 +311,8 @@ static int client_line(struct admin *admin, struct client *client)
 	explicit_bzero(client->in + client->in_size - size - 1, size + 1);
 	client->in_size -= (uint32_t)size + 1;
 	if (client->request.kind == ADMIN_ANSWER)
-		client_answer(client, answer);
+		admin_peer_answer(client, answer);
 	return 1;
-}
-
-static void client_read(struct client *client)
-{
-	ssize_t got;
-
-	if (client->in_size == ADMIN_LINE_SIZE_MAX)
-		return;
-	got = read(client->fd, client->in + client->in_size, ADMIN_LINE_SIZE_MAX - client->in_size);
-	if (got > 0)
-		client->in_size += (uint32_t)got;
-	else if (got == 0)
-		client->eof = 1;
-	else if (errno != EAGAIN && errno != EINTR)
-		client_close(client);
-}
-
-/* 1 when a whole line waits: it could not be sent on, so it is tried again without sleeping. */
-static int client_has_line(const struct client *client)
-{
-	return client->fd >= 0 && client->ticket == 0 && client->out_size == 0 &&
-	       client->in_size != 0 && memchr(client->in, '\n', client->in_size) != NULL;
-}
-
-/*
- * What to wait for. Nothing while a command is under way or its input has ended: then it is left
- * out, or a peer that has gone (POLLHUP cannot be masked) would keep the loop from sleeping. That
- * it has gone shows when its answer is sent.
- */
-static struct pollfd client_poll(const struct client *client)
-{
-	int reads = client->ticket == 0 && !client->eof && client->in_size < ADMIN_LINE_SIZE_MAX;
-	short events = (short)((reads ? POLLIN : 0) | (client->out_size != 0 ? POLLOUT : 0));
-
-	return (struct pollfd){ .fd = events != 0 ? client->fd : -1, .events = events };
 }
 
 static void samples_take(struct admin *admin)
@@ -433,20 +333,20 @@ static void samples_take(struct admin *admin)
 void admin_work(struct admin *admin, int timeout_ms)
 {
 	struct pollfd fds[ADMIN_CLIENTS_MAX + 1];
-	struct client *polled[ADMIN_CLIENTS_MAX];
+	struct admin_peer *polled[ADMIN_CLIENTS_MAX];
 	struct timespec wait;
 	nfds_t count = 1;
 	int waiting = 0;
 
 	fds[0] = (struct pollfd){ .fd = admin->listener, .events = POLLIN };
 	for (unsigned i = 0; i < ADMIN_CLIENTS_MAX; i++) {
-		struct client *client = &admin->clients[i];
+		struct admin_peer *client = &admin->clients[i];
 
-		waiting |= client->ticket != 0 || client_has_line(client);
+		waiting |= client->ticket != 0 || admin_peer_has_line(client);
 		if (client->fd < 0)
 			continue;
 		polled[count - 1] = client;
-		fds[count++] = client_poll(client);
+		fds[count++] = admin_peer_poll(client);
 	}
 	/*
 	 * A result is a disk write away. The wait must block: this CPU may be the one that
@@ -461,23 +361,23 @@ void admin_work(struct admin *admin, int timeout_ms)
 	for (unsigned i = 0; fds[0].revents != 0 && i < ADMIN_CLIENTS_MAX; i++)
 		client_accept(admin);
 	for (nfds_t i = 1; i < count; i++) {
-		struct client *client = polled[i - 1];
+		struct admin_peer *client = polled[i - 1];
 
 		if (fds[i].revents & POLLOUT)
-			client_flush(client);
+			admin_peer_flush(client);
 		if (client->fd >= 0 && (fds[i].events & POLLIN) != 0 &&
 		    (fds[i].revents & (POLLIN | POLLHUP | POLLERR)))
-			client_read(client);
+			admin_peer_read(client);
 	}
 	results_take(admin);
 	for (unsigned i = 0; i < ADMIN_CLIENTS_MAX; i++) {
-		struct client *client = &admin->clients[i];
+		struct admin_peer *client = &admin->clients[i];
 
 		while (client_line(admin, client))
 			;
 		if (client->fd >= 0 && client->eof && client->ticket == 0 &&
-		    client->out_size == 0 && !client_has_line(client))
-			client_close(client);
+		    client->out_size == 0 && !admin_peer_has_line(client))
+			admin_peer_close(client);
 	}
 }
 
@@ -487,7 +387,7 @@ void admin_close(struct admin *admin)
 		return;
 	for (unsigned i = 0; i < ADMIN_CLIENTS_MAX; i++)
 		if (admin->clients[i].fd >= 0)
-			client_close(&admin->clients[i]);
+			admin_peer_close(&admin->clients[i]);
 	close(admin->listener);
 	(void)unlink(admin->path);
 	admin->listener = -1;

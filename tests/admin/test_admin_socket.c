@@ -491,6 +491,73 @@ TEST(a_line_without_end_closes_its_client_alone)
 	end();
 }
 
+TEST(bad_questions_are_refused_and_the_field_is_named)
+{
+	static const struct {
+		const char *line, *says;
+	} cases[] = {
+		{ "{\"cmd\":\"account_show\"}\n", "account_id" },
+		{ "{\"cmd\":\"account_show\",\"account_id\":0}\n", "account_id" },
+		{ "{\"cmd\":\"account_show\",\"account_id\":-5}\n", "account_id" },
+		{ "{\"cmd\":\"account_show\",\"account_id\":\"9223372036854775808\"}\n",
+		    "account_id" },
+		{ "{\"cmd\":\"bet_show\",\"bet_id\":\"18446744073709551616\"}\n", "bet_id" },
+		{ "{\"cmd\":\"bet_show\",\"bet_id\":\"12x\"}\n", "bet_id" },
+		{ "{\"cmd\":\"bet_show\",\"bet_id\":\" 12\"}\n", "bet_id" },
+		{ "{\"cmd\":\"bet_show\",\"bet_id\":\"\"}\n", "bet_id" },
+		{ "{\"cmd\":\"bet_show\",\"bet_id\":1.5}\n", "bet_id" },
+		{ "{\"cmd\":\"terminal_show\",\"terminal_id\":4294967296}\n", "terminal_id" },
+		{ "{\"cmd\":\"market_show\",\"market_id\":[]}\n", "market_id" },
+		{ "{\"cmd\":\"sessions\",\"from_slot\":1048576}\n", "from_slot" },
+		{ "{\"cmd\":\"sessions\",\"from_slot\":\"x\"}\n", "from_slot" },
+		{ "{\"cmd\":\"accounts_show\"}\n", "unknown command" },
+	};
+	struct shard_command command;
+	int fd;
+
+	begin();
+	fd = client_open();
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
+		const char *error;
+		json_t *answer;
+
+		say(fd, cases[i].line);
+		answer = hear(fd);
+		error = json_string_value(json_object_get(answer, "error"));
+		assert_case_equal(i, json_is_false(json_object_get(answer, "ok")), 1);
+		if (error == NULL || strstr(error, cases[i].says) == NULL)
+			fail_msg("case %zu: \"%s\" does not name \"%s\"", i,
+			    error == NULL ? "" : error, cases[i].says);
+		json_decref(answer);
+	}
+	for (uint32_t i = 0; i < SHARDS; i++)
+		assert_false(spsc_ring_pop(place.workers[i]->rings.command, &command));
+	close(fd);
+	end();
+}
+
+TEST(a_question_waits_for_room_in_the_command_ring)
+{
+	struct shard_command command, filler = { .ticket = 999, .kind = SHARD_SESSION_END };
+	unsigned fillers = 0;
+	int fd;
+
+	begin();
+	while (spsc_ring_push(place.workers[0]->rings.command, &filler))
+		fillers++;
+	fd = client_open();
+	say(fd, market);
+	work(20);
+	while (fillers-- > 0)
+		assert_int_equal(take(0).ticket, 999);
+	command = take(0);
+	market_answer(&command);
+	finish(0, command.ticket, 0);
+	hear_ok(fd, 1);
+	close(fd);
+	end();
+}
+
 /* ---- Samples ---- */
 
 TEST(a_lag_is_as_old_as_the_oldest_thing_not_done)

@@ -117,6 +117,9 @@ TEST(round_trip_of_100000_random_events)
 	assert_int_equal(journal_writer_poll(running.writer), 100000);
 	assert_int_equal(journal_writer_counters(running.writer)->buffers_not_lent, 0);
 	assert_int_equal(journal_writer_counters(running.writer)->events, 100000);
+	assert_int_equal(journal_writer_counters(running.writer)->writes,
+	    journal_writer_counters(running.writer)->batches);
+	assert_true(journal_keeper_ready(running.keeper) > 0);
 	running_stop(&running);
 	assert_int_equal(
 	    journal_recover(&harness.config, 1, 100000, trip_apply, &trip, &report), 0);

@@ -39,8 +39,11 @@ TEST(holds_exactly_count_elements)
 
 	assert_int_equal(spsc_ring_pop(ring, &value), 0);
 	assert_null(spsc_ring_peek(ring));
-	for (uint64_t i = 0; i < 8; i++)
+	for (uint64_t i = 0; i < 8; i++) {
+		assert_case_equal(i, spsc_ring_count(ring), i);
 		assert_case_equal(i, spsc_ring_push(ring, &i), 1);
+	}
+	assert_int_equal(spsc_ring_count(ring), 8);
 	value = 99;
 	assert_int_equal(spsc_ring_push(ring, &value), 0);
 	assert_null(spsc_ring_reserve(ring));
