@@ -7,8 +7,11 @@
  *   SYNCING --a shard has a number control never gave out--> REFUSED, until `commands adopt` or a
  *   newer database
  *
+ * REFUSED, sessions are still ended and questions answered.
+ *
  * UP, each turn: ends of sessions, commands not sent yet, installs, questions, once a second the
- * status, every 5 s the list of sessions. Revocation goes before everything else.
+ * status, every 5 s the list of sessions: those that want a new epoch get one, those control does
+ * not know are ended. Revocation goes before everything else.
  */
 #ifndef SLUICE_CONTROL_LINK_H
 #define SLUICE_CONTROL_LINK_H
@@ -59,9 +62,9 @@ SLUICE_MUST_USE int link_ask(struct link *link, json_t *request, unsigned timeou
 
 struct link_report {
 	enum link_state state;
-	uint64_t boot_id;                    /* 0: never connected */
-	uint64_t connects;                   /* since control started */
-	uint64_t boots;                      /* new boot ids seen since control started */
+	uint64_t boot_id;  /* 0: never connected */
+	uint64_t connects; /* since control started */
+	uint64_t boots;    /* boot ids seen since control started, the first too */
 	uint64_t command_sent, command_done; /* highest */
 	uint64_t status_age_ms;
 	char message[256]; /* why it is DOWN or REFUSED, and the remedy */

@@ -31,6 +31,34 @@ TEST(commands_and_sessions_are_there_before_the_ports_open)
 	bed_free(bed);
 }
 
+TEST(what_all_shards_have_is_done_without_being_sent_again)
+{
+	struct bed *bed = bed_make(0);
+	struct link_report report;
+	char text[16];
+
+	/* Control died after the shards had them and before it noted so. */
+	bed->fake = fake_start(bed->root, 1);
+	for (int64_t i = 1; i <= 3; i++) {
+		command_commit(bed, "market_set");
+		for (unsigned shard = 0; shard < FAKE_SHARDS; shard++) {
+			bed->fake->what[shard][i] = i;
+			bed->fake->last[shard] = (uint64_t)i;
+		}
+	}
+	bed_link(bed);
+	command_await(bed, 3, 0);
+	state_await(bed, LINK_UP);
+	assert_string_equal(state_of(bed, 1, text), "done");
+	assert_string_equal(state_of(bed, 3, text), "done");
+	link_report(bed->link, &report);
+	assert_int_equal(report.command_sent, 3);
+	pthread_mutex_lock(&bed->fake->mutex);
+	assert_int_equal(bed->fake->command_lines, 0);
+	pthread_mutex_unlock(&bed->fake->mutex);
+	bed_free(bed);
+}
+
 TEST(a_refused_command_is_told_and_the_next_goes_on)
 {
 	struct bed *bed = bed_make(0);
