@@ -118,8 +118,10 @@ int authority_renew(struct authority *authority, char *message, size_t message_s
 		    state->config.keys.authority_days, &state->next);
 		if (error == 0)
 			error = authority_files_publish(state);
-		if (error != 0)
+		if (error != 0) {
+			authority_files_next_drop(state);
 			failed_say(state, error, message, message_size);
+		}
 	}
 	pthread_mutex_unlock(&state->lock);
 	return error;
@@ -184,14 +186,17 @@ int authority_server_renew(struct authority *authority, int force)
 	int result = 0;
 
 	pthread_mutex_lock(&state->lock);
-	if (state->active.certificate == NULL)
+	if (state->active.certificate == NULL) {
 		result = -ENOKEY;
-	else if (force || server_due(state, (uint64_t)time(NULL))) {
+	} else if (force || server_due(state, (uint64_t)time(NULL))) {
 		result = authority_files_server(state);
 		if (result == 0)
 			result = authority_files_publish(state);
 		if (result == 0)
 			result = 1;
+	} else if (X509_cmp(SSL_CTX_get0_certificate(state->context), state->server.certificate) !=
+	           0) {
+		result = authority_files_publish(state); /* made before, but not taken into use */
 	}
 	pthread_mutex_unlock(&state->lock);
 	return result;

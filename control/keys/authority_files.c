@@ -137,6 +137,13 @@ int authority_files_server(struct authority_state *state)
 	return 0;
 }
 
+void authority_files_next_drop(struct authority_state *state)
+{
+	pair_free(&state->next);
+	(void)files_remove(state->directory, "next.crt");
+	(void)files_remove(state->directory, "next.key");
+}
+
 int authority_files_activate(struct authority_state *state)
 {
 	int error = crt_save(state->directory, "previous", state->active.certificate);

@@ -38,6 +38,8 @@ SLUICE_MUST_USE int authority_files_load(
 /* Makes and writes key and certificate as NAME.key, NAME.crt; the certificate last. */
 SLUICE_MUST_USE int authority_files_make(struct authority_state *state, const char *name,
     enum certificate_kind kind, uint64_t days, struct authority_pair *out);
+/* A next authority that could not be told to anyone: as if it had never been made. */
+void authority_files_next_drop(struct authority_state *state);
 /* ca.crt becomes previous.crt, next.* becomes ca.*; then load. */
 SLUICE_MUST_USE int authority_files_activate(struct authority_state *state);
 /* A new server certificate from the active authority; the context is made anew by the caller. */
