@@ -30,6 +30,19 @@ static char *render(const struct metrics_sources *sources)
 	return text;
 }
 
+/* The project's version stands in one place: in the golden file it is VERSION. */
+static char *without_version(char *text)
+{
+	static const char own[] = "process=\"control\",version=\"" SLUICE_VERSION "\"";
+	char *at = strstr(text, own), *out = NULL;
+
+	assert_non_null(at);
+	assert_true(asprintf(&out, "%.*sprocess=\"control\",version=\"VERSION\"%s",
+	                (int)(at - text), text, at + strlen(own)) > 0);
+	free(text);
+	return out;
+}
+
 /* SLUICE_GOLDEN=write makes the file anew, to be read before it is committed. */
 TEST(a_full_file_is_the_golden_one)
 {
@@ -39,7 +52,7 @@ TEST(a_full_file_is_the_golden_one)
 	size_t at = 0, line = 1;
 
 	fake_make(&fake, 2);
-	text = render(&fake.sources);
+	text = without_version(render(&fake.sources));
 	if (mode != NULL && strcmp(mode, "write") == 0) {
 		FILE *file = fopen(GOLDEN, "wb");
 
