@@ -140,8 +140,8 @@ int authority_files_server(struct authority_state *state)
 void authority_files_next_drop(struct authority_state *state)
 {
 	pair_free(&state->next);
-	(void)files_remove(state->directory, "next.crt");
-	(void)files_remove(state->directory, "next.key");
+	(void)!files_remove(state->directory, "next.crt");
+	(void)!files_remove(state->directory, "next.key");
 }
 
 int authority_files_activate(struct authority_state *state)
