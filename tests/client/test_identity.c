@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -261,6 +263,53 @@ TEST(a_renewal_cut_short_leaves_the_old_set_or_the_new_one)
 		EVP_PKEY_free(key);
 		setting_free(&setting);
 	}
+}
+
+struct reader {
+	struct setting *setting;
+	atomic_int end; /* set by the test, read by the thread */
+	unsigned loads;
+	int failure;
+};
+
+static void *reader_run(void *context)
+{
+	struct reader *reader = context;
+	char message[CLIENT_KEYING_MESSAGE_SIZE];
+
+	while (!atomic_load(&reader->end) && reader->failure == 0) {
+		struct client_identity identity;
+
+		reader->failure = client_identity_load(reader->setting->directory,
+		    KEY_PEER_DEPLOYMENT, &identity, message, sizeof(message));
+		if (reader->failure == 0)
+			client_identity_free(&identity);
+		reader->loads++;
+	}
+	return NULL;
+}
+
+TEST(who_reads_during_a_renewal_neither_fails_nor_breaks_it)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	struct setting setting;
+	struct reader reader = { .setting = &setting };
+	pthread_t thread;
+
+	setting_make(&setting);
+	assert_int_equal(pthread_create(&thread, NULL, reader_run, &reader), 0);
+	for (unsigned i = 0; i < 20; i++) {
+		EVP_PKEY_free(key);
+		key = EVP_EC_gen("P-256");
+		if (replace_with(&setting, key) < 0)
+			fail_msg("%s", setting.message);
+	}
+	atomic_store(&reader.end, 1);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(reader.failure, 0);
+	assert_true(loads_with(&setting, key));
+	EVP_PKEY_free(key);
+	setting_free(&setting);
 }
 
 TEST(a_certificate_is_due_in_its_last_third)

@@ -195,6 +195,24 @@ TEST(a_session_replaced_before_hello_was_answered_becomes_ready)
 	harness_free(harness);
 }
 
+TEST(a_key_that_is_used_up_is_helped_by_a_new_session)
+{
+	struct client_config config = { .packet_number_first = LIMIT_PACKET_COUNTER_MAX };
+	struct harness *harness = harness_make(&config, 1);
+	uint8_t out[LIMIT_DATAGRAM_SIZE_MAX];
+
+	harness->last_packet_number = 0;
+	assert_true(client_poll(harness->client, harness->now_ns, out) > 0);
+	harness->now_ns += 5000 * MS;
+	assert_int_equal(client_poll(harness->client, harness->now_ns, out), -EKEYEXPIRED);
+	sim_switch_session(&harness->sim, OTHER_SESSION, 99);
+	assert_int_equal(replace(harness, 1000, 3), 0);
+	harness_connect(harness);
+	harness_bet(harness, 0);
+	assert_int_equal(harness_run(harness, harness->now_ns + 1000 * MS, CLIENT_ANSWERED, 1), 1);
+	harness_free(harness);
+}
+
 TEST(session_id_zero_is_refused_and_the_old_session_goes_on)
 {
 	struct harness *harness = harness_make(&plain, 1);

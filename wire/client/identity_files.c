@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -68,6 +69,12 @@ int identity_files_open(const char *directory, int make, struct identity_files *
 		    message, message_size, "cannot open %s: %s", directory, strerror(error));
 		return -error;
 	}
+	/*
+	 * One process at a time: to another, a change under way looks like one a crash cut short.
+	 * Held for the time of a few file operations. A file system without locks is used as it is.
+	 */
+	while (flock(fd, LOCK_EX) < 0 && errno == EINTR)
+		;
 	*files = (struct identity_files){ .fd = fd, .directory = directory };
 	return 0;
 }

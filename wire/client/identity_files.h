@@ -34,7 +34,8 @@ SLUICE_MUST_USE int identity_text_copy(struct identity_text *text, const char *b
 /* Wipes them: one is a key. */
 void identity_texts_free(struct identity_text texts[IDENTITY_FILE_COUNT]);
 
-/* `directory` must stay. With `make`, a missing directory is made (0700). 0 or -errno. */
+/* `directory` must stay. With `make`, a missing directory is made (0700). Locked until the close. 0
+ * or -errno. */
 SLUICE_MUST_USE int identity_files_open(const char *directory, int make,
     struct identity_files *files, char *message, size_t message_size);
 void identity_files_close(struct identity_files *files);
