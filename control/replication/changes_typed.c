@@ -144,7 +144,7 @@ static const char *certificate_row(struct row *row, struct db_bytes value)
 static const char *market_row(struct row *row, struct db_bytes value)
 {
 	struct record_control_market record;
-	json_t *names, *odds;
+	json_t *names, *odds, *lists;
 
 	if (record_control_market_read(value, &record) != 0)
 		return NULL;
@@ -173,7 +173,9 @@ static const char *market_row(struct row *row, struct db_bytes value)
 	row_number(row, record.market.state);
 	row_number(row, record.market.kind);
 	row_time(row, le64_get(record.market.start_time_ns));
-	row->second = json_dumps(json_pack("{s:o, s:o}", "names", names, "odds", odds), 0);
+	lists = json_pack("{s:o, s:o}", "names", names, "odds", odds);
+	row->second = json_dumps(lists, 0);
+	json_decref(lists);
 	row->params.values[row->params.count++] = row->second;
 	return "insert into sluice.markets (id, event, version, name, state, kind, start_time, "
 	       "selections, odds) select $1, $2, $3, $4, $5, $6, "

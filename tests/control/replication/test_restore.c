@@ -118,14 +118,6 @@ static void terminal_put(struct db_txn *txn, uint64_t id, const char *name, uint
 	put(txn, CONTROL_TABLE_TERMINAL, id, &record, sizeof(record));
 }
 
-struct texted {
-	union {
-		struct record_control_command command;
-		struct record_control_audit audit;
-	};
-	char text[64];
-};
-
 static void command_put(struct db_txn *txn, uint64_t sequence, uint8_t state, const char *text)
 {
 	struct record_control_command record = {
