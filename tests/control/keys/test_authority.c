@@ -527,6 +527,24 @@ TEST(a_crash_within_init_or_renew_is_healed)
 	authority_close(authority);
 }
 
+TEST(a_next_authority_that_cannot_be_told_was_never_made)
+{
+	const char *directory = directory_make();
+	struct authority *authority = authority_made(directory, 1);
+	char path[400];
+
+	/* A directory in the way of the file that is written first. */
+	snprintf(path, sizeof(path), "%s/trust.crt.tmp", directory);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_not_equal(authority_renew(authority, message, sizeof(message)), 0);
+	assert_non_null(strstr(message, directory));
+	state_check(authority, "ready");
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(authority_renew(authority, message, sizeof(message)), 0);
+	state_check(authority, "next made");
+	authority_close(authority);
+}
+
 TEST(damaged_files_are_named)
 {
 	static const struct {
