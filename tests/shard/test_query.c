@@ -135,6 +135,32 @@ TEST(a_row_that_will_never_be_durable_is_an_error)
 	bed_close(bed);
 }
 
+TEST(what_control_allows_a_terminal_is_told_once_it_is_durable)
+{
+	struct bed *bed = bed_open(1, 0);
+	struct shard_command set = { .ticket = 5, .kind = SHARD_LEDGER };
+	struct shard_result got;
+
+	set.ledger = (struct ledger_command){ .type = EVENT_TERMINAL_SET,
+		.control_sequence = 1,
+		.terminal_id = bed->terminals[0].id };
+	set.ledger.terminal.version = le64_make(1);
+	set.ledger.terminal.rights = le32_make(RIGHT_BET);
+	set.ledger.terminal.blocked = 1;
+	set.ledger.terminal.daily_max = le64s_make(7000);
+	assert_true(spsc_ring_push(bed->workers[0]->rings.command, &set));
+	ask_about(bed, 0, QUERY_TERMINAL, bed->terminals[0].id);
+	assert_false(result(bed, 0, &got));
+	bed_settle(bed, 1);
+	assert_true(result(bed, 0, &got) && got.ticket == 5 && got.error == 0);
+	answered(bed, 0, 0);
+	assert_int_equal(area.found, 1);
+	assert_int_equal(area.terminal.rights, RIGHT_BET);
+	assert_int_equal(area.terminal.blocked, 1);
+	assert_int_equal(area.terminal.daily_max, 7000);
+	bed_close(bed);
+}
+
 static struct wire_request heartbeat(uint32_t sequence, uint8_t state)
 {
 	struct wire_request request;
