@@ -18,9 +18,8 @@
 #define IDLE_TIMEOUT_MS 60000
 #define LINE_TIMEOUT_MS 10000
 
-#define STATUS_REFUSED     1
-#define STATUS_USAGE       2
-#define STATUS_UNREACHABLE 3
+#define STATUS_REFUSED 1
+#define STATUS_USAGE   2
 
 enum client_state {
 	CLIENT_FREE,
@@ -45,8 +44,6 @@ struct ops {
 	struct ops_client clients[OPS_CLIENTS_MAX]; /* states under mutex */
 };
 
-/* ---- one request ---- */
-
 static struct ops_access access_copy(struct ops *ops)
 {
 	struct ops_access access;
@@ -55,117 +52,6 @@ static struct ops_access access_copy(struct ops *ops)
 	access = ops->access;
 	pthread_mutex_unlock(&ops->mutex);
 	return access;
-}
-
-/* "failed": it was allowed, but what it needs is not there, or not all of it is done yet. */
-static void note_refusal(struct ops *ops, const struct ops_peer *peer, const char *user,
-    const struct ops_parsed *parsed, int status, const char *message)
-{
-	char outcome[OPS_MESSAGE_SIZE + 16];
-	const struct audit_entry entry = {
-		.uid = peer->uid,
-		.user = user,
-		.action = parsed->verb->name,
-		.object = parsed->object[0] != '\0' ? parsed->object : parsed->verb->name,
-		.outcome = outcome,
-	};
-	int error;
-
-	snprintf(outcome, sizeof(outcome), "%s: %s",
-	    status == STATUS_UNREACHABLE ? "failed" : "refused", message);
-	log_event(LOG_WARNING, "ops", "verb_refused", NULL, "%s: %s: %s", user, parsed->verb->name,
-	    message);
-	error = audit_note(ops->config.database, &entry);
-	if (error != 0)
-		log_event(LOG_ERROR, "ops", "audit_failed", NULL,
-		    "Cannot write a refusal of %s to the audit log: %s.", parsed->verb->name,
-		    strerror(-error));
-}
-
-static int handler_call(struct ops *ops, const struct ops_parsed *parsed,
-    const struct ops_caller *caller, json_t **result, char *message, size_t message_size)
-{
-	ops_handler *handler = ops->config.handlers[verb_index(parsed->verb)];
-	struct ops_request request = {
-		.verb = parsed->verb,
-		.caller = caller,
-		.arguments = parsed->arguments,
-		.dry_run = parsed->dry_run,
-		.audit = { .uid = caller->uid,
-		    .user = caller->user,
-		    .action = parsed->verb->name,
-		    .object = parsed->object,
-		    .outcome = "done" },
-	};
-	int status;
-
-	if (handler == NULL) {
-		snprintf(message, message_size, "%s is not built yet.", parsed->verb->name);
-		return STATUS_REFUSED;
-	}
-	status = handler(ops->config.context, &request, result, message, message_size);
-	if (status == 0)
-		return 0;
-	json_decref(*result);
-	*result = NULL;
-	if (message[0] == '\0')
-		snprintf(message, message_size, "%s was refused and no reason given. Read the log.",
-		    parsed->verb->name);
-	/* Anything else would look like a signal or like success to a script. */
-	return status >= STATUS_REFUSED && status <= STATUS_UNREACHABLE ? status : STATUS_REFUSED;
-}
-
-static json_t *answer_done(const struct verb *verb, json_t *result)
-{
-	char schema[VERB_NAME_SIZE_MAX];
-	json_t *answer;
-
-	verb_schema(verb, schema);
-	if (result == NULL)
-		result = json_object();
-	answer = json_pack("{s:b, s:s, s:o}", "ok", 1, "schema", schema, "result", result);
-	SLUICE_REQUIRE(answer != NULL);
-	return answer;
-}
-
-static json_t *request_answer(struct ops_client *client, const char *line, size_t size)
-{
-	struct ops *ops = client->ops;
-	const struct ops_access access = access_copy(ops);
-	struct ops_caller caller = { .uid = client->peer.uid };
-	struct ops_parsed parsed;
-	char message[OPS_MESSAGE_SIZE] = "";
-	json_t *result = NULL;
-	int status = ops_parse_line(line, size, &parsed, message, sizeof(message));
-
-	if (status != 0)
-		return ops_answer_refused(status, message);
-	caller.role = ops_access_allows(&client->peer, parsed.verb);
-	if (caller.role == 0) {
-		snprintf(caller.user, sizeof(caller.user), "%s", client->peer.name);
-		/* For the object only. */
-		(void)!ops_parse_arguments(&parsed, message, sizeof(message));
-		ops_access_refusal(&access, &client->peer, parsed.verb, message, sizeof(message));
-		status = STATUS_REFUSED;
-	} else {
-		snprintf(caller.user, sizeof(caller.user), "%s (%s)", client->peer.name,
-		    verb_role_name(caller.role));
-		status = ops_parse_arguments(&parsed, message, sizeof(message));
-		if (status == STATUS_USAGE) {
-			json_decref(parsed.arguments);
-			return ops_answer_refused(status, message);
-		}
-		status = handler_call(ops, &parsed, &caller, &result, message, sizeof(message));
-	}
-	/* A dry run that is refused is no refused change; one without the role is. */
-	if (status != 0 && parsed.verb->flags & VERB_CHANGES &&
-	    (caller.role == 0 || !parsed.dry_run))
-		note_refusal(ops, &client->peer, caller.user, &parsed, status, message);
-	else if (parsed.verb->flags & VERB_CHANGES && !parsed.dry_run)
-		log_event(LOG_INFO, "ops", "verb_done", NULL, "%s: %s, %s", caller.user,
-		    parsed.verb->name, parsed.object);
-	json_decref(parsed.arguments);
-	return status != 0 ? ops_answer_refused(status, message) : answer_done(parsed.verb, result);
 }
 
 /* ---- one client ---- */
@@ -211,9 +97,13 @@ static void *client_run(void *argument)
 	size_t size = 0;
 	int result;
 
-	while ((result = ops_stream_read(&stream, &line, &size)) == 1)
-		if (answer_send(&stream, request_answer(client, line, size)) != 0)
+	while ((result = ops_stream_read(&stream, &line, &size)) == 1) {
+		const struct ops_access access = access_copy(ops);
+
+		if (answer_send(&stream,
+		        ops_request_answer(&ops->config, &access, &client->peer, line, size)) != 0)
 			break;
+	}
 	if (result < 0 && stream_problem(result) != NULL)
 		(void)answer_send(
 		    &stream, ops_answer_refused(STATUS_USAGE, stream_problem(result)));
@@ -432,25 +322,4 @@ void ops_stop(struct ops *ops)
 	close(ops->wake_fd);
 	pthread_mutex_destroy(&ops->mutex);
 	free(ops);
-}
-
-/* ---- arguments of a checked request ---- */
-
-int64_t ops_number(const struct ops_request *request, const char *name, int64_t fallback)
-{
-	const json_t *value = json_object_get(request->arguments, name);
-
-	return json_is_integer(value) ? json_integer_value(value) : fallback;
-}
-
-const char *ops_text(const struct ops_request *request, const char *name, const char *fallback)
-{
-	const char *text = json_string_value(json_object_get(request->arguments, name));
-
-	return text != NULL ? text : fallback;
-}
-
-int ops_switch(const struct ops_request *request, const char *name)
-{
-	return json_is_true(json_object_get(request->arguments, name));
 }

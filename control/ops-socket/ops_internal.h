@@ -94,6 +94,13 @@ void ops_stream_free(struct ops_stream *stream);
 SLUICE_MUST_USE int ops_socket_listen(const char *path, char *message, size_t message_size);
 void ops_socket_remove(const char *path);
 
+/* ---- ops_request.c ---- */
+
+struct ops_config;
+/* Does what a line asks for. The answer, a new reference, never NULL. */
+json_t *ops_request_answer(const struct ops_config *config, const struct ops_access *access,
+    const struct ops_peer *peer, const char *line, size_t size);
+
 /* {"ok":false,"error":..,"status":..} */
 json_t *ops_answer_refused(int status, const char *message);
 

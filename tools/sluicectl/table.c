@@ -62,7 +62,7 @@ static const json_t *cell(const json_t *row, const char *name)
 
 	if (value != NULL)
 		return value;
-	snprintf(with_unit, sizeof(with_unit), "%s_ns", name);
+	snprintf(with_unit, sizeof(with_unit), "%.*s_ns", VERB_NAME_SIZE_MAX - 1, name);
 	return json_object_get(row, with_unit);
 }
 
