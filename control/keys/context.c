@@ -30,6 +30,8 @@ static int alpn_select(SSL *ssl, const unsigned char **out, unsigned char *out_s
 
 static int options_set(SSL_CTX *context)
 {
+	char groups[] = "X25519:P-256:P-384"; /* the macro casts const away */
+
 	SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION);
 	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE |
@@ -44,7 +46,7 @@ static int options_set(SSL_CTX *context)
 	return SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) == 1 &&
 	       SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION) == 1 &&
 	       SSL_CTX_set_ciphersuites(context, "TLS_AES_256_GCM_SHA384") == 1 &&
-	       SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384") == 1 &&
+	       SSL_CTX_set1_groups_list(context, groups) == 1 &&
 	       SSL_CTX_set_num_tickets(context, 0) == 1 &&
 	       SSL_CTX_set_max_early_data(context, 0) == 1;
 }
