@@ -134,7 +134,9 @@ static unsigned clients_reap(struct ops *ops)
 		if (state != CLIENT_ENDED)
 			continue;
 		pthread_join(client->thread, NULL);
-		client->state = CLIENT_FREE; /* only this thread looks at free ones */
+		pthread_mutex_lock(&ops->mutex);
+		client->state = CLIENT_FREE;
+		pthread_mutex_unlock(&ops->mutex);
 	}
 	return running;
 }
@@ -153,6 +155,7 @@ static int client_start(struct ops *ops, int fd, const struct ops_peer *peer)
 	struct ops_client *client = NULL;
 	int error;
 
+	pthread_mutex_lock(&ops->mutex);
 	for (size_t i = 0; i < OPS_CLIENTS_MAX && client == NULL; i++)
 		if (ops->clients[i].state == CLIENT_FREE)
 			client = &ops->clients[i];
@@ -160,10 +163,10 @@ static int client_start(struct ops *ops, int fd, const struct ops_peer *peer)
 	client->ops = ops;
 	client->peer = *peer;
 	client->fd = fd;
-	client->state = CLIENT_RUNNING;
 	error = pthread_create(&client->thread, NULL, client_run, client);
-	if (error != 0)
-		client->state = CLIENT_FREE;
+	if (error == 0)
+		client->state = CLIENT_RUNNING; /* before it can say that it ended */
+	pthread_mutex_unlock(&ops->mutex);
 	return -error;
 }
 
@@ -303,6 +306,7 @@ void ops_reload(struct ops *ops, const struct control_config *config)
 void ops_stop(struct ops *ops)
 {
 	const uint64_t one = 1;
+	int started[OPS_CLIENTS_MAX];
 
 	if (ops == NULL)
 		return;
@@ -312,12 +316,14 @@ void ops_stop(struct ops *ops)
 	close(ops->listen_fd);
 	/* Only the reading side: an answer being made still goes out. */
 	pthread_mutex_lock(&ops->mutex);
-	for (size_t i = 0; i < OPS_CLIENTS_MAX; i++)
+	for (size_t i = 0; i < OPS_CLIENTS_MAX; i++) {
+		started[i] = ops->clients[i].state != CLIENT_FREE;
 		if (ops->clients[i].state == CLIENT_RUNNING)
 			(void)shutdown(ops->clients[i].fd, SHUT_RD);
+	}
 	pthread_mutex_unlock(&ops->mutex);
 	for (size_t i = 0; i < OPS_CLIENTS_MAX; i++)
-		if (ops->clients[i].state != CLIENT_FREE)
+		if (started[i])
 			pthread_join(ops->clients[i].thread, NULL);
 	close(ops->wake_fd);
 	pthread_mutex_destroy(&ops->mutex);

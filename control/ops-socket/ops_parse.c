@@ -147,6 +147,11 @@ static int check_value(const struct verb *verb, const struct verb_argument *argu
 			return USAGE("%s: %s must be a time in Unix nanoseconds.", verb->name,
 			    argument->name);
 		return 0;
+	case VERB_ID:
+		if (!verb_id_fits(json_string_value(value)))
+			return USAGE("%s: %s must be an id, 1 to 2^64-1, as a string of digits.",
+			    verb->name, argument->name);
+		return 0;
 	case VERB_TEXT:
 	case VERB_FILE:
 	case VERB_CHOICE:
@@ -157,7 +162,6 @@ static int check_value(const struct verb *verb, const struct verb_argument *argu
 			return USAGE("%s: %s must be true or false.", verb->name, argument->name);
 		return 0;
 	case VERB_OUT:
-	case VERB_FRACTION:
 		break;
 	}
 	return USAGE("%s: %s is not sent.", verb->name, argument->name);

@@ -101,10 +101,10 @@ static const struct verb_argument account_open[] = {
 static const struct verb_argument account_one[] = { ACCOUNT_ID };
 static const struct verb_argument account_freeze[] = { ACCOUNT_ID, WAIT_MS };
 static const struct verb_argument bet_show[] = {
-	{ "bet", VERB_NUMBER, 1, 1, 0, 1, INT64_MAX, NULL, "bet id" },
+	{ "bet", VERB_ID, 1, 1, 0, 0, 0, NULL, "bet id" },
 };
 static const struct verb_argument explain[] = {
-	{ "id", VERB_NUMBER, 1, 0, 0, 1, INT64_MAX, NULL, "bet id" },
+	{ "id", VERB_ID, 1, 0, 0, 0, 0, NULL, "bet id" },
 	{ "shard", VERB_NUMBER, 0, 0, 0, 0, LIMIT_SHARDS - 1, NULL, "with --lsn: its shard (0)" },
 	{ "lsn", VERB_NUMBER, 0, 0, 0, 1, INT64_MAX, NULL, "position of any decision" },
 	{ "terminal", VERB_NUMBER, 0, 0, 0, 1, TERMINAL_MAX, NULL, "with --request" },
@@ -183,6 +183,9 @@ static const struct verb verbs[] = {
 	    "session_id terminal_id state epoch established expires", "Live sessions." },
 	{ "session end", OPERATOR, VERB_CHANGES, ARGUMENTS(session_end), NULL, NULL,
 	    "Ends one session; its terminal makes a new one." },
+	{ "session rotate", OPERATOR, VERB_CHANGES, ARGUMENTS(session_end), NULL, NULL,
+	    "Gives one session its next key now; one whose keys died with an earlier control "
+	    "ends." },
 	{ "market import", OPERATOR, VERB_CHANGES, ARGUMENTS(market_import), NULL, NULL,
 	    "Opens all markets of a file, or none of them." },
 	{ "market list", VIEWER, 0, ARGUMENTS(market_list), "markets",
@@ -302,4 +305,17 @@ int verb_choice_has(const char *choices, const char *text)
 			return length > 0;
 	}
 	return 0;
+}
+
+int verb_id_fits(const char *text)
+{
+	static const char highest[] = "18446744073709551615";
+	size_t length;
+
+	if (text == NULL || text[0] < '1' || text[0] > '9')
+		return 0;
+	length = strspn(text, "0123456789");
+	if (text[length] != '\0' || length >= sizeof(highest))
+		return 0;
+	return length < sizeof(highest) - 1 || strcmp(text, highest) <= 0;
 }

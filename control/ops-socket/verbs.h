@@ -42,16 +42,16 @@ enum verb_flag {
 };
 
 enum verb_type {
-	VERB_NUMBER,   /* whole number in [lowest, highest] */
-	VERB_TEXT,     /* lowest..highest bytes of UTF-8 without control characters */
-	VERB_ODDS,     /* decimal odds "1.85", sent in thousandths */
-	VERB_TIME,     /* 2026-11-21T12:00:00Z or with +09:00, sent as Unix ns */
-	VERB_CHOICE,   /* one of `choices`, separated by '|' */
-	VERB_FILE,     /* path: sluicectl reads it, its text is sent */
-	VERB_OUT,      /* path: sluicectl writes the result's member `choices` there, is not sent */
-	VERB_SWITCH,   /* --name alone; sent as true */
-	VERB_ON_OFF,   /* on | off; sent as a boolean */
-	VERB_FRACTION, /* reserved for later */
+	VERB_NUMBER, /* whole number in [lowest, highest] */
+	VERB_TEXT,   /* lowest..highest bytes of UTF-8 without control characters */
+	VERB_ODDS,   /* decimal odds "1.85", sent in thousandths */
+	VERB_TIME,   /* 2026-11-21T12:00:00Z or with +09:00, sent as Unix ns */
+	VERB_CHOICE, /* one of `choices`, separated by '|' */
+	VERB_FILE,   /* path: sluicectl reads it, its text is sent */
+	VERB_OUT,    /* path: sluicectl writes the result's member `choices` there, is not sent */
+	VERB_SWITCH, /* --name alone; sent as true */
+	VERB_ON_OFF, /* on | off; sent as a boolean */
+	VERB_ID,     /* 1..2^64-1, sent as a string of digits: bet ids use all 64 bits */
 };
 
 struct verb_argument {
@@ -86,5 +86,8 @@ const struct verb_argument *verb_argument_find(const struct verb *verb, const ch
 void verb_schema(const struct verb *verb, char out[VERB_NAME_SIZE_MAX]);
 /* True when `text` is one of `choices` ("open|closed"). */
 int verb_choice_has(const char *choices, const char *text);
+
+/* 1 for the digits of a number from 1 to 2^64 - 1, without sign or leading zeros. NULL is none. */
+int verb_id_fits(const char *text);
 
 #endif
