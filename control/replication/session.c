@@ -19,7 +19,8 @@ static const char session_options[] =
     "-c timezone=UTC -c datestyle=ISO -c client_min_messages=warning "
     "-c standard_conforming_strings=on -c search_path=pg_catalog";
 
-static void say(struct session *session, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static void say(
+    struct session *session, const char *format, va_list arguments)
 {
 	vsnprintf(session->message, sizeof(session->message), format, arguments);
 	for (char *c = session->message; *c != '\0'; c++)
