@@ -130,6 +130,7 @@ HANDLER(handle_terminal_revoke);
 HANDLER(handle_terminal_monitor);
 HANDLER(handle_session_list);
 HANDLER(handle_session_end);
+HANDLER(handle_session_rotate);
 HANDLER(handle_market_import);
 HANDLER(handle_market_list);
 HANDLER(handle_market_show);

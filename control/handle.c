@@ -30,6 +30,7 @@ static const struct {
 	{ "terminal monitor", handle_terminal_monitor },
 	{ "session list", handle_session_list },
 	{ "session end", handle_session_end },
+	{ "session rotate", handle_session_rotate },
 	{ "market import", handle_market_import },
 	{ "market list", handle_market_list },
 	{ "market show", handle_market_show },

@@ -265,17 +265,17 @@ int handle_session_list(
 	return *result != NULL ? CONTROL_DONE : CONTROL_UNREACHABLE;
 }
 
-int handle_session_end(
-    void *context, struct ops_request *request, json_t **result, char *message, size_t message_size)
+/* One session is done something to, outside the database: audit it and tell. */
+static int session_do(struct control *control, struct ops_request *request,
+    int (*act)(struct sessions *, uint32_t), json_t **result, char *message, size_t message_size)
 {
-	struct control *control = context;
 	uint32_t session_id = (uint32_t)ops_number(request, "session", 0);
 	char object[40];
 	int error = 0;
 
 	snprintf(object, sizeof(object), "session %" PRIu32, session_id);
 	if (!request->dry_run)
-		error = sessions_end(control->sessions, session_id);
+		error = act(control->sessions, session_id);
 	if (error == 0 && !request->dry_run) {
 		link_wake(control->link);
 		request->audit.object = object;
@@ -286,4 +286,16 @@ int handle_session_end(
 	*result = json_pack("{s:I, s:b}", "session", (json_int_t)session_id,
 	    request->dry_run ? "dry_run" : "done", 1);
 	return CONTROL_DONE;
+}
+
+int handle_session_end(
+    void *context, struct ops_request *request, json_t **result, char *message, size_t message_size)
+{
+	return session_do(context, request, sessions_end, result, message, message_size);
+}
+
+int handle_session_rotate(
+    void *context, struct ops_request *request, json_t **result, char *message, size_t message_size)
+{
+	return session_do(context, request, sessions_rotate, result, message, message_size);
 }

@@ -37,8 +37,6 @@ void monitor_session(void *context, const json_t *session)
 
 	if (copy == NULL)
 		return;
-	sessions_seen(control->sessions, (uint32_t)member_number(session, "session_id"),
-	    member_number(session, "terminal_id"));
 	snprintf(key, sizeof(key), "%" PRIu64, member_number(session, "terminal_id"));
 	pthread_mutex_lock(&control->monitor.lock);
 	json_object_set_new(control->monitor.terminals, key, copy);

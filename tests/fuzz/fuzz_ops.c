@@ -50,8 +50,10 @@ static void check_value(const struct verb_argument *argument, const json_t *valu
 	case VERB_ON_OFF:
 		SLUICE_REQUIRE(json_is_boolean(value));
 		return;
+	case VERB_ID:
+		SLUICE_REQUIRE(verb_id_fits(json_string_value(value)));
+		return;
 	case VERB_OUT:
-	case VERB_FRACTION:
 		break;
 	}
 	SLUICE_REQUIRE(!"a value that is never sent");

@@ -86,6 +86,12 @@ enum ctl_status ctl_parser_value(struct ctl_parser *parser, const struct verb_ar
 		return number_value(parser, argument, shown, text, value);
 	case VERB_ODDS:
 		return odds_value(parser, argument, shown, text, value);
+	case VERB_ID:
+		if (!verb_id_fits(text))
+			return ctl_parser_usage(
+			    parser, "%s: give an id, a whole number from 1, not %s.", shown, text);
+		*value = json_string(text);
+		return CTL_DONE;
 	case VERB_TEXT:
 		return text_value(parser, argument, shown, text, value);
 	case VERB_FILE:
@@ -111,7 +117,6 @@ enum ctl_status ctl_parser_value(struct ctl_parser *parser, const struct verb_ar
 		return CTL_DONE;
 	case VERB_OUT:
 	case VERB_SWITCH:
-	case VERB_FRACTION:
 		break;
 	}
 	return ctl_parser_usage(parser, "%s cannot be given.", shown);

@@ -11,6 +11,7 @@ void ctl_argument_placeholder(const struct verb_argument *argument, char *out, s
 {
 	static const char *const words[] = {
 		[VERB_NUMBER] = "N",
+		[VERB_ID] = "ID",
 		[VERB_TEXT] = "TEXT",
 		[VERB_ODDS] = "ODDS",
 		[VERB_TIME] = "TIME",

@@ -56,7 +56,6 @@ static void check_argument(const struct verb *verb, size_t at, int *optional_see
 		assert_non_null(argument->choices);
 	if (argument->type == VERB_TEXT || argument->type == VERB_NUMBER)
 		assert_true(argument->highest > 0);
-	assert_int_not_equal(argument->type, VERB_FRACTION);
 	assert_true(!argument->repeats || argument->positional);
 	if (!argument->positional)
 		return;
