@@ -37,6 +37,8 @@ TEST(good_lines_are_taken)
 		  "enroll\",\"arguments\":{\"terminal\":4294967295,\"csr\":\"x\\ny\","
 		  "\"name\":\"\xea\xb0\x95\xeb\x82\xa8\"}}",
 		    "terminal enroll", "terminal 4294967295", 0 },
+		{ "{\"verb\":\"bet show\",\"arguments\":{\"bet\":\"18446744073709551615\"}}",
+		    "bet show", "bet 18446744073709551615", 0 },
 		{ "{\"verb\":\"market import\",\"arguments\":{\"file\":\"a\",\"start\":5}}",
 		    "market import", "market", 0 },
 	};
@@ -102,6 +104,12 @@ TEST(bad_lines_are_refused_with_what_is_wrong)
 		{ "{\"verb\":\"rules set\",\"arguments\":{\"setting\":[\"x\"]}}", "has 1 bytes" },
 		{ "{\"verb\":\"rules set\",\"arguments\":{\"setting\":[\"a=1\\nb\"]}}",
 		    "control characters" },
+		{ "{\"verb\":\"bet show\",\"arguments\":{\"bet\":\"0\"}}", "bet" },
+		{ "{\"verb\":\"bet show\",\"arguments\":{\"bet\":\"1x\"}}", "bet" },
+		{ "{\"verb\":\"bet show\",\"arguments\":{\"bet\":\"18446744073709551616\"}}",
+		    "bet" },
+		{ "{\"verb\":\"bet show\",\"arguments\":{\"bet\":\"\"}}", "bet" },
+		{ "{\"verb\":\"bet show\",\"arguments\":{\"bet\":5}}", "bet" },
 		{ "{\"verb\":\"market import\",\"arguments\":{\"file\":\"\"}}", "is empty" },
 		{ "{\"verb\":\"market import\",\"arguments\":{\"file\":\"a\",\"start\":-1}}",
 		    "a time" },
