@@ -122,7 +122,7 @@ int handle_wait(struct control *control, const struct ops_request *request, uint
     json_t **result, char *message, size_t message_size)
 {
 	int64_t wait_ms = ops_number(request, "wait_ms", CONTROL_WAIT_MS);
-	char why[256] = "";
+	char why[512] = "";
 	int error = 0;
 
 	if (request->dry_run) {

@@ -45,8 +45,9 @@ static int ca_changed(struct control *control, struct ops_request *request, int 
 	if (ca_result(control, result) != CONTROL_DONE)
 		return CONTROL_UNREACHABLE;
 	request->audit.object = "authority";
-	request->audit.after = *result;
+	request->audit.after = authority_show(control->authority); /* without the certificates */
 	error = audit_note(control->database, &request->audit);
+	json_decref(request->audit.after);
 	request->audit.after = NULL;
 	if (error == 0)
 		return CONTROL_DONE;

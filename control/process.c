@@ -251,6 +251,7 @@ int process_start(struct control *control, char *message, size_t message_size)
 
 void process_stop(struct control *control)
 {
+	link_cancel(control->link); /* a verb that waits for the shards ends now */
 	ops_stop(control->ops);
 	key_server_stop(control->key_server);
 	link_stop(control->link);

@@ -11,7 +11,7 @@
 #define LINK_QUESTIONS_MAX 64u
 /* The data plane hangs up on a line of 64 KiB without an end. */
 #define LINK_LINE_SIZE_MAX    65534u
-#define LINK_MESSAGE_SIZE     256u
+#define LINK_MESSAGE_SIZE     512u
 #define LINK_REFUSALS_KEPT    64u
 #define LINK_ANSWER_S         10u
 #define LINK_STATUS_NS        1000000000ull

@@ -122,7 +122,7 @@ void link_wake(struct link *link)
 		return;
 }
 
-void link_stop(struct link *link)
+void link_cancel(struct link *link)
 {
 	if (link == NULL)
 		return;
@@ -133,6 +133,13 @@ void link_stop(struct link *link)
 	pthread_cond_broadcast(&link->changed);
 	pthread_mutex_unlock(&link->mutex);
 	link_wake(link);
+}
+
+void link_stop(struct link *link)
+{
+	if (link == NULL)
+		return;
+	link_cancel(link);
 	pthread_join(link->thread, NULL);
 	link_free(link);
 }

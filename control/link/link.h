@@ -4,7 +4,7 @@
  *
  *   DOWN --connected, status read--> SYNCING --commands resent from the lowest number, sessions of
  *   this boot id installed--> "open" --> UP --connection lost--> DOWN (again after 50 ms .. 2 s)
- *   SYNCING --a shard has a number control never gave out--> REFUSED, until `commands adopt` or a
+ *   SYNCING --a shard has a number control never gave out--> REFUSED, until `command adopt` or a
  *   newer database
  *
  * REFUSED, sessions are still ended and questions answered.
@@ -43,6 +43,9 @@ struct link_config {
 };
 
 SLUICE_MUST_USE int link_start(struct link **out, const struct link_config *config);
+/* Ends the connection and every wait of other threads, which may still call here until link_stop.
+ */
+void link_cancel(struct link *link);
 void link_stop(struct link *link);
 
 /* There is something new to send. Any thread; also safe before the link is up. */
@@ -67,7 +70,7 @@ struct link_report {
 	uint64_t boots;    /* boot ids seen since control started, the first too */
 	uint64_t command_sent, command_done; /* highest */
 	uint64_t status_age_ms;
-	char message[256]; /* why it is DOWN or REFUSED, and the remedy */
+	char message[512]; /* why it is DOWN or REFUSED, and the remedy */
 };
 void link_report(struct link *link, struct link_report *report);
 /* The data plane's last "status" answer, NULL when there was none. New reference; do not change. */

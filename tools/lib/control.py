@@ -179,8 +179,8 @@ class Control:
                 return status
             if status["dataplane"]["state"] == "refused" or time.monotonic() > until:
                 raise InstanceError(
-                    f"Control does not get the data plane up: {status['dataplane']['message']}. "
-                    f"Read {self.log}.", 1)
+                    f"Control does not get the data plane up: {status['dataplane']['message']} "
+                    f"(log: {self.log}; tools/down --wipe deletes a demo's data)", 1)
             time.sleep(0.02)
 
     def authority_make(self):

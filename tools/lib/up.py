@@ -97,11 +97,11 @@ def run(instance, control, server, options):
     step("Starting control; the operator makes an authority, enrols terminals, opens markets")
     control.start()
     control.authority_make()
+    control.wait_up()
     enrolled = time.monotonic()
     for terminal in range(demo.FIRST_TERMINAL, demo.FIRST_TERMINAL + options.terminals):
         control.enroll(terminal)
     enrolled = time.monotonic() - enrolled
-    control.wait_up()
     demo.load_by_control(control, options.accounts)
     step(f"{options.terminals} terminals get their keys over TLS and place {options.bets} bets, "
          f"{options.accounts} accounts")
