@@ -29,9 +29,10 @@ static int list_room(struct market_list *list, size_t wanted)
 static struct record_control_market market_new(
     uint64_t id, uint64_t event_id, uint64_t start_ns, enum market_kind kind)
 {
+	const size_t size = sizeof(struct record_control_market);
+
 	return (struct record_control_market){
-		.header =
-		    record_control_header(RECORD_CONTROL_MARKET, sizeof(struct record_control_market)),
+		.header = record_control_header(RECORD_CONTROL_MARKET, size),
 		.id = le64_make(id),
 		.market = {
 			.event_id = le64_make(event_id),

@@ -58,7 +58,7 @@ static int is_current(struct session *session, int *current)
 
 int migrate(struct session *session)
 {
-	int version = 0, current, error = is_current(session, &current);
+	int version = 0, current = 0, error = is_current(session, &current);
 
 	if (error != 0 || current)
 		return error;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Terminals as people and programs see them. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "control/terminals/terminals.h"
@@ -21,14 +22,12 @@ static json_t *rights_json(uint32_t rights)
 	} names[] = { { RIGHT_BET, "bet" }, { RIGHT_BALANCE, "balance" },
 		{ RIGHT_DEPOSIT, "deposit" }, { RIGHT_MARKET, "market" } };
 	char text[64] = "";
+	size_t used = 0;
 
-	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(names); i++) {
-		if ((rights & names[i].bit) == 0)
-			continue;
-		if (text[0] != '\0')
-			strcat(text, ",");
-		strcat(text, names[i].name);
-	}
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(names); i++)
+		if ((rights & names[i].bit) != 0)
+			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s",
+			    used > 0 ? "," : "", names[i].name);
 	return json_string(text);
 }
 

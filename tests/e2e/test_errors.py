@@ -51,7 +51,7 @@ def switch_fixture():
     ("  - type: af_xdp", "  - type: carrier_pigeon", ("type",)),
     ("198.18.0.1", "198.18.0.300", ("address", "198.18.0.300")),
     ("  workers: [", "  workers: [0, ", ("workers",)),
-    ("lcores:", "\tlcores:", ("tab", ":5:")),
+    ("lcores:", "\tlcores:", ("tab", ":6:")),
 ])
 def test_bad_configuration_names_key_and_remedy(switch, before, after, words):
     text = switch.configuration()

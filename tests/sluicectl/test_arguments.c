@@ -53,8 +53,8 @@ TEST(good_lines)
 		{ "market list --state open --count 3", "market list",
 		    "{\"count\":3,\"state\":\"open\"}", 0, 0, 0 },
 		{ "explain", "explain", "{}", 0, 0, 0 },
-		{ "explain 9223372036854775807", "explain", "{\"id\":\"9223372036854775807\"}", 0, 0,
-		    0 },
+		{ "explain 9223372036854775807", "explain", "{\"id\":\"9223372036854775807\"}", 0,
+		    0, 0 },
 		{ "log level debug", "log level", "{\"level\":\"debug\"}", 0, 0, 0 },
 		{ "completion", "completion", "{}", 0, 0, 0 },
 	};

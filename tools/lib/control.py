@@ -28,7 +28,7 @@ def ended_by(log, begin):
 
 
 class Control:
-    """Started in the switch's namespace: terminals reach the key server over the management link."""
+    """Runs in the switch's namespace; terminals reach the key server over the management link."""
 
     def __init__(self, instance, connection="", epoch_minutes=60, session_hours=24):
         self.instance = instance

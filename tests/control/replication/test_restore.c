@@ -247,7 +247,7 @@ static void verify_expect(const char *root, const json_t *restored)
 
 TEST(a_restored_root_equals_the_one_that_was_lost_and_goes_on)
 {
-	char root[96], lost[96], command[256];
+	char root[96], lost[96], command[512];
 	json_t *restored, *refused;
 	struct bed bed;
 	size_t i;
@@ -320,7 +320,7 @@ TEST(a_restored_root_equals_the_one_that_was_lost_and_goes_on)
 
 TEST(events_above_the_restore_point_of_an_older_backup_are_superseded)
 {
-	char backup[96], command[320];
+	char backup[96], command[512];
 	uint64_t kept[BED_SHARDS], lost = 0;
 	char expected[64];
 	struct bed bed;
