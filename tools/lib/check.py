@@ -189,7 +189,7 @@ def seeds_suite(name, build_name, count, about):
 def suites_long(e2e):
     """What only --long runs."""
     kills = pytest_suite("kills", "tests/e2e/test_kill.py", 7200, 7200, "kill -9, 200 times",
-                         {**e2e, "SLUICE_KILLS": "200"})
+                         {**e2e, "SLUICE_KILLS": "200", "SLUICE_CHAOS": "20"})
     fuzz = [Suite(f"fuzz-{target}", [
         os.path.join(TOP, "tools/fuzz"), "--seconds", str(FUZZ_SECONDS), target],
         FUZZ_SECONDS + 1800, FUZZ_SECONDS + 1800, count_status,
