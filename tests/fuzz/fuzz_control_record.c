@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Targets: every record_control_*_read of lmdb-schema/control_rows.h.
+ *
+ * First byte, bits 0 to 3: the record kind, counted from RECORD_CONTROL_IDENTITY; bit 7: the header
+ * is made right first. What is accepted is the input, byte for byte, its text and key and value
+ * lie inside it and reach exactly to its end; a refusal writes nothing.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lmdb-schema/control_rows.h"
+#include "tests/fuzz/fuzz.h"
+
+#define FIX 0x80u
+
+static union {
+	struct record_control_identity identity;
+	struct record_control_terminal terminal;
+	struct record_control_certificate certificate;
+	struct record_control_slot slot;
+	struct record_control_market market;
+	struct record_control_rules rules;
+	struct record_control_command command;
+	struct record_control_audit audit;
+	struct record_control_change change;
+	uint8_t bytes[1024];
+} out;
+
+static const uint16_t sizes[] = {
+	sizeof(struct record_control_identity),
+	sizeof(struct record_control_terminal),
+	sizeof(struct record_control_certificate),
+	sizeof(struct record_control_slot),
+	sizeof(struct record_control_market),
+	sizeof(struct record_control_rules),
+	sizeof(struct record_control_command),
+	sizeof(struct record_control_audit),
+	sizeof(struct record_control_change),
+};
+#define KINDS (sizeof(sizes) / sizeof(sizes[0]))
+
+static int read_record(
+    unsigned kind, struct db_bytes bytes, struct db_bytes *first, struct db_bytes *second)
+{
+	switch (kind) {
+	case RECORD_CONTROL_IDENTITY:
+		return record_control_identity_read(bytes, &out.identity);
+	case RECORD_CONTROL_TERMINAL:
+		return record_control_terminal_read(bytes, &out.terminal);
+	case RECORD_CONTROL_CERTIFICATE:
+		return record_control_certificate_read(bytes, &out.certificate);
+	case RECORD_CONTROL_SLOT:
+		return record_control_slot_read(bytes, &out.slot);
+	case RECORD_CONTROL_MARKET:
+		return record_control_market_read(bytes, &out.market);
+	case RECORD_CONTROL_RULES:
+		return record_control_rules_read(bytes, &out.rules);
+	case RECORD_CONTROL_COMMAND:
+		return record_control_command_read(bytes, &out.command, first);
+	case RECORD_CONTROL_AUDIT:
+		return record_control_audit_read(bytes, &out.audit, first);
+	default:
+		return record_control_change_read(bytes, &out.change, first, second);
+	}
+}
+
+static void use_record(unsigned index, int fix, uint8_t *data, size_t size)
+{
+	struct db_bytes first = { NULL, 0 }, second = { NULL, 0 };
+	enum record_control_kind kind = (enum record_control_kind)(RECORD_CONTROL_IDENTITY + index);
+	struct record_header header = record_control_header(kind, sizes[index]);
+	int result;
+
+	if (fix && size >= sizeof(header))
+		memcpy(data, &header, sizeof(header));
+	memset(&out, 0xa5, sizeof(out));
+	result = read_record(kind, (struct db_bytes){ data, size }, &first, &second);
+	SLUICE_REQUIRE(result == 0 || result == -EBADMSG);
+	if (result != 0) {
+		for (size_t i = 0; i < sizeof(out); i++)
+			SLUICE_REQUIRE(out.bytes[i] == 0xa5);
+		SLUICE_REQUIRE(first.data == NULL && second.data == NULL);
+		return;
+	}
+	SLUICE_REQUIRE(size >= sizes[index] && memcmp(&out, data, sizes[index]) == 0);
+	SLUICE_REQUIRE(sizes[index] + first.size + second.size == size);
+	SLUICE_REQUIRE(first.data == NULL || first.data == data + sizes[index]);
+	SLUICE_REQUIRE(second.data == NULL || second.data == data + sizes[index] + first.size);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	uint8_t *copy;
+
+	if (size < 1 || size > 2 * CONTROL_TEXT_SIZE_MAX || (data[0] & 15u) >= KINDS)
+		return 0;
+	/* Of exactly this size, so that a sanitizer sees a read behind the end. */
+	copy = malloc(size > 1 ? size - 1 : 1);
+	SLUICE_REQUIRE(copy != NULL);
+	memcpy(copy, data + 1, size - 1);
+	use_record(data[0] & 15u, (data[0] & FIX) != 0, copy, size - 1);
+	free(copy);
+	return 0;
+}
