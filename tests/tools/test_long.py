@@ -71,3 +71,17 @@ def test_seeds_names_the_seed_that_fails_and_leaves_out_what_is_not_random(capsy
         "plain": ["true"]}, 10, 5)
     assert (names, failed) == (["bad", "good"], {"bad": 12})
     assert "bad failed: SLUICE_TEST_SEED=12" in capsys.readouterr().out
+
+
+def test_long_form_kills_200_times_and_lets_chaos_reign_20_times():
+    suites = {suite.name: suite for suite in check.suites_all(True, "x-")}
+    assert suites["kills"].environment["SLUICE_KILLS"] == "200"
+    assert suites["kills"].command[-1].endswith("tests/e2e/test_kill.py")
+    assert suites["chaos"].environment["SLUICE_CHAOS"] == "20"
+    assert suites["chaos"].command[-1].endswith("tests/e2e/test_chaos.py")
+    for name in ("kills", "chaos"):
+        assert os.path.exists(suites[name].command[-1])
+        assert suites[name].environment["SLUICE_E2E_PREFIX"] == "x-"
+        assert check.needs(suites[name]) == ["release"]
+    short = {suite.name for suite in check.suites_all(False, "x-")}
+    assert not short & {"kills", "chaos"}

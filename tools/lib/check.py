@@ -189,7 +189,10 @@ def seeds_suite(name, build_name, count, about):
 def suites_long(e2e):
     """What only --long runs."""
     kills = pytest_suite("kills", "tests/e2e/test_kill.py", 7200, 7200, "kill -9, 200 times",
-                         {**e2e, "SLUICE_KILLS": "200", "SLUICE_CHAOS": "20"})
+                         {**e2e, "SLUICE_KILLS": "200"})
+    chaos = pytest_suite("chaos", "tests/e2e/test_chaos.py", 7200, 7200,
+                         "control, data plane and PostgreSQL killed, 20 times each",
+                         {**e2e, "SLUICE_CHAOS": "20"})
     fuzz = [Suite(f"fuzz-{target}", [
         os.path.join(TOP, "tools/fuzz"), "--seconds", str(FUZZ_SECONDS), target],
         FUZZ_SECONDS + 1800, FUZZ_SECONDS + 1800, count_status,
@@ -197,7 +200,7 @@ def suites_long(e2e):
     return [
         seeds_suite("seeds", "debug", 300, "random unit tests, 300 seeds"),
         seeds_suite("seeds-sanitize", "sanitize", 50, "the same, 50 seeds, ASan and UBSan"),
-        kills, *fuzz]
+        kills, chaos, *fuzz]
 
 
 class Runner:
@@ -284,7 +287,7 @@ def needs(suite):
     for name, (folder, _) in BUILDS.items():
         if os.path.join(TOP, folder) in suite.command:
             return [name]
-    return ["release"] if suite.name in ("python", "e2e", "kills") else []
+    return ["release"] if suite.name in ("python", "e2e", "kills", "chaos") else []
 
 
 def clean(prefix):
