@@ -23,24 +23,7 @@ ACK_COLUMNS = (("request_id", int), ("template", str), ("account_id", int), ("am
 OUTCOME = ("account_id", "code", "lsn", "shard", "object_id", "balance")
 
 
-def load_by_control(control, accounts):
-    """As load, by an operator's commands."""
-    instance = control.instance
-    marker = instance.path("var/lib/sluice/demo.json")
-    try:
-        with open(marker, encoding="ascii") as stream:
-            loaded = json.load(stream)["accounts"]
-    except (OSError, ValueError, KeyError):
-        loaded = 0
-    control.ctl("market", "import", SEASON)
-    if accounts > loaded:
-        control.ctl("account", "open", FIRST_ACCOUNT + loaded, "--count", accounts - loaded,
-                    "--currency", CURRENCY, "--opening-balance", OPENING_BALANCE)
-        with open(marker, "w", encoding="ascii") as stream:
-            json.dump({"accounts": accounts}, stream)
-
-
-def load(instance, accounts):
+def load_with(instance, accounts, markets_load, accounts_open):
     """Markets anew (they start one day from now), accounts only where an earlier run has not."""
     marker = instance.path("var/lib/sluice/demo.json")
     try:
@@ -48,13 +31,29 @@ def load(instance, accounts):
             loaded = json.load(stream)["accounts"]
     except (OSError, ValueError, KeyError):
         loaded = 0
-    instance.provision("markets", "--file", SEASON)
+    markets_load()
     if accounts > loaded:
-        instance.provision(
-            "accounts", "--first", FIRST_ACCOUNT + loaded, "--count", accounts - loaded,
-            "--currency", CURRENCY, "--opening-balance", OPENING_BALANCE)
+        accounts_open(FIRST_ACCOUNT + loaded, accounts - loaded)
         with open(marker, "w", encoding="ascii") as stream:
             json.dump({"accounts": accounts}, stream)
+
+
+def load_by_control(control, accounts):
+    """By an operator's commands."""
+    load_with(control.instance, accounts,
+              lambda: control.ctl("market", "import", SEASON),
+              lambda first, count: control.ctl(
+                  "account", "open", first, "--count", count, "--currency", CURRENCY,
+                  "--opening-balance", OPENING_BALANCE))
+
+
+def load(instance, accounts):
+    """By the stand-in for control."""
+    load_with(instance, accounts,
+              lambda: instance.provision("markets", "--file", SEASON),
+              lambda first, count: instance.provision(
+                  "accounts", "--first", first, "--count", count, "--currency", CURRENCY,
+                  "--opening-balance", OPENING_BALANCE))
 
 
 def shares(total, parts):
