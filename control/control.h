@@ -67,9 +67,17 @@ SLUICE_MUST_USE int control_path(
     const struct control *control, const char *relative, char *out, size_t size);
 /* A copy of the configuration in force. */
 void control_config_get(struct control *control, struct control_config *out);
-/* Reads the file again; CONTROL_DONE with the keys that need a restart, or why not. */
-int control_reload(
-    struct control *control, char *restart_keys, size_t size, char *message, size_t message_size);
+/* What a reload changed, {"keys.epoch_minutes": 60}, and which differing keys want a restart. */
+struct reload_report {
+	json_t *before, *after; /* the caller's */
+	char restart_keys[512];
+};
+/* Reads the file again, and takes it over unless `dry_run`. CONTROL_DONE with *report, or why not.
+ */
+int control_reload(struct control *control, int dry_run, struct reload_report *report,
+    char *message, size_t message_size);
+/* The same on a signal: audited as control's own doing, logged. */
+void control_reload_by_signal(struct control *control);
 /* Takes over what changed in the configuration. */
 void control_settings_apply(struct control *control);
 
@@ -88,7 +96,17 @@ json_t *monitor_terminal(struct control *control, uint64_t terminal_id);
 json_t *monitor_terminals(struct control *control);
 uint64_t monitor_online(struct control *control);
 
+/* ---- view.c: answers of the data plane in the words of the verbs, changed in place ---- */
+
+void view_account(json_t *answer);
+void view_bet(json_t *answer);
+void view_terminal(json_t *answer);
+void view_market(json_t *answer);
+
 /* ---- handle*.c ---- */
+
+/* {"ok","problems":[sentences]} out of the data plane's status, which may be NULL. */
+json_t *health_json(struct control *control, const json_t *status);
 
 /* Handlers by verb_index; every verb that is not VERB_LOCAL has one. */
 ops_handler *const *control_handlers(void);

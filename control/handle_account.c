@@ -39,16 +39,19 @@ static uint64_t account_of(const struct ops_request *request)
 	return (uint64_t)ops_number(request, "account", 0);
 }
 
+static json_t *account_question(uint64_t account_id)
+{
+	return json_pack("{s:s, s:I}", "cmd", "account_show", "account_id", (json_int_t)account_id);
+}
+
 int handle_account_show(
     void *context, struct ops_request *request, json_t **result, char *message, size_t message_size)
 {
-	json_t *question = json_pack(
-	    "{s:s, s:I}", "cmd", "account_show", "account_id", (json_int_t)account_of(request));
-	int status = ask_show(context, question, "account", result, message, message_size);
+	int status = ask_show(context, account_question(account_of(request)), "account", result,
+	    message, message_size);
 
 	if (status == CONTROL_DONE)
-		json_object_set_new(
-		    *result, "account", json_integer((json_int_t)account_of(request)));
+		view_account(*result);
 	return status;
 }
 
@@ -60,7 +63,7 @@ int handle_bet_show(
 	int status = ask_show(context, question, "bet", result, message, message_size);
 
 	if (status == CONTROL_DONE)
-		json_object_set(*result, "bet", bet);
+		view_bet(*result);
 	return status;
 }
 
@@ -79,9 +82,29 @@ static int command_body(struct db_txn *txn, void *argument)
 	return error != 0 ? error : audit_append(txn, context->entry);
 }
 
-/* Commits `command` (released here) and waits for it. */
+/* What an account is before a change of it, as far as the data plane tells; NULL. New reference. */
+static json_t *account_before(struct control *control, uint64_t account_id)
+{
+	json_t *answer = NULL, *before = NULL;
+	char why[256];
+
+	if (link_ask(control->link, account_question(account_id), ASK_MS, &answer, why,
+	        sizeof(why)) != 0)
+		return NULL;
+	if (json_is_true(json_object_get(answer, "found")))
+		before = json_pack("{s:I, s:O?, s:O?, s:O?}", "account", (json_int_t)account_id,
+		    "frozen", json_object_get(answer, "frozen"), "currency",
+		    json_object_get(answer, "currency"), "balance",
+		    json_object_get(answer, "balance"));
+	json_decref(answer);
+	return before;
+}
+
+/* Commits `command`, asks for what was before `after`, and waits. Both are released here; the
+ * result is `after`. */
 static int command_do(struct control *control, struct ops_request *request, json_t *command,
-    const char *object, json_t **result, char *message, size_t message_size)
+    json_t *after, uint64_t account_id, const char *object, json_t **result, char *message,
+    size_t message_size)
 {
 	struct command_context context = { command, &request->audit, 0 };
 	json_t *check = json_deep_copy(command), *answer = NULL;
@@ -95,20 +118,24 @@ static int command_do(struct control *control, struct ops_request *request, json
 	json_decref(answer);
 	if (error == -EPERM) {
 		json_decref(command);
+		json_decref(after);
 		return handle_refuse(CONTROL_REFUSED, message, message_size, "%s", why);
 	}
 	request->audit.object = object;
-	request->audit.after = command;
+	request->audit.before =
+	    error == 0 && !request->dry_run ? account_before(control, account_id) : NULL;
+	request->audit.after = after;
 	handle_dry_run(request, 1);
 	error = database_write(control->database, command_body, &context);
 	handle_dry_run(request, 0);
-	request->audit.after = NULL;
+	json_decref(request->audit.before);
+	request->audit.before = request->audit.after = NULL;
+	json_decref(command);
 	if (error != 0) {
-		json_decref(command);
+		json_decref(after);
 		return handle_error(error, "command", message, message_size);
 	}
-	json_object_del(command, "type");
-	*result = command;
+	*result = after;
 	return handle_wait(control, request, context.sequence, result, message, message_size);
 }
 
@@ -120,13 +147,16 @@ int handle_account_open(
 	    (json_int_t)first, "count", (json_int_t)count, "currency",
 	    (json_int_t)ops_number(request, "currency", 410), "opening_balance",
 	    (json_int_t)ops_number(request, "opening_balance", 0));
+	json_t *after = json_deep_copy(command);
 	char object[64];
 
+	json_object_del(after, "type");
 	snprintf(
 	    object, sizeof(object), "account %" PRId64 " and %" PRId64 " more", first, count - 1);
 	if (count == 1)
 		snprintf(object, sizeof(object), "account %" PRId64, first);
-	return command_do(context, request, command, object, result, message, message_size);
+	return command_do(context, request, command, after, (uint64_t)first, object, result,
+	    message, message_size);
 }
 
 static int account_freeze(struct control *control, struct ops_request *request, int frozen,
@@ -137,7 +167,9 @@ static int account_freeze(struct control *control, struct ops_request *request, 
 	char object[40];
 
 	snprintf(object, sizeof(object), "account %" PRIu64, account_of(request));
-	return command_do(control, request, command, object, result, message, message_size);
+	return command_do(control, request, command,
+	    json_pack("{s:I, s:b}", "account", (json_int_t)account_of(request), "frozen", frozen),
+	    account_of(request), object, result, message, message_size);
 }
 
 int handle_account_freeze(

@@ -28,13 +28,16 @@ int handle_ca_show(
 	return ca_result(context, result);
 }
 
-/* What a change of the authority is followed by: audit, and new handshakes use the new one. */
+/* What a change of the authority is followed by: audit, and new handshakes use the new one.
+ * Releases audit.before. */
 static int ca_changed(struct control *control, struct ops_request *request, int error,
     json_t **result, char *message, size_t message_size)
 {
 	struct control_config config;
 
 	if (error != 0) {
+		json_decref(request->audit.before);
+		request->audit.before = NULL;
 		if (message[0] == '\0')
 			return handle_error(error, "authority", message, message_size);
 		return CONTROL_REFUSED;
@@ -42,26 +45,42 @@ static int ca_changed(struct control *control, struct ops_request *request, int 
 	control_config_get(control, &config);
 	if (control->key_server != NULL)
 		key_server_reload(control->key_server, &config);
-	if (ca_result(control, result) != CONTROL_DONE)
-		return CONTROL_UNREACHABLE;
 	request->audit.object = "authority";
 	request->audit.after = authority_show(control->authority); /* without the certificates */
 	error = audit_note(control->database, &request->audit);
+	json_decref(request->audit.before);
 	json_decref(request->audit.after);
-	request->audit.after = NULL;
+	request->audit.before = request->audit.after = NULL;
 	if (error == 0)
-		return CONTROL_DONE;
-	json_decref(*result);
-	*result = NULL;
+		return ca_result(control, result);
 	return handle_refuse(CONTROL_UNREACHABLE, message, message_size,
 	    "it was done, but the audit log could not be written: %s; make room and repeat it",
 	    strerror(-error));
 }
 
-static int ca_dry(json_t **result)
+static const char *ca_state(const json_t *shown)
 {
-	*result = json_pack("{s:b}", "dry_run", 1);
-	return CONTROL_DONE;
+	const char *state = json_string_value(json_object_get(shown, "state"));
+
+	return state != NULL ? state : "unknown";
+}
+
+/* A dry run of a step that can only be taken in state `needed`. */
+static int ca_dry(struct control *control, const char *needed, json_t **result, char *message,
+    size_t message_size)
+{
+	json_t *shown = authority_show(control->authority);
+	int status = CONTROL_DONE;
+
+	if (strcmp(ca_state(shown), needed) != 0)
+		status = handle_refuse(CONTROL_REFUSED, message, message_size,
+		    "the authority is in state \"%s\", this can be done in state \"%s\" only; see "
+		    "`sluicectl ca show`",
+		    ca_state(shown), needed);
+	else
+		*result = json_pack("{s:b, s:s}", "dry_run", 1, "state", ca_state(shown));
+	json_decref(shown);
+	return status;
 }
 
 int handle_ca_init(
@@ -69,8 +88,9 @@ int handle_ca_init(
 {
 	struct control *control = context;
 
-	if (request->dry_run && !authority_ready(control->authority))
-		return ca_dry(result);
+	if (request->dry_run)
+		return ca_dry(control, "none", result, message, message_size);
+	request->audit.before = authority_show(control->authority);
 	return ca_changed(control, request,
 	    authority_init(control->authority, message, message_size), result, message,
 	    message_size);
@@ -81,67 +101,98 @@ int handle_ca_renew(
 {
 	struct control *control = context;
 
-	if (request->dry_run && authority_ready(control->authority))
-		return ca_dry(result);
+	if (request->dry_run)
+		return ca_dry(control, "ready", result, message, message_size);
+	request->audit.before = authority_show(control->authority);
 	return ca_changed(control, request,
 	    authority_renew(control->authority, message, message_size), result, message,
 	    message_size);
 }
 
-/* Active terminals whose newest certificate was issued before `since_s`: they lack what came then.
- */
-static unsigned terminals_behind(struct control *control, uint64_t since_s, uint64_t *example)
+/* When the certificate with this hash was issued, Unix seconds. 0, or -errno. */
+static int certificate_issued_s(
+    struct control *control, uint64_t terminal_id, const char *sha256, uint64_t *issued_s)
 {
-	json_t *list = terminals_list(control->database, 0, UINT32_MAX);
-	unsigned behind = 0;
-	json_t *terminal;
+	json_t *certificates = terminals_certificates(control->database, terminal_id);
+	json_t *certificate;
 	size_t index;
 
+	if (certificates == NULL)
+		return -EIO;
+	*issued_s = 0;
+	json_array_foreach(certificates, index, certificate)
+	{
+		const char *one = json_string_value(json_object_get(certificate, "sha256"));
+
+		if (one != NULL && sha256 != NULL && strcmp(one, sha256) == 0)
+			*issued_s = (uint64_t)json_integer_value(
+			                json_object_get(certificate, "issued_ns")) /
+			            1000000000ull;
+	}
+	json_decref(certificates);
+	return 0;
+}
+
+/*
+ * Terminals, revoked ones apart, whose newest certificate was issued before `since_s`: they lack
+ * what came then. 0, or -errno: then nobody knows, and nothing may be done.
+ */
+static int terminals_behind(
+    struct control *control, uint64_t since_s, unsigned *behind, uint64_t *example)
+{
+	json_t *list = terminals_list(control->database, 0, UINT32_MAX);
+	json_t *terminal;
+	size_t index;
+	int error = list == NULL ? -EIO : 0;
+
+	*behind = 0;
 	json_array_foreach(list, index, terminal)
 	{
 		uint64_t id = (uint64_t)json_integer_value(json_object_get(terminal, "terminal"));
 		const char *state = json_string_value(json_object_get(terminal, "state"));
-		const char *newest = json_string_value(json_object_get(terminal, "certificate"));
-		json_t *certificates, *certificate;
-		uint64_t issued_ns = 0;
-		size_t at;
+		const char *newest = json_string_value(json_object_get(terminal, "sha256"));
+		uint64_t issued_s = 0;
 
-		if (strcmp(state, "revoked") == 0)
+		if (state != NULL && strcmp(state, "revoked") == 0)
 			continue;
-		certificates = terminals_certificates(control->database, id);
-		json_array_foreach(certificates, at,
-		    certificate) if (strcmp(json_string_value(json_object_get(certificate,
-		                                "sha256")),
-		                         newest) == 0) issued_ns =
-		    (uint64_t)json_integer_value(json_object_get(certificate, "issued_ns"));
-		json_decref(certificates);
-		if (issued_ns / 1000000000ull > since_s)
+		error = certificate_issued_s(control, id, newest, &issued_s);
+		if (error != 0)
+			break;
+		if (issued_s > since_s)
 			continue;
-		behind++;
+		(*behind)++;
 		*example = id;
 	}
 	json_decref(list);
-	return behind;
+	return error;
 }
 
+/* `needed`: the state the step can be taken in. */
 static int ca_step(struct control *control, struct ops_request *request, uint64_t since_s,
-    const char *lacking, int (*step)(struct authority *, char *, size_t), json_t **result,
-    char *message, size_t message_size)
+    const char *needed, const char *lacking, int (*step)(struct authority *, char *, size_t),
+    json_t **result, char *message, size_t message_size)
 {
 	uint64_t example = 0;
-	unsigned behind = since_s == 0 || ops_switch(request, "force")
-	                      ? 0
-	                      : terminals_behind(control, since_s, &example);
+	unsigned behind = 0;
+	int error = since_s == 0 || ops_switch(request, "force")
+	                ? 0
+	                : terminals_behind(control, since_s, &behind, &example);
 
+	if (error != 0)
+		return handle_refuse(CONTROL_UNREACHABLE, message, message_size,
+		    "the terminals cannot be read from the database (%s), so it is not known "
+		    "whether "
+		    "some would be locked out: nothing was changed; see control's log",
+		    strerror(-error));
 	if (behind > 0)
 		return handle_refuse(CONTROL_REFUSED, message, message_size,
 		    "%u terminals %s (terminal %" PRIu64
 		    " is one) and would be locked out; let them renew (they do by themselves at "
-		    "their "
-		    "next handshake), or give --force",
+		    "their next handshake), or give --force",
 		    behind, lacking, example);
-	if (request->dry_run && since_s != 0)
-		return ca_dry(result);
+	if (request->dry_run)
+		return ca_dry(control, needed, result, message, message_size);
+	request->audit.before = authority_show(control->authority);
 	return ca_changed(control, request, step(control->authority, message, message_size), result,
 	    message, message_size);
 }
@@ -153,8 +204,9 @@ int handle_ca_activate(
 	uint64_t next_made_s = 0, activated_s = 0;
 
 	authority_changes(control->authority, &next_made_s, &activated_s);
-	return ca_step(control, request, next_made_s, "do not trust the next authority yet",
-	    authority_activate, result, message, message_size);
+	return ca_step(control, request, next_made_s, "next made",
+	    "do not trust the next authority yet", authority_activate, result, message,
+	    message_size);
 }
 
 int handle_ca_retire(
@@ -164,7 +216,7 @@ int handle_ca_retire(
 	uint64_t next_made_s = 0, activated_s = 0;
 
 	authority_changes(control->authority, &next_made_s, &activated_s);
-	return ca_step(control, request, activated_s,
+	return ca_step(control, request, activated_s, "next active",
 	    "have a certificate of the previous authority", authority_retire, result, message,
 	    message_size);
 }
@@ -175,8 +227,14 @@ int handle_ca_server_renew(
 	struct control *control = context;
 	int made;
 
+	if (request->dry_run && authority_ready(control->authority)) {
+		*result = json_pack("{s:b}", "dry_run", 1);
+		return CONTROL_DONE;
+	}
 	if (request->dry_run)
-		return ca_dry(result);
+		return handle_refuse(CONTROL_REFUSED, message, message_size,
+		    "there is no authority yet; run first: sluicectl ca init");
+	request->audit.before = authority_show(control->authority);
 	made = authority_server_renew(control->authority, 1);
 	return ca_changed(control, request, made < 0 ? made : 0, result, message, message_size);
 }

@@ -51,7 +51,7 @@ static void number_set(json_t *object, const char *name, uint64_t value)
 	json_object_set_new(object, name, json_integer((json_int_t)value));
 }
 
-/* Bet ids use all 64 bits. */
+/* Bet and request ids use all 64 bits. */
 static void text_set(json_t *object, const char *name, uint64_t value)
 {
 	char text[24];
@@ -114,7 +114,7 @@ static json_t *event_json(struct control *control, uint32_t shard, const struct 
 	number_set(object, "lsn", le64_get(record.lsn));
 	number_set(object, "time_ns", le64_get(record.time_ns));
 	number_set(object, "terminal", le64_get(record.terminal_id));
-	number_set(object, "request", le64_get(record.request_id));
+	text_set(object, "request", le64_get(record.request_id));
 	number_set(object, "account", le64_get(record.account_id));
 	text_set(object, "object", le64_get(record.object_id));
 	number_set(object, "amount", (uint64_t)le64s_get(record.amount));
@@ -254,6 +254,7 @@ static int explain_bet(
 	if (error == 0) {
 		json_object_del(answer, "ok");
 		json_object_del(answer, "found");
+		view_bet(answer);
 		*result = json_pack("{s:O, s:O, s:O}", "bet", id, "now", answer, "events", events);
 	}
 	json_decref(answer);

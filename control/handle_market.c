@@ -54,62 +54,58 @@ int handle_market_list(
 	return CONTROL_DONE;
 }
 
-/* The market as control has it, and with --json also as shard 0 has it now. */
-static int market_result(struct control *control, uint64_t market_id, json_t **result)
-{
-	struct record_control_market row;
-	int error = markets_get(control->database, market_id, &row);
-
-	if (error == 0)
-		*result = markets_json(&row);
-	return error;
-}
-
+/* As control has it, and below "switch" as the shards have it now. */
 int handle_market_show(
     void *context, struct ops_request *request, json_t **result, char *message, size_t message_size)
 {
 	struct control *control = context;
+	struct record_control_market row;
 	char why[256];
 	json_t *answer = NULL;
-	int error = market_result(control, market_of(request), result);
+	int error = markets_get(control->database, market_of(request), &row);
 
 	if (error != 0)
 		return handle_error(error, "market", message, message_size);
+	*result = markets_json(&row);
 	if (link_ask(control->link,
 	        json_pack("{s:s, s:I}", "cmd", "market_show", "market_id",
 	            (json_int_t)market_of(request)),
 	        2000, &answer, why, sizeof(why)) == 0) {
 		json_object_del(answer, "ok");
+		view_market(answer);
 		json_object_set_new(*result, "switch", answer);
 	}
 	return CONTROL_DONE;
 }
 
+/* `row`: as it is now, or would be. */
 static int market_changed(struct control *control, struct ops_request *request, int error,
-    uint64_t sequence, json_t **result, char *message, size_t message_size)
+    uint64_t sequence, const struct record_control_market *row, json_t **result, char *message,
+    size_t message_size)
 {
 	if (error == -EPERM)
 		return handle_refuse(CONTROL_REFUSED, message, message_size,
 		    "market %" PRIu64 " is closed for good; import it under a new id",
 		    market_of(request));
-	if (error == 0)
-		error = market_result(control, market_of(request), result);
 	if (error != 0)
 		return handle_error(error, "market", message, message_size);
+	*result = markets_json(row);
 	return handle_wait(control, request, sequence, result, message, message_size);
 }
 
 static int market_state_change(struct control *control, struct ops_request *request,
     enum market_state state, json_t **result, char *message, size_t message_size)
 {
+	struct record_control_market row = { 0 };
 	uint64_t sequence = 0;
 	int error;
 
 	handle_dry_run(request, 1);
 	error = markets_state_set(
-	    control->database, market_of(request), state, &request->audit, &sequence);
+	    control->database, market_of(request), state, &request->audit, &sequence, &row);
 	handle_dry_run(request, 0);
-	return market_changed(control, request, error, sequence, result, message, message_size);
+	return market_changed(
+	    control, request, error, sequence, &row, result, message, message_size);
 }
 
 int handle_market_open(
@@ -138,6 +134,7 @@ int handle_odds_set(
 	const json_t *given = json_object_get(request->arguments, "odds");
 	size_t count = json_array_size(given), wanted = count;
 	uint32_t odds[LIMIT_MARKET_SELECTIONS_MAX];
+	struct record_control_market row = { 0 };
 	uint64_t sequence = 0;
 	int error;
 
@@ -148,13 +145,14 @@ int handle_odds_set(
 		odds[i] = (uint32_t)json_integer_value(json_array_get(given, i));
 	handle_dry_run(request, 1);
 	error = markets_odds_set(
-	    control->database, market_of(request), odds, &wanted, &request->audit, &sequence);
+	    control->database, market_of(request), odds, &wanted, &request->audit, &sequence, &row);
 	handle_dry_run(request, 0);
 	if (error == -EINVAL)
 		return handle_refuse(CONTROL_USAGE, message, message_size,
 		    "market %" PRIu64 " has %zu selections, %zu odds were given; give one for each",
 		    market_of(request), wanted, count);
-	return market_changed(control, request, error, sequence, result, message, message_size);
+	return market_changed(
+	    control, request, error, sequence, &row, result, message, message_size);
 }
 
 int handle_rules_show(
@@ -178,12 +176,10 @@ int handle_rules_set(
 	struct risk_rules rules;
 	uint64_t sequence = 0;
 	int error = rules_set(control->database, json_object_get(request->arguments, "setting"),
-	    request->dry_run, &request->audit, &sequence, message, message_size);
+	    request->dry_run, &request->audit, &sequence, &rules, message, message_size);
 
 	if (error == -EINVAL)
 		return CONTROL_REFUSED;
-	if (error == 0)
-		error = rules_get(control->database, &rules);
 	if (error != 0)
 		return handle_error(error, "rules", message, message_size);
 	*result = rules_object(&rules);

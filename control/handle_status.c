@@ -16,7 +16,7 @@ static const char *replication_name(enum replication_state state)
 	static const char *const names[] = {
 		[REPLICATION_OFF] = "off",
 		[REPLICATION_CONNECTING] = "connecting",
-		[REPLICATION_CATCHING_UP] = "catching up",
+		[REPLICATION_CATCHING_UP] = "catching_up",
 		[REPLICATION_CURRENT] = "current",
 		[REPLICATION_PAUSED] = "paused",
 		[REPLICATION_FAILED] = "failed",
@@ -30,8 +30,31 @@ static uint64_t shard_number(const json_t *shard, const char *name)
 	return (uint64_t)json_integer_value(json_object_get(shard, name));
 }
 
+static uint64_t behind(uint64_t ahead, uint64_t follower)
+{
+	return ahead > follower ? ahead - follower : 0;
+}
+
+/* Events of the shard's log that PostgreSQL does not have; null: not replicated. New reference. */
+static json_t *replication_lag_json(const json_t *replication, uint32_t number)
+{
+	const json_t *state = json_object_get(replication, "state");
+	json_t *shard;
+	size_t index;
+
+	if (state == NULL || strcmp(json_string_value(state), "off") == 0)
+		return json_null();
+	json_array_foreach(json_object_get(replication, "shards"), index, shard)
+	{
+		if (shard_number(shard, "shard") == number)
+			return json_integer((json_int_t)behind(
+			    shard_number(shard, "log_lsn"), shard_number(shard, "lsn")));
+	}
+	return json_null();
+}
+
 /* One shard for people: what it does and how far everything behind it is. */
-static json_t *shard_view(struct control *control, const json_t *shard)
+static json_t *shard_view(struct control *control, const json_t *shard, const json_t *replication)
 {
 	uint32_t number = (uint32_t)shard_number(shard, "shard");
 	struct shard_rate rate = monitor_rate(control, number);
@@ -40,12 +63,12 @@ static json_t *shard_view(struct control *control, const json_t *shard)
 
 	return json_pack(
 	    "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-	    "s:I, s:O}",
+	    "s:I, s:O, s:I, s:I, s:o}",
 	    "shard", (json_int_t)number, "events", (json_int_t)shard_number(shard, "events"),
 	    "rate_per_s", (json_int_t)rate.events_per_s, "busy_percent",
 	    (json_int_t)(rate.busy_permille / 10), "durable_lsn", (json_int_t)durable,
 	    "applied_lsn", (json_int_t)shard_number(shard, "applied_lsn"), "store_lag",
-	    (json_int_t)(durable > applied ? durable - applied : 0), "committed_lsn",
+	    (json_int_t)behind(durable, applied), "committed_lsn",
 	    (json_int_t)shard_number(shard, "committed_lsn"), "checkpoint_lsn",
 	    (json_int_t)shard_number(shard, "checkpoint_lsn"), "control_sequence",
 	    (json_int_t)shard_number(shard, "control_sequence"), "rule_version",
@@ -55,7 +78,10 @@ static json_t *shard_view(struct control *control, const json_t *shard)
 	    (json_int_t)shard_number(shard, "sessions"), "divergences",
 	    (json_int_t)shard_number(shard, "divergences"), "store_errors",
 	    (json_int_t)shard_number(shard, "store_errors"), "state_hash",
-	    json_object_get(shard, "state_hash"));
+	    json_object_get(shard, "state_hash"), "store_lag_ns",
+	    (json_int_t)shard_number(shard, "store_lag_ns"), "log_lag",
+	    (json_int_t)behind(durable, shard_number(shard, "committed_lsn")), "replication_lag",
+	    replication_lag_json(replication, number));
 }
 
 /* As the data plane says now, or what it said last when it does not answer. New reference. */
@@ -72,12 +98,14 @@ static json_t *status_fresh(struct control *control)
 
 static json_t *shards_view(struct control *control, const json_t *status)
 {
+	json_t *replication = replication_status(control->replication);
 	json_t *list = json_array();
 	json_t *shard;
 	size_t index;
 
 	json_array_foreach(json_object_get(status, "shards"), index, shard)
-	    json_array_append_new(list, shard_view(control, shard));
+	    json_array_append_new(list, shard_view(control, shard, replication));
+	json_decref(replication);
 	return list;
 }
 
@@ -110,6 +138,7 @@ static json_t *dataplane_json(struct control *control, const json_t *status)
 	if (status != NULL) {
 		json_object_set(object, "version", json_object_get(status, "version"));
 		json_object_set(object, "boot_id", json_object_get(status, "boot_id"));
+		json_object_set(object, "uptime_ns", json_object_get(status, "uptime_ns"));
 		json_object_set(object, "pid", json_object_get(status, "pid"));
 		json_object_set(object, "open", json_object_get(status, "open"));
 		json_object_set(object, "port_type", json_object_get(status, "port_type"));
@@ -126,11 +155,10 @@ static json_t *control_json(struct control *control)
 	link_report(control->link, &report);
 	if (commands_last(control->database, &last) != 0)
 		last = 0;
-	return json_pack("{s:s, s:i, s:I, s:I, s:I}", "version", SLUICE_VERSION, "pid",
-	    (int)getpid(), "uptime_s",
-	    (json_int_t)((database_now_ns() - control->started_ns) / 1000000000ull),
-	    "commands_committed", (json_int_t)last, "commands_done",
-	    (json_int_t)report.command_done);
+	return json_pack("{s:s, s:s, s:i, s:I, s:I, s:I}", "state", "running", "version",
+	    SLUICE_VERSION, "pid", (int)getpid(), "uptime_ns",
+	    (json_int_t)(database_now_ns() - control->started_ns), "commands_committed",
+	    (json_int_t)last, "commands_done", (json_int_t)report.command_done);
 }
 
 static json_t *keys_json(struct control *control)
@@ -173,44 +201,6 @@ static json_t *terminals_counts_json(struct control *control)
 	    (json_int_t)counts[CONTROL_TERMINAL_BLOCKED], "revoked",
 	    (json_int_t)counts[CONTROL_TERMINAL_REVOKED], "online",
 	    (json_int_t)monitor_online(control));
-}
-
-static void problem(json_t *problems, int is_one, const char *text)
-{
-	if (is_one)
-		json_array_append_new(problems, json_string(text));
-}
-
-static json_t *health_json(struct control *control, const json_t *status)
-{
-	struct replication_report replication;
-	struct key_server_counts keys = { 0 };
-	struct link_report link;
-	json_t *problems = json_array();
-	json_t *shard;
-	size_t index;
-
-	link_report(control->link, &link);
-	replication_report(control->replication, &replication);
-	key_server_counts(control->key_server, &keys);
-	problem(problems, link.state != LINK_UP, "the data plane is not there");
-	problem(problems, link.state == LINK_UP && link.status_age_ms > CONTROL_STATUS_LATE_MS,
-	    "the data plane does not answer");
-	problem(problems, !authority_ready(control->authority),
-	    "there is no certificate authority: sluicectl ca init");
-	problem(problems, authority_ready(control->authority) && !keys.listening,
-	    "the key server does not listen");
-	problem(problems,
-	    replication.state == REPLICATION_FAILED || replication.state == REPLICATION_CONNECTING,
-	    "PostgreSQL is not reached");
-	json_array_foreach(json_object_get(status, "shards"), index, shard)
-	{
-		problem(problems, shard_number(shard, "divergences") != 0,
-		    "a shard's follower has diverged: sluice-db verify");
-		problem(problems, shard_number(shard, "store_errors") != 0,
-		    "a shard's store has failed: see the data plane's log");
-	}
-	return json_pack("{s:b, s:o}", "ok", json_array_size(problems) == 0, "problems", problems);
 }
 
 int handle_status(

@@ -33,27 +33,42 @@ int handle_replication_verify(
 	return error == 0 ? CONTROL_DONE : CONTROL_UNREACHABLE;
 }
 
-/* Audits what was done outside the database and answers "done". */
+/*
+ * Audits what was done outside the database, with what was before and is after (released here), and
+ * answers "done" or, as a dry run, what would be.
+ */
 static int system_done(struct control *control, struct ops_request *request, const char *object,
-    json_t **result, char *message, size_t message_size)
+    json_t *before, json_t *after, json_t **result, char *message, size_t message_size)
 {
 	int error = 0;
 
 	request->audit.object = object;
+	request->audit.before = before;
+	request->audit.after = after;
 	if (!request->dry_run)
 		error = audit_note(control->database, &request->audit);
-	if (error != 0)
+	request->audit.before = request->audit.after = NULL;
+	json_decref(before);
+	if (error != 0) {
+		json_decref(after);
 		return handle_error(error, "audit log", message, message_size);
-	*result = json_pack("{s:b}", request->dry_run ? "dry_run" : "done", 1);
+	}
+	*result = after != NULL ? after : json_object();
+	json_object_set_new(*result, request->dry_run ? "dry_run" : "done", json_true());
 	return CONTROL_DONE;
 }
 
 static int replication_switch(struct control *control, struct ops_request *request, int paused,
     json_t **result, char *message, size_t message_size)
 {
+	struct replication_report report;
+
+	replication_report(control->replication, &report);
 	if (!request->dry_run)
 		replication_pause(control->replication, paused);
-	return system_done(control, request, "replication", result, message, message_size);
+	return system_done(control, request, "replication",
+	    json_pack("{s:b}", "paused", report.state == REPLICATION_PAUSED),
+	    json_pack("{s:b}", "paused", paused), result, message, message_size);
 }
 
 int handle_replication_pause(
@@ -144,8 +159,12 @@ int handle_command_adopt(
 		error = commands_adopt(control->database, highest);
 	if (error != 0)
 		return handle_error(error, "command", message, message_size);
-	link_wake(control->link);
-	return system_done(control, request, object, result, message, message_size);
+	if (!request->dry_run)
+		link_wake(control->link);
+	return system_done(control, request, object,
+	    json_pack("{s:I}", "commands_committed", (json_int_t)known),
+	    json_pack("{s:I}", "commands_committed", (json_int_t)highest), result, message,
+	    message_size);
 }
 
 int handle_config_show(
@@ -180,17 +199,26 @@ int handle_config_reload(
     void *context, struct ops_request *request, json_t **result, char *message, size_t message_size)
 {
 	struct control *control = context;
-	char restart_keys[512] = "";
-	int status = CONTROL_DONE;
+	struct reload_report report = { 0 };
+	json_t *changed;
+	int status = control_reload(control, request->dry_run, &report, message, message_size);
 
-	if (!request->dry_run)
-		status = control_reload(
-		    control, restart_keys, sizeof(restart_keys), message, message_size);
-	if (status == CONTROL_DONE)
-		status =
-		    system_done(control, request, "configuration", result, message, message_size);
-	if (status == CONTROL_DONE)
-		json_object_set_new(*result, "restart_needed_for", json_string(restart_keys));
+	if (status != CONTROL_DONE)
+		return status;
+	changed = json_incref(report.after);
+	status = system_done(control, request, "configuration", report.before, report.after, result,
+	    message, message_size);
+	if (status == CONTROL_DONE) {
+		json_t *done = json_object();
+
+		json_object_set_new(done, request->dry_run ? "dry_run" : "done", json_true());
+		json_object_del(changed, request->dry_run ? "dry_run" : "done");
+		json_object_set(done, "changed", changed);
+		json_object_set_new(done, "restart_needed_for", json_string(report.restart_keys));
+		json_decref(*result);
+		*result = done;
+	}
+	json_decref(changed);
 	return status;
 }
 
@@ -198,11 +226,15 @@ int handle_log_level(
     void *context, struct ops_request *request, json_t **result, char *message, size_t message_size)
 {
 	int level = log_level_parse(ops_text(request, "level", ""));
+	json_t *before;
 
 	if (level < 0)
 		return handle_refuse(CONTROL_USAGE, message, message_size,
 		    "level: give debug, info, warning or error");
+	before = json_pack("{s:s}", "level", log_level_name(log_level_get()));
 	if (!request->dry_run)
 		log_level_set((enum log_level)level);
-	return system_done(context, request, "log level", result, message, message_size);
+	return system_done(context, request, "log level", before,
+	    json_pack("{s:s}", "level", log_level_name((enum log_level)level)), result, message,
+	    message_size);
 }

@@ -236,6 +236,7 @@ int handle_terminal_show(
 	            "{s:s, s:I}", "cmd", "terminal_show", "terminal_id", (json_int_t)terminal_id),
 	        2000, &answer, message, message_size) == 0) {
 		json_object_del(answer, "ok");
+		view_terminal(answer);
 		json_object_set_new(*result, "switch", answer);
 	}
 	return CONTROL_DONE;
@@ -270,22 +271,33 @@ static int session_do(struct control *control, struct ops_request *request,
     int (*act)(struct sessions *, uint32_t), json_t **result, char *message, size_t message_size)
 {
 	uint32_t session_id = (uint32_t)ops_number(request, "session", 0);
+	json_t *before = sessions_find(control->sessions, session_id), *after = NULL;
 	char object[40];
-	int error = 0;
+	int error = before == NULL ? -ENOENT : 0;
 
 	snprintf(object, sizeof(object), "session %" PRIu32, session_id);
-	if (!request->dry_run)
+	if (error == 0 && !request->dry_run)
 		error = act(control->sessions, session_id);
 	if (error == 0 && !request->dry_run) {
+		after = sessions_find(control->sessions, session_id);
+		/* What the data plane never had is gone at once. */
+		if (after == NULL)
+			after = json_pack(
+			    "{s:I, s:s}", "session", (json_int_t)session_id, "state", "ended");
 		link_wake(control->link);
 		request->audit.object = object;
+		request->audit.before = before;
+		request->audit.after = after;
 		error = audit_note(control->database, &request->audit);
+		request->audit.before = request->audit.after = NULL;
 	}
-	if (error != 0)
-		return handle_error(error, "session", message, message_size);
-	*result = json_pack("{s:I, s:b}", "session", (json_int_t)session_id,
-	    request->dry_run ? "dry_run" : "done", 1);
-	return CONTROL_DONE;
+	if (error == 0) {
+		*result = json_incref(after != NULL ? after : before);
+		json_object_set_new(*result, request->dry_run ? "dry_run" : "done", json_true());
+	}
+	json_decref(before);
+	json_decref(after);
+	return error != 0 ? handle_error(error, "session", message, message_size) : CONTROL_DONE;
 }
 
 int handle_session_end(

@@ -140,18 +140,6 @@ static struct timespec seconds(uint64_t ms)
 		.tv_nsec = (long)(ms % 1000) * 1000000 };
 }
 
-static void reload_on_signal(struct control *control)
-{
-	char restart_keys[512] = "", message[512] = "";
-
-	if (control_reload(control, restart_keys, sizeof(restart_keys), message, sizeof(message)) !=
-	    CONTROL_DONE)
-		log_event(LOG_ERROR, "main", "reload_refused", NULL, "%s", message);
-	else
-		log_event(LOG_INFO, "main", "reloaded", NULL, "configuration read again%s%s",
-		    restart_keys[0] != '\0' ? "; a restart is needed for " : "", restart_keys);
-}
-
 /* Until SIGTERM or SIGINT. */
 static void serve(struct control *control, const sigset_t *signals)
 {
@@ -165,7 +153,7 @@ static void serve(struct control *control, const sigset_t *signals)
 		if (number == SIGTERM || number == SIGINT)
 			return;
 		if (number == SIGHUP)
-			reload_on_signal(control);
+			control_reload_by_signal(control);
 		if (now_ns - sample_ns >= 1000000000ull) {
 			sample_ns = now_ns;
 			monitor_sample(control);

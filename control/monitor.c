@@ -113,7 +113,7 @@ static json_t *terminal_view(const json_t *session, uint64_t silent_max_ns)
 	uint64_t messages = member_number(session, "messages");
 	const json_t *heartbeat = json_object_get(session, "heartbeat");
 	json_t *view = json_pack("{s:I, s:I, s:b, s:I, s:I, s:I, s:I}", "terminal",
-	    (json_int_t)member_number(session, "terminal_id"), "session_id",
+	    (json_int_t)member_number(session, "terminal_id"), "session",
 	    (json_int_t)member_number(session, "session_id"), "online",
 	    last_seen_ns != 0 && silent_ns <= silent_max_ns, "last_seen_ns",
 	    (json_int_t)last_seen_ns, "silent_s", (json_int_t)(silent_ns / 1000000000ull),

@@ -55,8 +55,8 @@ void authority_config_set(struct authority *authority, const struct control_conf
 int authority_ready(const struct authority *authority);
 /*
  * {"state":"none"|"ready"|"next made"|"next active","deployment","directory", then unless none
- * "subject","not_before","not_after","fingerprint","server":{...},"next":{...}|null,
- * "previous":{...}|null}. Times as 2026-11-21T12:00:00Z. New reference; NULL: out of memory.
+ * "subject","not_before_ns","not_after_ns","sha256","server":{...},"next":{...}|null,
+ * "previous":{...}|null}. New reference; NULL: out of memory.
  */
 json_t *authority_show(const struct authority *authority);
 /* All trusted authorities, PEM. The caller's to free(); NULL when there is none. */

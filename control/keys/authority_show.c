@@ -3,7 +3,6 @@
 #include "control/keys/authority_internal.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #include <openssl/x509v3.h>
 
@@ -45,28 +44,22 @@ int authority_renewal_wanted(const struct authority *authority, struct x509_st *
 
 static json_t *time_json(uint64_t time_s)
 {
-	time_t value = (time_t)time_s;
-	char text[32] = "";
-	struct tm tm;
-
-	if (gmtime_r(&value, &tm) != NULL)
-		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return json_string(text);
+	return json_integer((json_int_t)(time_s * 1000000000ull));
 }
 
 static int facts_put(json_t *object, const X509 *certificate)
 {
 	struct certificate_facts facts;
-	char fingerprint[65];
+	char sha256[65];
 
 	if (certificate_facts_read(certificate, &facts) != 0)
 		return -1;
 	for (size_t i = 0; i < sizeof(facts.sha256); i++)
-		snprintf(fingerprint + 2 * i, 3, "%02x", facts.sha256[i]);
+		snprintf(sha256 + 2 * i, 3, "%02x", facts.sha256[i]);
 	return json_object_set_new(object, "subject", json_string(facts.subject)) |
-	       json_object_set_new(object, "not_before", time_json(facts.not_before_s)) |
-	       json_object_set_new(object, "not_after", time_json(facts.not_after_s)) |
-	       json_object_set_new(object, "fingerprint", json_string(fingerprint));
+	       json_object_set_new(object, "not_before_ns", time_json(facts.not_before_s)) |
+	       json_object_set_new(object, "not_after_ns", time_json(facts.not_after_s)) |
+	       json_object_set_new(object, "sha256", json_string(sha256));
 }
 
 static json_t *facts_json(const X509 *certificate)

@@ -31,6 +31,16 @@ void log_level_set(enum log_level level)
 	atomic_store_explicit(&lowest, (int)level, memory_order_relaxed);
 }
 
+enum log_level log_level_get(void)
+{
+	return (enum log_level)atomic_load_explicit(&lowest, memory_order_relaxed);
+}
+
+const char *log_level_name(enum log_level level)
+{
+	return names[level];
+}
+
 int log_level_parse(const char *text)
 {
 	for (int level = LOG_DEBUG; level <= LOG_ERROR; level++)

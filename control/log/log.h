@@ -18,6 +18,9 @@ enum log_level {
 
 /* Changeable at run time. */
 void log_level_set(enum log_level level);
+enum log_level log_level_get(void);
+/* "info" */
+const char *log_level_name(enum log_level level);
 /* "info" -> LOG_INFO; -1 for another word. */
 int log_level_parse(const char *text);
 

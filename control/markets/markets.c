@@ -35,26 +35,28 @@ static const char *kind_name(uint8_t kind)
 	                                        : "other";
 }
 
+const char *markets_kind_name(enum market_kind kind)
+{
+	return kind_name((uint8_t)kind);
+}
+
 json_t *markets_json(const struct record_control_market *row)
 {
 	const struct event_market *market = &row->market;
-	json_t *selections = json_array();
-	char odds[LIMIT_MARKET_SELECTIONS_MAX * 12] = "";
-	size_t used = 0;
+	json_t *selections = json_array(), *odds = json_array();
 
 	for (unsigned i = 0; i < market->selection_count; i++) {
-		uint32_t price = le32_get(market->odds[i]);
+		json_int_t price = (json_int_t)le32_get(market->odds[i]);
 
 		json_array_append_new(
 		    selections, json_pack("{s:i, s:s, s:I}", "selection", (int)i, "name",
-		                    (const char *)row->selections[i], "odds", (json_int_t)price));
-		used += (size_t)snprintf(odds + used, sizeof(odds) - used, "%s%u.%03u",
-		    i > 0 ? " " : "", price / 1000, price % 1000);
+		                    (const char *)row->selections[i], "odds", price));
+		json_array_append_new(odds, json_integer(price));
 	}
-	return json_pack("{s:I, s:I, s:s, s:s, s:s, s:I, s:I, s:s, s:o}", "market",
-	    (json_int_t)le64_get(row->id), "event_id", (json_int_t)le64_get(market->event_id),
-	    "name", (const char *)row->name, "kind", kind_name(market->kind), "state",
-	    markets_state_name(market->state), "start_ns",
+	return json_pack("{s:I, s:I, s:s, s:s, s:s, s:I, s:I, s:o, s:o}", "market",
+	    (json_int_t)le64_get(row->id), "event", (json_int_t)le64_get(market->event_id), "name",
+	    (const char *)row->name, "kind", kind_name(market->kind), "state",
+	    markets_state_name(market->state), "start_time_ns",
 	    (json_int_t)le64_get(market->start_time_ns), "version",
 	    (json_int_t)le64_get(market->version), "odds", odds, "selections", selections);
 }
@@ -164,6 +166,7 @@ struct change_context {
 	size_t *count;
 	const struct audit_entry *who;
 	uint64_t sequence;
+	struct record_control_market row; /* as it is then */
 };
 
 static int change_body(struct db_txn *txn, void *argument)
@@ -189,31 +192,40 @@ static int change_body(struct db_txn *txn, void *argument)
 		for (size_t i = 0; i < given; i++)
 			row.market.odds[i] = le32_make(context->odds[i]);
 	}
+	context->row = row;
 	if (memcmp(&row, &before, sizeof(row)) == 0)
 		return 0;
 	error = row_change(txn, &row, &context->sequence);
+	context->row = row;
 	return error != 0 ? error : change_audit(txn, context->who, &before, &row);
 }
 
 int markets_state_set(struct database *database, uint64_t market_id, enum market_state state,
-    const struct audit_entry *who, uint64_t *sequence)
+    const struct audit_entry *who, uint64_t *sequence, struct record_control_market *row)
 {
-	struct change_context context = { market_id, state, NULL, NULL, who, 0 };
+	struct change_context context = { .market_id = market_id, .state = state, .who = who };
 	int error = database_write(database, change_body, &context);
 
-	if (error == 0)
+	if (error == 0) {
 		*sequence = context.sequence;
+		*row = context.row;
+	}
 	return error;
 }
 
 int markets_odds_set(struct database *database, uint64_t market_id, const uint32_t *odds,
-    size_t *count, const struct audit_entry *who, uint64_t *sequence)
+    size_t *count, const struct audit_entry *who, uint64_t *sequence,
+    struct record_control_market *row)
 {
-	struct change_context context = { market_id, 0, odds, count, who, 0 };
+	struct change_context context = {
+		.market_id = market_id, .odds = odds, .count = count, .who = who
+	};
 	int error = database_write(database, change_body, &context);
 
-	if (error == 0)
+	if (error == 0) {
 		*sequence = context.sequence;
+		*row = context.row;
+	}
 	return error;
 }
 

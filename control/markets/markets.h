@@ -39,15 +39,20 @@ void market_list_free(struct market_list *list);
  * commands. 0; -errno. */
 SLUICE_MUST_USE int markets_import(struct database *database, const struct market_list *list,
     const struct audit_entry *who, uint64_t *first, uint64_t *last);
-/* 0 with the command's number (0: it was so already); -ENOENT; -EPERM: closed for good. */
+/* 0 with the row as it is then and the command's number (0: it was so already); -ENOENT; -EPERM:
+ * closed for good. */
 SLUICE_MUST_USE int markets_state_set(struct database *database, uint64_t market_id,
-    enum market_state state, const struct audit_entry *who, uint64_t *sequence);
+    enum market_state state, const struct audit_entry *who, uint64_t *sequence,
+    struct record_control_market *row);
 /* 0; -ENOENT; -EPERM closed; -EINVAL: not the market's number of selections (*count says it). */
 SLUICE_MUST_USE int markets_odds_set(struct database *database, uint64_t market_id,
-    const uint32_t *odds, size_t *count, const struct audit_entry *who, uint64_t *sequence);
+    const uint32_t *odds, size_t *count, const struct audit_entry *who, uint64_t *sequence,
+    struct record_control_market *row);
 
 SLUICE_MUST_USE int markets_get(
     const struct database *database, uint64_t market_id, struct record_control_market *row);
+/* {"market","event","name","kind","state","start_time_ns","version","odds":[thousandths],
+ * "selections":[{"selection","name","odds"}]}. New reference. */
 json_t *markets_json(const struct record_control_market *row);
 /* Rows from `first_id` on, at most `count`, of one state (0: any). New reference. */
 json_t *markets_list(
@@ -55,6 +60,7 @@ json_t *markets_list(
 /* "open" -> MARKET_OPEN; 0 for another word. */
 enum market_state markets_state_parse(const char *name);
 const char *markets_state_name(enum market_state state);
+const char *markets_kind_name(enum market_kind kind);
 
 /* ---- Rules ---- */
 
@@ -64,11 +70,12 @@ SLUICE_MUST_USE int rules_get(const struct database *database, struct risk_rules
 SLUICE_MUST_USE int rules_get_version(
     const struct database *database, uint32_t version, struct risk_rules *rules);
 /*
- * Applies "key=value" settings to the rules in force under a new version. 0 with the command's
- * number; -EINVAL with `message`. `dry_run`: only checks.
+ * Applies "key=value" settings to the rules in force under a new version. 0 with the rules
+ * as they are then and the command's number; -EINVAL with `message`. `dry_run`: only checks.
  */
 SLUICE_MUST_USE int rules_set(struct database *database, const json_t *settings, int dry_run,
-    const struct audit_entry *who, uint64_t *sequence, char *message, size_t message_size);
+    const struct audit_entry *who, uint64_t *sequence, struct risk_rules *rules, char *message,
+    size_t message_size);
 /* [{"key","value","unit","help"}]. New reference. */
 json_t *rules_json(const struct risk_rules *rules);
 /* {"key":value,...}, as the admin socket takes them. New reference. */

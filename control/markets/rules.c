@@ -154,6 +154,7 @@ struct set_context {
 	const struct audit_entry *who;
 	int dry_run;
 	uint64_t sequence;
+	struct risk_rules rules; /* as they are then */
 	char *message;
 	size_t message_size;
 };
@@ -252,18 +253,26 @@ static int set_body(struct db_txn *txn, void *argument)
 	if (risk_rules_check(&rules, &field) != 0)
 		return set_refused(
 		    context, "%s is out of range; \"rules show\" tells the unit", field);
+	context->rules = rules;
 	return context->dry_run ? -ECANCELED : set_store(txn, context, &before, &rules);
 }
 
 int rules_set(struct database *database, const json_t *settings, int dry_run,
-    const struct audit_entry *who, uint64_t *sequence, char *message, size_t message_size)
+    const struct audit_entry *who, uint64_t *sequence, struct risk_rules *rules, char *message,
+    size_t message_size)
 {
-	struct set_context context = { settings, who, dry_run, 0, message, message_size };
+	struct set_context context = { .settings = settings,
+		.who = who,
+		.dry_run = dry_run,
+		.message = message,
+		.message_size = message_size };
 	int error = database_write(database, set_body, &context);
 
 	if (error == -ECANCELED && dry_run)
 		error = 0;
-	if (error == 0)
+	if (error == 0) {
 		*sequence = context.sequence;
+		*rules = context.rules;
+	}
 	return error;
 }

@@ -45,7 +45,7 @@ typedef int ops_handler(void *context, struct ops_request *request, json_t **res
 struct ops_config {
 	const char *path;
 	const struct control_config *config;
-	ops_handler *const *handlers; /* by verb_index; NULL: not built yet */
+	ops_handler *const *handlers; /* by verb_index; none is NULL, local verbs apart */
 	void *context;
 	struct database *database; /* for refusals in the audit log */
 	/* A client may be silent this long between lines, and take this long for a line or to take

@@ -53,10 +53,7 @@ static int handler_call(const struct ops_config *config, const struct ops_parsed
 	};
 	int status;
 
-	if (handler == NULL) {
-		snprintf(message, message_size, "%s is not built yet.", parsed->verb->name);
-		return STATUS_REFUSED;
-	}
+	SLUICE_REQUIRE(handler != NULL);
 	status = handler(config->context, &request, result, message, message_size);
 	if (status == 0)
 		return 0;

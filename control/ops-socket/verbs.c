@@ -146,7 +146,8 @@ static const struct verb verbs[] = {
 	{ "status", VIEWER, 0, ARGUMENTS(status), NULL, NULL,
 	    "State of every process, shard, session, replication." },
 	{ "shards", VIEWER, 0, NO_ARGUMENTS, "shards",
-	    "shard events rate_per_s busy_percent durable_lsn store_lag bets_open accounts "
+	    "shard events rate_per_s busy_percent durable_lsn store_lag log_lag replication_lag "
+	    "bets_open accounts "
 	    "sessions",
 	    "What each shard does." },
 	{ "ca init", ADMIN, VERB_CHANGES, NO_ARGUMENTS, NULL, NULL,
@@ -180,7 +181,7 @@ static const struct verb verbs[] = {
 	    "resend_percent",
 	    "What the terminals report of themselves." },
 	{ "session list", VIEWER, 0, ARGUMENTS(session_list), "sessions",
-	    "session_id terminal_id state epoch established expires", "Live sessions." },
+	    "session terminal state epoch established expires", "Live sessions." },
 	{ "session end", OPERATOR, VERB_CHANGES, ARGUMENTS(session_end), NULL, NULL,
 	    "Ends one session; its terminal makes a new one." },
 	{ "session rotate", OPERATOR, VERB_CHANGES, ARGUMENTS(session_end), NULL, NULL,
@@ -189,7 +190,7 @@ static const struct verb verbs[] = {
 	{ "market import", OPERATOR, VERB_CHANGES, ARGUMENTS(market_import), NULL, NULL,
 	    "Opens all markets of a file, or none of them." },
 	{ "market list", VIEWER, 0, ARGUMENTS(market_list), "markets",
-	    "market event_id name kind state start odds", "Markets." },
+	    "market event name kind state start_time odds", "Markets." },
 	{ "market show", VIEWER, 0, ARGUMENTS(market_one), NULL, NULL, "One market." },
 	{ "market open", OPERATOR, VERB_CHANGES, ARGUMENTS(market_change), NULL, NULL,
 	    "Takes bets on a market (again)." },
@@ -222,7 +223,8 @@ static const struct verb verbs[] = {
 	    "Sends nothing to PostgreSQL until resumed." },
 	{ "replication resume", ADMIN, VERB_CHANGES, NO_ARGUMENTS, NULL, NULL, "Goes on." },
 	{ "audit tail", VIEWER, 0, ARGUMENTS(audit_tail), "entries",
-	    "sequence time user action object outcome", "The newest entries of the audit log." },
+	    "sequence time user action object before->after outcome",
+	    "The newest entries of the audit log." },
 	{ "audit verify", VIEWER, VERB_SLOW, NO_ARGUMENTS, NULL, NULL,
 	    "Checks the audit log's chain of hashes." },
 	{ "command list", VIEWER, 0, ARGUMENTS(command_list), "commands",

@@ -62,6 +62,29 @@ static struct listed listed_of(const struct slot *slot)
 		slot->state, slot->terminal_id, slot->established_ns, slot->expires_ns };
 }
 
+static json_t *listed_json(const struct listed *one)
+{
+	return json_pack("{s:I, s:i, s:I, s:s, s:i, s:I, s:I}", "session",
+	    (json_int_t)one->session_id, "slot", (int)slot_of(one->session_id), "terminal",
+	    (json_int_t)one->terminal_id, "state", state_name(one->state), "epoch", (int)one->epoch,
+	    "established_ns", (json_int_t)one->established_ns, "expires_ns",
+	    (json_int_t)one->expires_ns);
+}
+
+json_t *sessions_find(const struct sessions *constant, uint32_t session_id)
+{
+	struct sessions *sessions = sessions_open(constant);
+	struct listed copy = { 0 };
+	uint32_t number;
+
+	pthread_mutex_lock(&sessions->mutex);
+	number = slot_find(sessions, session_id);
+	if (number != 0)
+		copy = listed_of(&sessions->slots[number]);
+	pthread_mutex_unlock(&sessions->mutex);
+	return number != 0 ? listed_json(&copy) : NULL;
+}
+
 /* Copies what is wanted, at most `size`; gives their number. */
 static uint32_t list_copy(
     const struct sessions *sessions, uint64_t terminal_id, struct listed *out, uint32_t size)
@@ -98,13 +121,7 @@ json_t *sessions_list(const struct sessions *constant, uint64_t terminal_id)
 		count = list_copy(sessions, terminal_id, copy, size);
 	pthread_mutex_unlock(&sessions->mutex);
 	for (uint32_t i = 0; list != NULL && i < count; i++)
-		json_array_append_new(list,
-		    json_pack("{s:I, s:i, s:I, s:s, s:i, s:I, s:I}", "session_id",
-		        (json_int_t)copy[i].session_id, "slot", (int)slot_of(copy[i].session_id),
-		        "terminal_id", (json_int_t)copy[i].terminal_id, "state",
-		        state_name(copy[i].state), "epoch", (int)copy[i].epoch, "established",
-		        (json_int_t)copy[i].established_ns, "expires",
-		        (json_int_t)copy[i].expires_ns));
+		json_array_append_new(list, listed_json(&copy[i]));
 	free(copy);
 	return list;
 }

@@ -128,8 +128,10 @@ struct sessions_counts {
 	uint64_t epoch_oldest_ns; /* age of the oldest epoch in use */
 };
 void sessions_counts(const struct sessions *sessions, struct sessions_counts *counts);
-/* [{"session_id","slot","terminal_id","state","epoch","established","expires"}]. New reference.
+/* [{"session","slot","terminal","state","epoch","established_ns","expires_ns"}]. New reference.
  * terminal_id 0: all. */
 json_t *sessions_list(const struct sessions *sessions, uint64_t terminal_id);
+/* One of them; NULL: there is none. New reference. */
+json_t *sessions_find(const struct sessions *sessions, uint32_t session_id);
 
 #endif

@@ -57,7 +57,11 @@ SLUICE_MUST_USE int terminals_get(
     const struct database *database, uint64_t terminal_id, struct record_control_terminal *row);
 /* Number of terminals in each state. */
 SLUICE_MUST_USE int terminals_count(const struct database *database, uint64_t counts[4]);
+/* {"terminal","state","name","location","rights":[words],"daily_max","rate_per_s","rate_burst",
+ * "version","created_ns","changed_ns","sha256": of its newest certificate}. New reference. */
 json_t *terminals_json(const struct record_control_terminal *row);
+/* Right bits as a list of words. New reference. */
+json_t *terminals_rights_json(uint32_t rights);
 /* Rows from `first_id` on, at most `count`. New reference. */
 json_t *terminals_list(const struct database *database, uint64_t first_id, unsigned count);
 json_t *terminals_certificates(const struct database *database, uint64_t terminal_id);

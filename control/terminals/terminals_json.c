@@ -14,36 +14,35 @@ static const char *state_name(uint8_t state)
 	                                           : "revoked";
 }
 
-static json_t *rights_json(uint32_t rights)
+json_t *terminals_rights_json(uint32_t rights)
 {
 	static const struct {
 		uint32_t bit;
 		const char *name;
 	} names[] = { { RIGHT_BET, "bet" }, { RIGHT_BALANCE, "balance" },
 		{ RIGHT_DEPOSIT, "deposit" }, { RIGHT_MARKET, "market" } };
-	char text[64] = "";
-	size_t used = 0;
+	json_t *list = json_array();
 
 	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(names); i++)
 		if ((rights & names[i].bit) != 0)
-			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s",
-			    used > 0 ? "," : "", names[i].name);
-	return json_string(text);
+			json_array_append_new(list, json_string(names[i].name));
+	return list;
 }
 
 json_t *terminals_json(const struct record_control_terminal *row)
 {
-	char certificate[65];
+	char sha256[65];
 
-	hex_encode(row->certificate, sizeof(row->certificate), certificate);
+	hex_encode(row->certificate, sizeof(row->certificate), sha256);
 	return json_pack("{s:I, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "terminal",
 	    (json_int_t)le64_get(row->id), "state", state_name(row->state), "name",
 	    (const char *)row->name, "location", (const char *)row->location, "rights",
-	    rights_json(le32_get(row->rights)), "daily_max", (json_int_t)le64s_get(row->daily_max),
-	    "rate_per_s", (json_int_t)le32_get(row->rate_per_s), "rate_burst",
+	    terminals_rights_json(le32_get(row->rights)), "daily_max",
+	    (json_int_t)le64s_get(row->daily_max), "rate_per_s",
+	    (json_int_t)le32_get(row->rate_per_s), "rate_burst",
 	    (json_int_t)le32_get(row->rate_burst), "version", (json_int_t)le64_get(row->version),
 	    "created_ns", (json_int_t)le64_get(row->created_ns), "changed_ns",
-	    (json_int_t)le64_get(row->changed_ns), "certificate", certificate);
+	    (json_int_t)le64_get(row->changed_ns), "sha256", sha256);
 }
 
 struct list_context {

@@ -96,7 +96,10 @@ def test_rules_change_decisions_and_explain_tells_which(switch):
     _, answer = bet(switch, 1, 31, "1.01")
     bet_id = answer["object_id"]
     shown = control.json("bet", "show", bet_id)
-    assert shown["account_id"] == ACCOUNT and shown["stake"] == 1000
+    assert shown["bet"] == str(bet_id) and shown["account"] == ACCOUNT
+    assert shown["state"] == "open" and shown["stake"] == 1000 and shown["terminal"] == 1
+    assert isinstance(shown["placed_at_ns"], int)
+    assert shown["legs"] == [{"market": 31, "selection": 0, "odds": shown["legs"][0]["odds"]}]
     told = control.json("explain", bet_id)
     event = told["events"][-1]
     assert event["code"] == "OK" and event["rules"]["stake_single_max"] == 1_000_000
@@ -108,7 +111,7 @@ def test_rules_change_decisions_and_explain_tells_which(switch):
 def test_blocked_terminal_is_silenced_at_once_and_comes_back(switch):
     control = switch.control
     assert bet(switch, 2, 31, "1.01")[0] == 0
-    session = control.json("session", "list", "--terminal", 2)["sessions"][0]["session_id"]
+    session = control.json("session", "list", "--terminal", 2)["sessions"][0]["session"]
     control.ctl("terminal", "block", 2)
     # The data plane has no session of it any more when the command returns or soon after.
     wait_until(lambda: not control.json("session", "list", "--terminal", 2)["sessions"], 10,
@@ -132,7 +135,7 @@ def test_rights_and_limits_are_enforced_and_outlive_control(switch):
     switch.kill()
     switch.start()
     control.wait_up()
-    assert control.json("terminal", "show", 3)["switch"]["rights"] == 2
+    assert control.json("terminal", "show", 3)["switch"]["rights"] == ["balance"]
     assert code_of(bet(switch, 3, 31, "1.01")[1]) == "NO_RIGHT"
     control.ctl("terminal", "set", 3, "--rights", "all", "--daily-max", 0)
 

@@ -186,7 +186,7 @@ TEST(init_makes_files_only_the_owner_reads_and_only_once)
 {
 	const char *directory = directory_make();
 	struct authority *authority = authority_made(directory, 1);
-	char *before = json_text_of(authority, "fingerprint"), *after;
+	char *before = json_text_of(authority, "sha256"), *after;
 
 	assert_int_equal(mode_of(directory, "."), 0700);
 	assert_int_equal(mode_of(directory, "ca.key"), 0600);
@@ -199,7 +199,7 @@ TEST(init_makes_files_only_the_owner_reads_and_only_once)
 
 	/* The same one is there the next time. */
 	authority = authority_made(directory, 0);
-	after = json_text_of(authority, "fingerprint");
+	after = json_text_of(authority, "sha256");
 	assert_string_equal(before, after);
 	assert_int_equal(authority_init(authority, message, sizeof(message)), -EEXIST);
 	free(before);

@@ -54,19 +54,24 @@ TEST(an_import_is_one_transaction_with_a_command_each)
 TEST(states_change_until_closed)
 {
 	struct temporary at;
+	struct record_control_market row;
 	uint64_t first, last, sequence = 9;
 	json_t *list;
 
 	temporary_begin(&at);
 	import(&at, &first, &last);
-	assert_int_equal(markets_state_set(at.database, 99, MARKET_OPEN, &who, &sequence), -ENOENT);
-	assert_int_equal(markets_state_set(at.database, 11, MARKET_OPEN, &who, &sequence), 0);
+	assert_int_equal(
+	    markets_state_set(at.database, 99, MARKET_OPEN, &who, &sequence, &row), -ENOENT);
+	assert_int_equal(markets_state_set(at.database, 11, MARKET_OPEN, &who, &sequence, &row), 0);
 	assert_int_equal(sequence, 0); /* it was open */
-	assert_int_equal(markets_state_set(at.database, 11, MARKET_SUSPENDED, &who, &sequence), 0);
+	assert_int_equal(
+	    markets_state_set(at.database, 11, MARKET_SUSPENDED, &who, &sequence, &row), 0);
 	assert_int_equal(sequence, 4);
-	assert_int_equal(markets_state_set(at.database, 11, MARKET_CLOSED, &who, &sequence), 0);
+	assert_int_equal(
+	    markets_state_set(at.database, 11, MARKET_CLOSED, &who, &sequence, &row), 0);
 	temporary_again(&at);
-	assert_int_equal(markets_state_set(at.database, 11, MARKET_OPEN, &who, &sequence), -EPERM);
+	assert_int_equal(
+	    markets_state_set(at.database, 11, MARKET_OPEN, &who, &sequence, &row), -EPERM);
 	list = markets_list(at.database, 0, 10, MARKET_CLOSED);
 	assert_int_equal(json_array_size(list), 1);
 	json_decref(list);
@@ -83,9 +88,10 @@ TEST(odds_need_every_selection)
 
 	temporary_begin(&at);
 	import(&at, &first, &last);
-	assert_int_equal(markets_odds_set(at.database, 11, odds, &count, &who, &sequence), -EINVAL);
+	assert_int_equal(
+	    markets_odds_set(at.database, 11, odds, &count, &who, &sequence, &row), -EINVAL);
 	assert_int_equal(count, 3);
-	assert_int_equal(markets_odds_set(at.database, 11, odds, &count, &who, &sequence), 0);
+	assert_int_equal(markets_odds_set(at.database, 11, odds, &count, &who, &sequence, &row), 0);
 	assert_int_equal(sequence, 4);
 	assert_int_equal(markets_get(at.database, 11, &row), 0);
 	assert_int_equal(le32_get(row.market.odds[2]), 3500);

@@ -13,8 +13,10 @@ static const struct audit_entry who = {
 static int set(struct temporary *at, const char *setting, int dry_run, char *message)
 {
 	json_t *settings = json_pack("[s]", setting);
+	struct risk_rules rules;
 	uint64_t sequence = 0;
-	int error = rules_set(at->database, settings, dry_run, &who, &sequence, message, 256);
+	int error =
+	    rules_set(at->database, settings, dry_run, &who, &sequence, &rules, message, 256);
 
 	json_decref(settings);
 	return error;

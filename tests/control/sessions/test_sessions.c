@@ -437,7 +437,7 @@ TEST(the_list_names_state_and_terminal)
 	assert_string_equal(
 	    json_string_value(json_object_get(json_array_get(list, 0), "state")), "pending");
 	assert_int_equal(
-	    json_integer_value(json_object_get(json_array_get(list, 0), "terminal_id")), 2);
+	    json_integer_value(json_object_get(json_array_get(list, 0), "terminal")), 2);
 	json_decref(list);
 	registry_remove(&registry);
 }
