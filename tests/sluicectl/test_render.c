@@ -50,10 +50,10 @@ TEST(a_table_has_columns_by_width_and_numbers_to_the_right)
 TEST(other_members_follow_the_table)
 {
 	expect("session list",
-	    "{\"sessions\":[{\"session_id\":1,\"terminal_id\":2,\"state\":\"live\",\"epoch\":1,"
-	    "\"established\":\"1795262400000000000\",\"expires\":null}],\"next\":5,\"more\":true}",
-	    "SESSION_ID  TERMINAL_ID  STATE  EPOCH  ESTABLISHED                EXPIRES\n"
-	    "         1            2  live       1  2026-11-21T21:00:00+09:00  -\n"
+	    "{\"sessions\":[{\"session\":1,\"terminal\":2,\"state\":\"live\",\"epoch\":1,"
+	    "\"established_ns\":1795262400000000000,\"expires_ns\":0}],\"next\":5,\"more\":true}",
+	    "SESSION  TERMINAL  STATE  EPOCH  ESTABLISHED                EXPIRES\n"
+	    "      1         2  live       1  2026-11-21T21:00:00+09:00  -\n"
 	    "\n"
 	    "next: 5\n"
 	    "more: yes\n");
@@ -91,8 +91,8 @@ TEST(times_are_local_whatever_their_form_and_lose_their_unit)
 	expect("audit tail",
 	    "{\"entries\":[{\"sequence\":1,\"time_ns\":1795262400000000000,\"user\":\"kim\","
 	    "\"action\":\"ca init\",\"object\":\"ca\",\"outcome\":\"done\"}]}",
-	    "SEQUENCE  TIME                       USER  ACTION   OBJECT  OUTCOME\n"
-	    "       1  2026-11-21T21:00:00+09:00  kim   ca init  ca      done\n");
+	    "SEQUENCE  TIME                       USER  ACTION   OBJECT  BEFORE->AFTER  OUTCOME\n"
+	    "       1  2026-11-21T21:00:00+09:00  kim   ca init  ca      -              done\n");
 	expect("terminal show",
 	    "{\"not_after\":\"2026-11-21T12:00:00Z\",\"created_ns\":1795262400000000000,"
 	    "\"revoked_ns\":0,\"busy_ns\":0,\"established\":0,"
@@ -106,6 +106,46 @@ TEST(times_are_local_whatever_their_form_and_lose_their_unit)
 	    "certificates:\n"
 	    "ISSUED                     REVOKED\n"
 	    "2026-11-21T21:00:00+09:00  -\n");
+}
+
+TEST(an_audit_entry_shows_what_changed)
+{
+	static const struct {
+		const char *entry, *expected;
+	} cases[] = {
+		{ "{}", "-" },
+		{ "{\"before\":{\"state\":\"open\",\"version\":1},"
+		  "\"after\":{\"state\":\"closed\",\"version\":2}}",
+		    "state open -> closed" },
+		{ "{\"before\":{\"odds\":[1500,2000],\"selections\":[{\"odds\":1500}]},"
+		  "\"after\":{\"odds\":[1600,2000],\"selections\":[{\"odds\":1600}]}}",
+		    "odds 1.500 2.000 -> 1.600 2.000" },
+		{ "{\"before\":null,\"after\":{\"frozen\":true,\"account\":7}}",
+		    "frozen yes, account 7" },
+		{ "{\"before\":{\"server\":{\"a\":1}},\"after\":{\"server\":{\"a\":2}}}",
+		    "server changed" },
+		{ "{\"before\":{\"a\":1},\"after\":{\"a\":1}}", "-" },
+		{ "{\"after\":{\"name\":"
+		  "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		  "aaaaaaaaaaaa강남강남강남\"}}",
+		    "name "
+		    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa..." },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		json_t *row = json_loads(cases[i].entry, 0, NULL);
+		char *text = ctl_change_text(row);
+
+		assert_string_equal(text, cases[i].expected);
+		free(text);
+		json_decref(row);
+	}
+}
+
+TEST(an_uptime_is_days_and_a_clock)
+{
+	expect("status", "{\"control\":{\"uptime_ns\":273906999999999}}",
+	    "control.uptime: 3 d 04:05:06\n");
 }
 
 TEST(money_has_separators_and_odds_a_point)

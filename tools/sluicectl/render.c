@@ -30,8 +30,7 @@ static int name_is_one_of(const char *name, const char *const *names, size_t cou
 	return 0;
 }
 
-/* Names that some answers use for times and others for something else are left out: "established"
- * counts sessions, too. A number below TIME_NS_MIN is never a time. */
+/* A number below TIME_NS_MIN is never a time. */
 int ctl_name_is_time(const char *name)
 {
 	static const char *const names[] = { "time", "start", "last_seen", "expires", "committed",
@@ -91,6 +90,22 @@ static void time_text(int64_t ns, char *out, size_t size)
 		snprintf(out, size, "%s%.3s:%s", text, zone, zone + 3);
 }
 
+static int is_uptime_name(const char *name)
+{
+	static const char *const names[] = { "uptime_ns" };
+
+	return name_is_one_of(name, names, SLUICE_ARRAY_COUNT(names));
+}
+
+/* 3 d 04:05:06 */
+static void uptime_text(int64_t ns, char *out, size_t size)
+{
+	int64_t s = ns / NS_PER_S;
+
+	snprintf(out, size, "%" PRId64 " d %02d:%02d:%02d", s / 86400, (int)(s / 3600 % 24),
+	    (int)(s / 60 % 60), (int)(s % 60));
+}
+
 /* 1234567 -> 1,234,567 */
 static void money_text(int64_t number, char *out, size_t size)
 {
@@ -122,6 +137,8 @@ static void number_text(const char *name, int64_t number, int is_time, char *out
 {
 	if (is_time)
 		time_text(number, out, size);
+	else if (is_uptime_name(name))
+		uptime_text(number, out, size);
 	else if (is_money_name(name))
 		money_text(number, out, size);
 	else if (is_odds_name(name))
@@ -298,7 +315,8 @@ static void lines_collect(struct lines *lines, const json_t *object, const char 
 
 			line->text = ctl_value_text(name, value);
 			/* The unit is not that of what is shown. */
-			if (ctl_value_is_time(name, value) || strcmp(line->text, "-") == 0)
+			if (ctl_value_is_time(name, value) || is_uptime_name(name) ||
+			    strcmp(line->text, "-") == 0)
 				name_without_unit(line->name);
 		}
 	}

@@ -106,7 +106,7 @@ size_t ctl_text_width(const char *text);
  * cursor. Returns its width. */
 size_t ctl_text_print(FILE *out, const char *text);
 
-/* ---- render.c, table.c ---- */
+/* ---- render.c, table.c, change.c ---- */
 
 /* A value as people read it; `name` decides about time, money and odds. A new string. */
 char *ctl_value_text(const char *name, const json_t *value);
@@ -114,6 +114,8 @@ char *ctl_value_text(const char *name, const json_t *value);
 int ctl_name_is_time(const char *name);
 /* True for Unix nanoseconds, by name and size. */
 int ctl_value_is_time(const char *name, const json_t *value);
+/* What differs between "before" and "after" of a row: "state open -> closed". A new string. */
+char *ctl_change_text(const json_t *row);
 /* The result of a verb for people. */
 void ctl_render(FILE *out, const struct verb *verb, const json_t *result);
 /* `rows`: array of objects; `columns` "id state", NULL: those of all rows. */

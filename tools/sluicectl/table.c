@@ -68,6 +68,8 @@ static const json_t *cell(const json_t *row, const char *name)
 
 static char *cell_text(const json_t *row, const char *name)
 {
+	if (strcmp(name, "before->after") == 0)
+		return ctl_change_text(row);
 	return ctl_value_text(name, cell(row, name));
 }
 
