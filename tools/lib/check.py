@@ -327,7 +327,9 @@ def keep(state, suite, count, seconds):
 
 def main():
     parser = argparse.ArgumentParser(
-        prog="tools/check", description="Builds and runs every test. The last line counts them.")
+        prog="tools/check", description="Builds and runs every test. The last line counts them.",
+        epilog="Exit status: 0 all passed, 1 a test failed, 2 wrong usage, 3 something needed is "
+        "missing, 130 stopped.")
     parser.add_argument("--only", metavar="NAME", action="append", help="only this suite")
     parser.add_argument("--long", action="store_true", help="the long forms as well, hours; a run "
                         "that was stopped goes on with the suites that have not passed")

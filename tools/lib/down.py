@@ -26,7 +26,9 @@ def wipe(instance):
 def main():
     parser = argparse.ArgumentParser(
         prog="tools/down", description="Stops what tools/up started. The journal and the tables "
-        "stay; the next tools/up goes on with them.")
+        "stay; the next tools/up goes on with them.",
+        epilog="Exit status: 0 stopped or not running, 1 --wipe found no demo data, 2 wrong usage, "
+        "3 something needed is missing.")
     parser.add_argument("--instance", default="sluice", metavar="NAME", help="its name (sluice)")
     parser.add_argument("--root", metavar="DIR",
                         help="where its files are (SLUICE_ROOT, else build/sluice[-NAME])")

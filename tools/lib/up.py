@@ -24,7 +24,9 @@ REPLICATION_SECONDS = 60
 def arguments():
     parser = argparse.ArgumentParser(
         prog="tools/up", description="Installs packages, builds, starts a switch on this machine, "
-        "loads a season of football and lets terminals place bets. tools/down stops it.")
+        "loads a season of football and lets terminals place bets. tools/down stops it.",
+        epilog="Exit status: 0 all went well, 1 something was refused or does not fit, 2 wrong "
+        "usage, 3 something needed is missing, 130 stopped.")
     parser.add_argument("--once", action="store_true",
                         help="stop everything at the end, check it; exit 0 only if all went well")
     parser.add_argument("--json", metavar="FILE", help="also write the result there")

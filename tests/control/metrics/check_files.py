@@ -10,6 +10,7 @@
 Exit status 0 good, 1 not, 77 promtool is missing.
 """
 
+import argparse
 import json
 import os
 import re
@@ -20,6 +21,9 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.normpath(os.path.join(HERE, "../../.."))
 FILES = os.path.join(TOP, "control/metrics")
+sys.path.insert(0, os.path.join(TOP, "tools/lib"))
+import sources  # noqa: E402
+
 SUFFIX = re.compile(r"_(bucket|sum|count)$")
 
 
@@ -124,14 +128,25 @@ def check_rules():
 
 
 def main():
-    if len(sys.argv) < 2 or sys.argv[1] not in ("metrics", "names", "rules"):
-        print(__doc__, file=sys.stderr)
-        return 2
-    if sys.argv[1] != "names" and shutil.which("promtool") is None:
+    parser = argparse.ArgumentParser(
+        prog="check_files.py", description="Checks of the files people hand to Prometheus and "
+        "Grafana.", epilog="Exit status: 0 good, 1 not, 2 wrong usage, 77 promtool is missing.")
+    parser.add_argument("--version", action="version",
+                        version="check_files.py " + sources.version())
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="CHECK")
+    for name, text in (("metrics", "promtool check metrics finds nothing to complain about"),
+                       ("names", "rules, dashboard and their tests name only our metrics, alerts "
+                        "only verbs of sluicectl"),
+                       ("rules", "promtool check rules, check config, test rules")):
+        kind = kinds.add_parser(name, help=text)
+        if name != "rules":
+            kind.add_argument("program", metavar="METRICS-FAKE", help="prints a metrics file")
+    options = parser.parse_args()
+    if options.kind != "names" and shutil.which("promtool") is None:
         print("promtool is missing: apt-get install prometheus")
         return 77
     checks = {"metrics": check_metrics, "names": check_names, "rules": check_rules}
-    problems = checks[sys.argv[1]](*sys.argv[2:])
+    problems = checks[options.kind](*([options.program] if options.kind != "rules" else []))
     for problem in problems:
         print(problem)
     return 1 if problems else 0

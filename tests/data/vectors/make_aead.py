@@ -7,9 +7,14 @@
 The first two are gcmEncryptExtIV256.rsp and gcmDecrypt256.rsp of NIST's CAVP, the third is
 testvectors_v1/aes_gcm_test.json of Wycheproof.
 """
+import argparse
 import gzip
 import json
+import os
 import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../tools/lib"))
+import sources  # noqa: E402
 
 PER_SECTION = {"encrypt": 3, "decrypt": 6}
 
@@ -66,14 +71,24 @@ def wycheproof(path):
 
 
 def main():
-    if len(sys.argv) != 4:
-        sys.exit(__doc__)
+    parser = argparse.ArgumentParser(
+        prog="make_aead.py",
+        description="Picks the AES-256-GCM cases with 96-bit IV and 128-bit tag out of the "
+        "published files and writes aes-256-gcm.txt to standard output.",
+        epilog="Exit status: 0 written, 1 a file cannot be read or is of another form, 2 wrong "
+        "usage.")
+    parser.add_argument("encrypt", metavar="ENCRYPT", help="NIST's gcmEncryptExtIV256.rsp, gzipped")
+    parser.add_argument("decrypt", metavar="DECRYPT", help="NIST's gcmDecrypt256.rsp, gzipped")
+    parser.add_argument("wycheproof", metavar="WYCHEPROOF", help="its aes_gcm_test.json")
+    parser.add_argument("--version", action="version",
+                        version="make_aead.py " + sources.version())
+    files = parser.parse_args()
     print("# AES-256-GCM, 96-bit IV, 128-bit tag. Fields, hexadecimal, - for empty:")
     print("# name key iv aad text sealed tag valid|invalid")
     print("# The text of an invalid NIST case is not published.")
-    nist(sys.argv[1], "encrypt")
-    nist(sys.argv[2], "decrypt")
-    wycheproof(sys.argv[3])
+    nist(files.encrypt, "encrypt")
+    nist(files.decrypt, "decrypt")
+    wycheproof(files.wycheproof)
 
 
 if __name__ == "__main__":

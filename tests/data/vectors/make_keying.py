@@ -7,10 +7,16 @@
 A root cannot be a vector of its own: it comes out of one TLS connection. So: contexts from their
 inputs; messages from their fields; and a given root through keys and frames of both directions.
 """
+import argparse
+import os
 import struct
+import sys
 from hashlib import sha256
 
 import make_keys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../tools/lib"))
+import sources  # noqa: E402
 
 NS = 1_000_000_000
 
@@ -44,6 +50,13 @@ def frame(what, root, direction, epoch, boot, session, number, text):
 
 
 def main():
+    parser = argparse.ArgumentParser(
+        prog="make_keying.py",
+        description="Writes sluice-keying.txt to standard output, from wire/README.md alone.",
+        epilog="Exit status: 0 written, 1 not, 2 wrong usage.")
+    parser.add_argument("--version", action="version",
+                        version="make_keying.py " + sources.version())
+    parser.parse_args()
     print("# Key establishment of wire version 1. Numbers decimal, byte strings hexadecimal.")
     print("# Written by make_keying.py; the C code is checked against it.")
     server, client = sha256(b"server").digest(), sha256(b"client").digest()

@@ -4,13 +4,19 @@
 
     ./make_keys.py > sluice-keys.txt
 """
+import argparse
 import hmac
+import os
 import struct
+import sys
 from hashlib import sha256
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../tools/lib"))
+import sources  # noqa: E402
 
 ROOT = bytes(range(0x30))
 SESSION = 7 << 20 | 5
@@ -51,6 +57,13 @@ def section(name, **fields):
 
 
 def main():
+    parser = argparse.ArgumentParser(
+        prog="make_keys.py",
+        description="Writes sluice-keys.txt to standard output, from wire/README.md alone.",
+        epilog="Exit status: 0 written, 1 not, 2 wrong usage.")
+    parser.add_argument("--version", action="version",
+                        version="make_keys.py " + sources.version())
+    parser.parse_args()
     print("# Key schedule and frames of wire version 1. Numbers decimal, byte strings hexadecimal.")
     print("# Written by make_keys.py with python3-cryptography; the C code is checked against it.")
     cases = [
