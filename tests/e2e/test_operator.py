@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an operator does with sluicectl, seen from the terminals."""
 
+import contextlib
+import grp
 import json
 import os
+import signal
 import subprocess
 import time
 
 import demo
+import keying
 import pytest
 from controlled import ControlledSwitch
 from instance import InstanceError
@@ -41,6 +45,28 @@ def bet(switch, terminal, market=21, odds="2.00"):
     return run(switch, terminal, "bet", ACCOUNT, 1000, f"{market}:0:{odds}")
 
 
+def newest(switch, count=1):
+    """The newest entry of the audit log."""
+    return switch.control.json("audit", "tail", "--count", count)["entries"][count - 1]
+
+
+@contextlib.contextmanager
+def changed_config(switch, text):
+    """control.yaml holds `text`; afterwards what it held before."""
+    path = switch.path("etc/sluice/control.yaml")
+    with open(path, encoding="utf-8") as stream:
+        before = stream.read()
+
+    def write(content):
+        with open(path, "w", encoding="utf-8") as stream:
+            stream.write(content)
+    write(text)
+    try:
+        yield
+    finally:
+        write(before)
+
+
 def code_of(answer):
     return answer["code"]
 
@@ -50,6 +76,11 @@ def test_status_names_every_part(switch):
     assert status["health"] == {"ok": True, "problems": []}
     assert status["dataplane"]["state"] == "up" and status["dataplane"]["open"] is True
     assert len(status["shards"]) == 2
+    assert status["control"]["state"] == "running"
+    assert status["dataplane"]["uptime_ns"] > 0 and status["control"]["uptime_ns"] > 0
+    for shard in status["shards"]:
+        assert shard["store_lag_ns"] >= 0 and shard["log_lag"] >= 0
+        assert shard["replication_lag"] is None  # no PostgreSQL here
     assert {shard["control_sequence"] for shard in status["shards"]} == {
         status["control"]["commands_committed"]}
     assert switch.control.ctl("status", "--health").returncode == 0
@@ -69,7 +100,11 @@ def test_market_and_odds_change_what_terminals_get(switch):
         "ODDS_CHANGED"
     control.ctl("market", "close", 21, "--yes")
     assert "closed for good" in refused(switch, "market", "open", 21)
-    assert control.json("market", "show", 21)["state"] == "closed"
+    shown = control.json("market", "show", 21)
+    assert shown["state"] == shown["switch"]["state"] == "closed"
+    assert shown["odds"] == shown["switch"]["odds"] == [2500, 3400, 4200]
+    assert shown["start_time_ns"] == shown["switch"]["start_time_ns"]
+    assert shown["market"] == shown["switch"]["market"] == 21
 
 
 def test_account_is_frozen_and_thawed(switch):
@@ -167,6 +202,23 @@ def test_dry_run_changes_nothing(switch):
     assert control.json("market", "show", 41)["state"] == "open"
 
 
+def test_dry_run_shows_what_would_be_and_refuses_what_would_be_refused(switch):
+    control = switch.control
+    assert control.json("market", "suspend", 41, "--dry-run")["state"] == "suspended"
+    assert control.json("odds", "set", 41, "2", "3", "4", "--dry-run")["odds"] == [2000, 3000, 4000]
+    assert control.json("rules", "set", "points_odds=3", "--dry-run")["points_odds"] == 3
+    assert control.json("terminal", "block", 1, "--dry-run")["state"] == "blocked"
+    assert control.json("log", "level", "debug", "--dry-run")["level"] == "debug"
+    assert control.json("market", "show", 41)["state"] == "open"
+    assert control.json("terminal", "show", 1)["state"] == "active"
+    for verb in (("session", "end", 4_000_000_000), ("session", "rotate", 4_000_000_000),
+                 ("ca", "init"), ("ca", "activate", "--yes"), ("ca", "retire", "--yes"),
+                 ("command", "adopt", "--yes"), ("market", "open", 999_999)):
+        assert refused(switch, *verb, "--dry-run"), verb
+    with changed_config(switch, "log: [\n"):
+        assert "control.yaml" in refused(switch, "config", "reload", "--dry-run")
+
+
 def test_every_change_is_in_the_audit_log(switch):
     control = switch.control
     control.ctl("market", "suspend", 51)
@@ -211,6 +263,183 @@ def test_authority_is_renewed_without_losing_a_terminal(switch):
     assert run(switch, 1, "balance", ACCOUNT)[0] == 0
 
 
+def test_monitor_shows_what_a_terminal_reports(switch):
+    control = switch.control
+    host, port = control.address.split(":")
+    with switch.terminal_network():
+        terminal = keying.KeyedTerminal((host, int(port)), control.identity(1), switch.name)
+    try:
+        # Paper out, door open; the numbers are those of wire/README.md.
+        assert terminal.heartbeat(sequence=1, firmware=3, error=17, state=2 | 8, battery=66).ok
+
+        def row():
+            rows = control.json("terminal", "monitor")["terminals"]
+            return next((row for row in rows if row["terminal"] == 1 and "error" in row), None)
+        seen = wait_until(row, 20, "the heartbeat")
+    finally:
+        terminal.close()
+    assert (seen["paper"], seen["door"], seen["printer"], seen["error"], seen["battery"]) == (
+        "out", "open", "ok", 17, 66)
+    assert seen["online"] is True and seen["session"] == terminal.session.session_id
+    assert abs(time.time_ns() - seen["last_seen_ns"]) < 300 * 10**9
+
+
+@pytest.mark.parametrize("way", ["verb", "signal"])
+def test_configuration_is_read_again(switch, way):
+    control = switch.control
+    text = control.configuration().replace("terminals:\n", "terminals:\n  silent_intervals: 7\n")
+    text += "access:\n  clients_max: 64\n"
+    entries = control.json("audit", "verify")["entries"]
+
+    def reload():
+        if way == "verb":
+            return control.json("config", "reload")
+        count = control.json("audit", "verify")["entries"]
+        os.kill(control.pid(), signal.SIGHUP)
+        wait_until(lambda: control.json("audit", "verify")["entries"] > count, 10, "the reload")
+        return None
+
+    with changed_config(switch, text):
+        answer = reload()
+    if answer is not None:
+        assert answer["changed"] == {"terminals.silent_intervals": 7, "access.clients_max": 64}
+    entry = newest(switch)
+    assert entry["action"] == "config reload" and entry["outcome"] == "done"
+    assert entry["before"] == {"terminals.silent_intervals": 3, "access.clients_max": 32}
+    assert entry["after"] == {"terminals.silent_intervals": 7, "access.clients_max": 64}
+    assert entry["user"] == ("control" if way == "signal" else "root (admin)")
+    shown = {key["key"]: key["value"] for key in control.json("config", "show")["keys"]}
+    assert shown["terminals.silent_intervals"] == 7
+    with changed_config(switch, "terminals: 5\n"):
+        if way == "verb":
+            assert "control.yaml" in refused(switch, "config", "reload")
+        else:
+            reload()
+    assert newest(switch)["outcome"].startswith("refused")
+    shown = {key["key"]: key["value"] for key in control.json("config", "show")["keys"]}
+    assert shown["terminals.silent_intervals"] == 7
+    reload()  # as it was
+    assert newest(switch)["after"]["terminals.silent_intervals"] == 3
+    assert control.json("audit", "verify")["entries"] == entries + 3
+
+
+def test_a_key_that_needs_a_restart_is_named(switch):
+    control = switch.control
+    text = control.configuration() + "replication:\n  months_ahead: 5\n"
+    with changed_config(switch, text):
+        answer = control.json("config", "reload", "--dry-run")
+    assert answer["changed"] == {}
+    assert answer["restart_needed_for"] == "replication.months_ahead"
+
+
+def test_configuration_file_is_checked_without_being_used(switch, tmp_path):
+    control = switch.control
+    path = tmp_path / "control.yaml"
+    path.write_text(control.configuration(), encoding="utf-8")
+    assert control.json("config", "check", path)["ok"] is True
+    path.write_text(control.configuration() + "nonsense: 1\n", encoding="utf-8")
+    assert "nonsense" in refused(switch, "config", "check", path)
+
+
+def test_log_level_changes_what_is_written(switch):
+    control = switch.control
+
+    def written():
+        with open(control.log, encoding="utf-8") as stream:
+            return stream.read()
+    assert control.json("log", "level", "error")["level"] == "error"
+    entry = newest(switch)
+    assert entry["before"] == {"level": "info"} and entry["after"] == {"level": "error"}
+    size = len(written())
+    control.ctl("account", "unfreeze", ACCOUNT)
+    assert "account unfreeze" not in written()[size:]
+    control.ctl("log", "level", "info")
+    control.ctl("account", "unfreeze", ACCOUNT)
+    assert "account unfreeze" in written()[size:]
+
+
+def test_audit_tells_before_and_after_of_every_kind_of_change(switch):
+    control = switch.control
+    control.ctl("account", "freeze", ACCOUNT)
+    entry = newest(switch)
+    assert entry["before"]["frozen"] is False and entry["after"] == {
+        "account": ACCOUNT, "frozen": True}
+    assert "frozen no -> yes" in control.ctl("audit", "tail", "--count", 1).stdout
+    control.ctl("account", "unfreeze", ACCOUNT)
+    assert newest(switch)["before"]["frozen"] is True
+    assert run(switch, 1, "balance", ACCOUNT)[0] == 0
+    session = control.json("session", "list", "--terminal", 1)["sessions"][0]
+    assert session["expires_ns"] > session["established_ns"] > 10**18
+    control.ctl("session", "end", session["session"])
+    entry = newest(switch)
+    assert entry["before"]["state"] == "live" and entry["before"]["terminal"] == 1
+    assert entry["after"]["state"] in ("ending", "ended")
+    control.ctl("replication", "pause")
+    assert newest(switch)["after"] == {"paused": True}
+    control.ctl("replication", "resume")
+    assert newest(switch)["after"] == {"paused": False}
+    control.ctl("ca", "server-renew")
+    entry = newest(switch)
+    assert entry["before"]["server"]["sha256"] != entry["after"]["server"]["sha256"]
+
+
+def test_health_fails_while_the_data_plane_is_dead(switch):
+    control = switch.control
+    switch.kill()
+    try:
+        wait_until(lambda: control.status()["dataplane"]["state"] == "down", 10, "its end")
+        ran = control.ctl("status", "--health", check=False)
+        assert ran.returncode == 1, ran
+        problems = control.status()["health"]["problems"]
+        assert any("data plane is not there" in text for text in problems), problems
+    finally:
+        switch.start()
+        control.wait_up()
+    wait_until(lambda: control.ctl("status", "--health", check=False).returncode == 0, 20, "health")
+
+
+ROLE_GROUPS = {"viewer": "daemon", "operator": "bin", "risk": "sys", "admin": "adm"}
+# What each may; everything else of this list is refused.
+ROLE_MAY = {
+    "viewer": {"status"},
+    "operator": {"status", "market suspend"},
+    "risk": {"status", "account freeze"},
+    "admin": {"status", "market suspend", "account freeze", "log level"},
+}
+
+
+def as_group(switch, group, *arguments):
+    """sluicectl as a user whom no user database knows: his process's group counts then."""
+    return subprocess.run(
+        [switch.binary("tools/sluicectl"), "--root", switch.root, *map(str, arguments)],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+        user=54_321, group=grp.getgrnam(group).gr_gid, extra_groups=[])
+
+
+def test_groups_give_roles_and_nothing_else_does(switch):
+    control = switch.control
+    access = "".join(f"  {role}_group: {group}\n" for role, group in ROLE_GROUPS.items())
+    verbs = {"status": ("status",), "market suspend": ("market", "suspend", 71, "--dry-run"),
+             "account freeze": ("account", "freeze", ACCOUNT, "--dry-run"),
+             "log level": ("log", "level", "info", "--dry-run")}
+    with changed_config(switch, control.configuration() + "access:\n" + access):
+        control.ctl("config", "reload")
+    try:
+        for role, group in ROLE_GROUPS.items():
+            for name, words in verbs.items():
+                ran = as_group(switch, group, *words)
+                assert (ran.returncode == 0) == (name in ROLE_MAY[role]), (role, name, ran)
+        stranger = as_group(switch, "nogroup", "status")
+        assert stranger.returncode == 1 and "daemon" in stranger.stderr, stranger
+        assert as_group(switch, "bin", "market", "suspend", 71).returncode == 0
+        assert newest(switch)["user"] == "uid 54321 (operator)"
+        assert as_group(switch, "daemon", "market", "open", 71).returncode == 1
+        assert newest(switch)["outcome"].startswith("refused")
+    finally:
+        control.ctl("config", "reload")
+    assert as_group(switch, "daemon", "status").returncode == 1
+
+
 def test_a_database_older_than_the_shards_is_refused_until_adopted(switch):
     """Control's database lost: the shards know commands that it never gave out."""
     control = switch.control
@@ -228,3 +457,30 @@ def test_a_database_older_than_the_shards_is_refused_until_adopted(switch):
     control.start()
     control.wait_up()
     assert control.json("market", "suspend", 61)["done"] is True
+
+
+def test_an_adopted_database_goes_on(switch):
+    """The last test here: the old database is not put back, its terminals are enrolled anew."""
+    control = switch.control
+    control.stop()
+    database = switch.path("var/lib/sluice/control")
+    os.rename(database, database + ".gone")
+    control.start()
+    wait_until(lambda: control.status()["dataplane"]["state"] == "refused", 10, "the refusal")
+    problems = control.status()["health"]["problems"]
+    assert any("command adopt" in text for text in problems), problems
+    known = max(shard["control_sequence"] for shard in control.status()["shards"])
+    would = control.json("command", "adopt", "--yes", "--dry-run")
+    assert would["commands_committed"] == known
+    assert control.status()["dataplane"]["state"] == "refused"
+    control.ctl("command", "adopt", "--yes")
+    entry = newest(switch)
+    assert entry["before"] == {"commands_committed": 0}
+    assert entry["after"] == {"commands_committed": known}
+    status = control.wait_up()
+    assert status["control"]["commands_committed"] == known
+    assert control.json("account", "open", 70_001)["command"] == known + 1
+    assert control.json("account", "show", 70_001)["account"] == 70_001
+    os.unlink(os.path.join(control.identity(1), "terminal.crt"))
+    control.enroll(1)
+    wait_until(lambda: run(switch, 1, *SILENT, "balance", ACCOUNT)[0] == 0, 30, "terminal 1")
