@@ -69,7 +69,8 @@ static void session_follow(struct control *control, const struct terminal_change
 		sessions_end_terminal(control->sessions, le64_get(row->id));
 	else
 		sessions_update_terminal(control->sessions, le64_get(row->id),
-		    le32_get(row->rights), le32_get(row->rate_per_s), le32_get(row->rate_burst));
+		    le64_get(row->version), le32_get(row->rights), le32_get(row->rate_per_s),
+		    le32_get(row->rate_burst));
 	link_wake(control->link);
 }
 

@@ -98,6 +98,7 @@ int record_control_terminal_read(struct db_bytes bytes, struct record_control_te
 	if (fixed_read(bytes, RECORD_CONTROL_TERMINAL, &record, sizeof(record)) != 0 ||
 	    le64_get(record.id) == 0 || le64_get(record.id) > LIMIT_TERMINAL_ID_MAX ||
 	    record.state < CONTROL_TERMINAL_ACTIVE || record.state > CONTROL_TERMINAL_REVOKED ||
+	    le64_get(record.sessions_void_version) > le64_get(record.version) ||
 	    (le32_get(record.rights) & ~(uint32_t)RIGHT_ALL) != 0 ||
 	    le64s_get(record.daily_max) < 0 || le64s_get(record.daily_max) > LIMIT_BALANCE_MAX ||
 	    !bytes_all_zero(record.reserved, sizeof(record.reserved)) ||
@@ -127,7 +128,8 @@ int record_control_slot_read(struct db_bytes bytes, struct record_control_slot *
 	struct record_control_slot record;
 
 	if (fixed_read(bytes, RECORD_CONTROL_SLOT, &record, sizeof(record)) != 0 ||
-	    record.live > 1 || (le32_get(record.session_id) & (LIMIT_SESSION_SLOTS - 1)) == 0 ||
+	    record.state > CONTROL_SLOT_ENDING ||
+	    (le32_get(record.session_id) & (LIMIT_SESSION_SLOTS - 1)) == 0 ||
 	    le32_get(record.session_id) >> LIMIT_SESSION_SLOT_BITS == 0 ||
 	    le64_get(record.terminal_id) > LIMIT_TERMINAL_ID_MAX ||
 	    !bytes_all_zero(record.reserved, sizeof(record.reserved)))

@@ -69,6 +69,10 @@ struct record_control_terminal {
 	struct record_header header;
 	struct le64 id;
 	struct le64 version; /* counts changes of this terminal */
+	/* The version that last ended its sessions (block, revoke, enrolment), 0: none did. A
+	 * session admitted under an earlier version is void, whatever a crash kept from being told.
+	 */
+	struct le64 sessions_void_version;
 	struct le64 created_ns, changed_ns;
 	struct le64s daily_max; /* stakes a day; 0: the rules' limit */
 	struct le32 rights;
@@ -79,9 +83,9 @@ struct record_control_terminal {
 	uint8_t name[64];
 	uint8_t location[64];
 };
-ASSERT_SIZE(struct record_control_terminal, 224);
-ASSERT_OFFSET(struct record_control_terminal, rights, 48);
-ASSERT_OFFSET(struct record_control_terminal, certificate, 64);
+ASSERT_SIZE(struct record_control_terminal, 232);
+ASSERT_OFFSET(struct record_control_terminal, rights, 56);
+ASSERT_OFFSET(struct record_control_terminal, certificate, 72);
 
 enum control_certificate_state {
 	CONTROL_CERTIFICATE_VALID = 1,
@@ -101,15 +105,22 @@ struct record_control_certificate {
 };
 ASSERT_SIZE(struct record_control_certificate, 104);
 
+enum control_slot_state {
+	CONTROL_SLOT_OVER = 0,   /* the session is known to have ended */
+	CONTROL_SLOT_LIVE = 1,   /* not ended as far as control knows */
+	CONTROL_SLOT_ENDING = 2, /* to be ended; the data plane may still have it */
+};
+
 struct record_control_slot {
 	struct record_header header;
 	struct le32 session_id; /* the last one given out in this slot */
-	uint8_t live;           /* 1: not ended as far as control knows */
+	uint8_t state;          /* control_slot_state */
 	uint8_t reserved[3];
 	struct le64 terminal_id;
+	struct le64 terminal_version; /* of the terminal's row that admitted it */
 	struct le64 established_ns, expires_ns;
 };
-ASSERT_SIZE(struct record_control_slot, 40);
+ASSERT_SIZE(struct record_control_slot, 48);
 
 struct record_control_market {
 	struct record_header header;

@@ -144,12 +144,14 @@ static unsigned root_hand_over(struct key_server *server, struct connection *con
 static unsigned establish(struct key_server *server, struct connection *connection, uint64_t now_ns)
 {
 	struct record_control_terminal row;
+	uint64_t version;
 	unsigned refusal = admit(server, connection, &row);
 
 	if (refusal != 0)
 		return refusal;
-	if (sessions_reserve(
-	        server->settings.sessions, connection->terminal_id, &connection->offer) != 0)
+	version = le64_get(row.version);
+	if (sessions_reserve(server->settings.sessions, connection->terminal_id, version,
+	        &connection->offer) != 0)
 		return KEYING_REFUSAL_BUSY;
 	connection->offer_state = OFFER_RESERVED;
 	connection->rights = le32_get(row.rights);
@@ -161,6 +163,12 @@ static unsigned establish(struct key_server *server, struct connection *connecti
 	refusal = admit(server, connection, &row);
 	if (refusal != 0)
 		return refusal;
+	/* Changed meanwhile: who did that may not have found the session yet. */
+	if (le64_get(row.version) != version)
+		sessions_update_terminal(server->settings.sessions, connection->terminal_id,
+		    le64_get(row.version), le32_get(row.rights), le32_get(row.rate_per_s),
+		    le32_get(row.rate_burst));
+	connection->rights = le32_get(row.rights);
 	server->settings.wake(server->settings.context);
 	connection->state = CONNECTION_WAIT;
 	connection->wait_until_ns = now_ns + INTERNAL_INSTALL_WAIT_NS;
@@ -285,9 +293,14 @@ static unsigned renew(
 	record.not_after_s = issued.not_after_s;
 	error = renewed_put(server, connection, issued.pem);
 	if (error == 0)
-		error = terminals_renew(
-		    server->settings.database, connection->terminal_id, &record, &who);
+		error = terminals_renew(server->settings.database, connection->terminal_id,
+		    connection->certificate_sha256, &record, &who);
 	free(issued.pem);
+	if (error == -EPERM) {
+		/* Enrolled again, blocked or revoked since it was admitted above. */
+		refusal = admit(server, connection, &row);
+		return refusal != 0 ? refusal : KEYING_REFUSAL_CERTIFICATE_REVOKED;
+	}
 	if (error != 0)
 		return KEYING_REFUSAL_BUSY;
 	INTERNAL_COUNT(server, renewed);

@@ -27,8 +27,11 @@ static struct record_control_slot record_of(const struct slot *slot)
 		.header = record_header_make(
 		    (enum record_kind)RECORD_CONTROL_SLOT, sizeof(struct record_control_slot)),
 		.session_id = le32_make(slot->session_id),
-		.live = slot->state != SLOT_FREE,
+		.state = slot->state == SLOT_FREE     ? CONTROL_SLOT_OVER
+		         : slot->state == SLOT_ENDING ? CONTROL_SLOT_ENDING
+		                                      : CONTROL_SLOT_LIVE,
 		.terminal_id = le64_make(slot->terminal_id),
+		.terminal_version = le64_make(slot->terminal_version),
 		.established_ns = le64_make(slot->established_ns),
 		.expires_ns = le64_make(slot->expires_ns),
 	};
@@ -102,12 +105,32 @@ int sessions_record(struct sessions *sessions, uint32_t number)
 	return result;
 }
 
-static int slot_load(struct sessions *sessions, uint64_t number, struct db_bytes value)
+/* 1: nobody may have this session any longer, and the data plane may not have been told. */
+static int record_is_void(
+    struct db_txn *txn, const struct record_control_slot *record, int *is_void)
+{
+	struct db_key key = db_key_make(le64_get(record->terminal_id));
+	struct record_control_terminal terminal;
+	struct db_bytes value;
+	int error = db_get(txn, CONTROL_TABLE_TERMINAL, db_key(&key), &value);
+
+	if (error == 0)
+		error = record_control_terminal_read(value, &terminal);
+	if (error != 0 && error != -ENOENT)
+		return error;
+	*is_void = record->state == CONTROL_SLOT_ENDING || error == -ENOENT ||
+	           terminal.state != CONTROL_TERMINAL_ACTIVE ||
+	           le64_get(record->terminal_version) < le64_get(terminal.sessions_void_version);
+	return 0;
+}
+
+static int slot_load(
+    struct sessions *sessions, struct db_txn *txn, uint64_t number, struct db_bytes value)
 {
 	struct record_control_slot record;
 	uint32_t session_id;
 	struct slot *slot;
-	int error = record_control_slot_read(value, &record);
+	int error = record_control_slot_read(value, &record), is_void = 0;
 
 	if (error != 0)
 		return error;
@@ -118,18 +141,24 @@ static int slot_load(struct sessions *sessions, uint64_t number, struct db_bytes
 	slot = &sessions->slots[number];
 	slot->session_id = session_id;
 	slot->terminal_id = le64_get(record.terminal_id);
+	slot->terminal_version = le64_get(record.terminal_version);
 	slot->established_ns = le64_get(record.established_ns);
 	slot->expires_ns = le64_get(record.expires_ns);
 	slot->rotate_ns = slot->retry_ns = UINT64_MAX;
 	sessions->slot_highest = (uint32_t)number;
-	if (!record.live)
+	if (record.state == CONTROL_SLOT_OVER)
 		return 0;
+	error = record_is_void(txn, &record, &is_void);
+	if (error != 0)
+		return error;
 	/* The data plane may have it. When it has expired, its first look at the time ends it. */
 	slot->told = 1;
 	slot->installed = 1;
 	slot_state_set(sessions, (uint32_t)number, SLOT_KEYLESS);
 	slot_index(sessions, (uint32_t)number);
 	slot_schedule(sessions, (uint32_t)number);
+	if (is_void)
+		slot_end(sessions, (uint32_t)number, QUEUE_ENDS);
 	return 0;
 }
 
@@ -157,7 +186,7 @@ static int body_load(struct db_txn *txn, void *context)
 
 		result = db_key_number(cursor.key, &number);
 		if (result == 0)
-			result = slot_load(sessions, number, cursor.value);
+			result = slot_load(sessions, txn, number, cursor.value);
 		if (result != 0)
 			break;
 	}

@@ -132,7 +132,7 @@ static void offers_lapse(struct sessions *sessions, uint64_t terminal_id)
 }
 
 static void slot_reserve(
-    struct sessions *sessions, uint32_t number, uint64_t terminal_id, uint64_t now_ns)
+    struct sessions *sessions, uint32_t number, const struct sessions_offer *offer, uint64_t now_ns)
 {
 	struct slot *slot = &sessions->slots[number];
 	uint32_t generation = generation_of(slot->session_id);
@@ -142,7 +142,8 @@ static void slot_reserve(
 	generation = generation == GENERATION_MAX ? 1 : generation + 1;
 	*slot = (struct slot){
 		.session_id = generation << LIMIT_SESSION_SLOT_BITS | number,
-		.terminal_id = terminal_id,
+		.terminal_id = offer->terminal_id,
+		.terminal_version = offer->terminal_version,
 		.epoch = EPOCH_FIRST,
 		.established_ns = now_ns,
 		.expires_ns = now_ns + sessions->settings.life_ns,
@@ -156,9 +157,14 @@ static void slot_reserve(
 	slot_schedule(sessions, number);
 }
 
-int sessions_reserve(struct sessions *sessions, uint64_t terminal_id, struct sessions_offer *offer)
+int sessions_reserve(struct sessions *sessions, uint64_t terminal_id, uint64_t terminal_version,
+    struct sessions_offer *offer)
 {
-	struct sessions_offer made = { .terminal_id = terminal_id, .epoch = EPOCH_FIRST };
+	struct sessions_offer made = {
+		.terminal_id = terminal_id,
+		.terminal_version = terminal_version,
+		.epoch = EPOCH_FIRST,
+	};
 	uint64_t now_ns = database_now_ns();
 	uint32_t number;
 	int result = -ENOSPC;
@@ -168,7 +174,7 @@ int sessions_reserve(struct sessions *sessions, uint64_t terminal_id, struct ses
 	offers_lapse(sessions, terminal_id);
 	number = slot_take(sessions, now_ns);
 	if (number != 0) {
-		slot_reserve(sessions, number, terminal_id, now_ns);
+		slot_reserve(sessions, number, &made, now_ns);
 		made.session_id = sessions->slots[number].session_id;
 		made.expires_ns = sessions->slots[number].expires_ns;
 	}
@@ -221,9 +227,12 @@ int sessions_establish(struct sessions *sessions, const struct sessions_offer *o
 		struct slot *slot = &sessions->slots[number];
 
 		memcpy(sessions->roots[number], root, KEYS_ROOT_SIZE);
-		slot->rights = rights;
-		slot->rate_per_s = rate_per_s;
-		slot->rate_burst = rate_burst;
+		/* Else a change that came since the offer is kept. */
+		if (slot->terminal_version <= offer->terminal_version) {
+			slot->rights = rights;
+			slot->rate_per_s = rate_per_s;
+			slot->rate_burst = rate_burst;
+		}
 		slot->serial = ++sessions->serial_last;
 		slot->retry_ns = UINT64_MAX;
 		slot_state_set(sessions, number, SLOT_PENDING);
@@ -276,20 +285,23 @@ int sessions_end(struct sessions *sessions, uint32_t session_id)
 	uint32_t number;
 	int result = -ENOENT;
 
+	pthread_mutex_lock(&sessions->write_mutex);
 	pthread_mutex_lock(&sessions->mutex);
 	number = slot_find(sessions, session_id);
 	if (number != 0) {
 		if (sessions->slots[number].state != SLOT_ENDING)
 			sessions->counts.ended++;
 		slot_end(sessions, number, QUEUE_ENDS);
-		result = 0;
 	}
 	pthread_mutex_unlock(&sessions->mutex);
+	if (number != 0)
+		result = sessions_record(sessions, number);
+	pthread_mutex_unlock(&sessions->write_mutex);
 	return result;
 }
 
-void sessions_update_terminal(struct sessions *sessions, uint64_t terminal_id, uint32_t rights,
-    uint32_t rate_per_s, uint32_t rate_burst)
+void sessions_update_terminal(struct sessions *sessions, uint64_t terminal_id,
+    uint64_t terminal_version, uint32_t rights, uint32_t rate_per_s, uint32_t rate_burst)
 {
 	uint32_t next;
 
@@ -300,16 +312,22 @@ void sessions_update_terminal(struct sessions *sessions, uint64_t terminal_id, u
 		struct slot *slot = &sessions->slots[number];
 
 		next = slot_of_terminal_next(sessions, number);
+		if (slot->terminal_version >= terminal_version)
+			continue;
 		if (slot->state == SLOT_KEYLESS) {
 			/* It cannot be installed again without its root. */
 			sessions->counts.ended++;
 			slot_end(sessions, number, QUEUE_ENDS);
 		}
-		if (slot->state != SLOT_PENDING && slot->state != SLOT_LIVE)
+		if (slot->state != SLOT_RESERVED && slot->state != SLOT_PENDING &&
+		    slot->state != SLOT_LIVE)
 			continue;
+		slot->terminal_version = terminal_version;
 		slot->rights = rights;
 		slot->rate_per_s = rate_per_s;
 		slot->rate_burst = rate_burst;
+		if (slot->state == SLOT_RESERVED)
+			continue; /* establish comes with what was read before */
 		slot->version++;
 		slot->retry_ns = UINT64_MAX;
 		slot_state_set(sessions, number, SLOT_PENDING);

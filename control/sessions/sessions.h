@@ -16,7 +16,9 @@
  *
  * After a restart of control the roots are gone: sessions found in the database are LIVE without a
  * root (KEYLESS): the data plane goes on with them, they cannot be rotated or installed again, and
- * with the next boot id they are over. Their terminals make a new TLS handshake then.
+ * with the next boot id they are over. Their terminals make a new TLS handshake then. Those that
+ * were to be ended before, or whose terminal is unknown, not active, or was blocked, revoked or
+ * enrolled since it was admitted, are ENDING at once.
  */
 #ifndef SLUICE_CONTROL_SESSIONS_H
 #define SLUICE_CONTROL_SESSIONS_H
@@ -45,30 +47,36 @@ struct sessions_offer {
 	uint32_t session_id;
 	uint16_t epoch;
 	uint64_t terminal_id;
-	uint64_t expires_ns; /* Unix time */
+	uint64_t terminal_version; /* of the row that admitted it */
+	uint64_t expires_ns;       /* Unix time */
 };
 /*
  * Two steps, because the root depends on the session id: reserve gives an id (durable before it
  * returns), establish hands over the root and makes it PENDING; a session the terminal had is ended
  * once the new one is installed. An offer that is not established within a minute lapses, and so
  * does an older one of the same terminal: a terminal holds one reserved slot at most.
+ * terminal_version: of the row that admitted it; rights and rates told by sessions_update_terminal
+ * under a later version in between win over those of establish.
  * reserve: 0; -ENOSPC no slot is free; -errno of the database. establish: 0; -ENOENT the offer has
  * lapsed, or the terminal's sessions were ended in between: nothing was made.
  */
-SLUICE_MUST_USE int sessions_reserve(
-    struct sessions *sessions, uint64_t terminal_id, struct sessions_offer *offer);
+SLUICE_MUST_USE int sessions_reserve(struct sessions *sessions, uint64_t terminal_id,
+    uint64_t terminal_version, struct sessions_offer *offer);
 SLUICE_MUST_USE int sessions_establish(struct sessions *sessions,
     const struct sessions_offer *offer, const uint8_t root[KEYS_ROOT_SIZE], uint32_t rights,
     uint32_t rate_per_s, uint32_t rate_burst);
 void sessions_cancel(struct sessions *sessions, const struct sessions_offer *offer);
 
-/* Ends all sessions of a terminal (block, revoke). Their number. */
+/* Ends all sessions of a terminal (block, revoke). Their number. That this outlives a crash is the
+ * terminal's row's doing: its state and sessions_void_version, committed before. */
 unsigned sessions_end_terminal(struct sessions *sessions, uint64_t terminal_id);
-/* 0 or -ENOENT. */
+/* 0: it is durable that the session ends; -ENOENT; -errno of the database: it ends, unless control
+ * dies before the data plane was told. */
 int sessions_end(struct sessions *sessions, uint32_t session_id);
-/* Changed rights or rates of a terminal: its session is installed again under its epoch. */
-void sessions_update_terminal(struct sessions *sessions, uint64_t terminal_id, uint32_t rights,
-    uint32_t rate_per_s, uint32_t rate_burst);
+/* Changed rights or rates of a terminal, as of this version of its row: its session is installed
+ * again under its epoch. What came as a later version already, or as this one, is left alone. */
+void sessions_update_terminal(struct sessions *sessions, uint64_t terminal_id,
+    uint64_t terminal_version, uint32_t rights, uint32_t rate_per_s, uint32_t rate_burst);
 
 /* ---- For the link thread ---- */
 

@@ -52,6 +52,7 @@ struct slot {
 	uint32_t version, flight_version; /* wanted; of the install in flight */
 	uint64_t serial;                  /* order of establishment; 0: from the database */
 	uint64_t terminal_id;
+	uint64_t terminal_version; /* of the row that rights and rates are from */
 	uint32_t rights, rate_per_s, rate_burst;
 	uint32_t previous, next;             /* in its queue */
 	uint32_t epoch_previous, epoch_next; /* in the list of epochs, oldest first */

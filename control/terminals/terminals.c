@@ -156,6 +156,7 @@ struct change_context {
 	const struct terminal_settings *settings;       /* NULL: none */
 	const struct terminal_certificate *certificate; /* NULL: none */
 	enum control_terminal_state state;              /* 0: keep */
+	const uint8_t *presented; /* the certificate that asks for a renewal */
 	int may_create;
 	const struct audit_entry *who;
 	struct terminal_change *change;
@@ -272,6 +273,9 @@ static int change_body(struct db_txn *txn, void *argument)
 		    certificates_set(txn, context->terminal_id, CONTROL_CERTIFICATE_REVOKED, NULL);
 	row.version = le64_make(le64_get(row.version) + 1);
 	row.changed_ns = le64_make(database_now_ns());
+	/* Durable here, so that no crash before the data plane was told keeps a session alive. */
+	if (context->certificate != NULL || row.state != CONTROL_TERMINAL_ACTIVE)
+		row.sessions_void_version = row.version;
 	if (error == 0)
 		error = row_put(txn, &row);
 	if (error == 0 && shards_must_know(known ? &before : NULL, &row))
@@ -334,6 +338,7 @@ int terminals_state_set(struct database *database, uint64_t terminal_id,
 static int renew_body(struct db_txn *txn, void *argument)
 {
 	const struct change_context *context = argument;
+	struct record_control_certificate presented;
 	struct record_control_terminal before, row;
 	int error = row_get(txn, context->terminal_id, &before);
 
@@ -341,6 +346,12 @@ static int renew_body(struct db_txn *txn, void *argument)
 		return error;
 	if (before.state != CONTROL_TERMINAL_ACTIVE)
 		return -EPERM;
+	/* An enrolment may have come since it was admitted: it must not be undone by this. */
+	error = certificate_get(txn, context->terminal_id, context->presented, &presented);
+	if (error == -ENOENT || (error == 0 && presented.state == CONTROL_CERTIFICATE_REVOKED))
+		return -EPERM;
+	if (error != 0)
+		return error;
 	row = before;
 	memcpy(row.certificate, context->certificate->sha256, sizeof(row.certificate));
 	row.version = le64_make(le64_get(row.version) + 1);
@@ -355,12 +366,13 @@ static int renew_body(struct db_txn *txn, void *argument)
 	return error;
 }
 
-int terminals_renew(struct database *database, uint64_t terminal_id,
+int terminals_renew(struct database *database, uint64_t terminal_id, const uint8_t presented[32],
     const struct terminal_certificate *certificate, const struct audit_entry *who)
 {
 	struct change_context context = {
 		.terminal_id = terminal_id,
 		.certificate = certificate,
+		.presented = presented,
 		.who = who,
 	};
 
@@ -389,20 +401,29 @@ static int admit_judge(const struct admit_context *context, int known, int certi
 	return 0;
 }
 
+/* Terminal, certificate and what they come to, as this transaction sees them. */
+static int admit_read(struct db_txn *txn, struct admit_context *context)
+{
+	int known = row_get(txn, context->terminal_id, &context->row);
+	int certificate =
+	    certificate_get(txn, context->terminal_id, context->sha256, &context->certificate);
+
+	if ((known != 0 && known != -ENOENT) || (certificate != 0 && certificate != -ENOENT))
+		return known != 0 && known != -ENOENT ? known : certificate;
+	context->refusal = admit_judge(context, known == 0, certificate == 0);
+	return 0;
+}
+
 static int admit_body(struct db_txn *txn, void *argument)
 {
 	struct admit_context *context = argument;
 	struct record_control_certificate row;
 	struct db_cursor cursor;
-	int known = row_get(txn, context->terminal_id, &context->row);
-	int certificate =
-	    certificate_get(txn, context->terminal_id, context->sha256, &context->certificate);
-	int error;
+	int error = admit_read(txn, context);
 
 	context->first_use = 0;
-	if ((known != 0 && known != -ENOENT) || (certificate != 0 && certificate != -ENOENT))
-		return known != 0 && known != -ENOENT ? known : certificate;
-	context->refusal = admit_judge(context, known == 0, certificate == 0);
+	if (error != 0)
+		return error;
 	if (context->refusal != 0 || context->certificate.state != CONTROL_CERTIFICATE_VALID)
 		return 0;
 	error = db_cursor_open(&cursor, txn, CONTROL_TABLE_CERTIFICATE);
@@ -417,10 +438,36 @@ static int admit_body(struct db_txn *txn, void *argument)
 
 static int first_use_body(struct db_txn *txn, void *argument)
 {
-	const struct admit_context *context = argument;
+	struct admit_context *context = argument;
+	int error = admit_read(txn, context);
 
+	/* Still the newest one: then all others are older, and none is an operator's. Else it was
+	 * revoked or replaced since it was read, and has nothing to end. */
+	if (error != 0 || context->refusal != 0 ||
+	    context->certificate.state != CONTROL_CERTIFICATE_VALID)
+		return error;
 	return certificates_set(
 	    txn, context->terminal_id, CONTROL_CERTIFICATE_REVOKED, context->sha256);
+}
+
+/* What is told of it; the row only when it is admitted. */
+static int admit_result(
+    int error, const struct admit_context *context, struct record_control_terminal *row)
+{
+	if (error != 0)
+		return KEYING_REFUSAL_BUSY; /* the database is in trouble: try again later */
+	if (context->refusal == 0)
+		*row = context->row;
+	return context->refusal;
+}
+
+int terminals_first_use(struct database *database, uint64_t terminal_id,
+    const uint8_t certificate_sha256[32], struct record_control_terminal *row)
+{
+	struct admit_context context = { .terminal_id = terminal_id, .sha256 = certificate_sha256 };
+	int error = database_write(database, first_use_body, &context);
+
+	return admit_result(error, &context, row);
 }
 
 int terminals_admit(struct database *database, uint64_t terminal_id,
@@ -430,12 +477,8 @@ int terminals_admit(struct database *database, uint64_t terminal_id,
 	int error = database_read(database, admit_body, &context);
 
 	if (error == 0 && context.first_use)
-		error = database_write(database, first_use_body, &context);
-	if (error != 0)
-		return KEYING_REFUSAL_BUSY; /* the database is in trouble: try again later */
-	if (context.refusal == 0)
-		*row = context.row;
-	return context.refusal;
+		return terminals_first_use(database, terminal_id, certificate_sha256, row);
+	return admit_result(error, &context, row);
 }
 
 /* ---- Reading ---- */

@@ -37,8 +37,11 @@ struct terminal_change {
 SLUICE_MUST_USE int terminals_enroll(struct database *database, uint64_t terminal_id,
     const struct terminal_settings *settings, const struct terminal_certificate *certificate,
     const struct audit_entry *who, struct terminal_change *change);
+/* `presented`: SHA-256 of the certificate that asks. -EPERM: since it was admitted, the terminal
+ * was blocked or revoked, or the certificate revoked (enrolled again); nothing was changed. */
 SLUICE_MUST_USE int terminals_renew(struct database *database, uint64_t terminal_id,
-    const struct terminal_certificate *certificate, const struct audit_entry *who);
+    const uint8_t presented[32], const struct terminal_certificate *certificate,
+    const struct audit_entry *who);
 SLUICE_MUST_USE int terminals_set(struct database *database, uint64_t terminal_id,
     const struct terminal_settings *settings, const struct audit_entry *who,
     struct terminal_change *change);
@@ -55,6 +58,13 @@ int terminals_admit(struct database *database, uint64_t terminal_id,
     const uint8_t certificate_sha256[32], struct record_control_terminal *row);
 SLUICE_MUST_USE int terminals_get(
     const struct database *database, uint64_t terminal_id, struct record_control_terminal *row);
+/*
+ * Terminals, active or blocked, that hold a certificate issued in or before second `since_s` which
+ * could still be used: VALID or REPLACED and not expired. 0 with their number and the last of them
+ * as an example (0: none); -errno: then nobody knows.
+ */
+SLUICE_MUST_USE int terminals_behind_count(
+    const struct database *database, uint64_t since_s, unsigned *count, uint64_t *example);
 /* Number of terminals in each state. */
 SLUICE_MUST_USE int terminals_count(const struct database *database, uint64_t counts[4]);
 /* {"terminal","state","name","location","rights":[words],"daily_max","rate_per_s","rate_burst",
@@ -66,7 +76,14 @@ json_t *terminals_rights_json(uint32_t rights);
 json_t *terminals_list(const struct database *database, uint64_t first_id, unsigned count);
 json_t *terminals_certificates(const struct database *database, uint64_t terminal_id);
 
-/* ---- Private to control/terminals: the certificates of one terminal ---- */
+/* ---- Private to control/terminals ---- */
+
+/* The second half of terminals_admit, with its result: judges anew, then ends what the certificate
+ * replaced, unless it was itself replaced or revoked since it was read. */
+int terminals_first_use(struct database *database, uint64_t terminal_id,
+    const uint8_t certificate_sha256[32], struct record_control_terminal *row);
+
+/* The certificates of one terminal. */
 
 /* 0 with *row; -ENOENT: no (more) of this terminal; -errno. */
 SLUICE_MUST_USE int terminals_certificates_first(

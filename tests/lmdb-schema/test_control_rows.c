@@ -59,6 +59,7 @@ static void plain_make(enum record_control_kind kind, union record *record)
 		memcpy(record->identity.deployment, "test", 4);
 	} else if (kind == RECORD_CONTROL_TERMINAL) {
 		record->terminal.id = le64_make(7);
+		record->terminal.version = le64_make(3);
 		record->terminal.daily_max = le64s_make(5000);
 		record->terminal.rights = le32_make(RIGHT_ALL);
 		record->terminal.state = CONTROL_TERMINAL_ACTIVE;
@@ -68,7 +69,7 @@ static void plain_make(enum record_control_kind kind, union record *record)
 		record->certificate.terminal_id = le64_make(7);
 	} else if (kind == RECORD_CONTROL_SLOT) {
 		record->slot.session_id = le32_make(3u << LIMIT_SESSION_SLOT_BITS | 1u);
-		record->slot.live = 1;
+		record->slot.state = CONTROL_SLOT_LIVE;
 		record->slot.terminal_id = le64_make(7);
 	} else if (kind == RECORD_CONTROL_MARKET) {
 		market_make(&record->market);
@@ -223,6 +224,8 @@ static const struct field_case {
 	{ RECORD_CONTROL_TERMINAL, FIELD(terminal, daily_max), LIMIT_BALANCE_MAX, 0 },
 	{ RECORD_CONTROL_TERMINAL, FIELD(terminal, daily_max), LIMIT_BALANCE_MAX + 1, -EBADMSG },
 	{ RECORD_CONTROL_TERMINAL, FIELD(terminal, daily_max), UINT64_MAX, -EBADMSG },
+	{ RECORD_CONTROL_TERMINAL, FIELD(terminal, sessions_void_version), 3, 0 },
+	{ RECORD_CONTROL_TERMINAL, FIELD(terminal, sessions_void_version), 4, -EBADMSG },
 	{ RECORD_CONTROL_TERMINAL, FIELD(terminal, rights), 0, 0 },
 	{ RECORD_CONTROL_TERMINAL, FIELD(terminal, rights), RIGHT_ALL + 1, -EBADMSG },
 	{ RECORD_CONTROL_TERMINAL, FIELD(terminal, state), 0, -EBADMSG },
@@ -243,8 +246,9 @@ static const struct field_case {
 	/* Generation 0, slot 0. */
 	{ RECORD_CONTROL_SLOT, FIELD(slot, session_id), 1, -EBADMSG },
 	{ RECORD_CONTROL_SLOT, FIELD(slot, session_id), 3u << LIMIT_SESSION_SLOT_BITS, -EBADMSG },
-	{ RECORD_CONTROL_SLOT, FIELD(slot, live), 0, 0 },
-	{ RECORD_CONTROL_SLOT, FIELD(slot, live), 2, -EBADMSG },
+	{ RECORD_CONTROL_SLOT, FIELD(slot, state), CONTROL_SLOT_OVER, 0 },
+	{ RECORD_CONTROL_SLOT, FIELD(slot, state), CONTROL_SLOT_ENDING, 0 },
+	{ RECORD_CONTROL_SLOT, FIELD(slot, state), CONTROL_SLOT_ENDING + 1, -EBADMSG },
 	{ RECORD_CONTROL_SLOT, FIELD(slot, reserved), 0x10000, -EBADMSG },
 	{ RECORD_CONTROL_SLOT, FIELD(slot, terminal_id), LIMIT_TERMINAL_ID_MAX + 1, -EBADMSG },
 	{ RECORD_CONTROL_MARKET, FIELD(market, id), 0, -EBADMSG },

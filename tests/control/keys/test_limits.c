@@ -410,7 +410,7 @@ TEST(busy_when_no_slot_is_free)
 
 	bed_make(&bed, 1);
 	own = bed_terminal(&bed, 42, 1);
-	for (uint64_t id = 1000; sessions_reserve(bed.sessions, id, &offer) == 0; id++)
+	for (uint64_t id = 1000; sessions_reserve(bed.sessions, id, 1, &offer) == 0; id++)
 		assert_true(id < 2000);
 	bed_client_make(&bed, &client, &own);
 	assert_int_equal(bed_client_connect(&bed, &client), 1);

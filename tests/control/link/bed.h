@@ -125,7 +125,7 @@ static inline uint32_t establish(struct bed *bed, uint64_t terminal_id)
 	struct sessions_offer offer;
 	uint8_t root[KEYS_ROOT_SIZE];
 
-	assert_int_equal(sessions_reserve(bed->sessions, terminal_id, &offer), 0);
+	assert_int_equal(sessions_reserve(bed->sessions, terminal_id, 1, &offer), 0);
 	memset(root, (int)terminal_id, sizeof(root));
 	memcpy(root, &offer.session_id, sizeof(offer.session_id));
 	assert_int_equal(sessions_establish(bed->sessions, &offer, root, 7, 0, 0), 0);

@@ -65,7 +65,7 @@ static void step_reserve(struct model *model, uint64_t terminal)
 {
 	struct sessions_offer offer;
 	struct given *given;
-	int result = sessions_reserve(model->registry.sessions, terminal, &offer);
+	int result = sessions_reserve(model->registry.sessions, terminal, 1, &offer);
 
 	/* An older offer of this terminal is void in any case. */
 	model->offers[terminal].session_id = 0;
@@ -324,8 +324,8 @@ TEST(random_histories_keep_the_rules)
 		else if (kind < 46)
 			step_end_one(model);
 		else if (kind < 50)
-			sessions_update_terminal(
-			    model->registry.sessions, terminal, (uint32_t)draw(model, 8), 0, 0);
+			sessions_update_terminal(model->registry.sessions, terminal, 2 + step,
+			    (uint32_t)draw(model, 8), 0, 0);
 		else if (kind < 54 && model->given_count != 0)
 			(void)sessions_rotate(model->registry.sessions,
 			    model->given[draw(model, model->given_count)].id);

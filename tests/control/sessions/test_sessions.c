@@ -21,7 +21,7 @@ static uint32_t establish(struct registry *registry, uint64_t terminal_id)
 	struct sessions_offer offer;
 	uint8_t root[KEYS_ROOT_SIZE];
 
-	assert_int_equal(sessions_reserve(registry->sessions, terminal_id, &offer), 0);
+	assert_int_equal(sessions_reserve(registry->sessions, terminal_id, 1, &offer), 0);
 	assert_int_equal(offer.terminal_id, terminal_id);
 	assert_int_equal(offer.epoch, 1);
 	root_fill(root, offer.session_id);
@@ -140,11 +140,11 @@ TEST(an_offer_is_void_once_the_terminal_was_ended)
 	uint8_t root[KEYS_ROOT_SIZE] = { 0 };
 	struct sessions_offer offer, second;
 
-	assert_int_equal(sessions_reserve(registry.sessions, 1, &offer), 0);
+	assert_int_equal(sessions_reserve(registry.sessions, 1, 1, &offer), 0);
 	assert_int_equal(sessions_end_terminal(registry.sessions, 1), 0);
 	assert_int_equal(sessions_establish(registry.sessions, &offer, root, 0, 0, 0), -ENOENT);
-	assert_int_equal(sessions_reserve(registry.sessions, 1, &offer), 0);
-	assert_int_equal(sessions_reserve(registry.sessions, 1, &second), 0);
+	assert_int_equal(sessions_reserve(registry.sessions, 1, 1, &offer), 0);
+	assert_int_equal(sessions_reserve(registry.sessions, 1, 1, &second), 0);
 	assert_int_equal(sessions_establish(registry.sessions, &offer, root, 0, 0, 0), -ENOENT);
 	assert_int_equal(sessions_establish(registry.sessions, &second, root, 0, 0, 0), 0);
 	assert_int_equal(sessions_establish(registry.sessions, &second, root, 0, 0, 0), -ENOENT);
@@ -158,12 +158,12 @@ TEST(an_offer_lapses_after_a_minute)
 	struct sessions_offer offer;
 	struct session_work work;
 
-	assert_int_equal(sessions_reserve(registry.sessions, 1, &offer), 0);
-	assert_int_equal(sessions_reserve(registry.sessions, 2, &offer), -ENOSPC);
+	assert_int_equal(sessions_reserve(registry.sessions, 1, 1, &offer), 0);
+	assert_int_equal(sessions_reserve(registry.sessions, 2, 1, &offer), -ENOSPC);
 	assert_int_equal(
 	    sessions_work(registry.sessions, database_now_ns() + 61 * REGISTRY_S_NS, &work, 1), 0);
 	assert_int_equal(counts_of(&registry).reserved, 0);
-	assert_int_equal(sessions_reserve(registry.sessions, 2, &offer), 0);
+	assert_int_equal(sessions_reserve(registry.sessions, 2, 1, &offer), 0);
 	registry_remove(&registry);
 }
 
@@ -290,7 +290,7 @@ TEST(a_keyless_session_is_replaced_expired_and_ended)
 	assert_int_equal(slot_of(new_id) > 3, 1);
 	work_answer(&registry, SESSION_WORK_INSTALL, new_id, 0);
 	work_answer(&registry, SESSION_WORK_END, ids[0], 0);
-	sessions_update_terminal(registry.sessions, 2, 1, 0, 0);
+	sessions_update_terminal(registry.sessions, 2, 2, 1, 0, 0);
 	work_answer(&registry, SESSION_WORK_END, ids[1], 0);
 	assert_int_equal(sessions_end(registry.sessions, new_id), 0);
 	work_answer(&registry, SESSION_WORK_END, new_id, 0);
@@ -303,6 +303,96 @@ TEST(a_keyless_session_is_replaced_expired_and_ended)
 	registry_remove(&registry);
 }
 
+/* The end was promised, and control died before the data plane was told. */
+TEST(an_end_outlives_a_restart)
+{
+	struct registry registry = registry_make(10);
+	uint32_t ended, other;
+
+	sessions_boot(registry.sessions, 5);
+	ended = establish(&registry, 1);
+	work_answer(&registry, SESSION_WORK_INSTALL, ended, 0);
+	other = establish(&registry, 2);
+	work_answer(&registry, SESSION_WORK_INSTALL, other, 0);
+	assert_int_equal(sessions_end(registry.sessions, ended), 0);
+	for (int i = 0; i < 2; i++) {
+		registry_restart(&registry);
+		assert_int_equal(counts_of(&registry).ending, 1);
+		assert_int_equal(counts_of(&registry).keyless, 1);
+	}
+	sessions_boot(registry.sessions, 5);
+	work_answer(&registry, SESSION_WORK_END, ended, 0);
+	work_none(&registry);
+	registry_restart(&registry);
+	assert_int_equal(counts_of(&registry).ending, 0);
+	assert_int_equal(sessions_wait(registry.sessions, other, 1), 0);
+	registry_remove(&registry);
+}
+
+TEST(at_the_start_sessions_end_whose_terminal_may_not_have_them)
+{
+	static const struct {
+		const char *name;
+		uint64_t terminal; /* 1..8 are enrolled */
+		enum control_terminal_state state;
+		uint64_t version, void_version;
+		int ends;
+	} cases[] = {
+		{ "as it was", 1, CONTROL_TERMINAL_ACTIVE, 1, 1, 0 },
+		{ "settings changed since", 1, CONTROL_TERMINAL_ACTIVE, 4, 1, 0 },
+		{ "blocked", 1, CONTROL_TERMINAL_BLOCKED, 2, 2, 1 },
+		{ "blocked and unblocked", 1, CONTROL_TERMINAL_ACTIVE, 3, 2, 1 },
+		{ "revoked", 1, CONTROL_TERMINAL_REVOKED, 2, 2, 1 },
+		{ "enrolled again", 1, CONTROL_TERMINAL_ACTIVE, 2, 2, 1 },
+		{ "unknown", REGISTRY_TERMINALS + 1, 0, 0, 0, 1 },
+	};
+
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
+		struct registry registry = registry_make(10);
+		uint32_t id;
+
+		sessions_boot(registry.sessions, 5);
+		id = establish(&registry, cases[i].terminal);
+		work_answer(&registry, SESSION_WORK_INSTALL, id, 0);
+		if (cases[i].state != 0)
+			registry_terminal(&registry, cases[i].terminal, cases[i].state,
+			    cases[i].version, cases[i].void_version);
+		registry_restart(&registry);
+		if (counts_of(&registry).ending != (uint32_t)cases[i].ends ||
+		    counts_of(&registry).keyless != (uint32_t)!cases[i].ends)
+			fail_msg("%s", cases[i].name);
+		sessions_boot(registry.sessions, 5);
+		if (cases[i].ends)
+			work_answer(&registry, SESSION_WORK_END, id, 0);
+		work_none(&registry);
+		registry_remove(&registry);
+	}
+}
+
+TEST(a_change_during_the_handshake_wins_over_what_was_read_before)
+{
+	struct registry registry = registry_make(10);
+	uint8_t root[KEYS_ROOT_SIZE] = { 1 };
+	struct sessions_offer offer;
+	struct session_work work;
+
+	sessions_boot(registry.sessions, 5);
+	assert_int_equal(sessions_reserve(registry.sessions, 1, 1, &offer), 0);
+	sessions_update_terminal(registry.sessions, 1, 3, 2, 11, 12);
+	sessions_update_terminal(registry.sessions, 1, 2, 4, 21, 22); /* overtaken */
+	assert_int_equal(sessions_establish(registry.sessions, &offer, root, 7, 31, 32), 0);
+	work = work_expect(&registry, SESSION_WORK_INSTALL, offer.session_id);
+	assert_int_equal(work.rights, 2);
+	assert_int_equal(work.rate_per_s, 11);
+	assert_int_equal(work.rate_burst, 12);
+	sessions_work_done(registry.sessions, &work, 0);
+	sessions_update_terminal(registry.sessions, 1, 3, 7, 0, 0); /* told already */
+	sessions_update_terminal(registry.sessions, 1, 2, 7, 0, 0);
+	work_none(&registry);
+	assert_int_equal(counts_of(&registry).live, 1);
+	registry_remove(&registry);
+}
+
 TEST(changed_rights_are_installed_under_the_same_epoch)
 {
 	struct registry registry = registry_make(10);
@@ -312,7 +402,7 @@ TEST(changed_rights_are_installed_under_the_same_epoch)
 	sessions_boot(registry.sessions, 5);
 	id = establish(&registry, 1);
 	work = work_expect(&registry, SESSION_WORK_INSTALL, id);
-	sessions_update_terminal(registry.sessions, 1, 3, 11, 12);
+	sessions_update_terminal(registry.sessions, 1, 2, 3, 11, 12);
 	sessions_work_done(registry.sessions, &work, 0); /* an answer to the old rights */
 	assert_int_equal(counts_of(&registry).pending, 1);
 	work = work_expect(&registry, SESSION_WORK_INSTALL, id);
@@ -395,12 +485,12 @@ TEST(generations_run_out_and_come_back_with_the_next_boot_id)
 	last = establish(&registry, 1);
 	assert_int_equal(generation_of(last), GENERATION_MAX);
 	assert_int_equal(sessions_end(registry.sessions, last), 0);
-	assert_int_equal(sessions_reserve(registry.sessions, 1, &offer), -ENOSPC);
+	assert_int_equal(sessions_reserve(registry.sessions, 1, 1, &offer), -ENOSPC);
 	registry_restart(&registry);
 	sessions_boot(registry.sessions, 5);
-	assert_int_equal(sessions_reserve(registry.sessions, 1, &offer), -ENOSPC);
+	assert_int_equal(sessions_reserve(registry.sessions, 1, 1, &offer), -ENOSPC);
 	sessions_boot(registry.sessions, 6);
-	assert_int_equal(sessions_reserve(registry.sessions, 1, &offer), 0);
+	assert_int_equal(sessions_reserve(registry.sessions, 1, 1, &offer), 0);
 	assert_int_equal(offer.session_id, 1u << LIMIT_SESSION_SLOT_BITS | 1);
 	registry_remove(&registry);
 }

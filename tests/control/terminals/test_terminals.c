@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "control/commands/commands.h"
 #include "tests/control/temporary.h"
@@ -50,6 +51,14 @@ static void state_set(struct temporary *at, uint64_t terminal_id, enum control_t
 	assert_int_equal(terminals_state_set(at->database, terminal_id, state, &who, &change), 0);
 }
 
+/* Certificate `presented` asks for `mark`. */
+static int renew(struct temporary *at, uint64_t terminal_id, uint8_t presented, uint8_t mark)
+{
+	struct terminal_certificate old = certificate(presented), made = certificate(mark);
+
+	return terminals_renew(at->database, terminal_id, old.sha256, &made, &who);
+}
+
 TEST(only_an_enrolled_terminal_with_its_own_certificate_is_admitted)
 {
 	struct temporary at;
@@ -90,18 +99,126 @@ TEST(blocking_is_undone_and_revoking_is_not)
 TEST(a_renewed_certificate_ends_its_predecessor_at_its_first_use)
 {
 	struct temporary at;
-	struct terminal_certificate second = certificate(2);
 
 	temporary_begin(&at);
 	enroll(&at, 6, 5);
 	enroll(&at, 7, 1);
 	enroll(&at, 8, 6);
-	assert_int_equal(terminals_renew(at.database, 7, &second, &who), 0);
+	assert_int_equal(renew(&at, 7, 1, 2), 0);
 	assert_int_equal(admit(&at, 7, 1), 0); /* the terminal may have lost the new one */
 	assert_int_equal(admit(&at, 7, 2), 0);
 	assert_int_equal(admit(&at, 7, 1), KEYING_REFUSAL_CERTIFICATE_REVOKED);
 	assert_int_equal(admit(&at, 6, 5), 0);
 	assert_int_equal(admit(&at, 8, 6), 0);
+	temporary_end(&at);
+}
+
+/* Each was admitted, and then an operator came between. */
+TEST(a_renewal_is_refused_once_its_certificate_is_not_good_any_more)
+{
+	struct temporary at;
+
+	temporary_begin(&at);
+	enroll(&at, 7, 1);
+	assert_int_equal(renew(&at, 7, 9, 2), -EPERM); /* never issued */
+	enroll(&at, 7, 3);
+	assert_int_equal(renew(&at, 7, 1, 2), -EPERM); /* the thief's */
+	assert_int_equal(admit(&at, 7, 2), KEYING_REFUSAL_CERTIFICATE_REVOKED);
+	assert_int_equal(admit(&at, 7, 3), 0); /* the operator's is untouched */
+	state_set(&at, 7, CONTROL_TERMINAL_BLOCKED);
+	assert_int_equal(renew(&at, 7, 3, 4), -EPERM);
+	state_set(&at, 7, CONTROL_TERMINAL_ACTIVE);
+	assert_int_equal(renew(&at, 7, 3, 4), 0);
+	assert_int_equal(renew(&at, 7, 3, 5), 0); /* REPLACED: the answer was lost */
+	assert_int_equal(admit(&at, 7, 5), 0);
+	assert_int_equal(renew(&at, 7, 3, 6), -EPERM);
+	temporary_end(&at);
+}
+
+TEST(a_first_use_ends_nothing_that_came_after_it_was_admitted)
+{
+	struct terminal_certificate second = certificate(2), third = certificate(3);
+	struct record_control_terminal row;
+	struct temporary at;
+
+	temporary_begin(&at);
+	enroll(&at, 7, 1);
+	assert_int_equal(renew(&at, 7, 1, 2), 0);
+	/* Replaced in between: it may still make a session, and ends nothing. */
+	assert_int_equal(renew(&at, 7, 2, 3), 0);
+	assert_int_equal(terminals_first_use(at.database, 7, second.sha256, &row), 0);
+	assert_int_equal(admit(&at, 7, 1), 0);
+	assert_int_equal(terminals_first_use(at.database, 7, third.sha256, &row), 0);
+	assert_int_equal(admit(&at, 7, 1), KEYING_REFUSAL_CERTIFICATE_REVOKED);
+	/* Enrolled again in between. */
+	assert_int_equal(renew(&at, 7, 3, 4), 0);
+	enroll(&at, 7, 5);
+	assert_int_equal(terminals_first_use(at.database, 7, third.sha256, &row),
+	    KEYING_REFUSAL_CERTIFICATE_REVOKED);
+	assert_int_equal(admit(&at, 7, 5), 0);
+	temporary_end(&at);
+}
+
+TEST(sessions_are_void_from_the_version_that_ended_them)
+{
+	struct terminal_settings settings = keep;
+	struct record_control_terminal row;
+	struct terminal_change change;
+	struct temporary at;
+
+	temporary_begin(&at);
+	change = enroll(&at, 7, 1);
+	assert_int_equal(le64_get(change.row.sessions_void_version), 1);
+	settings.rights = RIGHT_BALANCE;
+	assert_int_equal(terminals_set(at.database, 7, &settings, &who, &change), 0);
+	assert_int_equal(renew(&at, 7, 1, 2), 0);
+	assert_int_equal(terminals_get(at.database, 7, &row), 0);
+	assert_int_equal(le64_get(row.version), 3);
+	assert_int_equal(le64_get(row.sessions_void_version), 1);
+	state_set(&at, 7, CONTROL_TERMINAL_BLOCKED);
+	state_set(&at, 7, CONTROL_TERMINAL_ACTIVE);
+	assert_int_equal(terminals_get(at.database, 7, &row), 0);
+	assert_int_equal(le64_get(row.sessions_void_version), 4);
+	state_set(&at, 7, CONTROL_TERMINAL_REVOKED);
+	change = enroll(&at, 7, 3);
+	assert_int_equal(le64_get(change.row.version), 7);
+	assert_int_equal(le64_get(change.row.sessions_void_version), 7);
+	temporary_end(&at);
+}
+
+TEST(a_terminal_is_behind_while_it_can_use_an_earlier_certificate)
+{
+	struct terminal_certificate expired = certificate(9);
+	uint64_t since_s, example = 0;
+	struct terminal_change change;
+	struct temporary at;
+	unsigned count = 99;
+
+	temporary_begin(&at);
+	assert_int_equal(terminals_behind_count(at.database, UINT64_MAX, &count, &example), 0);
+	assert_int_equal(count, 0);
+	enroll(&at, 6, 1);
+	enroll(&at, 7, 2);
+	enroll(&at, 8, 3);
+	state_set(&at, 7, CONTROL_TERMINAL_BLOCKED); /* it may be unblocked */
+	state_set(&at, 8, CONTROL_TERMINAL_REVOKED);
+	expired.not_after_s = 1;
+	assert_int_equal(terminals_enroll(at.database, 9, &keep, &expired, &who, &change), 0);
+	since_s = database_now_ns() / 1000000000u;
+	assert_int_equal(terminals_behind_count(at.database, since_s, &count, &example), 0);
+	assert_int_equal(count, 2);
+	assert_int_equal(example, 7);
+	state_set(&at, 7, CONTROL_TERMINAL_REVOKED);
+	/* A second later it has a new one, and the old one is good until that is used. */
+	while (database_now_ns() / 1000000000u == since_s)
+		usleep(10000);
+	assert_int_equal(renew(&at, 6, 1, 4), 0);
+	assert_int_equal(terminals_behind_count(at.database, since_s, &count, &example), 0);
+	assert_int_equal(count, 1);
+	assert_int_equal(example, 6);
+	assert_int_equal(admit(&at, 6, 4), 0);
+	assert_int_equal(terminals_behind_count(at.database, since_s, &count, &example), 0);
+	assert_int_equal(count, 0);
 	temporary_end(&at);
 }
 
