@@ -255,7 +255,8 @@ static int explain_bet(
 		json_object_del(answer, "ok");
 		json_object_del(answer, "found");
 		view_bet(answer);
-		*result = json_pack("{s:O, s:O, s:O}", "bet", id, "now", answer, "events", events);
+		*result = json_pack("{s:O, s:O, s:O}", "bet", json_object_get(answer, "bet"), "now",
+		    answer, "events", events);
 	}
 	json_decref(answer);
 	json_decref(events);
