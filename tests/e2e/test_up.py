@@ -58,6 +58,46 @@ def test_once_places_bets_checks_them_and_leaves_nothing(place, port):
     assert Instance(name, root).running_pid() == 0
 
 
+def test_once_with_postgres_says_that_every_row_is_there(place):
+    name, root = place
+    name += "-pg"
+    report = os.path.join(root, "up.json")
+    folder = f"/var/tmp/sluice-postgres-{name}"
+    try:
+        assert not os.path.exists(folder)
+        ran = run("up", name, root, "--once", "--postgres", "--json", report, "--bets", "600")
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        with open(report, encoding="utf-8") as stream:
+            result = json.load(stream)
+        assert result["ok"] is True and result["problems"] == []
+        verdict = result["replication"]
+        assert verdict["ok"] is True
+        # All that the demo did, not only what had arrived when somebody looked: the season's
+        # markets, opening and deposit of each account, each bet.
+        assert verdict["rows"] >= 760 + 2 * 200 + 600, verdict
+        assert result["bets_accepted"] > 400
+        assert network.names_with_prefix(name) == []
+        assert postgres_of(folder) == [], "its PostgreSQL still runs"
+        down = run("down", name, root, "--wipe")
+        assert down.returncode == 0 and not os.path.exists(folder), down.stdout + down.stderr
+    finally:
+        run("down", name, root, "--wipe")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def postgres_of(folder):
+    """Ids of the processes that name `folder` on their command line."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as stream:
+                if f"{folder}/data".encode() in stream.read():
+                    found.append(int(pid))
+        except OSError:
+            continue
+    return found
+
+
 def test_up_stays_and_down_removes_and_up_goes_on_with_the_data(place):
     name, root = place
     instance = Instance(name, root)
