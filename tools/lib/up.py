@@ -182,7 +182,8 @@ def table(result, instance, options):
         ("entries in the audit log", f"{result['audit_entries']:,}"),
     ]
     if "replication" in result:
-        rows.append(("events in PostgreSQL, each compared", f"{result['replication'].get('rows', 0):,}"))
+        rows.append(("events in PostgreSQL, each compared",
+                     f"{result['replication'].get('rows', 0):,}"))
     rows.append(("took", f"{result['seconds']} s"))
     note = placement.flush_note(instance.disk)
     if note:
