@@ -205,18 +205,13 @@ int handle_config_reload(
 
 	if (status != CONTROL_DONE)
 		return status;
-	changed = json_incref(report.after);
+	changed = json_copy(report.after);
 	status = system_done(control, request, "configuration", report.before, report.after, result,
 	    message, message_size);
 	if (status == CONTROL_DONE) {
-		json_t *done = json_object();
-
-		json_object_set_new(done, request->dry_run ? "dry_run" : "done", json_true());
-		json_object_del(changed, request->dry_run ? "dry_run" : "done");
-		json_object_set(done, "changed", changed);
-		json_object_set_new(done, "restart_needed_for", json_string(report.restart_keys));
 		json_decref(*result);
-		*result = done;
+		*result = json_pack("{s:b, s:O, s:s}", request->dry_run ? "dry_run" : "done", 1,
+		    "changed", changed, "restart_needed_for", report.restart_keys);
 	}
 	json_decref(changed);
 	return status;

@@ -125,6 +125,10 @@ static const struct verb_argument ca_activate[] = {
 	{ "force", VERB_SWITCH, 0, 0, 0, 0, 0, NULL,
 	    "even if some terminals have not fetched the new authority" },
 };
+static const struct verb_argument ca_retire[] = {
+	{ "force", VERB_SWITCH, 0, 0, 0, 0, 0, NULL,
+	    "even if some terminals still have a certificate of the previous authority" },
+};
 static const struct verb_argument log_level[] = {
 	{ "level", VERB_CHOICE, 1, 1, 0, 0, 0, "debug|info|warning|error", "lowest level logged" },
 };
@@ -158,7 +162,7 @@ static const struct verb verbs[] = {
 	    "Makes the next authority; terminals learn to trust it." },
 	{ "ca activate", ADMIN, VERB_CHANGES | VERB_IRREVERSIBLE, ARGUMENTS(ca_activate), NULL,
 	    NULL, "Certificates come from the next authority from now on." },
-	{ "ca retire", ADMIN, VERB_CHANGES | VERB_IRREVERSIBLE, NO_ARGUMENTS, NULL, NULL,
+	{ "ca retire", ADMIN, VERB_CHANGES | VERB_IRREVERSIBLE, ARGUMENTS(ca_retire), NULL, NULL,
 	    "The previous authority is trusted no more." },
 	{ "ca server-renew", ADMIN, VERB_CHANGES, NO_ARGUMENTS, NULL, NULL,
 	    "Makes a new certificate for the key server now." },

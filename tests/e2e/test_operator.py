@@ -253,6 +253,8 @@ def test_authority_is_renewed_without_losing_a_terminal(switch):
     control.ctl("ca", "activate", "--yes")
     next_second()
     assert "locked out" in refused(switch, "ca", "retire", "--yes")
+    forced = control.json("ca", "retire", "--yes", "--force", "--dry-run")
+    assert forced["dry_run"] is True and forced["state"] == "next active"
     for terminal in enrolled:
         # Its certificate is still from the old authority; control says so, and it renews.
         assert run(switch, terminal, "balance", ACCOUNT)[0] == 0

@@ -207,6 +207,23 @@ TEST(init_makes_files_only_the_owner_reads_and_only_once)
 	authority_close(authority);
 }
 
+TEST(what_it_shows_has_times_in_ns_and_hashes)
+{
+	struct authority *authority = authority_made(directory_make(), 1);
+	json_t *shown = authority_show(authority);
+	const json_t *server = json_object_get(shown, "server");
+	json_int_t begin_ns = json_integer_value(json_object_get(shown, "not_before_ns"));
+
+	assert_true(begin_ns > 1000000000000000000ll);
+	assert_true(json_integer_value(json_object_get(shown, "not_after_ns")) > begin_ns);
+	assert_int_equal(begin_ns % 1000000000, 0);
+	assert_int_equal(json_string_length(json_object_get(shown, "sha256")), 64);
+	assert_int_equal(json_string_length(json_object_get(server, "sha256")), 64);
+	assert_true(json_is_integer(json_object_get(server, "not_after_ns")));
+	json_decref(shown);
+	authority_close(authority);
+}
+
 TEST(a_deployment_that_cannot_stand_in_a_uri_is_refused)
 {
 	struct control_config config = config_of("a, URI:urn:sluice:b:control");

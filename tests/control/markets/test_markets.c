@@ -64,9 +64,12 @@ TEST(states_change_until_closed)
 	    markets_state_set(at.database, 99, MARKET_OPEN, &who, &sequence, &row), -ENOENT);
 	assert_int_equal(markets_state_set(at.database, 11, MARKET_OPEN, &who, &sequence, &row), 0);
 	assert_int_equal(sequence, 0); /* it was open */
+	assert_int_equal(row.market.state, MARKET_OPEN);
 	assert_int_equal(
 	    markets_state_set(at.database, 11, MARKET_SUSPENDED, &who, &sequence, &row), 0);
 	assert_int_equal(sequence, 4);
+	assert_int_equal(row.market.state, MARKET_SUSPENDED);
+	assert_int_equal(le64_get(row.market.version), 4);
 	assert_int_equal(
 	    markets_state_set(at.database, 11, MARKET_CLOSED, &who, &sequence, &row), 0);
 	temporary_again(&at);
@@ -75,6 +78,45 @@ TEST(states_change_until_closed)
 	list = markets_list(at.database, 0, 10, MARKET_CLOSED);
 	assert_int_equal(json_array_size(list), 1);
 	json_decref(list);
+	temporary_end(&at);
+}
+
+TEST(a_dry_run_gives_the_row_that_would_be)
+{
+	struct temporary at;
+	struct record_control_market row;
+	uint64_t first, last, sequence = 0;
+
+	temporary_begin(&at);
+	import(&at, &first, &last);
+	database_dry_run(1);
+	assert_int_equal(
+	    markets_state_set(at.database, 11, MARKET_SUSPENDED, &who, &sequence, &row), 0);
+	database_dry_run(0);
+	assert_int_equal(row.market.state, MARKET_SUSPENDED);
+	assert_int_equal(markets_get(at.database, 11, &row), 0);
+	assert_int_equal(row.market.state, MARKET_OPEN);
+	temporary_end(&at);
+}
+
+TEST(a_market_has_odds_in_thousandths)
+{
+	struct temporary at;
+	struct record_control_market row;
+	uint64_t first, last;
+	json_t *shown, *selection;
+
+	temporary_begin(&at);
+	import(&at, &first, &last);
+	assert_int_equal(markets_get(at.database, 11, &row), 0);
+	shown = markets_json(&row);
+	selection = json_array_get(json_object_get(shown, "selections"), 0);
+	assert_int_equal(
+	    json_integer_value(json_object_get(selection, "odds")), le32_get(row.market.odds[0]));
+	assert_true(json_equal(
+	    json_object_get(selection, "odds"), json_array_get(json_object_get(shown, "odds"), 0)));
+	assert_true(json_is_integer(json_object_get(shown, "start_time_ns")));
+	json_decref(shown);
 	temporary_end(&at);
 }
 
