@@ -394,6 +394,10 @@ def test_health_fails_while_the_data_plane_is_dead(switch):
         assert ran.returncode == 1, ran
         problems = control.status()["health"]["problems"]
         assert any("data plane is not there" in text for text in problems), problems
+        number = control.json("market", "suspend", 81, "--wait-ms", 0)["command"]
+        wait_until(lambda: any(f"command {number} has waited" in text
+                               for text in control.status()["health"]["problems"]), 30,
+                   "the waiting command")
     finally:
         switch.start()
         control.wait_up()
@@ -486,3 +490,19 @@ def test_an_adopted_database_goes_on(switch):
     # The authority's files were not lost, the terminals' rows were.
     control.enroll(12)
     assert run(switch, 12, "balance", ACCOUNT)[0] == 0
+
+
+def test_health_names_an_authority_near_its_end(switch):
+    """Behind the last one, too: terminals are locked out."""
+    control = switch.control
+    assert control.status()["health"]["ok"] is True
+    text = control.configuration().replace("keys:\n", "keys:\n  authority_days: 30\n"
+                                           "  terminal_certificate_days: 20\n"
+                                           "  server_certificate_days: 20\n")
+    with changed_config(switch, text):
+        control.ctl("config", "reload")
+    for step in (("renew",), ("activate", "--yes", "--force"), ("retire", "--yes", "--force")):
+        control.ctl("ca", *step)
+    problems = control.status()["health"]["problems"]
+    assert any("ends in 29 days" in text for text in problems), problems
+    assert newest(switch)["before"]["state"] == "next active"

@@ -107,7 +107,9 @@ TEST(the_level_can_change)
 
 	capture_begin(&capture);
 	log_event(LOG_DEBUG, "main", "hidden_by_default", NULL, "m");
+	assert_string_equal(log_level_name(log_level_get()), "info");
 	log_level_set(LOG_ERROR);
+	assert_int_equal(log_level_get(), LOG_ERROR);
 	log_event(LOG_WARNING, "main", "hidden", NULL, "m");
 	log_level_set(LOG_DEBUG);
 	log_event(LOG_DEBUG, "main", "shown", NULL, "m");

@@ -516,8 +516,8 @@ TEST(the_list_names_state_and_terminal)
 {
 	struct registry registry = registry_make(3);
 	json_t *list;
+	uint32_t id = establish(&registry, 1);
 
-	establish(&registry, 1);
 	establish(&registry, 2);
 	list = sessions_list(registry.sessions, 0);
 	assert_int_equal(json_array_size(list), 2);
@@ -529,6 +529,13 @@ TEST(the_list_names_state_and_terminal)
 	assert_int_equal(
 	    json_integer_value(json_object_get(json_array_get(list, 0), "terminal")), 2);
 	json_decref(list);
+	list = sessions_find(registry.sessions, id);
+	assert_int_equal(json_integer_value(json_object_get(list, "session")), id);
+	assert_int_equal(json_integer_value(json_object_get(list, "terminal")), 1);
+	assert_true(json_integer_value(json_object_get(list, "expires_ns")) >
+	            json_integer_value(json_object_get(list, "established_ns")));
+	json_decref(list);
+	assert_null(sessions_find(registry.sessions, id + 7));
 	registry_remove(&registry);
 }
 
