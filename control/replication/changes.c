@@ -140,19 +140,29 @@ int changes_last(struct database *database, uint64_t *last)
 	return database_read(database, last_body, last);
 }
 
-static int raw_add(struct copy *copy, const struct record_control_change *change,
-    struct db_bytes key, struct db_bytes value, int deleted)
+int changes_at(const struct changes *changes, unsigned number, struct change_view *view)
 {
-	uint8_t *at = copy_row(copy, 2 + 5 * COPY_FIELD_INT8 + key.size + value.size);
+	struct db_bytes bytes = { changes->bytes + changes->at[number].offset,
+		changes->at[number].size };
+	int error = record_control_change_read(bytes, &view->change, &view->key, &view->value);
+
+	if (error == 0)
+		view->deleted = le32_get(view->change.value_length) == UINT32_MAX;
+	return error;
+}
+
+int change_raw_add(struct copy *copy, const struct change_view *view)
+{
+	uint8_t *at = copy_row(copy, 2 + 5 * COPY_FIELD_INT8 + view->key.size + view->value.size);
 
 	if (at == NULL)
 		return -ENOMEM;
 	at = copy_put16(at, 5);
-	at = copy_int8(at, le64_get(change->sequence));
-	at = copy_int8(at, le64_get(change->time_ns));
-	at = copy_int2(at, change->table);
-	at = copy_bytes(at, key.data, key.size);
-	at = deleted ? copy_null(at) : copy_bytes(at, value.data, value.size);
+	at = copy_int8(at, le64_get(view->change.sequence));
+	at = copy_int8(at, le64_get(view->change.time_ns));
+	at = copy_int2(at, view->change.table);
+	at = copy_bytes(at, view->key.data, view->key.size);
+	at = view->deleted ? copy_null(at) : copy_bytes(at, view->value.data, view->value.size);
 	copy_end(copy, at);
 	return 0;
 }
@@ -163,21 +173,17 @@ int changes_send(struct changes *changes, struct session *session)
 
 	copy_clear(&changes->copy);
 	for (unsigned i = 0; i < changes->count && error == 0; i++) {
-		struct db_bytes bytes = { changes->bytes + changes->at[i].offset,
-			changes->at[i].size };
-		struct record_control_change change;
-		struct db_bytes key, value;
-		int deleted;
+		struct change_view view;
 
-		error = record_control_change_read(bytes, &change, &key, &value);
+		error = changes_at(changes, i, &view);
 		if (error != 0)
 			return session_say_fatal(
 			    session, -EPERM, "control's database: a change is damaged");
-		deleted = le32_get(change.value_length) == UINT32_MAX;
-		error = raw_add(&changes->copy, &change, key, value, deleted);
+		error = change_raw_add(&changes->copy, &view);
 		if (error != 0)
 			return session_say(session, error, "out of memory for a batch");
-		error = change_typed(session, change.table, key, deleted ? NULL : &value);
+		error = change_typed(
+		    session, view.change.table, view.key, view.deleted ? NULL : &view.value);
 	}
 	if (error == 0)
 		error = session_copy(session,

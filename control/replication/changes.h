@@ -12,6 +12,14 @@
  */
 SLUICE_MUST_USE int change_typed(
     struct session *session, unsigned table, struct db_bytes key, const struct db_bytes *value);
+/*
+ * What verify expects of the typed row: hashes of its key and of its columns, as texts. 1; 0: the
+ * row is deleted (only *key_hash); -ENOENT: this change does not touch a typed row.
+ */
+SLUICE_MUST_USE int change_expected(unsigned table, struct db_bytes key,
+    const struct db_bytes *value, uint64_t *key_hash, uint64_t *row_hash);
+/* The same hash, of columns read back; a key's is that of the first column alone. */
+uint64_t change_values_hash(unsigned table, const char *const *values, int count);
 /* 1 for valid UTF-8 without NUL: what PostgreSQL takes as text. */
 int change_text_valid(const uint8_t *text, size_t size);
 

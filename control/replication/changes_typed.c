@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/replication/changes.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 /* Parameters of one row, with room for their texts. */
 struct row {
@@ -248,39 +252,44 @@ static const char *audit_row(struct row *row, struct db_bytes value)
 	       "values ($1, coalesce($2, 'epoch'::timestamptz), $3, $4, $5, $6)";
 }
 
-static int row_delete(struct session *session, const char *sql, struct db_bytes key)
+/* The key as the text of the row's first column; 0 when the table has no such keys. */
+static int row_key(struct row *row, struct db_bytes key)
 {
-	struct row row = { 0 };
 	uint64_t number;
 
 	if (key.size == 32)
-		row_bytes(&row, key.data, key.size);
+		row_bytes(row, key.data, key.size);
 	else if (db_key_number(key, &number) == 0)
-		row_number(&row, (int64_t)number);
+		row_number(row, (int64_t)number);
 	else
 		return 0;
-	return session_query(session, sql, &row.params, NULL);
+	return 1;
 }
+
+static int row_delete(struct session *session, const char *sql, struct db_bytes key)
+{
+	struct row row = { 0 };
+
+	return row_key(&row, key) ? session_query(session, sql, &row.params, NULL) : 0;
+}
+
+static const struct {
+	const char *(*make)(struct row *row, struct db_bytes value);
+	const char *delete_sql;
+} tables[CONTROL_TABLE_COUNT] = {
+	[CONTROL_TABLE_TERMINAL] = { terminal_row, "delete from sluice.terminals where id = $1" },
+	[CONTROL_TABLE_CERTIFICATE] = { certificate_row,
+	    "delete from sluice.certificates where sha256 = $1" },
+	[CONTROL_TABLE_MARKET] = { market_row, "delete from sluice.markets where id = $1" },
+	[CONTROL_TABLE_RULES] = { rules_row, "delete from sluice.rules where version = $1" },
+	[CONTROL_TABLE_COMMAND] = { command_row,
+	    "delete from sluice.commands where sequence = $1" },
+	[CONTROL_TABLE_AUDIT] = { audit_row, "delete from sluice.audit where sequence = $1" },
+};
 
 int change_typed(
     struct session *session, unsigned table, struct db_bytes key, const struct db_bytes *value)
 {
-	static const struct {
-		const char *(*make)(struct row *row, struct db_bytes value);
-		const char *delete_sql;
-	} tables[CONTROL_TABLE_COUNT] = {
-		[CONTROL_TABLE_TERMINAL] = { terminal_row,
-		    "delete from sluice.terminals where id = $1" },
-		[CONTROL_TABLE_CERTIFICATE] = { certificate_row,
-		    "delete from sluice.certificates where sha256 = $1" },
-		[CONTROL_TABLE_MARKET] = { market_row, "delete from sluice.markets where id = $1" },
-		[CONTROL_TABLE_RULES] = { rules_row,
-		    "delete from sluice.rules where version = $1" },
-		[CONTROL_TABLE_COMMAND] = { command_row,
-		    "delete from sluice.commands where sequence = $1" },
-		[CONTROL_TABLE_AUDIT] = { audit_row,
-		    "delete from sluice.audit where sequence = $1" },
-	};
 	struct row row = { 0 };
 	const char *sql;
 	int error = 0;
@@ -295,4 +304,36 @@ int change_typed(
 	free(row.large);
 	free(row.second);
 	return error;
+}
+
+uint64_t change_values_hash(unsigned table, const char *const *values, int count)
+{
+	uint64_t hash = table + 1;
+
+	for (int i = 0; i < count; i++)
+		hash = values[i] == NULL
+		           ? XXH3_64bits_withSeed("", 0, hash)
+		           : XXH3_64bits_withSeed(values[i], strlen(values[i]) + 1, hash);
+	return hash;
+}
+
+int change_expected(unsigned table, struct db_bytes key, const struct db_bytes *value,
+    uint64_t *key_hash, uint64_t *row_hash)
+{
+	struct row row = { 0 };
+	int result = -ENOENT;
+
+	if (table >= CONTROL_TABLE_COUNT || tables[table].make == NULL || !row_key(&row, key))
+		return -ENOENT;
+	*key_hash = change_values_hash(table, row.params.values, 1);
+	if (value == NULL)
+		return 0;
+	row.params.count = 0;
+	if (tables[table].make(&row, *value) != NULL) {
+		*row_hash = change_values_hash(table, row.params.values, row.params.count);
+		result = 1;
+	}
+	free(row.large);
+	free(row.second);
+	return result;
 }

@@ -120,6 +120,15 @@ static void publish(
 	pthread_mutex_unlock(&replication->lock);
 }
 
+/* A server that does not answer holds the thread: what is known goes on being published. */
+static void waiting(void *context)
+{
+	struct replication *replication = context;
+
+	if (replication->stream.shard_count > 0) /* not while it begins */
+		publish(replication, replication->report.state, NULL);
+}
+
 static void trouble(struct replication *replication, int *backoff_ms)
 {
 	struct stream *stream = &replication->stream;
@@ -198,6 +207,9 @@ static void *thread_main(void *context)
 	struct stream *stream = &replication->stream;
 	int backoff_ms = BACKOFF_MS_MIN, begun = 0;
 
+	stream->session.waiting = waiting;
+	stream->session.waiting_context = replication;
+	publish(replication, REPLICATION_CONNECTING, NULL);
 	while (!stopping(replication)) {
 		int result = 0;
 
@@ -335,6 +347,6 @@ int replication_verify(
 		    message, message_size, "no replication is configured (replication.connection)");
 		return -EPERM;
 	}
-	return verify_run(&replication->config, replication->root, &replication->stop, result,
-	    message, message_size);
+	return verify_run(&replication->config, replication->root, replication->database,
+	    &replication->stop, result, message, message_size);
 }

@@ -98,6 +98,16 @@ unsigned changes_count(const struct changes *changes);
 /* Copies the changes behind `after`. *last: the last one taken. 0; -ENODATA: there is a gap. */
 SLUICE_MUST_USE int changes_gather(
     struct changes *changes, struct database *database, uint64_t after, uint64_t *last);
+/* One of those gathered; key and value point into `changes`. 0, -EBADMSG. */
+struct change_view {
+	struct record_control_change change;
+	struct db_bytes key, value;
+	int deleted;
+};
+SLUICE_MUST_USE int changes_at(
+    const struct changes *changes, unsigned number, struct change_view *view);
+/* Its row in control_change. 0, -ENOMEM. */
+SLUICE_MUST_USE int change_raw_add(struct copy *copy, const struct change_view *view);
 /* Sends them: raw rows by COPY, then the typed tables. Inside the caller's transaction. */
 SLUICE_MUST_USE int changes_send(struct changes *changes, struct session *session);
 /* Last change in control's database. */
@@ -105,7 +115,8 @@ SLUICE_MUST_USE int changes_last(struct database *database, uint64_t *last);
 
 /* verify_report.c: the whole of replication_verify. */
 SLUICE_MUST_USE int verify_run(const struct control_config *config, const char *root,
-    const _Atomic int *stop, json_t **result, char *message, size_t message_size);
+    struct database *database, const _Atomic int *stop, json_t **result, char *message,
+    size_t message_size);
 
 int64_t replication_monotonic_ms(void);
 

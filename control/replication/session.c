@@ -78,6 +78,8 @@ static int wait_socket(struct session *session, short events, int64_t until_ms)
 			return 0;
 		if (ready < 0 && errno != EINTR)
 			return session_say(session, -EHOSTDOWN, "poll: %s", strerror(errno));
+		if (session->waiting != NULL)
+			session->waiting(session->waiting_context);
 	}
 }
 
@@ -168,11 +170,25 @@ int session_query(struct session *session, const char *sql, const struct session
 	return results(session, PGRES_TUPLES_OK, result);
 }
 
+int (*session_fault)(const char *sql, int carried_out);
+
+static int fault(struct session *session, const char *sql, int carried_out)
+{
+	return session_fault != NULL && session_fault(sql, carried_out)
+	           ? session_say(session, -EHOSTDOWN, "the connection was lost (by a test)")
+	           : 0;
+}
+
 int session_run(struct session *session, const char *sql)
 {
+	int error = fault(session, sql, 0);
+
+	if (error != 0)
+		return error;
 	if (PQsendQuery(session->conn, sql) == 0)
 		return session_say(session, -EHOSTDOWN, "%s", PQerrorMessage(session->conn));
-	return results(session, PGRES_COMMAND_OK, NULL);
+	error = results(session, PGRES_COMMAND_OK, NULL);
+	return error == 0 ? fault(session, sql, 1) : error;
 }
 
 static int copy_send(struct session *session, const struct copy *copy)
@@ -325,7 +341,9 @@ int session_open(
 		"3", "30000", passfile, NULL };
 	int error;
 
-	*session = (struct session){ .stop = stop };
+	*session = (struct session){ .stop = stop,
+		.waiting = session->waiting,
+		.waiting_context = session->waiting_context };
 	error = conninfo_check(session, conninfo);
 	if (error != 0)
 		return error;

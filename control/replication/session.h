@@ -18,6 +18,10 @@
 struct session {
 	PGconn *conn; /* NULL: closed */
 	const _Atomic int *stop;
+	/* Called about every 100 ms while the server is waited for; may be NULL. Must not use the
+	 * session. Both are kept by session_open. */
+	void (*waiting)(void *context);
+	void *waiting_context;
 	int fatal;
 	char message[256];
 };
@@ -44,6 +48,9 @@ SLUICE_MUST_USE int session_query(struct session *session, const char *sql,
     const struct session_params *params, PGresult **result);
 /* Statements without parameters and results, one transaction unless they say otherwise. */
 SLUICE_MUST_USE int session_run(struct session *session, const char *sql);
+/* For tests only, set before a session is open: asked before a statement of session_run is sent and
+ * after it was carried out; non-zero loses the connection there. NULL otherwise. */
+extern int (*session_fault)(const char *sql, int carried_out);
 /* COPY ... FROM STDIN (FORMAT BINARY) of all rows of `copy`, which it ends. Nothing when empty. */
 SLUICE_MUST_USE int session_copy(struct session *session, const char *sql, struct copy *copy);
 /* Rows the last statement changed, -1 when it cannot tell. */

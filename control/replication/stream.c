@@ -267,14 +267,14 @@ void stream_free(struct stream *stream)
 	changes_free(stream->changes);
 }
 
-/* Event time of the first event behind the cursor; 0 unknown. */
-static uint64_t oldest_time(struct stream_shard *shard)
+/* Event time of the first event behind the cursor that the log still holds; 0 unknown. */
+static uint64_t oldest_time(struct stream_shard *shard, uint64_t first)
 {
 	struct log_tail_piece piece;
 	struct event_record record;
 	uint64_t time_ns = 0;
 
-	log_tail_seek(shard->tail, shard->lsn + 1);
+	log_tail_seek(shard->tail, shard->lsn + 1 > first ? shard->lsn + 1 : first);
 	if (log_tail_next(shard->tail, &piece) == 1) {
 		memcpy(&record, piece.events, sizeof(record));
 		time_ns = le64_get(record.time_ns);
@@ -283,16 +283,41 @@ static uint64_t oldest_time(struct stream_shard *shard)
 	return time_ns;
 }
 
-void stream_log_positions(struct stream *stream)
+/* Shards as their directories say, while PostgreSQL could not be asked yet: the cursor counts as 0,
+ * or as it was known last. */
+static void shards_discover(struct stream *stream)
 {
+	struct source_identity identity;
+	char path[PATH_MAX];
+
+	source_path(path, stream->root, 0);
+	if (stream->shard_count == 0 && source_identity_read(path, &identity) == 0)
+		stream->shard_count = identity.shard_count;
 	for (uint32_t i = 0; i < stream->shard_count; i++) {
 		struct stream_shard *shard = &stream->shards[i];
-		uint64_t first, last;
+
+		if (shard->tail != NULL)
+			continue;
+		shard->shard = i;
+		source_path(shard->path, stream->root, i);
+		if (log_tail_open(&shard->tail, shard->path, shard->lsn + 1) != 0)
+			shard->tail = NULL;
+	}
+}
+
+void stream_log_positions(struct stream *stream)
+{
+	if (stream->session.conn == NULL)
+		shards_discover(stream);
+	for (uint32_t i = 0; i < stream->shard_count; i++) {
+		struct stream_shard *shard = &stream->shards[i];
+		uint64_t first = 1, last;
 
 		if (shard->tail != NULL && log_tail_range(shard->tail, &first, &last) == 0)
 			shard->log_lsn = last;
-		shard->oldest_ns =
-		    shard->tail != NULL && shard->log_lsn > shard->lsn ? oldest_time(shard) : 0;
+		shard->oldest_ns = shard->tail != NULL && shard->log_lsn > shard->lsn
+		                       ? oldest_time(shard, first)
+		                       : 0;
 	}
 }
 

@@ -94,6 +94,16 @@ static struct typed_account *account_slot(
 	return &accounts[at];
 }
 
+const struct typed_account *typed_account_find(const struct typed *typed, uint64_t id)
+{
+	const struct typed_account *account;
+
+	if (id == 0 || typed->account_count == 0)
+		return NULL;
+	account = account_slot(typed->accounts, typed->account_room, id);
+	return account->id == id ? account : NULL;
+}
+
 static int accounts_grow(struct typed *typed)
 {
 	uint32_t room = typed->account_room == 0 ? 4096 : typed->account_room * 2;

@@ -49,6 +49,8 @@ SLUICE_MUST_USE int typed_event(struct typed *typed, uint16_t shard, struct db_b
 /* A run of events, exact bytes, with the time of the first. 0, -ENOMEM. */
 SLUICE_MUST_USE int typed_block(struct typed *typed, uint16_t shard, uint64_t incarnation,
     uint64_t first_lsn, uint64_t last_lsn, struct db_bytes events);
+/* NULL: no event that was carried out named it. */
+const struct typed_account *typed_account_find(const struct typed *typed, uint64_t id);
 /* Writes the accounts' rows. 0, -ENOMEM. */
 SLUICE_MUST_USE int typed_accounts_write(struct typed *typed);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Compares the logs with PostgreSQL, event by event, up to the cursor: every typed row of
- * `transactions` field by field, and the raw runs byte by byte. Works in stretches of LSNs, so that
- * neither side keeps a long transaction or sorts much.
+ * Compares the logs with PostgreSQL, event by event, up to the cursor: every typed row field by
+ * field (verify_rows.c), and the raw runs byte by byte. Works in stretches of LSNs, so that memory
+ * does not grow with the log.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -21,102 +21,25 @@ static const char summarise_sql[] =
     "on m.oid = c.relam where c.relkind = 'i' and m.amname = 'brin' and c.relnamespace = "
     "'sluice'::regnamespace loop perform brin_summarize_new_values(i); end loop; end $$";
 
-static uint64_t value_u64(const PGresult *result, int row, int column)
-{
-	uint64_t value;
-
-	memcpy(&value, PQgetvalue(result, row, column), sizeof(value));
-	return be64toh(value);
-}
-
-static void first_note(struct verify *verify, uint32_t shard, uint64_t lsn, const char *what)
-{
-	if (verify->what[0] != '\0')
-		return;
-	snprintf(verify->what, sizeof(verify->what), "%s", what);
-	verify->what_shard = shard;
-	verify->what_lsn = lsn;
-}
-
-/* The row's fields against those the event makes. */
-static int row_same(
-    const PGresult *result, int row, uint16_t shard, const struct event_record *record)
-{
-	uint8_t expected[TYPED_TRANSACTION_SIZE];
-	const uint8_t *at = expected;
-
-	typed_transaction(expected, shard, record);
-	for (int field = 0; field < TYPED_TRANSACTION_FIELDS; field++) {
-		uint32_t length;
-
-		memcpy(&length, at, sizeof(length));
-		length = be32toh(length);
-		at += sizeof(length);
-		if (length == UINT32_MAX) {
-			if (!PQgetisnull(result, row, field))
-				return 0;
-			continue;
-		}
-		if (PQgetisnull(result, row, field) ||
-		    PQgetlength(result, row, field) != (int)length ||
-		    memcmp(PQgetvalue(result, row, field), at, length) != 0)
-			return 0;
-		at += length;
-	}
-	return 1;
-}
-
-#define FIELD_AMOUNT 5
-
-/* Rows of one LSN: `row` is moved behind them. */
-static void event_compare(struct verify *verify, uint16_t shard, const struct event_record *record,
-    const PGresult *result, int *row)
-{
-	uint64_t lsn = le64_get(record->lsn);
-	unsigned found = 0;
-
-	while (*row < PQntuples(result) && value_u64(result, *row, 0) < lsn) {
-		verify->surplus++;
-		first_note(verify, shard, value_u64(result, *row, 0), "a row without an event");
-		(*row)++;
-	}
-	while (*row < PQntuples(result) && value_u64(result, *row, 0) == lsn) {
-		verify->rows++;
-		verify->sum += (int64_t)value_u64(result, *row, FIELD_AMOUNT);
-		if (found++ > 0) {
-			verify->doubled++;
-			first_note(verify, shard, lsn, "two rows for one event");
-		} else if (!row_same(result, *row, shard, record)) {
-			verify->differing++;
-			first_note(verify, shard, lsn, "a row that differs from its event");
-		}
-		(*row)++;
-	}
-	verify->events++;
-	verify->sum -= le64s_get(record->amount);
-	if (found == 0) {
-		verify->missing++;
-		first_note(verify, shard, lsn, "an event without a row");
-	}
-}
-
 /* The raw runs that begin in the stretch: no gap, right checksum, same bytes. */
 static void blocks_compare(struct verify *verify, uint32_t shard, const PGresult *result,
     const struct verify_stretch *stretch)
 {
 	for (int row = 0; row < PQntuples(result); row++) {
-		uint64_t first = value_u64(result, row, 0), last = value_u64(result, row, 1);
+		uint64_t first = verify_value(result, row, 0), last = verify_value(result, row, 1);
 		const uint8_t *bytes = (const uint8_t *)PQgetvalue(result, row, 3);
 		size_t size = (size_t)PQgetlength(result, row, 3), from, to;
 
-		verify->blocks++;
-		if (XXH3_64bits(bytes, size) != value_u64(result, row, 2)) {
-			verify->block_errors++;
-			first_note(verify, shard, first, "a raw block with a wrong checksum");
+		verify->tables[VERIFY_BLOCKS].rows++;
+		if (XXH3_64bits(bytes, size) != verify_value(result, row, 2)) {
+			verify->tables[VERIFY_BLOCKS].differing++;
+			verify_note(verify, VERIFY_BLOCKS, (int)shard, first,
+			    "a raw block with a wrong checksum");
 		}
 		if (verify->block_next != 0 && first != verify->block_next) {
-			verify->block_errors++;
-			first_note(verify, shard, first, "raw blocks with a gap or an overlap");
+			verify->tables[VERIFY_BLOCKS].differing++;
+			verify_note(verify, VERIFY_BLOCKS, (int)shard, first,
+			    "raw blocks with a gap or an overlap");
 		}
 		verify->block_next = last + 1;
 		if (first < stretch->first || last > stretch->last)
@@ -124,8 +47,9 @@ static void blocks_compare(struct verify *verify, uint32_t shard, const PGresult
 		from = stretch->offsets[first - stretch->first];
 		to = stretch->offsets[last + 1 - stretch->first];
 		if (to - from != size || memcmp(stretch->bytes + from, bytes, size) != 0) {
-			verify->block_errors++;
-			first_note(verify, shard, first, "a raw block that differs from the log");
+			verify->tables[VERIFY_BLOCKS].differing++;
+			verify_note(verify, VERIFY_BLOCKS, (int)shard, first,
+			    "a raw block that differs from the log");
 		}
 	}
 }
@@ -167,28 +91,14 @@ static int stretch_verify(struct verify *verify, struct session *session, uint32
 	struct session_params params = {
 		.values = { texts[0], texts[1], texts[2] }, .count = 3, .binary_result = 1
 	};
-	char sql[512];
 	PGresult *result;
-	int row = 0, error;
+	int error = verify_rows(verify, session, shard, stretch);
 
+	if (error != 0)
+		return error;
 	snprintf(texts[0], sizeof(texts[0]), "%u", shard);
 	snprintf(texts[1], sizeof(texts[1]), "%" PRIu64, stretch->first);
 	snprintf(texts[2], sizeof(texts[2]), "%" PRIu64, stretch->last);
-	snprintf(sql, sizeof(sql),
-	    "select %s from sluice.transactions where shard = $1 and lsn between $2 and $3 "
-	    "order by lsn",
-	    typed_transaction_columns);
-	error = session_query(session, sql, &params, &result);
-	if (error != 0)
-		return error;
-	for (uint64_t lsn = stretch->first; lsn <= stretch->last; lsn++) {
-		struct event_record record;
-
-		memcpy(&record, stretch->bytes + stretch->offsets[lsn - stretch->first],
-		    sizeof(record));
-		event_compare(verify, (uint16_t)shard, &record, result, &row);
-	}
-	PQclear(result);
 	error = session_query(session,
 	    "select first_lsn, last_lsn, xxh3, events from sluice.log_block where shard = $1 and "
 	    "first_lsn between $2 and $3 order by first_lsn",
@@ -221,33 +131,8 @@ static int stretch_end(
 	if (error != 0)
 		return error;
 	*last = limit;
-	if (!PQgetisnull(result, 0, 0) && value_u64(result, 0, 0) >= first)
-		*last = value_u64(result, 0, 0);
-	PQclear(result);
-	return 0;
-}
-
-/* Rows outside of what the log should hold: behind the cursor, or of no shard. */
-static int surplus_count(
-    struct verify *verify, struct session *session, uint32_t shard, uint64_t through)
-{
-	char texts[2][24];
-	struct session_params params = {
-		.values = { texts[0], texts[1] }, .count = 2, .binary_result = 1
-	};
-	PGresult *result;
-	int error;
-
-	snprintf(texts[0], sizeof(texts[0]), "%u", shard);
-	snprintf(texts[1], sizeof(texts[1]), "%" PRIu64, through);
-	error = session_query(session,
-	    "select count(*) from sluice.transactions where shard = $1 and lsn > $2 and lsn <= "
-	    "(select lsn from sluice.cursor where shard = $1) and (select lsn from sluice.cursor "
-	    "where shard = $1) = $2",
-	    &params, &result);
-	if (error != 0)
-		return error;
-	verify->surplus += value_u64(result, 0, 0);
+	if (!PQgetisnull(result, 0, 0) && verify_value(result, 0, 0) >= first)
+		*last = verify_value(result, 0, 0);
 	PQclear(result);
 	return 0;
 }
@@ -265,8 +150,11 @@ int verify_shard(struct verify *verify, struct session *session, const char *pat
 		if (error == -ENOENT)
 			error = 0;
 	}
+	if (error == 0 && first > through + 1)
+		first = through + 1;
+	verify->log_first[shard] = first;
 	if (error == 0)
-		verify->retired += first - 1;
+		error = verify_retired(verify, session, shard, first);
 	verify->block_next = 0;
 	while (error == 0 && first <= through) {
 		uint64_t limit =
@@ -285,11 +173,10 @@ int verify_shard(struct verify *verify, struct session *session, const char *pat
 		first = last + 1;
 	}
 	if (error == 0 && verify->block_next != 0 && verify->block_next != through + 1) {
-		verify->block_errors++;
-		first_note(verify, shard, verify->block_next, "raw blocks end before the cursor");
+		verify->tables[VERIFY_BLOCKS].differing++;
+		verify_note(verify, VERIFY_BLOCKS, (int)shard, verify->block_next,
+		    "raw blocks end before the cursor");
 	}
-	if (error == 0)
-		error = surplus_count(verify, session, shard, through);
 	log_tail_close(tail);
 	free(stretch);
 	return error;

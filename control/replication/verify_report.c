@@ -7,26 +7,63 @@
 
 #include "control/replication/verify.h"
 
+static int64_t clamped(__int128 sum)
+{
+	return sum > INT64_MAX ? INT64_MAX : sum < INT64_MIN ? INT64_MIN : (int64_t)sum;
+}
+
+/* {"bets": {"rows","missing","doubled","surplus","differing"}, ...}; *ok: all is as it must be. */
+static json_t *tables_make(const struct verify *verify, int *ok)
+{
+	static const char *const names[] = {
+#define VERIFY_TABLE_NAME(name, table) #table,
+		VERIFY_TABLES(VERIFY_TABLE_NAME)
+#undef VERIFY_TABLE_NAME
+	};
+	json_t *tables = json_object();
+
+	for (unsigned i = 0; i < VERIFY_TABLE_COUNT; i++) {
+		const struct verify_count *count = &verify->tables[i];
+
+		*ok = *ok && count->missing == 0 && count->doubled == 0 && count->surplus == 0 &&
+		      count->differing == 0;
+		json_object_set_new(tables, names[i],
+		    json_pack("{s:I, s:I, s:I, s:I, s:I}", "rows", (json_int_t)count->rows,
+		        "missing", (json_int_t)count->missing, "doubled",
+		        (json_int_t)count->doubled, "surplus", (json_int_t)count->surplus,
+		        "differing", (json_int_t)count->differing));
+	}
+	json_object_set_new(json_object_get(tables, "bets"), "stake_difference",
+	    json_integer(clamped(verify->stakes)));
+	json_object_set_new(json_object_get(tables, "bets"), "payout_difference",
+	    json_integer(clamped(verify->payouts)));
+	json_object_set_new(json_object_get(tables, "bet_legs"), "odds_difference",
+	    json_integer(clamped(verify->odds)));
+	return tables;
+}
+
+/* The members outside of `tables` are of `transactions` and `log_block`. */
 static json_t *report_make(const struct verify *verify, json_t *shards, int64_t begun_ms)
 {
-	int64_t sum = verify->sum > INT64_MAX   ? INT64_MAX
-	              : verify->sum < INT64_MIN ? INT64_MIN
-	                                        : (int64_t)verify->sum;
-	json_t *first = json_null();
-	int ok = verify->missing == 0 && verify->doubled == 0 && verify->surplus == 0 &&
-	         verify->differing == 0 && verify->block_errors == 0 && verify->sum == 0;
+	const struct verify_count *rows = &verify->tables[VERIFY_TRANSACTIONS];
+	const struct verify_count *blocks = &verify->tables[VERIFY_BLOCKS];
+	json_t *first = json_null(), *tables;
+	int ok =
+	    verify->sum == 0 && verify->stakes == 0 && verify->payouts == 0 && verify->odds == 0;
 
+	tables = tables_make(verify, &ok);
 	if (verify->what[0] != '\0')
-		first = json_pack("{s:i, s:I, s:s}", "shard", (int)verify->what_shard, "lsn",
-		    (json_int_t)verify->what_lsn, "what", verify->what);
-	return json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:f}",
-	    "ok", ok, "rows", (json_int_t)(verify->rows + verify->surplus), "lmdb_events",
-	    (json_int_t)verify->events, "missing", (json_int_t)verify->missing, "doubled",
-	    (json_int_t)verify->doubled, "surplus", (json_int_t)verify->surplus, "differing",
-	    (json_int_t)verify->differing, "sum_difference", (json_int_t)sum, "blocks",
-	    (json_int_t)verify->blocks, "block_errors", (json_int_t)verify->block_errors, "retired",
-	    (json_int_t)verify->retired, "first_difference", first, "shards", shards, "seconds",
-	    (double)(replication_monotonic_ms() - begun_ms) / 1000);
+		first = json_pack("{s:s, s:i, s:I, s:s}", "table", verify->what_table, "shard",
+		    verify->what_shard, "lsn", (json_int_t)verify->what_lsn, "what", verify->what);
+	return json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, "
+	                 "s:f}",
+	    "ok", ok, "rows", (json_int_t)rows->rows, "lmdb_events", (json_int_t)verify->events,
+	    "missing", (json_int_t)rows->missing, "doubled", (json_int_t)rows->doubled, "surplus",
+	    (json_int_t)rows->surplus, "differing", (json_int_t)rows->differing, "sum_difference",
+	    (json_int_t)clamped(verify->sum), "blocks", (json_int_t)blocks->rows, "block_errors",
+	    (json_int_t)(blocks->differing + blocks->surplus), "retired",
+	    (json_int_t)verify->retired, "tables", tables, "first_difference", first, "shards",
+	    shards, "seconds", (double)(replication_monotonic_ms() - begun_ms) / 1000);
 }
 
 /* Position of each shard in PostgreSQL; what comes later is not looked at. */
@@ -48,6 +85,10 @@ static int shards_verify(struct verify *verify, struct session *session, const c
 		uint64_t incarnation = strtoull(PQgetvalue(positions, i, 2), NULL, 10);
 		char path[PATH_MAX];
 
+		if (shard >= LIMIT_SHARDS)
+			return session_say(session, -EPERM,
+			    "PostgreSQL has a cursor of shard %u; there are at most %u", shard,
+			    LIMIT_SHARDS);
 		source_path(path, root, shard);
 		error = verify_shard(verify, session, path, shard, lsn);
 		json_array_append_new(
@@ -57,13 +98,55 @@ static int shards_verify(struct verify *verify, struct session *session, const c
 	return error;
 }
 
-int verify_run(const struct control_config *config, const char *root, const _Atomic int *stop,
-    json_t **result, char *message, size_t message_size)
+/* Control's position; 0 where nothing was replicated yet. */
+static int change_position(struct session *session, uint64_t *sequence)
+{
+	PGresult *result;
+	int error =
+	    session_query(session, "select lsn from sluice.cursor where shard = -1", NULL, &result);
+
+	if (error != 0)
+		return error;
+	*sequence = PQntuples(result) == 0 ? 0 : strtoull(PQgetvalue(result, 0, 0), NULL, 10);
+	PQclear(result);
+	return 0;
+}
+
+/* All of it under one snapshot: what is replicated meanwhile is not seen. */
+static int all_verify(struct verify *verify, struct session *session, const char *root,
+    struct database *database, json_t *shards)
+{
+	PGresult *positions = NULL;
+	uint64_t sequence;
+	int error = verify_prepare(session);
+
+	if (error == 0)
+		error = session_run(session, "set jit = off; set work_mem = '32MB'; begin "
+		                             "isolation level repeatable read, read only");
+	if (error == 0)
+		error = positions_read(session, &positions);
+	if (error == 0)
+		error = change_position(session, &sequence);
+	if (error == 0)
+		error = shards_verify(verify, session, root, positions, shards);
+	PQclear(positions);
+	if (error == 0)
+		error = verify_surplus(verify, session);
+	if (error == 0)
+		error = verify_accounts(verify, session);
+	if (error == 0)
+		error = verify_control(verify, session, database, sequence);
+	if (error == 0)
+		error = session_run(session, "commit");
+	return error;
+}
+
+int verify_run(const struct control_config *config, const char *root, struct database *database,
+    const _Atomic int *stop, json_t **result, char *message, size_t message_size)
 {
 	struct session session = { .stop = stop };
 	struct verify *verify = calloc(1, sizeof(*verify));
 	int64_t begun_ms = replication_monotonic_ms();
-	PGresult *positions = NULL;
 	json_t *shards = json_array();
 	int error = verify == NULL ? -ENOMEM : 0;
 
@@ -71,12 +154,7 @@ int verify_run(const struct control_config *config, const char *root, const _Ato
 		error = session_open(&session, config->replication.connection,
 		    config->replication.password_file, stop);
 	if (error == 0)
-		error = verify_prepare(&session);
-	if (error == 0)
-		error = positions_read(&session, &positions);
-	if (error == 0)
-		error = shards_verify(verify, &session, root, positions, shards);
-	PQclear(positions);
+		error = all_verify(verify, &session, root, database, shards);
 	if (error == 0)
 		*result = report_make(verify, shards, begun_ms);
 	else
@@ -85,6 +163,8 @@ int verify_run(const struct control_config *config, const char *root, const _Ato
 		snprintf(message, message_size, "%s",
 		    session.message[0] != '\0' ? session.message : strerror(-error));
 	session_close(&session);
+	if (verify != NULL)
+		typed_free(&verify->typed);
 	free(verify);
 	return error == 0 || error == -EHOSTDOWN ? error : -EPERM;
 }

@@ -34,7 +34,7 @@ struct maker {
 	uint64_t *account_ids;
 	uint64_t random, time_ns, market_version;
 	uint64_t request_ids[64];
-	uint64_t bet_ids[1024], bets;
+	uint64_t bet_ids[1024], bet_terminals[1024], bets;
 	uint8_t *open;
 	uint32_t open_size, open_count;
 	uint64_t open_first;
@@ -172,8 +172,17 @@ static inline void maker_event(struct maker *maker)
 		if (kind == 6)
 			wire.place_bet.stake = LIMIT_STAKE_MAX; /* refused */
 	} else if (kind < 9) {
+		uint64_t bet = maker_random(maker) % 1024;
+
+		/* Mostly by the terminal that placed it: others are refused. */
+		if (kind == 7 && maker->bet_ids[bet] != 0) {
+			maker->request_ids[terminal]--;
+			terminal = maker->bet_terminals[bet];
+			request.terminal_id = terminal + 1;
+			wire.request_id = ++maker->request_ids[terminal];
+		}
 		wire.template_id = WIRE_CANCEL_BET;
-		wire.cancel_bet.bet_id = maker->bet_ids[maker_random(maker) % 1024];
+		wire.cancel_bet.bet_id = maker->bet_ids[bet];
 		wire.cancel_bet.deadline_ns = UINT64_MAX;
 	} else {
 		wire.template_id = WIRE_DEPOSIT;
@@ -185,8 +194,10 @@ static inline void maker_event(struct maker *maker)
 	length = ledger_decide(maker->ledger, &request, maker->time_ns, &event);
 	memcpy(&record, event.bytes, sizeof(record));
 	maker_append(maker, &event, length);
-	if (le16_get(record.code) == WIRE_CODE_OK && le16_get(record.type) == EVENT_PLACE_BET)
+	if (le16_get(record.code) == WIRE_CODE_OK && le16_get(record.type) == EVENT_PLACE_BET) {
+		maker->bet_terminals[maker->bets % 1024] = terminal;
 		maker->bet_ids[maker->bets++ % 1024] = le64_get(record.object_id);
+	}
 }
 
 /* Closes the open batch and makes it durable in the log. */

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rows of control's tables, with texts that are hard to quote. */
+#ifndef SLUICE_TESTS_CONTROL_REPLICATION_CONTROL_ROWS_H
+#define SLUICE_TESTS_CONTROL_REPLICATION_CONTROL_ROWS_H
+
+#include "tests/control/replication/bed.h"
+
+static inline void put(
+    struct db_txn *txn, enum control_table table, uint64_t number, const void *record, size_t size)
+{
+	struct db_key key = db_key_make(number);
+
+	assert_int_equal(
+	    database_put(txn, table, db_key(&key), (struct db_bytes){ record, size }), 0);
+}
+
+static inline void terminal_put(struct db_txn *txn, uint64_t id, const char *name, uint8_t state)
+{
+	struct record_control_terminal record = {
+		.header = record_control_header(RECORD_CONTROL_TERMINAL, sizeof(record)),
+		.id = le64_make(id),
+		.version = le64_make(1),
+		.created_ns = le64_make(BED_TIME),
+		.changed_ns = le64_make(BED_TIME + 123456789),
+		.rights = le32_make(7),
+		.state = state,
+	};
+
+	assert_int_equal(database_text(record.name, sizeof(record.name), name), 0);
+	put(txn, CONTROL_TABLE_TERMINAL, id, &record, sizeof(record));
+}
+
+static inline void command_put(
+    struct db_txn *txn, uint64_t sequence, uint8_t state, const char *text)
+{
+	struct record_control_command record = {
+		.header = record_control_header(RECORD_CONTROL_COMMAND, sizeof(record)),
+		.sequence = le64_make(sequence),
+		.committed_ns = le64_make(BED_TIME),
+		.done_ns = le64_make(state == CONTROL_COMMAND_COMMITTED ? 0 : BED_TIME + 5000),
+		.text_length = le32_make((uint32_t)strlen(text)),
+		.state = state,
+	};
+	uint8_t bytes[256];
+
+	memcpy(bytes, &record, sizeof(record));
+	memcpy(bytes + sizeof(record), text, strlen(text));
+	put(txn, CONTROL_TABLE_COMMAND, sequence, bytes, sizeof(record) + strlen(text));
+}
+
+static inline void audit_put(struct db_txn *txn, uint64_t sequence, const char *text)
+{
+	struct record_control_audit record = {
+		.header = record_control_header(RECORD_CONTROL_AUDIT, sizeof(record)),
+		.sequence = le64_make(sequence),
+		.time_ns = le64_make(BED_TIME),
+		.uid = le32_make(UINT32_MAX),
+		.text_length = le32_make((uint32_t)strlen(text)),
+	};
+	uint8_t bytes[256];
+
+	memset(record.hash, 0xab, sizeof(record.hash));
+	memcpy(bytes, &record, sizeof(record));
+	memcpy(bytes + sizeof(record), text, strlen(text));
+	put(txn, CONTROL_TABLE_AUDIT, sequence, bytes, sizeof(record) + strlen(text));
+}
+
+static inline void market_put(struct db_txn *txn)
+{
+	struct record_control_market record = {
+		.header = record_control_header(RECORD_CONTROL_MARKET, sizeof(record)),
+		.id = le64_make(11),
+		.market = { .event_id = le64_make(3),
+		    .version = le64_make(9),
+		    .start_time_ns = le64_make(BED_TIME),
+		    .state = MARKET_OPEN,
+		    .kind = MARKET_KIND_1X2,
+		    .selection_count = 3 },
+	};
+	static const char *const names[] = { "O'Brien \"United\"", "Draw, {1}", "K\xc3\xb6ln\\" };
+
+	assert_int_equal(database_text(record.name, sizeof(record.name), "A v B"), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		record.market.odds[i] = le32_make(1500 + i);
+		assert_int_equal(
+		    database_text(record.selections[i], sizeof(record.selections[i]), names[i]), 0);
+	}
+	put(txn, CONTROL_TABLE_MARKET, 11, &record, sizeof(record));
+}
+
+static inline int control_rows_body(struct db_txn *txn, void *context)
+{
+	struct db_key gone = db_key_make(2);
+
+	(void)context;
+	terminal_put(txn, 1, "kiosk", CONTROL_TERMINAL_ACTIVE);
+	terminal_put(txn, 2, "to be deleted", CONTROL_TERMINAL_ACTIVE);
+	terminal_put(txn, 3, "Caf\xc3\xa9 'x'", CONTROL_TERMINAL_ACTIVE);
+	terminal_put(txn, 1, "kiosk", CONTROL_TERMINAL_BLOCKED);
+	assert_int_equal(database_delete(txn, CONTROL_TABLE_TERMINAL, db_key(&gone)), 0);
+	command_put(txn, 1, CONTROL_COMMAND_COMMITTED, "{\"command\": \"a\"}");
+	command_put(txn, 1, CONTROL_COMMAND_DONE, "{\"command\": \"a\"}");
+	audit_put(txn, 1, "{\"verb\": \"x\"}");
+	market_put(txn);
+	return 0;
+}
+
+#endif
