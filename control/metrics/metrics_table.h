@@ -85,6 +85,8 @@
 	X(sessions, "sluice_shard_sessions", gauge, COUNT, "Live sessions of the shard.")          \
 	X(control_sequence, "sluice_shard_command_sequence", gauge, COUNT,                         \
 	    "Last command of control the shard made durable.")                                     \
+	X(control_sequence_applied, "sluice_shard_command_sequence_applied", gauge, COUNT,         \
+	    "Last command of control the shard applied, perhaps not durable yet.")                 \
 	X(rule_version, "sluice_rule_version", gauge, COUNT, "Rules in force.")
 
 /* X(metric, the position that is ahead, the one that is behind, help) */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/admin/admin.h"
 
+#include "dataplane/admin/admin_job.h"
 #include "dataplane/admin/admin_peer.h"
 #include "dataplane/admin/admin_sample.h"
 
@@ -17,12 +18,9 @@
 struct admin {
 	struct admin_context context;
 	int listener; /* -1: closed */
-	uint64_t ticket_last;
 	char path[108];
 	struct admin_peer clients[ADMIN_CLIENTS_MAX];
-	/* Where workers answer each client's question. A place is not used again before the results
-	 * of its question are back, whether its client is still there or not. */
-	struct shard_query queries[ADMIN_CLIENTS_MAX];
+	struct admin_jobs jobs;
 	struct admin_samples samples;
 };
 
@@ -88,6 +86,7 @@ int admin_create(struct admin **out, const struct admin_context *context, const 
 	}
 	admin->context = *context;
 	admin->context.samples = &admin->samples;
+	admin->jobs.context = &admin->context;
 	admin->listener = fd;
 	snprintf(admin->path, sizeof(admin->path), "%s", path);
 	for (unsigned i = 0; i < ADMIN_CLIENTS_MAX; i++)
@@ -107,7 +106,7 @@ static void client_accept(struct admin *admin)
 	for (unsigned i = 0; i < ADMIN_CLIENTS_MAX; i++) {
 		struct admin_peer *client = &admin->clients[i];
 
-		if (client->fd >= 0 || client->ticket != 0)
+		if (client->fd >= 0)
 			continue;
 		memset(client, 0, sizeof(*client));
 		client->in = malloc(ADMIN_LINE_SIZE_MAX);
@@ -159,137 +158,17 @@ static json_t *sequence_refusal(const struct admin *admin, const struct shard_co
 	    "gap");
 }
 
-/* Hands a command to one shard or all. 0 when a ring is full: nothing was sent then. */
-static int command_send(struct admin *admin, struct admin_peer *client)
-{
-	const struct admin_request *request = &client->request;
-	uint32_t first = request->kind == ADMIN_ALL_SHARDS ? 0 : request->shard;
-	uint32_t count = request->kind == ADMIN_ALL_SHARDS ? admin->context.shared->shard_count : 1;
-
-	for (uint32_t i = first; i < first + count; i++)
-		if (spsc_ring_reserve(admin->context.workers[i]->rings.command) == NULL)
-			return 0;
-	if (request->command.kind == SHARD_QUERY) {
-		struct shard_query *query = &admin->queries[client - admin->clients];
-
-		admin_query_prepare(&admin->context, request, query);
-		client->request.command.query = query;
-	}
-	client->ticket = ++admin->ticket_last;
-	client->request.command.ticket = client->ticket;
-	client->shards_left = count;
-	client->error = 0;
-	client->already = 1;
-	for (uint32_t i = first; i < first + count; i++)
-		SLUICE_REQUIRE(spsc_ring_push(
-		    admin->context.workers[i]->rings.command, &client->request.command));
-	return 1;
-}
-
-/* What the error means for the command's number, as the head comment of admin.h says. */
-static const char *command_error_kind(const struct admin_peer *client)
-{
-	/* A session has no number: what the shard will not take is refused. */
-	if (client->error == -EINVAL && client->request.command.kind == SHARD_SESSION_INSTALL)
-		return "refused";
-	switch (client->error) {
-	case -ERANGE:
-		return "gap";
-	case -ENOENT:
-	case -EEXIST:
-		return "refused";
-	default:
-		return "failed";
-	}
-}
-
-static json_t *command_error(const struct admin_peer *client)
-{
-	switch (client->error) {
-	case -ERANGE:
-		return admin_error(
-		    "the command sequence has a gap; ask status for control_sequence "
-		    "and send the number after it");
-	case -ENOSPC:
-	case -EBUSY:
-		return admin_error("a table of the switch is full; raise capacity in the "
-		                   "configuration and restart");
-	case -EEXIST:
-		return admin_error("the session slot is live under another generation; end that "
-		                   "session first");
-	case -ENOENT:
-		return admin_error("no such session or account");
-	case -EINVAL:
-		return admin_error("a field of the command is out of range");
-	default:
-		return admin_error("refused: %s", strerror(-client->error));
-	}
-}
-
-static void command_finish(struct admin *admin, struct admin_peer *client)
-{
-	const struct shard_command *command = &client->request.command;
-	uint32_t slot;
-
-	client->ticket = 0;
-	if (client->error != 0) {
-		admin_peer_answer(
-		    client, admin_kind(command_error(client), command_error_kind(client)));
-		goto out;
-	}
-	if (command->kind == SHARD_QUERY) {
-		admin_peer_answer(client, admin_query_answer(&admin->context, command->query));
-		goto out;
-	}
-	if (command->kind == SHARD_SESSION_INSTALL) {
-		slot = command->install.session_id & (LIMIT_SESSION_SLOTS - 1);
-		/* W3: the session is in its home's table before any worker hands packets there. */
-		atomic_store_explicit(&admin->context.shared->slot_home[slot],
-		    (uint8_t)client->request.shard, memory_order_release);
-	}
-	if (command->kind == SHARD_SESSION_END)
-		/* W3: packets for it are dropped as unknown from here on. */
-		atomic_store_explicit(
-		    &admin->context.shared
-		         ->slot_home[command->session_id & (LIMIT_SESSION_SLOTS - 1)],
-		    0xff, memory_order_release);
-	admin_peer_answer(client, json_pack("{s:b, s:b}", "ok", 1, "already", client->already));
-out:
-	explicit_bzero(&client->request, sizeof(client->request));
-}
-
-static void results_take(struct admin *admin)
-{
-	struct shard_result result;
-
-	for (uint32_t shard = 0; shard < admin->context.shared->shard_count; shard++) {
-		while (spsc_ring_pop(admin->context.workers[shard]->rings.result, &result)) {
-			for (unsigned i = 0; i < ADMIN_CLIENTS_MAX; i++) {
-				struct admin_peer *client = &admin->clients[i];
-
-				if (client->ticket == 0 || client->ticket != result.ticket)
-					continue;
-				/* A shard that could not weighs more than one that would not. */
-				if (result.error != 0 &&
-				    (client->error == 0 || client->error == -ENOENT))
-					client->error = result.error;
-				client->already &= result.already;
-				if (--client->shards_left == 0)
-					command_finish(admin, client);
-			}
-		}
-	}
-}
-
 /* Works on the first whole line in the buffer. 1 when one was taken. */
 static int client_line(struct admin *admin, struct admin_peer *client)
 {
+	struct admin_request request;
 	json_t *answer = NULL;
 	char *end;
 	size_t size;
+	int started;
 
 	/* One answer at a time in `out`: it has room for the longest. */
-	if (client->fd < 0 || client->ticket != 0 || client->in_size == 0 || client->out_size != 0)
+	if (client->fd < 0 || client->job != NULL || client->in_size == 0 || client->out_size != 0)
 		return 0;
 	end = memchr(client->in, '\n', client->in_size);
 	if (end == NULL) {
@@ -298,19 +177,21 @@ static int client_line(struct admin *admin, struct admin_peer *client)
 		return 0;
 	}
 	size = (size_t)(end - client->in);
-	admin_parse(&admin->context, client->in, size, &client->request, &answer);
-	if (client->request.kind == ADMIN_ALL_SHARDS &&
-	    client->request.command.kind != SHARD_QUERY) {
-		answer = sequence_refusal(admin, &client->request.command);
+	admin_parse(&admin->context, client->in, size, &request, &answer);
+	if (request.kind == ADMIN_ALL_SHARDS && request.command.kind != SHARD_QUERY &&
+	    request.command.check == SHARD_DO) {
+		answer = sequence_refusal(admin, &request.command);
 		if (answer != NULL)
-			client->request.kind = ADMIN_ANSWER;
+			request.kind = ADMIN_ANSWER;
 	}
-	if (client->request.kind != ADMIN_ANSWER && !command_send(admin, client))
-		return 0; /* a command ring is full: the line stays and is tried again */
+	started = request.kind == ADMIN_ANSWER || admin_job_start(&admin->jobs, client, &request);
+	explicit_bzero(&request.command, sizeof(request.command)); /* it may hold keys */
+	if (!started)
+		return 0; /* no room on the way: the line stays and is tried again */
 	memmove(client->in, end + 1, client->in_size - size - 1);
 	explicit_bzero(client->in + client->in_size - size - 1, size + 1);
 	client->in_size -= (uint32_t)size + 1;
-	if (client->request.kind == ADMIN_ANSWER)
+	if (request.kind == ADMIN_ANSWER)
 		admin_peer_answer(client, answer);
 	return 1;
 }
@@ -336,13 +217,13 @@ void admin_work(struct admin *admin, int timeout_ms)
 	struct admin_peer *polled[ADMIN_CLIENTS_MAX];
 	struct timespec wait;
 	nfds_t count = 1;
-	int waiting = 0;
+	int waiting = admin->jobs.running != 0;
 
 	fds[0] = (struct pollfd){ .fd = admin->listener, .events = POLLIN };
 	for (unsigned i = 0; i < ADMIN_CLIENTS_MAX; i++) {
 		struct admin_peer *client = &admin->clients[i];
 
-		waiting |= client->ticket != 0 || admin_peer_has_line(client);
+		waiting |= admin_peer_has_line(client);
 		if (client->fd < 0)
 			continue;
 		polled[count - 1] = client;
@@ -363,19 +244,23 @@ void admin_work(struct admin *admin, int timeout_ms)
 	for (nfds_t i = 1; i < count; i++) {
 		struct admin_peer *client = polled[i - 1];
 
+		if (fds[i].revents & (POLLHUP | POLLERR)) {
+			/* Gone for good: what it had not begun is not done any more. */
+			admin_peer_close(client);
+			continue;
+		}
 		if (fds[i].revents & POLLOUT)
 			admin_peer_flush(client);
-		if (client->fd >= 0 && (fds[i].events & POLLIN) != 0 &&
-		    (fds[i].revents & (POLLIN | POLLHUP | POLLERR)))
+		if (client->fd >= 0 && (fds[i].revents & POLLIN) != 0)
 			admin_peer_read(client);
 	}
-	results_take(admin);
+	admin_jobs_work(&admin->jobs);
 	for (unsigned i = 0; i < ADMIN_CLIENTS_MAX; i++) {
 		struct admin_peer *client = &admin->clients[i];
 
 		while (client_line(admin, client))
 			;
-		if (client->fd >= 0 && client->eof && client->ticket == 0 &&
+		if (client->fd >= 0 && client->eof && client->job == NULL &&
 		    client->out_size == 0 && !admin_peer_has_line(client))
 			admin_peer_close(client);
 	}

@@ -18,7 +18,9 @@
  * session_install   one session and epoch: session_id, terminal_id, rights, epoch, current,
  *                   rate_per_s, rate_burst, expires_ns (optional, 0: never; Unix ns, from then on
  *                   the session is unknown), keys and ivs in hexadecimal
- * session_end       session_id
+ * session_end       session_id, terminal_id (optional: then it also ends a session whose
+ *                   installation is still on its way). The id is not installed again, even if it
+ *                   was not there yet
  * sessions          {"from_slot":n}: up to 256 live sessions from that slot on: {"sessions":[{
  *                   "session_id","terminal_id","shard","rights","epoch","last_seen_ns"(s),
  *                   "wants_rotation":bool,"datagrams","messages","resends","open_failed",
@@ -26,16 +28,24 @@
  *                   "error_code","state","battery"}}],"next_slot":n|0}. next_slot 0: the end. The
  *                   heartbeat is the terminal's last one since the start, of whatever session
  * command           one numbered command of control. sequence, type and:
- *                     market_set, accounts_open, rules_set, account_freeze
+ *                     market_set, rules_set, account_freeze
+ *                     accounts_open  first, count (at most 100,000: open more by several commands),
+ *                                   currency, opening_balance
  *                     terminal_set  terminal_id, rights, blocked (bool), daily_max (0: as the rules
  *                                   say): kept by the terminal's home shard, enforced there
  *                     none          uses up the number, changes nothing
- *                   "dry_run":true checks the fields as above and sends nothing ("sequence" may be
- *                   left out): {"ok":true,"dry_run":true}
- *                   A refusal says "kind": "malformed" (never reached a shard, number not used),
- *                   "refused" (number used up on all shards, nothing changed: unknown account),
- *                   "gap", "failed" (a shard could not: full, journal; number not used there)
- * account_show      account_id -> {"found":bool,"shard","lsn","balance","currency","frozen",
+ *                   Before a command that may find a table full is sent to be done, all shards are
+ *                   asked whether they can: if one cannot, nothing is journalled on any.
+ *                   "dry_run":true asks the shards and goes no further ("sequence" may be left
+ * out):
+ *                   {"ok":true,"dry_run":true}, or the refusal below without a number being used.
+ * It keeps rows free for system accounts terminals may still need A refusal says "kind":
+ * "malformed" (never reached a shard, number not used), "full" (it does not fit on all shards:
+ * nothing changed, number not used), "refused" (number used up on all shards, nothing changed:
+ * unknown account), "gap", "failed" (a shard could not: journal; number not used there) Of the
+ * sessions' commands: "malformed", "unknown_session", "slot_live" (or the id has ended), "full",
+ * "refused" (epoch or times out of range), "failed" account_show      account_id ->
+ * {"found":bool,"shard","lsn","balance","currency","frozen",
  *                   "staked_today","staked_day","profile":{...}}. staked_today is of staked_day;
  *                   profile: amounts in minor units, counts rounded down, first_ns and
  *                   updated_ns(s)
@@ -52,8 +62,12 @@
  *                   durable. found false: then nothing but shard and lsn 0 follows.
  * open, stop
  *
- * What a client sent before it closed is done. It has one command under way and one answer on its
- * way at a time. At most 16 clients: one more is told so and closed.
+ * What a client sent before it ended its input (SHUT_WR) is done and answered. A client that closes
+ * or dies takes back what had not begun: lines not taken yet, and a numbered command that was only
+ * checked. What is under way is carried out and nobody is told. So nothing of an old connection
+ * comes after what a later one has sent. A client has one command under way and one answer on its
+ * way at a time; one numbered command of all clients is under way at a time. At most 16 clients:
+ * one more is told so and closed.
  */
 #ifndef SLUICE_ADMIN_H
 #define SLUICE_ADMIN_H
@@ -65,7 +79,9 @@
 #include "dataplane/shard/worker.h"
 #include "dataplane/store/store.h"
 
-#define ADMIN_CLIENTS_MAX   16
+#define ADMIN_CLIENTS_MAX 16
+/* In one command: well under a second of a shard, which goes on with everything else beside it. */
+#define ADMIN_ACCOUNTS_MAX  100000
 #define ADMIN_LINE_SIZE_MAX 65536
 #define ADMIN_OUT_SIZE_MAX  (1u << 20)
 /* Between two looks for a shard's result: about a fifth of a synced write. */

@@ -12,6 +12,7 @@
 struct fields {
 	json_t *object;
 	json_t *error;
+	const char *kind; /* of the error; NULL: malformed */
 };
 
 static uint64_t field_number(
@@ -101,9 +102,11 @@ static void parse_session_install(
 	home = atomic_load_explicit(
 	    &context->shared->slot_home[install->session_id & (LIMIT_SESSION_SLOTS - 1)],
 	    memory_order_relaxed);
-	if (home != 0xff && home != request->shard)
+	if (home != 0xff && home != request->shard) {
 		fields->error = admin_error("the session slot is live for a terminal of another "
 		                            "shard; end that session first");
+		fields->kind = "slot_live";
+	}
 }
 
 static void parse_session_end(
@@ -111,13 +114,23 @@ static void parse_session_end(
 {
 	uint32_t id = (uint32_t)field_number(fields, "session_id", 1, UINT32_MAX);
 	uint32_t slot = id & (LIMIT_SESSION_SLOTS - 1);
+	uint64_t terminal_id = 0;
 	uint8_t home = 0xff;
 
-	if (fields->error == NULL && slot < context->shared->slots_max)
-		home = atomic_load_explicit(
-		    &context->shared->slot_home[slot], memory_order_relaxed); /* own store */
-	if (fields->error == NULL && home == 0xff)
+	if (json_object_get(fields->object, "terminal_id") != NULL)
+		terminal_id = field_number(fields, "terminal_id", 1, LIMIT_TERMINAL_ID_MAX);
+	if (fields->error == NULL && slot < context->shared->slots_max) {
+		/* own store */
+		home =
+		    atomic_load_explicit(&context->shared->slot_home[slot], memory_order_relaxed);
+		/* Behind an installation that is still on its way, in the same ring. */
+		if (terminal_id != 0)
+			home = context->shared->buckets.shard[ids_bucket_of_key(terminal_id)];
+	}
+	if (fields->error == NULL && home == 0xff) {
 		fields->error = admin_error("no such session");
+		fields->kind = "unknown_session";
+	}
 	request->command.kind = SHARD_SESSION_END;
 	request->command.session_id = id;
 	request->kind = ADMIN_ONE_SHARD;
@@ -190,7 +203,7 @@ static void parse_account_freeze(struct fields *fields, struct ledger_command *c
 static void parse_rules_set(struct fields *fields, struct ledger_command *command)
 {
 	struct risk_rules *rules = &command->rules;
-	struct fields inner = { json_object_get(fields->object, "rules"), NULL };
+	struct fields inner = { json_object_get(fields->object, "rules"), NULL, NULL };
 	const char *field = NULL;
 
 	command->type = EVENT_RULES_SET;
@@ -242,19 +255,21 @@ static int field_dry_run(struct fields *fields)
 static void parse_command(struct fields *fields, struct admin_request *request)
 {
 	const char *type = json_string_value(json_object_get(fields->object, "type"));
-	int unnumbered =
-	    field_dry_run(fields) && json_object_get(fields->object, "sequence") == NULL;
+	int dry_run = field_dry_run(fields);
+	int unnumbered = dry_run && json_object_get(fields->object, "sequence") == NULL;
 	uint64_t sequence = unnumbered ? 1 : field_number(fields, "sequence", 1, INT64_MAX);
 	struct ledger_command *ledger = &request->command.ledger;
 
 	request->kind = ADMIN_ALL_SHARDS;
 	request->command.kind = SHARD_LEDGER;
+	request->command.check = dry_run ? SHARD_CHECK_DRY_RUN : SHARD_DO;
 	if (type != NULL && strcmp(type, "accounts_open") == 0) {
 		request->command.kind = SHARD_ACCOUNTS_OPEN;
 		request->command.accounts.control_sequence = sequence;
 		request->command.accounts.first =
 		    field_number(fields, "first", 1, LIMIT_ACCOUNT_ID_MAX / 2);
-		request->command.accounts.count = field_number(fields, "count", 1, 1000000000);
+		request->command.accounts.count =
+		    field_number(fields, "count", 1, ADMIN_ACCOUNTS_MAX);
 		request->command.accounts.currency =
 		    (uint16_t)field_number(fields, "currency", 1, 999);
 		request->command.accounts.opening_balance =
@@ -305,7 +320,8 @@ void admin_parse(const struct admin_context *context, const char *line, size_t s
     struct admin_request *request, json_t **answer)
 {
 	json_error_t problem;
-	struct fields fields = { json_loadb(line, size, JSON_REJECT_DUPLICATES, &problem), NULL };
+	struct fields fields = { json_loadb(line, size, JSON_REJECT_DUPLICATES, &problem), NULL,
+		NULL };
 	const char *name;
 
 	memset(request, 0, sizeof(*request));
@@ -326,10 +342,7 @@ void admin_parse(const struct admin_context *context, const char *line, size_t s
 		*answer = answer_here(context, name);
 	if (fields.error != NULL) {
 		request->kind = ADMIN_ANSWER;
-		*answer = admin_kind(fields.error, "malformed");
-	} else if (name != NULL && strcmp(name, "command") == 0 && field_dry_run(&fields)) {
-		request->kind = ADMIN_ANSWER;
-		*answer = json_pack("{s:b, s:b}", "ok", 1, "dry_run", 1);
+		*answer = admin_kind(fields.error, fields.kind != NULL ? fields.kind : "malformed");
 	}
 	json_decref(fields.object);
 }

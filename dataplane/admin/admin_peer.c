@@ -9,6 +9,9 @@ void admin_peer_close(struct admin_peer *client)
 {
 	close(client->fd);
 	client->fd = -1;
+	if (client->job != NULL)
+		client->job->client = NULL;
+	client->job = NULL;
 	if (client->in != NULL)
 		explicit_bzero(client->in, ADMIN_LINE_SIZE_MAX); /* lines may hold keys */
 	free(client->in);
@@ -72,14 +75,14 @@ void admin_peer_read(struct admin_peer *client)
 
 int admin_peer_has_line(const struct admin_peer *client)
 {
-	return client->fd >= 0 && client->ticket == 0 && client->out_size == 0 &&
+	return client->fd >= 0 && client->job == NULL && client->out_size == 0 &&
 	       client->in_size != 0 && memchr(client->in, '\n', client->in_size) != NULL;
 }
 
 struct pollfd admin_peer_poll(const struct admin_peer *client)
 {
-	int reads = client->ticket == 0 && !client->eof && client->in_size < ADMIN_LINE_SIZE_MAX;
+	int reads = client->job == NULL && !client->eof && client->in_size < ADMIN_LINE_SIZE_MAX;
 	short events = (short)((reads ? POLLIN : 0) | (client->out_size != 0 ? POLLOUT : 0));
 
-	return (struct pollfd){ .fd = events != 0 ? client->fd : -1, .events = events };
+	return (struct pollfd){ .fd = client->fd, .events = events };
 }

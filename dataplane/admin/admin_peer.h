@@ -5,24 +5,20 @@
 
 #include <poll.h>
 
-#include "dataplane/admin/admin.h"
+#include "dataplane/admin/admin_job.h"
 
 struct admin_peer {
-	int fd;      /* -1: free, once no ticket is left */
+	int fd;      /* -1: free */
 	uint8_t eof; /* it sends no more: closed when all it sent is answered */
 	uint32_t in_size;
 	uint32_t out_size, out_sent;
 	char *in;
 	char *out;
 	/* A command under way: its answer comes before the next line is looked at. */
-	uint64_t ticket;
-	uint32_t shards_left;
-	int32_t error;
-	uint8_t already;
-	struct admin_request request;
+	struct admin_job *job; /* NULL: none */
 };
 
-/* Closes and wipes; a ticket stays, and with it the place. */
+/* Closes and wipes. A command under way goes on without its client. */
 void admin_peer_close(struct admin_peer *client);
 /* Sends what the kernel takes of `out`. */
 void admin_peer_flush(struct admin_peer *client);
@@ -33,9 +29,8 @@ void admin_peer_read(struct admin_peer *client);
 /* 1 when a whole line waits: it could not be sent on, so it is tried again without sleeping. */
 int admin_peer_has_line(const struct admin_peer *client);
 /*
- * What to wait for. Nothing while a command is under way or its input has ended: then it is left
- * out, or a peer that has gone (POLLHUP cannot be masked) would keep the loop from sleeping. That
- * it has gone shows when its answer is sent.
+ * What to wait for. No input while a command is under way or the input has ended. POLLHUP cannot be
+ * masked: the peer has closed both ways (not after shutdown(SHUT_WR) alone), and the caller closes.
  */
 struct pollfd admin_peer_poll(const struct admin_peer *client);
 

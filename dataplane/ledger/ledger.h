@@ -184,6 +184,18 @@ struct ledger_command {
 SLUICE_MUST_USE int ledger_decide_command(struct ledger *ledger,
     const struct ledger_command *command, uint64_t time_ns, struct event_buffer *event);
 
+/* Rows a check leaves to live traffic, or not. */
+enum ledger_spare {
+	LEDGER_SPARE_NONE,
+	LEDGER_SPARE_SYSTEM, /* for system accounts that known terminals may still need */
+};
+/*
+ * Whether `missing` new accounts of this opening balance fit now, the funding account included.
+ * 0, or -EBUSY: not enough free rows, or the funding account would pass its limit.
+ */
+SLUICE_MUST_USE int ledger_accounts_fit(const struct ledger *ledger, uint64_t missing,
+    int64_t opening_balance, uint16_t currency, enum ledger_spare spare);
+
 /*
  * Applies one event, wholly or not at all. Total: any event decide() made applies. 0; -EBADMSG for
  * an event that is malformed or does not fit the state (damage: the caller stops); -ENOSPC when a

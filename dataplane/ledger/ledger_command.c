@@ -48,6 +48,42 @@ static int account_open(
 	return 1;
 }
 
+/* Each terminal has one cash account at most in one currency; stakes and funding come on top. */
+static uint64_t system_rows_spare(const struct ledger *ledger)
+{
+	uint64_t wanted = (uint64_t)ledger->tables[LEDGER_TERMINAL].count + 2;
+
+	return wanted > ledger->system_count ? wanted - ledger->system_count : 0;
+}
+
+int ledger_accounts_fit(const struct ledger *ledger, uint64_t missing, int64_t opening_balance,
+    uint16_t currency, enum ledger_spare spare)
+{
+	const struct ledger_table_core *core = &ledger->tables[LEDGER_ACCOUNT];
+	uint64_t needed = missing;
+	int64_t balance = 0, total;
+
+	if (missing == 0)
+		return 0;
+	if (missing > LEDGER_TABLE_MAX)
+		return -EBUSY;
+	if (opening_balance > 0) {
+		uint32_t row =
+		    account_find(ledger, ledger_system_account(SYSTEM_FUNDING, currency, 0));
+
+		if (row == ROW_NONE)
+			needed++;
+		else
+			balance = ledger->accounts[row].row.balance;
+		if (__builtin_mul_overflow(missing, opening_balance, &total) ||
+		    total > SYSTEM_BALANCE_MAX || balance < total - SYSTEM_BALANCE_MAX)
+			return -EBUSY;
+	}
+	if (spare == LEDGER_SPARE_SYSTEM)
+		needed += system_rows_spare(ledger);
+	return core->capacity - core->count >= needed ? 0 : -EBUSY;
+}
+
 static int account_freeze(
     struct ledger *ledger, const struct ledger_command *command, struct event_record *record)
 {

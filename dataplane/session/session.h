@@ -61,7 +61,7 @@ struct session {
 	 */
 	uint64_t datagrams, messages, resends;
 	uint64_t reset_sent_ns;
-	uint32_t ended_session_id; /* last id that lived in this slot: never installed again */
+	uint32_t ended_session_id; /* last id ended in this slot: never installed again */
 	uint8_t reset_key[KEYS_RESET_SIZE];
 	struct session_epoch epochs[LIMIT_EPOCHS_HELD];
 };
@@ -106,7 +106,10 @@ struct session_install {
  */
 SLUICE_MUST_USE int session_install(
     struct session_table *table, const struct session_install *install, uint64_t now_ns);
-/* Ends a session: wipes its keys. 0 or -ENOENT. The slot is free for another generation. */
+/*
+ * Ends a session: wipes its keys. 0 or -ENOENT. The slot is free for another generation. An id that
+ * is not there counts as ended too: its installation may be on its way, and would come too late.
+ */
 SLUICE_MUST_USE int session_end(struct session_table *table, uint32_t session_id);
 /* 1 when the session is past its time: nothing it sent is taken, nothing is sealed for it. */
 static inline int session_expired(const struct session *session, uint64_t now_ns)

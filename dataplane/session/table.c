@@ -59,6 +59,9 @@ static void session_wipe(struct session *session)
 	for (unsigned i = 0; i < LIMIT_EPOCHS_HELD; i++)
 		epoch_wipe(&session->epochs[i]);
 	explicit_bzero(session->reset_key, sizeof(session->reset_key));
+	/* A later one may have been ended before it ever came. */
+	if (session->ended_session_id > ended)
+		ended = session->ended_session_id;
 	memset(session, 0, offsetof(struct session, epochs));
 	session->ended_session_id = ended;
 }
@@ -243,9 +246,15 @@ int session_install(
 
 int session_end(struct session_table *table, uint32_t session_id)
 {
-	if (session_find(table, session_id) == NULL)
+	uint32_t slot = session_slot(session_id);
+
+	if (session_find(table, session_id) == NULL) {
+		/* The same slot: ids compare as generations do. */
+		if (slot < table->slots_max && session_id > table->arena[slot].ended_session_id)
+			table->arena[slot].ended_session_id = session_id;
 		return -ENOENT;
-	slot_end(table, session_slot(session_id));
+	}
+	slot_end(table, slot);
 	return 0;
 }
 

@@ -3,6 +3,9 @@
  * Commands from main: sessions, and the journalled commands of control. A command with a control
  * sequence number is followed by a COMMAND_MARK event; a shard that has the mark answers "already".
  * A crash between a command's events and its mark is harmless: resent, each part finds itself done.
+ *
+ * Sessions and questions never wait for a numbered command: one that cannot go on steps aside. A
+ * number counts as done, in the status and in answers, when its mark is durable.
  */
 #include <errno.h>
 
@@ -37,15 +40,48 @@ static int command_mark(struct worker *worker, uint64_t sequence)
 		.type = EVENT_COMMAND_MARK,
 		.control_sequence = sequence,
 	};
+	struct command_mark *kept;
+	int done = command_event(worker, &mark);
 
-	return command_event(worker, &mark);
+	if (done <= 0)
+		return done;
+	/* With no place left the newest one takes the last: numbers are published later, not wrong.
+	 */
+	if (worker->marks_count < WORKER_MARKS_MAX)
+		worker->marks_count++;
+	kept = &worker->marks[worker->marks_count - 1];
+	*kept = (struct command_mark){ ledger_shard(worker->ledger)->lsn, sequence };
+	return done;
 }
 
-/* Answers main once everything journalled so far is durable. */
-static void command_done(struct worker *worker, uint64_t ticket, int error, int already)
+void worker_marks_publish(struct worker *worker)
 {
-	uint64_t gate = error == 0 ? ledger_shard(worker->ledger)->lsn : 0;
+	uint32_t durable = 0;
 
+	while (durable < worker->marks_count && worker->marks[durable].lsn <= worker->durable_lsn)
+		durable++;
+	if (durable == 0)
+		return;
+	stats_set(&worker->stats.control_sequence, worker->marks[durable - 1].sequence);
+	worker->marks_count -= durable;
+	memmove(
+	    worker->marks, worker->marks + durable, worker->marks_count * sizeof(worker->marks[0]));
+}
+
+/*
+ * Answers main once everything journalled so far is durable: a command done now or before, or one
+ * that was refused and has used up its number. `error` alone does not wait.
+ */
+static void command_done(struct worker *worker, uint64_t ticket, int error, int already, int marked)
+{
+	uint64_t gate = marked ? ledger_shard(worker->ledger)->lsn : 0;
+
+	if (gate > worker->durable_lsn && journal_writer_error(worker->journal) != 0) {
+		/* It never will be durable in this life of the process. */
+		gate = 0;
+		error = -EIO;
+		already = 0;
+	}
 	worker_result(worker, gate, ticket, error, already);
 }
 
@@ -97,12 +133,35 @@ static int command_elsewhere(const struct worker *worker, const struct ledger_co
 	return worker->shared->buckets.shard[ids_bucket_of_key(key)] != worker->shard;
 }
 
+/* What a check of a single command finds: deciding changes nothing. 0 or -errno. */
+static int ledger_check(struct worker *worker, const struct shard_command *command)
+{
+	struct event_buffer event;
+	int length;
+
+	if (command_elsewhere(worker, &command->ledger) ||
+	    command->ledger.type == EVENT_COMMAND_MARK)
+		return 0;
+	if (command->check == SHARD_CHECK &&
+	    command->ledger.control_sequence <= ledger_shard(worker->ledger)->control_sequence)
+		return 0;
+	length =
+	    ledger_decide_command(worker->ledger, &command->ledger, event_time(worker), &event);
+	if (length == -EINVAL && command->ledger.type == EVENT_ACCOUNT_FREEZE)
+		return -ENOENT;
+	return length < 0 ? length : 0;
+}
+
 /* 1: finished with the command; 0: no room in the journal now, try it again next turn. */
 static int command_ledger(struct worker *worker, const struct shard_command *command)
 {
-	int already, done, refused = 0;
-	int error = sequence_check(worker, command->ledger.control_sequence, &already);
+	int already, done, refused = 0, error;
 
+	if (command->check != SHARD_DO) {
+		worker_result(worker, 0, command->ticket, ledger_check(worker, command), 0);
+		return 1;
+	}
+	error = sequence_check(worker, command->ledger.control_sequence, &already);
 	if (error == 0 && !already) {
 		int elsewhere = command_elsewhere(worker, &command->ledger);
 
@@ -121,7 +180,7 @@ static int command_ledger(struct worker *worker, const struct shard_command *com
 			return 0;
 		error = done < 0 ? done : refused;
 	}
-	command_done(worker, command->ticket, error, already);
+	command_done(worker, command->ticket, error, already, error == refused);
 	return 1;
 }
 
@@ -130,25 +189,64 @@ static void command_accounts(struct worker *worker, const struct shard_command *
 	int already;
 	int error = sequence_check(worker, command->accounts.control_sequence, &already);
 
-	if (error != 0 || already) {
-		command_done(worker, command->ticket, error, already);
+	/* A number done before needs no room; main looks for gaps before it asks. */
+	if (command->check == SHARD_CHECK && already) {
+		worker_result(worker, 0, command->ticket, 0, 0);
+		return;
+	}
+	if (command->check == SHARD_DO && (error != 0 || already)) {
+		command_done(worker, command->ticket, error, already, error == 0);
 		return;
 	}
 	worker->range = (struct range_command){
 		.ticket = command->ticket,
+		.first = command->accounts.first,
 		.next = command->accounts.first,
 		.end = command->accounts.first + command->accounts.count,
 		.control_sequence = command->accounts.control_sequence,
 		.opening_balance = command->accounts.opening_balance,
 		.currency = command->accounts.currency,
+		.check = command->check,
 	};
 }
 
-/* One slice of a range of accounts, so that live traffic goes on beside it. */
-static unsigned range_slice(struct worker *worker)
+static int range_here(const struct worker *worker, uint64_t account_id)
+{
+	return worker->shared->buckets.shard[ids_bucket_of_key(account_id)] == worker->shard;
+}
+
+/* One slice of looking up which accounts are not open yet. At its end: does all of it fit? */
+static void range_look(struct worker *worker)
 {
 	struct range_command *range = &worker->range;
-	const struct ids_bucket_map *buckets = &worker->shared->buckets;
+	enum ledger_spare spare =
+	    range->check == SHARD_CHECK_DRY_RUN ? LEDGER_SPARE_SYSTEM : LEDGER_SPARE_NONE;
+	int error;
+
+	for (unsigned looked = 0; range->next < range->end && looked < WORKER_ACCOUNTS_PER_TURN;
+	     range->next++) {
+		if (!range_here(worker, range->next))
+			continue;
+		looked++;
+		range->missing += ledger_account(worker->ledger, range->next) == NULL;
+	}
+	if (range->next < range->end)
+		return;
+	error = ledger_accounts_fit(
+	    worker->ledger, range->missing, range->opening_balance, range->currency, spare);
+	if (error != 0 || range->check != SHARD_DO) {
+		worker_result(worker, 0, range->ticket, error, 0);
+		range->ticket = 0;
+		return;
+	}
+	range->opening = 1;
+	range->next = range->first;
+}
+
+/* One slice of a range of accounts, so that live traffic goes on beside it. */
+static void range_open(struct worker *worker)
+{
+	struct range_command *range = &worker->range;
 	unsigned opened = 0;
 	int done = 1;
 
@@ -161,7 +259,7 @@ static unsigned range_slice(struct worker *worker)
 			.control_sequence = range->control_sequence,
 		};
 
-		if (buckets->shard[ids_bucket_of_key(range->next)] == worker->shard) {
+		if (range_here(worker, range->next)) {
 			done = command_event(worker, &open);
 			if (done <= 0)
 				break;
@@ -172,22 +270,21 @@ static unsigned range_slice(struct worker *worker)
 	if (done > 0 && range->next == range->end)
 		done = command_mark(worker, range->control_sequence);
 	else if (done >= 0)
-		return 1;
+		return;
 	if (done != 0) {
-		command_done(worker, range->ticket, done < 0 ? done : 0, 0);
+		command_done(worker, range->ticket, done < 0 ? done : 0, 0, done > 0);
 		range->ticket = 0;
 	}
-	return 1;
+}
+
+static int command_numbered(const struct shard_command *command)
+{
+	return command->kind == SHARD_LEDGER || command->kind == SHARD_ACCOUNTS_OPEN;
 }
 
 /* Carries out the oldest command. 1: done with it; 0: it stays for a later turn. */
 static int command_take(struct worker *worker, struct shard_command *command)
 {
-	/* One numbered command at a time; sessions and questions go on beside a range. */
-	int numbered = command->kind == SHARD_LEDGER || command->kind == SHARD_ACCOUNTS_OPEN;
-
-	if (numbered && worker->range.ticket != 0)
-		return 0;
 	switch (command->kind) {
 	case SHARD_SESSION_INSTALL:
 		/* Nothing of a session is journalled: no wait for the disk. */
@@ -212,16 +309,47 @@ static int command_take(struct worker *worker, struct shard_command *command)
 	return 1;
 }
 
+/*
+ * One numbered command at a time, in their order: one that meets a range or a full journal steps
+ * aside, so that sessions and questions behind it go on. 0: it cannot even do that.
+ */
+static int numbered_take(struct worker *worker, struct shard_command *command)
+{
+	if (worker->waiting.ticket != 0)
+		return 0;
+	if (worker->range.ticket != 0 || !command_take(worker, command))
+		worker->waiting = *command;
+	return 1;
+}
+
+/* What was begun or stepped aside in an earlier turn. */
+static unsigned numbered_go_on(struct worker *worker)
+{
+	if (worker->range.ticket != 0) {
+		if (worker->range.opening)
+			range_open(worker);
+		else
+			range_look(worker);
+		return 1;
+	}
+	if (worker->waiting.ticket == 0 || worker_pending_full(worker) ||
+	    !command_take(worker, &worker->waiting))
+		return 0;
+	worker->waiting.ticket = 0;
+	return 1;
+}
+
 unsigned worker_commands(struct worker *worker)
 {
-	unsigned taken = worker->range.ticket != 0 ? range_slice(worker) : 0;
+	unsigned taken = numbered_go_on(worker);
 
 	while (taken < WORKER_COMMANDS_PER_TURN) {
 		struct shard_command *command = spsc_ring_peek(worker->rings.command);
 
 		if (command == NULL || worker_pending_full(worker))
 			break;
-		if (!command_take(worker, command))
+		if (command_numbered(command) ? !numbered_take(worker, command)
+		                              : !command_take(worker, command))
 			return taken + (command->kind == SHARD_QUERY);
 		spsc_ring_release(worker->rings.command);
 		taken++;

@@ -181,7 +181,7 @@ void worker_journal(struct worker *worker)
 		if (journal_writer_close_batch(worker->journal, hash, sequence) == 0)
 			stats_add(&worker->stats.batches, 1);
 		stats_set(&worker->stats.state_hash, hash);
-		stats_set(&worker->stats.control_sequence, sequence);
+		stats_set(&worker->stats.control_sequence_applied, sequence);
 	}
 	worker->durable_lsn = journal_writer_poll(worker->journal);
 	latency_writes(&worker->latency, journal_writer_counters(worker->journal));

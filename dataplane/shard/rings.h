@@ -101,9 +101,20 @@ enum shard_command_kind {
 	SHARD_QUERY,         /* a question about rows or sessions: query.h */
 };
 
+/*
+ * A numbered command may be asked about first: 0 when this shard can do it, else -EBUSY (a table is
+ * full) or -ENOENT (no such account). Nothing is journalled.
+ */
+enum shard_check {
+	SHARD_DO,
+	SHARD_CHECK,         /* of a command about to be sent; one done already can be "done" */
+	SHARD_CHECK_DRY_RUN, /* whatever its number; leaves rows for system accounts free */
+};
+
 struct shard_command {
 	uint64_t ticket;
 	enum shard_command_kind kind;
+	enum shard_check check; /* of SHARD_LEDGER, SHARD_ACCOUNTS_OPEN */
 	union {
 		struct session_install install;
 		uint32_t session_id;

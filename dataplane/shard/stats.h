@@ -42,7 +42,8 @@
 	X(durable_lsn, "last durable LSN")                                                         \
 	X(applied_lsn, "last LSN applied by the worker")                                           \
 	X(state_hash, "state hash at the last closed batch")                                       \
-	X(control_sequence, "last control command done")                                           \
+	X(control_sequence, "last control command whose mark is durable")                          \
+	X(control_sequence_applied, "last control command applied, perhaps not durable yet")       \
 	X(rule_version, "rules in force")                                                          \
 	X(pending, "answers waiting for durability")                                               \
 	X(journal_error, "errno of the failed journal write, 0 when healthy")                      \

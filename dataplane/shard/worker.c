@@ -258,7 +258,9 @@ static void publish_totals(struct worker *worker, int changed)
 	stats_set(&worker->stats.markets, totals.markets);
 	stats_set(&worker->stats.sessions, session_count(worker->sessions));
 	stats_set(&worker->stats.rule_version, ledger_shard(worker->ledger)->rules.version);
-	stats_set(&worker->stats.control_sequence, ledger_shard(worker->ledger)->control_sequence);
+	stats_set(&worker->stats.control_sequence_applied,
+	    ledger_shard(worker->ledger)->control_sequence);
+	worker_marks_publish(worker);
 	stats_set(&worker->stats.pending, worker->pending_tail - worker->pending_head);
 	stats_set(&worker->stats.journal_error, (uint64_t)journal_writer_error(worker->journal));
 	stats_set(&worker->stats.write_ns_total, journal->write_ns_total);
@@ -408,6 +410,8 @@ int worker_run(void *context)
 	stats_set(&worker->stats.applied_lsn, worker->durable_lsn);
 	stats_set(&worker->stats.state_hash, ledger_state_hash(worker->ledger));
 	stats_set(&worker->stats.control_sequence, ledger_shard(worker->ledger)->control_sequence);
+	stats_set(&worker->stats.control_sequence_applied,
+	    ledger_shard(worker->ledger)->control_sequence);
 	/* W5: what open wrote to `message` is visible to main. */
 	atomic_store_explicit(&worker->state, error == 0 ? 1 : error, memory_order_release);
 	if (error != 0)

@@ -23,6 +23,7 @@
 
 #define WORKER_COMMANDS_PER_TURN 16
 #define WORKER_ACCOUNTS_PER_TURN 256
+#define WORKER_MARKS_MAX         16
 #define WORKER_REMOTE_PER_TURN   64
 #define WORKER_MESSAGES_PER_TURN (LIMIT_BURST * LIMIT_MESSAGES_PER_DATAGRAM)
 #define WORKER_HEARTBEAT_MS      25000u
@@ -87,12 +88,23 @@ struct reply_builder {
 	uint16_t messages;
 };
 
-/* A range command in progress. */
+/*
+ * A range command in progress, or the check of one. First all its ids are looked up: only a range
+ * that fits as a whole is begun.
+ */
 struct range_command {
 	uint64_t ticket; /* 0: none */
-	uint64_t next, end, control_sequence;
+	uint64_t first, next, end, control_sequence;
+	uint64_t missing; /* accounts at home here that are not open yet */
 	int64_t opening_balance;
 	uint16_t currency;
+	enum shard_check check;
+	uint8_t opening; /* 0: being looked up */
+};
+
+/* A COMMAND_MARK that was journalled and is not durable yet. */
+struct command_mark {
+	uint64_t lsn, sequence;
 };
 
 /* One request of the burst between the stages. */
@@ -123,6 +135,11 @@ struct worker {
 	uint32_t remote_running;  /* requests forwarded whose outcome has not come back */
 	struct reply_builder builder;
 	struct range_command range;
+	/* A numbered command that must wait (ticket 0: none), so that what is behind it need not.
+	 */
+	struct shard_command waiting;
+	struct command_mark marks[WORKER_MARKS_MAX]; /* oldest first */
+	uint32_t marks_count;
 	uint32_t query_next; /* of a list of sessions in progress: the next entry */
 	struct rte_mbuf *transmit[LIMIT_PORTS][LIMIT_BURST];
 	uint16_t transmit_count[LIMIT_PORTS];
@@ -210,6 +227,8 @@ void worker_drop(struct worker *worker, enum drop_reason reason);
 
 /* command.c */
 unsigned worker_commands(struct worker *worker);
+/* Publishes the numbers whose marks have become durable. */
+void worker_marks_publish(struct worker *worker);
 void worker_tick(struct worker *worker);
 /* Ends sessions past their time, a few slots at a time. */
 void worker_expire(struct worker *worker);

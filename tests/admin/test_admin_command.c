@@ -135,7 +135,7 @@ TEST(session_may_have_a_time_to_expire)
 
 #define FREEZE "\"type\":\"account_freeze\",\"account_id\":7,\"frozen\":true}"
 
-TEST(dry_run_checks_the_fields_and_sends_nothing)
+TEST(dry_run_checks_the_fields_and_is_a_check_for_all_shards)
 {
 	static const struct {
 		const char *line;
@@ -154,11 +154,11 @@ TEST(dry_run_checks_the_fields_and_sends_nothing)
 	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
 		json_t *answer = parse(cases[i].line, &request);
 
-		assert_case_equal(i, request.kind, ADMIN_ANSWER);
-		assert_case_equal(i, json_is_true(json_object_get(answer, "ok")), cases[i].good);
-		assert_case_equal(
-		    i, json_is_true(json_object_get(answer, "dry_run")), cases[i].good);
-		if (!cases[i].good)
+		assert_case_equal(i, request.kind, cases[i].good ? ADMIN_ALL_SHARDS : ADMIN_ANSWER);
+		assert_case_equal(i, answer == NULL, cases[i].good);
+		if (cases[i].good)
+			assert_case_equal(i, request.command.check, SHARD_CHECK_DRY_RUN);
+		else
 			assert_string_equal(
 			    json_string_value(json_object_get(answer, "kind")), "malformed");
 		json_decref(answer);
@@ -167,6 +167,49 @@ TEST(dry_run_checks_the_fields_and_sends_nothing)
 	assert_null(
 	    parse("{\"cmd\":\"command\",\"dry_run\":false,\"sequence\":5," FREEZE, &request));
 	assert_int_equal(request.kind, ADMIN_ALL_SHARDS);
+	assert_int_equal(request.command.check, SHARD_DO);
+}
+
+#define RANGE(count)                                                                               \
+	"{\"cmd\":\"command\",\"sequence\":1,\"type\":\"accounts_open\",\"first\":1,"              \
+	"\"count\":" count ",\"currency\":410}"
+
+TEST(a_range_has_100000_accounts_at_most)
+{
+	struct admin_request request;
+
+	assert_null(parse(RANGE("100000"), &request));
+	assert_int_equal(request.command.accounts.count, 100000);
+}
+
+TEST(session_end_goes_to_the_terminals_home_before_the_slot_has_one)
+{
+	static const struct {
+		const char *line, *kind;
+	} refused[] = {
+		{ "{\"cmd\":\"session_end\",\"session_id\":1048577}", "unknown_session" },
+		/* A slot this switch does not have. */
+		{ "{\"cmd\":\"session_end\",\"session_id\":1048676,\"terminal_id\":42}",
+		    "unknown_session" },
+		{ "{\"cmd\":\"session_end\",\"session_id\":1048577,\"terminal_id\":0}",
+		    "malformed" },
+	};
+	struct admin_request request;
+
+	assert_null(
+	    parse("{\"cmd\":\"session_end\",\"session_id\":1048577,\"terminal_id\":42}", &request));
+	assert_int_equal(request.kind, ADMIN_ONE_SHARD);
+	assert_int_equal(request.command.kind, SHARD_SESSION_END);
+	assert_int_equal(request.command.session_id, 1048577);
+	assert_int_equal(request.shard, shared.buckets.shard[ids_bucket_of_key(42)]);
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(refused); i++) {
+		json_t *answer = parse(refused[i].line, &request);
+
+		assert_case_equal(i, request.kind, ADMIN_ANSWER);
+		assert_string_equal(
+		    json_string_value(json_object_get(answer, "kind")), refused[i].kind);
+		json_decref(answer);
+	}
 }
 
 static const struct {
@@ -207,6 +250,8 @@ static const struct {
 	{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"accounts_open\",\"first\":1,"
 	  "\"count\":1,\"currency\":410,\"opening_balance\":-1}",
 	    "opening_balance" },
+	{ RANGE("100001"), "1 to 100000" },
+	{ RANGE("0"), "count" },
 	{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"rules_set\",\"rules\":{}}", "version" },
 	{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"rules_set\"}", "rules" },
 	{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"market_set\",\"market_id\":11,"

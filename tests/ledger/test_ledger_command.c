@@ -74,6 +74,59 @@ TEST(an_account_without_money_needs_no_funding)
 	ledger_free(ledger);
 }
 
+TEST(accounts_fit_with_their_funding_or_not_at_all)
+{
+	static const struct {
+		uint64_t missing;
+		int64_t amount;
+		uint16_t currency;
+		enum ledger_spare spare;
+		int error;
+	} cases[] = {
+		/* 16 rows, of which an account and FUNDING of KRW are in use. */
+		{ 0, 5, KRW, LEDGER_SPARE_NONE, 0 },
+		{ 14, 0, KRW, LEDGER_SPARE_NONE, 0 },
+		{ 14, 5, KRW, LEDGER_SPARE_NONE, 0 },
+		{ 15, 5, KRW, LEDGER_SPARE_NONE, -EBUSY },
+		/* Another currency needs a FUNDING row, but not for nothing. */
+		{ 14, 0, 840, LEDGER_SPARE_NONE, 0 },
+		{ 13, 5, 840, LEDGER_SPARE_NONE, 0 },
+		{ 14, 5, 840, LEDGER_SPARE_NONE, -EBUSY },
+		/* No terminal is known: one row for stakes stays free. */
+		{ 13, 5, KRW, LEDGER_SPARE_SYSTEM, 0 },
+		{ 14, 5, KRW, LEDGER_SPARE_SYSTEM, -EBUSY },
+		{ UINT64_MAX, 0, KRW, LEDGER_SPARE_NONE, -EBUSY },
+		{ UINT64_MAX, LIMIT_BALANCE_MAX, KRW, LEDGER_SPARE_NONE, -EBUSY },
+	};
+	struct ledger *ledger = fixture_create(16, 0);
+
+	assert_true(fixture_account(ledger, 7, 5, KRW) > 0);
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++)
+		assert_case_equal(i,
+		    ledger_accounts_fit(ledger, cases[i].missing, cases[i].amount,
+		        cases[i].currency, cases[i].spare),
+		    cases[i].error);
+	ledger_free(ledger);
+}
+
+TEST(accounts_fit_until_funding_is_at_its_limit)
+{
+	struct ledger *ledger = fixture_create(16384, 0);
+
+	/* -9 x 10^18, of which 10^15 is in use. */
+	assert_true(fixture_account(ledger, 7, LIMIT_BALANCE_MAX, KRW) > 0);
+	assert_int_equal(
+	    ledger_accounts_fit(ledger, 8999, LIMIT_BALANCE_MAX, KRW, LEDGER_SPARE_NONE), 0);
+	assert_int_equal(
+	    ledger_accounts_fit(ledger, 9000, LIMIT_BALANCE_MAX, KRW, LEDGER_SPARE_NONE), -EBUSY);
+	/* A first funding account has the whole of it. */
+	assert_int_equal(
+	    ledger_accounts_fit(ledger, 9000, LIMIT_BALANCE_MAX, 840, LEDGER_SPARE_NONE), 0);
+	assert_int_equal(
+	    ledger_accounts_fit(ledger, 9001, LIMIT_BALANCE_MAX, 840, LEDGER_SPARE_NONE), -EBUSY);
+	ledger_free(ledger);
+}
+
 TEST(freeze_is_done_once_and_undone_once)
 {
 	struct ledger *ledger = fixture_create(16, 0);

@@ -71,7 +71,11 @@ TEST(an_ended_id_never_comes_back_and_its_slot_does)
 	uint32_t next = 5 | 2u << 20;
 	struct session *session;
 
-	assert_int_equal(session_end(table, SESSION_ID), -ENOENT);
+	/* Not even one that was ended before it came. */
+	assert_int_equal(session_end(table, 6 | 1u << 20), -ENOENT);
+	assert_int_equal(install(table, 6 | 1u << 20, 1, 1), -EEXIST);
+	assert_int_equal(install(table, 6 | 2u << 20, 1, 1), 0);
+	assert_int_equal(session_end(table, 6 | 2u << 20), 0);
 	assert_int_equal(install(table, SESSION_ID, 1, 1), 0);
 	session = session_find(table, SESSION_ID);
 	assert_int_equal(session_end(table, SESSION_ID), 0);
