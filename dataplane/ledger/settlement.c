@@ -80,9 +80,9 @@ const char *settlement_kind_name(unsigned kind)
 		[SETTLEMENT_WIN] = "win",
 		[SETTLEMENT_LOSE] = "lose",
 		[SETTLEMENT_VOID] = "void",
-		[SETTLEMENT_HALF_WIN] = "half-win",
-		[SETTLEMENT_HALF_LOSE] = "half-lose",
-		[SETTLEMENT_DEAD_HEAT] = "dead-heat",
+		[SETTLEMENT_HALF_WIN] = "half_win",
+		[SETTLEMENT_HALF_LOSE] = "half_lose",
+		[SETTLEMENT_DEAD_HEAT] = "dead_heat",
 	};
 
 	return kind < SLUICE_ARRAY_COUNT(names) ? names[kind] : NULL;
@@ -300,8 +300,8 @@ const char *settlement_class_name(enum settlement_class class)
 		[SETTLEMENT_LOST] = "lost",
 		[SETTLEMENT_REFUNDED] = "refunded",
 		[SETTLEMENT_WON] = "won",
-		[SETTLEMENT_PART_WON] = "part-won",
-		[SETTLEMENT_PART_LOST] = "part-lost",
+		[SETTLEMENT_PART_WON] = "part_won",
+		[SETTLEMENT_PART_LOST] = "part_lost",
 	};
 
 	return (unsigned)class < SLUICE_ARRAY_COUNT(names) ? names[class] : NULL;

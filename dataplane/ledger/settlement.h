@@ -97,7 +97,7 @@ void settlement_outcomes_write(const struct settlement_outcomes *outcomes, unsig
 SLUICE_MUST_USE int settlement_outcomes_read(const struct settlement_outcomes_disk *disk,
     unsigned count, struct settlement_outcomes *outcomes);
 
-/* "win", "lose", "void", "half-win", "half-lose", "dead-heat", "open"; NULL for another number. */
+/* "win", "lose", "void", "half_win", "half_lose", "dead_heat", "open"; NULL for another number. */
 const char *settlement_kind_name(unsigned kind);
 
 /* ---- From a score ---- */
@@ -164,7 +164,7 @@ struct settlement_result {
 struct settlement_result settlement_bet(
     int64_t stake, const struct settlement_leg *legs, unsigned count);
 
-/* "undecided", "lost", "refunded", "won", "part-won", "part-lost". */
+/* "undecided", "lost", "refunded", "won", "part_won", "part_lost". */
 const char *settlement_class_name(enum settlement_class class);
 
 #endif

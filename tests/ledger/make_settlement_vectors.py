@@ -26,14 +26,14 @@ PAYOUT_MAX = 10**15
 BETS, LINES = 1500, 250
 
 # What becomes of each equal part of the stake.
-PARTS = {"win": ["odds"], "lose": ["lost"], "void": ["back"], "half-win": ["odds", "back"],
-         "half-lose": ["back", "lost"]}
-OF_HALVES = {(1, 1): "win", (-1, -1): "lose", (0, 0): "void", (0, 1): "half-win",
-             (-1, 0): "half-lose"}
+PARTS = {"win": ["odds"], "lose": ["lost"], "void": ["back"], "half_win": ["odds", "back"],
+         "half_lose": ["back", "lost"]}
+OF_HALVES = {(1, 1): "win", (-1, -1): "lose", (0, 0): "void", (0, 1): "half_win",
+             (-1, 0): "half_lose"}
 
 
 def parts_of(outcome):
-    if outcome.startswith("dead-heat:"):
+    if outcome.startswith("dead_heat:"):
         places, winners = map(int, outcome.split(":")[1].split("/"))
         return ["odds"] * places + ["lost"] * (winners - places)
     return PARTS[outcome]
@@ -60,7 +60,7 @@ def settle(stake, legs):
         return payout, "refunded"
     if all(outcome in ("void", "win") for outcome in outcomes):
         return payout, "won"
-    return payout, "part-won" if payout > stake else "part-lost"
+    return payout, "part_won" if payout > stake else "part_lost"
 
 
 def side(margin):
@@ -84,11 +84,11 @@ def random_outcome(source, rare):
     if draw < 0.65:
         return "void"
     if draw < 0.77:
-        return "half-win"
+        return "half_win"
     if draw < 0.88:
-        return "half-lose"
+        return "half_lose"
     winners = spread(source, 2, 255)
-    return f"dead-heat:{source.randrange(1, winners)}/{winners}"
+    return f"dead_heat:{source.randrange(1, winners)}/{winners}"
 
 
 def random_bet(source):
@@ -109,7 +109,7 @@ def write_bet(stake, legs):
 
 
 def edges():
-    for outcome in ("win", "half-win", "half-lose", "void", "dead-heat:254/255", "dead-heat:1/255"):
+    for outcome in ("win", "half_win", "half_lose", "void", "dead_heat:254/255", "dead_heat:1/255"):
         for count in (1, 2, 3, 4, 9, 10):
             for odds in (ODDS_MIN, ODDS_MAX):
                 for stake in (0, 1, STAKE_MAX):
@@ -128,7 +128,7 @@ def main():
     print("# Settlement, written by tests/ledger/make_settlement_vectors.py; read by")
     print("# tests/ledger/test_settlement_payout.c. Stakes in minor units, odds in 1/1,000.")
     print("#   bet STAKE PAYOUT CLASS ODDS:OUTCOME...       payout 10^15 + 1: above the maximum")
-    print("#   over-under HOME AWAY LINE OVER UNDER         line in quarters of a goal")
+    print("#   over_under HOME AWAY LINE OVER UNDER         line in quarters of a goal")
     print("#   handicap HOME AWAY HANDICAP HOME AWAY        home's handicap in quarters")
     edges()
     for _ in range(BETS):
@@ -137,7 +137,7 @@ def main():
         home, away = source.randrange(7), source.randrange(7)
         line = source.randrange(1, 33)
         margin = home + away - Fraction(line, 4)
-        print("over-under", home, away, line, side(margin), side(-margin))
+        print("over_under", home, away, line, side(margin), side(-margin))
         line = source.randrange(-16, 17)
         margin = home - away + Fraction(line, 4)
         print("handicap", home, away, line, side(margin), side(-margin))

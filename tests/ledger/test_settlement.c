@@ -8,7 +8,7 @@
 
 #define OUTCOME(...) ((struct settlement_outcome){ __VA_ARGS__ })
 
-/* One letter an outcome: W win, w half-win, V void, l half-lose, L lose. */
+/* One letter an outcome: W win, w half_win, V void, l half_lose, L lose. */
 static enum settlement_kind kind_of(char letter)
 {
 	switch (letter) {
@@ -335,14 +335,14 @@ TEST(bytes_on_disk_are_as_documented)
 
 TEST(every_kind_has_its_number_and_name)
 {
-	static const char *const names[] = { "open", "win", "lose", "void", "half-win", "half-lose",
-		"dead-heat" };
+	static const char *const names[] = { "open", "win", "lose", "void", "half_win", "half_lose",
+		"dead_heat" };
 
 	for (unsigned kind = 0; kind < SLUICE_ARRAY_COUNT(names); kind++)
 		assert_string_equal(settlement_kind_name(kind), names[kind]);
 	assert_null(settlement_kind_name(SLUICE_ARRAY_COUNT(names)));
 	assert_null(settlement_kind_name(UINT32_MAX));
-	assert_string_equal(settlement_class_name(SETTLEMENT_PART_LOST), "part-lost");
+	assert_string_equal(settlement_class_name(SETTLEMENT_PART_LOST), "part_lost");
 	assert_null(settlement_class_name((enum settlement_class)99));
 }
 
