@@ -101,6 +101,16 @@ int handle_error(int error, const char *what, char *message, size_t message_size
 	case EINVAL:
 		return handle_refuse(CONTROL_USAGE, message, message_size,
 		    "a value of the %s is out of range", what);
+	case EAGAIN: /* as commands_append says */
+		return handle_refuse(CONTROL_UNREACHABLE, message, message_size,
+		    "nothing was changed: control has not compared its commands with the data "
+		    "plane's since it was started; start the data plane, or try again in a moment");
+	case ESTALE:
+		return handle_refuse(CONTROL_REFUSED, message, message_size,
+		    "nothing was changed: the data plane has commands that control's database does "
+		    "not know; restore its newest copy, or take over the numbers: sluicectl "
+		    "command "
+		    "adopt");
 	case ENOSPC:
 	case EXFULL:
 		return handle_refuse(CONTROL_UNREACHABLE, message, message_size,

@@ -2,8 +2,39 @@
 #include "control/commands/commands.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Held while the gate is asked, so that it is not taken away meanwhile. Taken inside of LMDB's
+ * write lock: whoever holds it may not write. */
+static pthread_mutex_t gate_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct commands_gate gate;
+
+void commands_gate_set(const struct commands_gate *fresh)
+{
+	pthread_mutex_lock(&gate_lock);
+	gate = fresh != NULL ? *fresh : (struct commands_gate){ .open = NULL };
+	pthread_mutex_unlock(&gate_lock);
+}
+
+static int gate_open(void)
+{
+	int error;
+
+	pthread_mutex_lock(&gate_lock);
+	error = gate.open != NULL ? gate.open(gate.context) : 0;
+	pthread_mutex_unlock(&gate_lock);
+	return error;
+}
+
+static void gate_adopted(void)
+{
+	pthread_mutex_lock(&gate_lock);
+	if (gate.adopted != NULL)
+		gate.adopted(gate.context);
+	pthread_mutex_unlock(&gate_lock);
+}
 
 int commands_next(struct db_txn *txn, uint64_t *sequence)
 {
@@ -55,6 +86,8 @@ int commands_append(struct db_txn *txn, const json_t *command, uint64_t *sequenc
 	uint64_t next;
 	int error = text == NULL ? -ENOMEM : strlen(text) > CONTROL_TEXT_SIZE_MAX ? -EMSGSIZE : 0;
 
+	if (error == 0)
+		error = gate_open();
 	if (error == 0)
 		error = commands_next(txn, &next);
 	if (error == 0)
@@ -156,6 +189,30 @@ int commands_mark(
 	return first > last ? 0 : database_write(database, mark_body, &context);
 }
 
+static int mark_late_body(struct db_txn *txn, void *argument)
+{
+	struct mark_context *context = argument;
+	uint64_t highest;
+	int error = database_last(txn, CONTROL_TABLE_COMMAND, &highest);
+
+	if (error != 0)
+		return error;
+	if (highest < context->last)
+		context->last = highest;
+	return mark_body(txn, context);
+}
+
+int commands_mark_late(struct database *database, uint64_t first, uint64_t last,
+    enum control_command_state state, uint64_t *marked)
+{
+	struct mark_context context = { first, last, state };
+	int error = database_write(database, mark_late_body, &context);
+
+	if (error == 0)
+		*marked = context.last < first ? first - 1 : context.last;
+	return error;
+}
+
 static int adopt_body(struct db_txn *txn, void *argument)
 {
 	const uint64_t *last = argument;
@@ -169,7 +226,11 @@ static int adopt_body(struct db_txn *txn, void *argument)
 
 int commands_adopt(struct database *database, uint64_t last)
 {
-	return database_write(database, adopt_body, &last);
+	int error = database_write(database, adopt_body, &last);
+
+	if (error == 0)
+		gate_adopted();
+	return error;
 }
 
 static const char *state_name(uint8_t state)

@@ -10,6 +10,9 @@
  * A command the data plane cannot even parse would block all later ones for ever: commands_append's
  * callers ask the data plane first ("dry_run"), and the link sends {"type":"none"} in its place if
  * one is refused as malformed nevertheless.
+ *
+ * A number must not be given out while a shard may already have another command under it. Only who
+ * talks to the shards knows; it puts a gate in front of all appends.
  */
 #ifndef SLUICE_CONTROL_COMMANDS_H
 #define SLUICE_CONTROL_COMMANDS_H
@@ -19,8 +22,20 @@
 
 #include "control/database/database.h"
 
+/* Any thread, and inside of write transactions: neither may wait or write. */
+struct commands_gate {
+	/* 0; -EAGAIN: not compared with the shards yet; -ESTALE: a shard is ahead of the database.
+	 */
+	int (*open)(void *context);
+	void (*adopted)(void *context); /* commands_adopt was done */
+	void *context;
+};
+/* One for the process; NULL: none, every append may go on. Not in use any more once it returns. */
+void commands_gate_set(const struct commands_gate *gate);
+
 /* Inside a database_write body. `command`: the admin socket's command without "cmd" and "sequence"
- * ({"type":"market_set",...}); borrowed. 0 with the number it got. */
+ * ({"type":"market_set",...}); borrowed. 0 with the number it got; -EAGAIN, -ESTALE: as the gate
+ * says, nothing was appended and the transaction is to be given up; -EMSGSIZE; -errno. */
 SLUICE_MUST_USE int commands_append(struct db_txn *txn, const json_t *command, uint64_t *sequence);
 /* The number the next append of this transaction will get. */
 SLUICE_MUST_USE int commands_next(struct db_txn *txn, uint64_t *sequence);
@@ -33,6 +48,10 @@ SLUICE_MUST_USE int commands_get(
 /* Marks first..last; DONE or REFUSED (kept as it is when already marked). */
 SLUICE_MUST_USE int commands_mark(
     struct database *database, uint64_t first, uint64_t last, enum control_command_state state);
+/* As commands_mark, for those of first..last that there are; *marked is the highest of them, or
+ * first - 1. */
+SLUICE_MUST_USE int commands_mark_late(struct database *database, uint64_t first, uint64_t last,
+    enum control_command_state state, uint64_t *marked);
 /*
  * For a database that is older than the data plane (restored from a copy): fills the numbers up to
  * `last` with commands of type "none" that are DONE. Only on an operator's word.

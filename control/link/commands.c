@@ -126,8 +126,14 @@ static void commands_pause_over(struct link *link)
 
 void link_commands_resume(struct link *link)
 {
-	if (link->unmarked_first <= link->shard_min)
+	if (link->unmarked_first <= link->shard_min) {
+		log_event(LOG_INFO, "link", "commands_found",
+		    &(struct log_ids){ .command = link->shard_min },
+		    "commands %" PRIu64 " to %" PRIu64 " are on all shards and their answers were "
+		    "lost: they count as done, also one that the shards refused",
+		    link->unmarked_first, link->shard_min);
 		commands_over_mark(link, link->shard_min, CONTROL_COMMAND_DONE);
+	}
 	link->next_sequence = link->shard_min + 1;
 	link->command_retry_ns = 0;
 }
@@ -149,9 +155,9 @@ static int command_replace(struct link *link, uint64_t sequence, const char *why
 	if (result != 0)
 		return result;
 	if (link_answer_ok(answer)) {
+		commands_pause_over(link);
 		command_refused(link, sequence, why);
 		link->next_sequence = sequence + 1;
-		commands_pause_over(link);
 	} else {
 		commands_pause(link, sequence, link_answer_error(answer));
 	}
@@ -223,6 +229,7 @@ static int commands_receive(struct link *link, unsigned sent)
 			if (outcome != OUTCOME_DONE)
 				snprintf(why, sizeof(why), "%s", link_answer_error(answer));
 			if (outcome == OUTCOME_REFUSED) {
+				commands_pause_over(link);
 				commands_over_mark(link, first + i - 1, CONTROL_COMMAND_DONE);
 				command_refused(link, first + i, why);
 				outcome = OUTCOME_DONE;
@@ -232,9 +239,10 @@ static int commands_receive(struct link *link, unsigned sent)
 		}
 		json_decref(answer);
 	}
-	commands_over_mark(link, link->next_sequence - 1, CONTROL_COMMAND_DONE);
+	/* Before the marks, which wake those who wait: they may look at the message next. */
 	if (link->next_sequence != first)
 		commands_pause_over(link);
+	commands_over_mark(link, link->next_sequence - 1, CONTROL_COMMAND_DONE);
 	if (result != 0)
 		return result;
 	if (outcome == OUTCOME_MALFORMED)
@@ -255,7 +263,7 @@ int link_commands_turn(struct link *link, int *busy)
 			return 0;
 		/* Where the shards are now decides what comes next. */
 		result = link_status_read(link);
-		if (result != 0)
+		if (result != 0 || link_is_ahead(link))
 			return result;
 		link_commands_resume(link);
 	}

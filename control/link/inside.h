@@ -14,6 +14,7 @@
 #define LINK_MESSAGE_SIZE     512u
 #define LINK_REFUSALS_KEPT    64u
 #define LINK_ANSWER_S         10u
+#define LINK_COMPARE_WAIT_MS  3000u
 #define LINK_STATUS_NS        1000000000ull
 #define LINK_HISTOGRAMS_NS    5000000000ull
 #define LINK_LIST_NS          5000000000ull
@@ -35,6 +36,13 @@ struct refusal {
 	char message[LINK_MESSAGE_SIZE];
 };
 
+/* May control give out numbers? */
+enum numbers_state {
+	NUMBERS_UNKNOWN, /* not compared with a data plane since the start or an adoption */
+	NUMBERS_GOOD,
+	NUMBERS_AHEAD, /* a shard had numbers control never gave out; until an adoption */
+};
+
 struct link {
 	pthread_mutex_t mutex;
 	pthread_cond_t changed; /* report, questions, stop */
@@ -53,6 +61,13 @@ struct link {
 	unsigned question_count;
 	struct refusal refusals[LINK_REFUSALS_KEPT];
 	unsigned refusal_next;
+	uint8_t tried; /* the first attempt to connect is over */
+	enum numbers_state numbers;
+	unsigned adoptions;
+	uint64_t ahead_last; /* control's number when a shard was found ahead */
+	uint64_t ahead_max;  /* that shard's, and which it is */
+	unsigned ahead_shard;
+	uint64_t refused_above; /* these numbers were given out too late; UINT64_MAX: none were */
 
 	/* The thread's own. */
 	struct admin_client admin;
@@ -96,7 +111,9 @@ int link_sessions_turn(struct link *link, int ends_only, int *busy);
 int link_commands_turn(struct link *link, int *busy);
 int link_questions_turn(struct link *link, int *busy);
 void link_questions_fail(struct link *link);
+/* Compares the numbers too: after it, link_is_ahead says what came of it. */
 int link_status_read(struct link *link);
+int link_is_ahead(struct link *link);
 int link_histograms_read(struct link *link);
 int link_list_read(struct link *link);
 /* Finds the first command that is not marked; marks what all shards have. */

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/commands/commands.h"
 #include "control/link/inside.h"
 
 const char *link_state_name(enum link_state state)
@@ -82,6 +83,75 @@ static void link_free(struct link *link)
 	free(link);
 }
 
+static struct timespec until_of(unsigned timeout_ms)
+{
+	uint64_t until_ns = link_mono_ns() + (uint64_t)timeout_ms * 1000000u;
+
+	return (
+	    struct timespec){ (time_t)(until_ns / 1000000000u), (long)(until_ns % 1000000000u) };
+}
+
+/* ---- Whether numbers may be given out ---- */
+
+static int gate_open(void *context)
+{
+	struct link *link = context;
+	enum numbers_state numbers;
+
+	pthread_mutex_lock(&link->mutex);
+	numbers = link->numbers;
+	pthread_mutex_unlock(&link->mutex);
+	return numbers == NUMBERS_GOOD ? 0 : numbers == NUMBERS_AHEAD ? -ESTALE : -EAGAIN;
+}
+
+static void gate_adopted(void *context)
+{
+	link_adopted(context);
+}
+
+static void gate_put(struct link *link)
+{
+	commands_gate_set(&(struct commands_gate){ gate_open, gate_adopted, link });
+}
+
+void link_adopted(struct link *link)
+{
+	pthread_mutex_lock(&link->mutex);
+	link->adoptions++;
+	link->numbers = NUMBERS_UNKNOWN;
+	link->refused_above = UINT64_MAX;
+	pthread_cond_broadcast(&link->changed);
+	pthread_mutex_unlock(&link->mutex);
+	link_wake(link);
+}
+
+int link_commands_open(struct link *link, char *message, size_t message_size)
+{
+	struct timespec until = until_of(LINK_COMPARE_WAIT_MS);
+	int result = 0;
+
+	pthread_mutex_lock(&link->mutex);
+	while (link->numbers == NUMBERS_UNKNOWN && !link->stop &&
+	       (link->report.state != LINK_DOWN || !link->tried))
+		if (pthread_cond_timedwait(&link->changed, &link->mutex, &until) == ETIMEDOUT)
+			break;
+	if (link->numbers == NUMBERS_UNKNOWN) {
+		result = -EAGAIN;
+		snprintf(message, message_size,
+		    "Control has not compared its commands with the data plane's since it was "
+		    "started. Start the data plane, then repeat this.");
+	} else if (link->numbers == NUMBERS_AHEAD) {
+		result = -EPERM;
+		snprintf(message, message_size,
+		    "The data plane has command %" PRIu64 ", control has given out only %" PRIu64
+		    ": its database is too old. Restore it from its newest copy, or take over the "
+		    "numbers with `sluicectl command adopt`.",
+		    link->ahead_max, link->ahead_last);
+	}
+	pthread_mutex_unlock(&link->mutex);
+	return result;
+}
+
 int link_start(struct link **out, const struct link_config *config)
 {
 	struct link *link = calloc(1, sizeof(*link));
@@ -93,6 +163,7 @@ int link_start(struct link **out, const struct link_config *config)
 	link->config = *config;
 	link->fd = link->admin.fd = -1;
 	link->questions_end = &link->questions;
+	link->refused_above = UINT64_MAX;
 	snprintf(link->report.message, sizeof(link->report.message),
 	    "Control has not reached the data plane yet.");
 	pthread_mutex_init(&link->mutex, NULL);
@@ -103,9 +174,12 @@ int link_start(struct link **out, const struct link_config *config)
 	link->root = strdup(config->root);
 	link->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	result = link->root == NULL ? -ENOMEM : link->wake_fd < 0 ? -errno : 0;
-	if (result == 0)
+	if (result == 0) {
+		gate_put(link);
 		result = -pthread_create(&link->thread, NULL, link_run, link);
+	}
 	if (result != 0) {
+		commands_gate_set(NULL);
 		link_free(link);
 		return result;
 	}
@@ -141,15 +215,8 @@ void link_stop(struct link *link)
 		return;
 	link_cancel(link);
 	pthread_join(link->thread, NULL);
+	commands_gate_set(NULL);
 	link_free(link);
-}
-
-static struct timespec until_of(unsigned timeout_ms)
-{
-	uint64_t until_ns = link_mono_ns() + (uint64_t)timeout_ms * 1000000u;
-
-	return (
-	    struct timespec){ (time_t)(until_ns / 1000000000u), (long)(until_ns % 1000000000u) };
 }
 
 /* ---- Commands ---- */
@@ -207,12 +274,13 @@ int link_command_wait(
 
 	link_wake(link);
 	pthread_mutex_lock(&link->mutex);
-	while (link->report.command_done < sequence && result == 0) {
+	while (link->report.command_done < sequence && sequence <= link->refused_above &&
+	       result == 0) {
 		if (link->stop ||
 		    pthread_cond_timedwait(&link->changed, &link->mutex, &until) == ETIMEDOUT)
 			result = -ETIMEDOUT;
 	}
-	if (link->report.command_done >= sequence)
+	if (link->report.command_done >= sequence || sequence > link->refused_above)
 		result = 0;
 	else
 		snprintf(message, message_size,
@@ -258,6 +326,7 @@ static void question_remove(struct link *link, struct question *question)
 	if (link->questions_end == &question->next)
 		link->questions_end = at;
 	link->question_count--;
+	pthread_cond_broadcast(&link->changed); /* there is a place */
 }
 
 int link_ask(struct link *link, json_t *request, unsigned timeout_ms, json_t **answer,

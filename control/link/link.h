@@ -4,10 +4,12 @@
  *
  *   DOWN --connected, status read--> SYNCING --commands resent from the lowest number, sessions of
  *   this boot id installed--> "open" --> UP --connection lost--> DOWN (again after 50 ms .. 2 s)
- *   SYNCING --a shard has a number control never gave out--> REFUSED, until `command adopt` or a
- *   newer database
+ *   SYNCING, UP --a shard has a number control never gave out--> REFUSED, until `command adopt` or
+ *   the next start of control (with a newer database)
  *
- * REFUSED, sessions are still ended and questions answered.
+ * REFUSED, sessions are still ended and questions answered, and commands_append refuses: a number
+ * given out then would be one the shards already have. So it does until control's numbers were
+ * compared with a data plane's once after the start.
  *
  * UP, each turn: ends of sessions, commands not sent yet, installs, questions, once a second the
  * status, every 5 s the list of sessions: those that want a new epoch get one, those control does
@@ -50,6 +52,14 @@ void link_stop(struct link *link);
 
 /* There is something new to send. Any thread; also safe before the link is up. */
 void link_wake(struct link *link);
+/*
+ * May commands be committed now? 0; -EAGAIN: not compared with a data plane since the start (waits
+ * a moment when one is about to be reached); -EPERM: a shard was ahead. With a sentence in message.
+ * commands_append asks the same once more, inside its transaction.
+ */
+SLUICE_MUST_USE int link_commands_open(struct link *link, char *message, size_t message_size);
+/* The numbers were adopted; commands_adopt says so by itself. They are compared again. */
+void link_adopted(struct link *link);
 /*
  * Waits until command `sequence` is durable on all shards. 0; -ETIMEDOUT: it is committed and will
  * be done when the data plane is there; -EPERM: refused, nothing was changed (message says why).

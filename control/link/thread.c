@@ -12,19 +12,31 @@
 #define RETRY_FIRST_NS 50000000ull
 #define RETRY_MAX_NS   2000000000ull
 
-/* 1 when a shard has a number control never gave out; then the state says so. */
+/* 1 when a shard had a number control never gave out; then the state says so. */
 static int link_ahead(struct link *link)
 {
-	uint64_t last = 0;
+	uint64_t last, max;
+	unsigned shard;
 
-	/* Read after the status: what was committed in between is in it. */
-	if (commands_last(link->config.database, &last) != 0 || link->shard_max <= last)
+	if (!link_is_ahead(link))
 		return 0;
-	link_state_set(link, LINK_REFUSED,
-	    "Shard %u of the data plane is at command %" PRIu64 ", control has given out only "
-	    "%" PRIu64 ": its database is too old. Restore it from its newest copy, or "
-	    "let control take over the numbers with `sluicectl command adopt`.",
-	    link->shard_highest, link->shard_max, last);
+	pthread_mutex_lock(&link->mutex);
+	last = link->ahead_last;
+	max = link->ahead_max;
+	shard = link->ahead_shard;
+	pthread_mutex_unlock(&link->mutex);
+	if (link->shard_max > last)
+		link_state_set(link, LINK_REFUSED,
+		    "Shard %u of the data plane is at command %" PRIu64 ", control has given out "
+		    "only %" PRIu64 ": its database is too old. Restore it from its newest copy, "
+		    "or let control take over the numbers with `sluicectl command adopt`.",
+		    shard, max, last);
+	else
+		link_state_set(link, LINK_REFUSED,
+		    "Shard %u of the data plane was at command %" PRIu64 ", control had given out "
+		    "only %" PRIu64 "; another data plane answers now. Restart control when this "
+		    "is the right one.",
+		    shard, max, last);
 	return 1;
 }
 
@@ -98,8 +110,9 @@ static int link_sync(struct link *link)
 		busy = 0;
 		result = link_turn(link, &busy);
 	}
-	if (result == 0)
-		result = link_open(link);
+	if (result != 0 || link_is_ahead(link))
+		return result;
+	result = link_open(link);
 	if (result != 0)
 		return result;
 	link_state_set(link, LINK_UP, "%s", link->pause_message);
@@ -133,12 +146,16 @@ static int link_up(struct link *link)
 	link->list_slot = 0;
 	for (;;) {
 		uint64_t now_ns;
-		int busy = 0, result = link_turn(link, &busy);
+		int busy = 0, result;
 
+		/* A status may have been read by the turn, too. */
+		if (link_is_ahead(link))
+			return 0;
+		result = link_turn(link, &busy);
 		now_ns = link_mono_ns();
 		if (result == 0 && now_ns >= link->status_due_ns) {
 			result = link_status_read(link);
-			if (result == 0 && link_ahead(link))
+			if (result == 0 && link_is_ahead(link))
 				return 0;
 		}
 		if (result == 0 && now_ns >= link->histograms_due_ns)
@@ -173,6 +190,14 @@ static int link_serve(struct link *link)
 	return result;
 }
 
+/* Who waits for the numbers to be compared need not wait any longer. */
+static void link_tried(struct link *link)
+{
+	pthread_mutex_lock(&link->mutex);
+	link->tried = 1;
+	pthread_mutex_unlock(&link->mutex);
+}
+
 void *link_run(void *argument)
 {
 	struct link *link = argument;
@@ -190,6 +215,7 @@ void *link_run(void *argument)
 		if ((served || !said) && !link_stopping(link))
 			log_event(LOG_WARNING, "link", "down", NULL, "%s", link->admin.message);
 		said = 1;
+		link_tried(link);
 		link_state_set(link, LINK_DOWN, "%s", link->admin.message);
 		link_disconnect(link);
 		link_questions_fail(link);

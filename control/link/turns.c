@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/commands/commands.h"
 #include "control/link/inside.h"
 #include "control/log/log.h"
 
@@ -53,6 +54,19 @@ static size_t install_line(const struct session_work *work, char line[INSTALL_LI
 
 _Static_assert(KEYS_RESET_SIZE <= AEAD_KEY_SIZE, "the reset key fits the row of hex");
 
+/* With its terminal, a session's end takes the way its installation took and cannot overtake it. Of
+ * a stray the terminal is not known; it is there already. */
+static size_t end_line(const struct session_work *work, char line[INSTALL_LINE_SIZE])
+{
+	char terminal[40] = "";
+
+	if (work->terminal_id != 0)
+		snprintf(
+		    terminal, sizeof(terminal), ",\"terminal_id\":%" PRIu64, work->terminal_id);
+	return (size_t)snprintf(line, INSTALL_LINE_SIZE,
+	    "{\"cmd\":\"session_end\",\"session_id\":%" PRIu32 "%s}", work->session_id, terminal);
+}
+
 static int work_send(struct link *link, const struct session_work *work)
 {
 	char line[INSTALL_LINE_SIZE];
@@ -62,20 +76,26 @@ static int work_send(struct link *link, const struct session_work *work)
 	if (work->kind == SESSION_WORK_INSTALL)
 		size = install_line(work, line);
 	else
-		size = (size_t)snprintf(line, sizeof(line),
-		    "{\"cmd\":\"session_end\",\"session_id\":%" PRIu32 "}", work->session_id);
+		size = end_line(work, line);
 	result = link_send(link, line, size);
 	explicit_bzero(line, size);
 	return result;
 }
 
-/* The data plane says what is wrong in words only. */
+/* By "kind"; a data plane without it says what is wrong in words only. */
 static int work_error(const json_t *answer)
 {
+	const char *kind = json_string_value(json_object_get(answer, "kind"));
 	const char *error = link_answer_error(answer);
 
 	if (link_answer_ok(answer))
 		return 0;
+	if (kind != NULL && strcmp(kind, "unknown_session") == 0)
+		return -ENOENT;
+	if (kind != NULL && strcmp(kind, "slot_live") == 0)
+		return -EEXIST;
+	if (kind != NULL && strcmp(kind, "refused") != 0)
+		return -EPERM;
 	if (strstr(error, "no such session") != NULL)
 		return -ENOENT;
 	if (strstr(error, "session slot is live") != NULL)
@@ -137,6 +157,7 @@ static struct question *question_take(struct link *link, json_t **request)
 		if (link->questions == NULL)
 			link->questions_end = &link->questions;
 		link->question_count--;
+		pthread_cond_broadcast(&link->changed); /* there is a place */
 		*request = question->request;
 		question->request = NULL;
 	}
@@ -251,15 +272,90 @@ static int status_take(struct link *link, json_t *status)
 	return 0;
 }
 
+int link_is_ahead(struct link *link)
+{
+	int ahead;
+
+	pthread_mutex_lock(&link->mutex);
+	ahead = link->numbers == NUMBERS_AHEAD;
+	pthread_mutex_unlock(&link->mutex);
+	return ahead;
+}
+
+/*
+ * What was committed between the look at control's last number and the gate's closing: no shard was
+ * told, and no shard ever will be, since it has another command under that number. The transaction
+ * that is under way now asked the gate before, and is over when this write begins.
+ */
+static void numbers_late(struct link *link, uint64_t last)
+{
+	uint64_t late = last;
+	int error = commands_mark_late(
+	    link->config.database, last + 1, link->shard_max, CONTROL_COMMAND_REFUSED, &late);
+
+	if (error != 0 || late > last)
+		log_event(LOG_ERROR, "link", "commands_late", &(struct log_ids){ .command = late },
+		    "commands %" PRIu64 " to %" PRIu64 " were committed while a shard was found "
+		    "ahead; no shard was told of them and they are refused: %s",
+		    last + 1, late, error == 0 ? "repeat them after the remedy" : strerror(-error));
+	pthread_mutex_lock(&link->mutex);
+	link->refused_above = last;
+	pthread_cond_broadcast(&link->changed);
+	pthread_mutex_unlock(&link->mutex);
+}
+
+/* `last`: control's number before the status was asked for, so that nothing committed since can
+ * hide that a shard has more than it was ever told. */
+static void numbers_compare(struct link *link, uint64_t last, unsigned adoptions)
+{
+	int found = 0;
+
+	pthread_mutex_lock(&link->mutex);
+	if (link->numbers == NUMBERS_AHEAD) {
+		/* Until it is adopted. */
+	} else if (adoptions != link->adoptions) {
+		link->status_due_ns = 0; /* `last` is older than the adoption: once more */
+	} else if (link->shard_max > last) {
+		found = 1;
+		link->numbers = NUMBERS_AHEAD;
+		link->ahead_last = last;
+	} else {
+		link->numbers = NUMBERS_GOOD;
+	}
+	if (link->numbers == NUMBERS_AHEAD && (found || link->shard_max > link->ahead_max)) {
+		link->ahead_max = link->shard_max;
+		link->ahead_shard = link->shard_highest;
+	}
+	pthread_cond_broadcast(&link->changed);
+	pthread_mutex_unlock(&link->mutex);
+	if (found)
+		numbers_late(link, last);
+}
+
 int link_status_read(struct link *link)
 {
 	json_t *answer = NULL;
-	int result = link_call(link, json_pack("{s:s}", "cmd", "status"), &answer);
+	unsigned adoptions;
+	uint64_t last = 0;
+	int result;
 
+	pthread_mutex_lock(&link->mutex);
+	adoptions = link->adoptions;
+	pthread_mutex_unlock(&link->mutex);
+	result = commands_last(link->config.database, &last);
+	if (result != 0) {
+		snprintf(link->admin.message, sizeof(link->admin.message),
+		    "Control's database cannot be read: %s. Restore it from its newest copy.",
+		    strerror(-result));
+		return result;
+	}
+	result = link_call(link, json_pack("{s:s}", "cmd", "status"), &answer);
 	if (result == 0)
 		result = status_take(link, answer);
 	json_decref(answer);
 	link->status_due_ns = link_mono_ns() + LINK_STATUS_NS;
+	if (result == 0)
+		numbers_compare(link, last, adoptions);
 	return result;
 }
 

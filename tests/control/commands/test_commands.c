@@ -110,4 +110,53 @@ TEST(adopting_fills_the_numbers_the_shards_know)
 	temporary_end(&at);
 }
 
+static int gate_result;
+static unsigned gate_adoptions;
+
+static int gate_open(void *context)
+{
+	(void)context;
+	return gate_result;
+}
+
+static void gate_adopted(void *context)
+{
+	(void)context;
+	gate_adoptions++;
+}
+
+TEST(a_closed_gate_lets_nothing_be_appended_but_an_adoption)
+{
+	const struct commands_gate gate = { gate_open, gate_adopted, NULL };
+	static const int results[] = { -EAGAIN, -ESTALE };
+	struct temporary at;
+	uint64_t sequence;
+
+	temporary_begin(&at);
+	commands_gate_set(&gate);
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(results); i++) {
+		gate_result = results[i];
+		assert_int_equal(database_write(at.database, append_body, &sequence), results[i]);
+	}
+	assert_int_equal(commands_last(at.database, &sequence), 0);
+	assert_int_equal(sequence, 0);
+	assert_int_equal(commands_adopt(at.database, 2), 0);
+	assert_int_equal(gate_adoptions, 1);
+	gate_result = 0;
+	assert_int_equal(append(&at), 3);
+	gate_result = -EAGAIN;
+	commands_gate_set(NULL);
+	assert_int_equal(append(&at), 4);
+	/* Of a range only what is there is marked. */
+	assert_int_equal(
+	    commands_mark_late(at.database, 4, 9, CONTROL_COMMAND_REFUSED, &sequence), 0);
+	assert_int_equal(sequence, 4);
+	assert_string_equal(state_of(&at, 3), "committed");
+	assert_string_equal(state_of(&at, 4), "refused");
+	assert_int_equal(
+	    commands_mark_late(at.database, 5, 9, CONTROL_COMMAND_REFUSED, &sequence), 0);
+	assert_int_equal(sequence, 4);
+	temporary_end(&at);
+}
+
 TEST_MAIN()

@@ -4,6 +4,7 @@
 #ifndef SLUICE_TESTS_CONTROL_BED_H
 #define SLUICE_TESTS_CONTROL_BED_H
 
+#include <errno.h>
 #include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -79,13 +80,15 @@ static inline void bed_unlink(struct bed *bed)
 	bed->link = NULL;
 }
 
-static inline void bed_free(struct bed *bed)
+/* `stopped`: the fake was stopped by the test. */
+static inline void bed_release(struct bed *bed, int stopped)
 {
 	char command[128];
 
 	link_stop(bed->link);
 	if (bed->fake != NULL) {
-		fake_stop(bed->fake);
+		if (!stopped)
+			fake_stop(bed->fake);
 		assert_int_equal(bed->fake->violations, 0);
 		fake_free(bed->fake);
 	}
@@ -94,6 +97,16 @@ static inline void bed_free(struct bed *bed)
 	snprintf(command, sizeof(command), "rm -rf '%s'", bed->top);
 	assert_int_equal(system(command), 0);
 	free(bed);
+}
+
+static inline void bed_free(struct bed *bed)
+{
+	bed_release(bed, 0);
+}
+
+static inline void bed_free_stopped(struct bed *bed)
+{
+	bed_release(bed, 1);
 }
 
 static inline int append_body(struct db_txn *txn, void *context)
@@ -109,12 +122,20 @@ static inline uint64_t command_commit(struct bed *bed, const char *type)
 	uint64_t last, sequence;
 	json_t *command;
 	void *arguments[2];
+	int error = -EAGAIN;
 
 	assert_int_equal(commands_last(bed->database, &last), 0);
 	command = json_pack("{s:s, s:I}", "type", type, "mark", (json_int_t)last + 1);
 	arguments[0] = command;
 	arguments[1] = &sequence;
-	assert_int_equal(database_write(bed->database, append_body, arguments), 0);
+	/* The link may not have compared the numbers yet. */
+	for (unsigned i = 0; i < WAIT_MS; i++) {
+		error = database_write(bed->database, append_body, arguments);
+		if (error != -EAGAIN || bed->link == NULL)
+			break;
+		usleep(1000);
+	}
+	assert_int_equal(error, 0);
 	json_decref(command);
 	assert_int_equal(sequence, last + 1);
 	return sequence;

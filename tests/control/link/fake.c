@@ -136,8 +136,9 @@ static json_t *install_answer(struct fake *fake, const json_t *request)
 		return refusal("malformed", "a field is out of range");
 	if ((session->live && session->session_id != id) ||
 	    (!session->live && session->ended_id >= id))
-		return refusal(NULL, "the session slot is live under another generation; end that "
-		                     "session first");
+		return fake->kinds ? refusal("slot_live", "there is another one")
+		                   : refusal(NULL, "the session slot is live under another "
+		                                   "generation; end that session first");
 	if (session->live && epoch < session->epoch)
 		return refusal(NULL, "a field of the command is out of range");
 	/* The same epoch under the same boot id must mean the same key. */
@@ -158,8 +159,11 @@ static json_t *end_answer(struct fake *fake, const json_t *request)
 	uint32_t id = (uint32_t)json_integer_value(json_object_get(request, "session_id"));
 	struct fake_session *session = &fake->sessions[id & (FAKE_SLOTS - 1)];
 
+	session->end_terminal_id =
+	    (uint64_t)json_integer_value(json_object_get(request, "terminal_id"));
 	if (!session->live || session->session_id != id)
-		return refusal(NULL, "no such session");
+		return fake->kinds ? refusal("unknown_session", "there is none")
+		                   : refusal(NULL, "no such session");
 	session->live = 0;
 	session->ended_id = id;
 	return json_pack("{s:b}", "ok", 1);

@@ -17,6 +17,7 @@
 struct fake_session {
 	uint32_t session_id, ended_id;
 	uint64_t terminal_id, installs;
+	uint64_t end_terminal_id; /* as its END said */
 	uint16_t epoch;
 	uint8_t live, wants_rotation;
 	char key[65]; /* of the epoch, as installed first */
@@ -40,6 +41,7 @@ struct fake {
 	struct fake_session sessions[FAKE_SLOTS];
 	unsigned session_lines_before_command; /* of the last connection */
 	int sessions_unsupported;
+	int kinds; /* refusals of sessions say a kind and, to be sure, other words */
 };
 
 /* `folder`: made, with run/sluice in it. */

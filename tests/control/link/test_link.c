@@ -173,12 +173,272 @@ TEST(a_shard_ahead_of_control_is_refused_until_the_numbers_are_adopted)
 	assert_int_equal(bed->fake->opens, 0);
 	pthread_mutex_unlock(&bed->fake->mutex);
 	assert_int_equal(commands_adopt(bed->database, 6), 0);
-	link_wake(bed->link);
 	state_await(bed, LINK_UP);
 	command_await(bed, command_commit(bed, "market_set"), 0);
 	pthread_mutex_lock(&bed->fake->mutex);
 	for (unsigned i = 0; i < FAKE_SHARDS; i++)
 		assert_int_equal(bed->fake->what[i][7], 7);
+	pthread_mutex_unlock(&bed->fake->mutex);
+	bed_free(bed);
+}
+
+static int commands_open(struct bed *bed)
+{
+	char message[512] = "";
+
+	return link_commands_open(bed->link, message, sizeof(message));
+}
+
+static int append_try(struct bed *bed)
+{
+	json_t *command = json_pack("{s:s, s:i}", "type", "market_set", "mark", 99);
+	uint64_t sequence = 0;
+	void *arguments[2] = { command, &sequence };
+	int error = database_write(bed->database, append_body, arguments);
+
+	json_decref(command);
+	return error;
+}
+
+static uint64_t last_of(struct bed *bed)
+{
+	uint64_t last = 99;
+
+	assert_int_equal(commands_last(bed->database, &last), 0);
+	return last;
+}
+
+TEST(no_number_is_given_out_before_the_numbers_were_compared)
+{
+	struct bed *bed = bed_make(0);
+	char message[512];
+
+	bed_link(bed);
+	assert_int_equal(link_commands_open(bed->link, message, sizeof(message)), -EAGAIN);
+	assert_non_null(strstr(message, "Start the data plane"));
+	assert_int_equal(append_try(bed), -EAGAIN);
+	assert_int_equal(last_of(bed), 0);
+	bed->fake = fake_start(bed->root, 1);
+	state_await(bed, LINK_UP);
+	assert_int_equal(commands_open(bed), 0);
+	/* Once is enough: what is committed while it is away comes later. */
+	fake_stop(bed->fake);
+	state_await(bed, LINK_DOWN);
+	assert_int_equal(commands_open(bed), 0);
+	assert_int_equal(append_try(bed), 0);
+	bed_unlink(bed);
+	assert_int_equal(append_try(bed), 0); /* no link, no gate */
+	bed_free_stopped(bed);
+}
+
+/* Else commands would be committed until control's number reaches the shard's, and count as done.
+ */
+TEST(while_a_shard_is_ahead_no_number_is_given_out)
+{
+	struct bed *bed = bed_make(0);
+	char message[512];
+
+	bed->fake = fake_start(bed->root, 1);
+	bed->fake->last[1] = 3;
+	bed_link(bed);
+	state_await(bed, LINK_REFUSED);
+	assert_int_equal(link_commands_open(bed->link, message, sizeof(message)), -EPERM);
+	assert_non_null(strstr(message, "sluicectl command adopt"));
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(append_try(bed), -ESTALE);
+	assert_int_equal(last_of(bed), 0);
+	/* Neither a new connection nor shards that are not ahead any more end it. */
+	pthread_mutex_lock(&bed->fake->mutex);
+	bed->fake->last[1] = 0;
+	pthread_mutex_unlock(&bed->fake->mutex);
+	fake_reboot(bed->fake);
+	for (unsigned i = 0; i < WAIT_MS; i++) {
+		struct link_report report;
+
+		link_report(bed->link, &report);
+		if (report.boots == 2 && report.state == LINK_REFUSED &&
+		    strstr(report.message, "Restart control") != NULL)
+			break;
+		usleep(1000);
+		assert_true(i + 1 < WAIT_MS);
+	}
+	assert_int_equal(append_try(bed), -ESTALE);
+	/* The next start does. */
+	bed_unlink(bed);
+	bed_link(bed);
+	command_await(bed, command_commit(bed, "market_set"), 0);
+	journals_check(bed, 1, 0);
+	bed_free(bed);
+}
+
+/* Asks the gate, and commits only once a shard was found ahead. */
+static int late_body(struct db_txn *txn, void *context)
+{
+	void **arguments = context;
+	struct bed *bed = arguments[2];
+	int error = commands_append(txn, arguments[0], arguments[1]);
+
+	pthread_mutex_lock(&bed->fake->mutex);
+	for (unsigned i = 0; i < FAKE_SHARDS; i++)
+		bed->fake->last[i] = 2;
+	pthread_mutex_unlock(&bed->fake->mutex);
+	for (unsigned i = 0; i < WAIT_MS && commands_open(bed) != -EPERM; i++)
+		usleep(1000);
+	return error;
+}
+
+TEST(a_number_given_out_as_a_shard_is_found_ahead_is_refused)
+{
+	struct bed *bed = bed_make(0);
+	json_t *command = json_pack("{s:s, s:i}", "type", "market_set", "mark", 99);
+	uint64_t sequence = 0;
+	void *arguments[3] = { command, &sequence, bed };
+	char text[16];
+
+	bed->fake = fake_start(bed->root, 1);
+	bed_link(bed);
+	state_await(bed, LINK_UP);
+	assert_int_equal(database_write(bed->database, late_body, arguments), 0);
+	json_decref(command);
+	assert_int_equal(sequence, 1);
+	command_await(bed, 1, -EPERM);
+	state_await(bed, LINK_REFUSED);
+	assert_int_equal(commands_adopt(bed->database, 2), 0);
+	state_await(bed, LINK_UP);
+	assert_string_equal(state_of(bed, 1, text), "refused");
+	command_await(bed, 1, -EPERM);
+	assert_int_equal(command_commit(bed, "market_set"), 3);
+	command_await(bed, 3, 0);
+	bed_free(bed);
+}
+
+struct waiter {
+	struct bed *bed;
+	pthread_t thread;
+	uint64_t sequence; /* 0: a question */
+	unsigned timeout_ms;
+	int result;
+};
+
+static void *waiter_run(void *argument)
+{
+	struct waiter *waiter = argument;
+	char message[512];
+	json_t *answer = NULL;
+
+	if (waiter->sequence != 0)
+		waiter->result = link_command_wait(waiter->bed->link, waiter->sequence,
+		    waiter->timeout_ms, message, sizeof(message));
+	else
+		waiter->result = link_ask(waiter->bed->link,
+		    json_pack("{s:s, s:i}", "cmd", "account_show", "account_id", 1),
+		    waiter->timeout_ms, &answer, message, sizeof(message));
+	json_decref(answer);
+	return NULL;
+}
+
+static void waiter_start(
+    struct waiter *waiter, struct bed *bed, uint64_t sequence, unsigned timeout_ms)
+{
+	*waiter = (struct waiter){ .bed = bed, .sequence = sequence, .timeout_ms = timeout_ms };
+	assert_int_equal(pthread_create(&waiter->thread, NULL, waiter_run, waiter), 0);
+}
+
+#define STALLED_MAX 66
+
+/* All 64 places are taken by askers who give up; then whoever waits for a place gets one. */
+TEST(a_place_for_a_question_that_becomes_free_is_told)
+{
+	static struct waiter hasty[STALLED_MAX];
+	struct bed *bed = bed_make(0);
+	struct waiter patient;
+
+	bed->fake = fake_start(bed->root, 1);
+	bed_link(bed);
+	state_await(bed, LINK_UP);
+	pthread_mutex_lock(&bed->fake->mutex); /* no answers */
+	for (unsigned i = 0; i < STALLED_MAX; i++)
+		waiter_start(&hasty[i], bed, 0, 300);
+	usleep(100000);
+	waiter_start(&patient, bed, 0, WAIT_MS);
+	for (unsigned i = 0; i < STALLED_MAX; i++) {
+		pthread_join(hasty[i].thread, NULL);
+		assert_int_equal(hasty[i].result, -ETIMEDOUT);
+	}
+	pthread_mutex_unlock(&bed->fake->mutex);
+	pthread_join(patient.thread, NULL);
+	assert_int_equal(patient.result, 0);
+	bed_free(bed);
+}
+
+TEST(cancelling_ends_all_waits_and_later_ones_do_not_begin)
+{
+	struct bed *bed = bed_make(0);
+	struct waiter command, asked, late[2];
+	uint64_t begun_ns;
+
+	bed->fake = fake_start(bed->root, 1);
+	bed_link(bed);
+	state_await(bed, LINK_UP);
+	pthread_mutex_lock(&bed->fake->mutex); /* no answers */
+	waiter_start(&command, bed, command_commit(bed, "market_set"), 10 * WAIT_MS);
+	waiter_start(&asked, bed, 0, 10 * WAIT_MS);
+	usleep(50000);
+	begun_ns = database_now_ns();
+	link_cancel(bed->link);
+	pthread_join(command.thread, NULL);
+	pthread_join(asked.thread, NULL);
+	waiter_start(&late[0], bed, 2, 10 * WAIT_MS);
+	waiter_start(&late[1], bed, 0, 10 * WAIT_MS);
+	pthread_join(late[0].thread, NULL);
+	pthread_join(late[1].thread, NULL);
+	pthread_mutex_unlock(&bed->fake->mutex);
+	assert_int_equal(command.result, -ETIMEDOUT);
+	assert_int_equal(asked.result, -EHOSTDOWN);
+	assert_int_equal(late[0].result, -ETIMEDOUT);
+	assert_int_equal(late[1].result, -EHOSTDOWN);
+	/* Not the waits' own ends. */
+	assert_true(database_now_ns() - begun_ns < 10ull * WAIT_MS * 1000000);
+	link_cancel(bed->link); /* again is fine */
+	bed_free(bed);
+}
+
+TEST(an_end_names_its_terminal_and_kinds_of_refusals_are_read)
+{
+	struct bed *bed = bed_make(0);
+	struct sessions_counts counts;
+	struct fake_session *other;
+	uint32_t id, gone, taken;
+
+	bed->fake = fake_start(bed->root, 1);
+	bed->fake->kinds = 1;
+	bed_link(bed);
+	state_await(bed, LINK_UP);
+	id = establish(bed, 41);
+	gone = establish(bed, 42);
+	link_wake(bed->link);
+	assert_int_equal(sessions_wait(bed->sessions, id, WAIT_MS), 0);
+	assert_int_equal(sessions_wait(bed->sessions, gone, WAIT_MS), 0);
+	pthread_mutex_lock(&bed->fake->mutex);
+	bed->fake->sessions[gone & (FAKE_SLOTS - 1)].live = 0;
+	other = &bed->fake->sessions[(gone + 1) & (FAKE_SLOTS - 1)]; /* the next slot */
+	other->session_id = UINT32_MAX;
+	other->live = 1;
+	pthread_mutex_unlock(&bed->fake->mutex);
+	assert_int_equal(sessions_end(bed->sessions, id), 0);
+	assert_int_equal(sessions_end(bed->sessions, gone), 0);
+	taken = establish(bed, 43);
+	link_wake(bed->link);
+	assert_int_equal(sessions_wait(bed->sessions, taken, WAIT_MS), -ENOENT); /* over at once */
+	for (unsigned i = 0; i < WAIT_MS; i++) {
+		sessions_counts(bed->sessions, &counts);
+		if (counts.ending == 0)
+			break;
+		usleep(1000);
+	}
+	assert_int_equal(counts.ending, 0);
+	pthread_mutex_lock(&bed->fake->mutex);
+	assert_int_equal(bed->fake->sessions[id & (FAKE_SLOTS - 1)].end_terminal_id, 41);
 	pthread_mutex_unlock(&bed->fake->mutex);
 	bed_free(bed);
 }
