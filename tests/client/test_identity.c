@@ -265,6 +265,28 @@ TEST(a_renewal_cut_short_leaves_the_old_set_or_the_new_one)
 	}
 }
 
+TEST(the_request_follows_a_renewed_key_so_that_it_can_be_enrolled_again)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256"), *asked;
+	struct setting setting;
+	X509_REQ *request;
+	FILE *file;
+
+	setting_make(&setting);
+	if (replace_with(&setting, key) < 0)
+		fail_msg("%s", setting.message);
+	file = fopen(path_of(&setting, CLIENT_IDENTITY_REQUEST), "re");
+	assert_non_null(file);
+	request = PEM_read_X509_REQ(file, NULL, NULL, NULL);
+	assert_non_null(request);
+	assert_int_equal(fclose(file), 0);
+	asked = X509_REQ_get0_pubkey(request);
+	assert_int_equal(EVP_PKEY_eq(asked, key), 1);
+	X509_REQ_free(request);
+	EVP_PKEY_free(key);
+	setting_free(&setting);
+}
+
 struct reader {
 	struct setting *setting;
 	atomic_int end; /* set by the test, read by the thread */

@@ -295,6 +295,26 @@ static int chain_good(struct client_identity *identity)
 	return good;
 }
 
+/* The request beside a renewed key is for that key, so that the terminal can be enrolled again. */
+static int request_renew(struct identity_files *files, const char *deployment, uint64_t terminal_id,
+    EVP_PKEY *key, char *message, size_t message_size)
+{
+	char *request = NULL;
+	size_t size = 0;
+	int rc = client_identity_request(key, deployment, terminal_id, &request, &size);
+
+	if (rc == 0)
+		rc = identity_files_request(files, request, size);
+	if (rc < 0)
+		identity_say(message, message_size,
+		    "the renewal is in place, but the request for the new key could not be "
+		    "written: "
+		    "%s; renew once more before enrolling again",
+		    strerror(-rc));
+	free(request);
+	return rc;
+}
+
 int client_identity_replace(const char *directory, const char *deployment, uint64_t terminal_id,
     struct evp_pkey_st *key, const char *certificate_pem, size_t certificate_size,
     const char *trust_pem, size_t trust_size, char *message, size_t message_size)
@@ -330,6 +350,8 @@ int client_identity_replace(const char *directory, const char *deployment, uint6
 	rc = identity_files_open(directory, 0, &files, message, message_size);
 	if (rc == 0)
 		rc = identity_files_commit(&files, texts, message, message_size);
+	if (rc == 0)
+		rc = request_renew(&files, deployment, terminal_id, key, message, message_size);
 out:
 	identity_files_close(&files);
 	identity_texts_free(texts);

@@ -10,8 +10,8 @@
  * A renewal changes three files. They are first written beside the old ones as *.next,
  * terminal.crt.next last; once that one exists the change counts as made, and whoever opens the
  * directory finishes it by renaming. So a crash leaves the old set or the new one. The old files
- * stay as *.previous until client_identity_settle. Calls of several processes wait for each other
- * by a lock on the directory.
+ * stay as *.previous until client_identity_settle; terminal.csr is then one for the new key. Calls
+ * of several processes wait for each other by a lock on the directory.
  */
 #ifndef SLUICE_WIRE_CLIENT_IDENTITY_H
 #define SLUICE_WIRE_CLIENT_IDENTITY_H

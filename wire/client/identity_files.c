@@ -302,6 +302,13 @@ int identity_files_commit(struct identity_files *files,
 	return rc < 0 ? failed(files, "finish the renewal in", rc, message, message_size) : 0;
 }
 
+int identity_files_request(struct identity_files *files, const char *request, size_t size)
+{
+	int rc = file_put(files, CLIENT_IDENTITY_REQUEST, 0644, request, size);
+
+	return rc == 0 ? directory_sync(files) : rc;
+}
+
 void identity_files_forget(struct identity_files *files)
 {
 	char previous[NAME_SIZE];

@@ -51,6 +51,9 @@ SLUICE_MUST_USE int identity_files_read(struct identity_files *files,
 /* Changes all files, or none. The old ones stay as *.previous. */
 SLUICE_MUST_USE int identity_files_commit(struct identity_files *files,
     const struct identity_text texts[IDENTITY_FILE_COUNT], char *message, size_t message_size);
+/* A request for the key that is there now. 0 or -errno. */
+SLUICE_MUST_USE int identity_files_request(
+    struct identity_files *files, const char *request, size_t size);
 /* Removes *.previous. */
 void identity_files_forget(struct identity_files *files);
 
