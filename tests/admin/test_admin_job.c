@@ -251,15 +251,40 @@ TEST(what_a_closed_connection_had_not_begun_never_comes_after_a_newer_one)
 	hear_kind(fd, "unknown_session");
 	assert_int_equal(waiting(0) + waiting(1), 0);
 	close(fd);
-	/* The same when both lines came at once and the second is in the buffer already. */
+	end();
+}
+
+TEST(a_line_that_waits_for_room_is_dropped_with_its_connection)
+{
+	struct shard_command command, filler = { .ticket = 999, .kind = SHARD_SESSION_END };
+	unsigned fillers = 0;
+	uint32_t home;
+	int low, old, fd;
+
+	begin();
+	home = place.shared.buckets.shard[ids_bucket_of_key(42)];
+	while (spsc_ring_push(place.workers[home]->rings.command, &filler))
+		fillers++;
+	/* The newer connection gets the place that is looked at first. */
+	low = client_open();
+	work(2);
 	old = client_open();
-	say(old, market);
 	say_install(old);
-	question = take(0);
-	close(old);
 	work(5);
-	finish(0, question.ticket, 0);
-	assert_int_equal(waiting(0) + waiting(1), 0);
+	close(low);
+	work(2);
+	close(old);
+	fd = client_open();
+	say(fd, ending);
+	work(5);
+	while (fillers-- > 0)
+		assert_int_equal(take(home).ticket, 999);
+	command = take(home);
+	assert_int_equal(command.kind, SHARD_SESSION_END);
+	assert_int_equal(waiting(home), 0);
+	finish(home, command.ticket, -ENOENT);
+	hear_kind(fd, "unknown_session");
+	close(fd);
 	end();
 }
 
