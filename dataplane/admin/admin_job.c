@@ -120,7 +120,9 @@ static json_t *error_json(const struct admin_job *job)
 		return admin_error("the session slot is live under another generation; end that "
 		                   "session first");
 	case -ENOENT:
-		return admin_error("no such session or account");
+		return job->request.command.kind == SHARD_SESSION_END
+		           ? admin_error("no such session")
+		           : admin_error("no such account; nothing was changed");
 	case -EINVAL:
 		return admin_error("a field of the command is out of range");
 	default:
