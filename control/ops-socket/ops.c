@@ -32,7 +32,6 @@ struct ops_client {
 	enum client_state state; /* under ops->mutex */
 	int fd;                  /* under ops->mutex while others may shut it down */
 	pthread_t thread;
-	struct ops_peer peer;
 };
 
 struct ops {
@@ -99,9 +98,12 @@ static void *client_run(void *argument)
 
 	while ((result = ops_stream_read(&stream, &line, &size)) == 1) {
 		const struct ops_access access = access_copy(ops);
+		struct ops_peer peer;
 
-		if (answer_send(&stream,
-		        ops_request_answer(&ops->config, &access, &client->peer, line, size)) != 0)
+		/* Anew for each request: roles may have been taken away since the connection. */
+		if (ops_access_peer(&access, client->fd, &peer) != 0 ||
+		    answer_send(
+		        &stream, ops_request_answer(&ops->config, &access, &peer, line, size)) != 0)
 			break;
 	}
 	if (result < 0 && stream_problem(result) != NULL)
@@ -150,7 +152,7 @@ static void turn_away(int fd, const char *message)
 	close(fd);
 }
 
-static int client_start(struct ops *ops, int fd, const struct ops_peer *peer)
+static int client_start(struct ops *ops, int fd)
 {
 	struct ops_client *client = NULL;
 	int error;
@@ -161,7 +163,6 @@ static int client_start(struct ops *ops, int fd, const struct ops_peer *peer)
 			client = &ops->clients[i];
 	SLUICE_REQUIRE(client != NULL); /* the caller counted */
 	client->ops = ops;
-	client->peer = *peer;
 	client->fd = fd;
 	error = pthread_create(&client->thread, NULL, client_run, client);
 	if (error == 0)
@@ -201,7 +202,7 @@ static void client_admit(struct ops *ops, int fd)
 		turn_away(fd, message);
 		return;
 	}
-	error = client_start(ops, fd, &peer);
+	error = client_start(ops, fd);
 	if (error != 0) {
 		log_event(LOG_ERROR, "ops", "thread_failed", NULL,
 		    "Cannot start a thread for a client: %s.", strerror(-error));

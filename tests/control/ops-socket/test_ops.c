@@ -535,6 +535,62 @@ TEST(the_groups_of_the_configuration_give_the_roles)
 	bed_stop(&bed);
 }
 
+/* As daemon: asks, tells the parent, waits for its word and asks again on the same connection. */
+static void ask_twice(const struct bed *bed, int said, int go)
+{
+	const struct passwd *entry = getpwnam("daemon");
+	char line[4096], word = 'x';
+	int fd;
+
+	if (entry == NULL || setgroups(0, NULL) != 0 || setgid(entry->pw_gid) != 0 ||
+	    setuid(entry->pw_uid) != 0)
+		_exit(1);
+	fd = connect_to(bed->path);
+	for (int round = 0; round < 2; round++) {
+		if (round == 1 && read(go, &word, 1) != 1)
+			_exit(2);
+		say(fd, SUSPEND(12));
+		if (hear(fd, line, sizeof(line)) != 1 ||
+		    write(said, line, strlen(line) + 1) != (ssize_t)strlen(line) + 1)
+			_exit(3);
+	}
+	_exit(0);
+}
+
+TEST(a_role_taken_away_is_gone_for_connections_that_are_open)
+{
+	int said[2], go[2], status;
+	struct bed bed;
+	char line[4096];
+	pid_t child;
+
+	if (geteuid() != 0 || getpwnam("daemon") == NULL)
+		skip();
+	bed_start(&bed, NULL, 4);
+	snprintf(
+	    bed.config.access.operator_group, sizeof(bed.config.access.operator_group), "daemon");
+	ops_reload(bed.ops, &bed.config);
+	assert_int_equal(pipe(said) | pipe(go), 0);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0)
+		ask_twice(&bed, said[1], go[0]);
+	assert_true(read(said[0], line, sizeof(line)) > 0);
+	assert_non_null(strstr(line, "\"ok\":true"));
+	bed.config.access.operator_group[0] = '\0';
+	ops_reload(bed.ops, &bed.config);
+	assert_int_equal(write(go[1], "x", 1), 1);
+	assert_true(read(said[0], line, sizeof(line)) > 0);
+	assert_non_null(strstr(line, "\"ok\":false"));
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	for (int i = 0; i < 2; i++) {
+		close(said[i]);
+		close(go[i]);
+	}
+	bed_stop(&bed);
+}
+
 TEST(the_last_place_is_for_an_admin)
 {
 	struct bed bed;
