@@ -270,6 +270,14 @@ static void parse_command(struct fields *fields, struct admin_request *request)
 		    field_number(fields, "first", 1, LIMIT_ACCOUNT_ID_MAX / 2);
 		request->command.accounts.count =
 		    field_number(fields, "count", 1, ADMIN_ACCOUNTS_MAX);
+		if (fields->error != NULL && json_integer_value(json_object_get(
+		                                 fields->object, "count")) > ADMIN_ACCOUNTS_MAX) {
+			json_decref(fields->error);
+			fields->error =
+			    admin_error("\"count\" is out of range; give 1 to %d, and open "
+			                "more accounts by several commands",
+			        ADMIN_ACCOUNTS_MAX);
+		}
 		request->command.accounts.currency =
 		    (uint16_t)field_number(fields, "currency", 1, 999);
 		request->command.accounts.opening_balance =

@@ -250,7 +250,7 @@ static const struct {
 	{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"accounts_open\",\"first\":1,"
 	  "\"count\":1,\"currency\":410,\"opening_balance\":-1}",
 	    "opening_balance" },
-	{ RANGE("100001"), "1 to 100000" },
+	{ RANGE("100001"), "1 to 100000, and open more" },
 	{ RANGE("0"), "count" },
 	{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"rules_set\",\"rules\":{}}", "version" },
 	{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"rules_set\"}", "rules" },
