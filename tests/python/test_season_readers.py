@@ -184,7 +184,10 @@ def test_all_wrong_cells_are_named_up_to_a_number(tmp_path):
 
 @pytest.mark.parametrize("content, text", [
     (b"", "Div: no such column"), (b"Div,Date\n", "HomeTeam: no such column"),
-    (b"\xff\xfe", "decode"),
+    (b"\xff\xfe", "Div: no such column"),
+    (b'Div,Date,HomeTeam,AwayTeam,FTHG,FTAG,FTR\nE0,"x\n', "after line 1: "),
+    (b"Div,Date,HomeTeam,AwayTeam,FTHG,FTAG,FTR\nE0,2021-08-13,M\xfcnchen,B,1,0,H\n",
+     "x.csv:2: HomeTeam: is not UTF-8"),
     (",".join(football_data.REQUIRED).encode() + b"\n", "no matches"),
     (",".join(football_data.REQUIRED + ("FTR",)).encode() + b"\n", "FTR: is there twice")])
 def test_files_that_are_none(tmp_path, content, text):

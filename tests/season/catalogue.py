@@ -211,6 +211,14 @@ class Row:
         if note not in self.notes[-8:]:  # two bookmakers may share a column
             self.notes.append(note)
 
+    def is_text(self):
+        """Bytes that are no UTF-8 were let through as lone surrogates: now the column is known."""
+        wrong = [column for column, text in self.cells.items()
+                 if re.search("[\ud800-\udfff]", text)]
+        for column in wrong:
+            self.fault(column, "is not UTF-8; write the file anew in UTF-8")
+        return not wrong
+
     def get(self, column):
         return self.cells.get(column, "").strip()
 
@@ -272,8 +280,9 @@ class Row:
 def read_rows(path, required, convert):
     """A Season of the rows. `convert(row)` makes an Event, or None when it found a fault."""
     faults, notes, events, seen = [], [], [], {}
+    line = 1
     try:
-        with open(path, encoding="utf-8-sig", newline="") as stream:
+        with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
             reader = csv.reader(stream, strict=True)
             header = next(reader, [])
             while header and not header[-1].strip():
@@ -282,20 +291,23 @@ def read_rows(path, required, convert):
             for cells in reader:
                 if not any(cell.strip() for cell in cells):
                     continue
-                row = Row(path, reader.line_num, dict(zip(header, cells)), faults, notes)
+                line = reader.line_num
+                row = Row(path, line, dict(zip(header, cells)), faults, notes)
                 if len(cells) < len(header) or any(cell.strip() for cell in cells[len(header):]):
                     row.fault(f"cell {len(cells)}",
                               f"{len(cells)} cells, but the header has {len(header)}")
                     continue
-                event = convert(row)
+                event = convert(row) if row.is_text() else None
                 if event is None:
                     continue
                 if event.id in seen:
                     row.fault("HomeTeam", f"the match of {seen[event.id]} again")
                 seen[event.id] = row.where
                 events.append(event)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SeasonError(f"{path}: {error}") from error
+    except OSError as error:
+        raise SeasonError(f"{path}: {error.strerror}") from error
+    except csv.Error as error:
+        raise SeasonError(f"{path}: after line {line}: {error}") from error
     if faults:
         more = len(faults) - FAULTS_SHOWN_MAX
         raise SeasonError("\n".join(faults[:FAULTS_SHOWN_MAX] +
