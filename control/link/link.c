@@ -120,6 +120,11 @@ void link_adopted(struct link *link)
 	link->adoptions++;
 	link->numbers = NUMBERS_UNKNOWN;
 	link->refused_above = UINT64_MAX;
+	if (link->report.state == LINK_REFUSED) {
+		/* Until the thread has compared them, which may refuse anew. */
+		link->report.state = LINK_SYNCING;
+		link->report.message[0] = '\0';
+	}
 	pthread_cond_broadcast(&link->changed);
 	pthread_mutex_unlock(&link->mutex);
 	link_wake(link);
