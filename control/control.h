@@ -114,6 +114,8 @@ ops_handler *const *control_handlers(void);
 /* Formats `message` and returns `status`. */
 __attribute__((format(printf, 4, 5))) int handle_refuse(
     int status, char *message, size_t message_size, const char *format, ...);
+/* It was done, but the audit entry could not be written: says both. */
+int handle_unaudited(int error, char *message, size_t message_size);
 /* What an -errno of the database or a module means for the caller. */
 int handle_error(int error, const char *what, char *message, size_t message_size);
 /*

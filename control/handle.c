@@ -122,6 +122,14 @@ int handle_error(int error, const char *what, char *message, size_t message_size
 	}
 }
 
+int handle_unaudited(int error, char *message, size_t message_size)
+{
+	return handle_refuse(CONTROL_UNREACHABLE, message, message_size,
+	    "it was done, but the audit log could not be written: %s; make room on control's disk "
+	    "and note it by hand",
+	    strerror(-error));
+}
+
 void handle_dry_run(const struct ops_request *request, int on)
 {
 	if (request->dry_run)
@@ -153,7 +161,7 @@ int handle_wait(struct control *control, const struct ops_request *request, uint
 	*result = NULL;
 	if (error == -EPERM)
 		return handle_refuse(CONTROL_REFUSED, message, message_size,
-		    "command %" PRIu64 " was refused by the shards, nothing was changed: %s",
+		    "the shards refused command %" PRIu64 ", and nothing was changed there: %s",
 		    sequence, why);
 	return handle_refuse(CONTROL_UNREACHABLE, message, message_size,
 	    "command %" PRIu64

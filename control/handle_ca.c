@@ -53,9 +53,7 @@ static int ca_changed(struct control *control, struct ops_request *request, int 
 	request->audit.before = request->audit.after = NULL;
 	if (error == 0)
 		return ca_result(control, result);
-	return handle_refuse(CONTROL_UNREACHABLE, message, message_size,
-	    "it was done, but the audit log could not be written: %s; make room and repeat it",
-	    strerror(-error));
+	return handle_unaudited(error, message, message_size);
 }
 
 static const char *ca_state(const json_t *shown)

@@ -51,7 +51,7 @@ static int system_done(struct control *control, struct ops_request *request, con
 	json_decref(before);
 	if (error != 0) {
 		json_decref(after);
-		return handle_error(error, "audit log", message, message_size);
+		return handle_unaudited(error, message, message_size);
 	}
 	*result = after != NULL ? after : json_object();
 	json_object_set_new(*result, request->dry_run ? "dry_run" : "done", json_true());

@@ -274,7 +274,7 @@ static int session_do(struct control *control, struct ops_request *request,
 	uint32_t session_id = (uint32_t)ops_number(request, "session", 0);
 	json_t *before = sessions_find(control->sessions, session_id), *after = NULL;
 	char object[40];
-	int error = before == NULL ? -ENOENT : 0;
+	int error = before == NULL ? -ENOENT : 0, unaudited = 0;
 
 	snprintf(object, sizeof(object), "session %" PRIu32, session_id);
 	if (error == 0 && !request->dry_run)
@@ -289,16 +289,18 @@ static int session_do(struct control *control, struct ops_request *request,
 		request->audit.object = object;
 		request->audit.before = before;
 		request->audit.after = after;
-		error = audit_note(control->database, &request->audit);
+		unaudited = audit_note(control->database, &request->audit);
 		request->audit.before = request->audit.after = NULL;
 	}
-	if (error == 0) {
+	if (error == 0 && unaudited == 0) {
 		*result = json_incref(after != NULL ? after : before);
 		json_object_set_new(*result, request->dry_run ? "dry_run" : "done", json_true());
 	}
 	json_decref(before);
 	json_decref(after);
-	return error != 0 ? handle_error(error, "session", message, message_size) : CONTROL_DONE;
+	if (error != 0)
+		return handle_error(error, "session", message, message_size);
+	return unaudited == 0 ? CONTROL_DONE : handle_unaudited(unaudited, message, message_size);
 }
 
 int handle_session_end(

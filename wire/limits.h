@@ -40,6 +40,9 @@
 #define LIMIT_ACCOUNT_ID_MAX         ((1ull << 63) - 1) /* the top bit marks system accounts */
 #define LIMIT_TERMINAL_ID_MAX        0xffffffffull
 
+/* Accounts that one command opens: well under a second, so that nothing waits for it. */
+#define LIMIT_ACCOUNTS_PER_COMMAND 100000
+
 /* Shards and buckets. */
 #define LIMIT_BUCKET_BITS 10
 #define LIMIT_BUCKETS     (1u << LIMIT_BUCKET_BITS)

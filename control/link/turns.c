@@ -308,9 +308,11 @@ static void numbers_late(struct link *link, uint64_t last)
  * hide that a shard has more than it was ever told. */
 static void numbers_compare(struct link *link, uint64_t last, unsigned adoptions)
 {
+	enum numbers_state before;
 	int found = 0;
 
 	pthread_mutex_lock(&link->mutex);
+	before = link->numbers;
 	if (link->numbers == NUMBERS_AHEAD) {
 		/* Until it is adopted. */
 	} else if (adoptions != link->adoptions) {
@@ -326,7 +328,8 @@ static void numbers_compare(struct link *link, uint64_t last, unsigned adoptions
 		link->ahead_max = link->shard_max;
 		link->ahead_shard = link->shard_highest;
 	}
-	pthread_cond_broadcast(&link->changed);
+	if (link->numbers != before)
+		pthread_cond_broadcast(&link->changed);
 	pthread_mutex_unlock(&link->mutex);
 	if (found)
 		numbers_late(link, last);

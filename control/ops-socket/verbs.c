@@ -92,7 +92,8 @@ static const struct verb_argument rules_set[] = {
 };
 static const struct verb_argument account_open[] = {
 	{ "first", VERB_NUMBER, 1, 1, 0, 1, ID_MAX / 2, NULL, "account id" },
-	{ "count", VERB_NUMBER, 0, 0, 0, 1, 10000000, NULL, "this many, ids in a row (1)" },
+	{ "count", VERB_NUMBER, 0, 0, 0, 1, LIMIT_ACCOUNTS_PER_COMMAND, NULL,
+	    "this many, ids in a row (1)" },
 	{ "currency", VERB_NUMBER, 0, 0, 0, 1, 999, NULL, "ISO 4217 number (410)" },
 	{ "opening_balance", VERB_NUMBER, 0, 0, 0, 0, LIMIT_STAKE_MAX, NULL,
 	    "in minor units, from the FUNDING account (0)" },

@@ -81,7 +81,7 @@
 
 #define ADMIN_CLIENTS_MAX 16
 /* In one command: well under a second of a shard, which goes on with everything else beside it. */
-#define ADMIN_ACCOUNTS_MAX  100000
+#define ADMIN_ACCOUNTS_MAX  LIMIT_ACCOUNTS_PER_COMMAND
 #define ADMIN_LINE_SIZE_MAX 65536
 #define ADMIN_OUT_SIZE_MAX  (1u << 20)
 /* Between two looks for a shard's result: about a fifth of a synced write. */

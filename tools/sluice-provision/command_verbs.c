@@ -203,11 +203,19 @@ int provision_accounts(const struct provision *provision, int argc, char **argv)
 	}
 	if (result != 0)
 		return result;
-	result = command_send(provision,
-	    json_pack("{s:s,s:s,s:I,s:I,s:I,s:I}", "cmd", "command", "type", "accounts_open",
-	        "first", (json_int_t)first, "count", (json_int_t)count, "currency",
-	        (json_int_t)currency, "opening_balance", (json_int_t)balance),
-	    NULL);
+	for (uint64_t done = 0; done < count && result == EXIT_DONE;) {
+		uint64_t lot = count - done < LIMIT_ACCOUNTS_PER_COMMAND
+		                   ? count - done
+		                   : LIMIT_ACCOUNTS_PER_COMMAND;
+
+		result = command_send(provision,
+		    json_pack("{s:s,s:s,s:I,s:I,s:I,s:I}", "cmd", "command", "type",
+		        "accounts_open", "first", (json_int_t)(first + done), "count",
+		        (json_int_t)lot, "currency", (json_int_t)currency, "opening_balance",
+		        (json_int_t)balance),
+		    NULL);
+		done += lot;
+	}
 	if (result == EXIT_DONE)
 		provision_done(provision, "Accounts open", "accounts", count);
 	return result;
