@@ -8,68 +8,91 @@
 
 #include "control/control.h"
 
+/* `commits`: the verb may append commands for the shards, so it must be allowed to first. */
 static const struct {
 	const char *verb;
 	ops_handler *handler;
+	uint8_t commits;
 } table[] = {
-	{ "status", handle_status },
-	{ "shards", handle_shards },
-	{ "ca init", handle_ca_init },
-	{ "ca show", handle_ca_show },
-	{ "ca renew", handle_ca_renew },
-	{ "ca activate", handle_ca_activate },
-	{ "ca retire", handle_ca_retire },
-	{ "ca server-renew", handle_ca_server_renew },
-	{ "terminal enroll", handle_terminal_enroll },
-	{ "terminal set", handle_terminal_set },
-	{ "terminal list", handle_terminal_list },
-	{ "terminal show", handle_terminal_show },
-	{ "terminal block", handle_terminal_block },
-	{ "terminal unblock", handle_terminal_unblock },
-	{ "terminal revoke", handle_terminal_revoke },
-	{ "terminal monitor", handle_terminal_monitor },
-	{ "session list", handle_session_list },
-	{ "session end", handle_session_end },
-	{ "session rotate", handle_session_rotate },
-	{ "market import", handle_market_import },
-	{ "market list", handle_market_list },
-	{ "market show", handle_market_show },
-	{ "market open", handle_market_open },
-	{ "market suspend", handle_market_suspend },
-	{ "market close", handle_market_close },
-	{ "odds set", handle_odds_set },
-	{ "rules show", handle_rules_show },
-	{ "rules set", handle_rules_set },
-	{ "account open", handle_account_open },
-	{ "account show", handle_account_show },
-	{ "account freeze", handle_account_freeze },
-	{ "account unfreeze", handle_account_unfreeze },
-	{ "bet show", handle_bet_show },
-	{ "explain", handle_explain },
-	{ "replication status", handle_replication_status },
-	{ "replication verify", handle_replication_verify },
-	{ "replication pause", handle_replication_pause },
-	{ "replication resume", handle_replication_resume },
-	{ "audit tail", handle_audit_tail },
-	{ "audit verify", handle_audit_verify },
-	{ "command list", handle_command_list },
-	{ "command adopt", handle_command_adopt },
-	{ "config show", handle_config_show },
-	{ "config check", handle_config_check },
-	{ "config reload", handle_config_reload },
-	{ "log level", handle_log_level },
+	{ "status", handle_status, 0 },
+	{ "shards", handle_shards, 0 },
+	{ "ca init", handle_ca_init, 0 },
+	{ "ca show", handle_ca_show, 0 },
+	{ "ca renew", handle_ca_renew, 0 },
+	{ "ca activate", handle_ca_activate, 0 },
+	{ "ca retire", handle_ca_retire, 0 },
+	{ "ca server-renew", handle_ca_server_renew, 0 },
+	{ "terminal enroll", handle_terminal_enroll, 1 },
+	{ "terminal set", handle_terminal_set, 1 },
+	{ "terminal list", handle_terminal_list, 0 },
+	{ "terminal show", handle_terminal_show, 0 },
+	{ "terminal block", handle_terminal_block, 1 },
+	{ "terminal unblock", handle_terminal_unblock, 1 },
+	{ "terminal revoke", handle_terminal_revoke, 1 },
+	{ "terminal monitor", handle_terminal_monitor, 0 },
+	{ "session list", handle_session_list, 0 },
+	{ "session end", handle_session_end, 0 },
+	{ "session rotate", handle_session_rotate, 0 },
+	{ "market import", handle_market_import, 1 },
+	{ "market list", handle_market_list, 0 },
+	{ "market show", handle_market_show, 0 },
+	{ "market open", handle_market_open, 1 },
+	{ "market suspend", handle_market_suspend, 1 },
+	{ "market close", handle_market_close, 1 },
+	{ "odds set", handle_odds_set, 1 },
+	{ "rules show", handle_rules_show, 0 },
+	{ "rules set", handle_rules_set, 1 },
+	{ "account open", handle_account_open, 1 },
+	{ "account show", handle_account_show, 0 },
+	{ "account freeze", handle_account_freeze, 1 },
+	{ "account unfreeze", handle_account_unfreeze, 1 },
+	{ "bet show", handle_bet_show, 0 },
+	{ "explain", handle_explain, 0 },
+	{ "replication status", handle_replication_status, 0 },
+	{ "replication verify", handle_replication_verify, 0 },
+	{ "replication pause", handle_replication_pause, 0 },
+	{ "replication resume", handle_replication_resume, 0 },
+	{ "audit tail", handle_audit_tail, 0 },
+	{ "audit verify", handle_audit_verify, 0 },
+	{ "command list", handle_command_list, 0 },
+	{ "command adopt", handle_command_adopt, 0 },
+	{ "config show", handle_config_show, 0 },
+	{ "config check", handle_config_check, 0 },
+	{ "config reload", handle_config_reload, 0 },
+	{ "log level", handle_log_level, 0 },
 };
+
+/* By verb_index; filled by control_handlers. */
+static ops_handler *own[128];
+
+/*
+ * A verb that commits commands waits here, before it does anything, for the moment in which numbers
+ * are compared after a start, and is refused while a shard is ahead. commands_append asks the same
+ * again, in its transaction.
+ */
+static int handle_committing(
+    void *context, struct ops_request *request, json_t **result, char *message, size_t message_size)
+{
+	struct control *control = context;
+	int error = request->dry_run ? 0 : link_commands_open(control->link, message, message_size);
+
+	if (error != 0)
+		return error == -EAGAIN ? CONTROL_UNREACHABLE : CONTROL_REFUSED;
+	return own[verb_index(request->verb)](context, request, result, message, message_size);
+}
 
 ops_handler *const *control_handlers(void)
 {
-	static ops_handler *handlers[128];
+	static ops_handler *handlers[SLUICE_ARRAY_COUNT(own)];
 
-	SLUICE_REQUIRE(verb_count() <= SLUICE_ARRAY_COUNT(handlers));
+	SLUICE_REQUIRE(verb_count() <= SLUICE_ARRAY_COUNT(own));
 	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(table); i++) {
 		const struct verb *verb = verb_find(table[i].verb);
 
 		SLUICE_REQUIRE(verb != NULL);
-		handlers[verb_index(verb)] = table[i].handler;
+		own[verb_index(verb)] = table[i].handler;
+		handlers[verb_index(verb)] =
+		    table[i].commits ? handle_committing : table[i].handler;
 	}
 	for (size_t i = 0; i < verb_count(); i++)
 		SLUICE_REQUIRE(handlers[i] != NULL || (verb_at(i)->flags & VERB_LOCAL) != 0);

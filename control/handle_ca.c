@@ -107,64 +107,6 @@ int handle_ca_renew(
 	    message_size);
 }
 
-/* When the certificate with this hash was issued, Unix seconds. 0, or -errno. */
-static int certificate_issued_s(
-    struct control *control, uint64_t terminal_id, const char *sha256, uint64_t *issued_s)
-{
-	json_t *certificates = terminals_certificates(control->database, terminal_id);
-	json_t *certificate;
-	size_t index;
-
-	if (certificates == NULL)
-		return -EIO;
-	*issued_s = 0;
-	json_array_foreach(certificates, index, certificate)
-	{
-		const char *one = json_string_value(json_object_get(certificate, "sha256"));
-
-		if (one != NULL && sha256 != NULL && strcmp(one, sha256) == 0)
-			*issued_s = (uint64_t)json_integer_value(
-			                json_object_get(certificate, "issued_ns")) /
-			            1000000000ull;
-	}
-	json_decref(certificates);
-	return 0;
-}
-
-/*
- * Terminals, revoked ones apart, whose newest certificate was issued before `since_s`: they lack
- * what came then. 0, or -errno: then nobody knows, and nothing may be done.
- */
-static int terminals_behind(
-    struct control *control, uint64_t since_s, unsigned *behind, uint64_t *example)
-{
-	json_t *list = terminals_list(control->database, 0, UINT32_MAX);
-	json_t *terminal;
-	size_t index;
-	int error = list == NULL ? -EIO : 0;
-
-	*behind = 0;
-	json_array_foreach(list, index, terminal)
-	{
-		uint64_t id = (uint64_t)json_integer_value(json_object_get(terminal, "terminal"));
-		const char *state = json_string_value(json_object_get(terminal, "state"));
-		const char *newest = json_string_value(json_object_get(terminal, "sha256"));
-		uint64_t issued_s = 0;
-
-		if (state != NULL && strcmp(state, "revoked") == 0)
-			continue;
-		error = certificate_issued_s(control, id, newest, &issued_s);
-		if (error != 0)
-			break;
-		if (issued_s > since_s)
-			continue;
-		(*behind)++;
-		*example = id;
-	}
-	json_decref(list);
-	return error;
-}
-
 /* `needed`: the state the step can be taken in. */
 static int ca_step(struct control *control, struct ops_request *request, uint64_t since_s,
     const char *needed, const char *lacking, int (*step)(struct authority *, char *, size_t),
@@ -174,7 +116,7 @@ static int ca_step(struct control *control, struct ops_request *request, uint64_
 	unsigned behind = 0;
 	int error = since_s == 0 || ops_switch(request, "force")
 	                ? 0
-	                : terminals_behind(control, since_s, &behind, &example);
+	                : terminals_behind_count(control->database, since_s, &behind, &example);
 
 	if (error != 0)
 		return handle_refuse(CONTROL_UNREACHABLE, message, message_size,
@@ -185,8 +127,10 @@ static int ca_step(struct control *control, struct ops_request *request, uint64_
 	if (behind > 0)
 		return handle_refuse(CONTROL_REFUSED, message, message_size,
 		    "%u terminals %s (terminal %" PRIu64
-		    " is one) and would be locked out; let them renew (they do by themselves at "
-		    "their next handshake), or give --force",
+		    " is one) and would be locked out; let them renew and use their new "
+		    "certificates (they do by themselves at their next two handshakes), revoke "
+		    "those "
+		    "that are gone, or give --force",
 		    behind, lacking, example);
 	if (request->dry_run)
 		return ca_dry(control, needed, result, message, message_size);
