@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Random streams: rows written at any time, loaded again, and the rest replayed. */
+#include "tests/ledger/stream.h"
+
+/* ---- A store in memory ---- */
+
+struct rows {
+	struct account_row accounts[STREAM_CAPACITY];
+	struct bet_row bets[STREAM_CAPACITY];
+	struct market_row_state markets[STREAM_CAPACITY];
+	struct terminal_row terminals[STREAM_CAPACITY];
+	uint8_t present[LEDGER_TABLE_COUNT][STREAM_CAPACITY];
+	struct shard_row shard;
+};
+
+static void rows_put(
+    struct rows *rows, const struct ledger *ledger, enum ledger_table table, uint32_t row)
+{
+	rows->present[table][row] = 1;
+	if (table == LEDGER_ACCOUNT)
+		rows->accounts[row] = *ledger_account_at(ledger, row);
+	else if (table == LEDGER_BET)
+		ledger_bet_at(ledger, row, &rows->bets[row]);
+	else if (table == LEDGER_MARKET)
+		rows->markets[row] = *ledger_market_at(ledger, row);
+	else
+		rows->terminals[row] = *ledger_terminal_at(ledger, row);
+}
+
+static void rows_put_all(struct rows *rows, const struct ledger *ledger)
+{
+	for (unsigned table = 0; table < LEDGER_TABLE_COUNT; table++) {
+		for (uint32_t i = 0; i < ledger_row_count(ledger, (enum ledger_table)table); i++)
+			rows_put(rows, ledger, (enum ledger_table)table, i);
+	}
+}
+
+/* Loads in a random order of rows, as a store's keys are in no order of ours. */
+static struct ledger *rows_load(const struct rows *rows, uint64_t *random)
+{
+	struct ledger *ledger = fixture_create(STREAM_CAPACITY, 1);
+	uint32_t start = (uint32_t)test_random(random) % STREAM_CAPACITY;
+
+	for (uint32_t i = 0; i < STREAM_CAPACITY; i++) {
+		uint32_t row = (start + i * 1237) % STREAM_CAPACITY;
+
+		if (rows->present[LEDGER_ACCOUNT][row])
+			assert_int_equal(ledger_load_account(ledger, &rows->accounts[row]), 0);
+		if (rows->present[LEDGER_BET][row])
+			assert_int_equal(ledger_load_bet(ledger, &rows->bets[row]), 0);
+		if (rows->present[LEDGER_MARKET][row])
+			assert_int_equal(ledger_load_market(ledger, &rows->markets[row]), 0);
+		if (rows->present[LEDGER_TERMINAL][row])
+			assert_int_equal(ledger_load_terminal(ledger, &rows->terminals[row]), 0);
+	}
+	ledger_load_shard(ledger, &rows->shard);
+	for (unsigned table = 0; table < LEDGER_TABLE_COUNT; table++)
+		assert_int_equal(ledger_dirty_count(ledger, (enum ledger_table)table), 0);
+	return ledger;
+}
+
+/* Rows are written at any time between the checkpoint's begin and the end, some more than once. */
+TEST(replay_over_rows_of_different_times_equals_straight_application)
+{
+	uint64_t seed = test_seed() + 5;
+
+	for (unsigned round = 0; round < 12; round++) {
+		struct stream *stream = stream_new(seed + round * 1000);
+		struct ledger *ledger = fixture_create(STREAM_CAPACITY, 0), *replayed;
+		struct rows *rows = calloc(1, sizeof(*rows));
+		unsigned begin = 200 + (unsigned)stream_pick(stream, 200), end = 700, from;
+
+		assert_non_null(rows);
+		stream_fill(stream, ledger, begin);
+		rows_put_all(rows, ledger);
+		rows->shard = *ledger_shard(ledger);
+		while (stream->count < end) {
+			stream_step(stream, ledger);
+			for (unsigned i = 0; i < 3; i++) {
+				enum ledger_table table =
+				    (enum ledger_table)stream_pick(stream, LEDGER_TABLE_COUNT);
+				uint32_t count = ledger_row_count(ledger, table);
+
+				if (count > 0)
+					rows_put(rows, ledger, table,
+					    (uint32_t)stream_pick(stream, count));
+			}
+		}
+		replayed = rows_load(rows, &stream->random);
+		/* A batch that holds the checkpoint's LSN is replayed from its first event. */
+		from = begin - (unsigned)stream_pick(stream, 40);
+		stream_apply(stream, replayed, from, end);
+		stream_assert_same_state(ledger, replayed);
+		/* And both decide alike from here. */
+		stream_fill(stream, ledger, end + 100);
+		stream_apply(stream, replayed, end, end + 100);
+		stream_assert_same_state(ledger, replayed);
+		ledger_free(ledger);
+		ledger_free(replayed);
+		free(rows);
+		free(stream);
+	}
+}
+
+/*
+ * The store's way: at begin, note the shard row and the lengths of the dirty lists; take that many
+ * rows in slices while events go on; then the checkpoint is complete. Crash anywhere: rows as they
+ * are, the shard row of the last complete checkpoint, replay.
+ */
+TEST(checkpoints_from_the_dirty_lists_survive_a_crash_anywhere)
+{
+	uint64_t seed = test_seed() + 6;
+
+	for (unsigned round = 0; round < 12; round++) {
+		struct stream *stream = stream_new(seed + round * 1000);
+		struct ledger *ledger = fixture_create(STREAM_CAPACITY, 1), *replayed;
+		struct rows *rows = calloc(1, sizeof(*rows));
+		struct shard_row begun;
+		uint32_t left[LEDGER_TABLE_COUNT] = { 0 }, taken[8];
+		unsigned crash = 300 + (unsigned)stream_pick(stream, 700), running = 0,
+		         complete = 0;
+
+		assert_non_null(rows);
+		rows->shard = *ledger_shard(ledger);
+		begun = rows->shard;
+		while (stream->count < crash) {
+			unsigned pending = 0;
+
+			stream_step(stream, ledger);
+			for (unsigned table = 0; running && table < LEDGER_TABLE_COUNT; table++) {
+				unsigned want = left[table] < 8 ? left[table] : 8;
+				unsigned got = ledger_dirty_take(
+				    ledger, (enum ledger_table)table, taken, want);
+
+				assert_int_equal(got, want);
+				for (unsigned i = 0; i < got; i++)
+					rows_put(rows, ledger, (enum ledger_table)table, taken[i]);
+				left[table] -= got;
+				pending += left[table];
+			}
+			if (running && pending == 0) {
+				rows->shard = begun;
+				running = 0;
+				complete++;
+			} else if (!running && stream_pick(stream, 20) == 0) {
+				begun = *ledger_shard(ledger);
+				for (unsigned table = 0; table < LEDGER_TABLE_COUNT; table++)
+					left[table] =
+					    ledger_dirty_count(ledger, (enum ledger_table)table);
+				running = 1;
+			}
+		}
+		assert_true(complete > 0);
+		replayed = rows_load(rows, &stream->random);
+		stream_apply(stream, replayed, (unsigned)rows->shard.lsn, crash);
+		stream_assert_same_state(ledger, replayed);
+		ledger_free(ledger);
+		ledger_free(replayed);
+		free(rows);
+		free(stream);
+	}
+}
+
+TEST_MAIN()
