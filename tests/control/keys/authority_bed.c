@@ -9,7 +9,7 @@
 #include "tests/keying/pki.h"
 
 static char root[] = "/tmp/sluice-authority-XXXXXX";
-char authority_bed_message[512];
+char authority_said[512];
 
 struct control_config authority_bed_config(const char *deployment)
 {
@@ -52,12 +52,11 @@ struct authority *authority_bed_open(const char *directory, int init)
 	struct control_config config = authority_bed_config("test");
 	struct authority *authority = NULL;
 
-	if (authority_open(&authority, directory, &config, authority_bed_message,
-	        sizeof(authority_bed_message)) != 0)
-		fail_msg("open: %s", authority_bed_message);
-	if (init &&
-	    authority_init(authority, authority_bed_message, sizeof(authority_bed_message)) != 0)
-		fail_msg("init: %s", authority_bed_message);
+	if (authority_open(
+	        &authority, directory, &config, authority_said, sizeof(authority_said)) != 0)
+		fail_msg("open: %s", authority_said);
+	if (init && authority_init(authority, authority_said, sizeof(authority_said)) != 0)
+		fail_msg("init: %s", authority_said);
 	return authority;
 }
 
@@ -120,9 +119,9 @@ struct authority_certificate authority_bed_issue(struct authority *authority, ui
 
 	snprintf(name, sizeof(name), "terminal-%llu", (unsigned long long)terminal_id);
 	request = pki_request(name, "P-256", NULL);
-	if (authority_issue(authority, request, terminal_id, &out, authority_bed_message,
-	        sizeof(authority_bed_message)) != 0)
-		fail_msg("issue: %s", authority_bed_message);
+	if (authority_issue(
+	        authority, request, terminal_id, &out, authority_said, sizeof(authority_said)) != 0)
+		fail_msg("issue: %s", authority_said);
 	free(request);
 	return out;
 }

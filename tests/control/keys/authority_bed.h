@@ -9,7 +9,7 @@
 #include "tests/test.h"
 
 /* What the last call that takes one said. */
-extern char authority_bed_message[512];
+extern char authority_said[512];
 
 struct control_config authority_bed_config(const char *deployment);
 /* A new directory in each test; its parent is missing too, as on a fresh system. */

@@ -30,19 +30,16 @@ TEST(nothing_there_is_no_error)
 	assert_null(authority_trust(authority));
 	assert_null(authority_server_context(authority));
 	assert_int_equal(authority_server_renew(authority, 1), -ENOKEY);
-	assert_int_equal(authority_issue(authority, request, 1, &out, authority_bed_message,
-	                     sizeof(authority_bed_message)),
+	assert_int_equal(
+	    authority_issue(authority, request, 1, &out, authority_said, sizeof(authority_said)),
 	    -ENOKEY);
-	assert_non_null(strstr(authority_bed_message, "sluicectl ca init"));
+	assert_non_null(strstr(authority_said, "sluicectl ca init"));
 	assert_int_equal(
-	    authority_renew(authority, authority_bed_message, sizeof(authority_bed_message)),
-	    -ENOKEY);
+	    authority_renew(authority, authority_said, sizeof(authority_said)), -ENOKEY);
 	assert_int_equal(
-	    authority_activate(authority, authority_bed_message, sizeof(authority_bed_message)),
-	    -ENOENT);
+	    authority_activate(authority, authority_said, sizeof(authority_said)), -ENOENT);
 	assert_int_equal(
-	    authority_retire(authority, authority_bed_message, sizeof(authority_bed_message)),
-	    -ENOENT);
+	    authority_retire(authority, authority_said, sizeof(authority_said)), -ENOENT);
 	authority_bed_state_check(authority, "none");
 	free(request);
 	authority_close(authority);
@@ -61,8 +58,7 @@ TEST(init_makes_files_only_the_owner_reads_and_only_once)
 	assert_int_equal(mode_of(directory, "trust.crt"), 0644);
 	assert_int_equal(authority_ready(authority), 1);
 	assert_int_equal(
-	    authority_init(authority, authority_bed_message, sizeof(authority_bed_message)),
-	    -EEXIST);
+	    authority_init(authority, authority_said, sizeof(authority_said)), -EEXIST);
 	authority_close(authority);
 
 	/* The same one is there the next time. */
@@ -70,8 +66,7 @@ TEST(init_makes_files_only_the_owner_reads_and_only_once)
 	after = authority_bed_text(authority, "sha256");
 	assert_string_equal(before, after);
 	assert_int_equal(
-	    authority_init(authority, authority_bed_message, sizeof(authority_bed_message)),
-	    -EEXIST);
+	    authority_init(authority, authority_said, sizeof(authority_said)), -EEXIST);
 	free(before);
 	free(after);
 	authority_close(authority);
@@ -100,11 +95,10 @@ TEST(a_deployment_that_cannot_stand_in_a_uri_is_refused)
 	struct authority *authority = NULL;
 
 	assert_int_equal(authority_open(&authority, authority_bed_directory(), &config,
-	                     authority_bed_message, sizeof(authority_bed_message)),
+	                     authority_said, sizeof(authority_said)),
 	    0);
 	assert_int_equal(
-	    authority_init(authority, authority_bed_message, sizeof(authority_bed_message)),
-	    -EINVAL);
+	    authority_init(authority, authority_said, sizeof(authority_said)), -EINVAL);
 	assert_int_equal(authority_ready(authority), 0);
 	authority_close(authority);
 }
@@ -123,11 +117,9 @@ TEST(the_way_from_one_authority_to_the_next)
 	assert_int_equal(activated_s, 0);
 	assert_int_equal(authority_renewal_wanted(authority, old_x), 0);
 
+	assert_int_equal(authority_renew(authority, authority_said, sizeof(authority_said)), 0);
 	assert_int_equal(
-	    authority_renew(authority, authority_bed_message, sizeof(authority_bed_message)), 0);
-	assert_int_equal(
-	    authority_renew(authority, authority_bed_message, sizeof(authority_bed_message)),
-	    -EEXIST);
+	    authority_renew(authority, authority_said, sizeof(authority_said)), -EEXIST);
 	authority_bed_state_check(authority, "next made");
 	trust = authority_trust(authority);
 	assert_int_equal(pem_count(trust), 2);
@@ -144,15 +136,12 @@ TEST(the_way_from_one_authority_to_the_next)
 	authority = authority_bed_open(directory, 0);
 	authority_bed_state_check(authority, "next made");
 
-	assert_int_equal(
-	    authority_activate(authority, authority_bed_message, sizeof(authority_bed_message)), 0);
+	assert_int_equal(authority_activate(authority, authority_said, sizeof(authority_said)), 0);
 	authority_bed_state_check(authority, "next active");
 	assert_int_equal(
-	    authority_activate(authority, authority_bed_message, sizeof(authority_bed_message)),
-	    -ENOENT);
+	    authority_activate(authority, authority_said, sizeof(authority_said)), -ENOENT);
 	assert_int_equal(
-	    authority_renew(authority, authority_bed_message, sizeof(authority_bed_message)),
-	    -EBUSY);
+	    authority_renew(authority, authority_said, sizeof(authority_said)), -EBUSY);
 	authority_changes(authority, &made_s, &activated_s);
 	assert_int_equal(made_s, 0);
 	assert_true(activated_s != 0);
@@ -163,11 +152,9 @@ TEST(the_way_from_one_authority_to_the_next)
 	assert_int_equal(authority_renewal_wanted(authority, middle_x), 1);
 	assert_int_equal(authority_renewal_wanted(authority, fresh_x), 0);
 
+	assert_int_equal(authority_retire(authority, authority_said, sizeof(authority_said)), 0);
 	assert_int_equal(
-	    authority_retire(authority, authority_bed_message, sizeof(authority_bed_message)), 0);
-	assert_int_equal(
-	    authority_retire(authority, authority_bed_message, sizeof(authority_bed_message)),
-	    -ENOENT);
+	    authority_retire(authority, authority_said, sizeof(authority_said)), -ENOENT);
 	authority_bed_state_check(authority, "ready");
 	assert_false(authority_bed_verified(authority, old_x, X509_PURPOSE_SSL_CLIENT));
 	assert_false(authority_bed_verified(authority, middle_x, X509_PURPOSE_SSL_CLIENT));
@@ -231,9 +218,8 @@ TEST(a_crash_within_activate_is_healed)
 		struct authority *authority = authority_bed_open(directory, 1);
 		SSL_CTX *context;
 
-		assert_int_equal(authority_renew(authority, authority_bed_message,
-		                     sizeof(authority_bed_message)),
-		    0);
+		assert_int_equal(
+		    authority_renew(authority, authority_said, sizeof(authority_said)), 0);
 		authority_close(authority);
 		file_copy(directory, "ca.crt", "previous.crt");
 		if (steps > 1)
@@ -255,8 +241,7 @@ TEST(a_crash_within_init_or_renew_is_healed)
 	const char *directory = authority_bed_directory();
 	struct authority *authority = authority_bed_open(directory, 1);
 
-	assert_int_equal(
-	    authority_renew(authority, authority_bed_message, sizeof(authority_bed_message)), 0);
+	assert_int_equal(authority_renew(authority, authority_said, sizeof(authority_said)), 0);
 	authority_close(authority);
 	file_remove(directory, "next.crt"); /* renew: only the key was there */
 	authority = authority_bed_open(directory, 0);
@@ -270,8 +255,7 @@ TEST(a_crash_within_init_or_renew_is_healed)
 	file_remove(directory, "ca.crt"); /* init: only the key was there */
 	authority = authority_bed_open(directory, 0);
 	authority_bed_state_check(authority, "none");
-	assert_int_equal(
-	    authority_init(authority, authority_bed_message, sizeof(authority_bed_message)), 0);
+	assert_int_equal(authority_init(authority, authority_said, sizeof(authority_said)), 0);
 	authority_close(authority);
 }
 
@@ -284,13 +268,11 @@ TEST(a_next_authority_that_cannot_be_told_was_never_made)
 	/* A directory in the way of the file that is written first. */
 	snprintf(path, sizeof(path), "%s/trust.crt.tmp", directory);
 	assert_int_equal(mkdir(path, 0700), 0);
-	assert_int_not_equal(
-	    authority_renew(authority, authority_bed_message, sizeof(authority_bed_message)), 0);
-	assert_non_null(strstr(authority_bed_message, directory));
+	assert_int_not_equal(authority_renew(authority, authority_said, sizeof(authority_said)), 0);
+	assert_non_null(strstr(authority_said, directory));
 	authority_bed_state_check(authority, "ready");
 	assert_int_equal(rmdir(path), 0);
-	assert_int_equal(
-	    authority_renew(authority, authority_bed_message, sizeof(authority_bed_message)), 0);
+	assert_int_equal(authority_renew(authority, authority_said, sizeof(authority_said)), 0);
 	authority_bed_state_check(authority, "next made");
 	authority_close(authority);
 }
@@ -311,18 +293,17 @@ TEST(damaged_files_are_named)
 		struct authority *authority = authority_bed_open(directory, 1);
 		struct control_config config = authority_bed_config("test");
 
-		assert_int_equal(authority_renew(authority, authority_bed_message,
-		                     sizeof(authority_bed_message)),
-		    0);
+		assert_int_equal(
+		    authority_renew(authority, authority_said, sizeof(authority_said)), 0);
 		authority_close(authority);
 		file_copy(directory, rows[i].from, rows[i].to);
 		authority = NULL;
 		assert_case_equal(i,
-		    authority_open(&authority, directory, &config, authority_bed_message,
-		        sizeof(authority_bed_message)) != 0,
+		    authority_open(&authority, directory, &config, authority_said,
+		        sizeof(authority_said)) != 0,
 		    1);
 		assert_null(authority);
-		assert_non_null(strstr(authority_bed_message, rows[i].to));
+		assert_non_null(strstr(authority_said, rows[i].to));
 	}
 }
 

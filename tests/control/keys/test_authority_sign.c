@@ -95,13 +95,13 @@ TEST(requests)
 		struct authority_certificate out = { .pem = NULL };
 		char *request = pki_request(rows[i].name, rows[i].type, NULL);
 
-		authority_bed_message[0] = '\0';
+		authority_said[0] = '\0';
 		assert_case_equal(i,
-		    authority_issue(authority, request, 7, &out, authority_bed_message,
-		        sizeof(authority_bed_message)),
+		    authority_issue(
+		        authority, request, 7, &out, authority_said, sizeof(authority_said)),
 		    rows[i].result);
 		assert_case_equal(i, out.pem != NULL, rows[i].result == 0);
-		assert_case_equal(i, authority_bed_message[0] != '\0', rows[i].result != 0);
+		assert_case_equal(i, authority_said[0] != '\0', rows[i].result != 0);
 		free(out.pem);
 		free(request);
 	}
@@ -127,8 +127,8 @@ TEST(requests_that_are_none)
 		struct authority_certificate out = { .pem = NULL };
 
 		assert_case_equal(i,
-		    authority_issue(authority, rows[i], 7, &out, authority_bed_message,
-		        sizeof(authority_bed_message)),
+		    authority_issue(
+		        authority, rows[i], 7, &out, authority_said, sizeof(authority_said)),
 		    -EBADMSG);
 		assert_null(out.pem);
 	}
@@ -160,8 +160,8 @@ TEST(a_request_whose_signature_is_wrong_is_refused)
 	text_size = BIO_get_mem_data(bio, &text);
 	changed = calloc(1, (size_t)text_size + 1);
 	memcpy(changed, text, (size_t)text_size);
-	assert_int_equal(authority_issue(authority, changed, 7, &out, authority_bed_message,
-	                     sizeof(authority_bed_message)),
+	assert_int_equal(
+	    authority_issue(authority, changed, 7, &out, authority_said, sizeof(authority_said)),
 	    -EKEYREJECTED);
 	BIO_free(bio);
 	OPENSSL_free(der);
