@@ -257,8 +257,9 @@ static int row_key(struct row *row, struct db_bytes key)
 {
 	uint64_t number;
 
-	if (key.size == 32)
-		row_bytes(row, key.data, key.size);
+	/* A certificate's: its terminal's id, then its SHA-256 (lmdb-schema/control_rows.h). */
+	if (key.size == 8 + 32)
+		row_bytes(row, (const uint8_t *)key.data + 8, 32);
 	else if (db_key_number(key, &number) == 0)
 		row_number(row, (int64_t)number);
 	else

@@ -253,14 +253,15 @@ static int transactions_and_bets(struct verify *verify, struct session *session,
 static int legs(struct verify *verify, struct session *session, uint32_t shard)
 {
 	const struct copy *expected = &verify->typed.tables[TYPED_LEGS];
-	const uint8_t *first = expected->bytes + COPY_HEADER;
-	const uint8_t *last = first + (expected->rows - 1) * LEG_SIZE;
+	const uint8_t *first, *last;
 	struct texts texts;
 	PGresult *result;
 	int error;
 
 	if (expected->rows == 0)
 		return 0;
+	first = expected->bytes + COPY_HEADER;
+	last = first + (expected->rows - 1) * LEG_SIZE;
 	{
 		const int64_t values[] = { shard, (int64_t)(get64(first + 6) & COUNTER_MASK),
 			(int64_t)(get64(last + 6) & COUNTER_MASK), (int64_t)get64(first + LEG_TIME),

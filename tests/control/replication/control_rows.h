@@ -88,6 +88,33 @@ static inline void market_put(struct db_txn *txn)
 	put(txn, CONTROL_TABLE_MARKET, 11, &record, sizeof(record));
 }
 
+/* Under the key control uses: terminal id, then SHA-256. */
+static inline void certificate_put(struct db_txn *txn, uint8_t state)
+{
+	struct record_control_certificate record = {
+		.header = record_control_header(RECORD_CONTROL_CERTIFICATE, sizeof(record)),
+		.state = state,
+		.terminal_id = le64_make(1),
+		.not_before_s = le64_make(1600000000),
+		.not_after_s = le64_make(1700000000),
+		.issued_ns = le64_make(BED_TIME),
+		.revoked_ns = le64_make(state == CONTROL_CERTIFICATE_REVOKED ? BED_TIME + 7000 : 0),
+	};
+	struct db_key terminal = db_key_make(1);
+	uint8_t key[8 + 32];
+
+	memset(record.sha256, 0xc5, sizeof(record.sha256));
+	memset(record.serial, 0x11, sizeof(record.serial));
+	memcpy(key, terminal.bytes, 8);
+	memcpy(key + 8, record.sha256, 32);
+	assert_int_equal(
+	    database_put(txn, CONTROL_TABLE_CERTIFICATE, (struct db_bytes){ key, sizeof(key) },
+	        (struct db_bytes){ &record, sizeof(record) }),
+	    0);
+}
+
+#define CONTROL_ROWS_CHANGES 11 /* of the body below */
+
 static inline int control_rows_body(struct db_txn *txn, void *context)
 {
 	struct db_key gone = db_key_make(2);
@@ -102,6 +129,8 @@ static inline int control_rows_body(struct db_txn *txn, void *context)
 	command_put(txn, 1, CONTROL_COMMAND_DONE, "{\"command\": \"a\"}");
 	audit_put(txn, 1, "{\"verb\": \"x\"}");
 	market_put(txn);
+	certificate_put(txn, CONTROL_CERTIFICATE_VALID);
+	certificate_put(txn, CONTROL_CERTIFICATE_REVOKED);
 	return 0;
 }
 

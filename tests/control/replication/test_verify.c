@@ -15,7 +15,7 @@ static void filled_open(struct bed *bed)
 		struct replication_report report;
 
 		replication_report(bed->replication, &report);
-		if (report.change_sequence == 9)
+		if (report.change_sequence == CONTROL_ROWS_CHANGES)
 			break;
 		bed_sleep_ms(10);
 	}
@@ -149,6 +149,8 @@ TAMPER_TEST(verify_finds_typed_rows_of_control_that_its_changes_do_not_make,
     { "update sluice.commands set state = 1 where sequence = 1", "commands", "differing", 1 },
     { "update sluice.audit set detail = '{}' where sequence = 1", "audit", "differing", 1 },
     { "insert into sluice.rules values (5, now(), 410, 1, 1, '')", "rules", "surplus", 1 },
+    { "update sluice.certificates set state = 1", "certificates", "differing", 1 },
+    { "delete from sluice.certificates", "certificates", "missing", 1 },
     { "insert into sluice.certificates values ('\\x01', '', 1, 1, now(), now(), now())",
         "certificates", "surplus", 1 })
 
