@@ -179,7 +179,7 @@ int handle_rules_set(
 	    request->dry_run, &request->audit, &sequence, &rules, message, message_size);
 
 	if (error == -EINVAL)
-		return CONTROL_REFUSED;
+		return CONTROL_USAGE;
 	if (error != 0)
 		return handle_error(error, "rules", message, message_size);
 	*result = rules_object(&rules);

@@ -232,7 +232,7 @@ int authority_issue(struct authority *authority, const char *request_pem, uint64
 		          "4096 "
 		          "bits, and must have signed it. Make a new request."
 		        : "This is not a certificate request (PKCS #10, PEM). Make one with: "
-		          "sluice-terminal enroll");
+		          "sluice-terminal identity");
 		return error;
 	}
 	pthread_mutex_lock(&state->lock);

@@ -151,6 +151,7 @@ void ctl_help_all(FILE *out)
 	      "  --root DIR           root of the instance (SLUICE_ROOT, else build/sluice)\n"
 	      "  --socket PATH        control's socket (ROOT/run/sluice/control.sock)\n"
 	      "  --json               one JSON object on standard output, with \"schema\"\n"
+	      "                       (help, manual and completion print text)\n"
 	      "  --timeout S          how long to wait for an answer, in seconds\n"
 	      "  --dry-run            check all of a change, make none of it\n"
 	      "  --yes                do not ask before what cannot be undone\n"

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Replication of a running switch: everything an operator and a terminal can change arrives."""
+
+import json
+
+import demo
+import pytest
+from controlled import ControlledSwitch
+from switch import wait_until
+
+
+@pytest.fixture(name="switch", scope="module")
+def switch_fixture():
+    with ControlledSwitch("repl", postgres=True, shards=2) as switch:
+        switch.begin(terminals=3)
+        yield switch
+
+
+def settled(switch):
+    """Waits for all there is, and gives the verdict."""
+    control = switch.control
+
+    def current():
+        status = control.json("replication", "status")
+        assert status["state"] != "failed", status
+        shards = control.status()["shards"]
+        return status["lag_events"] == 0 and all(
+            shard["replication_lag"] == 0 for shard in shards)
+    wait_until(current, 30, "PostgreSQL")
+    audit = control.json("audit", "verify")["entries"]
+    wait_until(lambda: int(switch.postgres.sql("select count(*) from sluice.audit")) >= audit, 30,
+               "the audit log in PostgreSQL")
+    ran = control.ctl("--json", "replication", "verify", check=False)
+    verdict = json.loads(ran.stdout)
+    assert verdict["ok"], verdict
+    return verdict
+
+
+def certificates(switch):
+    return sorted(switch.postgres.sql(
+        "select terminal, state from sluice.certificates").splitlines())
+
+
+def test_every_kind_of_change_arrives(switch):
+    control = switch.control
+    demo.wait(demo.start_terminals(control, 3, 60, 300, 500))
+    control.ctl("terminal", "set", 1, "--name", "계산대 1", "--daily-max", 100000)
+    control.ctl("market", "suspend", 21)
+    control.ctl("rules", "set", "points_odds=7")
+    control.ctl("account", "freeze", demo.FIRST_ACCOUNT)
+    verdict = settled(switch)
+    assert verdict["tables"]["certificates"]["rows"] == 3
+    assert switch.postgres.sql("select name from sluice.terminals where id = 1") == "계산대 1"
+
+
+def test_certificates_follow_renewal_and_revocation(switch):
+    control = switch.control
+    assert control.terminal(1, "renew").wait(30) == 0
+    assert control.terminal(1, "balance", demo.FIRST_ACCOUNT).wait(30) == 0
+    control.ctl("terminal", "revoke", 3, "--yes")
+    settled(switch)
+    # Terminal 1: the old one was given up at the first use of the new one. 1 valid, 3 revoked.
+    assert certificates(switch) == ["1|1", "1|3", "2|1", "3|3"]
+
+
+def test_a_row_changed_behind_its_back_is_found(switch):
+    switch.postgres.sql("update sluice.certificates set state = 1 where terminal = 3")
+    ran = switch.control.ctl("--json", "replication", "verify", check=False)
+    assert ran.returncode == 1
+    assert json.loads(ran.stdout)["tables"]["certificates"]["differing"] == 1
+    switch.postgres.sql("update sluice.certificates set state = 3 where terminal = 3")
+    settled(switch)
