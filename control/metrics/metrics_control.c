@@ -173,8 +173,10 @@ static void add_replication(struct metrics_text *text, const struct replication_
 	    text, "sluice_replication_errors_total", "Errors of PostgreSQL.", replication->errors);
 	add_gauge(text, "sluice_replication_lag_events",
 	    "Events logged and not yet replicated, all shards.", replication->lag_events);
+	add_gauge(text, "sluice_replication_lag_changes",
+	    "Changes of control's own tables not yet replicated.", replication->lag_changes);
 	metrics_family(text, "sluice_replication_lag_seconds", "gauge",
-	    "Age of the oldest event not yet replicated.");
+	    "Age of the oldest event or change not yet replicated.");
 	metrics_sample_ns(text, "", "", replication->lag_ms * NS_PER_MS);
 	add_gauge(text, "sluice_replication_change_sequence",
 	    "Last change of control's own tables replicated.", replication->change_sequence);

@@ -140,6 +140,44 @@ int changes_last(struct database *database, uint64_t *last)
 	return database_read(database, last_body, last);
 }
 
+struct behind {
+	uint64_t after, last, oldest_ns;
+};
+
+static int behind_body(struct db_txn *txn, void *context)
+{
+	struct behind *behind = context;
+	struct record_control_change change;
+	struct db_bytes key, value;
+	struct db_cursor cursor;
+	int error = database_last(txn, CONTROL_TABLE_CHANGE, &behind->last);
+
+	if (error != 0 || behind->last <= behind->after)
+		return error;
+	error = db_cursor_open(&cursor, txn, CONTROL_TABLE_CHANGE);
+	if (error != 0)
+		return error;
+	error = cursor_to(&cursor, behind->after);
+	if (error == 0)
+		error = record_control_change_read(cursor.value, &change, &key, &value);
+	if (error == 0)
+		behind->oldest_ns = le64_get(change.time_ns);
+	db_cursor_close(&cursor);
+	return error;
+}
+
+int changes_behind(struct database *database, uint64_t after, uint64_t *last, uint64_t *oldest_ns)
+{
+	struct behind behind = { .after = after };
+	int error = database_read(database, behind_body, &behind);
+
+	if (error == 0) {
+		*last = behind.last;
+		*oldest_ns = behind.oldest_ns;
+	}
+	return error;
+}
+
 int changes_at(const struct changes *changes, unsigned number, struct change_view *view)
 {
 	struct db_bytes bytes = { changes->bytes + changes->at[number].offset,

@@ -17,6 +17,9 @@
 #define POSITIONS_MS   200   /* between readings of the logs' ends */
 #define LOG_PAUSE_MS   60000 /* the same trouble is logged once in this time */
 #define RATE_WINDOW_MS 2000
+#define WAIT_LOOK_MS   500  /* between looks at the logs while waiting to try again */
+#define KEEP_MS        1000 /* between writes of the position */
+#define KEEP_SHARE     20   /* and at least so many times as long as the last one took */
 
 struct shard_view {
 	uint64_t incarnation, lsn, log_lsn;
@@ -36,7 +39,10 @@ struct replication {
 	struct shard_view shards[LIMIT_SHARDS];
 	uint32_t shard_count;
 	uint64_t events_per_s;
+	uint64_t oldest_ns; /* time of the oldest event or change not replicated; 0 none */
 	/* The thread's own. */
+	struct position kept; /* in control's database */
+	int64_t keep_ms;      /* when it may be written again */
 	struct stream stream;
 	uint64_t random;
 	int64_t positions_ms, logged_ms, rate_ms;
@@ -49,9 +55,11 @@ static int stopping(const struct replication *replication)
 	return atomic_load_explicit(&replication->stop, memory_order_acquire); /* R1 */
 }
 
-static void sleep_ms(struct replication *replication, uint64_t ms)
+/* 1 when it was woken. */
+static int sleep_ms(struct replication *replication, uint64_t ms)
 {
 	struct timespec until;
+	int woken = 1;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += (time_t)(ms / 1000);
@@ -62,29 +70,17 @@ static void sleep_ms(struct replication *replication, uint64_t ms)
 	}
 	pthread_mutex_lock(&replication->lock);
 	if (!stopping(replication))
-		pthread_cond_timedwait(&replication->wake, &replication->lock, &until);
+		woken = pthread_cond_timedwait(&replication->wake, &replication->lock, &until) == 0;
 	pthread_mutex_unlock(&replication->lock);
+	return woken;
 }
 
-static uint64_t now_ns(void)
+/* At the time it is asked: it grows whether or not the thread has anything to tell. */
+static uint64_t age_ms(uint64_t time_ns)
 {
-	struct timespec now;
+	uint64_t now = database_now_ns();
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-static uint64_t oldest_ms(const struct stream *stream)
-{
-	uint64_t oldest = 0, now = now_ns();
-
-	for (uint32_t i = 0; i < stream->shard_count; i++) {
-		uint64_t time = stream->shards[i].oldest_ns;
-
-		if (time != 0 && (oldest == 0 || time < oldest))
-			oldest = time;
-	}
-	return oldest == 0 || oldest > now ? 0 : (now - oldest) / 1000000u;
+	return time_ns == 0 || time_ns > now ? 0 : (now - time_ns) / 1000000u;
 }
 
 static void publish(
@@ -103,7 +99,8 @@ static void publish(
 	report->events = stream->events;
 	report->transactions = stream->transactions;
 	report->lag_events = stream_lag(stream);
-	report->lag_ms = oldest_ms(stream);
+	report->lag_changes = stream_lag_changes(stream);
+	replication->oldest_ns = stream_oldest_ns(stream);
 	report->change_sequence = stream->change_lsn;
 	if (message != NULL)
 		snprintf(report->message, sizeof(report->message), "%s", message);
@@ -127,6 +124,48 @@ static void waiting(void *context)
 
 	if (replication->stream.shard_count > 0) /* not while it begins */
 		publish(replication, replication->report.state, NULL);
+}
+
+/*
+ * The position as it is known, into control's database. It only makes the lag right after a
+ * restart: an error is not one of replication, and is tried again.
+ */
+static void position_keep(struct replication *replication, int at_end)
+{
+	const struct stream *stream = &replication->stream;
+	int64_t begun_ms = replication_monotonic_ms();
+	struct position position = stream->recalled; /* of a shard not known yet */
+
+	if (!at_end && begun_ms < replication->keep_ms)
+		return;
+	position.change_sequence = stream->change_lsn;
+	for (uint32_t i = 0; i < LIMIT_SHARDS; i++) {
+		if (stream->shards[i].lsn_incarnation == 0)
+			continue;
+		position.shards[i].incarnation = stream->shards[i].lsn_incarnation;
+		position.shards[i].lsn = stream->shards[i].lsn;
+	}
+	if (memcmp(&position, &replication->kept, sizeof(position)) == 0)
+		return;
+	if (position_store(replication->database, &replication->config, &position) == 0)
+		replication->kept = position;
+	replication->keep_ms = begun_ms + KEEP_MS;
+	begun_ms += KEEP_SHARE * (replication_monotonic_ms() - begun_ms);
+	if (begun_ms > replication->keep_ms)
+		replication->keep_ms = begun_ms;
+}
+
+/* Waits to try again; what the logs gain meanwhile is told. */
+static void wait_telling(struct replication *replication, enum replication_state state, int ms)
+{
+	while (ms > 0 && !stopping(replication)) {
+		int piece = ms < WAIT_LOOK_MS ? ms : WAIT_LOOK_MS;
+
+		if (sleep_ms(replication, (uint64_t)piece))
+			return;
+		ms -= piece;
+		publish(replication, state, NULL);
+	}
 }
 
 static void trouble(struct replication *replication, int *backoff_ms)
@@ -158,7 +197,7 @@ static void trouble(struct replication *replication, int *backoff_ms)
 	/* Half of it at least, the rest by chance: many do not come back in step. */
 	replication->random = replication->random * 6364136223846793005ull + 1442695040888963407ull;
 	wait = *backoff_ms / 2 + (int)((replication->random >> 33) % (unsigned)*backoff_ms / 2);
-	sleep_ms(replication, (uint64_t)(state == REPLICATION_FAILED ? max : wait));
+	wait_telling(replication, state, state == REPLICATION_FAILED ? max : wait);
 	*backoff_ms = *backoff_ms * 2 > max ? max : *backoff_ms * 2;
 }
 
@@ -189,8 +228,9 @@ static int connected_step(struct replication *replication)
 	            ? REPLICATION_CATCHING_UP
 	            : REPLICATION_CURRENT;
 	publish(replication, state, "");
+	position_keep(replication, 0);
 	if (result == 0)
-		sleep_ms(replication, IDLE_MS);
+		(void)sleep_ms(replication, IDLE_MS);
 	return 0;
 }
 
@@ -209,6 +249,8 @@ static void *thread_main(void *context)
 
 	stream->session.waiting = waiting;
 	stream->session.waiting_context = replication;
+	stream_recall(stream);
+	replication->kept = stream->recalled;
 	publish(replication, REPLICATION_CONNECTING, NULL);
 	while (!stopping(replication)) {
 		int result = 0;
@@ -216,7 +258,7 @@ static void *thread_main(void *context)
 		if (is_paused(replication)) {
 			stream_end(stream);
 			publish(replication, REPLICATION_PAUSED, "paused");
-			sleep_ms(replication, 1000);
+			(void)sleep_ms(replication, 1000);
 			continue;
 		}
 		if (stream->session.conn == NULL) {
@@ -232,6 +274,7 @@ static void *thread_main(void *context)
 			trouble(replication, &backoff_ms);
 	}
 	stream_end(stream);
+	position_keep(replication, 1);
 	return NULL;
 }
 
@@ -301,6 +344,7 @@ void replication_report(struct replication *replication, struct replication_repo
 {
 	pthread_mutex_lock(&replication->lock);
 	*report = replication->report;
+	report->lag_ms = age_ms(replication->oldest_ns);
 	pthread_mutex_unlock(&replication->lock);
 }
 
@@ -328,10 +372,11 @@ json_t *replication_status(struct replication *replication)
 		                (json_int_t)shard->incarnation, "lsn", (json_int_t)shard->lsn,
 		                "log_lsn", (json_int_t)shard->log_lsn));
 	}
-	status = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:o}", "state",
-	    states[report->state], "lag_events", (json_int_t)report->lag_events, "lag_ms",
-	    (json_int_t)report->lag_ms, "events_per_s", (json_int_t)replication->events_per_s,
-	    "events", (json_int_t)report->events, "transactions", (json_int_t)report->transactions,
+	status = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:o}", "state",
+	    states[report->state], "lag_events", (json_int_t)report->lag_events, "lag_changes",
+	    (json_int_t)report->lag_changes, "lag_ms", (json_int_t)age_ms(replication->oldest_ns),
+	    "events_per_s", (json_int_t)replication->events_per_s, "events",
+	    (json_int_t)report->events, "transactions", (json_int_t)report->transactions,
 	    "reconnects", (json_int_t)report->reconnects, "errors", (json_int_t)report->errors,
 	    "change_sequence", (json_int_t)report->change_sequence, "message", report->message,
 	    "shards", shards);

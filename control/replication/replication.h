@@ -4,6 +4,9 @@
  * typed rows and the raw events by COPY, and moves the cursor in the same transaction. Exactly once
  * by construction: what a transaction brought and where it ended commit together.
  *
+ * The lag counts events and control's changes, grows in every state but OFF, and starts after a
+ * restart from the cursors known last, kept in control's database (table `meta`, "replication").
+ *
  * Own thread. The data plane never knows. Schema and migrations: control/replication/README.md.
  */
 #ifndef SLUICE_CONTROL_REPLICATION_H
@@ -36,13 +39,16 @@ struct replication_report {
 	enum replication_state state;
 	uint64_t events, transactions, reconnects, errors; /* since start */
 	uint64_t lag_events;      /* logged and not replicated, all shards */
-	uint64_t lag_ms;          /* age of the oldest of them, 0: none */
+	uint64_t lag_changes;     /* of control's change table, not replicated */
+	uint64_t lag_ms;          /* age now of the oldest of both, 0: none */
 	uint64_t change_sequence; /* of control's change table */
 	char message[256];
 };
 void replication_report(struct replication *replication, struct replication_report *report);
-/* {"state","lag_events","lag_ms","events_per_s","shards":[{"shard","incarnation","lsn","log_lsn"}],
- * ...}. New reference. */
+/*
+ * {"state","lag_events","lag_changes","lag_ms","events_per_s",
+ * "shards":[{"shard","incarnation","lsn","log_lsn"}],...}. New reference.
+ */
 json_t *replication_status(struct replication *replication);
 void replication_pause(struct replication *replication, int paused);
 /*

@@ -26,17 +26,53 @@ void source_path(char path[PATH_MAX], const char *root, uint32_t shard);
 /* 0; -ENOENT: not there yet; -EBADMSG, others. */
 SLUICE_MUST_USE int source_identity_read(const char *path, struct source_identity *identity);
 
+/* ---- position.c: the last known cursors, across a restart of control ---- */
+
+/* Behind those of record_control_kind (lmdb-schema/control_rows.h). */
+#define RECORD_CONTROL_REPLICATION 41
+
+/* In table `meta` under "replication"; not replicated itself. */
+struct record_control_replication {
+	struct record_header header;
+	struct le64 connection_xxh3; /* XXH3-64 of replication.connection */
+	struct le64 change_sequence; /* 0: not known */
+	struct {
+		struct le64 incarnation; /* 0: not known, lsn is 0 too */
+		struct le64 lsn;
+	} shards[LIMIT_SHARDS];
+};
+ASSERT_SIZE(struct record_control_replication, 24 + 16 * LIMIT_SHARDS);
+
+struct position {
+	uint64_t change_sequence;
+	struct {
+		uint64_t incarnation, lsn;
+	} shards[LIMIT_SHARDS];
+};
+struct record_control_replication record_control_replication_make(
+    const struct position *position, uint64_t connection_xxh3);
+/* 0, or -EBADMSG with nothing written, whatever the bytes. */
+SLUICE_MUST_USE int record_control_replication_read(
+    struct db_bytes bytes, struct position *position, uint64_t *connection_xxh3);
+/* 0; -ENOENT: none, or of another connection; -EBADMSG, others. Nothing is written then. */
+SLUICE_MUST_USE int position_load(const struct database *database,
+    const struct control_config *config, struct position *position);
+/* One synced write. 0, -errno. */
+SLUICE_MUST_USE int position_store(struct database *database, const struct control_config *config,
+    const struct position *position);
+
 /* ---- Streaming ---- */
 
 struct stream_shard {
 	uint32_t shard;
 	char path[PATH_MAX];
 	struct log_tail *tail;
-	uint64_t incarnation; /* of the log; 0: not known yet, nothing is read */
-	uint64_t lsn;         /* cursor in PostgreSQL */
-	uint64_t gathered;    /* last LSN in the batch being made */
-	uint64_t log_lsn;     /* last in the log */
-	uint64_t oldest_ns;   /* event time of the first event behind the cursor; 0 none */
+	uint64_t incarnation;     /* of the log; 0: not known yet, nothing is read */
+	uint64_t lsn;             /* cursor in PostgreSQL */
+	uint64_t lsn_incarnation; /* of the log `lsn` is of; kept by stream_end; 0: not known */
+	uint64_t gathered;        /* last LSN in the batch being made */
+	uint64_t log_lsn;         /* last in the log */
+	uint64_t oldest_ns;       /* event time of the first event behind the cursor; 0 none */
 };
 
 struct stream {
@@ -47,6 +83,9 @@ struct stream {
 	struct stream_shard shards[LIMIT_SHARDS];
 	uint32_t shard_count;                 /* 0: not known yet */
 	uint64_t change_lsn, change_gathered; /* of control's change table */
+	uint64_t change_last;                 /* in control's database */
+	uint64_t change_oldest_ns;            /* time of the first behind the cursor; 0 none */
+	struct position recalled;             /* as it was when control ended */
 	struct changes *changes;              /* gathered */
 	struct typed typed;
 	uint64_t months_known[TYPED_MONTHS_MAX]; /* partitions that exist, begin of month */
@@ -71,6 +110,12 @@ void stream_free(struct stream *stream);
 void stream_log_positions(struct stream *stream);
 /* Events in the logs behind the cursor. */
 uint64_t stream_lag(const struct stream *stream);
+/* Control's changes behind the cursor. */
+uint64_t stream_lag_changes(const struct stream *stream);
+/* Unix time of the oldest event or change behind the cursors; 0: none. */
+uint64_t stream_oldest_ns(const struct stream *stream);
+/* Starts from the position kept in control's database, if there is one. */
+void stream_recall(struct stream *stream);
 
 /* stream_start.c: identities of the shards, the deployment's row, the cursors. */
 SLUICE_MUST_USE int stream_sources(struct stream *stream);
@@ -112,6 +157,9 @@ SLUICE_MUST_USE int change_raw_add(struct copy *copy, const struct change_view *
 SLUICE_MUST_USE int changes_send(struct changes *changes, struct session *session);
 /* Last change in control's database. */
 SLUICE_MUST_USE int changes_last(struct database *database, uint64_t *last);
+/* Also the time of the first change behind `after`; 0: there is none. */
+SLUICE_MUST_USE int changes_behind(
+    struct database *database, uint64_t after, uint64_t *last, uint64_t *oldest_ns);
 
 /* verify_report.c: the whole of replication_verify. */
 SLUICE_MUST_USE int verify_run(const struct control_config *config, const char *root,

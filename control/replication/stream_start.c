@@ -119,12 +119,13 @@ static int shard_begin(struct stream *stream, struct stream_shard *shard, uint64
 		    "%" PRIu64 ": it was replaced by a restored one; stop it",
 		    shard->shard, found, incarnation);
 	shard->incarnation = incarnation;
-	if (found < incarnation)
-		return supersede(stream, shard, found, lsn);
-	error = cursor_check(stream, shard, lsn);
+	error = found < incarnation ? supersede(stream, shard, found, lsn)
+	                            : cursor_check(stream, shard, lsn);
 	if (error != 0)
 		return error;
-	shard->lsn = shard->gathered = lsn;
+	if (found == incarnation)
+		shard->lsn = shard->gathered = lsn;
+	shard->lsn_incarnation = incarnation;
 	return 0;
 }
 

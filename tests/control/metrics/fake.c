@@ -141,6 +141,7 @@ void fake_make(struct fake *fake, unsigned shards)
 		    .reconnects = 1,
 		    .errors = 2,
 		    .lag_events = 90,
+		    .lag_changes = 3,
 		    .lag_ms = 125,
 		    .change_sequence = 77 },
 	};
