@@ -219,16 +219,17 @@ int handle_status(
 	replication_report(control->replication, &replication);
 	if (rules_get(control->database, &rules) != 0)
 		risk_rules_default(&rules);
-	*result = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:s, s:I, s:I, s:s}, s:I, s:n, "
+	*result = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:s, s:I, s:I, s:I, s:s}, s:I, "
+	                    "s:n, "
 	                    "s:o}",
 	    "deployment", config.deployment, "health", health_json(control, status), "control",
 	    control_json(control), "dataplane", dataplane_json(control, status), "keys",
 	    keys_json(control), "sessions", sessions_json(control), "terminals",
 	    terminals_counts_json(control), "replication", "state",
 	    replication_name(replication.state), "lag_events", (json_int_t)replication.lag_events,
-	    "lag_ms", (json_int_t)replication.lag_ms, "message", replication.message,
-	    "rule_version", (json_int_t)rules.version, "model_version", "shards",
-	    shards_view(control, status));
+	    "lag_changes", (json_int_t)replication.lag_changes, "lag_ms",
+	    (json_int_t)replication.lag_ms, "message", replication.message, "rule_version",
+	    (json_int_t)rules.version, "model_version", "shards", shards_view(control, status));
 	json_decref(status);
 	return *result != NULL ? CONTROL_DONE : CONTROL_UNREACHABLE;
 }

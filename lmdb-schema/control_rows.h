@@ -4,7 +4,7 @@
  * little-endian, kind, version and size in front, record_*_read as the only way from bytes.
  * Texts are UTF-8, padded with zeros, always with at least one zero at the end.
  *
- *   meta         "version", "identity"
+ *   meta         "version", "identity", "boot_id", "replication"
  *   terminal     terminal id -> record_control_terminal
  *   certificate  terminal id, SHA-256 of the DER encoding -> record_control_certificate
  *   slot         session slot -> record_control_slot: generations, so that no id comes twice
@@ -50,6 +50,7 @@ enum record_control_kind {
 	RECORD_CONTROL_COMMAND = 38,
 	RECORD_CONTROL_AUDIT = 39,
 	RECORD_CONTROL_CHANGE = 40,
+	RECORD_CONTROL_REPLICATION = 41, /* control/replication/position.c, in meta */
 };
 
 struct record_control_identity {

@@ -28,9 +28,6 @@ SLUICE_MUST_USE int source_identity_read(const char *path, struct source_identit
 
 /* ---- position.c: the last known cursors, across a restart of control ---- */
 
-/* Behind those of record_control_kind (lmdb-schema/control_rows.h). */
-#define RECORD_CONTROL_REPLICATION 41
-
 /* In table `meta` under "replication"; not replicated itself. */
 struct record_control_replication {
 	struct record_header header;
