@@ -50,8 +50,10 @@ enum record_control_kind {
 	RECORD_CONTROL_COMMAND = 38,
 	RECORD_CONTROL_AUDIT = 39,
 	RECORD_CONTROL_CHANGE = 40,
-	RECORD_CONTROL_REPLICATION = 41, /* control/replication/position.c, in meta */
 };
+
+/* Taken: the record of control/replication/position.c, in meta; read and written only there. */
+#define RECORD_CONTROL_REPLICATION 41
 
 struct record_control_identity {
 	struct record_header header;
