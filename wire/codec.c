@@ -1,47 +1,112 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The catalogue and the framing of a plaintext into messages.
+ * The catalogue, what follows from a template alone, and the framing of a plaintext into messages.
  */
-#include "wire/codec.h"
-
 #include <errno.h>
-#include <string.h>
+#include <stddef.h>
 
 #include "wire/codec_internal.h"
 
+#define REQUEST(name) codec_##name##_request_decode, codec_##name##_request_encode
+#define REPLY(name)   codec_##name##_reply_encode, codec_##name##_reply_decode
+#define OUTCOME(name, type, right)                                                                 \
+	{                                                                                          \
+#name, WIRE_##name, sizeof(struct type##_request), sizeof(struct place_bet_reply), \
+		    right, 1, 0, 0, 0, REQUEST(type), REPLY(outcome)                               \
+	}
+#define ROWS(type, row, most) sizeof(struct row), (most), offsetof(struct type##_reply, row_count)
+
 static const struct codec_template templates[] = {
-	{ "HELLO", WIRE_HELLO, sizeof(struct hello_request), sizeof(struct hello_reply), 0, 0 },
+	{ "HELLO", WIRE_HELLO, sizeof(struct hello_request), sizeof(struct hello_reply), 0, 0, 0, 0,
+	    0, REQUEST(hello), REPLY(hello) },
 	{ "HEARTBEAT", WIRE_HEARTBEAT, sizeof(struct heartbeat_request), sizeof(struct reply_block),
-	    0, 0 },
-	{ "PLACE_BET", WIRE_PLACE_BET, sizeof(struct place_bet_request),
-	    sizeof(struct place_bet_reply), RIGHT_BET, 1 },
+	    0, 0, 0, 0, 0, REQUEST(heartbeat), REPLY(bare) },
+	{ "KEY_UPDATE", WIRE_KEY_UPDATE, 0, sizeof(struct key_update_reply), 0, 0, 0, 0, 0,
+	    REQUEST(empty), REPLY(key_update) },
+	{ "GOODBYE", WIRE_GOODBYE, 0, sizeof(struct reply_block), 0, 0, 0, 0, 0, REQUEST(empty),
+	    REPLY(bare) },
+	OUTCOME(PLACE_BET, place_bet, RIGHT_BET),
 	{ "BET_STATUS", WIRE_BET_STATUS, sizeof(struct bet_status_request),
-	    sizeof(struct bet_status_reply), RIGHT_BET, 0 },
+	    sizeof(struct bet_status_reply), RIGHT_BET, 0, 0, 0, 0, REQUEST(bet_status),
+	    REPLY(bet_status) },
 	{ "CANCEL_BET", WIRE_CANCEL_BET, sizeof(struct cancel_bet_request),
-	    sizeof(struct money_reply), RIGHT_BET, 1 },
+	    sizeof(struct money_reply), RIGHT_BET, 1, 0, 0, 0, REQUEST(cancel_bet), REPLY(money) },
+	OUTCOME(REDEEM, redeem, RIGHT_CASH),
+	OUTCOME(REPRINT, reprint, RIGHT_BET),
+	OUTCOME(OPEN_ACCOUNT, open_account, RIGHT_ACCOUNT),
 	{ "BALANCE", WIRE_BALANCE, sizeof(struct balance_request), sizeof(struct balance_reply),
-	    RIGHT_BALANCE, 0 },
+	    RIGHT_BALANCE, 0, 0, 0, 0, REQUEST(balance), REPLY(balance) },
 	{ "DEPOSIT", WIRE_DEPOSIT, sizeof(struct deposit_request), sizeof(struct money_reply),
-	    RIGHT_DEPOSIT, 1 },
+	    RIGHT_DEPOSIT, 1, 0, 0, 0, REQUEST(deposit), REPLY(money) },
+	OUTCOME(WITHDRAW, deposit, RIGHT_WITHDRAW),
+	OUTCOME(TRANSFER, transfer, RIGHT_TRANSFER),
+	{ "STATEMENT", WIRE_STATEMENT, sizeof(struct statement_request),
+	    sizeof(struct statement_reply), RIGHT_BALANCE, 0,
+	    ROWS(statement, statement_row, LIMIT_STATEMENT_ROWS), REQUEST(statement),
+	    REPLY(statement) },
+	{ "TX_STATUS", WIRE_TX_STATUS, sizeof(struct tx_status_request),
+	    sizeof(struct tx_status_reply), 0, 0, 0, 0, 0, REQUEST(tx_status), REPLY(tx_status) },
+	OUTCOME(REVERSE, reverse, 0),
+	OUTCOME(FENCE, fence, 0),
+	OUTCOME(PLAY_SET, play_set, RIGHT_ACCOUNT),
+	{ "EVENT_QUERY", WIRE_EVENT_QUERY, sizeof(struct event_query_request),
+	    sizeof(struct event_query_reply), RIGHT_MARKET, 0,
+	    ROWS(event_query, event_row, LIMIT_EVENTS_PER_ANSWER), REQUEST(event_query),
+	    REPLY(event_query) },
 	{ "MARKET_QUERY", WIRE_MARKET_QUERY, sizeof(struct market_query_request),
-	    sizeof(struct market_query_reply), RIGHT_MARKET, 0 },
+	    sizeof(struct market_query_reply), RIGHT_MARKET, 0,
+	    ROWS(market_query, market_row, LIMIT_MARKETS_PER_ANSWER), REQUEST(market_query),
+	    REPLY(market_query) },
+	OUTCOME(SPRINKLE_CREATE, sprinkle_create, RIGHT_SPRINKLE),
+	OUTCOME(CLAIM, claim, RIGHT_SPRINKLE),
+	{ "SPRINKLE_STATUS", WIRE_SPRINKLE_STATUS, sizeof(struct sprinkle_status_request),
+	    sizeof(struct sprinkle_status_reply), RIGHT_SPRINKLE, 0, 0, 0, 0,
+	    REQUEST(sprinkle_status), REPLY(sprinkle_status) },
+	OUTCOME(ROUND_DEBIT, round, RIGHT_ROUND),
+	OUTCOME(ROUND_CREDIT, round, RIGHT_ROUND),
+	OUTCOME(ROUND_ROLLBACK, round, RIGHT_ROUND),
+	OUTCOME(ROUND_CLOSE, round, RIGHT_ROUND),
+	OUTCOME(SHIFT_OPEN, shift, RIGHT_CASH),
+	OUTCOME(SHIFT_CLOSE, shift, RIGHT_CASH),
 };
 
-/* Index in `templates` + 1 by template id; 0: none. Every id of the catalogue is below 64. */
-static const uint8_t template_index[64] = {
+/* Index in `templates` + 1 by template id; 0: none. tests/wire checks it against the table. */
+static const uint8_t template_index[WIRE_TEMPLATE_MAX + 1] = {
 	[WIRE_HELLO] = 1,
 	[WIRE_HEARTBEAT] = 2,
-	[WIRE_PLACE_BET] = 3,
-	[WIRE_BET_STATUS] = 4,
-	[WIRE_CANCEL_BET] = 5,
-	[WIRE_BALANCE] = 6,
-	[WIRE_DEPOSIT] = 7,
-	[WIRE_MARKET_QUERY] = 8,
+	[WIRE_KEY_UPDATE] = 3,
+	[WIRE_GOODBYE] = 4,
+	[WIRE_PLACE_BET] = 5,
+	[WIRE_BET_STATUS] = 6,
+	[WIRE_CANCEL_BET] = 7,
+	[WIRE_REDEEM] = 8,
+	[WIRE_REPRINT] = 9,
+	[WIRE_OPEN_ACCOUNT] = 10,
+	[WIRE_BALANCE] = 11,
+	[WIRE_DEPOSIT] = 12,
+	[WIRE_WITHDRAW] = 13,
+	[WIRE_TRANSFER] = 14,
+	[WIRE_STATEMENT] = 15,
+	[WIRE_TX_STATUS] = 16,
+	[WIRE_REVERSE] = 17,
+	[WIRE_FENCE] = 18,
+	[WIRE_PLAY_SET] = 19,
+	[WIRE_EVENT_QUERY] = 20,
+	[WIRE_MARKET_QUERY] = 21,
+	[WIRE_SPRINKLE_CREATE] = 22,
+	[WIRE_CLAIM] = 23,
+	[WIRE_SPRINKLE_STATUS] = 24,
+	[WIRE_ROUND_DEBIT] = 25,
+	[WIRE_ROUND_CREDIT] = 26,
+	[WIRE_ROUND_ROLLBACK] = 27,
+	[WIRE_ROUND_CLOSE] = 28,
+	[WIRE_SHIFT_OPEN] = 29,
+	[WIRE_SHIFT_CLOSE] = 30,
 };
 
 const struct codec_template *codec_template_find(uint16_t template_id)
 {
-	if (template_id >= SLUICE_ARRAY_COUNT(template_index) || template_index[template_id] == 0)
+	if (template_id > WIRE_TEMPLATE_MAX || template_index[template_id] == 0)
 		return NULL;
 	return &templates[template_index[template_id] - 1];
 }
@@ -53,11 +118,59 @@ uint32_t wire_template_right(uint16_t template_id)
 	return found != NULL ? found->right : 0;
 }
 
+uint32_t wire_request_right(const struct wire_request *request)
+{
+	if (request->template_id == WIRE_PLACE_BET && request->place_bet.account_id == 0)
+		return RIGHT_CASH;
+	return wire_template_right(request->template_id);
+}
+
 int wire_template_mutates(uint16_t template_id)
 {
 	const struct codec_template *found = codec_template_find(template_id);
 
 	return found != NULL && found->mutates;
+}
+
+uint64_t wire_request_deadline(const struct wire_request *request)
+{
+	switch (request->template_id) {
+	case WIRE_PLACE_BET:
+		return request->place_bet.deadline_ns;
+	case WIRE_CANCEL_BET:
+		return request->cancel_bet.deadline_ns;
+	case WIRE_REDEEM:
+		return request->redeem.deadline_ns;
+	case WIRE_REPRINT:
+		return request->reprint.deadline_ns;
+	case WIRE_OPEN_ACCOUNT:
+		return request->open_account.deadline_ns;
+	case WIRE_DEPOSIT:
+	case WIRE_WITHDRAW:
+		return request->deposit.deadline_ns;
+	case WIRE_TRANSFER:
+		return request->transfer.deadline_ns;
+	case WIRE_REVERSE:
+		return request->reverse.deadline_ns;
+	case WIRE_FENCE:
+		return request->fence.deadline_ns;
+	case WIRE_PLAY_SET:
+		return request->play_set.deadline_ns;
+	case WIRE_SPRINKLE_CREATE:
+		return request->sprinkle_create.deadline_ns;
+	case WIRE_CLAIM:
+		return request->claim.deadline_ns;
+	case WIRE_ROUND_DEBIT:
+	case WIRE_ROUND_CREDIT:
+	case WIRE_ROUND_ROLLBACK:
+	case WIRE_ROUND_CLOSE:
+		return request->round.deadline_ns;
+	case WIRE_SHIFT_OPEN:
+	case WIRE_SHIFT_CLOSE:
+		return request->shift.deadline_ns;
+	default:
+		return UINT64_MAX;
+	}
 }
 
 const char *wire_template_name(uint16_t template_id)

@@ -60,8 +60,78 @@ struct wire_request {
 			uint64_t account_id;
 			int64_t amount;
 			uint64_t deadline_ns;
+			uint64_t partner_key[2];
 			uint16_t currency;
-		} deposit;
+		} deposit; /* WITHDRAW too */
+		struct {
+			uint64_t bet_id, deadline_ns;
+			uint8_t ticket[TICKET_SIZE];
+		} redeem;
+		struct {
+			uint64_t bet_id, deadline_ns;
+			uint16_t reason;
+		} reprint;
+		struct {
+			uint64_t account_id, deadline_ns;
+			uint16_t currency, partner_id;
+		} open_account;
+		struct {
+			uint64_t from_account, to_account;
+			int64_t amount;
+			uint64_t deadline_ns;
+			uint64_t partner_key[2];
+			uint16_t currency;
+		} transfer;
+		struct {
+			uint64_t account_id, before_lsn;
+			uint8_t count;
+		} statement;
+		struct {
+			uint64_t target_request_id;
+		} tx_status;
+		struct {
+			uint64_t target_request_id, deadline_ns;
+			uint16_t reason;
+		} reverse;
+		struct {
+			uint64_t target_request_id, deadline_ns;
+		} fence;
+		struct {
+			uint64_t account_id, deadline_ns;
+			int64_t limits[6];
+			uint64_t excluded_until_ns, cooloff_until_ns;
+		} play_set;
+		struct {
+			uint64_t account_id;
+			int64_t amount;
+			uint64_t room, deadline_ns;
+			uint32_t window_s, shares;
+			uint16_t currency;
+			uint8_t equal;
+		} sprinkle_create;
+		struct {
+			uint64_t token, account_id, room, deadline_ns;
+		} claim;
+		struct {
+			uint64_t token;
+		} sprinkle_status;
+		struct {
+			uint64_t account_id;
+			int64_t amount;
+			uint64_t deadline_ns, round;
+			uint64_t transaction[2], target[2];
+			uint32_t game;
+			uint16_t currency, partner_id;
+		} round;
+		struct {
+			int64_t cash;
+			uint64_t deadline_ns;
+			uint32_t cashier_id;
+			uint16_t currency;
+		} shift;
+		struct {
+			uint64_t since_version, event_id;
+		} event_query;
 		struct {
 			uint64_t since_version, market_id;
 		} market_query;
@@ -94,8 +164,12 @@ SLUICE_MUST_USE int wire_request_encode(
 
 /* The right a template needs (session_right), 0 when every session may send it. */
 uint32_t wire_template_right(uint16_t template_id);
-/* 1 for templates whose outcome is journalled and stored (PLACE_BET, CANCEL_BET, DEPOSIT). */
+/* The same for one request: PLACE_BET without an account needs RIGHT_CASH. */
+uint32_t wire_request_right(const struct wire_request *request);
+/* 1 for templates whose outcome is journalled and stored. */
 int wire_template_mutates(uint16_t template_id);
+/* The request's deadline; all ones for templates that have none. */
+uint64_t wire_request_deadline(const struct wire_request *request);
 /* "PLACE_BET", or NULL. */
 const char *wire_template_name(uint16_t template_id);
 
@@ -107,6 +181,7 @@ struct wire_reply {
 	uint16_t code, detail;
 	uint8_t shard, flags; /* flags: message_flag, ANSWER_REPLAYED */
 	uint8_t score;
+	uint8_t ticket[TICKET_SIZE]; /* PLACE_BET */
 	int64_t balance, payout;
 	union {
 		struct {
@@ -117,12 +192,39 @@ struct wire_reply {
 			uint64_t account_id, placed_at_ns;
 			int64_t stake;
 			uint16_t currency;
-			uint8_t state, leg_count;
+			uint8_t state, leg_count, reprints;
 		} bet_status;
 		struct {
 			int64_t staked_today;
 			uint16_t currency;
 		} balance_row;
+		struct {
+			uint64_t boot_id;
+			uint16_t epoch;
+		} key_update;
+		struct {
+			uint64_t time_ns;
+			uint16_t target_code, target_template;
+			uint8_t target_shard;
+		} tx_status;
+		struct {
+			int64_t total, remaining;
+			uint64_t ends_ns;
+			uint32_t shares, claimed;
+			uint16_t currency;
+			uint8_t state;
+		} sprinkle;
+		struct {
+			uint64_t next_lsn;
+			uint16_t currency;
+			uint8_t row_count;
+			struct statement_row rows[LIMIT_STATEMENT_ROWS];
+		} statement;
+		struct {
+			uint64_t up_to_version;
+			uint8_t more, row_count;
+			struct event_row rows[LIMIT_EVENTS_PER_ANSWER];
+		} events; /* EVENT_QUERY with event_id 0; otherwise `markets` holds the answer */
 		struct {
 			uint64_t up_to_version;
 			uint8_t more, row_count;
@@ -130,6 +232,11 @@ struct wire_reply {
 		} markets;
 	};
 };
+
+/*
+ * EVENT_QUERY is answered with event rows or with market rows. An answer with market rows carries
+ * template MARKET_QUERY (0x8031) under the request's id.
+ */
 
 /* Size of the encoded answer, by template and row count alone; unknown template: bare. */
 size_t wire_reply_size(const struct wire_reply *reply);

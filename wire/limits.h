@@ -39,6 +39,11 @@
 #define LIMIT_ODDS_MAX               10000000u          /* 10,000.000 */
 #define LIMIT_ACCOUNT_ID_MAX         ((1ull << 63) - 1) /* the top bit marks system accounts */
 #define LIMIT_TERMINAL_ID_MAX        0xffffffffull
+#define LIMIT_PARTNER_ID_MAX         65535u
+#define LIMIT_STATEMENT_ROWS         14
+#define LIMIT_LINKED_MAX             8 /* messages of a linked group */
+#define LIMIT_SPRINKLE_SHARES_MAX    10000u
+#define LIMIT_EVENTS_PER_ANSWER      16 /* rows of EVENT_QUERY */
 
 /* Accounts that one command opens: well under a second, so that nothing waits for it. */
 #define LIMIT_ACCOUNTS_PER_COMMAND 100000
@@ -54,7 +59,7 @@
 #define LIMIT_JOURNAL_BATCH_CLOSE_SIZE (16u * 1024u)
 #define LIMIT_JOURNAL_DEPTH_MAX        8
 #define LIMIT_JOURNAL_SEGMENT_SIZE_MIN (1u * 1024u * 1024u)
-#define LIMIT_EVENT_SIZE_MAX           512u
+#define LIMIT_EVENT_SIZE_MAX           1536u
 
 /* Store. */
 #define LIMIT_LOG_BLOCK_SIZE        65520u /* 16 whole LMDB overflow pages */
