@@ -138,6 +138,24 @@ int record_control_slot_read(struct db_bytes bytes, struct record_control_slot *
 	return 0;
 }
 
+/* Outcomes of every selection while there is a result, and nothing otherwise. What the numbers mean
+ * is dataplane/ledger/settlement.h's. */
+static int market_result_fits(const struct record_control_market *record)
+{
+	unsigned count = record->market.selection_count;
+
+	if (record->final > 1 || !bytes_all_zero(record->reserved, sizeof(record->reserved)))
+		return 0;
+	if (record->market.state < MARKET_SETTLED)
+		return record->final == 0 &&
+		       bytes_all_zero(record->outcomes, sizeof(record->outcomes));
+	for (unsigned i = 0; i < LIMIT_MARKET_SELECTIONS_MAX; i++)
+		if ((record->outcomes[4 * i] != 0) != (i < count) ||
+		    (i >= count && !bytes_all_zero(record->outcomes + 4 * (size_t)i, 4)))
+			return 0;
+	return 1;
+}
+
 int record_control_market_read(struct db_bytes bytes, struct record_control_market *out)
 {
 	struct record_control_market record;
@@ -145,17 +163,18 @@ int record_control_market_read(struct db_bytes bytes, struct record_control_mark
 
 	if (fixed_read(bytes, RECORD_CONTROL_MARKET, &record, sizeof(record)) != 0 ||
 	    le64_get(record.id) == 0 || le64_get(record.id) > LIMIT_ACCOUNT_ID_MAX ||
-	    market->state < MARKET_BEFORE || market->state > MARKET_CLOSED || market->kind == 0 ||
+	    market->state < MARKET_BEFORE || market->state > MARKET_VOID || market->kind == 0 ||
 	    market->selection_count == 0 || market->selection_count > LIMIT_MARKET_SELECTIONS_MAX ||
 	    !bytes_all_zero(market->reserved, sizeof(market->reserved)) ||
-	    !text_fits(record.name, sizeof(record.name)))
+	    !bytes_all_zero(market->reserved_tail, sizeof(market->reserved_tail)) ||
+	    !text_fits(record.name, sizeof(record.name)) || !market_result_fits(&record))
 		return -EBADMSG;
 	for (unsigned i = 0; i < LIMIT_MARKET_SELECTIONS_MAX; i++) {
 		uint32_t odds = le32_get(market->odds[i]);
 
 		if (!text_fits(record.selections[i], sizeof(record.selections[i])) ||
-		    (i < market->selection_count ? odds < LIMIT_ODDS_MIN || odds > LIMIT_ODDS_MAX
-		                                 : odds != 0))
+		    (odds != 0 && (i >= market->selection_count || odds < LIMIT_ODDS_MIN ||
+		                      odds > LIMIT_ODDS_MAX)))
 			return -EBADMSG;
 	}
 	*out = record;
@@ -168,8 +187,7 @@ int record_control_rules_read(struct db_bytes bytes, struct record_control_rules
 
 	if (fixed_read(bytes, RECORD_CONTROL_RULES, &record, sizeof(record)) != 0 ||
 	    le32_get(record.rules.version) == 0 ||
-	    !bytes_all_zero(record.rules.reserved, sizeof(record.rules.reserved)) ||
-	    !bytes_all_zero(record.rules.reserved_tail, sizeof(record.rules.reserved_tail)))
+	    !bytes_all_zero(record.rules.reserved, sizeof(record.rules.reserved)))
 		return -EBADMSG;
 	*out = record;
 	return 0;

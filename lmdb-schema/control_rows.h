@@ -131,15 +131,20 @@ struct record_control_market {
 	struct event_market market; /* as last committed; version = its control sequence */
 	uint8_t name[96];
 	uint8_t selections[LIMIT_MARKET_SELECTIONS_MAX][32];
+	uint8_t outcomes[4 * LIMIT_MARKET_SELECTIONS_MAX]; /* settlement_outcomes_disk while the
+	                                                      state is SETTLED or VOID, else zero */
+	uint8_t final; /* 1: an operator has made the result final */
+	uint8_t reserved[7];
 };
-ASSERT_SIZE(struct record_control_market, 720);
+ASSERT_SIZE(struct record_control_market, 792);
+ASSERT_OFFSET(struct record_control_market, outcomes, 720);
 
 struct record_control_rules {
 	struct record_header header;
 	struct event_rules rules;
 	struct le64 set_ns;
 };
-ASSERT_SIZE(struct record_control_rules, 104);
+ASSERT_SIZE(struct record_control_rules, 144);
 
 enum control_command_state {
 	CONTROL_COMMAND_COMMITTED = 1, /* will be done; not known to be durable on all shards */

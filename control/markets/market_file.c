@@ -11,8 +11,10 @@
 #include "control/markets/season.h"
 
 #define MARKET_LINE_SIZE 2048
-#define MARKET_HEADER    "market,event,name,start,kind,selections"
+#define MARKET_HEADER    "market,event,name,start,kind,"
+#define MARKET_COLUMNS   "market,event,name,start,kind[,line][,state],selections"
 #define DAY_NS           86400000000000ull
+#define SEASON_LINE      10 /* 2.5 in quarters */
 
 void market_list_free(struct market_list *list)
 {
@@ -87,6 +89,7 @@ static int season_list(const struct season *season, uint64_t start_ns, struct ma
 
 		pair[0] = market_new(10 * (i + 1) + 1, i + 1, start, MARKET_KIND_1X2);
 		pair[1] = market_new(10 * (i + 1) + 2, i + 1, start, MARKET_KIND_OVER_UNDER);
+		pair[1].market.line = le16_make(SEASON_LINE);
 		error = season_market(&pair[0], match, names_1x2, match->odds_1x2, 3);
 		if (error == 0)
 			error = season_market(
@@ -98,10 +101,25 @@ static int season_list(const struct season *season, uint64_t start_ns, struct ma
 
 /* ---- One line a market ---- */
 
+/* Columns of a file, in its own order. */
+enum column {
+	COLUMN_MARKET,
+	COLUMN_EVENT,
+	COLUMN_NAME,
+	COLUMN_START,
+	COLUMN_KIND,
+	COLUMN_LINE,
+	COLUMN_STATE,
+	COLUMN_SELECTIONS,
+	COLUMN_COUNT,
+};
+
 struct parse {
 	size_t line;
 	char *message;
 	size_t message_size;
+	unsigned column_count;
+	uint8_t columns[COLUMN_COUNT]; /* enum column */
 };
 
 __attribute__((format(printf, 2, 3))) static int parse_refused(
@@ -152,11 +170,73 @@ static int kind_parse(const struct parse *parse, const char *text, enum market_k
 		*kind = MARKET_KIND_1X2;
 	else if (strcmp(text, "over_under") == 0)
 		*kind = MARKET_KIND_OVER_UNDER;
+	else if (strcmp(text, "handicap") == 0)
+		*kind = MARKET_KIND_HANDICAP;
 	else if (strcmp(text, "other") == 0)
 		*kind = MARKET_KIND_OTHER;
 	else
 		return parse_refused(
-		    parse, "column kind: \"%.40s\"; give 1x2, over_under or other", text);
+		    parse, "column kind: \"%.40s\"; give 1x2, over_under, handicap or other", text);
+	return 0;
+}
+
+/* "2.5", "-0.75", "+1" to quarters. 0 or -EINVAL. */
+static int quarters_parse(const char *text, int *quarters)
+{
+	static const char *const parts[][2] = { { "0", "00" }, { "25", "25" }, { "5", "50" },
+		{ "75", "75" } };
+	int negative = *text == '-', whole = 0, digits = 0;
+
+	text += *text == '-' || *text == '+';
+	for (; *text >= '0' && *text <= '9' && digits < 5; text++, digits++)
+		whole = 10 * whole + (*text - '0');
+	if (digits == 0 || whole > SETTLEMENT_LINE_MAX / 4)
+		return -EINVAL;
+	for (int i = 0; i < 4; i++) {
+		int same = *text == '\0' ? i == 0
+		                         : *text == '.' && (strcmp(text + 1, parts[i][0]) == 0 ||
+		                                               strcmp(text + 1, parts[i][1]) == 0);
+		int value = 4 * whole + i;
+
+		if (!same || value > SETTLEMENT_LINE_MAX)
+			continue;
+		*quarters = negative ? -value : value;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static int market_line_parse(
+    const struct parse *parse, const char *text, enum market_kind kind, int *quarters)
+{
+	int lined = kind == MARKET_KIND_OVER_UNDER || kind == MARKET_KIND_HANDICAP;
+
+	*quarters = 0;
+	if (!lined && (text[0] == '\0' || strcmp(text, "0") == 0))
+		return 0;
+	if (!lined)
+		return parse_refused(parse,
+		    "column line: \"%.40s\", but only over_under and handicap have one; leave it "
+		    "empty",
+		    text);
+	if (quarters_parse(text, quarters) != 0 ||
+	    (kind == MARKET_KIND_OVER_UNDER && *quarters < 1))
+		return parse_refused(parse,
+		    "column line: \"%.40s\" is not a line; give steps of a quarter like 2.5 or, "
+		    "for "
+		    "a handicap, -0.75",
+		    text);
+	return 0;
+}
+
+static int state_parse(const struct parse *parse, const char *text, uint8_t *state)
+{
+	enum market_state given = text[0] == '\0' ? MARKET_OPEN : markets_state_parse(text);
+
+	if (given < MARKET_BEFORE || given > MARKET_SUSPENDED)
+		return parse_refused(
+		    parse, "column state: \"%.40s\"; give before, open or suspended", text);
+	*state = (uint8_t)given;
 	return 0;
 }
 
@@ -176,11 +256,12 @@ static int selections_parse(
 			return parse_refused(
 			    parse, "column selections: \"%.40s\" is not NAME:ODDS", pair);
 		*colon = '\0';
-		if (season_odds_parse(colon + 1, &odds) != 0)
+		if (strcmp(colon + 1, "-") == 0)
+			odds = 0;
+		else if (season_odds_parse(colon + 1, &odds) != 0)
 			return parse_refused(parse,
 			    "column selections: \"%.20s\" is no odds; give 1.001 to 10000 with at "
-			    "most "
-			    "three decimals",
+			    "most three decimals, or - for none",
 			    colon + 1);
 		error = selection_add(row, pair, odds);
 		if (error != 0)
@@ -195,38 +276,85 @@ static int selections_parse(
 	           : parse_refused(parse, "column selections: none; give NAME:ODDS;NAME:ODDS");
 }
 
-static int line_parse(const struct parse *parse, char *line, struct record_control_market *row)
+/* Which columns the header names, in their order. */
+static int header_parse(struct parse *parse, const char *header)
 {
-	char *columns[6];
-	uint64_t id = 0, event_id = 0, start_ns = 0;
-	enum market_kind kind = MARKET_KIND_OTHER;
-	unsigned count = 0;
-	int error;
+	static const char *const names[COLUMN_COUNT] = { "market", "event", "name", "start", "kind",
+		"line", "state", "selections" };
 
-	for (char *next = line; next != NULL && count < 6;) {
-		columns[count++] = next;
+	parse->column_count = 0;
+	for (unsigned column = 0; column < COLUMN_COUNT; column++) {
+		size_t length = strlen(names[column]);
+		char end = column == COLUMN_SELECTIONS ? '\0' : ',';
+
+		if (strncmp(header, names[column], length) == 0 && header[length] == end) {
+			parse->columns[parse->column_count++] = (uint8_t)column;
+			header += length + (end == ',');
+		} else if (column != COLUMN_LINE && column != COLUMN_STATE) {
+			return parse_refused(parse, "unknown header; give " MARKET_COLUMNS);
+		}
+	}
+	return 0;
+}
+
+/* Cuts `line` at its commas; what a file has no column for is empty. */
+static int columns_cut(const struct parse *parse, char *line, char *texts[COLUMN_COUNT])
+{
+	static char empty[] = "";
+	char *next = line;
+
+	for (unsigned i = 0; i < COLUMN_COUNT; i++)
+		texts[i] = empty;
+	for (unsigned i = 0; i < parse->column_count; i++) {
+		if (next == NULL)
+			return parse_refused(
+			    parse, "not %u columns (" MARKET_COLUMNS ")", parse->column_count);
+		texts[parse->columns[i]] = next;
 		next = strchr(next, ',');
 		if (next != NULL)
 			*next++ = '\0';
-		if (count == 6 && next != NULL)
-			count = 7;
 	}
-	if (count != 6)
-		return parse_refused(parse, "not six columns (" MARKET_HEADER ")");
-	error = id_parse(parse, "market", columns[0], &id);
+	return next == NULL ? 0
+	                    : parse_refused(parse, "not %u columns (" MARKET_COLUMNS ")",
+	                          parse->column_count);
+}
+
+static int has_column(const struct parse *parse, enum column column)
+{
+	return memchr(parse->columns, (int)column, parse->column_count) != NULL;
+}
+
+static int line_parse(const struct parse *parse, char *line, struct record_control_market *row)
+{
+	char *texts[COLUMN_COUNT];
+	uint64_t id = 0, event_id = 0, start_ns = 0;
+	enum market_kind kind = MARKET_KIND_OTHER;
+	uint8_t state = MARKET_OPEN;
+	int quarters = 0, error = columns_cut(parse, line, texts);
+
 	if (error == 0)
-		error = id_parse(parse, "event", columns[1], &event_id);
+		error = id_parse(parse, "market", texts[COLUMN_MARKET], &id);
 	if (error == 0)
-		error = start_parse(parse, columns[3], &start_ns);
+		error = id_parse(parse, "event", texts[COLUMN_EVENT], &event_id);
 	if (error == 0)
-		error = kind_parse(parse, columns[4], &kind);
+		error = start_parse(parse, texts[COLUMN_START], &start_ns);
+	if (error == 0)
+		error = kind_parse(parse, texts[COLUMN_KIND], &kind);
+	if (error == 0 && has_column(parse, COLUMN_LINE))
+		error = market_line_parse(parse, texts[COLUMN_LINE], kind, &quarters);
+	else if (error == 0 && kind == MARKET_KIND_HANDICAP)
+		error = parse_refused(parse, "a handicap needs the column line in the header");
+	if (error == 0)
+		error = state_parse(parse, texts[COLUMN_STATE], &state);
 	if (error != 0)
 		return error;
 	*row = market_new(id, event_id, start_ns, kind);
-	if (database_text(row->name, sizeof(row->name), columns[2]) != 0)
+	row->market.line = le16_make((uint16_t)(int16_t)quarters);
+	row->market.state = state;
+	if (database_text(row->name, sizeof(row->name), texts[COLUMN_NAME]) != 0)
 		return parse_refused(
 		    parse, "column name: longer than 95 bytes, or it holds control characters");
-	return selections_parse(parse, columns[5], row);
+	return selections_parse(parse, texts[COLUMN_SELECTIONS], row);
 }
 
 static int by_id(const void *a, const void *b)
@@ -250,7 +378,14 @@ static int lines_read(FILE *file, struct market_list *list, struct parse *parse)
 		if (line[length] == '\0' && !feof(file))
 			return parse_refused(parse, "longer than %d bytes", MARKET_LINE_SIZE - 2);
 		line[length] = '\0';
-		if (parse->line == 1 || length == 0)
+		if (parse->line == 1) {
+			int refused = header_parse(parse, line);
+
+			if (refused != 0)
+				return refused;
+			continue;
+		}
+		if (length == 0)
 			continue;
 		if (list->count == MARKETS_IMPORT_MAX)
 			return parse_refused(parse, "more than %u markets", MARKETS_IMPORT_MAX);
@@ -281,7 +416,7 @@ static int lines_read(FILE *file, struct market_list *list, struct parse *parse)
 int market_list_read(const char *text, size_t size, uint64_t start_ns, struct market_list *list,
     char *message, size_t message_size)
 {
-	struct parse parse = { 0, message, message_size };
+	struct parse parse = { .message = message, .message_size = message_size };
 	struct market_list read = { 0 };
 	struct season season = { 0 };
 	char copy = '\0'; /* fmemopen refuses an empty buffer */
@@ -301,7 +436,7 @@ int market_list_read(const char *text, size_t size, uint64_t start_ns, struct ma
 		season_free(&season);
 	} else {
 		parse.line = 1;
-		error = parse_refused(&parse, "unknown header; begin with " MARKET_HEADER
+		error = parse_refused(&parse, "unknown header; begin with " MARKET_COLUMNS
 		                              " or with a season's date,home,away,...");
 	}
 	fclose(file);

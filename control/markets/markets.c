@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "control/markets/markets.h"
+#include "control/markets/markets_internal.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -13,6 +13,8 @@ static const char *const state_names[] = {
 	[MARKET_OPEN] = "open",
 	[MARKET_SUSPENDED] = "suspended",
 	[MARKET_CLOSED] = "closed",
+	[MARKET_SETTLED] = "settled",
+	[MARKET_VOID] = "void",
 };
 
 const char *markets_state_name(enum market_state state)
@@ -32,6 +34,7 @@ static const char *kind_name(uint8_t kind)
 {
 	return kind == MARKET_KIND_1X2          ? "1x2"
 	       : kind == MARKET_KIND_OVER_UNDER ? "over_under"
+	       : kind == MARKET_KIND_HANDICAP   ? "handicap"
 	                                        : "other";
 }
 
@@ -40,30 +43,50 @@ const char *markets_kind_name(enum market_kind kind)
 	return kind_name((uint8_t)kind);
 }
 
+/* "-0.75" of -3 quarters. */
+static void line_text(int quarters, char out[16])
+{
+	static const char *const parts[] = { "", ".25", ".5", ".75" };
+	unsigned size = (unsigned)(quarters < 0 ? -quarters : quarters);
+
+	snprintf(out, 16, "%s%u%s", quarters < 0 ? "-" : "", size / 4, parts[size % 4]);
+}
+
 json_t *markets_json(const struct record_control_market *row)
 {
 	const struct event_market *market = &row->market;
-	json_t *selections = json_array(), *odds = json_array();
+	json_t *selections = json_array(), *odds = json_array(), *object;
+	struct settlement_outcomes outcomes;
+	char line[16], outcome[MARKET_OUTCOME_SIZE];
+	int settled = market->state >= MARKET_SETTLED && market_row_outcomes(row, &outcomes) == 0;
 
+	line_text((int16_t)le16_get(market->line), line);
 	for (unsigned i = 0; i < market->selection_count; i++) {
 		json_int_t price = (json_int_t)le32_get(market->odds[i]);
+		json_t *selection = json_pack("{s:i, s:s, s:I}", "selection", (int)i, "name",
+		    (const char *)row->selections[i], "odds", price);
 
-		json_array_append_new(
-		    selections, json_pack("{s:i, s:s, s:I}", "selection", (int)i, "name",
-		                    (const char *)row->selections[i], "odds", price));
+		if (settled) {
+			market_outcome_text(outcomes.of[i], outcome);
+			json_object_set_new(selection, "outcome", json_string(outcome));
+		}
+		json_array_append_new(selections, selection);
 		json_array_append_new(odds, json_integer(price));
 	}
-	return json_pack("{s:I, s:I, s:s, s:s, s:s, s:I, s:I, s:o, s:o}", "market",
+	object = json_pack("{s:I, s:I, s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:o}", "market",
 	    (json_int_t)le64_get(row->id), "event", (json_int_t)le64_get(market->event_id), "name",
-	    (const char *)row->name, "kind", kind_name(market->kind), "state",
+	    (const char *)row->name, "kind", kind_name(market->kind), "line", line, "state",
 	    markets_state_name(market->state), "start_time_ns",
 	    (json_int_t)le64_get(market->start_time_ns), "version",
 	    (json_int_t)le64_get(market->version), "odds", odds, "selections", selections);
+	if (settled)
+		json_object_set_new(object, "final", json_boolean(row->final != 0));
+	return object;
 }
 
 /* ---- Rows and commands ---- */
 
-static int row_get(struct db_txn *txn, uint64_t market_id, struct record_control_market *row)
+int market_row_get(struct db_txn *txn, uint64_t market_id, struct record_control_market *row)
 {
 	struct db_key key = db_key_make(market_id);
 	struct db_bytes value;
@@ -72,10 +95,17 @@ static int row_get(struct db_txn *txn, uint64_t market_id, struct record_control
 	return error != 0 ? error : record_control_market_read(value, row);
 }
 
+int market_row_put(struct db_txn *txn, const struct record_control_market *row)
+{
+	struct db_key key = db_key_make(le64_get(row->id));
+
+	return database_put(
+	    txn, CONTROL_TABLE_MARKET, db_key(&key), (struct db_bytes){ row, sizeof(*row) });
+}
+
 /* Puts the row under the next number and appends the command that says the same to the shards. */
 static int row_change(struct db_txn *txn, struct record_control_market *row, uint64_t *sequence)
 {
-	struct db_key key = db_key_make(le64_get(row->id));
 	const struct event_market *market = &row->market;
 	json_t *odds = json_array();
 	json_t *command;
@@ -85,23 +115,22 @@ static int row_change(struct db_txn *txn, struct record_control_market *row, uin
 	row->market.version = le64_make(next);
 	for (unsigned i = 0; i < market->selection_count; i++)
 		json_array_append_new(odds, json_integer((json_int_t)le32_get(market->odds[i])));
-	command =
-	    json_pack("{s:s, s:I, s:I, s:I, s:i, s:i, s:o}", "type", "market_set", "market_id",
-	        (json_int_t)le64_get(row->id), "event_id", (json_int_t)le64_get(market->event_id),
-	        "start_time_ns", (json_int_t)le64_get(market->start_time_ns), "state",
-	        (int)market->state, "kind", (int)market->kind, "odds", odds);
+	command = json_pack("{s:s, s:I, s:I, s:I, s:i, s:i, s:i, s:o}", "type", "market_set",
+	    "market_id", (json_int_t)le64_get(row->id), "event_id",
+	    (json_int_t)le64_get(market->event_id), "start_time_ns",
+	    (json_int_t)le64_get(market->start_time_ns), "state", (int)market->state, "kind",
+	    (int)market->kind, "line", (int)(int16_t)le16_get(market->line), "odds", odds);
 	if (error == 0 && command == NULL)
 		error = -ENOMEM;
 	if (error == 0)
-		error = database_put(txn, CONTROL_TABLE_MARKET, db_key(&key),
-		    (struct db_bytes){ row, sizeof(*row) });
+		error = market_row_put(txn, row);
 	if (error == 0)
 		error = commands_append(txn, command, sequence);
 	json_decref(command);
 	return error;
 }
 
-static int change_audit(struct db_txn *txn, const struct audit_entry *who,
+int market_audit(struct db_txn *txn, const struct audit_entry *who,
     const struct record_control_market *before, const struct record_control_market *after)
 {
 	struct audit_entry entry = *who;
@@ -132,9 +161,13 @@ static int import_body(struct db_txn *txn, void *argument)
 	int error = commands_next(txn, &context->first);
 
 	for (size_t i = 0; error == 0 && i < context->list->count; i++) {
-		struct record_control_market row = context->list->markets[i];
+		struct record_control_market row = context->list->markets[i], known;
 
-		error = row_change(txn, &row, &context->last);
+		error = market_row_get(txn, le64_get(row.id), &known);
+		if (error == 0 && known.market.state >= MARKET_SETTLED)
+			continue; /* its bets were paid by what it was */
+		if (error == 0 || error == -ENOENT)
+			error = row_change(txn, &row, &context->last);
 	}
 	snprintf(object, sizeof(object), "%zu markets", context->list->count);
 	entry.object = object;
@@ -173,12 +206,12 @@ static int change_body(struct db_txn *txn, void *argument)
 {
 	struct change_context *context = argument;
 	struct record_control_market before, row;
-	int error = row_get(txn, context->market_id, &before);
+	int error = market_row_get(txn, context->market_id, &before);
 
 	context->sequence = 0;
 	if (error != 0)
 		return error;
-	if (before.market.state == MARKET_CLOSED && context->state != MARKET_CLOSED)
+	if (before.market.state >= MARKET_CLOSED && context->state != before.market.state)
 		return -EPERM;
 	row = before;
 	if (context->state != 0)
@@ -197,7 +230,7 @@ static int change_body(struct db_txn *txn, void *argument)
 		return 0;
 	error = row_change(txn, &row, &context->sequence);
 	context->row = row;
-	return error != 0 ? error : change_audit(txn, context->who, &before, &row);
+	return error != 0 ? error : market_audit(txn, context->who, &before, &row);
 }
 
 int markets_state_set(struct database *database, uint64_t market_id, enum market_state state,
@@ -240,7 +273,7 @@ static int get_body(struct db_txn *txn, void *argument)
 {
 	const struct get_context *context = argument;
 
-	return row_get(txn, context->market_id, context->row);
+	return market_row_get(txn, context->market_id, context->row);
 }
 
 int markets_get(

@@ -12,6 +12,7 @@
 
 #include "control/audit/audit.h"
 #include "control/database/database.h"
+#include "dataplane/ledger/settlement.h"
 #include "dataplane/risk/risk.h"
 
 #define MARKETS_IMPORT_MAX 100000u
@@ -26,17 +27,19 @@ struct market_list {
  * Reads a market file, whole or not at all. Two forms, told apart by the header line:
  *   date,home,away,...                              a season of football (season.h): event n has
  *       the markets 10 n + 1 (1X2) and 10 n + 2 (over/under 2.5); the first day is at `start_ns`
- *   market,event,name,start,kind,selections         then one line a market: ids, a name without
- *       commas, start as 2026-11-21T12:00:00Z, kind 1x2, over_under or other, and pairs
- *       name:odds separated by ';' (1..16)
+ *   market,event,name,start,kind[,line][,state],selections    then one line a market: ids, a name
+ *       without commas, start as 2026-11-21T12:00:00Z, kind 1x2, over_under, handicap or other;
+ *       line in goals or points in steps of a quarter (-0.75; needed by over_under and handicap
+ *       with this column, 0 otherwise); state before, open or suspended (open); and pairs
+ *       name:odds separated by ';' (1..16), odds "-" for a selection that is not on offer
  * 0, or -EINVAL with `message` naming line, column and remedy. Freed by market_list_free.
  */
 SLUICE_MUST_USE int market_list_read(const char *text, size_t size, uint64_t start_ns,
     struct market_list *list, char *message, size_t message_size);
 void market_list_free(struct market_list *list);
 
-/* Opens all of them (or changes those that are known). *first..*last: the numbers of their
- * commands. 0; -errno. */
+/* Opens all of them (or changes those that are known; settled and void ones stay as they are).
+ * *first..*last: the numbers of their commands; *last 0: there was nothing to change. 0; -errno. */
 SLUICE_MUST_USE int markets_import(struct database *database, const struct market_list *list,
     const struct audit_entry *who, uint64_t *first, uint64_t *last);
 /* 0 with the row as it is then and the command's number (0: it was so already); -ENOENT; -EPERM:
@@ -51,8 +54,9 @@ SLUICE_MUST_USE int markets_odds_set(struct database *database, uint64_t market_
 
 SLUICE_MUST_USE int markets_get(
     const struct database *database, uint64_t market_id, struct record_control_market *row);
-/* {"market","event","name","kind","state","start_time_ns","version","odds":[thousandths],
- * "selections":[{"selection","name","odds"}]}. New reference. */
+/* {"market","event","name","kind","line","state","start_time_ns","version","odds":[thousandths],
+ * "selections":[{"selection","name","odds"}]}; with a result also "final" and "outcome" of each
+ * selection. Odds 0: not on offer. New reference. */
 json_t *markets_json(const struct record_control_market *row);
 /* Rows from `first_id` on, at most `count`, of one state (0: any). New reference. */
 json_t *markets_list(
@@ -61,6 +65,60 @@ json_t *markets_list(
 enum market_state markets_state_parse(const char *name);
 const char *markets_state_name(enum market_state state);
 const char *markets_kind_name(enum market_kind kind);
+
+/* ---- Results ---- */
+
+/* What one line of a result file, or one verb, says of a market. */
+struct market_result {
+	uint64_t market_id;
+	enum result_op op;
+	uint8_t has_score; /* SET: outcomes follow from the score and the market's kind and line */
+	uint8_t all_void;  /* SET: every selection is void; the market's state becomes VOID */
+	uint8_t count;     /* SET without these two: how many outcomes are given */
+	struct settlement_score score;
+	struct settlement_outcomes outcomes;
+};
+
+struct market_result_list {
+	struct market_result *results;
+	size_t count;
+};
+
+/*
+ * The command of a result, as the shards get it (behind "cmd" and "sequence"):
+ *   {"type":"market_result","market_id":N,"op":"set"|"rollback"|"final","outcomes":[...]}
+ * outcomes: with "set" one number a selection, kind | places << 8 | winners << 16 of
+ * settlement_outcome; without it not there. The market's new version is the command's number.
+ * SET takes a market in any state below SETTLED; its bets are settled and it takes no more.
+ * ROLLBACK opens its bets again; the market is CLOSED then.
+ *
+ * 0 with *sequence and the row as it is then; or with `message`: -ENOENT; -EALREADY (SET of a
+ * settled market, ROLLBACK or FINAL of one that is not); -EPERM (final); -EINVAL (not one outcome
+ * for each selection; a score for a market whose kind does not follow from one).
+ */
+SLUICE_MUST_USE int markets_result(struct database *database, const struct market_result *result,
+    const struct audit_entry *who, uint64_t *sequence, struct record_control_market *row,
+    char *message, size_t message_size);
+/* All of them in order and in one transaction, or none. *first..*last: their commands' numbers. */
+SLUICE_MUST_USE int markets_results(struct database *database,
+    const struct market_result_list *list, const struct audit_entry *who, uint64_t *first,
+    uint64_t *last, char *message, size_t message_size);
+
+/*
+ * The word of one market's result: "2:1" (score), "void", "rollback", "final", or outcomes of all
+ * selections in order, separated by ';': win, lose, void, half_win, half_lose, dead_heat P/N.
+ * 0, or -EINVAL with `message`. Fills everything but market_id.
+ */
+SLUICE_MUST_USE int market_result_parse(
+    const char *text, struct market_result *result, char *message, size_t message_size);
+/*
+ * Reads a result file: header "market,result", then one line a market: its id and a word as above.
+ * A market may stand in several lines (rollback, then another result). 0, or -EINVAL with
+ * `message`. Freed by market_result_list_free.
+ */
+SLUICE_MUST_USE int market_result_list_read(const char *text, size_t size,
+    struct market_result_list *list, char *message, size_t message_size);
+void market_result_list_free(struct market_result_list *list);
 
 /* ---- Rules ---- */
 

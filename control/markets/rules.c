@@ -29,7 +29,17 @@
 	X(frequency_ratio_tenths, "1/10", "multiple of the daily average that counts")             \
 	X(points_large, "points", "of a large amount")                                             \
 	X(points_behaviour, "points", "of unusual behaviour, by share")                            \
-	X(points_odds, "points", "of claimed odds that differ, and of longshots")
+	X(points_odds, "points", "of claimed odds that differ, and of longshots")                  \
+	X(withdraw_pending_min, "minor units", "a withdrawal from here on waits; 0: none does")    \
+	X(withdraw_timeout_s, "s", "a waiting withdrawal is given back after it")                  \
+	X(exposure_selection_max, "minor units",                                                   \
+	    "payouts of open bets on a selection; 0: no limit")                                    \
+	X(exposure_market_max, "minor units", "payouts of open bets on a market; 0: no limit")     \
+	X(partner_key_hold_s, "s", "how long a partner's idempotency keys are kept")               \
+	X(ticket_expiry_s, "s", "how long winnings of a cash ticket may be collected")             \
+	X(result_final_s, "s", "after it a result cannot be taken back")                           \
+	X(limit_raise_delay_s, "s", "a customer's higher limits act after it")                     \
+	X(sprinkle_window_max_s, "s", "longest time a sprinkle may be claimed")
 
 struct rule_field {
 	const char *name, *unit, *help;
