@@ -43,9 +43,13 @@ struct risk_rules {
 	uint16_t deviation_z_tenths, deviation_observations;
 	uint16_t frequency_count, frequency_ratio_tenths;
 	uint8_t points_large, points_behaviour, points_odds;
-	uint8_t reserved[9]; /* fills the struct: rules are hashed and copied as bytes */
+	uint8_t reserved[1];          /* fills the struct: rules are hashed and copied as bytes */
+	int64_t withdraw_pending_min; /* 0: no withdrawal waits */
+	int64_t exposure_selection_max, exposure_market_max; /* 0: no limit */
+	uint32_t partner_key_hold_s, withdraw_timeout_s, ticket_expiry_s, result_final_s;
+	uint32_t limit_raise_delay_s, sprinkle_window_max_s;
 };
-_Static_assert(sizeof(struct risk_rules) == 88, "no padding");
+_Static_assert(sizeof(struct risk_rules) == 128, "no padding");
 
 /* Version 1: the defaults of the requirements (KRW, single 1,000,000, day 10,000,000, 60/80). */
 void risk_rules_default(struct risk_rules *rules);

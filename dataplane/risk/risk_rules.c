@@ -3,6 +3,9 @@
 
 #include "dataplane/risk/risk.h"
 
+#define DAY_S  86400u
+#define YEAR_S (366 * DAY_S)
+
 void risk_rules_default(struct risk_rules *rules)
 {
 	*rules = (struct risk_rules){
@@ -26,6 +29,12 @@ void risk_rules_default(struct risk_rules *rules)
 		.points_large = 40,
 		.points_behaviour = 25,
 		.points_odds = 20,
+		.partner_key_hold_s = DAY_S,
+		.withdraw_timeout_s = DAY_S,
+		.ticket_expiry_s = 365 * DAY_S,
+		.result_final_s = DAY_S,
+		.limit_raise_delay_s = DAY_S,
+		.sprinkle_window_max_s = DAY_S,
 	};
 }
 
@@ -60,6 +69,16 @@ int risk_rules_check(const struct risk_rules *rules, const char **field)
 		RANGE(points_large, 0, 100),
 		RANGE(points_behaviour, 0, 100),
 		RANGE(points_odds, 0, 100),
+		RANGE(withdraw_pending_min, 0, LIMIT_STAKE_MAX),
+		RANGE(exposure_selection_max, 0, LIMIT_BALANCE_MAX),
+		RANGE(exposure_market_max, 0, LIMIT_BALANCE_MAX),
+		/* what partners are promised */
+		RANGE(partner_key_hold_s, DAY_S, YEAR_S),
+		RANGE(withdraw_timeout_s, 1, YEAR_S),
+		RANGE(ticket_expiry_s, 1, 10 * YEAR_S),
+		RANGE(result_final_s, 1, YEAR_S),
+		RANGE(limit_raise_delay_s, 1, YEAR_S),
+		RANGE(sprinkle_window_max_s, 1, 30 * DAY_S),
 	};
 #undef RANGE
 
@@ -99,6 +118,15 @@ void risk_rules_encode(const struct risk_rules *rules, struct event_rules *out)
 		.points_large = rules->points_large,
 		.points_behaviour = rules->points_behaviour,
 		.points_odds = rules->points_odds,
+		.withdraw_pending_min = le64s_make(rules->withdraw_pending_min),
+		.exposure_selection_max = le64s_make(rules->exposure_selection_max),
+		.exposure_market_max = le64s_make(rules->exposure_market_max),
+		.partner_key_hold_s = le32_make(rules->partner_key_hold_s),
+		.withdraw_timeout_s = le32_make(rules->withdraw_timeout_s),
+		.ticket_expiry_s = le32_make(rules->ticket_expiry_s),
+		.result_final_s = le32_make(rules->result_final_s),
+		.limit_raise_delay_s = le32_make(rules->limit_raise_delay_s),
+		.sprinkle_window_max_s = le32_make(rules->sprinkle_window_max_s),
 	};
 }
 
@@ -126,10 +154,18 @@ int risk_rules_decode(const struct event_rules *in, struct risk_rules *rules)
 		.points_large = in->points_large,
 		.points_behaviour = in->points_behaviour,
 		.points_odds = in->points_odds,
+		.withdraw_pending_min = le64s_get(in->withdraw_pending_min),
+		.exposure_selection_max = le64s_get(in->exposure_selection_max),
+		.exposure_market_max = le64s_get(in->exposure_market_max),
+		.partner_key_hold_s = le32_get(in->partner_key_hold_s),
+		.withdraw_timeout_s = le32_get(in->withdraw_timeout_s),
+		.ticket_expiry_s = le32_get(in->ticket_expiry_s),
+		.result_final_s = le32_get(in->result_final_s),
+		.limit_raise_delay_s = le32_get(in->limit_raise_delay_s),
+		.sprinkle_window_max_s = le32_get(in->sprinkle_window_max_s),
 	};
 
-	if (!bytes_all_zero(in->reserved, sizeof(in->reserved)) ||
-	    !bytes_all_zero(in->reserved_tail, sizeof(in->reserved_tail)))
+	if (!bytes_all_zero(in->reserved, sizeof(in->reserved)))
 		return -EBADMSG;
 	if (risk_rules_check(&decoded, &field) != 0)
 		return -EBADMSG;
