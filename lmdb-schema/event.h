@@ -1,17 +1,51 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Events: what the journal and the log hold. An event is a decision, not a command: applying it
- * never decides again. Layout: event_record (136 B), then by type: legs, a market body or a rules
- * body. Events are 8-byte aligned and at most LIMIT_EVENT_SIZE_MAX long.
+ * never decides again. Events are 8-byte aligned and at most LIMIT_EVENT_SIZE_MAX long.
  *
- * Double entry. `amount` is the signed change of account_id's balance; the counter account named by
- * the type changes by -amount. Only events with code OK move money:
+ *   event_record (136 B) | fixed body by type | sections (lines and objects), in any number
  *
- *   type           account_id    counter account (per shard and currency)
- *   ACCOUNT_OPEN   customer      FUNDING (opening balance of provisioned accounts)
- *   DEPOSIT        customer      CASH of the terminal
- *   PLACE_BET      customer      STAKES       amount = -stake
- *   CANCEL_BET     customer      STAKES       amount = +stake
+ * Fixed bodies: PLACE_BET legs; CANCEL_BET, BET_SETTLE, BET_VOID, REDEEM, TICKET_EXPIRE
+ * event_bet_change; MARKET_SET event_market; MARKET_RESULT event_result; RULES_SET event_rules;
+ * TERMINAL_SET event_terminal; BET_RETIRE a list of le64 bet ids, OBJECT_RETIRE of le64 object ids;
+ * SHIFT event_shift; LEASE event_lease; the others none.
+ *
+ * Double entry. `amount` is the signed change of account_id's balance. Each line section changes
+ * one more account. What is still missing to zero goes to the counter account of the type:
+ *
+ *   counter's change = -(amount + sum of the lines + implied STAKES)
+ *
+ *   type            account_id  counter account       implied besides
+ *   ACCOUNT_OPEN    customer    FUNDING (opening balance of provisioned accounts)
+ *   DEPOSIT         customer    CASH of the terminal
+ *   WITHDRAW        customer    CASH of the terminal; SUSPENSE with code PENDING
+ *   WITHDRAW_CLOSE  customer    (0 if paid) CASH of the terminal that asked; line SUSPENSE
+ *   TRANSFER        customer    none: a line for the other customer
+ *   TRANSFER_OUT    customer    TRANSIT of the peer; 0 and a line of POTS for a claim
+ *   TRANSFER_IN     customer    TRANSIT of the peer
+ *   TRANSFER_DONE   customer    TRANSIT of the peer (only when reversed; for a claim line POTS)
+ *   ADJUST          customer    ADJUSTMENT
+ *   PLACE_BET       customer    STAKES       amount = -stake; account 0 (cash): amount 0 and a
+ *                                            line CASH -stake
+ *   CANCEL_BET      customer    HOUSE (0)    STAKES by the bet's change of state
+ *   BET_SETTLE      customer    HOUSE        STAKES by the bet's change of state
+ *   BET_VOID        customer    HOUSE (0)    STAKES by the bet's change of state
+ *     of a cash ticket (account 0): a line PAYABLE instead of the customer; cancelled: CASH
+ *   REDEEM          0           CASH of the terminal; line PAYABLE
+ *   TICKET_EXPIRE   0           HOUSE; line PAYABLE
+ *   ROUND_*         customer    PARTNER of the account
+ *   SPRINKLE_CREATE customer    POTS
+ *   CLAIM           customer    POTS         on the giver's own shard
+ *   SPRINKLE_END    customer    POTS         the rest goes back to the giver
+ *
+ * STAKES by the bet's change of state: +stake when it becomes OPEN, -stake when it stops being so.
+ * A credit to a customer who owes (account_row.owed) repays first: `amount` is what is left, and a
+ * line RECEIVABLE takes the rest; a debit of more than there is takes the balance, and a line
+ * RECEIVABLE of the negative rest. A RECEIVABLE line changes `owed` of the customer of the last
+ * line before it, or of account_id, by minus its amount.
+ *
+ * Only events with code OK or PENDING move money or change objects, but for the objects of a
+ * refused TRANSFER_IN, which keep its answer, and of a reversed TRANSFER_DONE.
  */
 #ifndef SLUICE_LMDB_SCHEMA_EVENT_H
 #define SLUICE_LMDB_SCHEMA_EVENT_H
@@ -33,10 +67,51 @@ enum event_type {
 	EVENT_TICK = 8,           /* drives timers; at most one a second */
 	EVENT_ACCOUNT_FREEZE = 9, /* flags: EVENT_FLAG_FROZEN = freeze, else unfreeze */
 	EVENT_TERMINAL_SET = 10,  /* body: event_terminal; terminal_id names it, at its home */
+
+	/* Wallet. */
+	EVENT_WITHDRAW = 11,       /* code PENDING: object WITHDRAWAL, waits for approval */
+	EVENT_WITHDRAW_CLOSE = 12, /* flags: EVENT_FLAG_PAID, else given back */
+	EVENT_TRANSFER = 13,       /* both accounts on this shard */
+	EVENT_TRANSFER_OUT = 14,   /* object TRANSFER; code PENDING until TRANSFER_DONE */
+	EVENT_TRANSFER_IN = 15,    /* object TRANSFER_IN keeps the answer for the source */
+	EVENT_TRANSFER_DONE = 16,  /* the final outcome of request_id; code: refusal = reversed */
+	EVENT_ADJUST = 17,         /* object_id: control sequence number */
+
+	/* Betting. */
+	EVENT_BET_SETTLE = 18,    /* settled, settled otherwise, or opened again */
+	EVENT_BET_VOID = 19,      /* by the operator: the stake goes back */
+	EVENT_MARKET_RESULT = 20, /* body: event_result; object_id: market */
+	EVENT_REDEEM = 21,        /* a cash ticket is paid */
+	EVENT_TICKET_EXPIRE = 22, /* nobody came for it */
+	EVENT_BET_RETIRE = 23,    /* closed bets leave memory; body: their ids */
+	EVENT_OBJECT_RETIRE = 24, /* closed objects leave memory; body: their ids */
+
+	/* Game rounds, money sprinkling. */
+	EVENT_ROUND_DEBIT = 25,
+	EVENT_ROUND_CREDIT = 26,
+	EVENT_ROUND_ROLLBACK = 27,
+	EVENT_ROUND_CLOSE = 28,
+	EVENT_SPRINKLE_CREATE = 29,
+	EVENT_CLAIM = 30,
+	EVENT_SPRINKLE_END = 31,
+
+	/* Outcomes, people, partners. */
+	EVENT_FENCE = 32,    /* at home: object_id = the request id that can never be accepted */
+	EVENT_REVERSE = 33,  /* refused, or nothing to reverse; a reversal is the opposite event */
+	EVENT_PLAY_SET = 34, /* object PLAY_LIMITS */
+	EVENT_SHIFT = 35,    /* body: event_shift, at the terminal's home */
+	EVENT_REPRINT = 36,  /* object_id: bet; its count of reprints goes up */
+	EVENT_PARTNER_SET = 37, /* object PARTNER */
+	EVENT_LEASE = 38,       /* body: event_lease */
 };
+#define EVENT_TYPE_MAX EVENT_LEASE
 
 enum event_flag {
 	EVENT_FLAG_FROZEN = 1u << 0,
+	EVENT_FLAG_PAID = 1u << 1,     /* WITHDRAW_CLOSE: approved and paid out */
+	EVENT_FLAG_TIMER = 1u << 2,    /* done by time, not by anybody */
+	EVENT_FLAG_REVERSAL = 1u << 3, /* done by REVERSE of payout (the target's request id) */
+	EVENT_FLAG_LINKED = 1u << 4,   /* part of a linked group: the next event belongs to it */
 };
 
 struct event_record {
@@ -45,7 +120,7 @@ struct event_record {
 	struct le16 type;   /* event_type */
 	struct le16 length; /* of the whole event, a multiple of 8 */
 	struct le16 code;   /* wire_code: OK or the refusal */
-	uint8_t leg_count;
+	uint8_t leg_count;  /* PLACE_BET: legs; BET_RETIRE, OBJECT_RETIRE: ids */
 	uint8_t score;
 	struct le64 terminal_id; /* 0: not from a terminal */
 	struct le64 request_id;
@@ -55,14 +130,16 @@ struct event_record {
 	struct le64 prev_account_lsn;  /* this account's previous event, 0 none */
 	struct le64s amount;   /* signed change of the account; requested change if refused */
 	struct le64s balance;  /* of the account after the event */
-	struct le64 object_id; /* bet id, market id, control sequence number */
-	struct le64s payout;   /* full potential payout of a bet */
+	struct le64 object_id; /* bet, market, object, control sequence number: see the type */
+	struct le64s payout;   /* PLACE_BET: full potential payout; otherwise the amount the answer
+	                          names: paid, shared out, given back; gross of what was owed */
 	struct le32 factor_bits;
 	struct le32 rule_version;
 	struct le16 currency;
 	uint8_t flags;          /* event_flag */
 	uint8_t odds_policy;    /* PLACE_BET */
-	struct le32 cashier_id; /* PLACE_BET; CANCEL_BET: the reason */
+	struct le32 cashier_id; /* PLACE_BET; CANCEL_BET, BET_VOID, REPRINT, ADJUST: the reason;
+	                           ACCOUNT_OPEN: the partner */
 	struct le64 deadline_ns;
 };
 ASSERT_SIZE(struct event_record, 136);
@@ -88,6 +165,70 @@ struct event_leg {
 };
 ASSERT_SIZE(struct event_leg, 16);
 
+/* The change of one bet. `from` and `to` are bet_state; the change of payout is
+ * record.payout - payout_before. */
+struct event_bet_change {
+	struct le64s stake;
+	struct le64 placed_at_ns;
+	struct le64s payout_before; /* what it had been settled with, 0 when open */
+	struct le64 market_id;      /* BET_SETTLE: whose result it was; otherwise 0 */
+	uint8_t from, to;
+	uint8_t class; /* BET_SETTLE: settlement_class */
+	uint8_t reserved[5];
+};
+ASSERT_SIZE(struct event_bet_change, 40);
+ASSERT_OFFSET(struct event_bet_change, from, 32);
+
+/* What happens to a market's result. */
+enum result_op {
+	RESULT_SET = 1,      /* outcomes known: settle its bets */
+	RESULT_ROLLBACK = 2, /* they were wrong: open its bets again; outcomes all zero */
+	RESULT_WALKED = 3,   /* every bet of the market was dealt with on this shard */
+	RESULT_FINAL = 4,    /* no rollback any more: its closed bets may retire */
+};
+
+struct event_result {
+	uint8_t op; /* result_op */
+	uint8_t selection_count;
+	uint8_t reserved[6];
+	struct le64 version;      /* RESULT_SET, RESULT_ROLLBACK: the market's new version */
+	uint8_t outcomes[16 * 4]; /* settlement_outcomes_disk; zero but for RESULT_SET */
+};
+ASSERT_SIZE(struct event_result, 80);
+ASSERT_OFFSET(struct event_result, outcomes, 16);
+
+enum shift_op {
+	SHIFT_OPEN = 1,
+	SHIFT_CLOSE = 2,
+};
+
+struct event_shift {
+	uint8_t op; /* shift_op */
+	uint8_t reserved[3];
+	struct le32 number;      /* counts the terminal's shifts from 1 */
+	struct le64s cash;       /* OPEN: in the drawer; CLOSE: counted */
+	struct le64s cash_total; /* of the terminal over all shards, ever: in minus out */
+	struct le64s expected;   /* CLOSE: opening cash + what came in meanwhile */
+};
+ASSERT_SIZE(struct event_shift, 32);
+
+enum lease_scope {
+	LEASE_SELECTION = 1, /* id: market */
+	LEASE_MARKET = 2,
+	LEASE_PARTNER = 3, /* id: partner */
+};
+
+/* Credit of a payout limit moves between shards: out of here (amount < 0) or in (> 0). Money does
+ * not move. Object TRANSFER (out) or TRANSFER_IN (in) in a section. */
+struct event_lease {
+	struct le64 id;
+	struct le64s amount;
+	uint8_t scope; /* lease_scope */
+	uint8_t selection;
+	uint8_t reserved[6];
+};
+ASSERT_SIZE(struct event_lease, 24);
+
 struct event_market {
 	struct le64 event_id;
 	struct le64 version;
@@ -95,7 +236,9 @@ struct event_market {
 	uint8_t state; /* market_state */
 	uint8_t kind;  /* market_kind */
 	uint8_t selection_count;
-	uint8_t reserved[5];
+	uint8_t reserved[1];
+	struct le16 line; /* two's complement, quarters: over/under line, or home's handicap */
+	uint8_t reserved_tail[2];
 	struct le32 odds[LIMIT_MARKET_SELECTIONS_MAX];
 };
 ASSERT_SIZE(struct event_market, 96);
@@ -136,12 +279,68 @@ struct event_rules {
 	uint8_t points_behaviour;
 	uint8_t points_odds;
 	uint8_t reserved[1];
-	uint8_t reserved_tail[8];
+	struct le32 partner_key_hold_s;      /* idempotency keys of partners; at least 86,400 */
+	struct le32 withdraw_timeout_s;      /* pending withdrawals are given back after it */
+	struct le64s withdraw_pending_min;   /* from here on a withdrawal waits; 0: none does */
+	struct le64s exposure_selection_max; /* payouts of open bets, all shards; 0: no limit */
+	struct le64s exposure_market_max;
+	struct le32 ticket_expiry_s;     /* unclaimed winnings of cash tickets */
+	struct le32 result_final_s;      /* after a result was walked: bets may retire */
+	struct le32 limit_raise_delay_s; /* responsible play: higher limits act after it */
+	struct le32 sprinkle_window_max_s;
 };
-ASSERT_SIZE(struct event_rules, 88);
+ASSERT_SIZE(struct event_rules, 128);
 
-#define EVENT_SIZE_LARGEST (sizeof(struct event_record) + LIMIT_BET_LEGS_MAX * 16)
+/* ---- Sections, behind the fixed body ---- */
+
+enum event_section_kind {
+	SECTION_LINE = 1,
+	SECTION_OBJECT = 2,
+};
+
+struct event_section {
+	uint8_t kind; /* event_section_kind */
+	uint8_t reserved0;
+	struct le16 size; /* of the section with this header, a multiple of 8 */
+	uint8_t reserved[4];
+};
+ASSERT_SIZE(struct event_section, 8);
+
+/* One more account that changes. */
+struct event_line {
+	struct event_section section;
+	struct le64 account_id;
+	struct le64s amount;  /* not 0 */
+	struct le64s balance; /* of a customer after the event; 0 for system accounts */
+	struct le64 prev_lsn; /* of a customer: the account's previous event; 0 otherwise */
+};
+ASSERT_SIZE(struct event_line, 40);
+
+/* The whole new state of one object (lmdb-schema/object.h); zero bytes at the end of its body are
+ * cut off in steps of 8. */
+struct event_object {
+	struct event_section section;
+	struct le64 id;
+	struct le64 due_ns; /* when time acts on it, 0 never */
+	uint8_t kind;       /* object_kind */
+	uint8_t state;      /* object_state */
+	struct le16 currency;
+	struct le32 partner_id;
+	/* body: section.size - 32 bytes, at most OBJECT_BODY_SIZE */
+};
+ASSERT_SIZE(struct event_object, 32);
+ASSERT_OFFSET(struct event_object, kind, 24);
+
+#define EVENT_LINES_MAX   4
+#define EVENT_OBJECTS_MAX 5
+#define EVENT_IDS_MAX     64 /* of BET_RETIRE and OBJECT_RETIRE */
+
+#define EVENT_SIZE_LARGEST                                                                         \
+	(sizeof(struct event_record) + LIMIT_BET_LEGS_MAX * 16 +                                   \
+	    EVENT_LINES_MAX * sizeof(struct event_line) +                                          \
+	    EVENT_OBJECTS_MAX * (sizeof(struct event_object) + 128))
 _Static_assert(EVENT_SIZE_LARGEST <= LIMIT_EVENT_SIZE_MAX, "the longest event fits");
+_Static_assert(sizeof(struct event_record) + 8 * EVENT_IDS_MAX <= LIMIT_EVENT_SIZE_MAX, "ids fit");
 
 /* Room for any event. */
 struct event_buffer {

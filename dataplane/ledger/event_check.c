@@ -1,239 +1,250 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Structural check of events read from outside: journal, log, another process. Trusts nothing. */
+/*
+ * Check of events read from outside: journal, log, another process. Trusts nothing. What lengths
+ * and sections there are event_view_read has checked; here it is what a type may say. Fixed bodies
+ * are in event_check_body.c.
+ */
 #include <errno.h>
 
-#include "dataplane/ledger/ledger.h"
+#include "dataplane/ledger/ledger_internal.h"
 
-static size_t event_length(const struct event_record *record)
-{
-	size_t length = sizeof(*record);
+/* What a type may and must have. */
+enum rule {
+	REQUEST = 1u << 0,      /* comes from a terminal's request: terminal, request id, hash */
+	MAYBE = 1u << 1,        /* the same or none of the three */
+	REFUSABLE = 1u << 2,    /* classes 5 and 6 too */
+	ACCOUNT = 1u << 3,      /* done: names a customer */
+	ACCOUNT_NONE = 1u << 4, /* never names one */
+	OBJECT_ID = 1u << 5,    /* done: object_id is not 0 */
+	PENDING = 1u << 6,      /* code PENDING */
+	TERMINAL = 1u << 7,     /* names a terminal without a request */
+	SCORED = 1u << 8,       /* score and factors */
+	LINES = 1u << 9,        /* done: may have line sections */
+	OBJECTS = 1u << 10,     /* done: may have object sections */
+	OBJECTS_REFUSED = 1u << 11,
+	REPEATED = 1u << 12, /* code REPEATED: nothing moves */
+};
 
-	switch (le16_get(record->type)) {
-	case EVENT_PLACE_BET:
-		length += record->leg_count * sizeof(struct event_leg);
-		break;
-	case EVENT_MARKET_SET:
-		length += sizeof(struct event_market);
-		break;
-	case EVENT_RULES_SET:
-		length += sizeof(struct event_rules);
-		break;
-	case EVENT_TERMINAL_SET:
-		length += sizeof(struct event_terminal);
-		break;
-	default:
-		break;
-	}
-	return length;
-}
+struct type_facts {
+	uint32_t rules;
+	uint8_t flags; /* event_flag allowed */
+	int64_t amount_low, amount_high;
+};
+
+#define ANY      LIMIT_BALANCE_MAX
+#define WALLET   (REQUEST | REFUSABLE | OBJECTS)
+#define LINKED   EVENT_FLAG_LINKED
+#define REVERSAL (EVENT_FLAG_LINKED | EVENT_FLAG_REVERSAL)
+
+static const struct type_facts types[EVENT_TYPE_MAX + 1] = {
+	[EVENT_ACCOUNT_OPEN] = { MAYBE | REFUSABLE | ACCOUNT, LINKED, 0, ANY },
+	[EVENT_DEPOSIT] = { WALLET | ACCOUNT | LINES | REPEATED, REVERSAL, -ANY, ANY },
+	[EVENT_PLACE_BET] = { WALLET | OBJECT_ID | SCORED | LINES, LINKED, -LIMIT_STAKE_MAX, 0 },
+	[EVENT_CANCEL_BET] = { WALLET | OBJECT_ID | LINES, REVERSAL, 0, LIMIT_STAKE_MAX },
+	[EVENT_MARKET_SET] = { ACCOUNT_NONE | OBJECT_ID, 0, 0, 0 },
+	[EVENT_RULES_SET] = { ACCOUNT_NONE, 0, 0, 0 },
+	[EVENT_COMMAND_MARK] = { ACCOUNT_NONE | OBJECT_ID, 0, 0, 0 },
+	[EVENT_TICK] = { ACCOUNT_NONE, 0, 0, 0 },
+	[EVENT_ACCOUNT_FREEZE] = { ACCOUNT, EVENT_FLAG_FROZEN, 0, 0 },
+	[EVENT_TERMINAL_SET] = { ACCOUNT_NONE | TERMINAL | OBJECT_ID, 0, 0, 0 },
+	[EVENT_WITHDRAW] = { WALLET | ACCOUNT | PENDING | LINES | REPEATED, REVERSAL, -ANY, ANY },
+	[EVENT_WITHDRAW_CLOSE] = { MAYBE | ACCOUNT | OBJECT_ID | LINES | OBJECTS | REFUSABLE,
+	    EVENT_FLAG_PAID | EVENT_FLAG_TIMER | REVERSAL, 0, ANY },
+	[EVENT_TRANSFER] = { WALLET | ACCOUNT | LINES | REPEATED, REVERSAL, -ANY, ANY },
+	[EVENT_TRANSFER_OUT] = { WALLET | OBJECT_ID | PENDING | LINES, LINKED, -ANY, 0 },
+	[EVENT_TRANSFER_IN] = { REFUSABLE | LINES | OBJECTS | OBJECTS_REFUSED, 0, 0, ANY },
+	[EVENT_TRANSFER_DONE] = { MAYBE | REFUSABLE | OBJECT_ID | LINES | OBJECTS | OBJECTS_REFUSED,
+	    0, 0, ANY },
+	[EVENT_ADJUST] = { ACCOUNT | LINES, 0, -ANY, ANY },
+	[EVENT_BET_SETTLE] = { OBJECT_ID | LINES | OBJECTS, 0, -ANY, ANY },
+	[EVENT_BET_VOID] = { OBJECT_ID | LINES | OBJECTS, 0, 0, LIMIT_STAKE_MAX },
+	[EVENT_MARKET_RESULT] = { ACCOUNT_NONE | OBJECT_ID, 0, 0, 0 },
+	[EVENT_REDEEM] = { WALLET | OBJECT_ID | LINES, LINKED, 0, 0 },
+	[EVENT_TICKET_EXPIRE] = { ACCOUNT_NONE | OBJECT_ID | LINES, EVENT_FLAG_TIMER, 0, 0 },
+	[EVENT_BET_RETIRE] = { ACCOUNT_NONE, EVENT_FLAG_TIMER, 0, 0 },
+	[EVENT_OBJECT_RETIRE] = { ACCOUNT_NONE | OBJECTS, EVENT_FLAG_TIMER, 0, 0 },
+	[EVENT_ROUND_DEBIT] = { WALLET | ACCOUNT | LINES | REPEATED, REVERSAL, -ANY, ANY },
+	[EVENT_ROUND_CREDIT] = { WALLET | ACCOUNT | LINES | REPEATED, REVERSAL, -ANY, ANY },
+	[EVENT_ROUND_ROLLBACK] = { WALLET | ACCOUNT | LINES | REPEATED, LINKED, -ANY, ANY },
+	[EVENT_ROUND_CLOSE] = { WALLET | ACCOUNT | REPEATED, LINKED, 0, 0 },
+	[EVENT_SPRINKLE_CREATE] = { WALLET | ACCOUNT | OBJECT_ID, LINKED, -ANY, 0 },
+	[EVENT_CLAIM] = { WALLET | ACCOUNT | LINES, LINKED, 0, ANY },
+	[EVENT_SPRINKLE_END] = { OBJECT_ID | LINES | OBJECTS, EVENT_FLAG_TIMER, 0, ANY },
+	[EVENT_FENCE] = { REQUEST | REFUSABLE | ACCOUNT_NONE | OBJECT_ID, REVERSAL, 0, 0 },
+	[EVENT_REVERSE] = { WALLET, LINKED, -ANY, ANY },
+	[EVENT_PLAY_SET] = { MAYBE | REFUSABLE | OBJECTS | ACCOUNT, EVENT_FLAG_TIMER | LINKED, 0,
+	    0 },
+	[EVENT_SHIFT] = { REQUEST | REFUSABLE, LINKED, -ANY, ANY },
+	[EVENT_REPRINT] = { REQUEST | REFUSABLE | OBJECT_ID, LINKED, 0, 0 },
+	[EVENT_PARTNER_SET] = { ACCOUNT_NONE | OBJECTS | OBJECT_ID, 0, 0, 0 },
+	[EVENT_LEASE] = { ACCOUNT_NONE | OBJECTS, 0, 0, 0 },
+};
 
 static int in_range(int64_t value, int64_t low, int64_t high)
 {
 	return value >= low && value <= high;
 }
 
-/* What a type that comes from a terminal must hold when it was carried out. */
-static int request_done_valid(const struct event_record *record)
+static int code_valid(const struct event_record *record, uint32_t rules)
 {
-	uint64_t account_id = le64_get(record->account_id);
-	uint64_t object_id = le64_get(record->object_id);
-	int64_t amount = le64s_get(record->amount);
-	uint16_t type = le16_get(record->type);
-
-	if (account_id == 0 || account_id > LIMIT_ACCOUNT_ID_MAX)
-		return 0;
-	if (type == EVENT_PLACE_BET)
-		return object_id != 0 && in_range(amount, -LIMIT_STAKE_MAX, -1) &&
-		       le64s_get(record->payout) > 0;
-	if (type == EVENT_CANCEL_BET)
-		return object_id != 0 && in_range(amount, 1, LIMIT_STAKE_MAX);
-	return object_id == 0 && in_range(amount, 1, LIMIT_BALANCE_MAX);
-}
-
-static int request_valid(const struct event_record *record)
-{
-	uint16_t type = le16_get(record->type), code = le16_get(record->code);
-	uint64_t terminal_id = le64_get(record->terminal_id);
+	uint16_t code = le16_get(record->code);
 	unsigned class = wire_code_class(code);
-	int is_bet = type == EVENT_PLACE_BET;
 
-	if (terminal_id == 0 || terminal_id > LIMIT_TERMINAL_ID_MAX ||
-	    le64_get(record->request_id) == 0)
-		return 0;
-	if (is_bet ? record->leg_count == 0 || record->leg_count > LIMIT_BET_LEGS_MAX
-	           : record->leg_count != 0)
-		return 0;
-	if (!is_bet && (record->score != 0 || le32_get(record->factor_bits) != 0 ||
-	                   le64s_get(record->payout) != 0 || record->odds_policy != 0))
-		return 0;
-	if (record->odds_policy > ODDS_SAME_OR_BETTER || record->flags != 0)
-		return 0;
-	if (type == EVENT_CANCEL_BET ? le32_get(record->cashier_id) > UINT16_MAX
-	                             : type == EVENT_DEPOSIT && le32_get(record->cashier_id) != 0)
-		return 0;
 	if (code == WIRE_CODE_OK)
-		return request_done_valid(record);
-	if (class != WIRE_CLASS_BUSINESS && class != WIRE_CLASS_POLICY)
-		return 0;
-	/* An account that does not exist has no balance and no past. */
-	if (le64_get(record->account_id) == 0 ||
-	    le64_get(record->account_id) > LIMIT_ACCOUNT_ID_MAX)
-		return le64s_get(record->balance) == 0 && le64_get(record->prev_account_lsn) == 0;
-	return 1;
+		/* A transfer to another shard is open until its TRANSFER_DONE. */
+		return le16_get(record->type) != EVENT_TRANSFER_OUT;
+	if (code == WIRE_CODE_PENDING)
+		return (rules & PENDING) != 0;
+	if (code == WIRE_CODE_REPEATED)
+		return (rules & REPEATED) != 0;
+	if (code == WIRE_CODE_FENCED_NOW)
+		return le16_get(record->type) == EVENT_FENCE;
+	return (rules & REFUSABLE) && (class == WIRE_CLASS_BUSINESS || class == WIRE_CLASS_POLICY);
 }
 
-static int command_valid(const struct event_record *record)
+/* Terminal, request id and hash: all three, or none. */
+static int asker_valid(const struct event_record *record, uint32_t rules)
 {
-	uint16_t type = le16_get(record->type);
-	uint64_t account_id = le64_get(record->account_id);
-	int has_account = type == EVENT_ACCOUNT_OPEN || type == EVENT_ACCOUNT_FREEZE;
-	int64_t amount = le64s_get(record->amount);
+	uint64_t terminal_id = le64_get(record->terminal_id);
+	int has_request = le64_get(record->request_id) != 0;
 
-	if (le16_get(record->code) != WIRE_CODE_OK || record->leg_count != 0 || record->score != 0)
+	if (terminal_id > LIMIT_TERMINAL_ID_MAX)
 		return 0;
-	if (type == EVENT_TERMINAL_SET
-	        ? le64_get(record->terminal_id) == 0 ||
-	              le64_get(record->terminal_id) > LIMIT_TERMINAL_ID_MAX
-	        : le64_get(record->terminal_id) != 0 || le64_get(record->prev_terminal_lsn) != 0)
+	if (terminal_id == 0 && le64_get(record->prev_terminal_lsn) != 0)
 		return 0;
-	if (le64_get(record->request_id) != 0 ||
-	    !bytes_all_zero(record->body_hash, sizeof(record->body_hash)))
-		return 0;
-	if (le64s_get(record->payout) != 0 || le32_get(record->factor_bits) != 0 ||
-	    record->odds_policy != 0 || le32_get(record->cashier_id) != 0 ||
+	if ((rules & REQUEST) || ((rules & MAYBE) && terminal_id != 0))
+		return terminal_id != 0 && has_request;
+	if (has_request || !bytes_all_zero(record->body_hash, sizeof(record->body_hash)) ||
 	    le64_get(record->deadline_ns) != 0)
 		return 0;
-	if (record->flags & ~(type == EVENT_ACCOUNT_FREEZE ? EVENT_FLAG_FROZEN : 0u))
-		return 0;
-	if (has_account ? account_id == 0 || account_id > LIMIT_ACCOUNT_ID_MAX : account_id != 0)
-		return 0;
-	if (!has_account &&
-	    (le64s_get(record->balance) != 0 || le64_get(record->prev_account_lsn) != 0))
-		return 0;
-	if (type == EVENT_ACCOUNT_OPEN)
-		return in_range(amount, 0, LIMIT_BALANCE_MAX) &&
-		       amount == le64s_get(record->balance) &&
-		       le64_get(record->prev_account_lsn) == 0 &&
-		       in_range(le16_get(record->currency), 1, 999);
-	if (amount != 0)
-		return 0;
-	if (type == EVENT_MARKET_SET || type == EVENT_COMMAND_MARK || type == EVENT_TERMINAL_SET)
-		return le64_get(record->object_id) != 0;
-	return type != EVENT_TICK || le64_get(record->object_id) == 0;
+	return (rules & TERMINAL) ? terminal_id != 0 : terminal_id == 0;
 }
 
-static int legs_valid(const struct event_record *record, const uint8_t *legs)
+static int account_valid(const struct event_record *record, uint32_t rules, int moves)
 {
-	int done = le16_get(record->code) == WIRE_CODE_OK;
+	uint64_t account_id = le64_get(record->account_id);
 
-	for (unsigned i = 0; i < record->leg_count; i++) {
-		struct event_leg leg;
+	/* None, or one that does not exist here, has no balance and no past. */
+	if (account_id == 0 || account_id > LIMIT_ACCOUNT_ID_MAX)
+		return le64s_get(record->balance) == 0 && le64_get(record->prev_account_lsn) == 0 &&
+		       (!moves || (account_id == 0 && !(rules & ACCOUNT) &&
+		                      le64s_get(record->amount) == 0));
+	return !(rules & ACCOUNT_NONE);
+}
 
-		memcpy(&leg, legs + i * sizeof(leg), sizeof(leg));
-		if (!bytes_all_zero(leg.reserved, sizeof(leg.reserved)))
+static int scores_valid(const struct event_record *record, uint32_t rules)
+{
+	if (record->score > 100 || le32_get(record->factor_bits) >> RISK_FACTOR_COUNT != 0 ||
+	    record->odds_policy > ODDS_SAME_OR_BETTER)
+		return 0;
+	return (rules & SCORED) || (record->score == 0 && le32_get(record->factor_bits) == 0 &&
+	                               record->odds_policy == 0);
+}
+
+static int legs_count_valid(const struct event_record *record)
+{
+	uint16_t type = le16_get(record->type);
+
+	if (type == EVENT_PLACE_BET || type == EVENT_BET_RETIRE || type == EVENT_OBJECT_RETIRE)
+		return record->leg_count >= 1;
+	return record->leg_count == 0;
+}
+
+static int sections_valid(const struct event_view *view, uint32_t rules, int moves)
+{
+	if (view->line_count > 0 && !(moves && (rules & LINES)))
+		return 0;
+	if (view->object_count > 0 &&
+	    !((moves && (rules & OBJECTS)) || (!moves && (rules & OBJECTS_REFUSED))))
+		return 0;
+	for (unsigned i = 0; i < view->line_count; i++) {
+		const struct event_view_line *line = &view->lines[i];
+		int customer = line->account_id <= LIMIT_ACCOUNT_ID_MAX;
+		unsigned kind = (unsigned)(line->account_id >> 56) & 0x7f;
+
+		/* A customer's line of 0 names whose debt the next line repays. */
+		if (line->account_id == 0 || (line->amount == 0 && !customer) ||
+		    !in_range(line->amount, -ANY, ANY) ||
+		    line->prev_lsn >= le64_get(view->record.lsn))
 			return 0;
-		if (done &&
-		    (le64_get(leg.market_id) == 0 ||
-		        le16_get(leg.selection) >= LIMIT_MARKET_SELECTIONS_MAX ||
-		        le32_get(leg.odds) < LIMIT_ODDS_MIN || le32_get(leg.odds) > LIMIT_ODDS_MAX))
+		if (customer ? !in_range(line->balance, 0, LIMIT_BALANCE_MAX) ||
+		                   line->account_id == le64_get(view->record.account_id)
+		             : kind == 0 || kind > SYSTEM_ACCOUNT_MAX || line->balance != 0 ||
+		                   line->prev_lsn != 0)
 			return 0;
 	}
+	/* No object twice. */
+	for (unsigned i = 0; i < view->object_count; i++)
+		for (unsigned k = 0; k < i; k++)
+			if (le64_get(view->objects[i].id) == le64_get(view->objects[k].id))
+				return 0;
 	return 1;
 }
 
-int event_market_check(const struct event_market *market)
+/* Numbers that only some types use. */
+static int extras_valid(const struct event_record *record, int moves)
 {
-	if (market->state < MARKET_BEFORE || market->state > MARKET_CLOSED ||
-	    market->selection_count == 0 || market->selection_count > LIMIT_MARKET_SELECTIONS_MAX)
-		return -EINVAL;
-	if (market->kind != MARKET_KIND_1X2 && market->kind != MARKET_KIND_OVER_UNDER &&
-	    market->kind != MARKET_KIND_OTHER)
-		return -EINVAL;
-	if (!bytes_all_zero(market->reserved, sizeof(market->reserved)) ||
-	    le64_get(market->version) == 0 || le64_get(market->event_id) == 0)
-		return -EINVAL;
-	for (unsigned i = 0; i < LIMIT_MARKET_SELECTIONS_MAX; i++) {
-		uint32_t odds = le32_get(market->odds[i]);
+	uint16_t type = le16_get(record->type);
+	uint32_t extra = le32_get(record->cashier_id);
 
-		if (odds != 0 && (i >= market->selection_count || odds < LIMIT_ODDS_MIN ||
-		                     odds > LIMIT_ODDS_MAX))
-			return -EINVAL;
-	}
-	return 0;
-}
-
-int event_terminal_check(const struct event_terminal *terminal)
-{
-	if (le64_get(terminal->version) == 0 || (le32_get(terminal->rights) & ~RIGHT_ALL) != 0 ||
-	    terminal->blocked > 1 ||
-	    !in_range(le64s_get(terminal->daily_max), 0, LIMIT_BALANCE_MAX) ||
-	    !bytes_all_zero(terminal->reserved, sizeof(terminal->reserved)))
-		return -EINVAL;
-	return 0;
-}
-
-static int body_valid(const struct event_record *record, const uint8_t *body)
-{
-	struct event_terminal terminal;
-	struct event_market market;
-	struct event_rules rules;
-	struct risk_rules decoded;
-
-	switch (le16_get(record->type)) {
+	switch (type) {
+	case EVENT_ACCOUNT_OPEN:
+		return extra <= LIMIT_PARTNER_ID_MAX &&
+		       (!moves || (in_range(le16_get(record->currency), 1, 999) &&
+		                      le64s_get(record->amount) == le64s_get(record->balance) &&
+		                      le64_get(record->prev_account_lsn) == 0));
+	case EVENT_CANCEL_BET:
+	case EVENT_REPRINT:
+	case EVENT_REVERSE:
+	case EVENT_FENCE:
+		return extra <= UINT16_MAX;
 	case EVENT_PLACE_BET:
-		return legs_valid(record, body);
-	case EVENT_MARKET_SET:
-		memcpy(&market, body, sizeof(market));
-		return event_market_check(&market) == 0;
-	case EVENT_RULES_SET:
-		memcpy(&rules, body, sizeof(rules));
-		return risk_rules_decode(&rules, &decoded) == 0 &&
-		       decoded.version == le32_get(record->rule_version);
-	case EVENT_TERMINAL_SET:
-		memcpy(&terminal, body, sizeof(terminal));
-		return event_terminal_check(&terminal) == 0;
-	default:
-		return 1;
+		return !moves ||
+		       (le64s_get(record->payout) > 0 &&
+		           (le64_get(record->account_id) == 0) == (le64s_get(record->amount) == 0));
+	default: /* a reversal keeps its reason */
+		return type == EVENT_SHIFT || type == EVENT_ADJUST || type == EVENT_BET_VOID ||
+		       extra == 0 || (record->flags & EVENT_FLAG_REVERSAL);
 	}
+}
+
+static int record_valid(const struct event_view *view)
+{
+	const struct event_record *record = &view->record;
+	uint16_t type = le16_get(record->type);
+	const struct type_facts *facts = &types[type];
+	int moves = event_moves(type, le16_get(record->code));
+	uint64_t lsn = le64_get(record->lsn);
+
+	if (lsn == 0 || le64_get(record->prev_terminal_lsn) >= lsn ||
+	    le64_get(record->prev_account_lsn) >= lsn ||
+	    !in_range(le64s_get(record->balance), 0, LIMIT_BALANCE_MAX) ||
+	    !in_range(le64s_get(record->payout), 0, LIMIT_PAYOUT_MAX))
+		return 0;
+	if ((record->flags & ~facts->flags) != 0 || !code_valid(record, facts->rules) ||
+	    !asker_valid(record, facts->rules) || !legs_count_valid(record) ||
+	    !scores_valid(record, facts->rules) || !account_valid(record, facts->rules, moves))
+		return 0;
+	if (moves && ((facts->rules & OBJECT_ID) && le64_get(record->object_id) == 0))
+		return 0;
+	if (moves && !in_range(le64s_get(record->amount), facts->amount_low, facts->amount_high))
+		return 0;
+	return extras_valid(record, moves) && sections_valid(view, facts->rules, moves);
+}
+
+int event_view_check(const struct event_view *view)
+{
+	struct ledger_line lines[LEDGER_LINES_MAX];
+
+	if (!record_valid(view) || !event_body_valid(view))
+		return -EBADMSG;
+	return ledger_lines(view, lines) < 0 ? -EBADMSG : 0;
 }
 
 int event_check(const uint8_t *event, size_t room)
 {
-	struct event_record record;
-	uint64_t lsn;
-	int valid;
+	struct event_view view;
+	int error = event_view_read(event, room, &view);
 
-	if (room < sizeof(record))
-		return -EBADMSG;
-	memcpy(&record, event, sizeof(record));
-	lsn = le64_get(record.lsn);
-	if (le16_get(record.length) > room || le16_get(record.length) != event_length(&record))
-		return -EBADMSG;
-	if (lsn == 0 || le64_get(record.prev_terminal_lsn) >= lsn ||
-	    le64_get(record.prev_account_lsn) >= lsn)
-		return -EBADMSG;
-	if (record.score > 100 || le32_get(record.factor_bits) >> RISK_FACTOR_COUNT != 0 ||
-	    !in_range(le64s_get(record.balance), 0, LIMIT_BALANCE_MAX) ||
-	    !in_range(le64s_get(record.payout), 0, LIMIT_PAYOUT_MAX))
-		return -EBADMSG;
-	switch (le16_get(record.type)) {
-	case EVENT_DEPOSIT:
-	case EVENT_PLACE_BET:
-	case EVENT_CANCEL_BET:
-		valid = request_valid(&record);
-		break;
-	case EVENT_ACCOUNT_OPEN:
-	case EVENT_MARKET_SET:
-	case EVENT_RULES_SET:
-	case EVENT_COMMAND_MARK:
-	case EVENT_TICK:
-	case EVENT_ACCOUNT_FREEZE:
-	case EVENT_TERMINAL_SET:
-		valid = command_valid(&record);
-		break;
-	default:
-		valid = 0;
-		break;
-	}
-	return valid && body_valid(&record, event + sizeof(record)) ? 0 : -EBADMSG;
+	return error != 0 ? error : event_view_check(&view);
 }

@@ -19,6 +19,8 @@
 
 #include "dataplane/risk/risk.h"
 #include "lmdb-schema/event.h"
+#include "lmdb-schema/object.h"
+#include "dataplane/ledger/settlement.h"
 #include "wire/assert.h"
 #include "wire/codec.h"
 #include "wire/ids.h"
@@ -32,6 +34,7 @@ struct ledger_config {
 	uint32_t bets_max;
 	uint32_t markets_max;
 	uint32_t terminals_max;
+	uint32_t objects_max;
 	uint8_t track_checkpoint; /* follower: keep a list of rows not yet written to the store */
 	uint8_t
 	    populate; /* touch all memory at creation, so no page is met first on the packet path */
@@ -42,15 +45,25 @@ struct ledger_config {
  */
 enum system_account {
 	SYSTEM_FUNDING = 1,
-	SYSTEM_CASH = 2,   /* cash float, one per terminal */
-	SYSTEM_STAKES = 3, /* stakes of open bets */
+	SYSTEM_CASH = 2,       /* cash float, one per terminal */
+	SYSTEM_STAKES = 3,     /* stakes of open bets */
+	SYSTEM_HOUSE = 4,      /* what the house won and lost */
+	SYSTEM_PARTNER = 5,    /* game rounds; low 32 bits: partner */
+	SYSTEM_PAYABLE = 6,    /* winnings of cash tickets nobody came for yet */
+	SYSTEM_RECEIVABLE = 7, /* what customers owe: never above zero */
+	SYSTEM_SUSPENSE = 8,   /* withdrawals that wait for approval */
+	SYSTEM_TRANSIT = 9,    /* between shards; low 32 bits: the peer */
+	SYSTEM_POTS = 10,      /* sprinkles: what is not claimed yet */
+	SYSTEM_ADJUSTMENT = 11,
 };
+#define SYSTEM_ACCOUNT_MAX SYSTEM_ADJUSTMENT
 #define SYSTEM_ACCOUNT_BIT (1ull << 63)
 uint64_t ledger_system_account(enum system_account kind, uint16_t currency, uint64_t terminal_id);
 
 enum account_flag {
 	ACCOUNT_FROZEN = 1u << 0,
 	ACCOUNT_SYSTEM = 1u << 1, /* may go below zero */
+	ACCOUNT_PLAY = 1u << 2,   /* has PLAY_LIMITS and PLAY_COUNTERS objects */
 };
 
 /* Rows, in host order. Only the ledger writes them; others read through const pointers. */
@@ -59,10 +72,11 @@ struct account_row {
 	uint64_t lsn; /* last event that changed the row; also the head of the account's chain */
 	int64_t balance;
 	int64_t staked_today;
-	uint32_t staked_day; /* the day staked_today belongs to */
+	uint16_t staked_day; /* the day staked_today belongs to; days since 1970, good to 2149 */
+	uint16_t partner_id; /* whose customer, 0 nobody's */
 	uint16_t currency;
 	uint16_t flags;
-	uint64_t reserved;
+	int64_t owed; /* to the house, after reversals; repaid first by every credit */
 	struct risk_profile profile;
 };
 _Static_assert(sizeof(struct account_row) == 176, "account row");
@@ -78,7 +92,8 @@ struct bet_row {
 	uint16_t currency;
 	uint8_t state; /* bet_state */
 	uint8_t leg_count;
-	uint32_t reserved;
+	uint8_t reprints;
+	uint8_t reserved[3];
 	struct wire_leg legs[LIMIT_BET_LEGS_MAX]; /* in memory: inline up to 4, see ledger_bet.c */
 };
 
@@ -89,8 +104,16 @@ struct market_row_state {
 	uint64_t version;
 	uint64_t start_time_ns;
 	uint8_t state, kind, selection_count;
-	uint8_t reserved[5];
+	uint8_t walked; /* 1: every bet was dealt with after the last result or rollback */
+	int16_t line;   /* quarters */
+	uint8_t final;  /* 1: no rollback any more */
+	uint8_t reserved;
 	uint32_t odds[LIMIT_MARKET_SELECTIONS_MAX];
+	struct settlement_outcomes_disk outcomes; /* all zero: no result */
+	uint64_t walked_ns;                       /* event time of RESULT_WALKED, 0 before */
+	/* Leases: credit of the limits that came here minus what was given away. */
+	int64_t credit_moved[LIMIT_MARKET_SELECTIONS_MAX];
+	int64_t credit_moved_market;
 };
 
 struct terminal_row {
@@ -104,9 +127,29 @@ struct terminal_row {
 	int64_t daily_max; /* stakes a day; 0: as the rules say */
 	uint64_t version;  /* of the last TERMINAL_SET, 0 none */
 	uint8_t blocked;   /* 1: no request is taken */
-	uint8_t reserved[7];
+	uint8_t shift_open;
+	uint8_t reserved[2];
+	uint32_t cashier_id; /* of the open shift */
+	uint32_t shift_number;
+	uint32_t reserved1;
+	int64_t shift_cash;       /* in the drawer at its begin */
+	int64_t shift_cash_total; /* event_shift.cash_total at its begin */
+	uint64_t shift_opened_ns;
 };
-_Static_assert(sizeof(struct terminal_row) == 64, "hashed as bytes: no padding");
+_Static_assert(sizeof(struct terminal_row) == 96, "hashed as bytes: no padding");
+
+/* One object: withdrawal, transfer, sprinkle ... (lmdb-schema/object.h). */
+struct object_row {
+	uint64_t id;
+	uint64_t lsn;
+	uint64_t due_ns;
+	uint8_t kind;  /* object_kind */
+	uint8_t state; /* object_state */
+	uint16_t currency;
+	uint32_t partner_id;
+	_Alignas(8) uint8_t body[OBJECT_BODY_SIZE]; /* struct object_<kind>, little-endian */
+};
+_Static_assert(sizeof(struct object_row) == 160, "hashed as bytes: no padding");
 
 /* What is not a row of something: one record per shard. */
 struct shard_row {
@@ -134,6 +177,16 @@ struct ledger_request {
 	int64_t terminal_staked_today;
 	/* The terminal's own daily limit; 0: none but the rules'. The lower of the two holds. */
 	int64_t terminal_daily_max;
+	/* Cash of the terminal over all shards, in minus out (SHIFT_OPEN, SHIFT_CLOSE). */
+	int64_t terminal_cash_total;
+	/* REDEEM: the ticket code is the bet's (the key is the worker's). */
+	uint8_t ticket_genuine;
+	/* Part of a linked group that goes on behind it: EVENT_FLAG_LINKED. */
+	uint8_t linked;
+	/* Not 0: refuse with this code whatever the state (a member of a group that was undone). */
+	uint16_t refuse_code;
+	/* REVERSE: what history says of the target; NULL: not known, the target is fenced. */
+	const struct event_record *reverse_target;
 };
 
 /*
@@ -159,10 +212,20 @@ SLUICE_MUST_USE int ledger_decide_expired(struct ledger *ledger,
 void ledger_prefetch(const struct ledger *ledger, const struct wire_request *request);
 void ledger_prefetch_terminal(const struct ledger *ledger, uint64_t terminal_id);
 
+/*
+ * Linked groups: begin, then decide and apply each member, then commit, or undo to put back the
+ * state before begin (rows, lists and state hash; new rows are gone). At most LIMIT_LINKED_MAX
+ * members. No other call may come between. Only on a ledger without track_checkpoint.
+ */
+void ledger_group_begin(struct ledger *ledger);
+void ledger_group_commit(struct ledger *ledger);
+void ledger_group_undo(struct ledger *ledger);
+
 /* Commands from control: make the event of one command (or one slice of it). */
 struct ledger_command {
 	uint16_t type; /* event_type: ACCOUNT_OPEN, MARKET_SET, RULES_SET, COMMAND_MARK, FREEZE,
-	                  TICK, TERMINAL_SET */
+	                  TICK, TERMINAL_SET, WITHDRAW_CLOSE, ADJUST, BET_VOID, MARKET_RESULT,
+	                  PLAY_SET, PARTNER_SET */
 	uint16_t currency;
 	uint8_t flags;
 	uint64_t account_id;
@@ -170,10 +233,19 @@ struct ledger_command {
 	uint64_t control_sequence;
 	uint64_t market_id;
 	uint64_t terminal_id;
+	uint64_t object_id; /* BET_VOID: bet; WITHDRAW_CLOSE: withdrawal; PARTNER_SET: partner */
+	uint32_t reason;    /* ADJUST, BET_VOID */
 	struct event_market market;
 	struct event_terminal terminal;
+	struct event_result result;     /* MARKET_RESULT; op SET, ROLLBACK or FINAL */
+	struct object_play_limits play; /* PLAY_SET: account_id, active = the new limits */
+	struct object_partner partner;  /* PARTNER_SET: version, exposure_max, keys_max,
+	                                   currency, blocked; the rest 0 */
 	struct risk_rules rules;
 };
+
+/* What a command is about lives on one shard only: 1, and *bucket; 0: on all (or FINAL et al). */
+int ledger_command_bucket(const struct ledger_command *command, uint32_t *bucket);
 /*
  * Length of the event, 0 when there is nothing to do (done before), -EBUSY, -EINVAL.
  * account_id: ACCOUNT_OPEN, ACCOUNT_FREEZE (flags: EVENT_FLAG_FROZEN). market_id, market:
@@ -183,6 +255,104 @@ struct ledger_command {
  */
 SLUICE_MUST_USE int ledger_decide_command(struct ledger *ledger,
     const struct ledger_command *command, uint64_t time_ns, struct event_buffer *event);
+
+/*
+ * Negative results of these commands, beside those below: -ENOENT no such bet, withdrawal, account
+ * or market; -EALREADY not in a state for it (bet not open, withdrawal closed, market settled);
+ * -ERANGE the amount does not fit (ADJUST below the balance).
+ */
+
+/* ---- Settlement: the walk over a market's bets, one event a call ---- */
+
+struct ledger_walk {
+	uint64_t market_id;
+	uint32_t next; /* bet row + 1, as of the last call; 0: at the begin */
+	uint8_t started;
+	uint64_t looked; /* bets seen so far */
+};
+/*
+ * After MARKET_RESULT, or whenever market->walked is 0: finds the next bet of the market whose
+ * state differs from what the results say, looking at no more than `look_max` bets, and makes its
+ * BET_SETTLE event. Length; -EAGAIN: looked at look_max, call again; 0: the walk is at its end: the
+ * RESULT_WALKED event comes from ledger_decide_walked.
+ */
+SLUICE_MUST_USE int ledger_walk_next(struct ledger *ledger, struct ledger_walk *walk,
+    unsigned look_max, uint64_t time_ns, struct event_buffer *event);
+SLUICE_MUST_USE int ledger_decide_walked(struct ledger *ledger, const struct ledger_walk *walk,
+    uint64_t time_ns, struct event_buffer *event);
+/* The next market, from row number *row on, that has a walk to do (result or rollback, not walked);
+ * NULL and *row at the end when there is none. For the start of the process. */
+const struct market_row_state *ledger_walk_due(const struct ledger *ledger, uint32_t *row);
+
+/* ---- Time: what is due by event time ---- */
+
+/*
+ * The next thing that is due at time_ns: pending withdrawals, sprinkles past their window,
+ * unclaimed tickets, limits to be raised, partner keys, results that become final, closed rows that
+ * retire. Length of its event, 0 when nothing is due, -EAGAIN when it looked at enough for one
+ * call.
+ */
+SLUICE_MUST_USE int ledger_decide_due(
+    struct ledger *ledger, uint64_t time_ns, struct event_buffer *event);
+/* When ledger_decide_due has something to do; UINT64_MAX never. O(1). */
+uint64_t ledger_due_ns(const struct ledger *ledger);
+
+/* ---- Between shards ---- */
+
+/* What goes from the source's shard to the peer once the TRANSFER_OUT or LEASE is durable. */
+struct ledger_parcel {
+	uint64_t transfer_id, sequence;
+	uint64_t from_account, to_account, reference;
+	uint64_t watermark; /* the source has closed every sequence up to here, durably */
+	int64_t amount;
+	uint16_t currency;
+	uint8_t source, peer; /* shards */
+	uint8_t purpose;      /* transfer_purpose */
+	uint8_t lease_scope, lease_selection;
+	uint8_t reserved;
+};
+
+/* Its answer, once that is durable at the peer. */
+struct ledger_receipt {
+	uint64_t transfer_id, sequence;
+	uint16_t code; /* OK, or why the peer refused */
+	uint8_t source, peer;
+	uint8_t reserved[4];
+};
+
+/* The parcel of an open TRANSFER object. 0; -ENOENT: not known, or closed. */
+SLUICE_MUST_USE int ledger_parcel_make(
+    const struct ledger *ledger, uint64_t transfer_id, struct ledger_parcel *parcel);
+/*
+ * At the peer: length of the TRANSFER_IN (or LEASE) event, *receipt its answer; 0: done before (or
+ * retired), *receipt the same answer again; -EAGAIN: an earlier sequence has not come yet; -EBUSY.
+ */
+SLUICE_MUST_USE int ledger_decide_parcel(struct ledger *ledger, const struct ledger_parcel *parcel,
+    uint64_t time_ns, struct event_buffer *event, struct ledger_receipt *receipt);
+/* At the source: length of the TRANSFER_DONE event, 0: closed before. */
+SLUICE_MUST_USE int ledger_decide_receipt(struct ledger *ledger,
+    const struct ledger_receipt *receipt, uint64_t time_ns, struct event_buffer *event);
+/* Open TRANSFERs to be sent again at start: the next from row number *row on; 0 none left. */
+uint64_t ledger_transfer_open(const struct ledger *ledger, uint32_t *row);
+
+/*
+ * Credit of payout limits (leases). After a bet was refused with an EXPOSURE_* code:
+ * what it lacked here and of which limit; ledger_decide_lease at another shard gives up to `amount`
+ * of its own free credit: length of its LEASE event (with a TRANSFER object: send its parcel), 0:
+ * nothing to give.
+ */
+struct ledger_shortage {
+	uint64_t id; /* market or partner */
+	int64_t amount;
+	uint16_t currency;
+	uint8_t scope; /* lease_scope */
+	uint8_t selection;
+};
+int ledger_shortage(const struct ledger *ledger, const struct wire_request *request,
+    uint64_t time_ns, struct ledger_shortage *shortage);
+SLUICE_MUST_USE int ledger_decide_lease(struct ledger *ledger,
+    const struct ledger_shortage *shortage, uint32_t receiver, uint64_t time_ns,
+    struct event_buffer *event);
 
 /* Rows a check leaves to live traffic, or not. */
 enum ledger_spare {
@@ -211,6 +381,8 @@ SLUICE_MUST_USE int ledger_apply(struct ledger *ledger, const uint8_t *event, si
 SLUICE_MUST_USE int event_check(const uint8_t *event, size_t room);
 /* The body of MARKET_SET: state, kind, counts, odds 0 (no price) or in range. 0 or -EINVAL. */
 SLUICE_MUST_USE int event_market_check(const struct event_market *market);
+/* The body of MARKET_RESULT: op, version, outcomes. 0 or -EINVAL. */
+SLUICE_MUST_USE int event_result_check(const struct event_result *result);
 /* The body of TERMINAL_SET: version, rights, limit, flags. 0 or -EINVAL. */
 SLUICE_MUST_USE int event_terminal_check(const struct event_terminal *terminal);
 
@@ -218,7 +390,16 @@ SLUICE_MUST_USE int event_terminal_check(const struct event_terminal *terminal);
 const struct account_row *ledger_account(const struct ledger *ledger, uint64_t account_id);
 const struct market_row_state *ledger_market(const struct ledger *ledger, uint64_t market_id);
 const struct terminal_row *ledger_terminal(const struct ledger *ledger, uint64_t terminal_id);
+const struct object_row *ledger_object(const struct ledger *ledger, uint64_t object_id);
+const struct object_row *ledger_object_by_key(
+    const struct ledger *ledger, const struct object_key *key);
 const struct shard_row *ledger_shard(const struct ledger *ledger);
+/*
+ * Payouts of open bets on this shard: with a leg on the selection; selection -1: on the market; and
+ * of one partner's customers. Derived from the bets, so neither row nor hash holds them.
+ */
+int64_t ledger_market_exposure(const struct ledger *ledger, uint64_t market_id, int selection);
+int64_t ledger_partner_exposure(const struct ledger *ledger, uint32_t partner_id);
 /* Copies the bet out (its legs may be stored apart). 0 or -ENOENT. */
 SLUICE_MUST_USE int ledger_bet(const struct ledger *ledger, uint64_t bet_id, struct bet_row *out);
 /*
@@ -230,7 +411,7 @@ unsigned ledger_markets_since(const struct ledger *ledger, uint64_t since_versio
 
 /* accounts: of customers; system accounts are not counted. */
 struct ledger_totals {
-	uint64_t accounts, bets_open, bets, markets, terminals;
+	uint64_t accounts, bets_open, bets, markets, terminals, objects;
 };
 void ledger_totals(const struct ledger *ledger, struct ledger_totals *totals);
 /* What counts against today's limit, of the account or terminal row with these two fields. */
@@ -238,6 +419,16 @@ static inline int64_t ledger_staked_on(int64_t staked_today, uint32_t staked_day
 {
 	return staked_day >= day ? staked_today : 0;
 }
+/*
+ * Events: markets grouped by event_id, derived from the market rows. The newest version of each
+ * event above `since`, ascending; a market's version makes its event appear once, at its newest.
+ */
+unsigned ledger_events_since(const struct ledger *ledger, uint64_t since_version,
+    struct event_row *rows, unsigned max, int *more, uint64_t *up_to);
+/* The markets of one event, in order of their versions above since; as ledger_markets_since. */
+unsigned ledger_event_markets(const struct ledger *ledger, uint64_t event_id,
+    uint64_t since_version, const struct market_row_state **rows, unsigned max, int *more);
+
 /* Full potential payout in minor units; saturates just above LIMIT_PAYOUT_MAX. See README:
  * rounding. */
 int64_t ledger_payout(int64_t stake, const uint32_t *odds, unsigned count);
@@ -257,6 +448,7 @@ enum ledger_table {
 	LEDGER_BET,
 	LEDGER_MARKET,
 	LEDGER_TERMINAL,
+	LEDGER_OBJECT,
 	LEDGER_TABLE_COUNT,
 };
 
@@ -265,6 +457,12 @@ SLUICE_MUST_USE int ledger_load_account(struct ledger *ledger, const struct acco
 SLUICE_MUST_USE int ledger_load_bet(struct ledger *ledger, const struct bet_row *row);
 SLUICE_MUST_USE int ledger_load_market(struct ledger *ledger, const struct market_row_state *row);
 SLUICE_MUST_USE int ledger_load_terminal(struct ledger *ledger, const struct terminal_row *row);
+SLUICE_MUST_USE int ledger_load_object(struct ledger *ledger, const struct object_row *row);
+/*
+ * The newest LSN of any loaded row: events up to it may name rows that have retired since. Replay
+ * passes over their parts. Set after loading, before the first ledger_apply.
+ */
+void ledger_load_horizon(struct ledger *ledger, uint64_t lsn_max);
 void ledger_load_shard(struct ledger *ledger, const struct shard_row *row);
 /* Copies all state of `from` (same configuration but for track_checkpoint) into an empty ledger. */
 SLUICE_MUST_USE int ledger_copy(struct ledger *to, const struct ledger *from);
@@ -272,12 +470,19 @@ SLUICE_MUST_USE int ledger_copy(struct ledger *to, const struct ledger *from);
 /*
  * Rows changed since they were last taken (track_checkpoint only). Takes up to `max` row numbers of
  * one table off the dirty list, longest listed first; a row changed again later is listed again.
- * Returns the count. Row numbers stay valid for the life of the ledger.
+ * Returns the count. Row numbers stay valid until the row retires.
  */
 unsigned ledger_dirty_take(
     struct ledger *ledger, enum ledger_table table, uint32_t *rows, unsigned max);
 uint32_t ledger_dirty_count(const struct ledger *ledger, enum ledger_table table);
+/*
+ * Rows that retired are taken like changed ones: 1 for a bet or object row that has left the index
+ * and only waits to be written to its closed table. ledger_row_release frees its number after that.
+ */
+int ledger_row_retired(const struct ledger *ledger, enum ledger_table table, uint32_t row);
+void ledger_row_release(struct ledger *ledger, enum ledger_table table, uint32_t row);
 /* Row by number. */
+const struct object_row *ledger_object_at(const struct ledger *ledger, uint32_t row);
 const struct account_row *ledger_account_at(const struct ledger *ledger, uint32_t row);
 const struct market_row_state *ledger_market_at(const struct ledger *ledger, uint32_t row);
 const struct terminal_row *ledger_terminal_at(const struct ledger *ledger, uint32_t row);

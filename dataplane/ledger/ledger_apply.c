@@ -1,225 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Applying an event: first everything that could be wrong is checked and the rows are found (plan),
- * then the parts are carried out, and nothing can fail any more.
- *
- * Parts of an event: account, counter account, terminal, bet, market, shard. A row part is due when
- * the row does not exist or is older than the event (row.lsn < event.lsn); the shard part when the
- * event is the next one. What an event assumes about a row (previous position, balance after it) is
- * compared for every part that is due, so a log that does not belong to the rows is noticed at
- * once.
+ * Applying an event: the plan has checked everything and found the rows (ledger_plan.c); the parts
+ * are carried out here, and nothing can fail any more.
  */
 #include <errno.h>
 
-#include "dataplane/ledger/ledger_internal.h"
+#include "dataplane/ledger/ledger_derived.h"
+#include "dataplane/ledger/ledger_plan.h"
 
-struct plan {
-	struct event_record record;
-	const uint8_t *body;
-	uint64_t lsn, time_ns, account_id, terminal_id, object_id, counter_id;
-	int64_t amount;
-	uint32_t account, counter, terminal, bet, market; /* rows; ROW_NONE: to be created */
-	uint16_t type, currency;
-	uint8_t done; /* code OK: money moves */
-	uint8_t account_due, counter_due, terminal_due, bet_due, market_due, shard_due;
-};
+/* ---- Days ---- */
 
-/* ---- Checking ---- */
-
-static int plan_terminal(const struct ledger *ledger, struct plan *plan)
-{
-	struct event_terminal allowed;
-	uint64_t last = 0;
-
-	if (plan->terminal_id == 0)
-		return 0;
-	plan->terminal = terminal_find(ledger, plan->terminal_id);
-	if (plan->terminal != ROW_NONE)
-		last = ledger->terminals[plan->terminal].row.lsn;
-	else if (!table_room(ledger, LEDGER_TERMINAL, 1))
-		return -ENOSPC;
-	if (last >= plan->lsn)
-		return 0;
-	if (last != le64_get(plan->record.prev_terminal_lsn))
-		return -EBADMSG;
-	if (plan->type == EVENT_TERMINAL_SET && plan->terminal != ROW_NONE) {
-		memcpy(&allowed, plan->body, sizeof(allowed));
-		if (le64_get(allowed.version) <= ledger->terminals[plan->terminal].row.version)
-			return -EBADMSG;
-	}
-	plan->terminal_due = 1;
-	return 0;
-}
-
-static int plan_account(const struct ledger *ledger, struct plan *plan)
-{
-	const struct account_row *row;
-	int64_t balance;
-
-	if (plan->account_id == 0 || plan->account_id > LIMIT_ACCOUNT_ID_MAX)
-		return 0;
-	plan->account = account_find(ledger, plan->account_id);
-	if (plan->account == ROW_NONE) {
-		/* Else only a refusal, about an account this shard does not have. */
-		if (plan->type != EVENT_ACCOUNT_OPEN)
-			return plan->done || le64_get(plan->record.prev_account_lsn) != 0 ||
-			               le64s_get(plan->record.balance) != 0
-			           ? -EBADMSG
-			           : 0;
-		plan->account_due = 1;
-		return 0;
-	}
-	row = &ledger->accounts[plan->account].row;
-	if (row->lsn >= plan->lsn)
-		return 0;
-	balance = row->balance + (plan->done ? plan->amount : 0); /* both within 10^15 */
-	if (row->lsn != le64_get(plan->record.prev_account_lsn) ||
-	    balance != le64s_get(plan->record.balance) || plan->type == EVENT_ACCOUNT_OPEN ||
-	    (plan->done && row->currency != plan->currency))
-		return -EBADMSG;
-	plan->account_due = 1;
-	return 0;
-}
-
-static int plan_counter(const struct ledger *ledger, struct plan *plan)
-{
-	uint32_t needed = plan->account_due && plan->account == ROW_NONE;
-	int64_t balance = 0;
-
-	if (plan->done && plan->amount != 0) {
-		plan->counter_id =
-		    ledger_counter_account(plan->type, plan->currency, plan->terminal_id);
-		plan->counter = account_find(ledger, plan->counter_id);
-		plan->counter_due = plan->counter == ROW_NONE ||
-		                    ledger->accounts[plan->counter].row.lsn < plan->lsn;
-		if (plan->counter == ROW_NONE)
-			needed++;
-		else
-			balance = ledger->accounts[plan->counter].row.balance;
-	}
-	if (needed > 0 && !table_room(ledger, LEDGER_ACCOUNT, needed))
-		return -ENOSPC;
-	if (plan->counter_due && (balance > SYSTEM_BALANCE_MAX + plan->amount ||
-	                             balance < plan->amount - SYSTEM_BALANCE_MAX))
-		return -EBADMSG;
-	return 0;
-}
-
-static int plan_bet(const struct ledger *ledger, struct plan *plan)
-{
-	const struct bet_slot *bet;
-
-	if (!plan->done || (plan->type != EVENT_PLACE_BET && plan->type != EVENT_CANCEL_BET))
-		return 0;
-	plan->bet = bet_find(ledger, plan->object_id);
-	if (plan->type == EVENT_PLACE_BET && plan->shard_due &&
-	    (plan->object_id & IDS_COUNTER_MAX) != ledger->shard.bet_counter + 1)
-		return -EBADMSG;
-	if (plan->bet == ROW_NONE) {
-		if (plan->type == EVENT_CANCEL_BET)
-			return -EBADMSG;
-		plan->bet_due = 1;
-		return table_room(ledger, LEDGER_BET, 1) ? 0 : -ENOSPC;
-	}
-	bet = &ledger->bets[plan->bet];
-	/* True of the bet at any time, so also when this part is not due. */
-	if (bet->account_id != plan->account_id || bet->terminal_id != plan->terminal_id ||
-	    bet->currency != plan->currency ||
-	    bet->stake != (plan->type == EVENT_PLACE_BET ? -plan->amount : plan->amount))
-		return -EBADMSG;
-	if (bet->lsn >= plan->lsn)
-		return 0;
-	if (plan->type == EVENT_PLACE_BET || bet->state != BET_OPEN)
-		return -EBADMSG;
-	plan->bet_due = 1;
-	return 0;
-}
-
-static int plan_market(const struct ledger *ledger, struct plan *plan)
-{
-	const struct market_row_state *row;
-	struct event_market market;
-
-	if (plan->type != EVENT_MARKET_SET)
-		return 0;
-	plan->market = market_find(ledger, plan->object_id);
-	if (plan->market == ROW_NONE) {
-		plan->market_due = 1;
-		return table_room(ledger, LEDGER_MARKET, 1) ? 0 : -ENOSPC;
-	}
-	row = &ledger->markets[plan->market].row;
-	if (row->lsn >= plan->lsn)
-		return 0;
-	memcpy(&market, plan->body, sizeof(market));
-	if (le64_get(market.version) <= row->version)
-		return -EBADMSG;
-	plan->market_due = 1;
-	return 0;
-}
-
-static int plan_shard(const struct ledger *ledger, struct plan *plan)
-{
-	const struct shard_row *shard = &ledger->shard;
-
-	if (plan->lsn <= shard->lsn)
-		return 0;
-	if (plan->lsn != shard->lsn + 1 || plan->time_ns < shard->time_ns)
-		return -EBADMSG;
-	if (plan->type == EVENT_RULES_SET &&
-	    le32_get(plan->record.rule_version) <= shard->rules.version)
-		return -EBADMSG;
-	if (plan->type == EVENT_COMMAND_MARK && plan->object_id != shard->control_sequence + 1)
-		return -EBADMSG;
-	plan->shard_due = 1;
-	return 0;
-}
-
-static int plan_make(const struct ledger *ledger, const uint8_t *event, struct plan *plan)
-{
-	int error;
-
-	memset(plan, 0, sizeof(*plan));
-	memcpy(&plan->record, event, sizeof(plan->record));
-	plan->body = event + sizeof(plan->record);
-	plan->lsn = le64_get(plan->record.lsn);
-	plan->time_ns = le64_get(plan->record.time_ns);
-	plan->account_id = le64_get(plan->record.account_id);
-	plan->terminal_id = le64_get(plan->record.terminal_id);
-	plan->object_id = le64_get(plan->record.object_id);
-	plan->amount = le64s_get(plan->record.amount);
-	plan->type = le16_get(plan->record.type);
-	plan->currency = le16_get(plan->record.currency);
-	plan->done = le16_get(plan->record.code) == WIRE_CODE_OK;
-	error = plan_shard(ledger, plan);
-	if (error == 0)
-		error = plan_terminal(ledger, plan);
-	if (error == 0)
-		error = plan_account(ledger, plan);
-	if (error == 0)
-		error = plan_counter(ledger, plan);
-	if (error == 0)
-		error = plan_bet(ledger, plan);
-	if (error == 0)
-		error = plan_market(ledger, plan);
-	if (error != 0)
-		return error;
-	/*
-	 * Rows are never older than the shard row. If one is, this is not the event that was
-	 * applied under this LSN, and carrying out some of its parts could move one side of the
-	 * money only.
-	 */
-	if (!plan->shard_due && (plan->account_due || plan->counter_due || plan->terminal_due ||
-	                            plan->bet_due || plan->market_due))
-		return -EBADMSG;
-	return 0;
-}
-
-/* ---- Carrying out ---- */
-
-static void staked_add(int64_t *staked_today, uint32_t *staked_day, uint32_t day, int64_t stake)
+static void staked_add(int64_t *staked_today, uint16_t *staked_day, uint32_t day, int64_t stake)
 {
 	if (*staked_day < day) {
-		*staked_day = day;
+		*staked_day = (uint16_t)day;
 		*staked_today = 0;
 	}
 	SLUICE_REQUIRE(!__builtin_add_overflow(*staked_today, stake, staked_today));
@@ -229,60 +23,120 @@ static void staked_add(int64_t *staked_today, uint32_t *staked_day, uint32_t day
 static void staked_remove(const struct ledger *ledger, const struct plan *plan,
     int64_t *staked_today, uint32_t staked_day)
 {
-	const struct bet_slot *bet = &ledger->bets[plan->bet];
+	uint32_t day = risk_day(&ledger->shard.rules, plan->time_ns);
+	int64_t stake = le64s_get(plan->change.stake);
+
+	if (staked_day != day ||
+	    risk_day(&ledger->shard.rules, le64_get(plan->change.placed_at_ns)) != day)
+		return;
+	*staked_today = *staked_today > stake ? *staked_today - stake : 0;
+}
+
+/* ---- Accounts ---- */
+
+static void account_opened(struct ledger *ledger, struct plan *plan)
+{
+	struct account_row *row;
+
+	plan->account = ledger_account_create(ledger, plan->account_id, plan->currency, 0);
+	ledger_group_save(ledger, LEDGER_ACCOUNT, plan->account, 1);
+	row = &ledger->accounts[plan->account].row;
+	row->partner_id = (uint16_t)le32_get(plan->view.record.cashier_id);
+	risk_profile_init(&row->profile, plan->time_ns);
+}
+
+static void balance_add(struct account_row *row, int64_t amount)
+{
+	SLUICE_REQUIRE(!__builtin_add_overflow(row->balance, amount, &row->balance));
+	if (!(row->flags & ACCOUNT_SYSTEM))
+		SLUICE_REQUIRE(row->balance >= 0 && row->balance <= LIMIT_BALANCE_MAX);
+}
+
+/* What the event says of the account beyond money. */
+static void account_note(struct ledger *ledger, const struct plan *plan, struct account_row *row)
+{
 	uint32_t day = risk_day(&ledger->shard.rules, plan->time_ns);
 
-	if (staked_day != day || risk_day(&ledger->shard.rules, bet->placed_at_ns) != day)
-		return;
-	*staked_today = *staked_today > plan->amount ? *staked_today - plan->amount : 0;
+	if (plan->moves && plan->type == EVENT_PLACE_BET) {
+		staked_add(&row->staked_today, &row->staked_day, day, -plan->amount);
+		risk_profile_bet(
+		    &row->profile, plan->time_ns, -plan->amount, plan->view.record.score);
+	} else if (plan->moves && plan->type == EVENT_CANCEL_BET) {
+		staked_remove(ledger, plan, &row->staked_today, row->staked_day);
+		risk_profile_cancel(&row->profile);
+	} else if (plan->type == EVENT_ACCOUNT_FREEZE) {
+		row->flags &= (uint16_t)~ACCOUNT_FROZEN;
+		if (plan->view.record.flags & EVENT_FLAG_FROZEN)
+			row->flags |= ACCOUNT_FROZEN;
+	}
+	for (unsigned i = 0; i < plan->view.object_count; i++)
+		if (plan->view.objects[i].kind == OBJECT_PLAY_LIMITS)
+			row->flags |= ACCOUNT_PLAY;
 }
 
 static void apply_account(struct ledger *ledger, struct plan *plan)
 {
 	struct account_slot *slot;
-	struct account_row *row;
 
-	if (plan->account == ROW_NONE) {
-		plan->account = ledger_account_create(ledger, plan->account_id, plan->currency, 0);
-		risk_profile_init(&ledger->accounts[plan->account].row.profile, plan->time_ns);
-	}
+	if (plan->account == ROW_NONE)
+		account_opened(ledger, plan);
+	else
+		ledger_group_save(ledger, LEDGER_ACCOUNT, plan->account, 0);
 	slot = &ledger->accounts[plan->account];
-	row = &slot->row;
-	if (plan->done) {
-		SLUICE_REQUIRE(!__builtin_add_overflow(row->balance, plan->amount, &row->balance));
-		SLUICE_REQUIRE(row->balance >= 0 && row->balance <= LIMIT_BALANCE_MAX);
-	}
-	if (plan->done && plan->type == EVENT_PLACE_BET) {
-		staked_add(&row->staked_today, &row->staked_day,
-		    risk_day(&ledger->shard.rules, plan->time_ns), -plan->amount);
-		risk_profile_bet(&row->profile, plan->time_ns, -plan->amount, plan->record.score);
-	} else if (plan->done && plan->type == EVENT_CANCEL_BET) {
-		staked_remove(ledger, plan, &row->staked_today, row->staked_day);
-		risk_profile_cancel(&row->profile);
-	} else if (plan->type == EVENT_ACCOUNT_FREEZE) {
-		row->flags &= (uint16_t)~ACCOUNT_FROZEN;
-		if (plan->record.flags & EVENT_FLAG_FROZEN)
-			row->flags |= ACCOUNT_FROZEN;
-	}
-	row->lsn = plan->lsn;
+	if (plan->moves)
+		balance_add(&slot->row, plan->amount);
+	account_note(ledger, plan, &slot->row);
+	slot->row.lsn = plan->lsn;
 	ledger_row_changed(ledger, LEDGER_ACCOUNT, plan->account, &slot->meta);
 }
 
-static void apply_counter(struct ledger *ledger, struct plan *plan)
+/* A RECEIVABLE line is the other side of what a customer owes. Due with that customer's own part.
+ */
+static void owed_change(struct ledger *ledger, const struct plan *plan, unsigned i)
 {
-	struct account_slot *slot;
-	int64_t credit = -plan->amount;
+	const struct ledger_line *line = &plan->lines[i];
+	uint32_t row = line->owner < 0 ? plan->account : plan->line_rows[line->owner];
+	int due = line->owner < 0 ? plan->account_due : plan->line_due[line->owner];
+	struct account_row *account;
 
-	if (plan->counter == ROW_NONE)
-		plan->counter =
-		    ledger_account_create(ledger, plan->counter_id, plan->currency, ACCOUNT_SYSTEM);
-	slot = &ledger->accounts[plan->counter];
-	SLUICE_REQUIRE(slot->row.flags & ACCOUNT_SYSTEM && slot->row.currency == plan->currency);
-	SLUICE_REQUIRE(plan->amount + credit == 0);
-	SLUICE_REQUIRE(!__builtin_add_overflow(slot->row.balance, credit, &slot->row.balance));
-	slot->row.lsn = plan->lsn;
-	ledger_row_changed(ledger, LEDGER_ACCOUNT, plan->counter, &slot->meta);
+	if (!due)
+		return;
+	SLUICE_REQUIRE(row != ROW_NONE);
+	account = &ledger->accounts[row].row;
+	SLUICE_REQUIRE(!__builtin_sub_overflow(account->owed, line->amount, &account->owed));
+	SLUICE_REQUIRE(account->owed >= 0 && !(account->flags & ACCOUNT_SYSTEM));
 }
+
+static void apply_lines(struct ledger *ledger, struct plan *plan)
+{
+	uint64_t receivable = ledger_system_account(SYSTEM_RECEIVABLE, plan->currency, 0);
+
+	for (unsigned i = 0; i < plan->line_count; i++) {
+		const struct ledger_line *line = &plan->lines[i];
+		struct account_slot *slot;
+		int created;
+
+		if (line->account_id == receivable)
+			owed_change(ledger, plan, i);
+		if (!plan->line_due[i])
+			continue;
+		/* Two lines may name the same new system account. */
+		if (plan->line_rows[i] == ROW_NONE)
+			plan->line_rows[i] = account_find(ledger, line->account_id);
+		created = plan->line_rows[i] == ROW_NONE;
+		if (created)
+			plan->line_rows[i] = ledger_account_create(
+			    ledger, line->account_id, plan->currency, ACCOUNT_SYSTEM);
+		ledger_group_save(ledger, LEDGER_ACCOUNT, plan->line_rows[i], created);
+		slot = &ledger->accounts[plan->line_rows[i]];
+		SLUICE_REQUIRE(slot->row.currency == plan->currency);
+		balance_add(&slot->row, line->amount);
+		slot->row.lsn = plan->lsn;
+		ledger_row_changed(ledger, LEDGER_ACCOUNT, plan->line_rows[i], &slot->meta);
+	}
+}
+
+/* ---- Terminal ---- */
 
 static void terminal_allow(struct terminal_row *row, const uint8_t *body)
 {
@@ -295,83 +149,253 @@ static void terminal_allow(struct terminal_row *row, const uint8_t *body)
 	row->blocked = allowed.blocked;
 }
 
+static void terminal_shift(struct terminal_row *row, const struct plan *plan)
+{
+	struct event_shift shift;
+
+	memcpy(&shift, plan->view.body, sizeof(shift));
+	row->shift_open = shift.op == SHIFT_OPEN;
+	row->shift_number = le32_get(shift.number);
+	row->cashier_id = row->shift_open ? le32_get(plan->view.record.cashier_id) : 0;
+	row->shift_cash = row->shift_open ? le64s_get(shift.cash) : 0;
+	row->shift_cash_total = row->shift_open ? le64s_get(shift.cash_total) : 0;
+	row->shift_opened_ns = row->shift_open ? plan->time_ns : 0;
+}
+
 static void apply_terminal(struct ledger *ledger, struct plan *plan)
 {
-	uint64_t request_id = le64_get(plan->record.request_id);
+	uint64_t request_id = le64_get(plan->view.record.request_id);
 	struct terminal_slot *slot;
 	struct terminal_row *row;
+	uint16_t day;
+	int created = plan->terminal == ROW_NONE;
 
-	if (plan->terminal == ROW_NONE)
+	if (created)
 		plan->terminal = ledger_terminal_create(ledger, plan->terminal_id);
+	ledger_group_save(ledger, LEDGER_TERMINAL, plan->terminal, created);
 	slot = &ledger->terminals[plan->terminal];
 	row = &slot->row;
 	if (request_id > row->highest_request_id)
 		row->highest_request_id = request_id;
-	if (plan->done && plan->type == EVENT_PLACE_BET)
-		staked_add(&row->staked_today, &row->staked_day,
-		    risk_day(&ledger->shard.rules, plan->time_ns), -plan->amount);
-	else if (plan->done && plan->type == EVENT_CANCEL_BET)
+	day = (uint16_t)row->staked_day;
+	if (plan->moves && plan->type == EVENT_PLACE_BET) {
+		staked_add(&row->staked_today, &day, risk_day(&ledger->shard.rules, plan->time_ns),
+		    ledger_event_stake(&plan->view));
+		row->staked_day = day;
+	} else if (plan->moves && plan->type == EVENT_CANCEL_BET) {
 		staked_remove(ledger, plan, &row->staked_today, row->staked_day);
-	else if (plan->type == EVENT_TERMINAL_SET)
-		terminal_allow(row, plan->body);
+	} else if (plan->type == EVENT_TERMINAL_SET) {
+		terminal_allow(row, plan->view.body);
+	} else if (plan->moves && plan->type == EVENT_SHIFT) {
+		terminal_shift(row, plan);
+	}
 	row->lsn = plan->lsn;
 	ledger_row_changed(ledger, LEDGER_TERMINAL, plan->terminal, &slot->meta);
 }
 
+/* ---- Bet ---- */
+
+static void bet_placed(struct ledger *ledger, struct plan *plan)
+{
+	struct bet_row bet;
+
+	memset(&bet, 0, sizeof(bet));
+	bet.id = plan->object_id;
+	bet.lsn = plan->lsn;
+	bet.account_id = plan->account_id;
+	bet.terminal_id = plan->terminal_id;
+	bet.stake = ledger_event_stake(&plan->view);
+	bet.payout = le64s_get(plan->view.record.payout);
+	bet.placed_at_ns = plan->time_ns;
+	bet.currency = plan->currency;
+	bet.state = BET_OPEN;
+	bet.leg_count = plan->view.record.leg_count;
+	for (unsigned i = 0; i < bet.leg_count; i++) {
+		struct event_leg leg;
+
+		memcpy(&leg, plan->view.body + i * sizeof(leg), sizeof(leg));
+		bet.legs[i].market_id = le64_get(leg.market_id);
+		bet.legs[i].odds = le32_get(leg.odds);
+		bet.legs[i].selection = le16_get(leg.selection);
+	}
+	plan->bet = ledger_bet_create(ledger, &bet);
+	ledger_group_save(ledger, LEDGER_BET, plan->bet, 1);
+}
+
+static void bet_changed(struct ledger *ledger, const struct plan *plan)
+{
+	struct bet_slot *bet = &ledger->bets[plan->bet];
+	int was_open = bet->state == BET_OPEN, is_open;
+
+	ledger_group_save(ledger, LEDGER_BET, plan->bet, 0);
+	if (plan->type == EVENT_REPRINT) {
+		if (bet->reprints < 15)
+			bet->reprints++;
+		bet->lsn = plan->lsn;
+		return;
+	}
+	is_open = plan->change.to == BET_OPEN;
+	/* The exposure is of the potential payout: taken off before it changes, put on after. */
+	if (was_open && !is_open)
+		ledger_exposure_change(ledger, plan->bet, -1);
+	bet->state = plan->change.to;
+	bet->payout = le64s_get(plan->view.record.payout);
+	bet->lsn = plan->lsn;
+	if (is_open && !was_open)
+		ledger_exposure_change(ledger, plan->bet, 1);
+	ledger->bets_open += (uint64_t)(int64_t)(is_open - was_open);
+}
+
 static void apply_bet(struct ledger *ledger, struct plan *plan)
 {
-	if (plan->type == EVENT_CANCEL_BET) {
-		ledger->bets[plan->bet].state = BET_CANCELLED;
-		ledger->bets[plan->bet].lsn = plan->lsn;
-		ledger->bets_open--;
-	} else {
-		struct bet_row bet;
-
-		bet.id = plan->object_id;
-		bet.lsn = plan->lsn;
-		bet.account_id = plan->account_id;
-		bet.terminal_id = plan->terminal_id;
-		bet.stake = -plan->amount;
-		bet.payout = le64s_get(plan->record.payout);
-		bet.placed_at_ns = plan->time_ns;
-		bet.currency = plan->currency;
-		bet.state = BET_OPEN;
-		bet.leg_count = plan->record.leg_count;
-		bet.reserved = 0;
-		for (unsigned i = 0; i < bet.leg_count; i++) {
-			struct event_leg leg;
-
-			memcpy(&leg, plan->body + i * sizeof(leg), sizeof(leg));
-			bet.legs[i].market_id = le64_get(leg.market_id);
-			bet.legs[i].odds = le32_get(leg.odds);
-			bet.legs[i].selection = le16_get(leg.selection);
-		}
-		plan->bet = ledger_bet_create(ledger, &bet);
-	}
+	if (plan->type == EVENT_PLACE_BET)
+		bet_placed(ledger, plan);
+	else
+		bet_changed(ledger, plan);
+	ledger_due_note(ledger, LEDGER_BET, plan->bet, 0);
 	ledger_row_changed(ledger, LEDGER_BET, plan->bet, &ledger->bet_meta[plan->bet]);
+}
+
+/* ---- Market ---- */
+
+static void market_set(struct ledger *ledger, struct plan *plan)
+{
+	struct market_row_state *row;
+	struct event_market market;
+	int created = plan->market == ROW_NONE;
+
+	memcpy(&market, plan->view.body, sizeof(market));
+	if (created)
+		plan->market = ledger_table_insert(ledger, LEDGER_MARKET, plan->object_id);
+	row = &ledger->markets[plan->market].row;
+	row->id = plan->object_id;
+	row->event_id = le64_get(market.event_id);
+	row->version = le64_get(market.version);
+	row->start_time_ns = le64_get(market.start_time_ns);
+	row->state = market.state;
+	row->kind = market.kind;
+	row->selection_count = market.selection_count;
+	row->line = (int16_t)le16_get(market.line);
+	if (created)
+		row->walked = 1;
+	for (unsigned i = 0; i < LIMIT_MARKET_SELECTIONS_MAX; i++)
+		row->odds[i] = le32_get(market.odds[i]);
+	row->lsn = plan->lsn;
+	ledger_market_order_set(ledger, plan->market);
+	ledger_event_index_add(ledger, plan->market);
+	ledger_due_note(ledger, LEDGER_MARKET, plan->market, 0);
+}
+
+static int all_void(const struct event_result *result)
+{
+	struct settlement_outcomes_disk outcomes;
+
+	memcpy(&outcomes, result->outcomes, sizeof(outcomes));
+	for (unsigned i = 0; i < result->selection_count; i++)
+		if (outcomes.of[i].kind != SETTLEMENT_VOID)
+			return 0;
+	return 1;
+}
+
+static void market_result(struct ledger *ledger, struct plan *plan)
+{
+	struct market_row_state *row = &ledger->markets[plan->market].row;
+	struct event_result result;
+
+	memcpy(&result, plan->view.body, sizeof(result));
+	row->lsn = plan->lsn;
+	switch (result.op) {
+	case RESULT_SET:
+		row->state = all_void(&result) ? MARKET_VOID : MARKET_SETTLED;
+		break;
+	case RESULT_ROLLBACK:
+		row->state = MARKET_CLOSED;
+		break;
+	case RESULT_WALKED:
+		row->walked = 1;
+		row->walked_ns = plan->time_ns;
+		break;
+	default: /* RESULT_FINAL */
+		row->final = 1;
+		break;
+	}
+	if (result.op == RESULT_SET || result.op == RESULT_ROLLBACK) {
+		memcpy(&row->outcomes, result.outcomes, sizeof(row->outcomes));
+		row->version = le64_get(result.version);
+		row->walked = 0;
+		row->walked_ns = 0;
+		ledger_market_order_set(ledger, plan->market);
+	}
+	ledger_event_index_add(ledger, plan->market);
+	ledger_due_note(ledger, LEDGER_MARKET, plan->market, 0);
+}
+
+static void market_lease(struct ledger *ledger, const struct plan *plan)
+{
+	struct market_row_state *row = &ledger->markets[plan->market].row;
+	struct event_lease lease;
+	int64_t *moved;
+
+	memcpy(&lease, plan->view.body, sizeof(lease));
+	moved = lease.scope == LEASE_MARKET ? &row->credit_moved_market
+	                                    : &row->credit_moved[lease.selection];
+	SLUICE_REQUIRE(!__builtin_add_overflow(*moved, le64s_get(lease.amount), moved));
+	row->lsn = plan->lsn;
 }
 
 static void apply_market(struct ledger *ledger, struct plan *plan)
 {
-	struct market_slot *slot;
-	struct event_market market;
+	if (plan->type == EVENT_MARKET_SET)
+		market_set(ledger, plan);
+	else if (plan->type == EVENT_MARKET_RESULT)
+		market_result(ledger, plan);
+	else
+		market_lease(ledger, plan);
+	ledger_row_changed(
+	    ledger, LEDGER_MARKET, plan->market, &ledger->markets[plan->market].meta);
+}
 
-	memcpy(&market, plan->body, sizeof(market));
-	if (plan->market == ROW_NONE)
-		plan->market = ledger_table_insert(ledger, LEDGER_MARKET, plan->object_id);
-	slot = &ledger->markets[plan->market];
-	slot->row.id = plan->object_id;
+/* ---- Objects and retirement ---- */
+
+static void apply_object(struct ledger *ledger, const struct plan *plan, unsigned i)
+{
+	const struct object_bytes *object = &plan->view.objects[i];
+	uint32_t row = plan->object_rows[i];
+	int created = row == ROW_NONE;
+	struct object_slot *slot;
+
+	if (created)
+		row = ledger_table_insert(ledger, LEDGER_OBJECT, le64_get(object->id));
+	ledger_group_save(ledger, LEDGER_OBJECT, row, created);
+	slot = &ledger->objects[row];
+	slot->row.id = le64_get(object->id);
 	slot->row.lsn = plan->lsn;
-	slot->row.event_id = le64_get(market.event_id);
-	slot->row.version = le64_get(market.version);
-	slot->row.start_time_ns = le64_get(market.start_time_ns);
-	slot->row.state = market.state;
-	slot->row.kind = market.kind;
-	slot->row.selection_count = market.selection_count;
-	for (unsigned i = 0; i < LIMIT_MARKET_SELECTIONS_MAX; i++)
-		slot->row.odds[i] = le32_get(market.odds[i]);
-	ledger_market_order_set(ledger, plan->market);
-	ledger_row_changed(ledger, LEDGER_MARKET, plan->market, &slot->meta);
+	slot->row.due_ns = le64_get(object->due_ns);
+	slot->row.kind = object->kind;
+	slot->row.state = object->state;
+	slot->row.currency = le16_get(object->currency);
+	slot->row.partner_id = le32_get(object->partner_id);
+	memcpy(slot->row.body, object->body, sizeof(slot->row.body));
+	if (created)
+		ledger_object_count(ledger, row, 1);
+	ledger_due_note(ledger, LEDGER_OBJECT, row, slot->row.due_ns);
+	ledger_row_changed(ledger, LEDGER_OBJECT, row, &slot->meta);
+}
+
+static void apply_retired(struct ledger *ledger, const struct plan *plan)
+{
+	for (unsigned i = 0; i < plan->view.record.leg_count; i++) {
+		enum ledger_table table =
+		    plan->type == EVENT_BET_RETIRE ? LEDGER_BET : LEDGER_OBJECT;
+		struct le64 id;
+		uint32_t row;
+
+		memcpy(&id, plan->view.body + 8 * i, sizeof(id));
+		row = table == LEDGER_BET ? bet_find(ledger, le64_get(id))
+		                          : object_find(ledger, le64_get(id));
+		if (row != ROW_NONE)
+			ledger_row_retire(ledger, table, row);
+	}
 }
 
 static void apply_shard(struct ledger *ledger, const struct plan *plan)
@@ -380,14 +404,14 @@ static void apply_shard(struct ledger *ledger, const struct plan *plan)
 
 	shard->lsn = plan->lsn;
 	shard->time_ns = plan->time_ns;
-	if (plan->type == EVENT_PLACE_BET && plan->done)
-		shard->bet_counter++; /* compared with the bet's id in plan_bet */
+	if (ledger_event_counts(&plan->view))
+		shard->bet_counter++; /* compared with the id in ledger_plan.c */
 	else if (plan->type == EVENT_COMMAND_MARK)
 		shard->control_sequence++;
 	else if (plan->type == EVENT_RULES_SET) {
 		struct event_rules rules;
 
-		memcpy(&rules, plan->body, sizeof(rules));
+		memcpy(&rules, plan->view.body, sizeof(rules));
 		SLUICE_REQUIRE(risk_rules_decode(&rules, &shard->rules) == 0);
 	}
 }
@@ -397,23 +421,26 @@ int ledger_apply(struct ledger *ledger, const uint8_t *event, size_t length)
 	struct plan plan;
 	int error;
 
-	if (event_check(event, length) != 0)
+	if (event_view_read(event, length, &plan.view) != 0 || event_view_check(&plan.view) != 0)
 		return -EBADMSG;
-	error = plan_make(ledger, event, &plan);
+	error = ledger_plan_make(ledger, &plan);
 	if (error != 0)
 		return error;
-	/* The bet last: the others read what it was placed on; the rules of before the event hold.
-	 */
+	/* The rules of before the event hold; owed changes with the customer's own part. */
 	if (plan.account_due)
 		apply_account(ledger, &plan);
-	if (plan.counter_due)
-		apply_counter(ledger, &plan);
+	apply_lines(ledger, &plan);
 	if (plan.terminal_due)
 		apply_terminal(ledger, &plan);
 	if (plan.bet_due)
 		apply_bet(ledger, &plan);
 	if (plan.market_due)
 		apply_market(ledger, &plan);
+	for (unsigned i = 0; i < plan.view.object_count; i++)
+		if (plan.object_due[i])
+			apply_object(ledger, &plan, i);
+	if (plan.retire_due)
+		apply_retired(ledger, &plan);
 	if (plan.shard_due)
 		apply_shard(ledger, &plan);
 	return 0;

@@ -2,6 +2,7 @@
 /* Bets as kept: up to four legs inside the row's two cache lines, further ones in a slab. */
 #include <errno.h>
 
+#include "dataplane/ledger/ledger_derived.h"
 #include "dataplane/ledger/ledger_internal.h"
 
 static struct bet_leg_kept *bet_leg_write(
@@ -28,11 +29,14 @@ uint32_t ledger_bet_create(struct ledger *ledger, const struct bet_row *row)
 		.placed_at_ns = row->placed_at_ns,
 		.currency = row->currency,
 		.state = row->state,
-		.leg_count = row->leg_count,
+		.leg_count = row->leg_count & 15u,
+		.reprints = row->reprints & 15u,
 	};
 	/* At most one slab entry per bet, and as many as bets: it cannot run out. */
 	if (row->leg_count > BET_LEGS_INLINE)
-		bet->overflow = ++ledger->bet_overflow_count;
+		bet->overflow = ledger->bet_overflow_free_count > 0
+		                    ? ledger->bet_overflow_free[--ledger->bet_overflow_free_count]
+		                    : ++ledger->bet_overflow_count;
 	for (unsigned i = 0; i < row->leg_count; i++) {
 		*bet_leg_write(ledger, bet, bet, i) = (struct bet_leg_kept){
 			.market_id = row->legs[i].market_id,
@@ -40,8 +44,11 @@ uint32_t ledger_bet_create(struct ledger *ledger, const struct bet_row *row)
 			.selection = row->legs[i].selection,
 		};
 	}
-	if (row->state == BET_OPEN)
+	SLUICE_REQUIRE(ledger_chain_add(ledger, number) == 0); /* its markets are there */
+	if (row->state == BET_OPEN) {
 		ledger->bets_open++;
+		ledger_exposure_change(ledger, number, 1);
+	}
 	/* The index line that bets 32 further will be entered in. */
 	if ((row->id & 7) == 0) {
 		uint32_t tag;
@@ -67,6 +74,7 @@ void ledger_bet_at(const struct ledger *ledger, uint32_t row, struct bet_row *ou
 	out->currency = bet->currency;
 	out->state = bet->state;
 	out->leg_count = bet->leg_count;
+	out->reprints = bet->reprints;
 	for (unsigned i = 0; i < bet->leg_count; i++) {
 		const struct bet_leg_kept *leg = bet_leg_at(ledger, bet, i);
 

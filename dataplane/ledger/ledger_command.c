@@ -2,7 +2,7 @@
 /* Events of control's commands. Each is done once: asking again finds nothing to do. */
 #include <errno.h>
 
-#include "dataplane/ledger/ledger_internal.h"
+#include "dataplane/ledger/ledger_decision.h"
 
 static int command_write(const struct ledger *ledger, struct event_record *record, uint64_t time_ns,
     const void *body, size_t body_length, struct event_buffer *event)
@@ -116,6 +116,9 @@ static int market_set(
 	market = ledger_market(ledger, command->market_id);
 	if (market != NULL && le64_get(command->market.version) <= market->version)
 		return 0;
+	/* A result is taken back by MARKET_RESULT, never by the way. */
+	if (market != NULL && (market->state == MARKET_SETTLED || market->state == MARKET_VOID))
+		return -EALREADY;
 	if (market == NULL && !table_room(ledger, LEDGER_MARKET, 1))
 		return -EBUSY;
 	record->object_id = le64_make(command->market_id);
@@ -167,6 +170,62 @@ static int terminal_set(
 	return 1;
 }
 
+/* Commands that are made by the builder of decisions. */
+static int command_decide(struct ledger *ledger, const struct ledger_command *command,
+    uint64_t time_ns, struct event_buffer *event)
+{
+	typedef int decider(struct decision *, const struct ledger_command *);
+	struct decision decision;
+	decider *decide;
+	int todo;
+
+	switch (command->type) {
+	case EVENT_WITHDRAW_CLOSE:
+		decide = withdraw_close_command;
+		break;
+	case EVENT_ADJUST:
+		decide = adjust_command;
+		break;
+	case EVENT_BET_VOID:
+		decide = bet_void_command;
+		break;
+	case EVENT_MARKET_RESULT:
+		decide = market_result_command;
+		break;
+	case EVENT_PLAY_SET:
+		decide = play_set_command;
+		break;
+	case EVENT_PARTNER_SET:
+		decide = partner_set_command;
+		break;
+	default:
+		return -EINVAL;
+	}
+	decision_begin(&decision, ledger, command->type, time_ns);
+	todo = decide(&decision, command);
+	return todo <= 0 ? todo : decision_write(&decision, WIRE_CODE_OK, event);
+}
+
+int ledger_command_bucket(const struct ledger_command *command, uint32_t *bucket)
+{
+	switch (command->type) {
+	case EVENT_ACCOUNT_FREEZE:
+	case EVENT_ADJUST:
+	case EVENT_PLAY_SET:
+		*bucket = ids_bucket_of_key(command->account_id);
+		return 1;
+	case EVENT_TERMINAL_SET:
+		*bucket = ids_bucket_of_key(command->terminal_id);
+		return 1;
+	case EVENT_WITHDRAW_CLOSE:
+	case EVENT_BET_VOID:
+		*bucket = ids_bucket_of_printed(command->object_id);
+		return 1;
+	default:
+		return 0;
+	}
+}
+
 int ledger_decide_command(struct ledger *ledger, const struct ledger_command *command,
     uint64_t time_ns, struct event_buffer *event)
 {
@@ -210,8 +269,7 @@ int ledger_decide_command(struct ledger *ledger, const struct ledger_command *co
 		todo = 1;
 		break;
 	default:
-		todo = -EINVAL;
-		break;
+		return command_decide(ledger, command, time_ns, event);
 	}
 	if (todo <= 0)
 		return todo;

@@ -4,6 +4,7 @@
 #define SLUICE_LEDGER_INTERNAL_H
 
 #include "dataplane/ledger/ledger.h"
+#include "lmdb-schema/event_sections.h"
 
 #define ROW_NONE         UINT32_MAX
 #define BET_LEGS_INLINE  4
@@ -21,6 +22,7 @@ struct row_meta {
 enum {
 	LISTED_HASH = 1u << 0,
 	LISTED_CHECKPOINT = 1u << 1,
+	LISTED_GONE = 1u << 2, /* retired: not in the index, no part of the state hash */
 };
 
 struct account_slot {
@@ -29,17 +31,23 @@ struct account_slot {
 };
 _Static_assert(sizeof(struct account_slot) == 192, "three cache lines");
 
+/* What a bet looks at is in the first two cache lines. */
 struct market_slot {
 	struct market_row_state row;
 	struct row_meta meta;
 };
-_Static_assert(sizeof(struct market_slot) == 128, "two cache lines");
+
+struct object_slot {
+	struct object_row row;
+	struct row_meta meta;
+};
+_Static_assert(sizeof(struct object_slot) == 176, "no padding");
 
 /* The lists first: then all that a request reads or changes is in the first cache line. */
 struct terminal_slot {
 	struct row_meta meta;
 	struct terminal_row row;
-	uint8_t reserved[48];
+	uint8_t reserved[16];
 };
 _Static_assert(sizeof(struct terminal_slot) == 128, "two cache lines");
 
@@ -62,7 +70,8 @@ struct bet_slot {
 	uint64_t placed_at_ns;
 	uint16_t currency;
 	uint8_t state;
-	uint8_t leg_count;
+	uint8_t leg_count : 4; /* at most 10 */
+	uint8_t reprints : 4;  /* stays at 15 */
 	uint32_t overflow;
 	struct bet_leg_kept legs[BET_LEGS_INLINE];
 };
@@ -80,16 +89,41 @@ struct index_entry {
 	uint32_t tag;
 };
 
-/* What the four tables have in common. Rows themselves are in typed arrays of struct ledger. */
+/* What the tables have in common. Rows themselves are in typed arrays of struct ledger. */
 struct ledger_table_core {
 	struct index_entry *index;
 	uint64_t index_mask;
 	uint32_t *hash_list;  /* rows changed since the last state hash */
 	uint32_t *dirty_ring; /* rows changed since taken by the store; NULL unless tracked */
-	uint32_t count, capacity;
+	uint32_t *free_rows;  /* numbers of retired rows; NULL where rows never retire */
+	uint32_t count;       /* row numbers ever used: some may be free */
+	uint32_t capacity;
+	uint32_t free_count;
 	uint32_t hash_count;
 	uint32_t dirty_head, dirty_count;
-	uint32_t reserved;
+};
+
+/* A row as it was before a linked group changed it. */
+struct group_entry {
+	uint32_t row;
+	uint8_t table; /* enum ledger_table */
+	uint8_t created;
+	uint8_t reserved[2];
+	union {
+		struct account_row account;
+		struct terminal_row terminal;
+		struct object_row object;
+		struct bet_slot bet;
+	};
+};
+/* Per member: account, six lines, terminal, bet, objects. */
+#define GROUP_ENTRIES_MAX (LIMIT_LINKED_MAX * (9 + EVENT_OBJECTS_MAX))
+
+struct ledger_group {
+	struct shard_row shard;
+	struct group_entry entries[GROUP_ENTRIES_MAX];
+	uint32_t count;
+	uint8_t active;
 };
 
 /* Markets by version: an append-only array, see ledger_market.c. */
@@ -104,7 +138,7 @@ struct market_order {
 	uint32_t unsorted;
 };
 
-#define LEDGER_ARENAS_MAX 24
+#define LEDGER_ARENAS_MAX 48
 
 struct ledger {
 	struct shard_row shard;
@@ -115,9 +149,16 @@ struct ledger {
 	struct bet_overflow *bet_overflow;
 	struct market_slot *markets;
 	struct terminal_slot *terminals;
+	struct object_slot *objects;
 	struct market_order *market_order;
+	struct ledger_derived *derived; /* ledger_derived.h: chains, exposures, timers, events */
+	struct ledger_group *group;
+	uint32_t *partner_keys; /* by partner: PARTNER_KEY objects here; derived */
 	uint64_t hash_sum; /* over rows not on a hash list, and the last hashes of those that are */
 	uint64_t bets_open;
+	uint64_t horizon_lsn; /* events up to here may name rows that have retired since */
+	uint32_t *bet_overflow_free;
+	uint32_t bet_overflow_free_count;
 	uint32_t bet_overflow_count;
 	uint32_t system_count;
 	struct ledger_config config;
@@ -128,7 +169,7 @@ struct ledger {
 	unsigned arena_count;
 };
 
-/* ---- Index. Linear probing, at most half full, nothing is ever deleted. ---- */
+/* ---- Index. Linear probing, at most half full; removal shifts what follows back. ---- */
 
 static inline uint64_t ledger_mix(uint64_t id)
 {
@@ -174,18 +215,34 @@ INDEX_FIND(account_find, LEDGER_ACCOUNT, accounts, row.id)
 INDEX_FIND(bet_find, LEDGER_BET, bets, id)
 INDEX_FIND(market_find, LEDGER_MARKET, markets, row.id)
 INDEX_FIND(terminal_find, LEDGER_TERMINAL, terminals, row.id)
+INDEX_FIND(object_find, LEDGER_OBJECT, objects, row.id)
 #undef INDEX_FIND
 
 static inline int table_room(const struct ledger *ledger, enum ledger_table table, uint32_t rows)
 {
 	const struct ledger_table_core *core = &ledger->tables[table];
 
-	return core->capacity - core->count >= rows;
+	return core->capacity - core->count + core->free_count >= rows;
 }
 
-/* Enters the next row number for an id that is not in the table; the caller has checked the room.
- */
+/* Enters a free row number for an id that is not in the table; the caller has checked the room. */
 uint32_t ledger_table_insert(struct ledger *ledger, enum ledger_table table, uint64_t id);
+/* Takes the id out of the index; the row keeps its number until ledger_table_free. */
+void ledger_table_remove(struct ledger *ledger, enum ledger_table table, uint32_t row);
+/* The number may be used again. */
+void ledger_table_free(struct ledger *ledger, enum ledger_table table, uint32_t row);
+struct row_meta *ledger_row_meta(
+    const struct ledger *ledger, enum ledger_table table, uint32_t row);
+/* 1 for a row number in use and not retired. */
+static inline int ledger_row_live(const struct row_meta *meta)
+{
+	return (meta->listed & LISTED_GONE) == 0;
+}
+/* A bet or object leaves memory; with track_checkpoint its number stays until it is released. */
+void ledger_row_retire(struct ledger *ledger, enum ledger_table table, uint32_t row);
+
+/* Keeps the row as it is for ledger_group_undo; nothing outside a group. Before every change. */
+void ledger_group_save(struct ledger *ledger, enum ledger_table table, uint32_t row, int created);
 
 /* Puts the row on the lists it is not on. Call after every change of a row. */
 static inline void ledger_row_changed(
@@ -226,7 +283,51 @@ uint64_t ledger_bet_hash(const struct ledger *ledger, uint32_t row);
 /* Enters the market's present version as the newest; call after each change of row.version. */
 void ledger_market_order_set(struct ledger *ledger, uint32_t row);
 
-/* Name of the counter account of an event type that moves money; 0 for the others. */
-uint64_t ledger_counter_account(uint16_t type, uint16_t currency, uint64_t terminal_id);
+/* Idempotency keys a partner holds on this shard. */
+static inline uint32_t ledger_partner_keys(const struct ledger *ledger, uint32_t partner_id)
+{
+	return partner_id <= LIMIT_PARTNER_ID_MAX ? ledger->partner_keys[partner_id] : 0;
+}
+/* A new object row is filled, or one is about to leave: sign +1, -1. */
+static inline void ledger_object_count(struct ledger *ledger, uint32_t row, int sign)
+{
+	const struct object_row *object = &ledger->objects[row].row;
+
+	if (object->kind == OBJECT_PARTNER_KEY && object->partner_id <= LIMIT_PARTNER_ID_MAX)
+		ledger->partner_keys[object->partner_id] += (uint32_t)sign;
+}
+
+/* ---- Double entry: ledger_lines.c ---- */
+
+struct ledger_line {
+	uint64_t account_id;
+	int64_t amount;
+	int64_t balance;   /* of a customer after the event */
+	uint64_t prev_lsn; /* of a customer */
+	uint8_t explicit;  /* 1: a line section; 0: implied by the type */
+	int8_t owner;      /* RECEIVABLE: index of the customer's line, -1 the record's account */
+};
+#define LEDGER_LINES_MAX (EVENT_LINES_MAX + 2)
+
+/*
+ * Every posting of the event but the record's own: the line sections, the implied STAKES and the
+ * counter account. Returns their number, or -EBADMSG: the lines do not come to zero where the type
+ * has no counter account, or a sum does not fit 64 bits. 0 for an event that moves nothing.
+ */
+SLUICE_MUST_USE int ledger_lines(
+    const struct event_view *view, struct ledger_line lines[LEDGER_LINES_MAX]);
+/* 1 when the event's object_id is the next one of the shard's counter: a new bet, or an object with
+ * a printed id. */
+int ledger_event_counts(const struct event_view *view);
+/* What a PLACE_BET stakes: from the account, or in cash. */
+int64_t ledger_event_stake(const struct event_view *view);
+
+/* event_check of an event that was taken apart; its fixed body alone: 1 valid. */
+SLUICE_MUST_USE int event_view_check(const struct event_view *view);
+int event_body_valid(const struct event_view *view);
+
+/* The row of a natural key, ROW_NONE; *free_id is an id a new row of it may have. */
+uint32_t ledger_object_find_key(
+    const struct ledger *ledger, const struct object_key *key, uint64_t *free_id);
 
 #endif

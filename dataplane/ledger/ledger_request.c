@@ -3,16 +3,59 @@
  * cache. */
 #include "dataplane/ledger/ledger_internal.h"
 
-uint64_t ledger_counter_account(uint16_t type, uint16_t currency, uint64_t terminal_id)
+/* Ids whose bucket is in their top bits; the others are hashed. */
+static int key_is_printed(uint16_t template_id)
 {
-	switch (type) {
-	case EVENT_ACCOUNT_OPEN:
-		return ledger_system_account(SYSTEM_FUNDING, currency, 0);
-	case EVENT_DEPOSIT:
-		return ledger_system_account(SYSTEM_CASH, currency, terminal_id);
-	case EVENT_PLACE_BET:
-	case EVENT_CANCEL_BET:
-		return ledger_system_account(SYSTEM_STAKES, currency, 0);
+	switch (template_id) {
+	case WIRE_CANCEL_BET:
+	case WIRE_BET_STATUS:
+	case WIRE_REDEEM:
+	case WIRE_REPRINT:
+	case WIRE_CLAIM:
+	case WIRE_SPRINKLE_STATUS:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+static uint64_t request_key(const struct wire_request *request)
+{
+	switch (request->template_id) {
+	case WIRE_PLACE_BET:
+		return request->place_bet.account_id;
+	case WIRE_DEPOSIT:
+	case WIRE_WITHDRAW:
+		return request->deposit.account_id;
+	case WIRE_BALANCE:
+		return request->balance.account_id;
+	case WIRE_CANCEL_BET:
+		return request->cancel_bet.bet_id;
+	case WIRE_BET_STATUS:
+		return request->bet_status.bet_id;
+	case WIRE_REDEEM:
+		return request->redeem.bet_id;
+	case WIRE_REPRINT:
+		return request->reprint.bet_id;
+	case WIRE_OPEN_ACCOUNT:
+		return request->open_account.account_id;
+	case WIRE_TRANSFER:
+		return request->transfer.from_account;
+	case WIRE_STATEMENT:
+		return request->statement.account_id;
+	case WIRE_PLAY_SET:
+		return request->play_set.account_id;
+	case WIRE_SPRINKLE_CREATE:
+		return request->sprinkle_create.account_id;
+	case WIRE_CLAIM:
+		return request->claim.token;
+	case WIRE_SPRINKLE_STATUS:
+		return request->sprinkle_status.token;
+	case WIRE_ROUND_DEBIT:
+	case WIRE_ROUND_CREDIT:
+	case WIRE_ROUND_ROLLBACK:
+	case WIRE_ROUND_CLOSE:
+		return request->round.account_id;
 	default:
 		return 0;
 	}
@@ -20,33 +63,11 @@ uint64_t ledger_counter_account(uint16_t type, uint16_t currency, uint64_t termi
 
 uint64_t ledger_request_bucket_key(const struct wire_request *request, uint32_t *bucket)
 {
-	uint64_t key = 0;
+	uint64_t key = request_key(request);
 
-	switch (request->template_id) {
-	case WIRE_PLACE_BET:
-		key = request->place_bet.account_id;
-		break;
-	case WIRE_DEPOSIT:
-		key = request->deposit.account_id;
-		break;
-	case WIRE_BALANCE:
-		key = request->balance.account_id;
-		break;
-	case WIRE_CANCEL_BET:
-		key = request->cancel_bet.bet_id;
-		break;
-	case WIRE_BET_STATUS:
-		key = request->bet_status.bet_id;
-		break;
-	default:
-		break;
-	}
-	if (key == 0)
-		return 0;
-	if (request->template_id == WIRE_CANCEL_BET || request->template_id == WIRE_BET_STATUS)
-		*bucket = ids_bucket_of_printed(key);
-	else
-		*bucket = ids_bucket_of_key(key);
+	if (key != 0)
+		*bucket = key_is_printed(request->template_id) ? ids_bucket_of_printed(key)
+		                                               : ids_bucket_of_key(key);
 	return key;
 }
 

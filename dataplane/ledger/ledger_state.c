@@ -2,6 +2,7 @@
 /* Reads, state hash, loading and copying. */
 #include <errno.h>
 
+#include "dataplane/ledger/ledger_derived.h"
 #include "dataplane/ledger/ledger_internal.h"
 
 uint64_t ledger_system_account(enum system_account kind, uint16_t currency, uint64_t terminal_id)
@@ -24,6 +25,43 @@ const struct terminal_row *ledger_terminal(const struct ledger *ledger, uint64_t
 	return row == ROW_NONE ? NULL : &ledger->terminals[row].row;
 }
 
+const struct object_row *ledger_object(const struct ledger *ledger, uint64_t object_id)
+{
+	uint32_t row = object_find(ledger, object_id);
+
+	return row == ROW_NONE ? NULL : &ledger->objects[row].row;
+}
+
+uint32_t ledger_object_find_key(
+    const struct ledger *ledger, const struct object_key *key, uint64_t *free_id)
+{
+	uint64_t id = object_key_hash(key);
+
+	for (;; id++) {
+		uint32_t row = object_find(ledger, id);
+		const struct object_row *object;
+		struct object_key held;
+
+		*free_id = id;
+		if (row == ROW_NONE)
+			return ROW_NONE;
+		object = &ledger->objects[row].row;
+		if (object->kind == key->kind &&
+		    object_key_of(object->kind, object->partner_id, object->body, &held) == 0 &&
+		    memcmp(held.words, key->words, sizeof(held.words)) == 0)
+			return row;
+	}
+}
+
+const struct object_row *ledger_object_by_key(
+    const struct ledger *ledger, const struct object_key *key)
+{
+	uint64_t free_id;
+	uint32_t row = ledger_object_find_key(ledger, key, &free_id);
+
+	return row == ROW_NONE ? NULL : &ledger->objects[row].row;
+}
+
 const struct shard_row *ledger_shard(const struct ledger *ledger)
 {
 	return &ledger->shard;
@@ -39,6 +77,16 @@ const struct terminal_row *ledger_terminal_at(const struct ledger *ledger, uint3
 	return &ledger->terminals[row].row;
 }
 
+const struct object_row *ledger_object_at(const struct ledger *ledger, uint32_t row)
+{
+	return &ledger->objects[row].row;
+}
+
+static uint32_t rows_live(const struct ledger *ledger, enum ledger_table table)
+{
+	return ledger->tables[table].count - ledger->tables[table].free_count;
+}
+
 uint32_t ledger_row_count(const struct ledger *ledger, enum ledger_table table)
 {
 	return ledger->tables[table].count;
@@ -49,9 +97,10 @@ void ledger_totals(const struct ledger *ledger, struct ledger_totals *totals)
 	*totals = (struct ledger_totals){
 		.accounts = ledger->tables[LEDGER_ACCOUNT].count - ledger->system_count,
 		.bets_open = ledger->bets_open,
-		.bets = ledger->tables[LEDGER_BET].count,
+		.bets = rows_live(ledger, LEDGER_BET),
 		.markets = ledger->tables[LEDGER_MARKET].count,
 		.terminals = ledger->tables[LEDGER_TERMINAL].count,
+		.objects = rows_live(ledger, LEDGER_OBJECT),
 	};
 }
 
@@ -106,20 +155,14 @@ static uint64_t market_hash(const struct ledger *ledger, uint32_t row)
 	return XXH3_64bits(&ledger->markets[row].row, sizeof(struct market_row_state));
 }
 
-/* What a row was before TERMINAL_SET; rows that never had one hash as then, so old logs verify. */
-#define TERMINAL_PLAIN_SIZE offsetof(struct terminal_row, daily_max)
-_Static_assert(TERMINAL_PLAIN_SIZE == 40, "the first five words");
-
 static uint64_t terminal_hash(const struct ledger *ledger, uint32_t row)
 {
-	const struct terminal_row *terminal = &ledger->terminals[row].row;
-	struct terminal_row plain;
+	return XXH3_64bits(&ledger->terminals[row].row, sizeof(struct terminal_row));
+}
 
-	if (terminal->version != 0)
-		return XXH3_64bits(terminal, sizeof(*terminal));
-	memcpy(&plain, terminal, TERMINAL_PLAIN_SIZE);
-	plain.rights = 0;
-	return XXH3_64bits(&plain, TERMINAL_PLAIN_SIZE);
+static uint64_t object_hash(const struct ledger *ledger, uint32_t row)
+{
+	return XXH3_64bits(&ledger->objects[row].row, sizeof(struct object_row));
 }
 
 static uint64_t shard_hash(const struct ledger *ledger)
@@ -135,7 +178,7 @@ _Static_assert(sizeof(struct shard_row) == 4 * 8 + sizeof(struct risk_rules), "n
 		for (uint32_t i = 0; i < core->hash_count; i++) {                                  \
 			uint32_t row = core->hash_list[i];                                         \
 			struct row_meta *meta = &ledger->meta_of;                                  \
-			uint64_t hash = hash_of(ledger, row);                                      \
+			uint64_t hash = ledger_row_live(meta) ? hash_of(ledger, row) : 0;          \
                                                                                                    \
 			ledger->hash_sum += hash - meta->hash;                                     \
 			meta->hash = hash;                                                         \
@@ -150,7 +193,14 @@ uint64_t ledger_state_hash(struct ledger *ledger)
 	REHASH(LEDGER_BET, bet_meta[row], ledger_bet_hash);
 	REHASH(LEDGER_MARKET, markets[row].meta, market_hash);
 	REHASH(LEDGER_TERMINAL, terminals[row].meta, terminal_hash);
+	REHASH(LEDGER_OBJECT, objects[row].meta, object_hash);
 	return ledger->hash_sum + shard_hash(ledger);
+}
+
+/* Numbers of retired rows are free or wait for the checkpoint. */
+static int row_in_use(const struct ledger *ledger, enum ledger_table table, uint32_t row)
+{
+	return ledger_row_live(ledger_row_meta(ledger, table, row));
 }
 
 uint64_t ledger_state_hash_full(const struct ledger *ledger)
@@ -160,11 +210,13 @@ uint64_t ledger_state_hash_full(const struct ledger *ledger)
 	for (uint32_t i = 0; i < ledger->tables[LEDGER_ACCOUNT].count; i++)
 		sum += account_hash(ledger, i);
 	for (uint32_t i = 0; i < ledger->tables[LEDGER_BET].count; i++)
-		sum += ledger_bet_hash(ledger, i);
+		sum += row_in_use(ledger, LEDGER_BET, i) ? ledger_bet_hash(ledger, i) : 0;
 	for (uint32_t i = 0; i < ledger->tables[LEDGER_MARKET].count; i++)
 		sum += market_hash(ledger, i);
 	for (uint32_t i = 0; i < ledger->tables[LEDGER_TERMINAL].count; i++)
 		sum += terminal_hash(ledger, i);
+	for (uint32_t i = 0; i < ledger->tables[LEDGER_OBJECT].count; i++)
+		sum += row_in_use(ledger, LEDGER_OBJECT, i) ? object_hash(ledger, i) : 0;
 	return sum;
 }
 
@@ -201,9 +253,15 @@ int ledger_load_bet(struct ledger *ledger, const struct bet_row *row)
 		return -EEXIST;
 	if (row->leg_count > LIMIT_BET_LEGS_MAX)
 		return -EINVAL;
+	if (row->account_id != 0 && account_find(ledger, row->account_id) == ROW_NONE)
+		return -EINVAL;
+	for (unsigned i = 0; i < row->leg_count; i++)
+		if (market_find(ledger, row->legs[i].market_id) == ROW_NONE)
+			return -EINVAL;
 	if (!table_room(ledger, LEDGER_BET, 1))
 		return -ENOSPC;
 	number = ledger_bet_create(ledger, row);
+	ledger_due_note(ledger, LEDGER_BET, number, 0);
 	row_loaded(ledger, LEDGER_BET, number, &ledger->bet_meta[number]);
 	return 0;
 }
@@ -221,6 +279,8 @@ int ledger_load_market(struct ledger *ledger, const struct market_row_state *row
 	number = ledger_table_insert(ledger, LEDGER_MARKET, row->id);
 	ledger->markets[number].row = *row;
 	ledger_market_order_set(ledger, number);
+	ledger_event_index_add(ledger, number);
+	ledger_due_note(ledger, LEDGER_MARKET, number, 0);
 	row_loaded(ledger, LEDGER_MARKET, number, &ledger->markets[number].meta);
 	return 0;
 }
@@ -239,6 +299,27 @@ int ledger_load_terminal(struct ledger *ledger, const struct terminal_row *row)
 	return 0;
 }
 
+int ledger_load_object(struct ledger *ledger, const struct object_row *row)
+{
+	uint32_t number;
+
+	if (object_find(ledger, row->id) != ROW_NONE)
+		return -EEXIST;
+	if (!table_room(ledger, LEDGER_OBJECT, 1))
+		return -ENOSPC;
+	number = ledger_table_insert(ledger, LEDGER_OBJECT, row->id);
+	ledger->objects[number].row = *row;
+	ledger_object_count(ledger, number, 1);
+	ledger_due_note(ledger, LEDGER_OBJECT, number, row->due_ns);
+	row_loaded(ledger, LEDGER_OBJECT, number, &ledger->objects[number].meta);
+	return 0;
+}
+
+void ledger_load_horizon(struct ledger *ledger, uint64_t lsn_max)
+{
+	ledger->horizon_lsn = lsn_max;
+}
+
 void ledger_load_shard(struct ledger *ledger, const struct shard_row *row)
 {
 	ledger->shard = *row;
@@ -250,14 +331,19 @@ static int copy_rows(struct ledger *to, const struct ledger *from)
 
 	for (uint32_t i = 0; i < from->tables[LEDGER_ACCOUNT].count && error == 0; i++)
 		error = ledger_load_account(to, &from->accounts[i].row);
+	for (uint32_t i = 0; i < from->tables[LEDGER_MARKET].count && error == 0; i++)
+		error = ledger_load_market(to, &from->markets[i].row);
 	for (uint32_t i = 0; i < from->tables[LEDGER_BET].count && error == 0; i++) {
 		struct bet_row bet;
 
+		if (!row_in_use(from, LEDGER_BET, i))
+			continue;
 		ledger_bet_at(from, i, &bet);
 		error = ledger_load_bet(to, &bet);
 	}
-	for (uint32_t i = 0; i < from->tables[LEDGER_MARKET].count && error == 0; i++)
-		error = ledger_load_market(to, &from->markets[i].row);
+	for (uint32_t i = 0; i < from->tables[LEDGER_OBJECT].count && error == 0; i++)
+		if (row_in_use(from, LEDGER_OBJECT, i))
+			error = ledger_load_object(to, &from->objects[i].row);
 	for (uint32_t i = 0; i < from->tables[LEDGER_TERMINAL].count && error == 0; i++)
 		error = ledger_load_terminal(to, &from->terminals[i].row);
 	return error;
@@ -276,6 +362,7 @@ int ledger_copy(struct ledger *to, const struct ledger *from)
 	if (error != 0)
 		return error;
 	ledger_load_shard(to, &from->shard);
+	to->horizon_lsn = from->horizon_lsn;
 	/* What would otherwise be done at first use, on the packet path. */
 	(void)ledger_markets_since(to, 0, &first, 1, &more);
 	(void)ledger_state_hash(to);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "dataplane/ledger/ledger_derived.h"
 #include "dataplane/ledger/ledger_internal.h"
 
 #define HUGE_PAGE_FROM (8u << 20) /* smaller tables gain nothing from huge pages */
@@ -42,6 +43,11 @@ static int table_create(struct ledger *ledger, enum ledger_table table, uint32_t
 	core->hash_list = arena_map(ledger, capacity, sizeof(*core->hash_list));
 	if (core->index == NULL || core->hash_list == NULL)
 		return -ENOMEM;
+	if (table == LEDGER_BET || table == LEDGER_OBJECT) {
+		core->free_rows = arena_map(ledger, capacity, sizeof(*core->free_rows));
+		if (core->free_rows == NULL)
+			return -ENOMEM;
+	}
 	if (ledger->config.track_checkpoint) {
 		core->dirty_ring = arena_map(ledger, capacity, sizeof(*core->dirty_ring));
 		if (core->dirty_ring == NULL)
@@ -56,8 +62,14 @@ static int rows_create(struct ledger *ledger)
 	struct market_order *order = calloc(1, sizeof(*order));
 
 	ledger->market_order = order;
-	if (order == NULL)
+	ledger->group = calloc(1, sizeof(*ledger->group));
+	if (order == NULL || ledger->group == NULL)
 		return -ENOMEM;
+	ledger->objects = arena_map(ledger, config->objects_max, sizeof(*ledger->objects));
+	ledger->partner_keys =
+	    arena_map(ledger, LIMIT_PARTNER_ID_MAX + 1, sizeof(*ledger->partner_keys));
+	ledger->bet_overflow_free =
+	    arena_map(ledger, config->bets_max, sizeof(*ledger->bet_overflow_free));
 	ledger->accounts = arena_map(ledger, config->accounts_max, sizeof(*ledger->accounts));
 	ledger->bets = arena_map(ledger, config->bets_max, sizeof(*ledger->bets));
 	ledger->bet_meta = arena_map(ledger, config->bets_max, sizeof(*ledger->bet_meta));
@@ -68,9 +80,10 @@ static int rows_create(struct ledger *ledger)
 	order->entries = arena_map(ledger, order->capacity, sizeof(*order->entries));
 	if (ledger->accounts == NULL || ledger->bets == NULL || ledger->bet_meta == NULL ||
 	    ledger->bet_overflow == NULL || ledger->markets == NULL || ledger->terminals == NULL ||
-	    order->entries == NULL)
+	    order->entries == NULL || ledger->objects == NULL || ledger->partner_keys == NULL ||
+	    ledger->bet_overflow_free == NULL)
 		return -ENOMEM;
-	return 0;
+	return ledger_derived_create(ledger, arena_map);
 }
 
 static int capacity_valid(uint32_t capacity)
@@ -84,7 +97,7 @@ struct ledger *ledger_create(const struct ledger_config *config)
 
 	if (!capacity_valid(config->accounts_max) || !capacity_valid(config->bets_max) ||
 	    !capacity_valid(config->terminals_max) || !capacity_valid(config->markets_max) ||
-	    config->markets_max > LEDGER_TABLE_MAX / 4)
+	    !capacity_valid(config->objects_max) || config->markets_max > LEDGER_TABLE_MAX / 4)
 		return NULL;
 	ledger = calloc(1, sizeof(*ledger));
 	if (ledger == NULL)
@@ -95,7 +108,8 @@ struct ledger *ledger_create(const struct ledger_config *config)
 	    table_create(ledger, LEDGER_ACCOUNT, config->accounts_max) != 0 ||
 	    table_create(ledger, LEDGER_BET, config->bets_max) != 0 ||
 	    table_create(ledger, LEDGER_MARKET, config->markets_max) != 0 ||
-	    table_create(ledger, LEDGER_TERMINAL, config->terminals_max) != 0) {
+	    table_create(ledger, LEDGER_TERMINAL, config->terminals_max) != 0 ||
+	    table_create(ledger, LEDGER_OBJECT, config->objects_max) != 0) {
 		ledger_free(ledger);
 		return NULL;
 	}
@@ -108,6 +122,7 @@ void ledger_free(struct ledger *ledger)
 		return;
 	for (unsigned i = 0; i < ledger->arena_count; i++)
 		munmap(ledger->arenas[i].start, ledger->arenas[i].size);
+	free(ledger->group);
 	free(ledger->market_order);
 	free(ledger);
 }
@@ -115,15 +130,76 @@ void ledger_free(struct ledger *ledger)
 uint32_t ledger_table_insert(struct ledger *ledger, enum ledger_table table, uint64_t id)
 {
 	struct ledger_table_core *core = &ledger->tables[table];
-	uint32_t tag;
+	uint32_t tag, row;
 	uint64_t at = index_start(table, id, &tag);
 
-	SLUICE_REQUIRE(core->count < core->capacity);
+	SLUICE_REQUIRE(table_room(ledger, table, 1));
+	row = core->free_count > 0 ? core->free_rows[--core->free_count] : core->count++;
 	while (core->index[at & core->index_mask].row_plus_one != 0)
 		at++;
 	core->index[at & core->index_mask] =
-	    (struct index_entry){ .row_plus_one = ++core->count, .tag = tag };
-	return core->count - 1;
+	    (struct index_entry){ .row_plus_one = row + 1, .tag = tag };
+	ledger_row_meta(ledger, table, row)->listed &= ~(uint32_t)LISTED_GONE;
+	return row;
+}
+
+static uint64_t row_id(const struct ledger *ledger, enum ledger_table table, uint32_t row)
+{
+	switch (table) {
+	case LEDGER_ACCOUNT:
+		return ledger->accounts[row].row.id;
+	case LEDGER_BET:
+		return ledger->bets[row].id;
+	case LEDGER_MARKET:
+		return ledger->markets[row].row.id;
+	case LEDGER_TERMINAL:
+		return ledger->terminals[row].row.id;
+	case LEDGER_OBJECT:
+		return ledger->objects[row].row.id;
+	case LEDGER_TABLE_COUNT:
+		break;
+	}
+	SLUICE_REQUIRE(!"no such table");
+	return 0;
+}
+
+/*
+ * Removal from linear probing without tombstones (Knuth, TAOCP 3, 6.4 R): an entry behind the hole
+ * moves into it unless its own start lies cyclically after the hole.
+ */
+void ledger_table_remove(struct ledger *ledger, enum ledger_table table, uint32_t row)
+{
+	struct ledger_table_core *core = &ledger->tables[table];
+	uint64_t mask = core->index_mask, hole, at;
+	uint32_t tag;
+
+	hole = index_start(table, row_id(ledger, table, row), &tag) & mask;
+	while (core->index[hole].row_plus_one != row + 1) {
+		SLUICE_REQUIRE(core->index[hole].row_plus_one != 0);
+		hole = (hole + 1) & mask;
+	}
+	for (at = (hole + 1) & mask; core->index[at].row_plus_one != 0; at = (at + 1) & mask) {
+		uint32_t other = core->index[at].row_plus_one - 1;
+		uint64_t start = index_start(table, row_id(ledger, table, other), &tag) & mask;
+
+		if (((at - start) & mask) >= ((at - hole) & mask)) {
+			core->index[hole] = core->index[at];
+			hole = at;
+		}
+	}
+	core->index[hole] = (struct index_entry){ 0 };
+}
+
+void ledger_table_free(struct ledger *ledger, enum ledger_table table, uint32_t row)
+{
+	struct ledger_table_core *core = &ledger->tables[table];
+
+	if (row == core->count - 1 && core->free_rows == NULL) {
+		core->count--;
+		return;
+	}
+	SLUICE_REQUIRE(core->free_rows != NULL && core->free_count < core->capacity);
+	core->free_rows[core->free_count++] = row;
 }
 
 uint32_t ledger_dirty_count(const struct ledger *ledger, enum ledger_table table)
@@ -131,7 +207,7 @@ uint32_t ledger_dirty_count(const struct ledger *ledger, enum ledger_table table
 	return ledger->tables[table].dirty_count;
 }
 
-static struct row_meta *row_meta_of(struct ledger *ledger, enum ledger_table table, uint32_t row)
+struct row_meta *ledger_row_meta(const struct ledger *ledger, enum ledger_table table, uint32_t row)
 {
 	switch (table) {
 	case LEDGER_ACCOUNT:
@@ -142,6 +218,8 @@ static struct row_meta *row_meta_of(struct ledger *ledger, enum ledger_table tab
 		return &ledger->markets[row].meta;
 	case LEDGER_TERMINAL:
 		return &ledger->terminals[row].meta;
+	case LEDGER_OBJECT:
+		return &ledger->objects[row].meta;
 	case LEDGER_TABLE_COUNT:
 		break;
 	}
@@ -158,7 +236,7 @@ unsigned ledger_dirty_take(
 	while (taken < max && core->dirty_count > 0) {
 		uint32_t row = core->dirty_ring[core->dirty_head];
 
-		row_meta_of(ledger, table, row)->listed &= ~(uint32_t)LISTED_CHECKPOINT;
+		ledger_row_meta(ledger, table, row)->listed &= ~(uint32_t)LISTED_CHECKPOINT;
 		rows[taken++] = row;
 		core->dirty_count--;
 		if (++core->dirty_head == core->capacity)

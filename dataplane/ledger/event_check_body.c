@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Check of the fixed bodies of events (see event_check.c). */
+#include <errno.h>
+
+#include "dataplane/ledger/ledger_plan.h"
+
+static int in_range(int64_t value, int64_t low, int64_t high)
+{
+	return value >= low && value <= high;
+}
+
+static int legs_valid(const struct event_view *view)
+{
+	int done = le16_get(view->record.code) == WIRE_CODE_OK;
+
+	for (unsigned i = 0; i < view->record.leg_count; i++) {
+		struct event_leg leg;
+
+		memcpy(&leg, view->body + i * sizeof(leg), sizeof(leg));
+		if (!bytes_all_zero(leg.reserved, sizeof(leg.reserved)))
+			return 0;
+		if (done &&
+		    (le64_get(leg.market_id) == 0 ||
+		        le16_get(leg.selection) >= LIMIT_MARKET_SELECTIONS_MAX ||
+		        le32_get(leg.odds) < LIMIT_ODDS_MIN || le32_get(leg.odds) > LIMIT_ODDS_MAX))
+			return 0;
+	}
+	return !done ||
+	       (ledger_event_stake(view) > 0 && ledger_event_stake(view) <= LIMIT_STAKE_MAX);
+}
+
+int event_market_check(const struct event_market *market)
+{
+	int line = (int16_t)le16_get(market->line);
+
+	if (market->state < MARKET_BEFORE || market->state > MARKET_CLOSED ||
+	    market->selection_count == 0 || market->selection_count > LIMIT_MARKET_SELECTIONS_MAX)
+		return -EINVAL;
+	if (market->kind != MARKET_KIND_1X2 && market->kind != MARKET_KIND_OVER_UNDER &&
+	    market->kind != MARKET_KIND_HANDICAP && market->kind != MARKET_KIND_OTHER)
+		return -EINVAL;
+	if (!in_range(line, -SETTLEMENT_LINE_MAX, SETTLEMENT_LINE_MAX))
+		return -EINVAL;
+	if (!bytes_all_zero(market->reserved, sizeof(market->reserved)) ||
+	    !bytes_all_zero(market->reserved_tail, sizeof(market->reserved_tail)) ||
+	    le64_get(market->version) == 0 || le64_get(market->event_id) == 0)
+		return -EINVAL;
+	for (unsigned i = 0; i < LIMIT_MARKET_SELECTIONS_MAX; i++) {
+		uint32_t odds = le32_get(market->odds[i]);
+
+		if (odds != 0 && (i >= market->selection_count || odds < LIMIT_ODDS_MIN ||
+		                     odds > LIMIT_ODDS_MAX))
+			return -EINVAL;
+	}
+	return 0;
+}
+
+int event_terminal_check(const struct event_terminal *terminal)
+{
+	if (le64_get(terminal->version) == 0 || (le32_get(terminal->rights) & ~RIGHT_ALL) != 0 ||
+	    terminal->blocked > 1 ||
+	    !in_range(le64s_get(terminal->daily_max), 0, LIMIT_BALANCE_MAX) ||
+	    !bytes_all_zero(terminal->reserved, sizeof(terminal->reserved)))
+		return -EINVAL;
+	return 0;
+}
+
+int event_result_check(const struct event_result *result)
+{
+	struct settlement_outcomes outcomes;
+	struct settlement_outcomes_disk disk;
+
+	memcpy(&disk, result->outcomes, sizeof(disk));
+	if (result->op < RESULT_SET || result->op > RESULT_FINAL || result->selection_count == 0 ||
+	    result->selection_count > LIMIT_MARKET_SELECTIONS_MAX ||
+	    !bytes_all_zero(result->reserved, sizeof(result->reserved)))
+		return -EINVAL;
+	if ((result->op == RESULT_SET || result->op == RESULT_ROLLBACK) !=
+	    (le64_get(result->version) != 0))
+		return -EINVAL;
+	if (result->op != RESULT_SET)
+		return bytes_all_zero(&disk, sizeof(disk)) ? 0 : -EINVAL;
+	return settlement_outcomes_read(&disk, result->selection_count, &outcomes) == 0 ? 0
+	                                                                                : -EINVAL;
+}
+
+/* Which changes of state a type makes: bits from << 3 | to. */
+static int transition_valid(uint16_t type, unsigned from, unsigned to)
+{
+	switch (type) {
+	case EVENT_CANCEL_BET:
+		return from == BET_OPEN && to == BET_CANCELLED;
+	case EVENT_BET_SETTLE:
+		return (from == BET_OPEN && to == BET_SETTLED) ||
+		       (from == BET_SETTLED && (to == BET_OPEN || to == BET_SETTLED));
+	case EVENT_BET_VOID:
+		return from == BET_OPEN && to == BET_VOID;
+	case EVENT_REDEEM:
+		return from == BET_SETTLED && to == BET_PAID;
+	default: /* TICKET_EXPIRE */
+		return from == BET_SETTLED && to == BET_EXPIRED;
+	}
+}
+
+static int change_valid(const struct event_view *view)
+{
+	uint16_t type = le16_get(view->record.type);
+	struct event_bet_change change;
+
+	memcpy(&change, view->body, sizeof(change));
+	if (!event_moves(type, le16_get(view->record.code)))
+		return bytes_all_zero(&change, sizeof(change));
+	return in_range(le64s_get(change.stake), 1, LIMIT_STAKE_MAX) &&
+	       in_range(le64s_get(change.payout_before), 0, LIMIT_PAYOUT_MAX) &&
+	       bytes_all_zero(change.reserved, sizeof(change.reserved)) &&
+	       (type == EVENT_BET_SETTLE) == (le64_get(change.market_id) != 0) &&
+	       (type == EVENT_BET_SETTLE || change.class == 0) &&
+	       change.class <= SETTLEMENT_PART_LOST &&
+	       transition_valid(type, change.from, change.to);
+}
+
+static int shift_valid(const struct event_view *view)
+{
+	struct event_shift shift;
+
+	memcpy(&shift, view->body, sizeof(shift));
+	if (le16_get(view->record.code) != WIRE_CODE_OK)
+		return bytes_all_zero(shift.reserved, sizeof(shift.reserved));
+	return (shift.op == SHIFT_OPEN || shift.op == SHIFT_CLOSE) &&
+	       bytes_all_zero(shift.reserved, sizeof(shift.reserved)) &&
+	       le32_get(shift.number) != 0 && in_range(le64s_get(shift.cash), 0, LIMIT_BALANCE_MAX);
+}
+
+static int lease_valid(const struct event_view *view)
+{
+	struct event_lease lease;
+
+	memcpy(&lease, view->body, sizeof(lease));
+	return lease.scope >= LEASE_SELECTION && lease.scope <= LEASE_PARTNER &&
+	       bytes_all_zero(lease.reserved, sizeof(lease.reserved)) &&
+	       lease.selection < LIMIT_MARKET_SELECTIONS_MAX && le64s_get(lease.amount) != 0 &&
+	       in_range(le64s_get(lease.amount), -LIMIT_BALANCE_MAX, LIMIT_BALANCE_MAX);
+}
+
+static int rules_valid(const struct event_view *view)
+{
+	struct event_rules rules;
+	struct risk_rules decoded;
+
+	memcpy(&rules, view->body, sizeof(rules));
+	return risk_rules_decode(&rules, &decoded) == 0 &&
+	       decoded.version == le32_get(view->record.rule_version);
+}
+
+int event_body_valid(const struct event_view *view)
+{
+	uint16_t type = le16_get(view->record.type);
+	struct event_terminal terminal;
+	struct event_market market;
+	struct event_result result;
+
+	if (type_changes_bet(type))
+		return change_valid(view);
+	switch (type) {
+	case EVENT_PLACE_BET:
+		return legs_valid(view);
+	case EVENT_MARKET_SET:
+		memcpy(&market, view->body, sizeof(market));
+		return event_market_check(&market) == 0;
+	case EVENT_MARKET_RESULT:
+		memcpy(&result, view->body, sizeof(result));
+		return event_result_check(&result) == 0;
+	case EVENT_RULES_SET:
+		return rules_valid(view);
+	case EVENT_TERMINAL_SET:
+		memcpy(&terminal, view->body, sizeof(terminal));
+		return event_terminal_check(&terminal) == 0;
+	case EVENT_SHIFT:
+		return shift_valid(view);
+	case EVENT_LEASE:
+		return lease_valid(view);
+	default:
+		return 1;
+	}
+}

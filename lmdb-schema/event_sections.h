@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Taking an event apart: record, fixed body, sections. Structure only; what the values mean and
+ * whether they fit the type is event_check's (dataplane/ledger).
+ */
+#ifndef SLUICE_LMDB_SCHEMA_EVENT_SECTIONS_H
+#define SLUICE_LMDB_SCHEMA_EVENT_SECTIONS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lmdb-schema/event.h"
+#include "lmdb-schema/object.h"
+#include "wire/assert.h"
+
+struct event_view_line {
+	uint64_t account_id, prev_lsn;
+	int64_t amount, balance;
+};
+
+struct event_view {
+	struct event_record record;
+	const uint8_t *body; /* of body_size bytes, inside the event */
+	size_t body_size;
+	unsigned line_count, object_count;
+	struct event_view_line lines[EVENT_LINES_MAX];
+	struct object_bytes objects[EVENT_OBJECTS_MAX]; /* lsn = the event's; body filled with 0 */
+};
+
+/* Bytes of the fixed body of a record's type (leg_count taken into account). -EBADMSG for an
+ * unknown type or too many legs or ids. */
+SLUICE_MUST_USE int event_body_size(const struct event_record *record);
+
+/*
+ * Any bytes whatever: lengths, kinds and sizes of sections, their number, reserved bytes, and that
+ * an object's body holds no more than its kind's. The view points into `event`. 0 or -EBADMSG.
+ */
+SLUICE_MUST_USE int event_view_read(const uint8_t *event, size_t room, struct event_view *view);
+
+/* "place_bet"; NULL for an unknown number. */
+const char *event_type_name(unsigned type);
+/* 1 when an event of this type and code moves money and changes rows besides chains. */
+int event_moves(unsigned type, unsigned code);
+
+#endif
