@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Limits of what the house may have to pay: per selection and per market (rules), per partner
+ * (object PARTNER). What counts is the full potential payout of every open bet.
+ *
+ * A limit L holds for all shards together. Shard s of n owns the base L / n (the first L % n shards
+ * one more, so that the bases come to L) and whatever leases moved: its credit is base +
+ * credit_moved. It accepts a bet when exposure + payout <= credit. A lease leaves the donor's
+ * credit with the donor's event and enters the receiver's with the receiver's, which comes later:
+ * the sum of all credit is never above L, whatever is on its way or was lost by a crash and is sent
+ * again.
+ *
+ * A lowered limit takes its part from every shard's base; a shard may then be below zero, and
+ * accepts nothing until its bets are closed. Shards learn of new rules at different times:
+ * meanwhile the sum is between the old limit and the new one. Only a rollback of a result can lift
+ * the exposure above the credit: the bets it opens again were accepted before, within the limit of
+ * then.
+ *
+ * Amounts are in the rules' currency (a partner's limit in the partner's, when that is the same):
+ * bets in other currencies are not limited.
+ */
+#include <errno.h>
+
+#include "dataplane/ledger/ledger_transfer.h"
+
+/* One limit, as this shard sees it. */
+struct exposure_limit {
+	uint64_t id; /* market or partner */
+	int64_t credit, exposure;
+	uint8_t scope; /* lease_scope */
+	uint8_t selection;
+};
+
+static int64_t limit_base(const struct ledger *ledger, int64_t limit)
+{
+	int64_t count = ledger->config.shard_count;
+
+	return limit / count + (ledger->config.shard < limit % count);
+}
+
+static const struct object_row *partner_find(const struct ledger *ledger, uint64_t partner_id)
+{
+	const struct object_key key = { .kind = OBJECT_PARTNER, .words = { partner_id } };
+
+	return ledger_object_by_key(ledger, &key);
+}
+
+static int limit_of_partner(
+    const struct ledger *ledger, uint16_t currency, struct exposure_limit *limit)
+{
+	const struct object_row *row = partner_find(ledger, limit->id);
+	struct object_partner partner;
+
+	if (row == NULL)
+		return 0;
+	memcpy(&partner, row->body, sizeof(partner));
+	if (le64s_get(partner.exposure_max) == 0 || le16_get(partner.currency) != currency)
+		return 0;
+	limit->credit =
+	    limit_base(ledger, le64s_get(partner.exposure_max)) + le64s_get(partner.credit_moved);
+	limit->exposure = ledger_partner_exposure(ledger, (uint32_t)limit->id);
+	return 1;
+}
+
+/* Credit and exposure of the limit that scope, id and selection name. 0: there is no such limit in
+ * this currency. */
+static int limit_read(const struct ledger *ledger, uint16_t currency, struct exposure_limit *limit)
+{
+	const struct risk_rules *rules = &ledger->shard.rules;
+	int of_market = limit->scope == LEASE_MARKET;
+	int64_t most = of_market ? rules->exposure_market_max : rules->exposure_selection_max;
+	const struct market_row_state *market;
+
+	if (currency != rules->currency)
+		return 0;
+	if (limit->scope == LEASE_PARTNER)
+		return limit_of_partner(ledger, currency, limit);
+	if (most == 0)
+		return 0;
+	market = ledger_market(ledger, limit->id);
+	if (market == NULL || limit->selection >= LIMIT_MARKET_SELECTIONS_MAX)
+		return 0;
+	limit->credit =
+	    limit_base(ledger, most) +
+	    (of_market ? market->credit_moved_market : market->credit_moved[limit->selection]);
+	limit->exposure =
+	    ledger_market_exposure(ledger, limit->id, of_market ? -1 : limit->selection);
+	return 1;
+}
+
+/* What of the limit is not taken by bets; below zero when it was lowered. */
+static int64_t limit_free(const struct exposure_limit *limit)
+{
+	return limit->credit - limit->exposure;
+}
+
+struct exposure_bet {
+	const struct wire_leg *legs;
+	unsigned count;
+	int64_t payout;
+	uint16_t currency, partner_id;
+};
+
+/* The first limit the bet would pass. OK: none. */
+static uint16_t exposure_find(
+    const struct ledger *ledger, const struct exposure_bet *bet, struct exposure_limit *limit)
+{
+	for (unsigned i = 0; i < 2 * bet->count; i++) {
+		const struct wire_leg *leg = &bet->legs[i / 2];
+
+		*limit = (struct exposure_limit){ .id = leg->market_id };
+		limit->scope = i % 2 == 0 ? LEASE_SELECTION : LEASE_MARKET;
+		if (limit->scope == LEASE_SELECTION)
+			limit->selection = (uint8_t)leg->selection;
+		if (limit_read(ledger, bet->currency, limit) && bet->payout > limit_free(limit))
+			return limit->scope == LEASE_MARKET ? WIRE_CODE_EXPOSURE_MARKET
+			                                    : WIRE_CODE_EXPOSURE_SELECTION;
+	}
+	*limit = (struct exposure_limit){ .id = bet->partner_id, .scope = LEASE_PARTNER };
+	if (bet->partner_id != 0 && limit_read(ledger, bet->currency, limit) &&
+	    bet->payout > limit_free(limit))
+		return WIRE_CODE_EXPOSURE_PARTNER;
+	return WIRE_CODE_OK;
+}
+
+uint16_t exposure_judge(
+    const struct decision *decision, const struct wire_leg *legs, unsigned count, int64_t payout)
+{
+	const struct exposure_bet bet = {
+		.legs = legs,
+		.count = count,
+		.payout = payout,
+		.currency = decision->currency,
+		.partner_id = decision->account == NULL ? 0 : decision->account->partner_id,
+	};
+	struct exposure_limit limit;
+
+	return exposure_find(decision->ledger, &bet, &limit);
+}
+
+/* ---- Leases ---- */
+
+int ledger_shortage(const struct ledger *ledger, const struct wire_request *request,
+    uint64_t time_ns, struct ledger_shortage *shortage)
+{
+	const struct account_row *account;
+	uint32_t odds[LIMIT_BET_LEGS_MAX];
+	struct exposure_bet bet = { .legs = request->place_bet.legs };
+	struct exposure_limit limit;
+
+	(void)time_ns; /* a bet is short of credit at any time of its market */
+	if (request->template_id != WIRE_PLACE_BET ||
+	    request->place_bet.leg_count > LIMIT_BET_LEGS_MAX)
+		return 0;
+	bet.count = request->place_bet.leg_count;
+	bet.currency = request->place_bet.currency;
+	for (unsigned i = 0; i < bet.count; i++) {
+		const struct market_row_state *market =
+		    ledger_market(ledger, bet.legs[i].market_id);
+
+		if (market == NULL || bet.legs[i].selection >= market->selection_count)
+			return 0;
+		odds[i] = market->odds[bet.legs[i].selection];
+	}
+	account = ledger_account(ledger, request->place_bet.account_id);
+	if (account != NULL)
+		bet.partner_id = account->partner_id;
+	bet.payout = ledger_payout(request->place_bet.stake, odds, bet.count);
+	if (bet.payout <= 0 || bet.payout > LIMIT_PAYOUT_MAX ||
+	    exposure_find(ledger, &bet, &limit) == WIRE_CODE_OK)
+		return 0;
+	*shortage = (struct ledger_shortage){
+		.id = limit.id,
+		.amount = bet.payout - limit_free(&limit),
+		.currency = bet.currency,
+		.scope = limit.scope,
+		.selection = limit.selection,
+	};
+	return 1;
+}
+
+/* Credit in (amount > 0) or out of here. */
+static uint16_t lease_move(
+    struct decision *decision, unsigned scope, uint64_t id, unsigned selection, int64_t amount)
+{
+	struct event_lease *lease = &decision->body.lease;
+
+	memset(lease, 0, sizeof(*lease));
+	lease->id = le64_make(id);
+	lease->amount = le64s_make(amount);
+	lease->scope = (uint8_t)scope;
+	lease->selection = (uint8_t)selection;
+	if (scope == LEASE_PARTNER) {
+		const struct object_row *row = partner_find(decision->ledger, id);
+		struct object_partner partner;
+
+		if (row == NULL)
+			return WIRE_CODE_PARTNER_UNKNOWN;
+		memcpy(&partner, row->body, sizeof(partner));
+		partner.credit_moved = le64s_make(le64s_get(partner.credit_moved) + amount);
+		memcpy(decision_object(decision, row)->body, &partner, sizeof(partner));
+		return WIRE_CODE_OK;
+	}
+	return ledger_market(decision->ledger, id) == NULL ? WIRE_CODE_MARKET_UNKNOWN
+	                                                   : WIRE_CODE_OK;
+}
+
+uint16_t lease_take(
+    struct decision *decision, unsigned scope, uint64_t id, unsigned selection, int64_t amount)
+{
+	return lease_move(decision, scope, id, selection, amount);
+}
+
+int ledger_decide_lease(struct ledger *ledger, const struct ledger_shortage *shortage,
+    uint32_t receiver, uint64_t time_ns, struct event_buffer *event)
+{
+	struct exposure_limit limit = {
+		.id = shortage->id, .scope = shortage->scope, .selection = shortage->selection
+	};
+	struct decision decision;
+	int64_t available, amount;
+
+	if (receiver == ledger->config.shard || receiver >= ledger->config.shard_count)
+		return -EINVAL;
+	if (shortage->scope < LEASE_SELECTION || shortage->scope > LEASE_PARTNER ||
+	    !limit_read(ledger, shortage->currency, &limit))
+		return 0;
+	available = limit_free(&limit);
+	if (available <= 0)
+		return 0;
+	/* Half, so that further bets there need not ask again; all that is needed, when that is
+	 * more. */
+	amount = shortage->amount < available ? shortage->amount : available;
+	if (amount < available / 2)
+		amount = available / 2;
+	if (amount <= 0)
+		return 0;
+	decision_begin(&decision, ledger, EVENT_LEASE, time_ns);
+	decision.currency = shortage->currency;
+	if (lease_move(&decision, limit.scope, limit.id, limit.selection, -amount) != WIRE_CODE_OK)
+		return 0;
+	transfer_open(&decision, &(struct transfer_order){
+	                             .reference = limit.id,
+	                             .amount = amount,
+	                             .peer = receiver,
+	                             .purpose = TRANSFER_LEASE,
+	                             .lease_scope = limit.scope,
+	                             .lease_selection = limit.selection,
+	                         });
+	return decision_write(&decision, WIRE_CODE_OK, event);
+}
