@@ -23,6 +23,7 @@ enum rule {
 	OBJECTS = 1u << 10,     /* done: may have object sections */
 	OBJECTS_REFUSED = 1u << 11,
 	REPEATED = 1u << 12, /* code REPEATED: nothing moves */
+	PAYOUT = 1u << 13,   /* the answer names an amount */
 };
 
 struct type_facts {
@@ -48,19 +49,22 @@ static const struct type_facts types[EVENT_TYPE_MAX + 1] = {
 	[EVENT_ACCOUNT_FREEZE] = { ACCOUNT, EVENT_FLAG_FROZEN, 0, 0 },
 	[EVENT_TERMINAL_SET] = { ACCOUNT_NONE | TERMINAL | OBJECT_ID, 0, 0, 0 },
 	[EVENT_WITHDRAW] = { WALLET | ACCOUNT | PENDING | LINES | REPEATED, REVERSAL, -ANY, ANY },
-	[EVENT_WITHDRAW_CLOSE] = { MAYBE | ACCOUNT | OBJECT_ID | LINES | OBJECTS | REFUSABLE,
+	[EVENT_WITHDRAW_CLOSE] = { MAYBE | ACCOUNT | OBJECT_ID | LINES | OBJECTS | REFUSABLE |
+	                               PAYOUT,
 	    EVENT_FLAG_PAID | EVENT_FLAG_TIMER | REVERSAL, 0, ANY },
 	[EVENT_TRANSFER] = { WALLET | ACCOUNT | LINES | REPEATED, REVERSAL, -ANY, ANY },
 	[EVENT_TRANSFER_OUT] = { WALLET | OBJECT_ID | PENDING | LINES, LINKED, -ANY, 0 },
-	[EVENT_TRANSFER_IN] = { REFUSABLE | LINES | OBJECTS | OBJECTS_REFUSED, 0, 0, ANY },
-	[EVENT_TRANSFER_DONE] = { MAYBE | REFUSABLE | OBJECT_ID | LINES | OBJECTS | OBJECTS_REFUSED,
+	[EVENT_TRANSFER_IN] = { REFUSABLE | PAYOUT | LINES | OBJECTS | OBJECTS_REFUSED, 0, 0, ANY },
+	[EVENT_TRANSFER_DONE] = { MAYBE | PAYOUT | REFUSABLE | OBJECT_ID | LINES | OBJECTS |
+	                              OBJECTS_REFUSED,
 	    0, 0, ANY },
-	[EVENT_ADJUST] = { ACCOUNT | LINES, 0, -ANY, ANY },
-	[EVENT_BET_SETTLE] = { OBJECT_ID | LINES | OBJECTS, 0, -ANY, ANY },
-	[EVENT_BET_VOID] = { OBJECT_ID | LINES | OBJECTS, 0, 0, LIMIT_STAKE_MAX },
+	[EVENT_ADJUST] = { ACCOUNT | LINES | PAYOUT, 0, -ANY, ANY },
+	[EVENT_BET_SETTLE] = { OBJECT_ID | LINES | OBJECTS | PAYOUT, 0, -ANY, ANY },
+	[EVENT_BET_VOID] = { OBJECT_ID | LINES | OBJECTS | PAYOUT, 0, 0, LIMIT_STAKE_MAX },
 	[EVENT_MARKET_RESULT] = { ACCOUNT_NONE | OBJECT_ID, 0, 0, 0 },
 	[EVENT_REDEEM] = { WALLET | OBJECT_ID | LINES, LINKED, 0, 0 },
-	[EVENT_TICKET_EXPIRE] = { ACCOUNT_NONE | OBJECT_ID | LINES, EVENT_FLAG_TIMER, 0, 0 },
+	[EVENT_TICKET_EXPIRE] = { ACCOUNT_NONE | OBJECT_ID | LINES | PAYOUT, EVENT_FLAG_TIMER, 0,
+	    0 },
 	[EVENT_BET_RETIRE] = { ACCOUNT_NONE, EVENT_FLAG_TIMER, 0, 0 },
 	[EVENT_OBJECT_RETIRE] = { ACCOUNT_NONE | OBJECTS, EVENT_FLAG_TIMER, 0, 0 },
 	[EVENT_ROUND_DEBIT] = { WALLET | ACCOUNT | LINES | REPEATED, REVERSAL, -ANY, ANY },
@@ -69,13 +73,13 @@ static const struct type_facts types[EVENT_TYPE_MAX + 1] = {
 	[EVENT_ROUND_CLOSE] = { WALLET | ACCOUNT | REPEATED, LINKED, 0, 0 },
 	[EVENT_SPRINKLE_CREATE] = { WALLET | ACCOUNT | OBJECT_ID, LINKED, -ANY, 0 },
 	[EVENT_CLAIM] = { WALLET | ACCOUNT | LINES, LINKED, 0, ANY },
-	[EVENT_SPRINKLE_END] = { OBJECT_ID | LINES | OBJECTS, EVENT_FLAG_TIMER, 0, ANY },
+	[EVENT_SPRINKLE_END] = { OBJECT_ID | LINES | OBJECTS | PAYOUT, EVENT_FLAG_TIMER, 0, ANY },
 	[EVENT_FENCE] = { REQUEST | REFUSABLE | ACCOUNT_NONE | OBJECT_ID, REVERSAL, 0, 0 },
 	[EVENT_REVERSE] = { WALLET, LINKED, -ANY, ANY },
 	[EVENT_PLAY_SET] = { MAYBE | REFUSABLE | OBJECTS | ACCOUNT, EVENT_FLAG_TIMER | LINKED, 0,
 	    0 },
-	[EVENT_SHIFT] = { REQUEST | REFUSABLE, LINKED, -ANY, ANY },
-	[EVENT_REPRINT] = { REQUEST | REFUSABLE | OBJECT_ID, LINKED, 0, 0 },
+	[EVENT_SHIFT] = { REQUEST | REFUSABLE | PAYOUT, LINKED, -ANY, ANY },
+	[EVENT_REPRINT] = { REQUEST | REFUSABLE | OBJECT_ID | PAYOUT, LINKED, 0, 0 },
 	[EVENT_PARTNER_SET] = { ACCOUNT_NONE | OBJECTS | OBJECT_ID, 0, 0, 0 },
 	[EVENT_LEASE] = { ACCOUNT_NONE | OBJECTS, 0, 0, 0 },
 };
@@ -224,6 +228,10 @@ static int record_valid(const struct event_view *view)
 	if ((record->flags & ~facts->flags) != 0 || !code_valid(record, facts->rules) ||
 	    !asker_valid(record, facts->rules) || !legs_count_valid(record) ||
 	    !scores_valid(record, facts->rules) || !account_valid(record, facts->rules, moves))
+		return 0;
+	if (!(facts->rules & PAYOUT) && le64s_get(record->payout) != 0)
+		return 0;
+	if (type == EVENT_TICK && le64_get(record->object_id) != 0)
 		return 0;
 	if (moves && ((facts->rules & OBJECT_ID) && le64_get(record->object_id) == 0))
 		return 0;

@@ -24,6 +24,7 @@ static inline struct ledger_config fixture_config(uint32_t capacity, int track)
 		.bets_max = capacity,
 		.markets_max = capacity,
 		.terminals_max = capacity,
+		.objects_max = capacity,
 		.track_checkpoint = (uint8_t)track,
 	};
 

@@ -217,7 +217,7 @@ static const struct {
 	{ KIND_RULES, BODY(event_rules, version), 0 },
 	{ KIND_RULES, BODY(event_rules, stake_single_max), 0 },
 	{ KIND_RULES, BODY(event_rules, reserved), 1 },
-	{ KIND_RULES, BODY(event_rules, reserved_tail), 1 },
+	{ KIND_RULES, BODY(event_rules, reserved), 1 },
 };
 
 TEST(every_broken_field_is_refused)
