@@ -1,57 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The whole wire format: structs in the order of the bytes, and the enumerations their fields hold.
- * No logic. wire/README.md is the normative specification in prose; this header is its C twin.
+ * The messages of the wire format: structs in the order of the bytes, and the enumerations their
+ * fields hold. No logic. wire/README.md is the normative specification in prose; this header and
+ * frame.h (the datagram around the messages) are its C twin.
  *
- * Datagram = frame header (16 B, additional data of the AEAD) | ciphertext | tag (16 B).
- * Plaintext = 0..16 messages. Message = message header (16 B) | block | legs or rows.
+ * Message = message header (16 B) | block | legs or rows.
  */
 #ifndef SLUICE_WIRE_MESSAGES_H
 #define SLUICE_WIRE_MESSAGES_H
 
 #include "wire/bytes.h"
+#include "wire/frame.h"
 #include "wire/limits.h"
-
-enum wire_version {
-	WIRE_VERSION = 1,
-	WIRE_SCHEMA_VERSION = 1,
-};
-
-enum frame_kind {
-	FRAME_KIND_DATA = 1,
-	FRAME_KIND_RESET = 2,
-};
-
-enum frame_flag {
-	FRAME_FLAG_FROM_SWITCH = 1u << 0,
-};
-
-struct frame_header {
-	uint8_t version_kind; /* high nibble WIRE_VERSION, low nibble frame_kind */
-	uint8_t flags;        /* frame_flag; other bits zero */
-	struct le16 epoch;
-	struct le32 session_id;    /* slot | generation << 20 */
-	struct le64 packet_number; /* lane << 56 | counter, counter from 1 */
-};
-ASSERT_SIZE(struct frame_header, 16);
-ASSERT_OFFSET(struct frame_header, flags, 1);
-ASSERT_OFFSET(struct frame_header, epoch, 2);
-ASSERT_OFFSET(struct frame_header, session_id, 4);
-ASSERT_OFFSET(struct frame_header, packet_number, 8);
-
-/*
- * RESET, switch to terminal only: "your session lives under this boot id; send under this epoch".
- * Authenticated by HMAC-SHA-256 under the session's reset key, cut to 16 bytes, over bytes 0..23.
- */
-struct frame_reset {
-	struct frame_header header; /* kind RESET, flags FROM_SWITCH, epoch = the epoch to send
-	                               under, packet number of the datagram that triggered it */
-	struct le64 boot_id;
-	uint8_t mac[16];
-};
-ASSERT_SIZE(struct frame_reset, 40);
-ASSERT_OFFSET(struct frame_reset, boot_id, 16);
-ASSERT_OFFSET(struct frame_reset, mac, 24);
+#include "wire/rights.h"
 
 /* ---- Message header ---- */
 
@@ -621,21 +582,5 @@ _Static_assert(
     16 + sizeof(struct event_query_reply) + LIMIT_EVENTS_PER_ANSWER * sizeof(struct event_row) <=
         WIRE_REPLY_SIZE_MAX,
     "the largest is the largest");
-
-/* Rights of a session, one bit per group of messages. TX_STATUS, REVERSE and FENCE are about the
- * terminal's own requests and need none. */
-enum session_right {
-	RIGHT_BET = 1u << 0,      /* PLACE_BET, BET_STATUS, CANCEL_BET, REPRINT */
-	RIGHT_BALANCE = 1u << 1,  /* BALANCE, STATEMENT */
-	RIGHT_DEPOSIT = 1u << 2,  /* DEPOSIT */
-	RIGHT_MARKET = 1u << 3,   /* MARKET_QUERY, EVENT_QUERY */
-	RIGHT_WITHDRAW = 1u << 4, /* WITHDRAW */
-	RIGHT_TRANSFER = 1u << 5, /* TRANSFER */
-	RIGHT_ACCOUNT = 1u << 6,  /* OPEN_ACCOUNT, PLAY_SET */
-	RIGHT_CASH = 1u << 7, /* PLACE_BET without an account, REDEEM, SHIFT_OPEN, SHIFT_CLOSE */
-	RIGHT_SPRINKLE = 1u << 8, /* SPRINKLE_CREATE, CLAIM, SPRINKLE_STATUS */
-	RIGHT_ROUND = 1u << 9,    /* ROUND_* */
-	RIGHT_ALL = 0x3ff,
-};
 
 #endif

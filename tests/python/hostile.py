@@ -385,6 +385,17 @@ def reserved_not_zero(target):
          st.leg(1001, 0, 2000) + st.leg(1002, 0, 2000, reserved=0x8000)),
         ("CANCEL_BET", st.CANCEL_BET, st.cancel_block(1, 1, reserved=1), b""),
         ("DEPOSIT", st.DEPOSIT, st.deposit_block(42, 1, 1, reserved=1 << 40), b""),
+        ("WITHDRAW", st.WITHDRAW, st.withdraw_block(42, 1, 1, reserved=1), b""),
+        ("TRANSFER", st.TRANSFER, st.transfer_block(42, 43, 1, 1, reserved=1 << 16), b""),
+        ("OPEN_ACCOUNT", st.OPEN_ACCOUNT, st.open_account_block(42, 1, reserved=1), b""),
+        ("REDEEM", st.REDEEM, st.redeem_block(1, 1, bytes(7), reserved=1), b""),
+        ("REPRINT", st.REPRINT, st.reprint_block(1, 1, reserved=1 << 47), b""),
+        ("STATEMENT", st.STATEMENT, st.statement_block(42, reserved=1 << 48), b""),
+        ("REVERSE", st.REVERSE, st.reverse_block(1, 1, reserved=1), b""),
+        ("SPRINKLE_CREATE", st.SPRINKLE_CREATE,
+         st.sprinkle_block(42, 1, 1, 1, 60, 1, reserved=1 << 32), b""),
+        ("SHIFT_OPEN", st.SHIFT_OPEN, st.shift_block(0, 1, 7, reserved=1), b""),
+        ("SHIFT_CLOSE", st.SHIFT_CLOSE, st.shift_block(0, 1, 7, reserved=0x8000), b""),
     ]
     for name, template, block, variable in cases:
         yield Case("reserved bytes of " + name,
@@ -400,7 +411,6 @@ def bad_field(target):
     cases = [
         ("HEARTBEAT, state bit 4", st.HEARTBEAT, st.heartbeat_block(1, now, state=0x10), b""),
         ("HEARTBEAT, battery 101", st.HEARTBEAT, st.heartbeat_block(1, now, battery=101), b""),
-        ("PLACE_BET, account 0", st.PLACE_BET, *good_bet(account=0)),
         ("PLACE_BET, account 2^63", st.PLACE_BET, *good_bet(account=2**63)),
         ("PLACE_BET, odds policy 2", st.PLACE_BET, *good_bet(policy=2)),
         ("PLACE_BET, no leg", st.PLACE_BET, good_bet(0)[0], b""),
@@ -408,6 +418,33 @@ def bad_field(target):
         ("BALANCE, account 0", st.BALANCE, struct.pack("<Q", 0), b""),
         ("BALANCE, account 2^64 - 1", st.BALANCE, struct.pack("<Q", 2**64 - 1), b""),
         ("DEPOSIT, account 0", st.DEPOSIT, st.deposit_block(0, 1, 1), b""),
+        ("WITHDRAW, account 0", st.WITHDRAW, st.withdraw_block(0, 1, 1), b""),
+        ("TRANSFER, from 0", st.TRANSFER, st.transfer_block(0, 42, 1, 1), b""),
+        ("TRANSFER, to 2^63", st.TRANSFER, st.transfer_block(42, 2**63, 1, 1), b""),
+        ("OPEN_ACCOUNT, account 0", st.OPEN_ACCOUNT, st.open_account_block(0, 1), b""),
+        ("OPEN_ACCOUNT, currency 1000", st.OPEN_ACCOUNT, st.open_account_block(42, 1, 1000), b""),
+        ("STATEMENT, no row", st.STATEMENT, st.statement_block(42, count=0), b""),
+        ("STATEMENT, 15 rows", st.STATEMENT, st.statement_block(42, count=15), b""),
+        ("TX_STATUS of 0", st.TX_STATUS, st.id_block(0), b""),
+        ("REVERSE of 0", st.REVERSE, st.reverse_block(0, 1), b""),
+        ("REVERSE of what is to come", st.REVERSE, st.reverse_block(2**62, 1), b""),
+        ("FENCE of 0", st.FENCE, st.fence_block(0, 1), b""),
+        ("FENCE of what is to come", st.FENCE, st.fence_block(2**62, 1), b""),
+        ("PLAY_SET, limit -2", st.PLAY_SET, st.play_set_block(42, 1, (-1, -1, -2, -1, -1, -1)),
+         b""),
+        ("SPRINKLE_CREATE, equal 2", st.SPRINKLE_CREATE,
+         st.sprinkle_block(42, 1, 1, 1, 60, 1, equal=2), b""),
+        ("CLAIM, account 0", st.CLAIM, st.claim_block(1, 0, 1, 1), b""),
+        ("ROUND_DEBIT, no transaction", st.ROUND_DEBIT, st.round_block(42, 1, 1, 1), b""),
+        ("ROUND_CREDIT, a target", st.ROUND_CREDIT,
+         st.round_block(42, 1, 1, 1, b"t" * 16, b"u" * 16), b""),
+        ("ROUND_ROLLBACK, no target", st.ROUND_ROLLBACK,
+         st.round_block(42, 0, 1, 1, b"t" * 16), b""),
+        ("ROUND_ROLLBACK, an amount", st.ROUND_ROLLBACK,
+         st.round_block(42, 1, 1, 1, b"t" * 16, b"u" * 16), b""),
+        ("ROUND_CLOSE, a transaction", st.ROUND_CLOSE, st.round_block(42, 0, 1, 1, b"t" * 16), b""),
+        ("SHIFT_OPEN, cash below 0", st.SHIFT_OPEN, st.shift_block(-1, 1, 7), b""),
+        ("SHIFT_CLOSE, no cashier", st.SHIFT_CLOSE, st.shift_block(0, 1, 0), b""),
     ]
     for name, template, block, variable in cases:
         yield Case(name, sealed_message(target, template, block, variable), "BAD_FIELD")
@@ -424,14 +461,13 @@ def bad_request_id(target):
                                   request_id=target.terminal.next_id + ahead), "BAD_REQUEST_ID")
 
 
-def link_unsupported(target):
+def link_invalid(target):
     yield Case("linked HELLO",
                sealed_message(target, st.HELLO, st.hello_block(0, 0), flags=st.LINKED),
-               "LINK_UNSUPPORTED")
+               "LINK_INVALID")
     block, legs = good_bet()
-    yield Case("linked PLACE_BET",
-               sealed_message(target, st.PLACE_BET, block, legs, flags=st.LINKED),
-               "LINK_UNSUPPORTED")
+    yield Case("linked PLACE_BET without a next message",
+               sealed_message(target, st.PLACE_BET, block, legs, flags=st.LINKED), "LINK_INVALID")
 
 
 # ---- FLOODS ----
@@ -456,7 +492,7 @@ FRAMES = (not_ipv4, bad_ip_header, fragment, not_our_address, not_udp, bad_udp_l
 DATAGRAMS = (too_short, too_long, not_multiple_of_8, wrong_version, bad_flags, bad_lane,
              unknown_session, unknown_epoch, replayed, bad_tag, bad_framing, too_many_messages)
 MESSAGES = (bad_length, unknown_template, bad_schema_version, reserved_not_zero, bad_field,
-            bad_request_id, link_unsupported)
+            bad_request_id, link_invalid)
 FLOODS = (source_rate, session_rate)
 
 

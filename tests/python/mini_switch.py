@@ -18,6 +18,9 @@ MARKETS = [dict(market=1000 + i, event=i // 2, version=10 + i, state=2 if i != 3
                 odds=(1500 + i, 3200, 4100, 0), selections=3) for i in range(20)]
 
 
+TICKET = bytes(range(1, 8))
+
+
 class MiniSwitch:
     def __init__(self, root=bytes(range(48)), session_id=7 << 20 | 5, boot_id=1000, epoch=3,
                  lose=0.0, seed=1):
@@ -129,6 +132,8 @@ class MiniSwitch:
         block += self.tail(template, text[16:])
         if flags & st.NO_REPLY:
             return b""
+        if template == st.EVENT_QUERY and struct.unpack_from("<Q", text, 24)[0] != 0:
+            return self.event_markets(request_id, block[:32], text)
         return st.message(template | st.REPLY_BIT, request_id, block, *self.rows(template, text),
                           flags=replayed)
 
@@ -153,14 +158,28 @@ class MiniSwitch:
         if template == st.HELLO:
             return struct.pack("<QIIIIQ", max(self.outcomes, default=0) + 1, 32, 64, 25000, 1200,
                                77)
-        if template == st.PLACE_BET:
-            return struct.pack("<qqB7x", self.balance, 2150, 3)
-        if template in (st.DEPOSIT, st.CANCEL_BET):
+        if template in st.MONEY:
             return struct.pack("<qB7x", self.balance, 0)
+        if template in st.MUTATING:
+            ticket = TICKET if template == st.PLACE_BET else bytes(7)
+            return struct.pack("<qqB7s", self.balance, 2150, 3, ticket)
         if template == st.BALANCE:
             return struct.pack("<qqH6x", self.balance, 0, 410)
         if template == st.BET_STATUS:
-            return struct.pack("<QqqQHBB4x", 42, 1000, 2150, 1, 410, 1, 1)
+            return struct.pack("<QqqQHBBB3x", 42, 1000, 2150, 1, 410, 1, 1, 0)
+        if template == st.KEY_UPDATE:
+            return struct.pack("<QH6x", self.boot_id, self.epoch)
+        if template == st.TX_STATUS:
+            target = struct.unpack("<Q", body)[0]
+            return struct.pack("<qqQHHBB2x", self.balance, 0, 0,
+                               self.outcomes[target][1] if target in self.outcomes else 0, 0, 0, 0)
+        if template == st.SPRINKLE_STATUS:
+            return struct.pack("<qqQIIHB5x", 1000, 400, 1, 5, 3, 410, 1)
+        if template == st.STATEMENT:
+            return struct.pack("<QHB5x", 3 if struct.unpack_from("<Q", body, 8)[0] == 0 else 0, 410,
+                               2)
+        if template == st.EVENT_QUERY:
+            return struct.pack("<QBB6x", 7, 0, 1)
         if template == st.MARKET_QUERY:
             rows = self.after(body)
             return struct.pack("<QBB6x", rows[-1]["version"] if rows else
@@ -168,15 +187,34 @@ class MiniSwitch:
                                bool(rows) and rows[-1] is not MARKETS[-1], len(rows))
         return b""
 
+    def event_markets(self, request_id, base, text):
+        """The markets of one event come as MARKET_QUERY's answer."""
+        only = struct.unpack_from("<Q", text, 24)[0]
+        asked = text[:2] + struct.pack("<H", st.MARKET_QUERY) + text[4:]
+        rows = [row for row, market in zip(
+            struct.iter_unpack("64s", self.rows(st.MARKET_QUERY, asked)[0]), self.after(text[16:]))
+            if market["event"] == only]
+        return st.message(st.MARKET_QUERY | st.REPLY_BIT, request_id,
+                          base + struct.pack("<QBB6x", 99, 0, len(rows)),
+                          b"".join(row[0] for row in rows))
+
     @staticmethod
     def after(body):
         since = struct.unpack_from("<Q", body)[0]
         return [m for m in MARKETS if m["version"] > since][:8]
 
     def rows(self, template, text):
+        start = time.time_ns() + 86400 * 10**9
+        if template == st.EVENT_QUERY:
+            return (struct.pack("<QQQIB3x", 500, 7, start, 2, 2),)
+        if template == st.STATEMENT:
+            first = 5 if struct.unpack_from("<Q", text, 24)[0] == 0 else 2
+            return (b"".join(
+                struct.pack("<QQqqqQHHHxxQQ", position, start, -10, 100, 90, 4711, 3, 0, 410, 77, 9)
+                for position in (first, first - 1)),)
         if template != st.MARKET_QUERY:
             return ()
-        start = time.time_ns() + 86400 * 10**9
-        return (b"".join(struct.pack("<QQQQBBBB12x4I", m["market"], m["event"], m["version"], start,
-                                     m["state"], m["kind"], m["selections"], 0, *m["odds"])
+        return (b"".join(struct.pack("<QQQQBBBBh6x4s4I", m["market"], m["event"], m["version"],
+                                     start, m["state"], m["kind"], m["selections"], 0, -3, bytes(4),
+                                     *m["odds"])
                          for m in self.after(text[16:])),)

@@ -11,54 +11,23 @@ import select
 import socket
 import struct
 import time
-from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
+from sluice_messages import *  # noqa: F401,F403
+from sluice_ticket import siphash, ticket_code, ticket_mac, ticket_parse  # noqa: F401
+
 DATA, RESET = 0x11, 0x12
 FROM_SWITCH = 1
 HEADER = struct.Struct("<BBHIQ")  # version and kind, flags, epoch, session id, packet number
-# block length, template, schema version, flags, total length, request id
-MESSAGE = struct.Struct("<HHBBHQ")
-REPLY = struct.Struct("<HHB3xQQQ")  # code, detail, shard, position, switch time, object id
-
 TO_SWITCH, TO_TERMINAL = 0, 1
 LABELS = (b"to switch", b"to terminal")
 
-HELLO, HEARTBEAT = 0x0001, 0x0002
-PLACE_BET, BET_STATUS, CANCEL_BET = 0x0010, 0x0011, 0x0012
-BALANCE, DEPOSIT = 0x0021, 0x0022
-MARKET_QUERY = 0x0031
-MUTATING = (PLACE_BET, CANCEL_BET, DEPOSIT)
-NAMES = {HELLO: "HELLO", HEARTBEAT: "HEARTBEAT", PLACE_BET: "PLACE_BET", BET_STATUS: "BET_STATUS",
-         CANCEL_BET: "CANCEL_BET", BALANCE: "BALANCE", DEPOSIT: "DEPOSIT",
-         MARKET_QUERY: "MARKET_QUERY"}
-REPLY_BIT = 0x8000
-
-RETRANSMISSION, ANSWER_REPLAYED, LINKED, NO_REPLY = 1, 2, 4, 8
-NO_DEADLINE = 2**64 - 1
 QUERY_IDS = 2**63 + 1
 RESENDS_TO_SILENT = 3
-
-CODES = {
-    0x0000: "OK", 0x1001: "BAD_LENGTH", 0x1002: "UNKNOWN_TEMPLATE", 0x1003: "BAD_SCHEMA_VERSION",
-    0x1004: "RESERVED_NOT_ZERO", 0x1005: "BAD_FIELD", 0x1006: "BAD_REQUEST_ID",
-    0x1007: "LINK_UNSUPPORTED", 0x2001: "NO_RIGHT", 0x2002: "TERMINAL_BLOCKED",
-    0x3001: "BUSY", 0x3002: "RATE_LIMITED", 0x3003: "IN_PROGRESS",
-    0x3004: "STORAGE_UNAVAILABLE", 0x4001: "MISMATCH",
-    0x5001: "ACCOUNT_UNKNOWN", 0x5002: "ACCOUNT_FROZEN", 0x5003: "CURRENCY_MISMATCH",
-    0x5004: "FUNDS_INSUFFICIENT", 0x5005: "AMOUNT_INVALID", 0x5006: "BALANCE_LIMIT",
-    0x5010: "MARKET_UNKNOWN", 0x5011: "MARKET_NOT_OPEN", 0x5012: "SELECTION_UNKNOWN",
-    0x5013: "ODDS_CHANGED", 0x5014: "LEGS_DUPLICATE", 0x5015: "PAYOUT_LIMIT",
-    0x5016: "BET_UNKNOWN", 0x5017: "BET_NOT_OPEN", 0x5018: "CANCEL_TOO_LATE",
-    0x5019: "EVENT_STARTED", 0x5020: "EXPIRED", 0x5021: "NOT_YOUR_BET",
-    0x6001: "LIMIT_SINGLE_STAKE", 0x6002: "LIMIT_DAILY_STAKE", 0x6003: "LIMIT_TERMINAL_DAILY",
-    0x6010: "RISK_SCORE", 0x7001: "OUTCOME_UNKNOWN", 0xF001: "INVARIANT_BROKEN",
-}
-NUMBERS = {name: number for number, name in CODES.items()}
 
 
 # ---- Section 3: keys ----
@@ -109,129 +78,6 @@ def reset_make(reset_key, epoch, session_id, packet_number, boot_id):
     head = HEADER.pack(RESET, FROM_SWITCH, epoch, session_id, packet_number)
     head += struct.pack("<Q", boot_id)
     return head + reset_mac(reset_key, head)
-
-
-# ---- Section 6 and 7: messages ----
-
-def message(template, request_id, block, variable=b"", flags=0, schema=1, block_length=None,
-            total_length=None):
-    """One request. The keyword arguments allow wrong headers."""
-    body = block + variable
-    return MESSAGE.pack(len(block) if block_length is None else block_length, template, schema,
-                        flags, 16 + len(body) if total_length is None else total_length,
-                        request_id) + body
-
-
-def hello_block(last_sent, last_answered):
-    return struct.pack("<QQ", last_sent, last_answered)
-
-
-def heartbeat_block(answered_below, local_time_ns, sequence=0, firmware=0, error=0, state=0,
-                    battery=255, reserved=0):
-    return struct.pack("<QQIIHBBI", answered_below, local_time_ns, sequence, firmware, error,
-                       state, battery, reserved)
-
-
-def bet_block(account, stake, deadline, currency=410, policy=1, leg_count=1, reserved0=0,
-              cashier=0, reserved1=0):
-    return struct.pack("<QqQHBBIII", account, stake, deadline, currency, policy, leg_count,
-                       reserved0, cashier, reserved1)
-
-
-def leg(market, selection, odds, reserved=0):
-    return struct.pack("<QHHI", market, selection, reserved, odds)
-
-
-def deposit_block(account, amount, deadline, currency=410, reserved=0):
-    return struct.pack("<QqQHHI", account, amount, deadline, currency, reserved & 0xFFFF,
-                       reserved >> 16)
-
-
-def cancel_block(bet, deadline, reason=0, reserved=0):
-    return struct.pack("<QQHHI", bet, deadline, reason, reserved & 0xFFFF, reserved >> 16)
-
-
-def split(text):
-    """The messages of a plaintext; raises ValueError when they do not fill it."""
-    out, at = [], 0
-    while at < len(text):
-        if len(text) - at < 16:
-            raise ValueError("no room for a header")
-        total = MESSAGE.unpack_from(text, at)[4]
-        if total < 16 or total % 8 or at + total > len(text):
-            raise ValueError("bad total length")
-        out.append(text[at:at + total])
-        at += total
-    if len(out) > 16:
-        raise ValueError("more than 16 messages")
-    return out
-
-
-@dataclass
-class Answer:
-    request_id: int
-    template: int  # of the request
-    flags: int
-    code: int
-    detail: int
-    shard: int
-    position: int
-    switch_time_ns: int
-    object_id: int
-    fields: dict = field(default_factory=dict)
-
-    @property
-    def name(self):
-        return CODES.get(self.code, hex(self.code))
-
-    @property
-    def ok(self):
-        return self.code == 0
-
-    @property
-    def replayed(self):
-        return bool(self.flags & ANSWER_REPLAYED)
-
-    def __getattr__(self, name):
-        if name != "fields" and name in self.fields:
-            return self.fields[name]
-        raise AttributeError(name)
-
-
-def decode_markets(text, block_length, block):
-    up_to, more, count = struct.unpack_from("<QBB", block, 32)
-    rows = []
-    for at in range(16 + block_length, 16 + block_length + 64 * count, 64):
-        row = struct.unpack_from("<QQQQBBBB12x4I", text, at)
-        rows.append(dict(market=row[0], event=row[1], version=row[2], start_time_ns=row[3],
-                         state=row[4], kind=row[5], selections=row[6], first=row[7],
-                         odds=row[8:12]))
-    return dict(up_to_version=up_to, more=more, rows=rows)
-
-
-def decode_answer(text):
-    """An Answer, or None for a message a terminal ignores (section 11)."""
-    block_length, template, _, flags, _, request_id = MESSAGE.unpack_from(text)
-    if not template & REPLY_BIT or block_length < 32 or len(text) < 16 + block_length:
-        return None
-    block = text[16:16 + block_length]
-    answer = Answer(request_id, template & ~REPLY_BIT, flags, *REPLY.unpack_from(block))
-    shapes = {
-        HELLO: ("<QIIIIQ", "next_id in_flight window heartbeat_ms datagram_size terminal"),
-        PLACE_BET: ("<qqB", "balance payout score"),
-        BET_STATUS: ("<QqqQHBB", "account stake payout placed_at_ns currency state legs"),
-        CANCEL_BET: ("<qB", "balance score"),
-        DEPOSIT: ("<qB", "balance score"),
-        BALANCE: ("<qqH", "balance staked_today currency"),
-    }
-    if answer.template in shapes:
-        shape, names = shapes[answer.template]
-        if block_length < 32 + struct.calcsize(shape):
-            return None
-        answer.fields = dict(zip(names.split(), struct.unpack_from(shape, block, 32)))
-    elif answer.template == MARKET_QUERY:
-        answer.fields = decode_markets(text, block_length, block)
-    return answer
 
 
 # ---- Section 5: replay window ----
@@ -285,6 +131,8 @@ class Terminal:
         self.srtt = None
         self.switch_offset_ns = None  # switch time - monotonic time
         self.requests = {}  # request id -> message bytes without an answer
+        self.groups = {}  # request id -> ids of its linked group
+        self.group_texts = {}  # first request id of a group -> all its messages
         self.answers = {}  # request id -> Answer, not fetched yet
         self.resets = self.resends = self.replaced = 0
         self.unheard = 0  # resends since something authentic was heard
@@ -326,9 +174,16 @@ class Terminal:
         self.resend_all()
 
     def resend_all(self):
-        for text in self.requests.values():
-            self.resends += 1
-            self.send(self.marked(text))
+        for request_id in list(self.requests):
+            if self.groups.get(request_id, [request_id])[0] == request_id:
+                self.resends += 1
+                self.send(*map(self.marked, self.texts(request_id)))
+
+    def texts(self, request_id):
+        """What goes into one datagram for a request: itself, or its whole group."""
+        if request_id in self.groups:
+            return self.group_texts[self.groups[request_id][0]]
+        return [self.requests[request_id]]
 
     # -- datagrams --
 
@@ -420,7 +275,7 @@ class Terminal:
 
     def take_answer(self, answer):
         text = self.requests.get(answer.request_id)
-        if text is None or MESSAGE.unpack_from(text)[1] != answer.template:
+        if text is None or not answers(MESSAGE.unpack_from(text)[1], answer.template):
             self.drop("answer unmatched")
             return
         if answer.code >> 12 not in (3, 7):  # those are asked again
@@ -478,8 +333,8 @@ class Terminal:
             if now >= end:
                 raise NoAnswer(request_id)
             if now >= due:
-                text = self.requests[request_id]
-                self.send(text if sends == 0 else self.marked(text))
+                texts = self.texts(request_id)
+                self.send(*(texts if sends == 0 else map(self.marked, texts)))
                 if sends > 0:
                     self.resends += 1
                     self.unheard += 1
@@ -513,39 +368,165 @@ class Terminal:
                                 values.pop("local_time_ns", time.time_ns()), **values)
         return self.request(HEARTBEAT, block, timeout=timeout)
 
-    def balance(self, account, timeout=10.0):
-        return self.request(BALANCE, struct.pack("<Q", account), timeout=timeout)
+    def linked(self, requests, timeout=10.0):
+        """A linked group: (template, block) or (template, block, variable) each; all or none. Their
+        answers in order. It is always sent whole, until each member has its answer (section 8)."""
+        ids, texts = [self.take_id(one[0]) for one in requests], []
+        for index, (request_id, one) in enumerate(zip(ids, requests)):
+            flags = LINKED if index + 1 < len(ids) else 0
+            texts.append(message(one[0], request_id, *one[1:], flags=flags))
+        self.requests.update(zip(ids, texts))
+        self.groups.update({request_id: ids for request_id in ids})
+        self.group_texts[ids[0]] = texts
+        try:
+            return [self.resume(request_id, timeout) for request_id in ids]
+        finally:
+            for request_id in ids:
+                del self.groups[request_id]
+            del self.group_texts[ids[0]]
 
-    def deposit(self, account, amount, currency=410, seconds=60.0, timeout=10.0, **more):
-        block = deposit_block(account, amount, self.deadline(seconds), currency)
-        return self.request(DEPOSIT, block, timeout=timeout, **more)
+    # -- one method for each message of the catalogue --
+
+    def key_update(self, timeout=10.0):
+        return self.request(KEY_UPDATE, b"", timeout=timeout)
+
+    def goodbye(self, timeout=10.0):
+        return self.request(GOODBYE, b"", timeout=timeout)
+
+    def open_account(self, account, currency=410, partner=0, seconds=60.0, **more):
+        block = open_account_block(account, self.deadline(seconds), currency, partner)
+        return self.request(OPEN_ACCOUNT, block, **more)
+
+    def balance(self, account, timeout=10.0):
+        return self.request(BALANCE, id_block(account), timeout=timeout)
+
+    def deposit(self, account, amount, currency=410, key=NO_KEY, seconds=60.0, **more):
+        block = deposit_block(account, amount, self.deadline(seconds), currency, key=key)
+        return self.request(DEPOSIT, block, **more)
+
+    def withdraw(self, account, amount, currency=410, key=NO_KEY, seconds=60.0, **more):
+        block = withdraw_block(account, amount, self.deadline(seconds), currency, key=key)
+        return self.request(WITHDRAW, block, **more)
+
+    def transfer(self, source, target, amount, currency=410, key=NO_KEY, seconds=60.0, **more):
+        block = transfer_block(source, target, amount, self.deadline(seconds), currency, key=key)
+        return self.request(TRANSFER, block, **more)
+
+    def statement(self, account, before=0, count=14, **more):
+        return self.request(STATEMENT, statement_block(account, before, count), **more)
+
+    def statement_all(self, account):
+        """Every row of an account, newest first."""
+        rows, before = [], 0
+        while True:
+            answer = self.statement(account, before)
+            if not answer.ok:
+                raise RuntimeError("STATEMENT: " + answer.name)
+            rows += answer.rows
+            before = answer.next_position
+            if before == 0:
+                return rows
+
+    def tx_status(self, request_id, **more):
+        return self.request(TX_STATUS, id_block(request_id), **more)
+
+    def reverse(self, target, reason=0, seconds=60.0, **more):
+        return self.request(REVERSE, reverse_block(target, self.deadline(seconds), reason), **more)
+
+    def fence(self, target, seconds=60.0, **more):
+        return self.request(FENCE, fence_block(target, self.deadline(seconds)), **more)
+
+    def play_set(self, account, limits=(-1,) * 6, excluded_until_ns=0, cooloff_until_ns=0,
+                 seconds=60.0, **more):
+        block = play_set_block(account, self.deadline(seconds), limits, excluded_until_ns,
+                               cooloff_until_ns)
+        return self.request(PLAY_SET, block, **more)
 
     def place_bet(self, account, stake, legs, currency=410, policy=1, cashier=0, seconds=60.0,
-                  timeout=10.0, **more):
-        """legs: (market, selection, odds in 1/1000) each."""
+                  **more):
+        """legs: (market, selection, odds in 1/1000) each. Account 0: a cash ticket."""
         block = bet_block(account, stake, self.deadline(seconds), currency, policy, len(legs),
                           cashier=cashier)
         variable = b"".join(leg(*one) for one in legs)
-        return self.request(PLACE_BET, block, variable, timeout=timeout, **more)
+        return self.request(PLACE_BET, block, variable, **more)
 
     def bet_status(self, bet, timeout=10.0):
-        return self.request(BET_STATUS, struct.pack("<Q", bet), timeout=timeout)
+        return self.request(BET_STATUS, id_block(bet), timeout=timeout)
 
-    def cancel_bet(self, bet, reason=0, seconds=60.0, timeout=10.0, **more):
-        block = cancel_block(bet, self.deadline(seconds), reason)
-        return self.request(CANCEL_BET, block, timeout=timeout, **more)
+    def cancel_bet(self, bet, reason=0, seconds=60.0, **more):
+        return self.request(CANCEL_BET, cancel_block(bet, self.deadline(seconds), reason), **more)
+
+    def redeem(self, code, seconds=60.0, **more):
+        """code: as printed, or (bet, ticket)."""
+        bet, ticket = ticket_parse(code) if isinstance(code, str) else code
+        return self.request(REDEEM, redeem_block(bet, self.deadline(seconds), ticket), **more)
+
+    def reprint(self, bet, reason=0, seconds=60.0, **more):
+        return self.request(REPRINT, reprint_block(bet, self.deadline(seconds), reason), **more)
+
+    def shift_open(self, cashier, cash, currency=410, seconds=60.0, **more):
+        block = shift_block(cash, self.deadline(seconds), cashier, currency)
+        return self.request(SHIFT_OPEN, block, **more)
+
+    def shift_close(self, cashier, cash, currency=410, seconds=60.0, **more):
+        block = shift_block(cash, self.deadline(seconds), cashier, currency)
+        return self.request(SHIFT_CLOSE, block, **more)
+
+    def sprinkle(self, account, amount, shares, room=1, window_s=60, currency=410, equal=0,
+                 seconds=60.0, **more):
+        """The answer's object_id is the token."""
+        block = sprinkle_block(account, amount, room, self.deadline(seconds), window_s, shares,
+                               currency, equal)
+        return self.request(SPRINKLE_CREATE, block, **more)
+
+    def claim(self, token, account, room=1, seconds=60.0, **more):
+        return self.request(CLAIM, claim_block(token, account, room, self.deadline(seconds)),
+                            **more)
+
+    def sprinkle_status(self, token, timeout=10.0):
+        return self.request(SPRINKLE_STATUS, id_block(token), timeout=timeout)
+
+    def round_request(self, template, account, number, amount=0, transaction=NO_KEY, target=NO_KEY,
+                      game=1, partner=1, currency=410, seconds=60.0, **more):
+        block = round_block(account, amount, self.deadline(seconds), number, transaction, target,
+                            game, currency, partner)
+        return self.request(template, block, **more)
+
+    def round_debit(self, account, number, amount, transaction, **more):
+        """transaction: the provider's 16 bytes."""
+        return self.round_request(ROUND_DEBIT, account, number, amount, transaction, **more)
+
+    def round_credit(self, account, number, amount, transaction, **more):
+        return self.round_request(ROUND_CREDIT, account, number, amount, transaction, **more)
+
+    def round_rollback(self, account, number, transaction, target, **more):
+        return self.round_request(ROUND_ROLLBACK, account, number, transaction=transaction,
+                                  target=target, **more)
+
+    def round_close(self, account, number, **more):
+        return self.round_request(ROUND_CLOSE, account, number, **more)
+
+    def event_query(self, since=0, event=0, timeout=10.0):
+        """Rows of events; of one event its markets."""
+        return self.request(EVENT_QUERY, since_block(since, event), timeout=timeout)
 
     def market_query(self, since=0, market=0, timeout=10.0):
-        return self.request(MARKET_QUERY, struct.pack("<QQ", since, market), timeout=timeout)
+        return self.request(MARKET_QUERY, since_block(since, market), timeout=timeout)
 
-    def markets(self, since=0, timeout=10.0):
-        """All rows after version `since`."""
+    def rows_since(self, query, since, **more):
         rows = []
         while True:
-            answer = self.market_query(since, timeout=timeout)
+            answer = query(since, **more)
             if not answer.ok:
-                raise RuntimeError("MARKET_QUERY: " + answer.name)
+                raise RuntimeError(NAMES[answer.template] + ": " + answer.name)
             rows += answer.rows
             if not answer.more:
                 return rows
             since = answer.up_to_version
+
+    def markets(self, since=0, timeout=10.0):
+        """All rows after version `since`."""
+        return self.rows_since(self.market_query, since, timeout=timeout)
+
+    def events(self, since=0, timeout=10.0):
+        return self.rows_since(self.event_query, since, timeout=timeout)

@@ -62,7 +62,8 @@ def fixed():
     (CLOSING, 1, [(2, 0, 1500)], "MARKET_NOT_OPEN", None),  # suspended by the change
     (OPENING, 1, [(3, 0, 1500)], "MARKET_NOT_OPEN", None),  # not open before it
     (OPENING, 0, [(0, 0, 2000), (2, 1, 3500)], "OK", (2000, 3500)),
-    (OPENING, 0, [(0, 0, 2000), (1, 0, 1900)], "LEGS_DUPLICATE", None),
+    (OPENING, 0, [(0, 0, 2000), (0, 1, 3000)], "LEGS_DUPLICATE", None),
+    (OPENING, 0, [(0, 0, 2000), (1, 0, 1900)], "LEGS_RELATED", None),
     (CLOSING, 0, [(0, 0, 2100), (3, 0, 1600)], "ODDS_CHANGED", None),
 ])
 def test_expected_answers(phase, policy, legs, code, odds):
@@ -103,7 +104,8 @@ def test_the_same_seed_gives_the_same_bets(seed):
 def test_bets_are_as_the_settings_say(seed):
     season = season_make(seed)
     board = book.Board(season)
-    bets = book.generate(season, seed, settings(4000, stake_min=5, stake_max=70), board)
+    bets = book.generate(season, seed, settings(4000, stake_min=5, stake_max=70,
+                                                 related_permille=30), board)
     assert [bet.number for bet in bets] == list(range(4000))
     assert [bet.phase for bet in bets] == [OPENING] * 2000 + [CLOSING] * 2000
     assert {len(bet.legs) for bet in bets} == set(range(1, 11))
@@ -111,10 +113,10 @@ def test_bets_are_as_the_settings_say(seed):
     assert {bet.account for bet in bets} == set(range(100, 110))
     assert {5, 70} <= {bet.stake for bet in bets} <= set(range(5, 71))
     codes = {bet.expected.code for bet in bets}
-    assert codes == {"OK", "ODDS_CHANGED", "MARKET_NOT_OPEN"}
+    assert codes == {"OK", "ODDS_CHANGED", "MARKET_NOT_OPEN", "LEGS_DUPLICATE", "LEGS_RELATED"}
     for bet in bets:
         events = [board.markets[leg.market_id].event_id for leg in bet.legs]
-        assert len(set(events)) == len(events)
+        assert len(set(events)) == len(events) or not bet.accepted
         assert all(book_odds >= leg.odds for leg, book_odds in zip(bet.legs, bet.expected.odds))
         if bet.accepted:
             assert bet.expected.odds == tuple(

@@ -14,47 +14,125 @@ static inline void random_bytes(uint64_t *random, void *out, size_t size)
 		bytes[i] = (uint8_t)test_random(random);
 }
 
-static const uint16_t templates[] = { WIRE_HELLO, WIRE_HEARTBEAT, WIRE_PLACE_BET, WIRE_BET_STATUS,
-	WIRE_CANCEL_BET, WIRE_BALANCE, WIRE_DEPOSIT, WIRE_MARKET_QUERY };
+/* Every template, in order of the catalogue. */
+static const uint16_t templates[] = { WIRE_HELLO, WIRE_HEARTBEAT, WIRE_KEY_UPDATE, WIRE_GOODBYE,
+	WIRE_PLACE_BET, WIRE_BET_STATUS, WIRE_CANCEL_BET, WIRE_REDEEM, WIRE_REPRINT,
+	WIRE_OPEN_ACCOUNT, WIRE_BALANCE, WIRE_DEPOSIT, WIRE_WITHDRAW, WIRE_TRANSFER, WIRE_STATEMENT,
+	WIRE_TX_STATUS, WIRE_REVERSE, WIRE_FENCE, WIRE_PLAY_SET, WIRE_EVENT_QUERY,
+	WIRE_MARKET_QUERY, WIRE_SPRINKLE_CREATE, WIRE_CLAIM, WIRE_SPRINKLE_STATUS, WIRE_ROUND_DEBIT,
+	WIRE_ROUND_CREDIT, WIRE_ROUND_ROLLBACK, WIRE_ROUND_CLOSE, WIRE_SHIFT_OPEN,
+	WIRE_SHIFT_CLOSE };
+
+static inline uint64_t account_random(uint64_t *random)
+{
+	return (test_random(random) >> 1) | 1;
+}
+
+static inline void round_random(
+    uint64_t *random, uint16_t template_id, struct wire_request *request)
+{
+	request->round.account_id = account_random(random);
+	request->round.deadline_ns = test_random(random);
+	request->round.round = test_random(random);
+	request->round.game = (uint32_t)test_random(random);
+	request->round.currency = (uint16_t)test_random(random);
+	request->round.partner_id = (uint16_t)test_random(random);
+	if (template_id == WIRE_ROUND_DEBIT || template_id == WIRE_ROUND_CREDIT)
+		request->round.amount = (int64_t)test_random(random);
+	if (template_id != WIRE_ROUND_CLOSE)
+		request->round.transaction[test_random(random) & 1] = test_random(random) | 1;
+	if (template_id == WIRE_ROUND_ROLLBACK)
+		request->round.target[test_random(random) & 1] = test_random(random) | 1;
+}
+
+/* Random contents put in range, of the templates about accounts. 1 when it was one. */
+static inline int wallet_random(
+    uint64_t *random, uint16_t template_id, struct wire_request *request)
+{
+	switch (template_id) {
+	case WIRE_OPEN_ACCOUNT:
+		request->open_account.account_id = account_random(random);
+		request->open_account.currency =
+		    (uint16_t)(1 + request->open_account.currency % 999);
+		return 1;
+	case WIRE_BALANCE:
+		request->balance.account_id = account_random(random);
+		return 1;
+	case WIRE_DEPOSIT:
+	case WIRE_WITHDRAW:
+		request->deposit.account_id = account_random(random);
+		return 1;
+	case WIRE_TRANSFER:
+		request->transfer.from_account = account_random(random);
+		request->transfer.to_account = account_random(random);
+		return 1;
+	case WIRE_STATEMENT:
+		request->statement.account_id = account_random(random);
+		request->statement.count = (uint8_t)(1 + request->statement.count % 14);
+		return 1;
+	case WIRE_PLAY_SET:
+		request->play_set.account_id = account_random(random);
+		for (unsigned i = 0; i < 6; i++)
+			request->play_set.limits[i] =
+			    (int64_t)(test_random(random) % (LIMIT_BALANCE_MAX + 2)) - 1;
+		return 1;
+	case WIRE_SPRINKLE_CREATE:
+		request->sprinkle_create.account_id = account_random(random);
+		request->sprinkle_create.equal &= 1;
+		return 1;
+	case WIRE_CLAIM:
+		request->claim.account_id = account_random(random);
+		return 1;
+	default:
+		return 0;
+	}
+}
 
 /* A valid request with random contents. */
 static inline void request_random(
     uint64_t *random, uint16_t template_id, struct wire_request *request)
 {
 	memset(request, 0, sizeof(*request));
+	/* The members of the union begin together and none is longer than a bet of ten legs. */
+	random_bytes(random, &request->place_bet, sizeof(request->place_bet));
 	request->template_id = template_id;
-	request->request_id = test_random(random) | 1;
+	request->request_id = test_random(random) | 1 | 1ull << 63;
 	request->flags = test_random(random) & 1 ? MESSAGE_FLAG_RETRANSMISSION : 0;
+	if (wallet_random(random, template_id, request))
+		return;
 	switch (template_id) {
-	case WIRE_HELLO:
-		random_bytes(random, &request->hello, sizeof(request->hello));
-		break;
 	case WIRE_HEARTBEAT:
-		random_bytes(random, &request->heartbeat, sizeof(request->heartbeat));
 		request->heartbeat.state &= HEARTBEAT_STATE_ALL;
 		request->heartbeat.battery_percent %= 101;
 		break;
 	case WIRE_PLACE_BET:
-		random_bytes(random, &request->place_bet, sizeof(request->place_bet));
-		request->place_bet.account_id = (request->place_bet.account_id >> 1) | 1;
+		request->place_bet.account_id >>= 1; /* 0 is a cash ticket */
 		request->place_bet.odds_policy &= 1;
 		request->place_bet.leg_count = (uint8_t)(1 + request->place_bet.leg_count % 10);
 		break;
-	case WIRE_BET_STATUS:
-		random_bytes(random, &request->bet_status, sizeof(request->bet_status));
+	case WIRE_TX_STATUS:
+		request->tx_status.target_request_id |= 1;
 		break;
-	case WIRE_CANCEL_BET:
-		random_bytes(random, &request->cancel_bet, sizeof(request->cancel_bet));
+	case WIRE_REVERSE:
+		request->reverse.target_request_id = account_random(random);
 		break;
-	case WIRE_BALANCE:
-		request->balance.account_id = (test_random(random) >> 1) | 1;
+	case WIRE_FENCE:
+		request->fence.target_request_id = account_random(random);
 		break;
-	case WIRE_DEPOSIT:
-		random_bytes(random, &request->deposit, sizeof(request->deposit));
-		request->deposit.account_id = (request->deposit.account_id >> 1) | 1;
+	case WIRE_ROUND_DEBIT:
+	case WIRE_ROUND_CREDIT:
+	case WIRE_ROUND_ROLLBACK:
+	case WIRE_ROUND_CLOSE:
+		memset(&request->round, 0, sizeof(request->round));
+		round_random(random, template_id, request);
 		break;
-	default:
-		random_bytes(random, &request->market_query, sizeof(request->market_query));
+	case WIRE_SHIFT_OPEN:
+	case WIRE_SHIFT_CLOSE:
+		request->shift.cash = (int64_t)(test_random(random) % (LIMIT_BALANCE_MAX + 1));
+		request->shift.cashier_id |= 1;
+		request->shift.currency = (uint16_t)(1 + request->shift.currency % 999);
+		break;
+	default: /* the rest takes anything */
 		break;
 	}
 }

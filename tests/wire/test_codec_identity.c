@@ -85,12 +85,34 @@ TEST(catalogue_rights_and_mutation)
 	} rows[] = {
 		{ "HELLO", 0, 0 },
 		{ "HEARTBEAT", 0, 0 },
+		{ "KEY_UPDATE", 0, 0 },
+		{ "GOODBYE", 0, 0 },
 		{ "PLACE_BET", RIGHT_BET, 1 },
 		{ "BET_STATUS", RIGHT_BET, 0 },
 		{ "CANCEL_BET", RIGHT_BET, 1 },
+		{ "REDEEM", RIGHT_CASH, 1 },
+		{ "REPRINT", RIGHT_BET, 1 },
+		{ "OPEN_ACCOUNT", RIGHT_ACCOUNT, 1 },
 		{ "BALANCE", RIGHT_BALANCE, 0 },
 		{ "DEPOSIT", RIGHT_DEPOSIT, 1 },
+		{ "WITHDRAW", RIGHT_WITHDRAW, 1 },
+		{ "TRANSFER", RIGHT_TRANSFER, 1 },
+		{ "STATEMENT", RIGHT_BALANCE, 0 },
+		{ "TX_STATUS", 0, 0 },
+		{ "REVERSE", 0, 1 },
+		{ "FENCE", 0, 1 },
+		{ "PLAY_SET", RIGHT_ACCOUNT, 1 },
+		{ "EVENT_QUERY", RIGHT_MARKET, 0 },
 		{ "MARKET_QUERY", RIGHT_MARKET, 0 },
+		{ "SPRINKLE_CREATE", RIGHT_SPRINKLE, 1 },
+		{ "CLAIM", RIGHT_SPRINKLE, 1 },
+		{ "SPRINKLE_STATUS", RIGHT_SPRINKLE, 0 },
+		{ "ROUND_DEBIT", RIGHT_ROUND, 1 },
+		{ "ROUND_CREDIT", RIGHT_ROUND, 1 },
+		{ "ROUND_ROLLBACK", RIGHT_ROUND, 1 },
+		{ "ROUND_CLOSE", RIGHT_ROUND, 1 },
+		{ "SHIFT_OPEN", RIGHT_CASH, 1 },
+		{ "SHIFT_CLOSE", RIGHT_CASH, 1 },
 	};
 
 	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(rows); i++) {
@@ -98,10 +120,54 @@ TEST(catalogue_rights_and_mutation)
 		assert_case_equal(i, wire_template_right(templates[i]), rows[i].right);
 		assert_case_equal(i, wire_template_mutates(templates[i]), rows[i].mutates);
 	}
+	assert_int_equal(SLUICE_ARRAY_COUNT(rows), SLUICE_ARRAY_COUNT(templates));
 	assert_null(wire_template_name(0));
+	for (unsigned id = 0, known = 0; id <= 0xffff; id++) {
+		known += wire_template_name((uint16_t)id) != NULL;
+		if (id == 0xffff)
+			assert_int_equal(known, SLUICE_ARRAY_COUNT(templates));
+	}
 	assert_null(wire_template_name(0x8010));
 	assert_int_equal(wire_template_right(0x0012 | 0x8000), 0);
 	assert_int_equal(wire_template_mutates(0xffff), 0);
+}
+
+TEST(a_cash_ticket_needs_another_right)
+{
+	struct wire_request request = { .template_id = WIRE_PLACE_BET };
+
+	assert_int_equal(wire_request_right(&request), RIGHT_CASH);
+	request.place_bet.account_id = 42;
+	assert_int_equal(wire_request_right(&request), RIGHT_BET);
+	request.template_id = WIRE_ROUND_CLOSE;
+	assert_int_equal(wire_request_right(&request), RIGHT_ROUND);
+}
+
+TEST(every_mutating_message_has_its_deadline)
+{
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(templates); i++) {
+		uint8_t message[LIMIT_MESSAGE_SIZE_MAX];
+		size_t size = message_valid(templates[i], message);
+		struct le64 mark = le64_make(0x0123456789abcdefull);
+		struct wire_request request;
+		unsigned found = 0;
+
+		assert_int_equal(wire_request_decode(message, size, &request), WIRE_CODE_OK);
+		if (!wire_template_mutates(templates[i])) {
+			assert_true(wire_request_deadline(&request) == UINT64_MAX);
+			continue;
+		}
+		/* It is one of the 64-bit fields: the one that a mark at its place comes out of. */
+		for (size_t at = 16; at + 8 <= size; at += 8) {
+			uint8_t changed[LIMIT_MESSAGE_SIZE_MAX];
+
+			memcpy(changed, message, size);
+			memcpy(changed + at, &mark, sizeof(mark));
+			if (wire_request_decode(changed, size, &request) == WIRE_CODE_OK)
+				found += wire_request_deadline(&request) == le64_get(mark);
+		}
+		assert_case_equal(i, found, 1);
+	}
 }
 
 TEST_MAIN()

@@ -12,15 +12,73 @@ static const struct {
 } templates[] = {
 	{ WIRE_HELLO, 80 },
 	{ WIRE_HEARTBEAT, 48 },
+	{ WIRE_KEY_UPDATE, 64 },
+	{ WIRE_GOODBYE, 48 },
 	{ WIRE_PLACE_BET, 72 },
 	{ WIRE_BET_STATUS, 88 },
 	{ WIRE_CANCEL_BET, 64 },
+	{ WIRE_REDEEM, 72 },
+	{ WIRE_REPRINT, 72 },
+	{ WIRE_OPEN_ACCOUNT, 72 },
 	{ WIRE_BALANCE, 72 },
 	{ WIRE_DEPOSIT, 64 },
+	{ WIRE_WITHDRAW, 72 },
+	{ WIRE_TRANSFER, 72 },
+	{ WIRE_STATEMENT, 64 },
+	{ WIRE_TX_STATUS, 80 },
+	{ WIRE_REVERSE, 72 },
+	{ WIRE_FENCE, 72 },
+	{ WIRE_PLAY_SET, 72 },
+	{ WIRE_EVENT_QUERY, 64 },
 	{ WIRE_MARKET_QUERY, 64 },
+	{ WIRE_SPRINKLE_CREATE, 72 },
+	{ WIRE_CLAIM, 72 },
+	{ WIRE_SPRINKLE_STATUS, 88 },
+	{ WIRE_ROUND_DEBIT, 72 },
+	{ WIRE_ROUND_CREDIT, 72 },
+	{ WIRE_ROUND_ROLLBACK, 72 },
+	{ WIRE_ROUND_CLOSE, 72 },
+	{ WIRE_SHIFT_OPEN, 72 },
+	{ WIRE_SHIFT_CLOSE, 72 },
 	{ 0x003f, 48 },
 	{ 0x7fff, 48 },
 };
+
+/* The rows of a random answer. */
+static void rows_random(uint64_t *random, struct wire_reply *reply)
+{
+	switch (reply->template_id) {
+	case WIRE_STATEMENT:
+		reply->statement.next_lsn = test_random(random);
+		reply->statement.currency = 410;
+		reply->statement.row_count =
+		    (uint8_t)(test_random(random) % (LIMIT_STATEMENT_ROWS + 1));
+		for (unsigned i = 0; i < reply->statement.row_count; i++)
+			reply->statement.rows[i].request_id = le64_make(test_random(random));
+		break;
+	case WIRE_EVENT_QUERY:
+		reply->events.up_to_version = test_random(random);
+		reply->events.more = test_random(random) & 1;
+		reply->events.row_count =
+		    (uint8_t)(test_random(random) % (LIMIT_EVENTS_PER_ANSWER + 1));
+		for (unsigned i = 0; i < reply->events.row_count; i++)
+			reply->events.rows[i].version = le64_make(test_random(random));
+		break;
+	case WIRE_BALANCE:
+		reply->balance_row.staked_today = (int64_t)test_random(random);
+		reply->balance_row.currency = 978;
+		break;
+	case WIRE_MARKET_QUERY:
+		reply->markets.up_to_version = test_random(random);
+		reply->markets.more = test_random(random) & 1;
+		reply->markets.row_count = (uint8_t)(test_random(random) % 9);
+		for (unsigned i = 0; i < reply->markets.row_count; i++)
+			reply->markets.rows[i].odds[3] = le32_make((uint32_t)test_random(random));
+		break;
+	default:
+		break;
+	}
+}
 
 static void reply_random(uint64_t *random, uint16_t template_id, struct wire_reply *reply)
 {
@@ -37,6 +95,7 @@ static void reply_random(uint64_t *random, uint16_t template_id, struct wire_rep
 	reply->score = (uint8_t)test_random(random);
 	reply->balance = (int64_t)test_random(random);
 	reply->payout = (int64_t)test_random(random);
+	rows_random(random, reply);
 	switch (template_id) {
 	case WIRE_HELLO:
 		reply->hello.next_id = test_random(random);
@@ -50,17 +109,29 @@ static void reply_random(uint64_t *random, uint16_t template_id, struct wire_rep
 		reply->bet_status.currency = 410;
 		reply->bet_status.state = BET_CANCELLED;
 		reply->bet_status.leg_count = 3;
+		reply->bet_status.reprints = (uint8_t)test_random(random);
 		break;
-	case WIRE_BALANCE:
-		reply->balance_row.staked_today = (int64_t)test_random(random);
-		reply->balance_row.currency = 978;
+	case WIRE_PLACE_BET:
+		memset(reply->ticket, (int)(test_random(random) & 0xff), sizeof(reply->ticket));
 		break;
-	case WIRE_MARKET_QUERY:
-		reply->markets.up_to_version = test_random(random);
-		reply->markets.more = test_random(random) & 1;
-		reply->markets.row_count = (uint8_t)(test_random(random) % 9);
-		for (unsigned i = 0; i < reply->markets.row_count; i++)
-			reply->markets.rows[i].odds[3] = le32_make((uint32_t)test_random(random));
+	case WIRE_KEY_UPDATE:
+		reply->key_update.boot_id = test_random(random);
+		reply->key_update.epoch = (uint16_t)test_random(random);
+		break;
+	case WIRE_TX_STATUS:
+		reply->tx_status.time_ns = test_random(random);
+		reply->tx_status.target_code = (uint16_t)test_random(random);
+		reply->tx_status.target_template = WIRE_TRANSFER;
+		reply->tx_status.target_shard = (uint8_t)test_random(random);
+		break;
+	case WIRE_SPRINKLE_STATUS:
+		reply->sprinkle.total = (int64_t)test_random(random);
+		reply->sprinkle.remaining = (int64_t)test_random(random);
+		reply->sprinkle.ends_ns = test_random(random);
+		reply->sprinkle.shares = (uint32_t)test_random(random);
+		reply->sprinkle.claimed = (uint32_t)test_random(random);
+		reply->sprinkle.currency = 410;
+		reply->sprinkle.state = 2;
 		break;
 	default:
 		break;
@@ -79,6 +150,12 @@ TEST(sizes_are_those_of_the_specification)
 	reply.template_id = WIRE_MARKET_QUERY;
 	reply.markets.row_count = 8;
 	assert_int_equal(wire_reply_size(&reply), 64 + 8 * 64);
+	reply.template_id = WIRE_EVENT_QUERY;
+	reply.events.row_count = 16;
+	assert_int_equal(wire_reply_size(&reply), 64 + 16 * 32);
+	reply.template_id = WIRE_STATEMENT;
+	reply.statement.row_count = 14;
+	assert_int_equal(wire_reply_size(&reply), 64 + 14 * 72);
 	assert_int_equal(wire_reply_size(&reply), WIRE_REPLY_SIZE_MAX);
 }
 
@@ -113,7 +190,7 @@ TEST(place_bet_answer_byte_by_byte)
 		9, 0, 0, 0, 0, 0, 0, 0, 0x04, 0x50, 7, 0, 3, 0, 0, 0, /* id; code, detail, shard */
 		0x84, 3, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8,    /* position, time */
 		0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x10, 0x27,
-		0, 0, 0, 0, 0, 0, 77, 0, 0, 0, 0, 0, 0, 0 };
+		0, 0, 0, 0, 0, 0, 77, 1, 2, 3, 4, 5, 6, 7 };
 	struct wire_reply reply = {
 		.request_id = 9,
 		.lsn = 900,
@@ -124,6 +201,7 @@ TEST(place_bet_answer_byte_by_byte)
 		.detail = 7,
 		.shard = 3,
 		.score = 77,
+		.ticket = { 1, 2, 3, 4, 5, 6, 7 },
 		.balance = -1,
 		.payout = 10000,
 	};
@@ -131,6 +209,10 @@ TEST(place_bet_answer_byte_by_byte)
 
 	assert_int_equal(wire_reply_encode(&reply, out), 72);
 	assert_memory_equal(out, want, 72);
+	/* No other answer of this layout has a ticket. */
+	reply.template_id = WIRE_REDEEM;
+	assert_int_equal(wire_reply_encode(&reply, out), 72);
+	assert_true(bytes_all_zero(out + 72 - TICKET_SIZE, TICKET_SIZE));
 }
 
 TEST(hello_answer_tells_the_limits)
@@ -202,20 +284,32 @@ TEST(malformed_answers_are_refused_and_leave_the_output)
 }
 
 /* One row more than the reader has room for, with lengths that agree. */
-TEST(nine_rows_are_refused)
+TEST(one_row_too_many_is_refused)
 {
-	struct wire_reply in = { .template_id = WIRE_MARKET_QUERY }, out;
-	uint8_t message[64 + 9 * 64] = { 0 };
-	struct message_header header;
+	static const struct {
+		uint16_t template_id, row_size, most, count_at;
+	} cases[] = {
+		{ WIRE_MARKET_QUERY, 64, LIMIT_MARKETS_PER_ANSWER, 16 + 41 },
+		{ WIRE_EVENT_QUERY, 32, LIMIT_EVENTS_PER_ANSWER, 16 + 41 },
+		{ WIRE_STATEMENT, 72, LIMIT_STATEMENT_ROWS, 16 + 42 },
+	};
 
-	assert_int_equal(wire_reply_encode(&in, message), 64);
-	memcpy(&header, message, sizeof(header));
-	for (unsigned rows = 8; rows <= 9; rows++) {
-		header.total_length = le16_make((uint16_t)(64 + 64 * rows));
-		memcpy(message, &header, sizeof(header));
-		message[16 + 41] = (uint8_t)rows;
-		assert_case_equal(rows, wire_reply_decode(message, 64 + 64 * rows, &out),
-		    rows == 8 ? 0 : -EBADMSG);
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
+		struct wire_reply in = { .template_id = cases[i].template_id }, out;
+		uint8_t message[LIMIT_PAYLOAD_SIZE_MAX] = { 0 };
+		struct message_header header;
+
+		assert_int_equal(wire_reply_encode(&in, message), 64);
+		memcpy(&header, message, sizeof(header));
+		for (unsigned rows = cases[i].most; rows <= cases[i].most + 1u; rows++) {
+			size_t size = 64 + (size_t)cases[i].row_size * rows;
+
+			header.total_length = le16_make((uint16_t)size);
+			memcpy(message, &header, sizeof(header));
+			message[cases[i].count_at] = (uint8_t)rows;
+			assert_case_equal(i, wire_reply_decode(message, size, &out),
+			    rows == cases[i].most ? 0 : -EBADMSG);
+		}
 	}
 }
 

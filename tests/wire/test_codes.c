@@ -53,7 +53,7 @@ TEST(known_codes)
 
 TEST(unregistered_numbers_have_a_name_and_a_text)
 {
-	static const uint16_t codes[] = { 0x0001, 0x1000, 0x5022, 0x8000, 0xffff };
+	static const uint16_t codes[] = { 0x0004, 0x1000, 0x50ff, 0x8000, 0xffff };
 
 	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(codes); i++) {
 		assert_string_equal(wire_code_name(codes[i]), "UNREGISTERED");
@@ -74,6 +74,9 @@ TEST(classes_and_finality)
 		{ WIRE_CODE_BUSY, WIRE_CLASS_TRANSIENT, 0 },
 		{ WIRE_CODE_STORAGE_UNAVAILABLE, WIRE_CLASS_TRANSIENT, 0 },
 		{ WIRE_CODE_MISMATCH, WIRE_CLASS_IDEMPOTENCY, 0 },
+		{ WIRE_CODE_FENCED, WIRE_CLASS_IDEMPOTENCY, 0 },
+		{ WIRE_CODE_PENDING, WIRE_CLASS_DONE, 1 },
+		{ WIRE_CODE_FENCED_NOW, WIRE_CLASS_DONE, 1 },
 		{ WIRE_CODE_FUNDS_INSUFFICIENT, WIRE_CLASS_BUSINESS, 1 },
 		{ WIRE_CODE_EXPIRED, WIRE_CLASS_BUSINESS, 1 },
 		{ WIRE_CODE_RISK_SCORE, WIRE_CLASS_POLICY, 1 },
