@@ -67,6 +67,7 @@ static const cyaml_schema_field_t capacity_fields[] = {
 	CYAML_FIELD_UINT("markets", CYAML_FLAG_DEFAULT, struct config_capacity, markets),
 	CYAML_FIELD_UINT("terminals", CYAML_FLAG_DEFAULT, struct config_capacity, terminals),
 	CYAML_FIELD_UINT("sessions", CYAML_FLAG_DEFAULT, struct config_capacity, sessions),
+	CYAML_FIELD_UINT("objects", CYAML_FLAG_OPTIONAL, struct config_capacity, objects),
 	CYAML_FIELD_END,
 };
 
@@ -198,8 +199,12 @@ static int check_port(
 
 static int config_check(struct dataplane_config *config, char *message, size_t size)
 {
+	struct config_capacity *capacity = &config->capacity;
 	int error = check_together(config, message, size);
 
+	if (capacity->objects == 0)
+		capacity->objects =
+		    capacity->bets > CONFIG_OBJECTS_MIN ? capacity->bets : CONFIG_OBJECTS_MIN;
 	for (uint32_t i = 0; error == 0 && i < config->ports_count; i++)
 		error = check_port(&config->ports[i], i, config->shards, message, size);
 	return error;

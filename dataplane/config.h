@@ -47,8 +47,11 @@ struct config_port {
 	uint16_t udp_port;
 };
 
+#define CONFIG_OBJECTS_MIN 65536u
+
 struct config_capacity {
 	uint32_t accounts, bets, markets, terminals, sessions;
+	uint32_t objects; /* not given: as many as bets, at least CONFIG_OBJECTS_MIN */
 };
 
 struct config_journal {

@@ -52,6 +52,7 @@ static const struct key {
 	{ "capacity.markets", KEY_NUMBER, 0, 1, 10000000, "" },
 	{ "capacity.terminals", KEY_NUMBER, 0, 1, 1000000, "" },
 	{ "capacity.sessions", KEY_NUMBER, 0, 1, LIMIT_SESSION_SLOTS, "" },
+	{ "capacity.objects", KEY_NUMBER, 1, 16, 500000000, "" },
 	{ "journal", KEY_MAPPING, 0, 0, 0, "" },
 	{ "journal.segment_mib", KEY_NUMBER, 0, 1, 65536, "MiB" },
 	{ "journal.depth", KEY_NUMBER, 0, 1, LIMIT_JOURNAL_DEPTH_MAX, "" },

@@ -142,6 +142,7 @@ static void shard_configure(struct switch_process *process, uint32_t shard)
 			.bets_max = config->capacity.bets,
 			.markets_max = config->capacity.markets,
 			.terminals_max = config->capacity.terminals,
+			.objects_max = config->capacity.objects,
 			.buckets = process->shared.buckets,
 		},
 		.log_rotate_size = (uint64_t)config->store.log_rotate_mib << 20,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Look-ups in the log environments of one shard. Each environment keeps one read transaction, reset
- * between calls. The list of environments is read again when something is not found: the log may
- * have been rotated or retired since.
+ * Look-ups in the log environments and the rows environment of one shard. Each environment keeps
+ * one read transaction, reset between calls. The list of log environments is read again when
+ * something is not found: the log may have been rotated or retired since.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -25,6 +25,8 @@ struct log_history {
 	char *directory;
 	struct history_env *envs; /* ascending */
 	uint32_t count;
+	struct db_env *rows; /* NULL: not asked for yet */
+	struct db_txn rows_txn;
 };
 
 static void env_close(struct history_env *env)
@@ -108,6 +110,9 @@ void log_history_close(struct log_history *history)
 		return;
 	for (uint32_t i = 0; i < history->count; i++)
 		env_close(&history->envs[i]);
+	if (history->rows != NULL)
+		db_read_close(&history->rows_txn);
+	db_env_close(history->rows);
 	free(history->envs);
 	free(history->directory);
 	free(history);
@@ -238,6 +243,90 @@ int log_history_request(struct log_history *history, uint64_t terminal_id, uint6
 	if (refresh(history) != 0)
 		return -EIO;
 	return request_known(history, terminal_id, request_id, event);
+}
+
+/* ---- Rows that have retired ---- */
+
+static int rows_open(struct log_history *history)
+{
+	struct db_env *env;
+	uint32_t version;
+	int error = schema_rows_open(&env, history->directory, 1);
+
+	if (error != 0)
+		return error;
+	error = db_read_open(&history->rows_txn, env);
+	if (error == 0) {
+		error = db_read_begin(&history->rows_txn);
+		if (error == 0) {
+			error = schema_version_read(&history->rows_txn, &version);
+			db_read_end(&history->rows_txn);
+		}
+		if (error != 0)
+			db_read_close(&history->rows_txn);
+	}
+	if (error != 0) {
+		db_env_close(env);
+		return error;
+	}
+	history->rows = env;
+	return 0;
+}
+
+/* The value under `id` of the closed table, copied out. Its size, -ENOENT, -EAGAIN, -EIO. */
+static int closed_get(struct log_history *history, enum schema_row_table closed,
+    enum schema_row_table open, uint64_t id, void *out, size_t room)
+{
+	struct db_key key = db_key_make(id);
+	struct db_bytes value;
+	int error = 0, result = -EIO;
+
+	if (history->rows == NULL)
+		error = rows_open(history);
+	if (error == 0)
+		error = db_read_begin(&history->rows_txn);
+	if (error != 0)
+		return error == -ENOENT ? -ENOENT : -EIO;
+	error = db_get(&history->rows_txn, closed, db_key(&key), &value);
+	if (error == 0 && value.size <= room) {
+		memcpy(out, value.data, value.size);
+		result = (int)value.size;
+	} else if (error == -ENOENT) {
+		error = db_get(&history->rows_txn, open, db_key(&key), &value);
+		result = error == 0 ? -EAGAIN : error == -ENOENT ? -ENOENT : -EIO;
+	}
+	db_read_end(&history->rows_txn);
+	return result;
+}
+
+int log_history_closed_bet(
+    struct log_history *history, uint64_t bet_id, struct record_bet_full *bet)
+{
+	struct record_bet_full bytes;
+	int size =
+	    closed_get(history, SCHEMA_CLOSED_BET, SCHEMA_BET, bet_id, &bytes, sizeof(bytes));
+
+	if (size < 0)
+		return size;
+	return record_bet_read((struct db_bytes){ &bytes, (size_t)size }, bet) != 0 ||
+	               le64_get(bytes.bet.id) != bet_id
+	           ? -EIO
+	           : 0;
+}
+
+int log_history_closed_object(
+    struct log_history *history, uint64_t object_id, struct object_bytes *object)
+{
+	struct object_bytes bytes;
+	int size = closed_get(
+	    history, SCHEMA_CLOSED_OBJECT, SCHEMA_OBJECT, object_id, &bytes, sizeof(bytes));
+
+	if (size < 0)
+		return size;
+	return record_object_read((struct db_bytes){ &bytes, (size_t)size }, object) != 0 ||
+	               le64_get(bytes.id) != object_id
+	           ? -EIO
+	           : 0;
 }
 
 int log_history_refresh(struct log_history *history)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Look-ups in the log environments of one shard, by LSN and by (terminal, request id), with own
- * read-only transactions: for the reader thread, control and tools. One owning thread per handle.
+ * Look-ups in the log environments of one shard, by LSN and by (terminal, request id), and of rows
+ * that have retired, with own read-only transactions: for the reader thread, control and tools. One
+ * owning thread per handle.
  */
 #ifndef SLUICE_LMDB_SCHEMA_HISTORY_H
 #define SLUICE_LMDB_SCHEMA_HISTORY_H
@@ -9,6 +10,7 @@
 #include <stdint.h>
 
 #include "lmdb-schema/event.h"
+#include "lmdb-schema/rows.h"
 #include "wire/assert.h"
 
 struct log_history;
@@ -22,6 +24,16 @@ SLUICE_MUST_USE int log_history_event(
 /* The event that holds the outcome of (terminal, request id): sparse index, then the chain. */
 SLUICE_MUST_USE int log_history_request(struct log_history *history, uint64_t terminal_id,
     uint64_t request_id, struct event_buffer *event);
+/*
+ * A bet, or an object, that has retired from memory. 0; -ENOENT: there is none; -EAGAIN: it is
+ * among the open rows still, as of their last checkpoint: the worker has it, or has let it go since
+ * and the next checkpoint will show it here; -EIO. The rows environment is opened at the first
+ * call: in the process of its writer after the writer has (db.h, one open per process).
+ */
+SLUICE_MUST_USE int log_history_closed_bet(
+    struct log_history *history, uint64_t bet_id, struct record_bet_full *bet);
+SLUICE_MUST_USE int log_history_closed_object(
+    struct log_history *history, uint64_t object_id, struct object_bytes *object);
 /* Lets go of log environments that were retired. 0 or -errno: an environment cannot be opened. */
 SLUICE_MUST_USE int log_history_refresh(struct log_history *history);
 /* First LSN the kept log holds, 0 when there is no log: above 1, older events were retired. */

@@ -4,12 +4,26 @@
 #include <errno.h>
 
 #define SYSTEM_BIT          (1ull << 63) /* account ids above LIMIT_ACCOUNT_ID_MAX */
-#define ACCOUNT_FLAGS_ALL   3u           /* account_flag of the ledger: FROZEN, SYSTEM */
+#define ACCOUNT_FLAGS_ALL   7u           /* account_flag of the ledger: FROZEN, SYSTEM, PLAY */
 #define ACCOUNT_FLAG_SYSTEM 2u
+#define BET_REPRINTS_MAX    15u /* the count stays there */
 
 static uint8_t record_version(enum record_kind kind)
 {
-	return kind == RECORD_TERMINAL ? RECORD_TERMINAL_VERSION : RECORD_VERSION;
+	switch (kind) {
+	case RECORD_ACCOUNT:
+		return RECORD_VERSION_ACCOUNT;
+	case RECORD_BET:
+		return RECORD_VERSION_BET;
+	case RECORD_MARKET:
+		return RECORD_VERSION_MARKET;
+	case RECORD_TERMINAL:
+		return RECORD_VERSION_TERMINAL;
+	case RECORD_IDENTITY:
+	case RECORD_CHECKPOINT:
+		break;
+	}
+	return RECORD_VERSION;
 }
 
 struct record_header record_header_make(enum record_kind kind, size_t size)
@@ -22,21 +36,16 @@ struct record_header record_header_make(enum record_kind kind, size_t size)
 }
 
 /* Kind, version, reserved bytes, and that the size in the header is the size there is. */
-static int header_is(struct db_bytes bytes, enum record_kind kind, uint8_t version, size_t size_min)
+static int header_fits(struct db_bytes bytes, enum record_kind kind, size_t size_min)
 {
 	struct record_header header;
 
 	if (bytes.size < size_min)
 		return 0;
 	memcpy(&header, bytes.data, sizeof(header));
-	return header.kind == kind && header.version == version &&
+	return header.kind == kind && header.version == record_version(kind) &&
 	       le16_get(header.size) == bytes.size &&
 	       bytes_all_zero(header.reserved, sizeof(header.reserved));
-}
-
-static int header_fits(struct db_bytes bytes, enum record_kind kind, size_t size_min)
-{
-	return header_is(bytes, kind, record_version(kind), size_min);
 }
 
 static int money_fits(int64_t amount, int64_t low, int64_t high)
@@ -65,13 +74,17 @@ int record_account_read(struct db_bytes bytes, struct record_account *out)
 	flags = le16_get(record.flags);
 	system = (id & SYSTEM_BIT) != 0;
 	if (id == 0 || le64_get(record.lsn) == 0 || (flags & ~ACCOUNT_FLAGS_ALL) != 0 ||
-	    ((flags & ACCOUNT_FLAG_SYSTEM) != 0) != system ||
-	    !bytes_all_zero(record.reserved, sizeof(record.reserved)))
+	    ((flags & ACCOUNT_FLAG_SYSTEM) != 0) != system)
 		return -EBADMSG;
-	/* System accounts are sums over many customers: any balance may be right. */
+	/* System accounts are sums over many customers: any balance may be right. Only customers
+	 * owe and have a partner. */
 	if (!system && !money_fits(le64s_get(record.balance), 0, LIMIT_BALANCE_MAX))
 		return -EBADMSG;
-	if (le64s_get(record.staked_today) < 0 || !profile_fits(&record.profile))
+	if (system && (le64s_get(record.owed) != 0 || le16_get(record.partner_id) != 0 ||
+	                  flags != ACCOUNT_FLAG_SYSTEM))
+		return -EBADMSG;
+	if (le64s_get(record.owed) < 0 || le64s_get(record.staked_today) < 0 ||
+	    !profile_fits(&record.profile))
 		return -EBADMSG;
 	*out = record;
 	return 0;
@@ -90,10 +103,10 @@ int record_bet_read(struct db_bytes bytes, struct record_bet_full *out)
 	if (bet->leg_count == 0 || bet->leg_count > LIMIT_BET_LEGS_MAX ||
 	    bytes.size != sizeof(record.bet) + legs_size)
 		return -EBADMSG;
-	if (le64_get(bet->id) == 0 || le64_get(bet->lsn) == 0 || le64_get(bet->account_id) == 0 ||
+	if (le64_get(bet->id) == 0 || le64_get(bet->lsn) == 0 ||
 	    le64_get(bet->account_id) > LIMIT_ACCOUNT_ID_MAX ||
-	    le64_get(bet->terminal_id) > LIMIT_TERMINAL_ID_MAX ||
-	    (bet->state != BET_OPEN && bet->state != BET_CANCELLED) ||
+	    le64_get(bet->terminal_id) > LIMIT_TERMINAL_ID_MAX || bet->state < BET_OPEN ||
+	    bet->state > BET_STATE_MAX || bet->reprints > BET_REPRINTS_MAX ||
 	    !bytes_all_zero(bet->reserved, sizeof(bet->reserved)))
 		return -EBADMSG;
 	if (!money_fits(le64s_get(bet->stake), 1, LIMIT_STAKE_MAX) ||
@@ -121,9 +134,17 @@ int record_market_read(struct db_bytes bytes, struct record_market *out)
 		return -EBADMSG;
 	memcpy(&record, bytes.data, sizeof(record));
 	if (le64_get(record.id) == 0 || le64_get(record.lsn) == 0 ||
-	    market->state < MARKET_BEFORE || market->state > MARKET_CLOSED || market->kind == 0 ||
+	    market->state < MARKET_BEFORE || market->state > MARKET_VOID || market->kind == 0 ||
 	    market->selection_count == 0 || market->selection_count > LIMIT_MARKET_SELECTIONS_MAX ||
-	    !bytes_all_zero(market->reserved, sizeof(market->reserved)))
+	    !bytes_all_zero(market->reserved, sizeof(market->reserved)) ||
+	    !bytes_all_zero(market->reserved_tail, sizeof(market->reserved_tail)) ||
+	    !bytes_all_zero(record.reserved, sizeof(record.reserved)))
+		return -EBADMSG;
+	/* Outcomes themselves are the loader's to check (dataplane/store/rows.c). */
+	if (record.walked > 1 || record.final > 1 ||
+	    (le64_get(record.walked_ns) != 0 && !record.walked) ||
+	    (market->state >= MARKET_SETTLED &&
+	        bytes_all_zero(record.outcomes, sizeof(record.outcomes))))
 		return -EBADMSG;
 	for (unsigned i = market->selection_count; i < LIMIT_MARKET_SELECTIONS_MAX; i++)
 		if (le32_get(market->odds[i]) != 0)
@@ -132,23 +153,21 @@ int record_market_read(struct db_bytes bytes, struct record_market *out)
 	return 0;
 }
 
+static int shift_fits(const struct record_terminal *record)
+{
+	return record->shift_open == 1 ||
+	       (record->shift_open == 0 && le32_get(record->cashier_id) == 0 &&
+	           le64s_get(record->shift_cash) == 0 && le64s_get(record->shift_cash_total) == 0 &&
+	           le64_get(record->shift_opened_ns) == 0);
+}
+
 int record_terminal_read(struct db_bytes bytes, struct record_terminal *out)
 {
-	struct record_terminal record = { 0 };
+	struct record_terminal record;
 
-	if (bytes.size == RECORD_TERMINAL_SIZE_1 &&
-	    header_is(bytes, RECORD_TERMINAL, 1, RECORD_TERMINAL_SIZE_1)) {
-		memcpy(&record, bytes.data, RECORD_TERMINAL_SIZE_1);
-		if (le32_get(record.rights) != 0) /* version 1: reserved */
-			return -EBADMSG;
-		record.header = record_header_make(RECORD_TERMINAL, sizeof(record));
-		record.rights = le32_make(RIGHT_ALL);
-	} else if (header_fits(bytes, RECORD_TERMINAL, sizeof(record)) &&
-	           bytes.size == sizeof(record)) {
-		memcpy(&record, bytes.data, sizeof(record));
-	} else {
+	if (!header_fits(bytes, RECORD_TERMINAL, sizeof(record)) || bytes.size != sizeof(record))
 		return -EBADMSG;
-	}
+	memcpy(&record, bytes.data, sizeof(record));
 	if ((le32_get(record.rights) & ~RIGHT_ALL) != 0 || record.blocked > 1 ||
 	    !money_fits(le64s_get(record.daily_max), 0, LIMIT_BALANCE_MAX))
 		return -EBADMSG;
@@ -158,7 +177,8 @@ int record_terminal_read(struct db_bytes bytes, struct record_terminal *out)
 		return -EBADMSG;
 	if (le64_get(record.id) == 0 || le64_get(record.id) > LIMIT_TERMINAL_ID_MAX ||
 	    le64_get(record.lsn) == 0 || le64s_get(record.staked_today) < 0 ||
-	    !bytes_all_zero(record.reserved, sizeof(record.reserved)))
+	    !bytes_all_zero(record.reserved, sizeof(record.reserved)) ||
+	    !bytes_all_zero(record.reserved1, sizeof(record.reserved1)) || !shift_fits(&record))
 		return -EBADMSG;
 	*out = record;
 	return 0;
@@ -194,6 +214,19 @@ int record_checkpoint_read(struct db_bytes bytes, struct record_checkpoint *out)
 	    le64_get(record.log_lsn) < le64_get(record.begin_lsn) ||
 	    !bytes_all_zero(record.reserved, sizeof(record.reserved)) ||
 	    (!record.has_rules && !bytes_all_zero(&record.rules, sizeof(record.rules))))
+		return -EBADMSG;
+	*out = record;
+	return 0;
+}
+
+int record_object_read(struct db_bytes bytes, struct object_bytes *out)
+{
+	struct object_bytes record;
+
+	if (bytes.size != sizeof(record))
+		return -EBADMSG;
+	memcpy(&record, bytes.data, sizeof(record));
+	if (le64_get(record.id) == 0 || le64_get(record.lsn) == 0 || object_check(&record) != 0)
 		return -EBADMSG;
 	*out = record;
 	return 0;

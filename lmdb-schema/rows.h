@@ -12,6 +12,7 @@
 
 #include "lmdb-schema/db.h"
 #include "lmdb-schema/event.h"
+#include "lmdb-schema/object.h"
 #include "wire/bytes.h"
 #include "wire/limits.h"
 
@@ -24,11 +25,13 @@ enum record_kind {
 	RECORD_CHECKPOINT = 6,
 };
 
-#define RECORD_VERSION 1
-/* Of RECORD_TERMINAL: version 1 ended behind staked_day and 4 zeros (48 bytes) and is still read.
- */
-#define RECORD_TERMINAL_VERSION 2
-#define RECORD_TERMINAL_SIZE_1  48u
+/* The newest version of each kind's layout; older ones were in directories of schema version 1,
+ * which are refused as a whole (schema.h). */
+#define RECORD_VERSION          1
+#define RECORD_VERSION_ACCOUNT  2
+#define RECORD_VERSION_BET      2
+#define RECORD_VERSION_MARKET   2
+#define RECORD_VERSION_TERMINAL 3
 
 struct record_header {
 	struct le16 size; /* of the whole record */
@@ -65,22 +68,24 @@ struct record_account {
 	struct le64 lsn;
 	struct le64s balance;
 	struct le64s staked_today;
-	struct le32 staked_day;
+	struct le16 staked_day;
+	struct le16 partner_id;
 	struct le16 currency;
 	struct le16 flags; /* account_flag */
-	uint8_t reserved[8];
+	struct le64s owed;
 	struct record_profile profile;
 };
 ASSERT_SIZE(struct record_account, 184);
 ASSERT_OFFSET(struct record_account, balance, 24);
 ASSERT_OFFSET(struct record_account, currency, 44);
+ASSERT_OFFSET(struct record_account, owed, 48);
 ASSERT_OFFSET(struct record_account, profile, 56);
 
 struct record_bet { /* followed by leg_count event_leg */
 	struct record_header header;
 	struct le64 id;
 	struct le64 lsn;
-	struct le64 account_id;
+	struct le64 account_id; /* 0: a cash ticket */
 	struct le64 terminal_id;
 	struct le64s stake;
 	struct le64s payout;
@@ -88,7 +93,8 @@ struct record_bet { /* followed by leg_count event_leg */
 	struct le16 currency;
 	uint8_t state; /* bet_state */
 	uint8_t leg_count;
-	uint8_t reserved[4];
+	uint8_t reprints;
+	uint8_t reserved[3];
 };
 ASSERT_SIZE(struct record_bet, 72);
 ASSERT_OFFSET(struct record_bet, stake, 40);
@@ -105,9 +111,19 @@ struct record_market {
 	struct le64 id;
 	struct le64 lsn;
 	struct event_market market;
+	uint8_t walked;
+	uint8_t final;
+	uint8_t reserved[6];
+	struct le64 walked_ns;
+	uint8_t outcomes[LIMIT_MARKET_SELECTIONS_MAX * 4]; /* as in event_result; zero: no result */
+	struct le64s credit_moved[LIMIT_MARKET_SELECTIONS_MAX];
+	struct le64s credit_moved_market;
 };
-ASSERT_SIZE(struct record_market, 120);
+ASSERT_SIZE(struct record_market, 336);
 ASSERT_OFFSET(struct record_market, market, 24);
+ASSERT_OFFSET(struct record_market, walked, 120);
+ASSERT_OFFSET(struct record_market, outcomes, 136);
+ASSERT_OFFSET(struct record_market, credit_moved, 200);
 
 struct record_terminal {
 	struct record_header header;
@@ -116,17 +132,26 @@ struct record_terminal {
 	struct le64 highest_request_id;
 	struct le64s staked_today;
 	struct le32 staked_day;
-	/* From version 2; version 1: all rights, not blocked, no limit, version 0. */
 	struct le32 rights;
 	struct le64s daily_max;
 	struct le64 version;
 	uint8_t blocked;
-	uint8_t reserved[7];
+	uint8_t shift_open;
+	uint8_t reserved[2];
+	struct le32
+	    cashier_id; /* from here: of the open shift; zero but for the number without one */
+	struct le32 shift_number;
+	uint8_t reserved1[4];
+	struct le64s shift_cash;
+	struct le64s shift_cash_total;
+	struct le64 shift_opened_ns;
 };
-ASSERT_SIZE(struct record_terminal, 72);
+ASSERT_SIZE(struct record_terminal, 104);
 ASSERT_OFFSET(struct record_terminal, staked_today, 32);
 ASSERT_OFFSET(struct record_terminal, rights, 44);
 ASSERT_OFFSET(struct record_terminal, version, 56);
+ASSERT_OFFSET(struct record_terminal, cashier_id, 68);
+ASSERT_OFFSET(struct record_terminal, shift_cash, 80);
 
 /* Which part of which deployment this is. Written once; re-sharding writes another. */
 struct record_identity {
@@ -157,10 +182,15 @@ struct record_checkpoint {
 	uint8_t reserved[6];
 	struct event_rules rules;
 };
-ASSERT_SIZE(struct record_checkpoint, 160);
+ASSERT_SIZE(struct record_checkpoint, 200);
 ASSERT_OFFSET(struct record_checkpoint, begin_lsn, 8);
 ASSERT_OFFSET(struct record_checkpoint, clean, 64);
 ASSERT_OFFSET(struct record_checkpoint, rules, 72);
+
+/*
+ * A row of `object` or `closed_object` is struct object_bytes as it is (object.h), without a
+ * header: its kind is its layout, and what a kind gains later goes into bytes that were zero.
+ */
 
 struct record_header record_header_make(enum record_kind kind, size_t size);
 
@@ -168,9 +198,9 @@ struct record_header record_header_make(enum record_kind kind, size_t size);
 SLUICE_MUST_USE int record_account_read(struct db_bytes bytes, struct record_account *out);
 SLUICE_MUST_USE int record_bet_read(struct db_bytes bytes, struct record_bet_full *out);
 SLUICE_MUST_USE int record_market_read(struct db_bytes bytes, struct record_market *out);
-/* What it gives is of the newest version. */
 SLUICE_MUST_USE int record_terminal_read(struct db_bytes bytes, struct record_terminal *out);
 SLUICE_MUST_USE int record_identity_read(struct db_bytes bytes, struct record_identity *out);
 SLUICE_MUST_USE int record_checkpoint_read(struct db_bytes bytes, struct record_checkpoint *out);
+SLUICE_MUST_USE int record_object_read(struct db_bytes bytes, struct object_bytes *out);
 
 #endif

@@ -165,7 +165,7 @@ int schema_version_read(struct db_txn *txn, uint32_t *version)
 	*version = le32_get(field);
 	if (*version == 0)
 		return -EBADMSG;
-	return *version > SCHEMA_VERSION ? -EPROTO : 0;
+	return *version != SCHEMA_VERSION ? -EPROTO : 0;
 }
 
 int schema_version_write(struct db_txn *txn)
@@ -202,4 +202,30 @@ int schema_checkpoint_write(struct db_txn *txn, const struct record_checkpoint *
 {
 	return db_put(txn, SCHEMA_META, text_key("checkpoint"),
 	    (struct db_bytes){ checkpoint, sizeof(*checkpoint) });
+}
+
+int schema_horizon_read(struct db_txn *txn, uint64_t *lsn)
+{
+	struct db_bytes value;
+	struct le64 field;
+	int error = db_get(txn, SCHEMA_META, text_key("horizon"), &value);
+
+	if (error == 0 && value.size != sizeof(field))
+		error = -EBADMSG;
+	if (error == 0)
+		memcpy(&field, value.data, sizeof(field));
+	else if (error == -ENOENT)
+		field = le64_make(0);
+	else
+		return error;
+	*lsn = le64_get(field);
+	return 0;
+}
+
+int schema_horizon_write(struct db_txn *txn, uint64_t lsn)
+{
+	struct le64 field = le64_make(lsn);
+
+	return db_put(
+	    txn, SCHEMA_META, text_key("horizon"), (struct db_bytes){ &field, sizeof(field) });
 }

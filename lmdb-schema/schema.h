@@ -14,7 +14,12 @@
 #include "lmdb-schema/db.h"
 #include "lmdb-schema/rows.h"
 
-#define SCHEMA_VERSION 1
+/*
+ * 2: objects, closed rows, settlement. What version 1 wrote is refused, not migrated: its journal
+ * and log hold events of another layout and other postings, so nothing in the directory could be
+ * read on. It was in no release.
+ */
+#define SCHEMA_VERSION 2
 
 /* Rows environment. X(NAME, name). */
 #define SCHEMA_ROW_TABLES(X)                                                                       \
@@ -22,19 +27,16 @@
 	X(ACCOUNT, "account")                                                                      \
 	X(BET, "bet")                                                                              \
 	X(MARKET, "market")                                                                        \
-	X(TERMINAL, "terminal")
+	X(TERMINAL, "terminal")                                                                    \
+	X(OBJECT, "object")                                                                        \
+	X(CLOSED_BET, "closed_bet")       /* retired: no longer in memory, kept for look-ups */    \
+	X(CLOSED_OBJECT, "closed_object") /* the same */
 
 enum schema_row_table {
 #define SCHEMA_ROW_TABLE_ENUM(name, text) SCHEMA_##name,
 	SCHEMA_ROW_TABLES(SCHEMA_ROW_TABLE_ENUM)
 #undef SCHEMA_ROW_TABLE_ENUM
 	    SCHEMA_ROW_TABLE_COUNT,
-	/* Reserved for what is to come; not created yet. */
-	SCHEMA_EVENT = 5,
-	SCHEMA_SPRINKLE = 6,
-	SCHEMA_LEASE = 7,
-	SCHEMA_TRANSIT = 8,
-	SCHEMA_COMMAND = 9,
 };
 
 /* Log environment. */
@@ -64,8 +66,9 @@ SLUICE_MUST_USE int schema_log_remove(const char *directory, uint64_t first_lsn)
 
 /*
  * meta: "version" -> le32, alone, so that any later layout can be recognised; "identity" ->
- * record_identity; "checkpoint" -> record_checkpoint.
- * Version: 0; -ENOENT a new environment; -EPROTO newer than SCHEMA_VERSION; -EBADMSG.
+ * record_identity; "checkpoint" -> record_checkpoint; "horizon" -> le64.
+ * Version: 0; -ENOENT a new environment; -EPROTO other than SCHEMA_VERSION (*version says which);
+ * -EBADMSG.
  */
 SLUICE_MUST_USE int schema_version_read(struct db_txn *txn, uint32_t *version);
 SLUICE_MUST_USE int schema_version_write(struct db_txn *txn);
@@ -76,5 +79,12 @@ SLUICE_MUST_USE int schema_checkpoint_read(
     struct db_txn *txn, struct record_checkpoint *checkpoint);
 SLUICE_MUST_USE int schema_checkpoint_write(
     struct db_txn *txn, const struct record_checkpoint *checkpoint);
+
+/*
+ * The last event that had been applied when rows were last written: no row is newer, and no row
+ * retired into a closed table by a newer event. 0 when nothing was written yet.
+ */
+SLUICE_MUST_USE int schema_horizon_read(struct db_txn *txn, uint64_t *lsn);
+SLUICE_MUST_USE int schema_horizon_write(struct db_txn *txn, uint64_t lsn);
 
 #endif

@@ -10,6 +10,16 @@
  * commits, the log is committed, so rows never run ahead of it. The last transaction writes the
  * begin into `meta`, and only that makes the checkpoint.
  *
+ * A row that had retired when its number was taken goes into the closed table and out of the open
+ * one in one transaction; its number is released only once that is committed, as the ledger gives
+ * it to another row then. One that retires between taking and writing is written as open (its bytes
+ * stay as they were) and is taken again as retired. An id can be in one cycle several times (an
+ * object that retired and was made again): in the order in which the ledger listed them, the last
+ * one wins.
+ *
+ * Each slice also writes the horizon, the last event applied: what is missing from the open tables
+ * has retired by an event up to it.
+ *
  * A crash anywhere leaves the checkpoint before, with some rows newer than it: what replay expects.
  */
 #include <errno.h>
@@ -18,11 +28,8 @@
 
 #include "dataplane/store/store_internal.h"
 
-#define GATHER_PIECE  16384u /* row numbers a turn */
-#define SORT_RUN      4096u  /* rows a run; one run a turn */
-#define WRITE_PIECE   512u   /* rows a turn */
-#define PAGE_SIZE     4096u
-#define ROWS_PER_PAGE 16u
+#define GATHER_PIECE 16384u /* row numbers a turn */
+#define WRITE_PIECE  512u   /* rows a turn */
 /* Map kept free above the high-water mark: a slice with its branch pages, and the free list. */
 #define MAP_RESERVE (8ull * LIMIT_CHECKPOINT_SLICE_SIZE)
 
@@ -55,6 +62,24 @@ static int rows_room(struct checkpoint *checkpoint, uint32_t more)
 	return 0;
 }
 
+static int table_retires(enum ledger_table table)
+{
+	return table == LEDGER_BET || table == LEDGER_OBJECT;
+}
+
+static void row_note(struct store *store, uint32_t row)
+{
+	struct checkpoint *checkpoint = &store->checkpoint;
+
+	checkpoint->rows[checkpoint->count] = (struct checkpoint_row){
+		.row = row,
+		.order = checkpoint->count & CHECKPOINT_ORDER_MAX,
+		.retired = table_retires(checkpoint->table) &&
+		           ledger_row_retired(store->ledger, checkpoint->table, row),
+	};
+	checkpoint->count++;
+}
+
 static int gather(struct store *store)
 {
 	struct checkpoint *checkpoint = &store->checkpoint;
@@ -68,8 +93,7 @@ static int gather(struct store *store)
 		    store->ledger, checkpoint->table, numbers, SLUICE_ARRAY_COUNT(numbers));
 
 		for (unsigned i = 0; i < count; i++)
-			checkpoint->rows[checkpoint->count + i].row = numbers[i];
-		checkpoint->count += count;
+			row_note(store, numbers[i]);
 		taken += count;
 		if (count < SLUICE_ARRAY_COUNT(numbers)) {
 			checkpoint->sorted = 0;
@@ -77,98 +101,6 @@ static int gather(struct store *store)
 			break;
 		}
 	}
-	return 1;
-}
-
-static int compare_rows(const void *a, const void *b)
-{
-	const struct checkpoint_row *x = a, *y = b;
-
-	return (x->id > y->id) - (x->id < y->id);
-}
-
-/* ---- Heap of runs, lowest id on top ---- */
-
-static uint64_t run_id(const struct checkpoint *checkpoint, uint32_t run)
-{
-	return checkpoint->rows[checkpoint->heap[run].next].id;
-}
-
-static void heap_sift(struct checkpoint *checkpoint, uint32_t at)
-{
-	for (;;) {
-		uint32_t child = 2 * at + 1;
-		struct checkpoint_run swap = checkpoint->heap[at];
-
-		if (child >= checkpoint->heap_count)
-			return;
-		if (child + 1 < checkpoint->heap_count &&
-		    run_id(checkpoint, child + 1) < run_id(checkpoint, child))
-			child++;
-		if (run_id(checkpoint, at) <= run_id(checkpoint, child))
-			return;
-		checkpoint->heap[at] = checkpoint->heap[child];
-		checkpoint->heap[child] = swap;
-		at = child;
-	}
-}
-
-/* (Re)starts the merge of the table's rows. */
-static int merge_begin(struct store *store)
-{
-	struct checkpoint *checkpoint = &store->checkpoint;
-	uint32_t runs = (checkpoint->count + SORT_RUN - 1) / SORT_RUN;
-	uint64_t total = ledger_row_count(store->ledger, checkpoint->table), cost;
-
-	if (runs > checkpoint->heap_room) {
-		struct checkpoint_run *grown =
-		    realloc(checkpoint->heap, runs * sizeof(*checkpoint->heap));
-
-		if (grown == NULL)
-			return -ENOMEM;
-		checkpoint->heap = grown;
-		checkpoint->heap_room = runs;
-	}
-	for (uint32_t i = 0; i < runs; i++) {
-		uint32_t end = (i + 1) * SORT_RUN;
-
-		checkpoint->heap[i].next = i * SORT_RUN;
-		checkpoint->heap[i].end = end < checkpoint->count ? end : checkpoint->count;
-	}
-	checkpoint->heap_count = runs;
-	for (uint32_t i = runs / 2; i-- > 0;)
-		heap_sift(checkpoint, i);
-	/*
-	 * A slice is bounded by the pages it dirties. In key order neighbours share a leaf: with
-	 * all rows dirty a row costs 1/16 page, with few of many dirty each costs a page of its
-	 * own.
-	 */
-	cost = checkpoint->count == 0 ? PAGE_SIZE
-	                              : PAGE_SIZE * total / ROWS_PER_PAGE / checkpoint->count;
-	if (cost > PAGE_SIZE)
-		cost = PAGE_SIZE;
-	if (cost < PAGE_SIZE / ROWS_PER_PAGE)
-		cost = PAGE_SIZE / ROWS_PER_PAGE;
-	checkpoint->row_cost = cost;
-	checkpoint->phase = CHECKPOINT_WRITE;
-	return 1;
-}
-
-static int sort_run(struct store *store)
-{
-	struct checkpoint *checkpoint = &store->checkpoint;
-	uint32_t end = checkpoint->sorted + SORT_RUN;
-
-	if (checkpoint->sorted == checkpoint->count)
-		return merge_begin(store);
-	if (end > checkpoint->count)
-		end = checkpoint->count;
-	for (uint32_t i = checkpoint->sorted; i < end; i++)
-		checkpoint->rows[i].id =
-		    rows_id(store->ledger, checkpoint->table, checkpoint->rows[i].row);
-	qsort(checkpoint->rows + checkpoint->sorted, end - checkpoint->sorted,
-	    sizeof(*checkpoint->rows), compare_rows);
-	checkpoint->sorted = end;
 	return 1;
 }
 
@@ -180,40 +112,87 @@ static int slice_begin(struct store *store)
 	if (error == 0)
 		error = db_write_begin(&checkpoint->txn, store->rows);
 	checkpoint->slice_left = LIMIT_CHECKPOINT_SLICE_SIZE;
+	checkpoint->released_count = 0;
+	checkpoint->slice_heap_count = checkpoint->heap_count;
+	memcpy(checkpoint->slice_heap, checkpoint->heap,
+	    checkpoint->heap_count * sizeof(*checkpoint->heap));
 	return error;
 }
 
 /* The log first: what the rows hold must be in it. */
 static int slice_end(struct store *store)
 {
-	int error = log_writer_commit(&store->log);
+	struct checkpoint *checkpoint = &store->checkpoint;
+	int error = schema_horizon_write(&checkpoint->txn, ledger_shard(store->ledger)->lsn);
 
+	if (error == 0)
+		error = log_writer_commit(&store->log);
 	if (error != 0) {
-		db_write_abort(&store->checkpoint.txn);
+		db_write_abort(&checkpoint->txn);
 		return error;
 	}
-	return db_write_commit(&store->checkpoint.txn);
+	error = db_write_commit(&checkpoint->txn);
+	for (uint32_t i = 0; i < checkpoint->released_count && error == 0; i++)
+		ledger_row_release(store->ledger, checkpoint->table, checkpoint->released[i]);
+	return error;
+}
+
+/* Into the closed table, out of the open one (where it may never have been). */
+static int retired_write(
+    struct store *store, const struct checkpoint_row *row, const struct rows_record *record)
+{
+	struct checkpoint *checkpoint = &store->checkpoint;
+	struct db_key key = db_key_make(record->id);
+	struct db_bytes value = { record, record->size };
+	int error =
+	    db_put(&checkpoint->txn, rows_closed_table(checkpoint->table), db_key(&key), value);
+
+	if (error == 0)
+		error = db_delete(&checkpoint->txn, rows_table(checkpoint->table), db_key(&key));
+	if (error != 0 && error != -ENOENT)
+		return error;
+	SLUICE_REQUIRE(checkpoint->released_count < CHECKPOINT_SLICE_ROWS_MAX);
+	checkpoint->released[checkpoint->released_count++] = row->row;
+	return 0;
 }
 
 static int write_top(struct store *store)
 {
 	struct checkpoint *checkpoint = &store->checkpoint;
 	struct checkpoint_run *top = &checkpoint->heap[0];
+	const struct checkpoint_row *row = &checkpoint->rows[top->next];
 	struct rows_record record;
-	struct db_key key;
 	int error;
 
-	rows_record_make(
-	    &record, store->ledger, checkpoint->table, checkpoint->rows[top->next].row);
-	key = db_key_make(record.id);
-	error = db_put(&checkpoint->txn, rows_table(checkpoint->table), db_key(&key),
-	    (struct db_bytes){ &record, record.size });
+	rows_record_make(&record, store->ledger, checkpoint->table, row->row);
+	if (row->retired) {
+		error = retired_write(store, row, &record);
+	} else {
+		struct db_key key = db_key_make(record.id);
+
+		error = db_put(&checkpoint->txn, rows_table(checkpoint->table), db_key(&key),
+		    (struct db_bytes){ &record, record.size });
+	}
 	if (error != 0)
 		return error;
 	if (++top->next == top->end)
 		*top = checkpoint->heap[--checkpoint->heap_count];
-	heap_sift(checkpoint, 0);
+	checkpoint_heap_sift(checkpoint, 0);
 	return 0;
+}
+
+/* The reserve was not enough: grow, and write this slice's rows again. */
+static int slice_again(struct store *store)
+{
+	struct checkpoint *checkpoint = &store->checkpoint;
+	int error;
+
+	db_write_abort(&checkpoint->txn);
+	checkpoint->heap_count = checkpoint->slice_heap_count;
+	memcpy(checkpoint->heap, checkpoint->slice_heap,
+	    checkpoint->heap_count * sizeof(*checkpoint->heap));
+	error = db_env_reserve(store->rows, db_env_map_size(store->rows) + MAP_RESERVE);
+	return error != 0 ? error : 1;
 }
 
 static int table_end(struct checkpoint *checkpoint)
@@ -228,6 +207,7 @@ static int table_end(struct checkpoint *checkpoint)
 static int write_piece(struct store *store)
 {
 	struct checkpoint *checkpoint = &store->checkpoint;
+	uint64_t cost;
 	int error = 0;
 
 	if (checkpoint->heap_count == 0 && !checkpoint->txn.active)
@@ -237,24 +217,20 @@ static int write_piece(struct store *store)
 		if (error != 0)
 			return error;
 	}
+	/* A retired row dirties pages of two tables. */
+	cost = checkpoint->row_cost * (table_retires(checkpoint->table) ? 2 : 1);
 	for (uint32_t i = 0; i < WRITE_PIECE && checkpoint->heap_count > 0; i++) {
-		if (checkpoint->slice_left < checkpoint->row_cost)
+		if (checkpoint->slice_left < cost)
 			break;
 		error = write_top(store);
 		if (error != 0)
 			break;
-		checkpoint->slice_left -= checkpoint->row_cost;
+		checkpoint->slice_left -= cost;
 	}
-	if (error == -EXFULL) {
-		/* The reserve was not enough: grow, and write this table's rows again. */
-		db_write_abort(&checkpoint->txn);
-		error = db_env_reserve(store->rows, db_env_map_size(store->rows) + MAP_RESERVE);
-		return error != 0 ? error : merge_begin(store);
-	}
-	if (error != 0)
-		return error;
-	if (checkpoint->heap_count == 0 || checkpoint->slice_left < checkpoint->row_cost)
+	if (error == 0 && (checkpoint->heap_count == 0 || checkpoint->slice_left < cost))
 		error = slice_end(store);
+	if (error == -EXFULL)
+		return slice_again(store);
 	return error != 0 ? error : 1;
 }
 
@@ -302,7 +278,7 @@ int checkpoint_work(struct store *store, uint64_t now_ns)
 	case CHECKPOINT_GATHER:
 		return gather(store);
 	case CHECKPOINT_SORT:
-		return sort_run(store);
+		return checkpoint_sort(store);
 	case CHECKPOINT_WRITE:
 		return write_piece(store);
 	case CHECKPOINT_FINISH:
@@ -316,5 +292,6 @@ void checkpoint_free(struct store *store)
 	db_write_abort(&store->checkpoint.txn);
 	free(store->checkpoint.rows);
 	free(store->checkpoint.heap);
+	free(store->checkpoint.slice_heap);
 	memset(&store->checkpoint, 0, sizeof(store->checkpoint));
 }

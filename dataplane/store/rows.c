@@ -47,11 +47,15 @@ static void account_make(struct rows_record *record, const struct account_row *r
 		.lsn = le64_make(row->lsn),
 		.balance = le64s_make(row->balance),
 		.staked_today = le64s_make(row->staked_today),
-		.staked_day = le32_make(row->staked_day),
+		.staked_day = le16_make(row->staked_day),
+		.partner_id = le16_make(row->partner_id),
 		.currency = le16_make(row->currency),
 		.flags = le16_make(row->flags),
+		.owed = le64s_make(row->owed),
 	};
 	profile_encode(&out->profile, &row->profile);
+	record->id = row->id;
+	record->lsn = row->lsn;
 	record->size = sizeof(*out);
 }
 
@@ -68,9 +72,11 @@ static int account_load(struct ledger *ledger, struct db_bytes value, uint64_t *
 	row.lsn = *lsn = le64_get(in.lsn);
 	row.balance = le64s_get(in.balance);
 	row.staked_today = le64s_get(in.staked_today);
-	row.staked_day = le32_get(in.staked_day);
+	row.staked_day = le16_get(in.staked_day);
+	row.partner_id = le16_get(in.partner_id);
 	row.currency = le16_get(in.currency);
 	row.flags = le16_get(in.flags);
+	row.owed = le64s_get(in.owed);
 	profile_decode(&row.profile, &in.profile);
 	return ledger_load_account(ledger, &row);
 }
@@ -80,6 +86,8 @@ static void bet_make(struct rows_record *record, const struct bet_row *row)
 	struct record_bet *out = &record->bet.bet;
 
 	SLUICE_REQUIRE(row->leg_count <= LIMIT_BET_LEGS_MAX);
+	record->id = row->id;
+	record->lsn = row->lsn;
 	record->size = sizeof(*out) + row->leg_count * sizeof(struct event_leg);
 	*out = (struct record_bet){
 		.header = record_header_make(RECORD_BET, record->size),
@@ -93,6 +101,7 @@ static void bet_make(struct rows_record *record, const struct bet_row *row)
 		.currency = le16_make(row->currency),
 		.state = row->state,
 		.leg_count = row->leg_count,
+		.reprints = row->reprints,
 	};
 	for (unsigned i = 0; i < row->leg_count; i++)
 		record->bet.legs[i] = (struct event_leg){
@@ -121,6 +130,7 @@ static int bet_load(struct ledger *ledger, struct db_bytes value, uint64_t *id, 
 	row.currency = le16_get(in.bet.currency);
 	row.state = in.bet.state;
 	row.leg_count = in.bet.leg_count;
+	row.reprints = in.bet.reprints;
 	for (unsigned i = 0; i < row.leg_count; i++) {
 		row.legs[i].market_id = le64_get(in.legs[i].market_id);
 		row.legs[i].selection = le16_get(in.legs[i].selection);
@@ -144,11 +154,33 @@ static void market_make(struct rows_record *record, const struct market_row_stat
 			.state = row->state,
 			.kind = row->kind,
 			.selection_count = row->selection_count,
+			.line = le16_make((uint16_t)row->line),
 		},
+		.walked = row->walked,
+		.final = row->final,
+		.walked_ns = le64_make(row->walked_ns),
+		.credit_moved_market = le64s_make(row->credit_moved_market),
 	};
-	for (unsigned i = 0; i < LIMIT_MARKET_SELECTIONS_MAX; i++)
+	memcpy(out->outcomes, &row->outcomes, sizeof(out->outcomes));
+	for (unsigned i = 0; i < LIMIT_MARKET_SELECTIONS_MAX; i++) {
 		out->market.odds[i] = le32_make(row->odds[i]);
+		out->credit_moved[i] = le64s_make(row->credit_moved[i]);
+	}
+	record->id = row->id;
+	record->lsn = row->lsn;
 	record->size = sizeof(*out);
+}
+
+/* All zero, or a complete result: settlement relies on it. */
+static int outcomes_check(const struct record_market *in)
+{
+	struct settlement_outcomes_disk disk;
+	struct settlement_outcomes outcomes;
+
+	if (bytes_all_zero(in->outcomes, sizeof(in->outcomes)))
+		return 0;
+	memcpy(&disk, in->outcomes, sizeof(disk));
+	return settlement_outcomes_read(&disk, in->market.selection_count, &outcomes);
 }
 
 static int market_load(struct ledger *ledger, struct db_bytes value, uint64_t *id, uint64_t *lsn)
@@ -157,6 +189,8 @@ static int market_load(struct ledger *ledger, struct db_bytes value, uint64_t *i
 	struct market_row_state row;
 	int error = record_market_read(value, &in);
 
+	if (error == 0)
+		error = outcomes_check(&in);
 	if (error != 0)
 		return error;
 	memset(&row, 0, sizeof(row));
@@ -168,8 +202,16 @@ static int market_load(struct ledger *ledger, struct db_bytes value, uint64_t *i
 	row.state = in.market.state;
 	row.kind = in.market.kind;
 	row.selection_count = in.market.selection_count;
-	for (unsigned i = 0; i < LIMIT_MARKET_SELECTIONS_MAX; i++)
+	row.line = (int16_t)le16_get(in.market.line);
+	row.walked = in.walked;
+	row.final = in.final;
+	row.walked_ns = le64_get(in.walked_ns);
+	row.credit_moved_market = le64s_get(in.credit_moved_market);
+	memcpy(&row.outcomes, in.outcomes, sizeof(row.outcomes));
+	for (unsigned i = 0; i < LIMIT_MARKET_SELECTIONS_MAX; i++) {
 		row.odds[i] = le32_get(in.market.odds[i]);
+		row.credit_moved[i] = le64s_get(in.credit_moved[i]);
+	}
 	return ledger_load_market(ledger, &row);
 }
 
@@ -188,7 +230,15 @@ static void terminal_make(struct rows_record *record, const struct terminal_row 
 		.daily_max = le64s_make(row->daily_max),
 		.version = le64_make(row->version),
 		.blocked = row->blocked,
+		.shift_open = row->shift_open,
+		.cashier_id = le32_make(row->cashier_id),
+		.shift_number = le32_make(row->shift_number),
+		.shift_cash = le64s_make(row->shift_cash),
+		.shift_cash_total = le64s_make(row->shift_cash_total),
+		.shift_opened_ns = le64_make(row->shift_opened_ns),
 	};
+	record->id = row->id;
+	record->lsn = row->lsn;
 	record->size = sizeof(*out);
 }
 
@@ -210,7 +260,52 @@ static int terminal_load(struct ledger *ledger, struct db_bytes value, uint64_t 
 	row.daily_max = le64s_get(in.daily_max);
 	row.version = le64_get(in.version);
 	row.blocked = in.blocked;
+	row.shift_open = in.shift_open;
+	row.cashier_id = le32_get(in.cashier_id);
+	row.shift_number = le32_get(in.shift_number);
+	row.shift_cash = le64s_get(in.shift_cash);
+	row.shift_cash_total = le64s_get(in.shift_cash_total);
+	row.shift_opened_ns = le64_get(in.shift_opened_ns);
 	return ledger_load_terminal(ledger, &row);
+}
+
+static void object_make(struct rows_record *record, const struct object_row *row)
+{
+	struct object_bytes *out = &record->object;
+
+	*out = (struct object_bytes){
+		.id = le64_make(row->id),
+		.lsn = le64_make(row->lsn),
+		.due_ns = le64_make(row->due_ns),
+		.kind = row->kind,
+		.state = row->state,
+		.currency = le16_make(row->currency),
+		.partner_id = le32_make(row->partner_id),
+	};
+	memcpy(out->body, row->body, sizeof(out->body));
+	record->id = row->id;
+	record->lsn = row->lsn;
+	record->size = sizeof(*out);
+}
+
+static int object_load(struct ledger *ledger, struct db_bytes value, uint64_t *id, uint64_t *lsn)
+{
+	struct object_bytes in;
+	struct object_row row;
+	int error = record_object_read(value, &in);
+
+	if (error != 0)
+		return error;
+	memset(&row, 0, sizeof(row));
+	row.id = *id = le64_get(in.id);
+	row.lsn = *lsn = le64_get(in.lsn);
+	row.due_ns = le64_get(in.due_ns);
+	row.kind = in.kind;
+	row.state = in.state;
+	row.currency = le16_get(in.currency);
+	row.partner_id = le32_get(in.partner_id);
+	memcpy(row.body, in.body, sizeof(row.body));
+	return ledger_load_object(ledger, &row);
 }
 
 uint64_t rows_id(const struct ledger *ledger, enum ledger_table table, uint32_t row)
@@ -227,6 +322,8 @@ uint64_t rows_id(const struct ledger *ledger, enum ledger_table table, uint32_t 
 		return ledger_market_at(ledger, row)->id;
 	case LEDGER_TERMINAL:
 		return ledger_terminal_at(ledger, row)->id;
+	case LEDGER_OBJECT:
+		return ledger_object_at(ledger, row)->id;
 	case LEDGER_TABLE_COUNT:
 		break;
 	}
@@ -243,24 +340,19 @@ void rows_record_make(
 	switch (table) {
 	case LEDGER_ACCOUNT:
 		account_make(record, ledger_account_at(ledger, row));
-		record->id = ledger_account_at(ledger, row)->id;
-		record->lsn = ledger_account_at(ledger, row)->lsn;
 		return;
 	case LEDGER_BET:
 		ledger_bet_at(ledger, row, &bet);
 		bet_make(record, &bet);
-		record->id = bet.id;
-		record->lsn = bet.lsn;
 		return;
 	case LEDGER_MARKET:
 		market_make(record, ledger_market_at(ledger, row));
-		record->id = ledger_market_at(ledger, row)->id;
-		record->lsn = ledger_market_at(ledger, row)->lsn;
 		return;
 	case LEDGER_TERMINAL:
 		terminal_make(record, ledger_terminal_at(ledger, row));
-		record->id = ledger_terminal_at(ledger, row)->id;
-		record->lsn = ledger_terminal_at(ledger, row)->lsn;
+		return;
+	case LEDGER_OBJECT:
+		object_make(record, ledger_object_at(ledger, row));
 		return;
 	case LEDGER_TABLE_COUNT:
 		break;
@@ -275,40 +367,17 @@ enum schema_row_table rows_table(enum ledger_table table)
 		[LEDGER_BET] = SCHEMA_BET,
 		[LEDGER_MARKET] = SCHEMA_MARKET,
 		[LEDGER_TERMINAL] = SCHEMA_TERMINAL,
+		[LEDGER_OBJECT] = SCHEMA_OBJECT,
 	};
 
 	SLUICE_REQUIRE(table < LEDGER_TABLE_COUNT);
 	return tables[table];
 }
 
-void rows_checkpoint_make(struct record_checkpoint *record, const struct shard_row *shard)
+enum schema_row_table rows_closed_table(enum ledger_table table)
 {
-	*record = (struct record_checkpoint){
-		.header = record_header_make(RECORD_CHECKPOINT, sizeof(*record)),
-		.begin_lsn = le64_make(shard->lsn),
-		.log_lsn = le64_make(shard->lsn),
-		.time_ns = le64_make(shard->time_ns),
-		.bet_counter = le64_make(shard->bet_counter),
-		.control_sequence = le64_make(shard->control_sequence),
-		.has_rules = !bytes_all_zero(&shard->rules, sizeof(shard->rules)),
-	};
-	if (record->has_rules)
-		risk_rules_encode(&shard->rules, &record->rules);
-}
-
-int rows_checkpoint_shard(const struct record_checkpoint *record, struct shard_row *shard)
-{
-	struct shard_row row;
-
-	memset(&row, 0, sizeof(row));
-	if (record->has_rules && risk_rules_decode(&record->rules, &row.rules) != 0)
-		return -EBADMSG;
-	row.lsn = le64_get(record->begin_lsn);
-	row.time_ns = le64_get(record->time_ns);
-	row.bet_counter = le64_get(record->bet_counter);
-	row.control_sequence = le64_get(record->control_sequence);
-	*shard = row;
-	return 0;
+	SLUICE_REQUIRE(table == LEDGER_BET || table == LEDGER_OBJECT);
+	return table == LEDGER_BET ? SCHEMA_CLOSED_BET : SCHEMA_CLOSED_OBJECT;
 }
 
 int rows_load_one(struct ledger *ledger, enum ledger_table table, uint64_t key,
@@ -320,6 +389,7 @@ int rows_load_one(struct ledger *ledger, enum ledger_table table, uint64_t key,
 		[LEDGER_BET] = bet_load,
 		[LEDGER_MARKET] = market_load,
 		[LEDGER_TERMINAL] = terminal_load,
+		[LEDGER_OBJECT] = object_load,
 	};
 	uint64_t id = 0, row_lsn = 0;
 	int error;
@@ -328,60 +398,7 @@ int rows_load_one(struct ledger *ledger, enum ledger_table table, uint64_t key,
 	error = loads[table](ledger, value, &id, &row_lsn);
 	if (error == 0 && id != key)
 		error = -EBADMSG;
-	if (error == 0)
+	if (error == 0 || error == -EINVAL)
 		*lsn = row_lsn;
 	return error;
-}
-
-static int table_load(
-    struct db_txn *txn, struct ledger *ledger, enum ledger_table table, struct rows_loaded *loaded)
-{
-	struct db_cursor cursor;
-	uint64_t lsn;
-	int error;
-
-	loaded->table = rows_table(table);
-	error = db_cursor_open(&cursor, txn, loaded->table);
-	if (error != 0)
-		return error;
-	for (error = db_cursor_first(&cursor); error == 0; error = db_cursor_next(&cursor)) {
-		error = db_key_number(cursor.key, &loaded->key);
-		if (error == 0)
-			error = rows_load_one(ledger, table, loaded->key, cursor.value, &lsn);
-		if (error != 0)
-			break;
-		loaded->rows[table]++;
-		if (lsn > loaded->lsn_max)
-			loaded->lsn_max = lsn;
-	}
-	db_cursor_close(&cursor);
-	return error == -ENOENT ? 0 : error;
-}
-
-int rows_load(struct db_txn *txn, struct ledger *ledger, struct rows_loaded *loaded)
-{
-	struct record_checkpoint checkpoint;
-	struct shard_row shard;
-	int error;
-
-	memset(loaded, 0, sizeof(*loaded));
-	for (unsigned table = 0; table < LEDGER_TABLE_COUNT; table++) {
-		error = table_load(txn, ledger, (enum ledger_table)table, loaded);
-		if (error != 0)
-			return error;
-	}
-	loaded->table = SCHEMA_META;
-	loaded->key = 0;
-	error = schema_checkpoint_read(txn, &checkpoint);
-	if (error == -ENOENT)
-		return 0; /* new: nothing was ever checkpointed; what a first cycle left is replayed
-		           */
-	if (error == 0)
-		error = rows_checkpoint_shard(&checkpoint, &shard);
-	if (error != 0)
-		return error;
-	ledger_load_shard(ledger, &shard);
-	if (shard.lsn > loaded->lsn_max)
-		loaded->lsn_max = shard.lsn;
-	return 0;
 }

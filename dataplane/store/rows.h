@@ -14,6 +14,7 @@ struct rows_record {
 		struct record_bet_full bet;
 		struct record_market market;
 		struct record_terminal terminal;
+		struct object_bytes object;
 	};
 	uint64_t id, lsn;
 	size_t size;
@@ -26,6 +27,8 @@ void rows_record_make(
 uint64_t rows_id(const struct ledger *ledger, enum ledger_table table, uint32_t row);
 /* Table of the rows environment. */
 enum schema_row_table rows_table(enum ledger_table table);
+/* Where its rows go when they retire; of bets and objects. */
+enum schema_row_table rows_closed_table(enum ledger_table table);
 
 void rows_checkpoint_make(struct record_checkpoint *record, const struct shard_row *shard);
 /* 0, or -EBADMSG for rules out of range. */
@@ -33,7 +36,9 @@ SLUICE_MUST_USE int rows_checkpoint_shard(
     const struct record_checkpoint *record, struct shard_row *shard);
 
 struct rows_loaded {
-	uint64_t lsn_max; /* of all rows: from here on state hashes compare */
+	uint64_t lsn_max;   /* no row is newer, nor retired by a newer event: from here on state
+	                       hashes compare */
+	uint64_t begin_lsn; /* of the checkpoint */
 	uint64_t rows[LEDGER_TABLE_COUNT];
 	/* On failure. */
 	enum schema_row_table table;
@@ -41,14 +46,17 @@ struct rows_loaded {
 };
 
 /*
- * Loads all rows of the transaction's snapshot into an empty ledger, and the shard row of the
- * checkpoint. 0; -EBADMSG: a row is damaged (table and key tell which); -ENOSPC: the ledger's
- * tables are too small; others.
+ * Loads all rows of the transaction's snapshot into an empty ledger, the shard row of the
+ * checkpoint and the horizon. 0; -EBADMSG: a row is damaged (table and key tell which); -ENOSPC:
+ * the ledger's tables are too small; others.
  */
 SLUICE_MUST_USE int rows_load(
     struct db_txn *txn, struct ledger *ledger, struct rows_loaded *loaded);
 
-/* One record into the ledger (as rows_load does): the hostile-bytes entry. */
+/*
+ * One record into the ledger (as rows_load does): the hostile-bytes entry. -EINVAL, with *lsn set:
+ * a bet whose account or market is not loaded.
+ */
 SLUICE_MUST_USE int rows_load_one(struct ledger *ledger, enum ledger_table table, uint64_t key,
     struct db_bytes value, uint64_t *lsn);
 

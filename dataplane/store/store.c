@@ -82,6 +82,11 @@ static int meta_read(struct store *store, struct store_report *report)
 	struct meta_open meta = { .config = &store->config };
 	int error = db_write(store->rows, meta_body, &meta);
 
+	if (error == -EPROTO && meta.version < SCHEMA_VERSION)
+		return say(report, error,
+		    "%s: written by an older program (schema version %u, this one's is %u), which "
+		    "cannot be read on. Begin anew: another root, or tools/down --wipe.",
+		    store->directory, meta.version, SCHEMA_VERSION);
 	if (error == -EPROTO)
 		return say(report, error,
 		    "%s/rows: schema version %u is newer than this program's %u. Run the program "
@@ -132,6 +137,23 @@ static int parts_open(struct store *store, struct store_report *report)
 	return meta_read(store, report);
 }
 
+static uint32_t room_more(uint32_t capacity)
+{
+	uint64_t more = (uint64_t)capacity + capacity / 4 + 4096, most = 1u << 30;
+
+	return (uint32_t)(more < most ? more : most);
+}
+
+struct ledger_config store_ledger_config(const struct ledger_config *worker)
+{
+	struct ledger_config config = *worker;
+
+	config.track_checkpoint = 1;
+	config.bets_max = room_more(worker->bets_max);
+	config.objects_max = room_more(worker->objects_max);
+	return config;
+}
+
 int store_open(struct store **out, const struct store_config *config, struct store_report *report)
 {
 	struct store *store = calloc(1, sizeof(*store));
@@ -142,7 +164,7 @@ int store_open(struct store **out, const struct store_config *config, struct sto
 	if (store == NULL)
 		return say(report, -ENOMEM, "Out of memory.");
 	store->config = *config;
-	store->config.ledger.track_checkpoint = 1;
+	store->config.ledger = store_ledger_config(&config->ledger);
 	store->directory = strdup(config->directory);
 	store->config.directory = store->directory;
 	error = store->directory == NULL ? say(report, -ENOMEM, "Out of memory.")
@@ -204,6 +226,7 @@ int store_load(struct store *store, struct store_report *report)
 	report->bets = loaded.rows[LEDGER_BET];
 	report->markets = loaded.rows[LEDGER_MARKET];
 	report->terminals = loaded.rows[LEDGER_TERMINAL];
+	report->objects = loaded.rows[LEDGER_OBJECT];
 	report->nanoseconds = monotonic_ns() - begun;
 	store_publish(store);
 	return 0;

@@ -20,7 +20,7 @@
 struct store_config {
 	const char *directory; /* of this shard */
 	uint32_t shard;
-	struct ledger_config ledger; /* track_checkpoint is set by the store */
+	struct ledger_config ledger; /* the worker's; see store_ledger_config */
 	uint64_t log_rotate_size;    /* bytes of one log environment before a new one is begun */
 	uint64_t log_keep_size;      /* 0: keep all; else retire the oldest above this */
 	uint32_t checkpoint_interval_ms; /* pause between fuzzy checkpoint cycles */
@@ -33,12 +33,18 @@ struct store_report {
 	uint64_t checkpoint_lsn; /* replay must begin right behind it */
 	uint64_t applied_lsn;    /* highest LSN in the log environment: a floor for the journal */
 	uint64_t incarnation;
-	uint64_t accounts, bets, markets, terminals;
+	uint64_t accounts, bets, markets, terminals, objects;
 	uint64_t nanoseconds;
 	char message[200]; /* on failure: what, where, remedy */
 };
 
-/* 0; -EPROTO newer schema; -EBADMSG damage; others. report->message says what. */
+/*
+ * The configuration of the follower's ledger for a worker's: it tracks changes for checkpoints, and
+ * has room for more bets and objects, as retired ones stay until a checkpoint has written them.
+ */
+struct ledger_config store_ledger_config(const struct ledger_config *worker);
+
+/* 0; -EPROTO another schema version; -EBADMSG damage; others. report->message says what. */
 SLUICE_MUST_USE int store_open(
     struct store **out, const struct store_config *config, struct store_report *report);
 /* Reads all rows into the follower's ledger. */

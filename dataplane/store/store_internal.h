@@ -76,9 +76,15 @@ enum checkpoint_phase {
 	CHECKPOINT_FINISH, /* meta */
 };
 
+#define CHECKPOINT_ORDER_MAX 0x7fffffffu
+/* A row costs 1/16 page at least (checkpoint.c). */
+#define CHECKPOINT_SLICE_ROWS_MAX (LIMIT_CHECKPOINT_SLICE_SIZE / 256)
+
 struct checkpoint_row {
 	uint64_t id;
 	uint32_t row;
+	uint32_t order : 31; /* in which it was taken */
+	uint32_t retired : 1;
 };
 
 /* One sorted stretch of `rows`; merged by a heap on the id at `next`. */
@@ -94,6 +100,10 @@ struct checkpoint {
 	uint32_t count, sorted, room;
 	struct checkpoint_run *heap;
 	uint32_t heap_count, heap_room;
+	struct checkpoint_run *slice_heap; /* as the open slice began */
+	uint32_t slice_heap_count;
+	uint32_t released_count; /* numbers of retired rows the open slice has written */
+	uint32_t released[CHECKPOINT_SLICE_ROWS_MAX];
 	struct db_txn txn;    /* of the open slice */
 	uint64_t slice_left;  /* bytes of pages the open slice may still dirty */
 	uint64_t row_cost;    /* estimate of dirty page bytes per row */
@@ -136,6 +146,10 @@ void store_count(_Atomic uint64_t *counter);
 /* One piece of checkpoint work: 1 did something, 0 idle, -errno. */
 SLUICE_MUST_USE int checkpoint_work(struct store *store, uint64_t now_ns);
 SLUICE_MUST_USE int checkpoint_begin(struct store *store);
+/* Sorts the next run of the rows taken; after the last one the merge begins. 1, -errno. */
+SLUICE_MUST_USE int checkpoint_sort(struct store *store);
+/* The run at `at` of the heap has moved on: puts the heap right again. */
+void checkpoint_heap_sift(struct checkpoint *checkpoint, uint32_t at);
 void checkpoint_free(struct store *store);
 
 #endif

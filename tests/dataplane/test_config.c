@@ -36,7 +36,33 @@ TEST(good_configuration_is_read)
 	assert_int_equal(config->polling, CONFIG_POLLING_ADAPTIVE);
 	assert_int_equal(config->ports[0].address_ipv4, 198u << 24 | 18u << 16 | 1);
 	assert_int_equal(config->ports[0].udp_port, 7400);
+	assert_int_equal(config->capacity.objects, 65536);
 	config_free(config);
+}
+
+/* As many objects as bets, unless the file says otherwise. */
+TEST(objects_follow_bets_unless_given)
+{
+	static const struct {
+		const char *to;
+		uint32_t objects;
+	} cases[] = {
+		{ "bets: 200000", 200000 },
+		{ "bets: 1000, objects: 20", 20 },
+		{ "bets: 200000, objects: 70000", 70000 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct dataplane_config *config = NULL;
+		char text[2048], message[512];
+		size_t size = varied("bets: 1000", cases[i].to, text, sizeof(text));
+
+		assert_int_equal(
+		    config_parse((const uint8_t *)text, size, &config, message, sizeof(message)),
+		    0);
+		assert_int_equal(config->capacity.objects, cases[i].objects);
+		config_free(config);
+	}
 }
 
 /* Each bad value is refused, the output is untouched and the message names the place. */
@@ -62,6 +88,7 @@ TEST(bad_configuration_is_refused_with_the_place)
 		{ "type: af_xdp, interface: eth0", "type: memif", "ports[0].socket" },
 		{ "type: af_xdp", "type: carrier_pigeon", "type" },
 		{ "accounts: 1000", "accounts: 1", "capacity.accounts" },
+		{ "bets: 1000", "bets: 1000, objects: 1", "capacity.objects" },
 		{ "depth: 2", "depth: 9", "journal.depth" },
 		{ "segments_max: 8", "segments_max: 3", "journal.segments_max" },
 		{ "segment_mib: 16", "segment_mib: 0", "journal.segment_mib" },
