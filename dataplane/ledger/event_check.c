@@ -38,7 +38,7 @@ struct type_facts {
 #define REVERSAL (EVENT_FLAG_LINKED | EVENT_FLAG_REVERSAL)
 
 static const struct type_facts types[EVENT_TYPE_MAX + 1] = {
-	[EVENT_ACCOUNT_OPEN] = { MAYBE | REFUSABLE | ACCOUNT, LINKED, 0, ANY },
+	[EVENT_ACCOUNT_OPEN] = { MAYBE | REFUSABLE | ACCOUNT | REPEATED, LINKED, 0, ANY },
 	[EVENT_DEPOSIT] = { WALLET | ACCOUNT | LINES | REPEATED, REVERSAL, -ANY, ANY },
 	[EVENT_PLACE_BET] = { WALLET | OBJECT_ID | SCORED | LINES, LINKED, -LIMIT_STAKE_MAX, 0 },
 	[EVENT_CANCEL_BET] = { WALLET | OBJECT_ID | LINES, REVERSAL, 0, LIMIT_STAKE_MAX },
@@ -58,7 +58,7 @@ static const struct type_facts types[EVENT_TYPE_MAX + 1] = {
 	[EVENT_TRANSFER_DONE] = { MAYBE | PAYOUT | REFUSABLE | OBJECT_ID | LINES | OBJECTS |
 	                              OBJECTS_REFUSED,
 	    0, 0, ANY },
-	[EVENT_ADJUST] = { ACCOUNT | LINES | PAYOUT, 0, -ANY, ANY },
+	[EVENT_ADJUST] = { ACCOUNT | LINES | OBJECTS | PAYOUT, 0, -ANY, ANY },
 	[EVENT_BET_SETTLE] = { OBJECT_ID | LINES | OBJECTS | PAYOUT, 0, -ANY, ANY },
 	[EVENT_BET_VOID] = { OBJECT_ID | LINES | OBJECTS | PAYOUT, 0, 0, LIMIT_STAKE_MAX },
 	[EVENT_MARKET_RESULT] = { ACCOUNT_NONE | OBJECT_ID, 0, 0, 0 },
@@ -223,7 +223,9 @@ static int record_valid(const struct event_view *view)
 	if (lsn == 0 || le64_get(record->prev_terminal_lsn) >= lsn ||
 	    le64_get(record->prev_account_lsn) >= lsn ||
 	    !in_range(le64s_get(record->balance), 0, LIMIT_BALANCE_MAX) ||
-	    !in_range(le64s_get(record->payout), 0, LIMIT_PAYOUT_MAX))
+	    /* Of a shift: counted less expected, below zero when cash is missing. */
+	    !in_range(le64s_get(record->payout), type == EVENT_SHIFT ? -LIMIT_PAYOUT_MAX : 0,
+	        LIMIT_PAYOUT_MAX))
 		return 0;
 	if ((record->flags & ~facts->flags) != 0 || !code_valid(record, facts->rules) ||
 	    !asker_valid(record, facts->rules) || !legs_count_valid(record) ||
