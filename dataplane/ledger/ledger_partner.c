@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Partners and their idempotency keys.
+ *
+ * A key names one request of a partner for at least rules.partner_key_hold_s, whatever terminal and
+ * request id it comes under: the partner's servers fail over to each other. The request is compared
+ * by a fingerprint of all it asks for (message type, accounts, amount, currency), not by its id or
+ * deadline, which differ. A key lives on the shard of the account that is debited or credited; so
+ * does its share of the partner's quota: keys_max / shards, rounded up. Keys of refused requests
+ * are not kept: a refusal may be tried again under the same key.
+ *
+ * A reversal does not free the key: the same key means the same request, and that was carried out.
+ */
+#include <errno.h>
+
+#include "dataplane/ledger/ledger_decision.h"
+
+#define SECOND_NS 1000000000ull
+
+static int key_absent(const uint64_t key[2])
+{
+	return key[0] == 0 && key[1] == 0;
+}
+
+static struct object_key key_of(const struct decision *decision, const uint64_t key[2])
+{
+	return (struct object_key){ .kind = OBJECT_PARTNER_KEY,
+		.words = { key[0], key[1], decision->account->partner_id } };
+}
+
+static void fingerprint(const struct wire_request *wire, struct le64 out[2])
+{
+	uint64_t words[5] = { wire->template_id };
+	XXH128_hash_t hash;
+
+	if (wire->template_id == WIRE_TRANSFER) {
+		words[1] = wire->transfer.from_account;
+		words[2] = wire->transfer.to_account;
+		words[3] = (uint64_t)wire->transfer.amount;
+		words[4] = wire->transfer.currency;
+	} else {
+		words[1] = wire->deposit.account_id;
+		words[3] = (uint64_t)wire->deposit.amount;
+		words[4] = wire->deposit.currency;
+	}
+	hash = XXH3_128bits(words, sizeof(words));
+	out[0] = le64_make(hash.low64);
+	out[1] = le64_make(hash.high64);
+}
+
+/* This shard's share of the keys the partner may hold. */
+static uint32_t quota(const struct ledger *ledger, const struct object_row *partner)
+{
+	uint32_t shards = ledger->config.shard_count;
+	struct object_partner body;
+
+	memcpy(&body, partner->body, sizeof(body));
+	return (uint32_t)(((uint64_t)le32_get(body.keys_max) + shards - 1) / shards);
+}
+
+/*
+ * PARTNER_UNKNOWN for a key on an account of no partner: nobody's key would be kept for it, and to
+ * carry the request out without would break the promise.
+ */
+uint16_t partner_key_judge(struct decision *decision, const uint64_t key[2], int *repeat)
+{
+	const struct account_row *account = decision->account;
+	struct object_key partner_key = { .kind = OBJECT_PARTNER };
+	const struct object_row *kept, *partner;
+	struct object_partner_key body;
+	struct object_key natural;
+	struct le64 print[2];
+
+	*repeat = 0;
+	if (key_absent(key) || account == NULL)
+		return WIRE_CODE_OK;
+	partner_key.words[0] = account->partner_id;
+	partner =
+	    account->partner_id == 0 ? NULL : ledger_object_by_key(decision->ledger, &partner_key);
+	if (partner == NULL)
+		return WIRE_CODE_PARTNER_UNKNOWN;
+	natural = key_of(decision, key);
+	kept = ledger_object_by_key(decision->ledger, &natural);
+	if (kept == NULL)
+		return ledger_partner_keys(decision->ledger, account->partner_id) <
+		               quota(decision->ledger, partner)
+		           ? WIRE_CODE_OK
+		           : WIRE_CODE_PARTNER_QUOTA;
+	memcpy(&body, kept->body, sizeof(body));
+	fingerprint(decision->request, print);
+	if (memcmp(print, body.fingerprint, sizeof(print)) != 0)
+		return WIRE_CODE_KEY_MISMATCH;
+	*repeat = 1;
+	decision->object_id = le64_get(body.object_id);
+	decision->payout = le64s_get(body.payout);
+	return WIRE_CODE_REPEATED;
+}
+
+void partner_key_keep(struct decision *decision, const uint64_t key[2], uint16_t code)
+{
+	const struct risk_rules *rules = &decision->ledger->shard.rules;
+	struct object_partner_key body;
+	struct object_key natural;
+	struct object_row *object;
+
+	if (key_absent(key))
+		return;
+	natural = key_of(decision, key);
+	body = (struct object_partner_key){
+		.key = { le64_make(key[0]), le64_make(key[1]) },
+		.account_id = le64_make(decision->account_id),
+		.object_id = le64_make(decision->object_id),
+		.payout = le64s_make(decision->payout),
+		.lsn = le64_make(decision->ledger->shard.lsn + 1),
+		.code = le16_make(code),
+	};
+	fingerprint(decision->request, body.fingerprint);
+	object = decision_object_key(decision, &natural);
+	object->state = OBJECT_DONE;
+	object->currency = decision->currency;
+	object->partner_id = decision->account->partner_id;
+	object->due_ns = decision->time_ns + rules->partner_key_hold_s * SECOND_NS;
+	memcpy(object->body, &body, sizeof(body));
+}
+
+/* ---- PARTNER_SET ---- */
+
+static int partner_invalid(const struct object_partner *partner)
+{
+	int64_t exposure_max = le64s_get(partner->exposure_max);
+	uint16_t currency = le16_get(partner->currency);
+
+	return le64_get(partner->version) == 0 || exposure_max < 0 ||
+	       exposure_max > LIMIT_BALANCE_MAX || currency > 999 ||
+	       (exposure_max > 0 && currency == 0) || partner->blocked > 1;
+}
+
+/*
+ * One version of a partner, complete. What leases moved between the shards stays; so while any of
+ * it is away from where it was, the limit's currency cannot change.
+ */
+int partner_set_command(struct decision *decision, const struct ledger_command *command)
+{
+	struct object_key key = { .kind = OBJECT_PARTNER, .words = { command->object_id } };
+	struct object_partner body = command->partner, old = { 0 };
+	const struct object_row *row;
+	struct object_row *object;
+
+	if (command->object_id == 0 || command->object_id > LIMIT_PARTNER_ID_MAX ||
+	    partner_invalid(&body))
+		return -EINVAL;
+	row = ledger_object_by_key(decision->ledger, &key);
+	if (row != NULL)
+		memcpy(&old, row->body, sizeof(old));
+	if (le64_get(body.version) <= le64_get(old.version))
+		return 0;
+	if (le64s_get(old.credit_moved) != 0 && le16_get(old.currency) != le16_get(body.currency))
+		return -EINVAL;
+	body.credit_moved = old.credit_moved;
+	body.reserved[0] = 0;
+	decision->type = EVENT_PARTNER_SET;
+	decision->object_id = command->object_id;
+	object = row != NULL ? decision_object(decision, row) : decision_object_key(decision, &key);
+	object->state = OBJECT_OPEN;
+	object->currency = le16_get(body.currency);
+	object->partner_id = (uint32_t)command->object_id;
+	memcpy(object->body, &body, sizeof(body));
+	return 1;
+}

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * REVERSE and FENCE: definite outcomes for a terminal that does not know what became of a request.
+ *
+ * A reversal is the opposite event of its target, under the REVERSE's own request id, with
+ * EVENT_FLAG_REVERSAL and an object REVERSAL that names the target:
+ *
+ *   target              opposite          refused when
+ *   PLACE_BET           CANCEL_BET        the bet is not open, or a leg's market has closed or
+ * begun DEPOSIT             WITHDRAW          the money is gone (FUNDS_INSUFFICIENT), account
+ * frozen WITHDRAW            DEPOSIT           BALANCE_LIMIT WITHDRAW, PENDING   WITHDRAW_CLOSE it
+ * was approved, rejected or timed out (WITHDRAWAL_CLOSED) TRANSFER            TRANSFER back     the
+ * receiver has spent it, or is frozen ROUND_DEBIT/CREDIT  ROUND_CREDIT/DEBIT  see ledger_round.h
+ *
+ * Everything else is NOT_REVERSIBLE: what went to another shard, was claimed, or is no money.
+ * Nothing to reverse (the target was refused) is REQUEST_UNKNOWN. No target at all: it is fenced.
+ *
+ * The cancel window does not hold for reversals: it keeps a customer who has a ticket from changing
+ * their mind, and a terminal reverses a bet of which it has no answer, so nobody has one. As long
+ * as no leg has begun, nothing can be gained by it.
+ *
+ * A target can be reversed for 24 hours. REVERSAL objects stay at least as long after the reversal
+ * (partner_key_hold_s is never less), so there is no time when a target could be reversed twice.
+ */
+#include "dataplane/ledger/ledger_wallet.h"
+
+#define SECOND_NS      1000000000ull
+#define REVERSE_MAX_NS (86400 * SECOND_NS)
+
+/* ---- PLACE_BET ---- */
+
+static int leg_running(const struct decision *decision, uint64_t market_id)
+{
+	const struct market_row_state *market = ledger_market(decision->ledger, market_id);
+
+	return market == NULL || decision->time_ns >= market->start_time_ns ||
+	       (market->state != MARKET_BEFORE && market->state != MARKET_OPEN &&
+	           market->state != MARKET_SUSPENDED);
+}
+
+static uint16_t bet_reverse(struct decision *decision, const struct event_record *target)
+{
+	uint32_t row = bet_find(decision->ledger, le64_get(target->object_id));
+	const struct bet_slot *bet;
+
+	if (row == ROW_NONE)
+		return WIRE_CODE_NOT_REVERSIBLE;
+	bet = &decision->ledger->bets[row];
+	if (bet->state != BET_OPEN || bet->terminal_id != decision->terminal_id)
+		return WIRE_CODE_NOT_REVERSIBLE;
+	for (unsigned i = 0; i < bet->leg_count; i++)
+		if (leg_running(decision, bet_leg_at(decision->ledger, bet, i)->market_id))
+			return WIRE_CODE_NOT_REVERSIBLE;
+	decision->type = EVENT_CANCEL_BET;
+	decision->object_id = bet->id;
+	decision->currency = bet->currency;
+	decision->body_size = sizeof(decision->body.change);
+	decision->body.change = (struct event_bet_change){
+		.stake = le64s_make(bet->stake),
+		.placed_at_ns = le64_make(bet->placed_at_ns),
+		.from = BET_OPEN,
+		.to = BET_CANCELLED,
+	};
+	if (bet->account_id == 0) {
+		decision->payout = bet->stake;
+		decision_line(decision,
+		    ledger_system_account(SYSTEM_CASH, bet->currency, decision->terminal_id),
+		    bet->stake);
+		return WIRE_CODE_OK;
+	}
+	play_count(decision, 0, -bet->stake, 0);
+	return decision_credit(decision, bet->stake);
+}
+
+/* ---- Money ---- */
+
+static uint16_t deposit_reverse(struct decision *decision, int64_t amount)
+{
+	if (decision->account->flags & ACCOUNT_FROZEN)
+		return WIRE_CODE_ACCOUNT_FROZEN;
+	decision->type = EVENT_WITHDRAW;
+	play_count(decision, -amount, 0, 0);
+	return decision_debit(decision, amount);
+}
+
+static uint16_t withdraw_reverse(
+    struct decision *decision, const struct event_record *target, int64_t amount)
+{
+	const struct object_row *withdrawal;
+
+	if (le16_get(target->code) == WIRE_CODE_OK) {
+		decision->type = EVENT_DEPOSIT;
+		return decision_credit(decision, amount);
+	}
+	withdrawal = ledger_object(decision->ledger, le64_get(target->object_id));
+	if (withdrawal == NULL || withdrawal->kind != OBJECT_WITHDRAWAL ||
+	    withdrawal->state != OBJECT_OPEN)
+		return WIRE_CODE_WITHDRAWAL_CLOSED;
+	return withdrawal_give_back(decision, withdrawal);
+}
+
+/* The receiver (object_id of the target) is debited, the sender gets a line. */
+static uint16_t transfer_reverse(
+    struct decision *decision, const struct event_record *target, int64_t amount)
+{
+	const struct account_row *sender = decision->account;
+	uint16_t code;
+
+	decision_account(decision, le64_get(target->object_id));
+	if (decision->account == NULL || decision->account == sender)
+		return WIRE_CODE_NOT_REVERSIBLE;
+	if (decision->account->flags & ACCOUNT_FROZEN)
+		return WIRE_CODE_ACCOUNT_FROZEN;
+	decision->type = EVENT_TRANSFER;
+	decision->object_id = sender->id;
+	code = decision_debit(decision, amount);
+	return code == WIRE_CODE_OK ? decision_line_credit(decision, sender, amount) : code;
+}
+
+static uint16_t target_reverse(struct decision *decision, const struct event_record *target)
+{
+	uint16_t type = le16_get(target->type), code = le16_get(target->code);
+	int64_t amount = le64s_get(target->payout);
+
+	if (!event_moves(type, code))
+		return code == WIRE_CODE_REPEATED ? WIRE_CODE_NOT_REVERSIBLE
+		                                  : WIRE_CODE_REQUEST_UNKNOWN;
+	if (target->flags & EVENT_FLAG_REVERSAL ||
+	    decision->time_ns - le64_get(target->time_ns) > REVERSE_MAX_NS)
+		return WIRE_CODE_NOT_REVERSIBLE;
+	decision->currency = le16_get(target->currency);
+	if (type == EVENT_PLACE_BET)
+		return bet_reverse(decision, target);
+	if (decision->account == NULL || amount <= 0)
+		return WIRE_CODE_NOT_REVERSIBLE;
+	switch (type) {
+	case EVENT_DEPOSIT:
+		return deposit_reverse(decision, amount);
+	case EVENT_WITHDRAW:
+		return withdraw_reverse(decision, target, amount);
+	case EVENT_TRANSFER:
+		return transfer_reverse(decision, target, amount);
+	default:
+		return WIRE_CODE_NOT_REVERSIBLE;
+	}
+}
+
+/* ---- REVERSE ---- */
+
+static void reversal_keep(
+    struct decision *decision, const struct object_key *key, const struct event_record *target)
+{
+	const struct object_reversal reversal = {
+		.terminal_id = le64_make(key->words[0]),
+		.target_request_id = le64_make(key->words[1]),
+		.lsn = target->lsn,
+	};
+	struct object_row *object = decision_object_key(decision, key);
+
+	object->state = OBJECT_DONE;
+	object->currency = decision->currency;
+	object->due_ns =
+	    decision->time_ns + decision->ledger->shard.rules.partner_key_hold_s * SECOND_NS;
+	memcpy(object->body, &reversal, sizeof(reversal));
+}
+
+static uint16_t reverse_known(struct decision *decision, const struct event_record *target)
+{
+	struct object_key key = { .kind = OBJECT_REVERSAL,
+		.words = { decision->terminal_id, decision->object_id } };
+	uint16_t code;
+
+	/* Another terminal's request learns nothing and changes nothing. */
+	if (le64_get(target->terminal_id) != decision->terminal_id ||
+	    le64_get(target->request_id) != decision->object_id)
+		return WIRE_CODE_NOT_REVERSIBLE;
+	decision_account(decision, le64_get(target->account_id));
+	if (ledger_object_by_key(decision->ledger, &key) != NULL)
+		return WIRE_CODE_REVERSED_BEFORE;
+	code = target_reverse(decision, target);
+	if (code != WIRE_CODE_OK)
+		return code;
+	decision->flags |= EVENT_FLAG_REVERSAL;
+	reversal_keep(decision, &key, target);
+	return WIRE_CODE_OK;
+}
+
+/* The target was never seen, and its id is used up now. At the terminal's home. */
+static uint16_t fence(struct decision *decision, uint64_t target_request_id)
+{
+	decision->type = EVENT_FENCE;
+	decision->object_id = target_request_id;
+	return WIRE_CODE_FENCED_NOW;
+}
+
+uint16_t reverse_judge(struct decision *decision)
+{
+	uint64_t target_request_id = decision->request->reverse.target_request_id;
+	const struct event_record *target = decision->asked->reverse_target;
+	uint16_t code;
+
+	decision->type = EVENT_REVERSE;
+	decision->object_id = target_request_id;
+	decision->cashier_id = decision->request->reverse.reason;
+	if (target == NULL) {
+		decision->flags |= EVENT_FLAG_REVERSAL;
+		return fence(decision, target_request_id);
+	}
+	code = reverse_known(decision, target);
+	if (code != WIRE_CODE_OK) {
+		/* What was begun of the opposite event is dropped. */
+		decision->type = EVENT_REVERSE;
+		decision->object_id = target_request_id;
+		decision->amount = decision->payout = 0;
+		decision->body_size = decision->line_count = decision->object_count = 0;
+	}
+	return code;
+}
+
+/* Home has looked: a target in the window or in history comes as reverse_target. */
+uint16_t fence_judge(struct decision *decision)
+{
+	uint64_t target_request_id = decision->request->fence.target_request_id;
+
+	decision->type = EVENT_FENCE;
+	decision->object_id = target_request_id;
+	if (decision->asked->reverse_target != NULL)
+		return WIRE_CODE_REQUEST_DONE;
+	return fence(decision, target_request_id);
+}
