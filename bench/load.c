@@ -15,6 +15,7 @@
 #define RESEND_SCANS_MIN     1u
 #define POLL_NS_MAX          10000u
 #define BUSY_SLEEP_NS        1000l
+#define LOAD_DRAIN_NS        5000000000ull
 #define IDLE_SLEEP_NS        20000l
 
 uint64_t load_clock_ns(void)
@@ -78,6 +79,7 @@ int load_create(
 		return result;
 	}
 	load->plan.choices = load->choices;
+	settle_init(&load->settle);
 	return 0;
 }
 
@@ -131,7 +133,11 @@ static void slot_finish(struct load *load, struct bench_terminal *terminal, stru
 		load->counts.acked++;
 		load->counts.accepted += code == WIRE_CODE_OK;
 	}
-	if (slot->intended_ns >= load->measure_ns && slot->intended_ns < load->end_ns)
+	if (slot->intended_ns < load->measure_ns || slot->intended_ns >= load->end_ns)
+		return;
+	if (settle_meets(&load->settle, slot->intended_ns, now_ns))
+		histogram_record(&load->latency_during, now_ns - slot->intended_ns);
+	else
 		histogram_record(&load->latency, now_ns - slot->intended_ns);
 }
 
@@ -279,6 +285,11 @@ static unsigned turn_send(struct load *load)
 	unsigned batch = load->messages_per_datagram, count = 0, room;
 	uint64_t now_ns = load_clock_ns(), intended_ns, step_ns, budget;
 
+	if (load->requests_max > 0 && load->scheduled >= load->requests_max &&
+	    now_ns < load->end_ns) {
+		load->end_ns = now_ns;
+		load->drain_ns = now_ns + LOAD_DRAIN_NS;
+	}
 	budget = turn_budget(load, now_ns, &intended_ns, &step_ns);
 	if (budget < batch || load->ready_count == 0)
 		return 0;
@@ -377,6 +388,7 @@ void load_run(struct load *load, const atomic_int *stop)
 	uint64_t turn_ns = load_clock_ns();
 
 	histogram_reset(&load->latency);
+	histogram_reset(&load->latency_during);
 	/* Sleeps of the loop end when they should, not 50 us later. Refused: only slower. */
 	(void)prctl(PR_SET_TIMERSLACK, 1);
 	for (uint32_t i = 0; i < load->terminal_count; i++)

@@ -13,6 +13,7 @@
 
 #include "bench/histogram.h"
 #include "bench/io.h"
+#include "bench/settle.h"
 #include "bench/terminal.h"
 
 #define LOAD_RESEND_NS    200000000ull
@@ -46,6 +47,7 @@ struct load {
 	struct bet_choice choices[LOAD_CHOICES_MAX];
 	unsigned messages_per_datagram;
 	uint32_t in_flight_max;  /* closed loop; 0: open loop */
+	uint64_t requests_max;   /* the run ends when so many were sent; 0: by time */
 	uint64_t rate;           /* open loop: requests a second */
 	uint64_t switch_time_ns; /* of the last HELLO answer */
 	uint32_t in_flight;
@@ -55,6 +57,8 @@ struct load {
 	uint64_t finished_ns; /* when nothing was in flight any more, or the drain ended */
 	struct load_counts counts;
 	struct histogram latency;
+	struct histogram latency_during; /* of those that met the settlement; not in latency */
+	struct settle settle;
 	uint64_t codes[LOAD_CODES]; /* outcomes and failures by code, whole run */
 };
 

@@ -129,6 +129,7 @@ static int measure(struct bench *bench)
 	load->messages_per_datagram = options->messages_per_datagram;
 	load->in_flight_max = options->in_flight;
 	load->rate = options->rate;
+	load->requests_max = options->requests;
 	load->start_ns = load_clock_ns();
 	load->measure_ns = load->start_ns + options->warmup_s * 1000000000ull;
 	load->end_ns = load->measure_ns + options->seconds * 1000000000ull;
@@ -144,8 +145,20 @@ static int measure(struct bench *bench)
 		fprintf(stderr, "Cannot start a thread: %s.\n", strerror(-result));
 		return EXIT_UNREACHABLE;
 	}
-	load_run(load, &stop);
+	load->settle.admin_path = options->admin;
+	load->settle.market_id = options->settle_market;
+	load->settle.selection_count = options->settle_selections;
+	load->settle.begin_ns = load->measure_ns + (load->end_ns - load->measure_ns) / 2;
+	if (options->settle_market != 0)
+		result = settle_start(&load->settle);
+	if (result == 0)
+		load_run(load, &stop);
+	settle_finish(&load->settle);
 	observer_finish(&bench->observer);
+	if (result != 0) {
+		fprintf(stderr, "Cannot start a thread: %s.\n", strerror(-result));
+		return EXIT_UNREACHABLE;
+	}
 	return EXIT_GOOD;
 }
 

@@ -35,6 +35,10 @@ static void usage(FILE *out)
 	    "                     1 to 16 bets in one datagram (1)\n"
 	    "  --seconds S        measured time (10)\n"
 	    "  --warmup S         before it (2)\n"
+	    "  --requests N       ends the run when N were sent\n"
+	    "  --settle ID:COUNT  gives market ID of COUNT selections its result in the middle of "
+	    "the\n"
+	    "                     measured time (needs --admin); the result has `settlement` then\n"
 	    "  --drain S          at most, after it, for late answers (5)\n"
 	    "  --seed N           of accounts, stakes and markets (1)\n"
 	    "  --admin SOCKET     admin socket of the data plane: its own figures join the result\n"
@@ -155,6 +159,8 @@ enum option_id {
 	OPTION_HUGEPAGES,
 	OPTION_MEMORY,
 	OPTION_JSON,
+	OPTION_REQUESTS,
+	OPTION_SETTLE,
 };
 
 static const struct option long_options[] = {
@@ -182,6 +188,8 @@ static const struct option long_options[] = {
 	{ "hugepages", no_argument, NULL, OPTION_HUGEPAGES },
 	{ "memory", required_argument, NULL, OPTION_MEMORY },
 	{ "json", no_argument, NULL, OPTION_JSON },
+	{ "requests", required_argument, NULL, OPTION_REQUESTS },
+	{ "settle", required_argument, NULL, OPTION_SETTLE },
 	{ 0 },
 };
 
@@ -227,6 +235,9 @@ static int take_number(struct bench_options *options, int id, const char *name, 
 	case OPTION_CPU:
 		result = number(name, text, 0, 1023, &value);
 		options->io.cpu = (int)value;
+		break;
+	case OPTION_REQUESTS:
+		result = number(name, text, 1, 1000000000, &options->requests);
 		break;
 	case OPTION_MEMORY:
 		result = number(name, text, 64, 65536, &value);
@@ -277,6 +288,12 @@ static int take(struct bench_options *options, int id, const char *name, const c
 		options->stake_min = (uint32_t)pair[0];
 		options->stake_max = (uint32_t)pair[1];
 		return 0;
+	case OPTION_SETTLE:
+		if (number_pair(name, text, LIMIT_MARKET_SELECTIONS_MAX, pair) != 0)
+			return -EINVAL;
+		options->settle_market = pair[0];
+		options->settle_selections = (uint32_t)pair[1];
+		return 0;
 	case OPTION_MARKETS:
 		options->markets = text;
 		return 0;
@@ -310,6 +327,11 @@ static enum options_result options_check(struct bench_options *options, int argc
 	if (options->rate > 0 && options->in_flight > 0) {
 		fprintf(
 		    stderr, "Give --rate (open loop) or --in-flight (closed loop), not both.\n");
+		return OPTIONS_USAGE;
+	}
+	if (options->settle_market != 0 && options->admin == NULL) {
+		fprintf(
+		    stderr, "--settle needs --admin: the result is given by the admin socket.\n");
 		return OPTIONS_USAGE;
 	}
 	if (options->rate == 0 && options->in_flight == 0)

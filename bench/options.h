@@ -16,6 +16,9 @@ struct bench_options {
 	uint32_t account_count;
 	uint32_t in_flight; /* 0: open loop at `rate` */
 	uint64_t rate;
+	uint64_t requests;      /* the run ends when so many were sent; 0: by time */
+	uint64_t settle_market; /* settled in the middle of the run; 0: none */
+	uint32_t settle_selections;
 	uint64_t seed;
 	uint32_t seconds, warmup_s, drain_s;
 	uint32_t stake_min, stake_max;

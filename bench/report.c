@@ -198,8 +198,11 @@ static void problems_log(json_t *problems, const struct report_input *input)
 		return;
 	}
 	logged = status_sum(after, "durable_lsn") - status_sum(before, "durable_lsn");
-	ticks = json_array_size(json_object_get(after, "shards")) *
-	        ((input->after->time_ns - input->before->time_ns) / 1000000000u + 2);
+	/* What a settlement wrote was asked for by nobody's request: it and its three marks. */
+	logged -= status_sum(after, "walk_events") - status_sum(before, "walk_events");
+	ticks = (input->options->settle_market != 0 ? 3 : 0) +
+	        json_array_size(json_object_get(after, "shards")) *
+	            ((input->after->time_ns - input->before->time_ns) / 1000000000u + 2);
 	if (logged < acked)
 		json_array_append_new(problems,
 		    json_sprintf("%" JSON_INTEGER_FORMAT " acknowledgements are not in the log",
@@ -231,7 +234,38 @@ json_t *report_problems(const struct report_input *input)
 		json_array_append_new(
 		    problems, json_string("fewer than 99 of 100 bets were accepted, see codes"));
 	problems_log(problems, input);
+	if (input->load->settle.failed)
+		json_array_append_new(problems,
+		    json_sprintf("the market was not settled: %s", input->load->settle.message));
 	return problems;
+}
+
+/* The settlement of a market under this load. */
+static void add_settlement(json_t *report, const struct report_input *input)
+{
+	const struct load *load = input->load;
+	const struct settle *settle = &load->settle;
+	uint64_t during = histogram_quantile(&load->latency_during, 99, 100);
+	uint64_t without = histogram_quantile(&load->latency, 99, 100);
+	/* The thread has ended. */
+	uint64_t started = atomic_load_explicit(&settle->started_ns, memory_order_relaxed);
+	uint64_t ended = atomic_load_explicit(&settle->ended_ns, memory_order_relaxed);
+	json_t *object;
+
+	if (settle->market_id == 0 || settle->failed || ended == UINT64_MAX)
+		return;
+	object = json_object();
+	set_integer(object, "market", settle->market_id);
+	set_integer(object, "bets", settle->bets);
+	set_real(object, "seconds", (double)(ended - started) / 1e9);
+	set_us(object, "live_p50_us_without", histogram_quantile(&load->latency, 50, 100));
+	set_us(object, "live_p50_us_during", histogram_quantile(&load->latency_during, 50, 100));
+	set_us(object, "live_p99_us_without", without);
+	set_us(object, "live_p99_us_during", during);
+	set_real(object, "ratio", without == 0 ? 0.0 : (double)during / (double)without);
+	set_integer(object, "live_bets_without", load->latency.count);
+	set_integer(object, "live_bets_during", load->latency_during.count);
+	json_object_set_new(report, "settlement", object);
 }
 
 static void add_disk(json_t *report, const struct report_input *input)
@@ -312,6 +346,7 @@ json_t *report_make(const struct report_input *input)
 	json_object_set_new(report, "port", json_stringn(port, strcspn(port, ":")));
 	json_object_set_new(report, "network_included", json_boolean(1));
 	add_load(report, input);
+	add_settlement(report, input);
 	add_dataplane(report, input);
 	add_placement(report, input);
 	add_disk(report, input);
@@ -330,9 +365,9 @@ void report_print(const json_t *report)
 		"messages_per_datagram", "sessions", "accounts", "seconds", "acked_per_s",
 		"offered_per_s", "accepted_share", "lost", "duplicated", "resent", "busy",
 		"in_progress", "unsent", "p50_us", "p90_us", "p99_us", "p999_us", "max_us",
-		"write_p50_us", "worker_busy_ns_per_message", "store_running", "store_lag_events",
-		"durable", "durable_refused", "disk", "disk_write_cache", "disk_fua",
-		"journal_interrupt_cpu", "cpu_placement", "cores", "codes" };
+		"settlement", "write_p50_us", "worker_busy_ns_per_message", "store_running",
+		"store_lag_events", "durable", "durable_refused", "disk", "disk_write_cache",
+		"disk_fua", "journal_interrupt_cpu", "cpu_placement", "cores", "codes" };
 
 	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(names); i++) {
 		json_t *value = json_object_get(report, names[i]);

@@ -81,15 +81,18 @@ class Board:
         return None
 
     def expect(self, account, stake, policy, phase, legs):
-        events = set()
+        markets = {}  # event -> market of its first leg
         claimed = tuple(leg.odds for leg in legs)
         for leg in legs:
             refusal = self.leg_refusal(leg, policy, phase)
-            if refusal is None and self.markets[leg.market_id].event_id in events:
-                refusal = "LEGS_DUPLICATE"
+            if refusal is None:
+                event_id = self.markets[leg.market_id].event_id
+                if event_id in markets:
+                    same = markets[event_id] == leg.market_id
+                    refusal = "LEGS_DUPLICATE" if same else "LEGS_RELATED"
+                markets[event_id] = leg.market_id
             if refusal is not None:
                 return Expected(refusal, claimed, leg.market_id)
-            events.add(self.markets[leg.market_id].event_id)
         odds = tuple(self.price(leg.market_id, leg.selection, phase) for leg in legs)
         payout = settle.payout_full(stake, odds)
         code = "PAYOUT_LIMIT" if payout > self.payout_max else next(
@@ -105,6 +108,7 @@ class Settings:
     closing_percent: int = 50  # bets placed after the odds change
     stale_percent: int = 10  # of those, bets that claim the odds from before it
     greedy_percent: int = 3  # bets that claim one leg above the book
+    related_permille: int = 5  # bets with a second leg on the event of the first
     stake_min: int = 1
     stake_max: int = 50_000
     spread: int = 0  # legs of an accumulator lie within so many events; 0: anywhere
@@ -155,6 +159,15 @@ class Generator:
         stake = self.random.randint(low, high)
         return stake if self.chance(70) else min(max(stake // 100 * 100, low), high)
 
+    def related(self, leg, offers):
+        """The same leg again, or one on another market of its event."""
+        event_id = self.board.markets[leg.market_id].event_id
+        offer = next(offer for offer in offers if offer[0][0].event_id == event_id)
+        market, selections = self.random.choice(offer)
+        selection = self.random.choice(selections)
+        phase = OPENING if offers is self.offers[OPENING] else CLOSING
+        return Leg(market.id, selection, self.board.price(market.id, selection, phase))
+
     def bet(self, number, phase):
         stale = phase == CLOSING and self.chance(self.settings.stale_percent)
         offers = self.offers[OPENING if stale else phase]
@@ -165,6 +178,8 @@ class Generator:
             selection = self.random.choice(selections)
             odds = self.board.price(market.id, selection, OPENING if stale else phase)
             legs.append(Leg(market.id, selection, odds))
+        if len(legs) < LEGS_MAX and self.random.randrange(1000) < self.settings.related_permille:
+            legs.append(self.related(legs[0], offers))
         if self.chance(self.settings.greedy_percent):
             spot = self.random.randrange(len(legs))
             odds = min(legs[spot].odds + self.random.randint(1, 500), catalogue.ODDS_MAX)
