@@ -193,7 +193,7 @@ static const struct {
 	{ KIND_CANCEL, FIELD(object_id), 0 },
 	{ KIND_CANCEL, FIELD(cashier_id), 65536 },
 	{ KIND_CANCEL, FIELD(score), 1 },
-	{ KIND_CANCEL, FIELD(payout), 1 },
+	{ KIND_CANCEL, FIELD(payout), LIMIT_PAYOUT_MAX + 1 },
 	{ KIND_CANCEL, FIELD(odds_policy), 1 },
 	{ KIND_DEPOSIT, FIELD(amount), 0 },
 	{ KIND_DEPOSIT, FIELD(amount), LIMIT_BALANCE_MAX + 1 },
