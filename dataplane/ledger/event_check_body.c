@@ -95,10 +95,10 @@ static int transition_valid(uint16_t type, unsigned from, unsigned to)
 		       (from == BET_SETTLED && (to == BET_OPEN || to == BET_SETTLED));
 	case EVENT_BET_VOID:
 		return from == BET_OPEN && to == BET_VOID;
-	case EVENT_REDEEM:
-		return from == BET_SETTLED && to == BET_PAID;
+	case EVENT_REDEEM: /* of a ticket with winnings, or one that was voided: its stake */
+		return (from == BET_SETTLED || from == BET_VOID) && to == BET_PAID;
 	default: /* TICKET_EXPIRE */
-		return from == BET_SETTLED && to == BET_EXPIRED;
+		return (from == BET_SETTLED || from == BET_VOID) && to == BET_EXPIRED;
 	}
 }
 
