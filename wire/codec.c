@@ -132,45 +132,68 @@ int wire_template_mutates(uint16_t template_id)
 	return found != NULL && found->mutates;
 }
 
-uint64_t wire_request_deadline(const struct wire_request *request)
+#define DEADLINE(member) offsetof(struct wire_request, member.deadline_ns)
+
+/* Where a template's deadline is in struct wire_request, 0: it has none. */
+static size_t deadline_at(uint16_t template_id)
 {
-	switch (request->template_id) {
+	switch (template_id) {
 	case WIRE_PLACE_BET:
-		return request->place_bet.deadline_ns;
+		return DEADLINE(place_bet);
 	case WIRE_CANCEL_BET:
-		return request->cancel_bet.deadline_ns;
+		return DEADLINE(cancel_bet);
 	case WIRE_REDEEM:
-		return request->redeem.deadline_ns;
+		return DEADLINE(redeem);
 	case WIRE_REPRINT:
-		return request->reprint.deadline_ns;
+		return DEADLINE(reprint);
 	case WIRE_OPEN_ACCOUNT:
-		return request->open_account.deadline_ns;
+		return DEADLINE(open_account);
 	case WIRE_DEPOSIT:
 	case WIRE_WITHDRAW:
-		return request->deposit.deadline_ns;
+		return DEADLINE(deposit);
 	case WIRE_TRANSFER:
-		return request->transfer.deadline_ns;
+		return DEADLINE(transfer);
 	case WIRE_REVERSE:
-		return request->reverse.deadline_ns;
+		return DEADLINE(reverse);
 	case WIRE_FENCE:
-		return request->fence.deadline_ns;
+		return DEADLINE(fence);
 	case WIRE_PLAY_SET:
-		return request->play_set.deadline_ns;
+		return DEADLINE(play_set);
 	case WIRE_SPRINKLE_CREATE:
-		return request->sprinkle_create.deadline_ns;
+		return DEADLINE(sprinkle_create);
 	case WIRE_CLAIM:
-		return request->claim.deadline_ns;
+		return DEADLINE(claim);
 	case WIRE_ROUND_DEBIT:
 	case WIRE_ROUND_CREDIT:
 	case WIRE_ROUND_ROLLBACK:
 	case WIRE_ROUND_CLOSE:
-		return request->round.deadline_ns;
+		return DEADLINE(round);
 	case WIRE_SHIFT_OPEN:
 	case WIRE_SHIFT_CLOSE:
-		return request->shift.deadline_ns;
+		return DEADLINE(shift);
 	default:
-		return UINT64_MAX;
+		return 0;
 	}
+}
+
+uint64_t wire_request_deadline(const struct wire_request *request)
+{
+	size_t at = deadline_at(request->template_id);
+	uint64_t deadline_ns = UINT64_MAX;
+
+	if (at != 0)
+		memcpy(&deadline_ns, (const uint8_t *)request + at, sizeof(deadline_ns));
+	return deadline_ns;
+}
+
+int wire_request_deadline_set(struct wire_request *request, uint64_t deadline_ns)
+{
+	size_t at = deadline_at(request->template_id);
+
+	if (at == 0)
+		return 0;
+	memcpy((uint8_t *)request + at, &deadline_ns, sizeof(deadline_ns));
+	return 1;
 }
 
 const char *wire_template_name(uint16_t template_id)

@@ -170,6 +170,8 @@ uint32_t wire_request_right(const struct wire_request *request);
 int wire_template_mutates(uint16_t template_id);
 /* The request's deadline; all ones for templates that have none. */
 uint64_t wire_request_deadline(const struct wire_request *request);
+/* Sets it; 0 when the template has none. */
+int wire_request_deadline_set(struct wire_request *request, uint64_t deadline_ns);
 /* "PLACE_BET", or NULL. */
 const char *wire_template_name(uint16_t template_id);
 
@@ -235,8 +237,9 @@ struct wire_reply {
 
 /*
  * EVENT_QUERY is answered with event rows or with market rows. An answer with market rows carries
- * template MARKET_QUERY (0x8031) under the request's id.
+ * template MARKET_QUERY (0x8031) under the request's id. 1 when `answer` is right for `asked`.
  */
+int wire_template_answers(uint16_t asked, uint16_t answer);
 
 /* Size of the encoded answer, by template and row count alone; unknown template: bare. */
 size_t wire_reply_size(const struct wire_reply *reply);

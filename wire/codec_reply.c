@@ -71,6 +71,11 @@ size_t wire_reply_encode(const struct wire_reply *reply, uint8_t *out)
 	return size;
 }
 
+int wire_template_answers(uint16_t asked, uint16_t answer)
+{
+	return asked == answer || (asked == WIRE_EVENT_QUERY && answer == WIRE_MARKET_QUERY);
+}
+
 /* The body behind the header of a known template: its block, and exactly the rows it announces. */
 static int reply_body_whole(
     const struct codec_template *known, const uint8_t *block, size_t block_length, size_t body_size)

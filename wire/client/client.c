@@ -55,20 +55,6 @@ void client_entry_free(struct client *client, struct client_entry *entry)
 	client->used--;
 }
 
-static uint64_t *deadline_field(struct wire_request *request)
-{
-	switch (request->template_id) {
-	case WIRE_PLACE_BET:
-		return &request->place_bet.deadline_ns;
-	case WIRE_CANCEL_BET:
-		return &request->cancel_bet.deadline_ns;
-	case WIRE_DEPOSIT:
-		return &request->deposit.deadline_ns;
-	default:
-		return NULL;
-	}
-}
-
 /* The sum, or the largest value: a deadline too far away is none. */
 static uint64_t add_saturated(uint64_t a, uint64_t b)
 {
@@ -83,18 +69,18 @@ static uint64_t deadline_local(const struct client *client, uint64_t deadline_ns
 	return deadline_ns <= switch_ns ? now_ns : add_saturated(now_ns, deadline_ns - switch_ns);
 }
 
-static int entry_add(struct client *client, struct wire_request *request, uint64_t timeout_ns,
-    uint64_t cookie, uint64_t now_ns, uint8_t internal)
+int client_entry_add(struct client *client, struct wire_request *request, uint64_t timeout_ns,
+    uint64_t cookie, uint64_t now_ns, uint8_t internal, struct client_entry **added)
 {
 	struct client_entry *entry = entry_take(client);
-	uint64_t *deadline = deadline_field(request);
 	int mutates = wire_template_mutates(request->template_id) != 0;
 	int size, rc = 0;
 
 	if (entry == NULL)
 		return -EAGAIN;
-	if (deadline != NULL && timeout_ns != 0)
-		*deadline = add_saturated(client_switch_time_ns(client, now_ns), timeout_ns);
+	if (timeout_ns != 0)
+		(void)wire_request_deadline_set(
+		    request, add_saturated(client_switch_time_ns(client, now_ns), timeout_ns));
 	/* Encoded once to refuse a bad request before it costs an id, and once with the id. */
 	request->flags &= (uint8_t)~MESSAGE_FLAG_RETRANSMISSION;
 	size = wire_request_encode(request, entry->message, sizeof(entry->message));
@@ -116,8 +102,8 @@ static int entry_add(struct client *client, struct wire_request *request, uint64
 	entry->request_id = request->request_id;
 	entry->cookie = cookie;
 	entry->due_ns = now_ns;
-	if (deadline != NULL)
-		entry->deadline_ns = deadline_local(client, *deadline, now_ns);
+	if (mutates)
+		entry->deadline_ns = deadline_local(client, wire_request_deadline(request), now_ns);
 	else
 		entry->deadline_ns =
 		    timeout_ns == 0 ? UINT64_MAX : add_saturated(now_ns, timeout_ns);
@@ -130,7 +116,10 @@ static int entry_add(struct client *client, struct wire_request *request, uint64
 	entry->mutates = (uint8_t)mutates;
 	entry->unknown_told = 0;
 	entry->internal = internal;
+	entry->group_count = entry->reversing = 0;
+	entry->group = entry->target = 0;
 	client->used++;
+	*added = entry;
 	return 0;
 }
 
@@ -216,7 +205,9 @@ unsigned client_outstanding(const struct client *client)
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < CLIENT_REQUESTS_MAX; i++)
-		count += client->entries[i].state != ENTRY_FREE && !client->entries[i].internal;
+		count += (client->entries[i].state == ENTRY_QUEUED ||
+		             client->entries[i].state == ENTRY_SENT) &&
+		         !client->entries[i].internal;
 	return count;
 }
 
@@ -267,22 +258,33 @@ const struct client_stats *client_stats(const struct client *client)
 int client_request(struct client *client, struct wire_request *request, uint64_t timeout_ns,
     uint64_t cookie, uint64_t now_ns)
 {
+	struct client_entry *entry;
+
 	if (!client->ready)
 		return -ENOTCONN;
-	return entry_add(client, request, timeout_ns, cookie, now_ns, 0);
+	request->flags &= (uint8_t)~MESSAGE_FLAG_LINKED;
+	return client_entry_add(client, request, timeout_ns, cookie, now_ns, 0, &entry);
 }
 
-int client_forget(struct client *client, uint64_t request_id)
+struct client_entry *client_entry_find(struct client *client, uint64_t request_id)
 {
 	for (unsigned i = 0; i < CLIENT_REQUESTS_MAX; i++) {
 		struct client_entry *entry = &client->entries[i];
 
-		if (entry->state != ENTRY_FREE && entry->request_id == request_id) {
-			client_entry_free(client, entry);
-			return 0;
-		}
+		if (entry->state != ENTRY_FREE && entry->request_id == request_id)
+			return entry;
 	}
-	return -ENOENT;
+	return NULL;
+}
+
+int client_forget(struct client *client, uint64_t request_id)
+{
+	struct client_entry *entry = client_entry_find(client, request_id);
+
+	if (entry == NULL || entry->state == ENTRY_ANSWERED)
+		return -ENOENT;
+	client_entry_finish(client, entry);
+	return 0;
 }
 
 /* The oldest mutating request without an answer, or the next id when there is none. */
@@ -302,6 +304,7 @@ static uint64_t id_unanswered(const struct client *client)
 int client_hello_queue(struct client *client, uint64_t now_ns)
 {
 	struct wire_request request = { .template_id = WIRE_HELLO };
+	struct client_entry *entry;
 
 	for (unsigned i = 0; i < CLIENT_REQUESTS_MAX; i++) {
 		if (client->entries[i].state != ENTRY_FREE && client->entries[i].internal &&
@@ -310,7 +313,7 @@ int client_hello_queue(struct client *client, uint64_t now_ns)
 	}
 	request.hello.last_id_sent = client->config.request_ids.next - 1;
 	request.hello.last_id_answered = id_unanswered(client) - 1;
-	return entry_add(client, &request, 0, 0, now_ns, 1);
+	return client_entry_add(client, &request, 0, 0, now_ns, 1, &entry);
 }
 
 /*
@@ -320,6 +323,7 @@ int client_hello_queue(struct client *client, uint64_t now_ns)
 void client_heartbeat_queue(struct client *client, uint64_t now_ns)
 {
 	struct wire_request request = { .template_id = WIRE_HEARTBEAT };
+	struct client_entry *entry;
 
 	if (!client->config.heartbeat || !client->ready ||
 	    now_ns - client->sent_ns < client->heartbeat_every_ns)
@@ -328,7 +332,8 @@ void client_heartbeat_queue(struct client *client, uint64_t now_ns)
 	request.heartbeat.local_time_ns = client_switch_time_ns(client, now_ns);
 	request.heartbeat.sequence = client->heartbeat_sequence;
 	request.heartbeat.battery_percent = 255;
-	if (entry_add(client, &request, client->heartbeat_every_ns, 0, now_ns, 1) < 0)
+	if (client_entry_add(client, &request, client->heartbeat_every_ns, 0, now_ns, 1, &entry) <
+	    0)
 		return;
 	client->heartbeat_sequence++;
 }

@@ -52,7 +52,9 @@ enum client_event_kind {
 	CLIENT_EXPIRED_UNSENT,  /* deadline passed before the first send: never carried out */
 	CLIENT_GAVE_UP,         /* a query's timeout passed; it has no effect, nothing is pending */
 	CLIENT_REKEYED,         /* a RESET moved the session; unanswered requests go out again */
-	CLIENT_SILENT,          /* several resends unanswered: time for a new TLS handshake */
+	CLIENT_REVERSED, /* REVERSE, queued at the deadline, has its answer: `reply` holds it,
+	                    the rest is of the request it undid or fenced, which ends here */
+	CLIENT_SILENT,   /* several resends unanswered: time for a new TLS handshake */
 };
 
 struct client_event {
@@ -62,17 +64,22 @@ struct client_event {
 	uint64_t request_id;
 	uint64_t cookie;                /* as given to client_request */
 	uint64_t elapsed_ns;            /* since the first send */
-	const struct wire_reply *reply; /* during the call only; NULL unless READY or ANSWERED */
+	const struct wire_reply *reply; /* during the call only; of READY, ANSWERED, REVERSED */
 };
 
 struct client_config {
 	uint32_t session_id;
 	uint8_t root[KEYS_ROOT_SIZE];
-	uint64_t boot_id;                  /* 0 when not known: the first RESET tells */
-	uint16_t epoch;                    /* 1 when not known */
-	uint8_t messages_max;              /* requests per datagram, 1..16; 0: 1 */
-	uint8_t in_flight_max;             /* 1..32; 0: 32 */
-	uint8_t heartbeat;                 /* 1: send HEARTBEAT when the switch would miss one */
+	uint64_t boot_id;      /* 0 when not known: the first RESET tells */
+	uint16_t epoch;        /* 1 when not known */
+	uint8_t messages_max;  /* requests per datagram, 1..16; 0: 1 */
+	uint8_t in_flight_max; /* 1..32; 0: 32 */
+	uint8_t heartbeat;     /* 1: send HEARTBEAT when the switch would miss one */
+	/*
+	 * 1: at the deadline of an unanswered money request the client queues REVERSE of it: what
+	 * was carried out is undone, what was not is fenced. CLIENT_REVERSED tells the outcome.
+	 */
+	uint8_t reverse;
 	uint8_t aead_backend;              /* enum aead_backend; 0: the default one */
 	uint64_t jitter_seed;              /* any number; equal seeds give equal schedules */
 	struct client_counter request_ids; /* of mutating requests; next in 1 .. 2^63 - 1 */
@@ -158,6 +165,15 @@ const struct client_stats *client_stats(const struct client *client);
  */
 SLUICE_MUST_USE int client_request(struct client *client, struct wire_request *request,
     uint64_t timeout_ns, uint64_t cookie, uint64_t now_ns);
+/*
+ * Queues a linked group of 2..8 mutating requests, in this order: all of them are carried out or
+ * none. As client_request for each; the cookies count up from `cookie`. Every member has its own
+ * CLIENT_ANSWERED; LINKED_NOT_DONE is the answer of those that another's refusal took along.
+ * -EINVAL also for a reading request or NO_REPLY; -EMSGSIZE: together they do not fit a datagram;
+ * -EAGAIN: not room for all.
+ */
+SLUICE_MUST_USE int client_request_linked(struct client *client, struct wire_request *requests,
+    unsigned count, uint64_t timeout_ns, uint64_t cookie, uint64_t now_ns);
 /* Stops asking for a request. 0 or -ENOENT. Its outcome stays what it is at the switch. */
 SLUICE_MUST_USE int client_forget(struct client *client, uint64_t request_id);
 

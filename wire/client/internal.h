@@ -14,11 +14,15 @@ enum entry_state {
 	ENTRY_FREE,
 	ENTRY_QUEUED, /* has its id, was never sent */
 	ENTRY_SENT,
+	ENTRY_ANSWERED, /* a member of a linked group whose other members wait for theirs */
 };
 
 /*
  * FREE --client_request--> QUEUED --first send--> SENT --answer, give up--> FREE
  * A transient answer keeps SENT and moves due_ns; so does every resend.
+ *
+ * A linked group is sent whole every time, or a member alone could be carried out without the
+ * others: SENT --answer--> ANSWERED --the last answer of the group--> FREE.
  */
 struct client_entry {
 	uint64_t request_id;
@@ -33,6 +37,11 @@ struct client_entry {
 	uint16_t size;
 	uint8_t state; /* enum entry_state */
 	uint8_t mutates, unknown_told, internal;
+	uint8_t group_count; /* members of its linked group, 0: none */
+	uint8_t reversing;   /* REVERSE of it is queued or was */
+	uint64_t group;      /* request id of the group's first member; ids follow on each other */
+	uint64_t target;     /* REVERSE of the client's own: the request it is about */
+	uint16_t target_template;
 	uint8_t message[CLIENT_MESSAGE_SIZE];
 };
 
@@ -87,6 +96,30 @@ SLUICE_MUST_USE int client_keys_replace(
     struct client *client, const uint8_t root[KEYS_ROOT_SIZE], uint64_t boot_id, uint16_t epoch);
 /* Wipes every key. */
 void client_keys_wipe(struct client *client);
+
+/*
+ * Takes an entry, an id and, for a mutating request, `keep`. 0; -EAGAIN, -EINVAL or as `keep` and
+ * the id counter say: nothing is taken then but the id.
+ */
+SLUICE_MUST_USE int client_entry_add(struct client *client, struct wire_request *request,
+    uint64_t timeout_ns, uint64_t cookie, uint64_t now_ns, uint8_t internal,
+    struct client_entry **entry);
+/* The entry of an id, or NULL. */
+struct client_entry *client_entry_find(struct client *client, uint64_t request_id);
+/* An entry that needs no answer any more; of a group it stays until no member does. */
+void client_entry_finish(struct client *client, struct client_entry *entry);
+/*
+ * What goes out together with an entry: it alone, or all members of its group in order. Returns
+ * their count and sets *size to the bytes they have.
+ */
+unsigned client_unit(struct client *client, struct client_entry *entry,
+    struct client_entry *members[LIMIT_LINKED_MAX], size_t *size);
+/* Queues REVERSE of a money request whose deadline passed, if the configuration says so. */
+void client_reverse_queue(struct client *client, struct client_entry *entry, uint64_t now_ns);
+/* REVERSE was answered: for good, then the target's entry ends, and the caller is told; else (no
+ * right, blocked) the client goes on asking for the target alone. */
+void client_reverse_answered(struct client *client, const struct client_entry *reverse,
+    const struct wire_reply *reply, uint64_t now_ns);
 
 void client_entry_free(struct client *client, struct client_entry *entry);
 /* Queues a HEARTBEAT of the client's own when one is due. */

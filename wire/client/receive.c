@@ -15,7 +15,7 @@ static struct client_entry *entry_find(
 		struct client_entry *entry = &client->entries[i];
 
 		if (entry->state == ENTRY_SENT && entry->request_id == request_id &&
-		    entry->template_id == template_id)
+		    wire_template_answers(entry->template_id, template_id))
 			return entry;
 	}
 	return NULL;
@@ -106,8 +106,10 @@ static void reply_take(struct client *client, const struct wire_reply *reply, ui
 		return;
 	}
 	done = *entry;
-	client_entry_free(client, entry);
-	if (done.template_id == WIRE_HELLO && done.internal) {
+	client_entry_finish(client, entry);
+	if (done.template_id == WIRE_REVERSE && done.internal) {
+		client_reverse_answered(client, &done, reply, now_ns);
+	} else if (done.template_id == WIRE_HELLO && done.internal) {
 		if (reply->code == WIRE_CODE_OK)
 			hello_answered(client, &done, reply, now_ns);
 		else

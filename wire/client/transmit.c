@@ -83,21 +83,32 @@ static struct client_entry *sent_due(struct client *client, uint64_t from, uint6
 	return lowest;
 }
 
-/* The queued request with the lowest id that has room, or NULL. */
-static struct client_entry *queued_due(struct client *client, const struct send_room *room)
+/*
+ * The queued request with the lowest id, if there is room for it and the rest of its group, or
+ * NULL. Questions have higher ids than what waits, and pass it.
+ */
+static const struct client_entry *queued_due(
+    const struct client *client, const struct send_room *room)
 {
-	struct client_entry *lowest = NULL;
+	const struct client_entry *lowest = NULL, *query = NULL;
+	unsigned count;
 
 	if (room->in_flight >= client->config.in_flight_max)
 		return NULL;
 	for (unsigned i = 0; i < CLIENT_REQUESTS_MAX; i++) {
-		struct client_entry *entry = &client->entries[i];
+		const struct client_entry *entry = &client->entries[i];
+		const struct client_entry **kind = entry->mutates ? &lowest : &query;
 
 		if (entry->state == ENTRY_QUEUED &&
-		    (!entry->mutates || entry->request_id < room->id_end) &&
-		    (lowest == NULL || entry->request_id < lowest->request_id))
-			lowest = entry;
+		    (*kind == NULL || entry->request_id < (*kind)->request_id))
+			*kind = entry;
 	}
+	if (lowest == NULL)
+		return query;
+	count = lowest->group_count == 0 ? 1 : lowest->group_count;
+	if (lowest->request_id + count > room->id_end ||
+	    (room->in_flight != 0 && room->in_flight + count > client->config.in_flight_max))
+		return query;
 	return lowest;
 }
 
@@ -108,9 +119,11 @@ static void deadlines_check(struct client *client, uint64_t now_ns)
 		struct client_entry *entry = &client->entries[i];
 		struct client_entry done;
 
-		if (entry->state == ENTRY_FREE || now_ns < entry->deadline_ns)
+		if ((entry->state != ENTRY_QUEUED && entry->state != ENTRY_SENT) ||
+		    now_ns < entry->deadline_ns)
 			continue;
 		if (entry->state == ENTRY_SENT && entry->mutates) {
+			client_reverse_queue(client, entry, now_ns);
 			if (entry->unknown_told)
 				continue;
 			entry->unknown_told = 1;
@@ -119,7 +132,7 @@ static void deadlines_check(struct client *client, uint64_t now_ns)
 			continue;
 		}
 		done = *entry;
-		client_entry_free(client, entry);
+		client_entry_finish(client, entry);
 		if (done.internal)
 			continue;
 		client_tell(client,
@@ -147,49 +160,79 @@ static void entry_put(
 	} else {
 		entry->first_sent_ns = now_ns;
 	}
+	client->stats.messages_out++;
+	if (entry->state == ENTRY_ANSWERED) /* goes along with its group */
+		return;
 	entry->state = ENTRY_SENT;
 	entry->sends++;
 	entry->last_sent_ns = now_ns;
 	entry->due_ns = now_ns + client_timeout_next(client, entry);
-	client->stats.messages_out++;
+}
+
+/* What text_fill has written so far. */
+struct fill {
+	uint8_t *text;
+	size_t size;
+	unsigned count;
+};
+
+/*
+ * An entry, with its group where it has one. 0 when the datagram is full. A group may be longer
+ * than messages_max, then it has the datagram for itself.
+ */
+static int unit_put(struct client *client, struct client_entry *entry, struct fill *fill,
+    struct send_room *room, uint64_t now_ns)
+{
+	struct client_entry *members[LIMIT_LINKED_MAX];
+	size_t size;
+	unsigned count = client_unit(client, entry, members, &size);
+
+	if (fill->size + size > LIMIT_PAYLOAD_SIZE_MAX ||
+	    (fill->count != 0 && fill->count + count > client->config.messages_max))
+		return 0;
+	for (unsigned i = 0; i < count; i++) {
+		room->in_flight += members[i]->state == ENTRY_QUEUED;
+		entry_put(client, members[i], fill->text + fill->size, now_ns);
+		fill->size += members[i]->size;
+	}
+	fill->count += count;
+	return 1;
 }
 
 /* Fills `text` with what is due: resends first, lowest id first. Returns the bytes written. */
 static size_t text_fill(struct client *client, uint8_t *text, uint64_t now_ns)
 {
+	struct fill fill = { .text = text };
 	struct send_room room = room_find(client);
 	uint64_t from = 0;
-	unsigned count = 0;
-	size_t size = 0;
 
-	while (count < client->config.messages_max) {
+	while (fill.count < client->config.messages_max) {
 		struct client_entry *entry = sent_due(client, from, now_ns);
 
-		if (entry == NULL || size + entry->size > LIMIT_PAYLOAD_SIZE_MAX)
+		if (entry == NULL || !unit_put(client, entry, &fill, &room, now_ns))
 			break;
-		entry_put(client, entry, text + size, now_ns);
-		from = entry->request_id + 1;
-		size += entry->size;
-		count++;
+		from = entry->group_count == 0 ? entry->request_id + 1
+		                               : entry->group + entry->group_count;
 	}
-	while (count < client->config.messages_max) {
-		struct client_entry *entry = queued_due(client, &room);
+	while (fill.count < client->config.messages_max) {
+		const struct client_entry *found = queued_due(client, &room);
 		struct message_header header;
+		struct client_entry *entry;
 
-		if (entry == NULL || size + entry->size > LIMIT_PAYLOAD_SIZE_MAX)
+		if (found == NULL)
+			break;
+		entry = &client->entries[found - client->entries];
+		if (!unit_put(client, entry, &fill, &room, now_ns))
 			break;
 		if (entry->mutates && entry->request_id + LIMIT_REQUEST_WINDOW < room.id_end)
 			room.id_end = entry->request_id + LIMIT_REQUEST_WINDOW;
-		entry_put(client, entry, text + size, now_ns);
-		size += entry->size;
-		count++;
 		memcpy(&header, entry->message, sizeof(header));
-		if (header.flags & MESSAGE_FLAG_NO_REPLY)
+		if (header.flags & MESSAGE_FLAG_NO_REPLY) {
+			room.in_flight--;
 			client_entry_free(client, entry);
-		else
-			room.in_flight++;
+		}
 	}
-	return size;
+	return fill.size;
 }
 
 /* 1 when text_fill would write something. */
@@ -239,16 +282,15 @@ uint64_t client_due_ns(const struct client *client, uint64_t now_ns)
 
 	if (client->config.heartbeat && client->ready)
 		due_ns = client->sent_ns + client->heartbeat_every_ns;
+	if (queued_due(client, &room) != NULL)
+		return now_ns;
 	for (unsigned i = 0; i < CLIENT_REQUESTS_MAX; i++) {
 		const struct client_entry *entry = &client->entries[i];
 
-		if (entry->state == ENTRY_FREE)
+		if (entry->state != ENTRY_QUEUED && entry->state != ENTRY_SENT)
 			continue;
 		if (entry->state == ENTRY_SENT && entry->due_ns < due_ns)
 			due_ns = entry->due_ns;
-		if (entry->state == ENTRY_QUEUED && room.in_flight < client->config.in_flight_max &&
-		    (!entry->mutates || entry->request_id < room.id_end))
-			return now_ns;
 		if (!entry->unknown_told && entry->deadline_ns < due_ns)
 			due_ns = entry->deadline_ns;
 	}
