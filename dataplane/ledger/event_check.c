@@ -39,7 +39,7 @@ struct type_facts {
 
 static const struct type_facts types[EVENT_TYPE_MAX + 1] = {
 	[EVENT_ACCOUNT_OPEN] = { MAYBE | REFUSABLE | ACCOUNT | REPEATED, LINKED, 0, ANY },
-	[EVENT_DEPOSIT] = { WALLET | ACCOUNT | LINES | REPEATED, REVERSAL, -ANY, ANY },
+	[EVENT_DEPOSIT] = { WALLET | ACCOUNT | LINES | REPEATED, REVERSAL, 0, ANY },
 	[EVENT_PLACE_BET] = { WALLET | OBJECT_ID | SCORED | LINES, LINKED, -LIMIT_STAKE_MAX, 0 },
 	[EVENT_CANCEL_BET] = { WALLET | OBJECT_ID | LINES, REVERSAL, 0, LIMIT_STAKE_MAX },
 	[EVENT_MARKET_SET] = { ACCOUNT_NONE | OBJECT_ID, 0, 0, 0 },
@@ -48,7 +48,7 @@ static const struct type_facts types[EVENT_TYPE_MAX + 1] = {
 	[EVENT_TICK] = { ACCOUNT_NONE, 0, 0, 0 },
 	[EVENT_ACCOUNT_FREEZE] = { ACCOUNT, EVENT_FLAG_FROZEN, 0, 0 },
 	[EVENT_TERMINAL_SET] = { ACCOUNT_NONE | TERMINAL | OBJECT_ID, 0, 0, 0 },
-	[EVENT_WITHDRAW] = { WALLET | ACCOUNT | PENDING | LINES | REPEATED, REVERSAL, -ANY, ANY },
+	[EVENT_WITHDRAW] = { WALLET | ACCOUNT | PENDING | LINES | REPEATED, REVERSAL, -ANY, 0 },
 	[EVENT_WITHDRAW_CLOSE] = { MAYBE | ACCOUNT | OBJECT_ID | LINES | OBJECTS | REFUSABLE |
 	                               PAYOUT,
 	    EVENT_FLAG_PAID | EVENT_FLAG_TIMER | REVERSAL, 0, ANY },
@@ -212,6 +212,20 @@ static int extras_valid(const struct event_record *record, int moves)
 	}
 }
 
+/* DEPOSIT and WITHDRAW, carried out: a deposit may go wholly or in part to what was owed. */
+static int wallet_valid(const struct event_view *view)
+{
+	const struct event_record *record = &view->record;
+	int64_t amount = le64s_get(record->amount), payout = le64s_get(record->payout);
+
+	if (payout <= 0)
+		return 0;
+	if (le16_get(record->type) == EVENT_WITHDRAW)
+		return amount == -payout && view->line_count == 0;
+	return (amount == payout) == (view->line_count == 0) && amount <= payout &&
+	       (le64_get(record->object_id) == 0 || (record->flags & EVENT_FLAG_REVERSAL));
+}
+
 static int record_valid(const struct event_view *view)
 {
 	const struct event_record *record = &view->record;
@@ -238,6 +252,8 @@ static int record_valid(const struct event_view *view)
 	if (moves && ((facts->rules & OBJECT_ID) && le64_get(record->object_id) == 0))
 		return 0;
 	if (moves && !in_range(le64s_get(record->amount), facts->amount_low, facts->amount_high))
+		return 0;
+	if (moves && (type == EVENT_DEPOSIT || type == EVENT_WITHDRAW) && !wallet_valid(view))
 		return 0;
 	return extras_valid(record, moves) && sections_valid(view, facts->rules, moves);
 }

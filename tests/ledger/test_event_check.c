@@ -205,7 +205,7 @@ static const struct {
 	{ KIND_MARKET, BODY(event_market, version), 0 },
 	{ KIND_MARKET, BODY(event_market, state), 0 },
 	{ KIND_MARKET, BODY(event_market, state), 5 },
-	{ KIND_MARKET, BODY(event_market, kind), 3 },
+	{ KIND_MARKET, BODY(event_market, kind), 4 },
 	{ KIND_MARKET, BODY(event_market, selection_count), 0 },
 	{ KIND_MARKET, BODY(event_market, selection_count), 2 },
 	{ KIND_MARKET, BODY(event_market, selection_count), 17 },
