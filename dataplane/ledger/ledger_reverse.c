@@ -26,6 +26,15 @@
 
 #define SECOND_NS      1000000000ull
 #define REVERSE_MAX_NS (86400 * SECOND_NS)
+#define ROUND_LOOK_MAX 64
+
+/* What was counted on another day no longer counts for a day's limit. */
+static int same_day(const struct decision *decision, uint64_t then_ns)
+{
+	const struct risk_rules *rules = &decision->ledger->shard.rules;
+
+	return risk_day(rules, then_ns) == risk_day(rules, decision->time_ns);
+}
 
 /* ---- PLACE_BET ---- */
 
@@ -68,18 +77,23 @@ static uint16_t bet_reverse(struct decision *decision, const struct event_record
 		    bet->stake);
 		return WIRE_CODE_OK;
 	}
-	play_count(decision, 0, -bet->stake, 0);
+	if (decision->account == NULL)
+		return WIRE_CODE_NOT_REVERSIBLE;
+	if (same_day(decision, bet->placed_at_ns))
+		play_count(decision, 0, -bet->stake, 0);
 	return decision_credit(decision, bet->stake);
 }
 
 /* ---- Money ---- */
 
-static uint16_t deposit_reverse(struct decision *decision, int64_t amount)
+static uint16_t deposit_reverse(
+    struct decision *decision, const struct event_record *target, int64_t amount)
 {
 	if (decision->account->flags & ACCOUNT_FROZEN)
 		return WIRE_CODE_ACCOUNT_FROZEN;
 	decision->type = EVENT_WITHDRAW;
-	play_count(decision, -amount, 0, 0);
+	if (same_day(decision, le64_get(target->time_ns)))
+		play_count(decision, -amount, 0, 0);
 	return decision_debit(decision, amount);
 }
 
@@ -117,6 +131,70 @@ static uint16_t transfer_reverse(
 	return code == WIRE_CODE_OK ? decision_line_credit(decision, sender, amount) : code;
 }
 
+/*
+ * The transaction that the target carried out: among the round's newest, found by the event's
+ * position. Older ones are left to ROUND_ROLLBACK, which names them.
+ */
+static const struct object_row *round_transaction(const struct decision *decision,
+    const struct object_row *round_row, const struct event_record *target,
+    struct object_round_tx *tx)
+{
+	const struct object_row *row;
+	struct object_round round;
+	uint64_t id;
+
+	memcpy(&round, round_row->body, sizeof(round));
+	id = le64_get(round.last_tx);
+	for (unsigned i = 0; i < ROUND_LOOK_MAX && id != 0; i++) {
+		row = ledger_object(decision->ledger, id);
+		if (row == NULL || row->kind != OBJECT_ROUND_TX)
+			return NULL;
+		memcpy(tx, row->body, sizeof(*tx));
+		if (le64_get(tx->lsn) == le64_get(target->lsn))
+			return row;
+		id = le64_get(tx->previous_tx);
+	}
+	return NULL;
+}
+
+static uint16_t round_reverse(struct decision *decision, const struct event_record *target)
+{
+	const struct object_row *row, *tx_row = NULL;
+	struct object_round_tx tx;
+	struct object_round round;
+	int64_t amount, staked = 0;
+	uint16_t code;
+
+	row = ledger_object(decision->ledger, le64_get(target->object_id));
+	if (row != NULL && row->kind == OBJECT_ROUND)
+		tx_row = round_transaction(decision, row, target, &tx);
+	if (tx_row == NULL)
+		return WIRE_CODE_NOT_REVERSIBLE;
+	if (tx_row->state != OBJECT_DONE)
+		return WIRE_CODE_REVERSED_BEFORE;
+	memcpy(&round, row->body, sizeof(round));
+	amount = le64s_get(tx.amount);
+	decision->object_id = row->id;
+	if (tx.op == ROUND_OP_DEBIT) {
+		decision->type = EVENT_ROUND_CREDIT;
+		round.debited = le64s_make(le64s_get(round.debited) - amount);
+		if (same_day(decision, le64_get(target->time_ns)))
+			staked = -amount;
+		play_count(decision, 0, staked, -amount);
+		code = decision_credit(decision, amount);
+	} else if (decision->account->flags & ACCOUNT_FROZEN) {
+		return WIRE_CODE_ACCOUNT_FROZEN;
+	} else {
+		decision->type = EVENT_ROUND_DEBIT;
+		round.credited = le64s_make(le64s_get(round.credited) - amount);
+		play_count(decision, 0, 0, amount);
+		code = decision_debit(decision, amount);
+	}
+	decision_object(decision, tx_row)->state = OBJECT_REVERSED;
+	memcpy(decision_object(decision, row)->body, &round, sizeof(round));
+	return code;
+}
+
 static uint16_t target_reverse(struct decision *decision, const struct event_record *target)
 {
 	uint16_t type = le16_get(target->type), code = le16_get(target->code);
@@ -135,11 +213,14 @@ static uint16_t target_reverse(struct decision *decision, const struct event_rec
 		return WIRE_CODE_NOT_REVERSIBLE;
 	switch (type) {
 	case EVENT_DEPOSIT:
-		return deposit_reverse(decision, amount);
+		return deposit_reverse(decision, target, amount);
 	case EVENT_WITHDRAW:
 		return withdraw_reverse(decision, target, amount);
 	case EVENT_TRANSFER:
 		return transfer_reverse(decision, target, amount);
+	case EVENT_ROUND_DEBIT:
+	case EVENT_ROUND_CREDIT:
+		return round_reverse(decision, target);
 	default:
 		return WIRE_CODE_NOT_REVERSIBLE;
 	}
