@@ -206,7 +206,11 @@ static void exposure_add(struct ledger *ledger, uint32_t bet_row, int64_t amount
 		if (kept->selection < LIMIT_MARKET_SELECTIONS_MAX)
 			add_wrapping(&market->selections[kept->selection], amount);
 	}
-	if (bet->account_id != 0 && account != ROW_NONE)
+	if (bet->account_id == 0)
+		return;
+	if (account == ROW_NONE) /* loaded before it: the first read counts anew */
+		ledger->derived->partners_stale = 1;
+	else
 		add_wrapping(
 		    &ledger->derived->partners[ledger->accounts[account].row.partner_id], amount);
 }
@@ -217,6 +221,7 @@ static void exposure_rebuild(struct ledger *ledger)
 	struct ledger_derived *derived = ledger->derived;
 
 	derived->currency = ledger->shard.rules.currency;
+	derived->partners_stale = 0;
 	for (uint32_t i = 0; i < derived->market_count; i++) {
 		derived->markets[i].exposure = 0;
 		memset(derived->markets[i].selections, 0, sizeof(derived->markets[i].selections));
@@ -246,7 +251,8 @@ void ledger_exposure_change(struct ledger *ledger, uint32_t bet_row, int sign)
 /* Reads are of a const ledger; what is derived may still be brought up to date. */
 static void exposure_refresh(const struct ledger *ledger)
 {
-	if (SLUICE_UNLIKELY(ledger->derived->currency != ledger->shard.rules.currency))
+	if (SLUICE_UNLIKELY(ledger->derived->currency != ledger->shard.rules.currency ||
+	                    ledger->derived->partners_stale))
 		exposure_rebuild((struct ledger *)(uintptr_t)ledger);
 }
 

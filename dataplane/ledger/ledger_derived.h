@@ -125,8 +125,9 @@ struct ledger_derived {
 	uint32_t heap_count;
 	uint32_t queue_first, queue_last; /* row + 1 */
 	uint32_t queue_count;
-	int64_t *partners; /* exposure by partner id, wrapping */
-	uint16_t currency; /* of the exposures */
+	int64_t *partners;      /* exposure by partner id, wrapping */
+	uint16_t currency;      /* of the exposures */
+	uint8_t partners_stale; /* a bet came before its account's row */
 	struct derived_sweep sweep;
 	struct derived_ahead ahead;
 };
@@ -150,9 +151,8 @@ void ledger_chain_remove(struct ledger *ledger, uint32_t bet_row);
 /*
  * sign +1: the bet has become OPEN, -1: it stops being so. Adds its payout to its selections, their
  * markets and the partner of its account: `payout` must be the potential one, that of OPEN.
- * The account's row must be there (load accounts before bets). ledger_market_exposure and
- * ledger_partner_exposure of ledger.h read it (ledger_chain.c). Only bets in the rules' currency
- * count, as limits hold for it alone.
+ * ledger_market_exposure and ledger_partner_exposure of ledger.h read it (ledger_chain.c). Only
+ * bets in the rules' currency count, as limits hold for it alone.
  */
 void ledger_exposure_change(struct ledger *ledger, uint32_t bet_row, int sign);
 
