@@ -7,6 +7,7 @@
 #include "tests/test.h"
 
 #define HEADER "market,event,name,start,kind,selections\n"
+#define FULL   "market,event,name,start,kind,line,state,selections\n"
 
 static int read_text(const char *text, struct market_list *list, char *message)
 {
@@ -35,6 +36,49 @@ TEST(a_line_a_market)
 	market_list_free(&list);
 }
 
+TEST(lines_are_quarters_and_states_and_missing_prices_are_taken)
+{
+	static const struct {
+		const char *kind, *line;
+		int quarters;
+	} cases[] = {
+		{ "handicap", "-0.75", -3 },
+		{ "handicap", "+0.25", 1 },
+		{ "handicap", "0", 0 },
+		{ "handicap", "-0", 0 },
+		{ "handicap", "-1.50", -6 },
+		{ "handicap", "1000", 4000 },
+		{ "over_under", "2.5", 10 },
+		{ "over_under", "2.00", 8 },
+		{ "over_under", "0.25", 1 },
+		{ "1x2", "", 0 },
+		{ "other", "0", 0 },
+	};
+	struct market_list list = { 0 };
+	char message[256] = "", text[512];
+
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
+		snprintf(text, sizeof(text),
+		    FULL "7,1,a - b,2026-11-21T12:00:00Z,%s,%s,suspended,home:1.9;away:-\n",
+		    cases[i].kind, cases[i].line);
+		if (read_text(text, &list, message) != 0)
+			fail_msg("case %zu: %s", i, message);
+		assert_case_equal(
+		    i, (int16_t)le16_get(list.markets[0].market.line), cases[i].quarters);
+		assert_case_equal(i, list.markets[0].market.state, MARKET_SUSPENDED);
+		assert_case_equal(i, le32_get(list.markets[0].market.odds[1]), 0);
+		market_list_free(&list);
+	}
+	assert_int_equal(read_text("market,event,name,start,kind,state,selections\n"
+	                           "7,1,a,2026-11-21T12:00:00Z,other,before,y:2\n"
+	                           "8,1,a,2026-11-21T12:00:00Z,other,,y:2\n",
+	                     &list, message),
+	    0);
+	assert_int_equal(list.markets[0].market.state, MARKET_BEFORE);
+	assert_int_equal(list.markets[1].market.state, MARKET_OPEN);
+	market_list_free(&list);
+}
+
 TEST(a_season_becomes_two_markets_a_match)
 {
 	struct market_list list = { 0 };
@@ -52,6 +96,7 @@ TEST(a_season_becomes_two_markets_a_match)
 	assert_int_equal(
 	    le64_get(list.markets[0].market.start_time_ns), 1000000000ull + 86400000000000ull);
 	assert_string_equal((const char *)list.markets[0].name, "Burnley - Brighton");
+	assert_int_equal(le16_get(list.markets[1].market.line), 10);
 	market_list_free(&list);
 }
 
@@ -63,14 +108,32 @@ TEST(bad_files_are_refused_with_their_line_and_leave_nothing)
 		{ "", "unknown header" },
 		{ "hello\n", "unknown header" },
 		{ HEADER, "no market" },
-		{ HEADER "1,1,a,2026-11-21T12:00:00Z,1x2\n", "line 2: not six columns" },
-		{ HEADER "1,1,a,2026-11-21T12:00:00Z,1x2,a:2,b:3\n", "not six columns" },
+		{ HEADER "1,1,a,2026-11-21T12:00:00Z,1x2\n", "line 2: not 6 columns" },
+		{ HEADER "1,1,a,2026-11-21T12:00:00Z,1x2,a:2,b:3\n", "not 6 columns" },
+		{ FULL "1,1,a,2026-11-21T12:00:00Z,1x2,a:2;b:3\n", "not 8 columns" },
+		{ "market,event,name,start,kind,state,line,selections\n", "unknown header" },
+		{ "market,event,name,start,kind,selections,line\n", "unknown header" },
 		{ HEADER "0,1,a,2026-11-21T12:00:00Z,1x2,a:2\n", "column market" },
 		{ HEADER "-1,1,a,2026-11-21T12:00:00Z,1x2,a:2\n", "column market" },
 		{ HEADER "1,9223372036854775808,a,2026-11-21T12:00:00Z,1x2,a:2\n", "column event" },
 		{ HEADER "1,1,a\tb,2026-11-21T12:00:00Z,1x2,a:2\n", "column name" },
 		{ HEADER "1,1,a,2026-11-21,1x2,a:2\n", "column start" },
-		{ HEADER "1,1,a,2026-11-21T12:00:00Z,handicap,a:2\n", "column kind" },
+		{ HEADER "1,1,a,2026-11-21T12:00:00Z,asian,a:2\n", "column kind" },
+		{ HEADER "1,1,a,2026-11-21T12:00:00Z,handicap,a:2\n", "needs the column line" },
+		{ FULL "1,1,a,2026-11-21T12:00:00Z,handicap,,,a:2;b:2\n", "column line" },
+		{ FULL "1,1,a,2026-11-21T12:00:00Z,handicap,0.3,,a:2;b:2\n", "column line" },
+		{ FULL "1,1,a,2026-11-21T12:00:00Z,handicap,--1,,a:2;b:2\n", "column line" },
+		{ FULL "1,1,a,2026-11-21T12:00:00Z,handicap,1.,,a:2;b:2\n", "column line" },
+		{ FULL "1,1,a,2026-11-21T12:00:00Z,handicap,1.255,,a:2;b:2\n", "column line" },
+		{ FULL "1,1,a,2026-11-21T12:00:00Z,handicap,1000.25,,a:2;b:2\n", "column line" },
+		{ FULL "1,1,a,2026-11-21T12:00:00Z,handicap,99999999999,,a:2\n", "column line" },
+		{ FULL "1,1,a,2026-11-21T12:00:00Z,over_under,0,,a:2;b:2\n", "column line" },
+		{ FULL "1,1,a,2026-11-21T12:00:00Z,over_under,-2.5,,a:2;b:2\n", "column line" },
+		{ FULL "1,1,a,2026-11-21T12:00:00Z,1x2,2.5,,a:2;b:2\n", "column line" },
+		{ FULL "1,1,a,2026-11-21T12:00:00Z,1x2,,closed,a:2;b:2\n", "column state" },
+		{ FULL "1,1,a,2026-11-21T12:00:00Z,1x2,,settled,a:2;b:2\n", "column state" },
+		{ FULL "1,1,a,2026-11-21T12:00:00Z,1x2,,now,a:2;b:2\n", "column state" },
+		{ FULL "1,1,a,2026-11-21T12:00:00Z,1x2,,,a:--;b:2\n", "no odds" },
 		{ HEADER "1,1,a,2026-11-21T12:00:00Z,1x2,\n", "column selections: none" },
 		{ HEADER "1,1,a,2026-11-21T12:00:00Z,1x2,a\n", "not NAME:ODDS" },
 		{ HEADER "1,1,a,2026-11-21T12:00:00Z,1x2,a:1\n", "no odds" },
