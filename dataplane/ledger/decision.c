@@ -367,6 +367,13 @@ int decision_write(struct decision *decision, uint16_t code, struct event_buffer
 	memcpy(event->bytes, &record, sizeof(record));
 	if (!moves)
 		return (int)at;
-	SLUICE_REQUIRE(event_view_read(event->bytes, at, &view) == 0);
+	if (SLUICE_LIKELY(at == sizeof(record) + decision->leg_count * sizeof(struct event_leg))) {
+		/* No sections: by far the most frequent. */
+		view.record = record;
+		view.body = event->bytes + sizeof(record);
+		view.line_count = view.object_count = 0;
+	} else {
+		SLUICE_REQUIRE(event_view_read(event->bytes, at, &view) == 0);
+	}
 	return rows_fit(decision, &view) ? (int)at : -EBUSY;
 }

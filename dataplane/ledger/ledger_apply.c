@@ -219,6 +219,7 @@ static void bet_placed(struct ledger *ledger, struct plan *plan)
 		bet.legs[i].selection = le16_get(leg.selection);
 	}
 	plan->bet = ledger_bet_create(ledger, &bet);
+	SLUICE_REQUIRE(ledger_bet_enter(ledger, plan->bet) == 0); /* its markets are there */
 	ledger_group_save(ledger, LEDGER_BET, plan->bet, 1);
 }
 

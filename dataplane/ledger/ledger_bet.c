@@ -44,11 +44,6 @@ uint32_t ledger_bet_create(struct ledger *ledger, const struct bet_row *row)
 			.selection = row->legs[i].selection,
 		};
 	}
-	SLUICE_REQUIRE(ledger_chain_add(ledger, number) == 0); /* its markets are there */
-	if (row->state == BET_OPEN) {
-		ledger->bets_open++;
-		ledger_exposure_change(ledger, number, 1);
-	}
 	/* The index line that bets 32 further will be entered in. */
 	if ((row->id & 7) == 0) {
 		uint32_t tag;
@@ -57,6 +52,17 @@ uint32_t ledger_bet_create(struct ledger *ledger, const struct bet_row *row)
 		__builtin_prefetch(&core->index[ahead & core->index_mask], 1);
 	}
 	return number;
+}
+
+int ledger_bet_enter(struct ledger *ledger, uint32_t row)
+{
+	int error = ledger_chain_add(ledger, row);
+
+	if (error == 0 && ledger->bets[row].state == BET_OPEN) {
+		ledger->bets_open++;
+		ledger_exposure_change(ledger, row, 1);
+	}
+	return error;
 }
 
 void ledger_bet_at(const struct ledger *ledger, uint32_t row, struct bet_row *out)

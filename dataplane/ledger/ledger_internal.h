@@ -278,6 +278,8 @@ static inline const struct bet_leg_kept *bet_leg_at(
 }
 /* A new bet: everything of `row` is copied; the caller has checked the room. */
 uint32_t ledger_bet_create(struct ledger *ledger, const struct bet_row *row);
+/* Enters it into what is derived. -ENOSPC: see ledger_chain_add; never for a bet that was decided. */
+SLUICE_MUST_USE int ledger_bet_enter(struct ledger *ledger, uint32_t row);
 uint64_t ledger_bet_hash(const struct ledger *ledger, uint32_t row);
 
 /* Enters the market's present version as the newest; call after each change of row.version. */

@@ -248,19 +248,19 @@ int ledger_load_account(struct ledger *ledger, const struct account_row *row)
 int ledger_load_bet(struct ledger *ledger, const struct bet_row *row)
 {
 	uint32_t number;
+	int error;
 
 	if (bet_find(ledger, row->id) != ROW_NONE)
 		return -EEXIST;
 	if (row->leg_count > LIMIT_BET_LEGS_MAX)
 		return -EINVAL;
-	if (row->account_id != 0 && account_find(ledger, row->account_id) == ROW_NONE)
-		return -EINVAL;
-	for (unsigned i = 0; i < row->leg_count; i++)
-		if (market_find(ledger, row->legs[i].market_id) == ROW_NONE)
-			return -EINVAL;
 	if (!table_room(ledger, LEDGER_BET, 1))
 		return -ENOSPC;
 	number = ledger_bet_create(ledger, row);
+	/* In a fuzzy checkpoint its account or markets may still be missing: replay brings them. */
+	error = ledger_bet_enter(ledger, number);
+	if (error != 0)
+		return error;
 	ledger_due_note(ledger, LEDGER_BET, number, 0);
 	row_loaded(ledger, LEDGER_BET, number, &ledger->bet_meta[number]);
 	return 0;

@@ -82,6 +82,7 @@ int main(int argc, char **argv)
 		.bets_max = (uint32_t)bets + BURST,
 		.markets_max = MARKETS,
 		.terminals_max = 1000,
+		.objects_max = 1000,
 		.populate = argc > 3 };
 	struct ledger *ledger;
 	struct wire_request wires[BURST];

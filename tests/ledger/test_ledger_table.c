@@ -156,7 +156,6 @@ static const struct table_case cases[] = {
 
 	/* PLACE_BET: account */
 	{ "account unknown", NULL, BET(.account_id = NOBODY), .code = WIRE_CODE_ACCOUNT_UNKNOWN },
-	{ "account 0", NULL, BET(.account_id = 0), .code = WIRE_CODE_ACCOUNT_UNKNOWN },
 	{ "account all ones", NULL, BET(.account_id = UINT64_MAX),
 	    .code = WIRE_CODE_ACCOUNT_UNKNOWN },
 	{ "a system account's number", NULL,
@@ -223,7 +222,7 @@ static const struct table_case cases[] = {
 	{ "same market twice", NULL, BET(LEGS(2, LEG(M1, 0, 2000), LEG(M1, 1, 3500))),
 	    .code = WIRE_CODE_LEGS_DUPLICATE },
 	{ "two markets of one event", NULL, BET(LEGS(2, LEG(M1, 0, 2000), LEG(M1_TOTALS, 0, 2000))),
-	    .code = WIRE_CODE_LEGS_DUPLICATE },
+	    .code = WIRE_CODE_LEGS_RELATED },
 	{ "first fault by leg", NULL, BET(LEGS(2, LEG(CLOSED, 0, 2000), LEG(M_UNKNOWN, 0, 2000))),
 	    .code = WIRE_CODE_MARKET_NOT_OPEN },
 
