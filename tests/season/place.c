@@ -224,6 +224,7 @@ static void event_take(void *context, const struct client_event *event)
 		place->failed++;
 		break;
 	case CLIENT_READY:
+	case CLIENT_REVERSED: /* not asked for */
 	case CLIENT_REKEYED:
 	case CLIENT_SILENT:
 	default:

@@ -11,94 +11,11 @@
 /* What a command waits for. */
 struct wait {
 	int done; /* 1 answered, -1 the client gave up or the outcome is unknown */
+	uint8_t reverse;
 	enum client_event_kind kind;
 	uint64_t request_id;
 	struct wire_reply reply;
 };
-
-static int leg_parse(const char *text, struct wire_leg *leg)
-{
-	const char *first = strchr(text, ':');
-	const char *second = first == NULL ? NULL : strchr(first + 1, ':');
-	char market[24], selection[8];
-	uint64_t number;
-
-	if (second == NULL || (size_t)(first - text) >= sizeof(market) ||
-	    (size_t)(second - first - 1) >= sizeof(selection))
-		return -1;
-	memcpy(market, text, (size_t)(first - text));
-	market[first - text] = '\0';
-	memcpy(selection, first + 1, (size_t)(second - first - 1));
-	selection[second - first - 1] = '\0';
-	if (parse_u64(market, UINT64_MAX, &leg->market_id) < 0 ||
-	    parse_u64(selection, UINT16_MAX, &number) < 0)
-		return -1;
-	leg->selection = (uint16_t)number;
-	return parse_odds(second + 1, &leg->odds);
-}
-
-/* The request of a command's arguments. 0, or -1 when they do not fit the command. */
-static int request_parse(const struct options *options, struct wire_request *request)
-{
-	char **words = options->arguments;
-	int count = options->argument_count;
-	uint64_t amount = 0;
-
-	memset(request, 0, sizeof(*request));
-	if (strcmp(words[0], "hello") == 0) {
-		request->template_id = WIRE_HELLO;
-		return count == 1 ? 0 : -1;
-	}
-	if (strcmp(words[0], "balance") == 0) {
-		request->template_id = WIRE_BALANCE;
-		return count == 2 ? parse_u64(words[1], UINT64_MAX, &request->balance.account_id)
-		                  : -1;
-	}
-	if (strcmp(words[0], "deposit") == 0) {
-		request->template_id = WIRE_DEPOSIT;
-		if (count != 4 ||
-		    parse_u64(words[1], UINT64_MAX, &request->deposit.account_id) < 0 ||
-		    parse_u64(words[2], INT64_MAX, &amount) < 0)
-			return -1;
-		request->deposit.amount = (int64_t)amount;
-		return parse_currency(words[3], &request->deposit.currency);
-	}
-	if (strcmp(words[0], "bet") == 0) {
-		request->template_id = WIRE_PLACE_BET;
-		if (count < 4 || count > 3 + LIMIT_BET_LEGS_MAX ||
-		    parse_u64(words[1], UINT64_MAX, &request->place_bet.account_id) < 0 ||
-		    parse_u64(words[2], INT64_MAX, &amount) < 0)
-			return -1;
-		request->place_bet.stake = (int64_t)amount;
-		request->place_bet.currency = options->currency;
-		request->place_bet.odds_policy = options->exact ? ODDS_EXACT : ODDS_SAME_OR_BETTER;
-		request->place_bet.leg_count = (uint8_t)(count - 3);
-		for (int i = 3; i < count; i++) {
-			if (leg_parse(words[i], &request->place_bet.legs[i - 3]) < 0)
-				return -1;
-		}
-		return 0;
-	}
-	if (strcmp(words[0], "status") == 0) {
-		request->template_id = WIRE_BET_STATUS;
-		return count == 2 ? parse_u64(words[1], UINT64_MAX, &request->bet_status.bet_id)
-		                  : -1;
-	}
-	if (strcmp(words[0], "cancel") == 0) {
-		request->template_id = WIRE_CANCEL_BET;
-		return count == 2 ? parse_u64(words[1], UINT64_MAX, &request->cancel_bet.bet_id)
-		                  : -1;
-	}
-	if (strcmp(words[0], "markets") == 0) {
-		request->template_id = WIRE_MARKET_QUERY;
-		if (count == 1)
-			return 0;
-		return count == 2
-		           ? parse_u64(words[1], UINT64_MAX, &request->market_query.since_version)
-		           : -1;
-	}
-	return -1;
-}
 
 int command_is_offline(const struct options *options)
 {
@@ -153,9 +70,11 @@ static void event_take(void *context, const struct client_event *event)
 	if (event->request_id != wait->request_id || wait->done != 0)
 		return;
 	wait->kind = event->kind;
-	if (event->kind == CLIENT_ANSWERED) {
+	if (event->kind == CLIENT_ANSWERED || event->kind == CLIENT_REVERSED) {
 		wait->reply = *event->reply;
 		wait->done = 1;
+	} else if (event->kind == CLIENT_OUTCOME_UNKNOWN && wait->reverse) {
+		wait->done = 0; /* REVERSE will tell */
 	} else if (event->kind == CLIENT_OUTCOME_UNKNOWN || event->kind == CLIENT_EXPIRED_UNSENT ||
 	           event->kind == CLIENT_GAVE_UP) {
 		wait->done = -1;
@@ -169,9 +88,9 @@ static int no_answer(const struct wait *wait, const struct wire_request *request
 	else
 		fprintf(stderr,
 		    "sluice-terminal: no answer in time to request %" PRIu64 ". It may or may not "
-		    "have been carried out; it will not be later than its deadline. Look at the "
-		    "balance before you try again.\n",
-		    request->request_id);
+		    "have been carried out; it will not be later than its deadline. Run: "
+		    "sluice-terminal ... tx-status %" PRIu64 ", or reverse %" PRIu64 ".\n",
+		    request->request_id, request->request_id, request->request_id);
 	return EXIT_UNREACHABLE;
 }
 
@@ -189,6 +108,7 @@ static int request_run(
 		return EXIT_UNREACHABLE;
 	}
 	wait.request_id = request->request_id;
+	wait.reverse = connection->options->reverse;
 	connection->on_event = event_take;
 	connection->context = &wait;
 	while (wait.done == 0) {
@@ -208,55 +128,94 @@ static int request_run(
 	return EXIT_DONE;
 }
 
-static void print_reply(const struct connection *connection, uint16_t template_id,
-    const struct wire_reply *reply, json_t *rows)
+static void print_reply(
+    const struct connection *connection, const struct wire_reply *reply, json_t *rows)
 {
 	const struct options *options = connection->options;
+	const char *rows_name = report_rows_name(reply->template_id);
 	json_t *object;
 
 	if (!options->json) {
-		report_text(template_id, reply, options->language);
+		report_text(reply, options->language);
 		return;
 	}
 	object = json_object();
 	json_object_set_new(object, "schema", json_string("sluice-terminal/1"));
 	json_object_set_new(object, "command", json_string(options->arguments[0]));
-	report_reply(object, template_id, reply, options->language);
+	report_reply(object, reply, options->language);
 	report_counts(object, &connection->counts);
-	if (rows != NULL)
-		json_object_set(object, "markets", rows);
+	if (rows != NULL && rows_name != NULL)
+		json_object_set(object, rows_name, rows);
 	json_dumpf(object, stdout, JSON_COMPACT);
 	putchar('\n');
 	json_decref(object);
 }
 
+/* Sets what the next page is asked with. 0 when there is none. */
+static int page_next(const struct options *options, const struct wire_reply *reply,
+    struct wire_request *request, size_t rows)
+{
+	switch (reply->template_id) {
+	case WIRE_STATEMENT:
+		if (reply->statement.next_lsn == 0 || rows >= options->rows)
+			return 0;
+		request->statement.before_lsn = reply->statement.next_lsn;
+		if (options->rows - rows < request->statement.count)
+			request->statement.count = (uint8_t)(options->rows - rows);
+		return 1;
+	case WIRE_EVENT_QUERY:
+		if (!reply->events.more ||
+		    reply->events.up_to_version <= request->event_query.since_version)
+			return 0;
+		request->event_query.since_version = reply->events.up_to_version;
+		return 1;
+	case WIRE_MARKET_QUERY: {
+		uint64_t *since = request->template_id == WIRE_EVENT_QUERY
+		                      ? &request->event_query.since_version
+		                      : &request->market_query.since_version;
+
+		if (!reply->markets.more || reply->markets.up_to_version <= *since)
+			return 0;
+		*since = reply->markets.up_to_version;
+		return 1;
+	}
+	default:
+		return 0;
+	}
+}
+
 /* Asks until there are no more rows; JSON collects them in one array. */
-static int markets_run(struct connection *connection, struct wire_request *request)
+static int rows_run(struct connection *connection, struct wire_request *request)
 {
 	const struct options *options = connection->options;
 	json_t *rows = json_array();
 	struct wire_reply reply;
+	size_t count = 0;
 	int status;
 
+	if (request->template_id == WIRE_STATEMENT)
+		request->statement.count = options->rows < LIMIT_STATEMENT_ROWS
+		                               ? (uint8_t)options->rows
+		                               : LIMIT_STATEMENT_ROWS;
 	for (;;) {
+		json_t *page;
+
 		status = request_run(connection, request, &reply);
 		if (status != EXIT_DONE)
 			break;
-		if (options->json) {
-			json_t *page = json_object();
-
-			report_reply(page, WIRE_MARKET_QUERY, &reply, options->language);
-			json_array_extend(rows, json_object_get(page, "markets"));
+		if (reply.code == WIRE_CODE_OK) {
+			page = report_rows(&reply);
+			count += json_array_size(page);
+			json_array_extend(rows, page);
 			json_decref(page);
+			if (!options->json)
+				report_rows_text(&reply);
 		}
-		if (reply.code != WIRE_CODE_OK || !reply.markets.more ||
-		    reply.markets.up_to_version <= request->market_query.since_version) {
-			print_reply(connection, WIRE_MARKET_QUERY, &reply, rows);
+		if (reply.code != WIRE_CODE_OK || !page_next(options, &reply, request, count)) {
+			if (options->json || reply.code != WIRE_CODE_OK)
+				print_reply(connection, &reply, rows);
 			break;
 		}
-		if (!options->json)
-			report_text(WIRE_MARKET_QUERY, &reply, options->language);
-		request->market_query.since_version = reply.markets.up_to_version;
 	}
 	json_decref(rows);
 	return status == EXIT_DONE && reply.code != WIRE_CODE_OK ? EXIT_REFUSED : status;
@@ -287,10 +246,10 @@ int command_run(struct connection *connection, const struct options *options)
 
 	if (request_parse(options, &request) < 0)
 		return EXIT_USAGE;
-	if (request.template_id == WIRE_MARKET_QUERY)
-		return markets_run(connection, &request);
+	if (report_rows_name(request.template_id) != NULL)
+		return rows_run(connection, &request);
 	if (request.template_id == WIRE_HELLO) {
-		print_reply(connection, WIRE_HELLO, &connection->hello, NULL);
+		print_reply(connection, &connection->hello, NULL);
 		return EXIT_DONE;
 	}
 	if (request.template_id == WIRE_PLACE_BET && request.place_bet.currency == 0)
@@ -299,6 +258,9 @@ int command_run(struct connection *connection, const struct options *options)
 		status = request_run(connection, &request, &reply);
 	if (status != EXIT_DONE)
 		return status;
-	print_reply(connection, request.template_id, &reply, NULL);
-	return reply.code == WIRE_CODE_OK ? EXIT_DONE : EXIT_REFUSED;
+	print_reply(connection, &reply, NULL);
+	/* What --reverse undid or fenced was not done, whatever REVERSE itself answers. */
+	if (reply.template_id == WIRE_REVERSE && request.template_id != WIRE_REVERSE)
+		return EXIT_REFUSED;
+	return wire_code_class(reply.code) == WIRE_CLASS_DONE ? EXIT_DONE : EXIT_REFUSED;
 }

@@ -149,6 +149,7 @@ static int client_make(struct connection *connection, struct client_config *conf
 	config->messages_max = (uint8_t)options->batch;
 	config->in_flight_max = (uint8_t)options->in_flight;
 	config->heartbeat = 1;
+	config->reverse = options->reverse && strcmp(options->arguments[0], "demo") != 0;
 	config->jitter_seed = unix_time_us() ^ connection->session.terminal_id;
 	config->on_event = event_take;
 	config->context = connection;

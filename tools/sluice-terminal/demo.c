@@ -86,6 +86,7 @@ static void event_take(void *context, const struct client_event *event)
 	case CLIENT_GAVE_UP:
 		break;
 	case CLIENT_READY:
+	case CLIENT_REVERSED:
 	case CLIENT_REKEYED:
 	case CLIENT_SILENT:
 	default:

@@ -7,66 +7,6 @@
 
 #include "tools/sluice-terminal/terminal.h"
 
-static const char help[] =
-    "sluice-terminal: a terminal of the Sluice switch, for tests and as a reference\n"
-    "\n"
-    "  sluice-terminal --control IP:PORT --identity DIR --deployment NAME [OPTIONS] COMMAND\n"
-    "  sluice-terminal --switch IP:PORT --session-file FILE (--session N | --terminal ID)\n"
-    "                  [OPTIONS] COMMAND\n"
-    "\n"
-    "Commands\n"
-    "  hello                                     ask for limits and time\n"
-    "  balance ACCOUNT\n"
-    "  deposit ACCOUNT AMOUNT CURRENCY           amounts in minor units; currency KRW or 410\n"
-    "  bet ACCOUNT STAKE MARKET:SELECTION:ODDS...  odds with a point, as in 1001:0:2.15\n"
-    "  status BET\n"
-    "  cancel BET\n"
-    "  markets [SINCE]                           markets changed after version SINCE\n"
-    "  demo                                      deposit and bet on the open markets\n"
-    "\n"
-    "Without a switch\n"
-    "  identity --terminal ID --deployment NAME --out DIR\n"
-    "                                            make a key and a certificate request\n"
-    "  renew --control IP:PORT --identity DIR --deployment NAME\n"
-    "                                            get a new certificate now\n"
-    "\n"
-    "Options\n"
-    "  --control IP:PORT     key server of control, which gives the session\n"
-    "  --identity DIR        terminal.key, terminal.crt and trust.crt of the terminal\n"
-    "  --deployment NAME     the deployment both certificates must be of\n"
-    "  --silence SECONDS     a switch silent for so long, and a random part of\n"
-    "  --spread SECONDS      makes the terminal ask control for a new session (5, 5)\n"
-    "  --switch IP:PORT      address of the switch (with --control: if it tells none)\n"
-    "  --session-file FILE   instead of --control, in laboratories: sessions and their\n"
-    "                        secrets; only its owner may read it\n"
-    "  --session N           use this session of the file\n"
-    "  --terminal ID         use this terminal's session of the file\n"
-    "  --state-dir DIR       where request ids are kept (default: beside the session file,\n"
-    "                        or the identity)\n"
-    "  --currency CURRENCY   of bets and of the demo (bet: the account's; demo: KRW)\n"
-    "  --exact               refuse a bet unless the odds are exactly the given ones\n"
-    "  --timeout SECONDS     how long to wait, and the deadline of requests (default 10; demo 60)\n"
-    "  --batch N             requests per datagram, 1..16 (default 1)\n"
-    "  --lang en|ko          language of the texts of answers\n"
-    "  --json                one JSON object on standard output\n"
-    "  --help, --version\n"
-    "\n"
-    "Demo\n"
-    "  --accounts FIRST:COUNT  accounts to use\n"
-    "  --deposit AMOUNT        deposit this to each account first (default 0: nothing)\n"
-    "  --bets N                bets to place (default 100), or\n"
-    "  --duration SECONDS      place bets for this long\n"
-    "  --rate R                bets per second (default 0: as fast as answers come)\n"
-    "  --in-flight K           unanswered requests at a time, 1..32 (default 8)\n"
-    "  --stake MIN:MAX         stakes to choose from (default 1000:10000)\n"
-    "  --seed S                equal seeds choose equal bets (default 1)\n"
-    "  --json-out FILE         write the summary there\n"
-    "  --ack-log FILE          append a line for each final outcome of a deposit or bet:\n"
-    "                          request id, template, account, amount, code, lsn, shard,\n"
-    "                          object id, balance, terminal id, 1 if it was a stored answer\n"
-    "\n"
-    "Exit status: 0 done; 1 refused; 2 usage; 3 switch, file or session not reachable.\n";
-
 enum option_id {
 	OPT_SWITCH = 256,
 	OPT_CONTROL,
@@ -81,6 +21,11 @@ enum option_id {
 	OPT_STATE_DIR,
 	OPT_CURRENCY,
 	OPT_EXACT,
+	OPT_CASH,
+	OPT_CASHIER,
+	OPT_KEY,
+	OPT_ROWS,
+	OPT_REVERSE,
 	OPT_TIMEOUT,
 	OPT_BATCH,
 	OPT_LANG,
@@ -113,6 +58,11 @@ static const struct option long_options[] = {
 	{ "state-dir", required_argument, NULL, OPT_STATE_DIR },
 	{ "currency", required_argument, NULL, OPT_CURRENCY },
 	{ "exact", no_argument, NULL, OPT_EXACT },
+	{ "cash", no_argument, NULL, OPT_CASH },
+	{ "cashier", required_argument, NULL, OPT_CASHIER },
+	{ "key", required_argument, NULL, OPT_KEY },
+	{ "rows", required_argument, NULL, OPT_ROWS },
+	{ "reverse", no_argument, NULL, OPT_REVERSE },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "batch", required_argument, NULL, OPT_BATCH },
 	{ "lang", required_argument, NULL, OPT_LANG },
@@ -244,6 +194,13 @@ static int value_parse(struct options *options, int id, const char *text)
 		return rc < 0 || options->terminal_id == 0 ? -1 : 0;
 	case OPT_CURRENCY:
 		return parse_currency(text, &options->currency);
+	case OPT_CASHIER:
+	case OPT_ROWS:
+		rc = parse_u64(text, UINT32_MAX, &number);
+		*(id == OPT_ROWS ? &options->rows : &options->cashier) = (uint32_t)number;
+		return rc < 0 || number == 0 ? -1 : 0;
+	case OPT_KEY:
+		return parse_key(text, options->key);
 	case OPT_TIMEOUT:
 		return seconds_parse(text, &options->timeout_ns);
 	case OPT_DURATION:
@@ -335,6 +292,12 @@ static int word_take(struct options *options, int id)
 	case OPT_EXACT:
 		options->exact = 1;
 		return 1;
+	case OPT_CASH:
+		options->cash = 1;
+		return 1;
+	case OPT_REVERSE:
+		options->reverse = 1;
+		return 1;
 	case OPT_JSON:
 		options->json = 1;
 		return 1;
@@ -372,9 +335,10 @@ int options_parse(int argc, char **argv, struct options *options)
 	options->silence_ns = options->spread_ns = 5000000000u;
 	options->stake_min = 1000;
 	options->stake_max = 10000;
+	options->rows = LIMIT_STATEMENT_ROWS;
 	while ((id = getopt_long(argc, argv, "", long_options, &index)) != -1) {
 		if (id == OPT_HELP) {
-			fputs(help, stdout);
+			fputs(terminal_help, stdout);
 			return -1;
 		}
 		if (id == OPT_VERSION) {

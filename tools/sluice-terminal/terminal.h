@@ -12,6 +12,7 @@
 #include "wire/client/counter_file.h"
 #include "wire/client/session_file.h"
 #include "wire/client/udp.h"
+#include "wire/ticket.h"
 
 enum exit_status {
 	EXIT_DONE = 0,
@@ -27,7 +28,9 @@ struct options {
 	uint64_t terminal_id;
 	uint32_t session_id;
 	uint16_t currency; /* ISO 4217 number; 0: not given */
-	uint8_t json, exact;
+	uint8_t json, exact, cash, reverse;
+	uint32_t cashier, rows; /* rows: of a statement */
+	uint64_t key[2];        /* partner's idempotency key, 0 none */
 	enum wire_language language;
 	uint64_t timeout_ns;
 	unsigned in_flight, batch;
@@ -43,6 +46,9 @@ struct options {
 	int argument_count;
 };
 
+/* Text of --help. */
+extern const char terminal_help[];
+
 /*
  * Fills *options. EXIT_DONE to go on; -1 when --help or --version was served; EXIT_USAGE after a
  * message on standard error.
@@ -55,7 +61,11 @@ int parse_u64(const char *text, uint64_t max, uint64_t *value);
 int parse_currency(const char *text, uint16_t *currency);
 /* Decimal odds with a point, at most three digits behind it: "2.15" is 2150. */
 int parse_odds(const char *text, uint32_t *odds);
+/* Up to 32 hexadecimal digits. */
+int parse_key(const char *text, uint64_t key[2]);
 const char *currency_name(uint16_t currency); /* "KRW", or NULL */
+/* The request of options->arguments, without id and deadline. 0, or -1: they do not fit. */
+int request_parse(const struct options *options, struct wire_request *request);
 
 /* What a connection went through; part of every JSON report. */
 struct connection_counts {
@@ -105,12 +115,20 @@ int identity_run(const struct options *options);
 
 int demo_run(struct connection *connection, const struct options *options);
 
+/* JSON: 64-bit ids are strings, because they do not fit a signed integer. */
+void report_set_id(json_t *object, const char *name, uint64_t id);
+void report_set_int(json_t *object, const char *name, int64_t value);
+/* The name of a template's rows in JSON, NULL: it has none. */
+const char *report_rows_name(uint16_t template_id);
+/* The rows of an answer in JSON, and as lines of text. */
+json_t *report_rows(const struct wire_reply *reply);
+void report_rows_text(const struct wire_reply *reply);
+
 /* Adds the counts of a connection to `object`. */
 void report_counts(json_t *object, const struct connection_counts *counts);
-/* Adds the fields of an answer to `object`; `template_id` tells which. */
-void report_reply(json_t *object, uint16_t template_id, const struct wire_reply *reply,
-    enum wire_language language);
-/* The same for a person, on standard output. */
-void report_text(uint16_t template_id, const struct wire_reply *reply, enum wire_language language);
+/* Adds the fields of an answer to `object`, but for its rows. */
+void report_reply(json_t *object, const struct wire_reply *reply, enum wire_language language);
+/* The same for a person, on standard output, but for its rows. */
+void report_text(const struct wire_reply *reply, enum wire_language language);
 
 #endif
