@@ -102,6 +102,7 @@ void view_account(json_t *answer);
 void view_bet(json_t *answer);
 void view_terminal(json_t *answer);
 void view_market(json_t *answer);
+void view_object(json_t *answer);
 
 /* ---- handle*.c ---- */
 
@@ -125,6 +126,23 @@ int handle_error(int error, const char *what, char *message, size_t message_size
  */
 int handle_wait(struct control *control, const struct ops_request *request, uint64_t sequence,
     json_t **result, char *message, size_t message_size);
+/* Asks the data plane; `question` is released. CONTROL_DONE with *answer the caller's. */
+int handle_ask(
+    struct control *control, json_t *question, json_t **answer, char *message, size_t message_size);
+/* The same about one thing; CONTROL_REFUSED ("there is no such `what`") when it is not there. */
+int handle_show(struct control *control, json_t *question, const char *what, json_t **result,
+    char *message, size_t message_size);
+json_t *handle_account_question(uint64_t account_id);
+/* Asks the data plane whether it would take the command (borrowed), before anything is committed.
+ * CONTROL_DONE also when there is none to ask. */
+int handle_check(
+    struct control *control, const json_t *command, char *message, size_t message_size);
+/*
+ * Checks `command`, commits it with the audit entry (request->audit.before as the caller has set
+ * it), and waits. command, audit.before and `after` are released here; the result is `after`.
+ */
+int handle_command(struct control *control, struct ops_request *request, json_t *command,
+    const char *object, json_t *after, json_t **result, char *message, size_t message_size);
 /* Everything the database writes until the matching call with 0 is rolled back, errors apart. */
 void handle_dry_run(const struct ops_request *request, int on);
 
@@ -157,6 +175,11 @@ HANDLER(handle_market_show);
 HANDLER(handle_market_open);
 HANDLER(handle_market_suspend);
 HANDLER(handle_market_close);
+HANDLER(handle_market_result);
+HANDLER(handle_market_results);
+HANDLER(handle_market_rollback);
+HANDLER(handle_market_void);
+HANDLER(handle_market_final);
 HANDLER(handle_odds_set);
 HANDLER(handle_rules_show);
 HANDLER(handle_rules_set);
@@ -164,7 +187,23 @@ HANDLER(handle_account_open);
 HANDLER(handle_account_show);
 HANDLER(handle_account_freeze);
 HANDLER(handle_account_unfreeze);
+HANDLER(handle_account_adjust);
+HANDLER(handle_account_limits);
+HANDLER(handle_account_exclude);
+HANDLER(handle_adjustment_list);
+HANDLER(handle_adjustment_approve);
+HANDLER(handle_adjustment_reject);
+HANDLER(handle_withdrawal_list);
+HANDLER(handle_withdrawal_approve);
+HANDLER(handle_withdrawal_reject);
+HANDLER(handle_partner_set);
+HANDLER(handle_partner_list);
+HANDLER(handle_partner_show);
+HANDLER(handle_report_partners);
 HANDLER(handle_bet_show);
+HANDLER(handle_bet_void);
+HANDLER(handle_ticket_verify);
+HANDLER(handle_object_show);
 HANDLER(handle_explain);
 HANDLER(handle_replication_status);
 HANDLER(handle_replication_verify);

@@ -10,36 +10,12 @@
 
 #define ASK_MS 5000
 
-/* Asks the data plane about one object; CONTROL_REFUSED when it is not there. */
-static int ask_show(struct control *control, json_t *question, const char *what, json_t **result,
-    char *message, size_t message_size)
-{
-	json_t *answer = NULL;
-	char why[256] = "";
-	int error = link_ask(control->link, question, ASK_MS, &answer, why, sizeof(why));
-
-	if (error == -EPERM)
-		return handle_refuse(CONTROL_REFUSED, message, message_size, "%s", why);
-	if (error != 0)
-		return handle_refuse(CONTROL_UNREACHABLE, message, message_size,
-		    "the data plane does not answer (%s); see `sluicectl status`",
-		    why[0] != '\0' ? why : strerror(-error));
-	if (!json_is_true(json_object_get(answer, "found"))) {
-		json_decref(answer);
-		return handle_error(-ENOENT, what, message, message_size);
-	}
-	json_object_del(answer, "ok");
-	json_object_del(answer, "found");
-	*result = answer;
-	return CONTROL_DONE;
-}
-
 static uint64_t account_of(const struct ops_request *request)
 {
 	return (uint64_t)ops_number(request, "account", 0);
 }
 
-static json_t *account_question(uint64_t account_id)
+json_t *handle_account_question(uint64_t account_id)
 {
 	return json_pack("{s:s, s:I}", "cmd", "account_show", "account_id", (json_int_t)account_id);
 }
@@ -47,8 +23,8 @@ static json_t *account_question(uint64_t account_id)
 int handle_account_show(
     void *context, struct ops_request *request, json_t **result, char *message, size_t message_size)
 {
-	int status = ask_show(context, account_question(account_of(request)), "account", result,
-	    message, message_size);
+	int status = handle_show(context, handle_account_question(account_of(request)), "account",
+	    result, message, message_size);
 
 	if (status == CONTROL_DONE)
 		view_account(*result);
@@ -60,26 +36,11 @@ int handle_bet_show(
 {
 	json_t *bet = json_object_get(request->arguments, "bet");
 	json_t *question = json_pack("{s:s, s:O}", "cmd", "bet_show", "bet_id", bet);
-	int status = ask_show(context, question, "bet", result, message, message_size);
+	int status = handle_show(context, question, "bet", result, message, message_size);
 
 	if (status == CONTROL_DONE)
 		view_bet(*result);
 	return status;
-}
-
-/* One command and its audit entry in one transaction. */
-struct command_context {
-	const json_t *command;
-	const struct audit_entry *entry;
-	uint64_t sequence;
-};
-
-static int command_body(struct db_txn *txn, void *argument)
-{
-	struct command_context *context = argument;
-	int error = commands_append(txn, context->command, &context->sequence);
-
-	return error != 0 ? error : audit_append(txn, context->entry);
 }
 
 /* What an account is before a change of it, as far as the data plane tells; NULL. New reference. */
@@ -88,7 +49,7 @@ static json_t *account_before(struct control *control, uint64_t account_id)
 	json_t *answer = NULL, *before = NULL;
 	char why[256];
 
-	if (link_ask(control->link, account_question(account_id), ASK_MS, &answer, why,
+	if (link_ask(control->link, handle_account_question(account_id), ASK_MS, &answer, why,
 	        sizeof(why)) != 0)
 		return NULL;
 	if (json_is_true(json_object_get(answer, "found")))
@@ -100,43 +61,14 @@ static json_t *account_before(struct control *control, uint64_t account_id)
 	return before;
 }
 
-/* Commits `command`, asks for what was before `after`, and waits. Both are released here; the
- * result is `after`. */
+/* As handle_command, with what the account was before. */
 static int command_do(struct control *control, struct ops_request *request, json_t *command,
     json_t *after, uint64_t account_id, const char *object, json_t **result, char *message,
     size_t message_size)
 {
-	struct command_context context = { command, &request->audit, 0 };
-	json_t *check = json_deep_copy(command), *answer = NULL;
-	char why[256] = "";
-	int error;
-
-	/* The data plane has the last word on what it will take, before anything is committed. */
-	json_object_set_new(check, "cmd", json_string("command"));
-	json_object_set_new(check, "dry_run", json_true());
-	error = link_ask(control->link, check, ASK_MS, &answer, why, sizeof(why));
-	json_decref(answer);
-	if (error == -EPERM) {
-		json_decref(command);
-		json_decref(after);
-		return handle_refuse(CONTROL_REFUSED, message, message_size, "%s", why);
-	}
-	request->audit.object = object;
-	request->audit.before =
-	    error == 0 && !request->dry_run ? account_before(control, account_id) : NULL;
-	request->audit.after = after;
-	handle_dry_run(request, 1);
-	error = database_write(control->database, command_body, &context);
-	handle_dry_run(request, 0);
-	json_decref(request->audit.before);
-	request->audit.before = request->audit.after = NULL;
-	json_decref(command);
-	if (error != 0) {
-		json_decref(after);
-		return handle_error(error, "command", message, message_size);
-	}
-	*result = after;
-	return handle_wait(control, request, context.sequence, result, message, message_size);
+	request->audit.before = request->dry_run ? NULL : account_before(control, account_id);
+	return handle_command(
+	    control, request, command, object, after, result, message, message_size);
 }
 
 int handle_account_open(

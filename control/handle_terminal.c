@@ -16,7 +16,10 @@ static int64_t rights_parse(const char *text)
 		const char *name;
 		uint32_t bits;
 	} names[] = { { "bet", RIGHT_BET }, { "balance", RIGHT_BALANCE },
-		{ "deposit", RIGHT_DEPOSIT }, { "market", RIGHT_MARKET }, { "all", RIGHT_ALL },
+		{ "deposit", RIGHT_DEPOSIT }, { "market", RIGHT_MARKET },
+		{ "withdraw", RIGHT_WITHDRAW }, { "transfer", RIGHT_TRANSFER },
+		{ "account", RIGHT_ACCOUNT }, { "cash", RIGHT_CASH },
+		{ "sprinkle", RIGHT_SPRINKLE }, { "round", RIGHT_ROUND }, { "all", RIGHT_ALL },
 		{ "none", 0 } };
 	char copy[128], *rest = NULL;
 	int64_t rights = 0;
@@ -51,7 +54,8 @@ static int settings_read(const struct ops_request *request, struct terminal_sett
 	if (settings->rights != -2)
 		return CONTROL_DONE;
 	return handle_refuse(CONTROL_USAGE, message, message_size,
-	    "rights: \"%s\" is not a list of bet, balance, deposit, market, all or none",
+	    "rights: \"%s\" is not a list of bet, balance, deposit, market, withdraw, transfer, "
+	    "account, cash, sprinkle, round, all or none",
 	    ops_text(request, "rights", ""));
 }
 

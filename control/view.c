@@ -3,6 +3,7 @@
  * What the data plane answers, in the words of the verbs (tools/sluicectl/README.md, "What verbs
  * answer"): its admin socket has numbers for states and rights, and strings for times.
  */
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,14 +39,55 @@ static void member_word(json_t *object, const char *name, const char *word)
 
 static const char *bet_state_name(json_int_t state)
 {
-	return state == BET_OPEN ? "open" : state == BET_CANCELLED ? "cancelled" : "unknown";
+	static const char *const names[] = {
+		[BET_OPEN] = "open",
+		[BET_CANCELLED] = "cancelled",
+		[BET_SETTLED] = "settled",
+		[BET_VOID] = "void",
+		[BET_PAID] = "paid",
+		[BET_EXPIRED] = "expired",
+	};
+
+	return state >= BET_OPEN && state <= BET_STATE_MAX ? names[state] : "unknown";
+}
+
+/* A time as a string of digits becomes the number; for ever is the last there is. */
+static void member_time(json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+	unsigned long long value = text != NULL ? strtoull(text, NULL, 10) : 0;
+
+	if (text != NULL)
+		json_object_set_new(object, name,
+		    json_integer(value > INT64_MAX ? (json_int_t)INT64_MAX : (json_int_t)value));
+}
+
+void view_object(json_t *answer)
+{
+	static const char *const times[] = { "due_ns", "created_ns", "closed_ns", "opened_ns",
+		"ends_ns", "excluded_until_ns", "cooloff_until_ns" };
+
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(times); i++)
+		member_time(answer, times[i]);
+	member_rename(answer, "object_id", "object");
+	member_rename(answer, "account_id", "account");
+	member_rename(answer, "terminal_id", "terminal");
+	member_rename(answer, "request_id", "request");
+	member_rename(answer, "partner_id", "partner");
 }
 
 void view_account(json_t *answer)
 {
 	json_t *profile = json_object_get(answer, "profile");
+	json_t *limits = json_object_get(answer, "limits");
+	json_t *counters = json_object_get(answer, "counters");
 
 	member_rename(answer, "account_id", "account");
+	member_rename(answer, "partner_id", "partner");
+	if (json_is_object(limits))
+		view_object(limits);
+	if (json_is_object(counters))
+		view_object(counters);
 	member_integer(profile, "first_ns");
 	member_integer(profile, "updated_ns");
 }

@@ -193,6 +193,47 @@ int record_control_rules_read(struct db_bytes bytes, struct record_control_rules
 	return 0;
 }
 
+int record_control_partner_read(struct db_bytes bytes, struct record_control_partner *out)
+{
+	struct record_control_partner record;
+
+	if (fixed_read(bytes, RECORD_CONTROL_PARTNER, &record, sizeof(record)) != 0 ||
+	    le64_get(record.id) == 0 || le64_get(record.id) > LIMIT_PARTNER_ID_MAX ||
+	    le64s_get(record.exposure_max) < 0 ||
+	    le64s_get(record.exposure_max) > LIMIT_BALANCE_MAX || le16_get(record.currency) == 0 ||
+	    le16_get(record.currency) > 999 || record.blocked > 1 ||
+	    !bytes_all_zero(record.reserved, sizeof(record.reserved)) ||
+	    !text_fits(record.name, sizeof(record.name)))
+		return -EBADMSG;
+	*out = record;
+	return 0;
+}
+
+int record_control_adjustment_read(struct db_bytes bytes, struct record_control_adjustment *out)
+{
+	struct record_control_adjustment record;
+	int waiting;
+
+	if (fixed_read(bytes, RECORD_CONTROL_ADJUSTMENT, &record, sizeof(record)) != 0)
+		return -EBADMSG;
+	waiting = record.state == CONTROL_ADJUSTMENT_WAITING;
+	if (le64_get(record.number) == 0 || le64_get(record.account_id) == 0 ||
+	    le64_get(record.account_id) > LIMIT_ACCOUNT_ID_MAX || le64s_get(record.amount) == 0 ||
+	    le64s_get(record.amount) > LIMIT_BALANCE_MAX ||
+	    le64s_get(record.amount) < -LIMIT_BALANCE_MAX || le16_get(record.currency) == 0 ||
+	    le16_get(record.currency) > 999 || record.state < CONTROL_ADJUSTMENT_WAITING ||
+	    record.state > CONTROL_ADJUSTMENT_REJECTED ||
+	    (le64_get(record.decided_ns) == 0) != waiting ||
+	    (le64_get(record.command) != 0) != (record.state == CONTROL_ADJUSTMENT_APPROVED) ||
+	    !bytes_all_zero(record.reserved, sizeof(record.reserved)) ||
+	    !text_fits(record.proposed_by, sizeof(record.proposed_by)) ||
+	    !text_fits(record.decided_by, sizeof(record.decided_by)) ||
+	    !text_fits(record.note, sizeof(record.note)))
+		return -EBADMSG;
+	*out = record;
+	return 0;
+}
+
 /* What follows the fixed part must be exactly `length` bytes. */
 static int tail_fits(struct db_bytes bytes, size_t fixed, uint64_t length, struct db_bytes *tail)
 {

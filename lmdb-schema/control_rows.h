@@ -12,6 +12,8 @@
  *   rules        version -> record_control_rules
  *   command      control sequence -> record_control_command, JSON of the command
  *   audit        sequence -> record_control_audit, JSON of what was done
+ *   partner      partner id -> record_control_partner
+ *   adjustment   number -> record_control_adjustment: proposals that wait, or waited, for approval
  *   change       sequence -> record_control_change, key, value: every put of a replicated table in
  *                order; what replication sends and restore replays
  */
@@ -30,7 +32,9 @@
 	X(RULES, "rules", 1)                                                                       \
 	X(COMMAND, "command", 1)                                                                   \
 	X(AUDIT, "audit", 1)                                                                       \
-	X(CHANGE, "change", 0)
+	X(CHANGE, "change", 0)                                                                     \
+	X(PARTNER, "partner", 1)                                                                   \
+	X(ADJUSTMENT, "adjustment", 1)
 
 enum control_table {
 #define CONTROL_TABLE_ENUM(name, text, replicated) CONTROL_TABLE_##name,
@@ -50,6 +54,9 @@ enum record_control_kind {
 	RECORD_CONTROL_COMMAND = 38,
 	RECORD_CONTROL_AUDIT = 39,
 	RECORD_CONTROL_CHANGE = 40,
+	/* 41: RECORD_CONTROL_REPLICATION below */
+	RECORD_CONTROL_PARTNER = 42,
+	RECORD_CONTROL_ADJUSTMENT = 43,
 };
 
 /* Taken: the record of control/replication/position.c, in meta; read and written only there. */
@@ -185,7 +192,48 @@ struct record_control_change {       /* followed by key_length and value_length 
 };
 ASSERT_SIZE(struct record_control_change, 32);
 
-#define CONTROL_SCHEMA_VERSION 1
+struct record_control_partner {
+	struct record_header header;
+	struct le64 id;      /* 1..LIMIT_PARTNER_ID_MAX */
+	struct le64 version; /* the number of the command that set it */
+	struct le64 created_ns, changed_ns;
+	struct le64s exposure_max; /* payouts of its customers' open bets; 0: no limit */
+	struct le32 keys_max;      /* idempotency keys held at a time */
+	struct le16 currency;      /* of exposure_max */
+	uint8_t blocked;
+	uint8_t reserved[1];
+	uint8_t name[64];
+};
+ASSERT_SIZE(struct record_control_partner, 120);
+ASSERT_OFFSET(struct record_control_partner, keys_max, 48);
+
+enum control_adjustment_state {
+	CONTROL_ADJUSTMENT_WAITING = 1,
+	CONTROL_ADJUSTMENT_APPROVED = 2, /* its command was committed */
+	CONTROL_ADJUSTMENT_REJECTED = 3,
+};
+
+/* An adjustment that somebody else must approve. */
+struct record_control_adjustment {
+	struct record_header header;
+	struct le64 number; /* from 1 */
+	struct le64 account_id;
+	struct le64s amount;                 /* signed change of the balance */
+	struct le64 proposed_ns, decided_ns; /* decided_ns 0: not yet */
+	struct le64 command;                 /* APPROVED: its control sequence number */
+	struct le32 reason;
+	struct le32 proposed_uid, decided_uid;
+	struct le16 currency;
+	uint8_t state; /* control_adjustment_state */
+	uint8_t reserved[1];
+	uint8_t proposed_by[64], decided_by[64]; /* name and role, as in the audit log */
+	uint8_t note[96];
+};
+ASSERT_SIZE(struct record_control_adjustment, 296);
+ASSERT_OFFSET(struct record_control_adjustment, reason, 56);
+ASSERT_OFFSET(struct record_control_adjustment, proposed_by, 72);
+
+#define CONTROL_SCHEMA_VERSION 2
 #define CONTROL_MAP_SIZE       (64ull << 20)
 #define CONTROL_TEXT_SIZE_MAX  (256u << 10) /* JSON of one command or audit entry */
 
@@ -214,6 +262,10 @@ SLUICE_MUST_USE int record_control_command_read(
     struct db_bytes bytes, struct record_control_command *out, struct db_bytes *text);
 SLUICE_MUST_USE int record_control_audit_read(
     struct db_bytes bytes, struct record_control_audit *out, struct db_bytes *text);
+SLUICE_MUST_USE int record_control_partner_read(
+    struct db_bytes bytes, struct record_control_partner *out);
+SLUICE_MUST_USE int record_control_adjustment_read(
+    struct db_bytes bytes, struct record_control_adjustment *out);
 SLUICE_MUST_USE int record_control_change_read(struct db_bytes bytes,
     struct record_control_change *out, struct db_bytes *key, struct db_bytes *value);
 

@@ -9,6 +9,12 @@
 #member, OBJECT_FIELD_##what, (uint8_t)SIZE_OF(kind, member), 1,                   \
 		    (uint16_t)offsetof(struct object_##kind, member)                               \
 	}
+/* Under another name than the one that every object has beside it. */
+#define FIELD_AS(kind, member, what, name)                                                         \
+	{                                                                                          \
+		name, OBJECT_FIELD_##what, (uint8_t)SIZE_OF(kind, member), 1,                      \
+		    (uint16_t)offsetof(struct object_##kind, member)                               \
+	}
 #define LIST(kind, member, what)                                                                   \
 	{                                                                                          \
 #member, OBJECT_FIELD_##what, (uint8_t)SIZE_OF(kind, member[0]),                   \
@@ -103,21 +109,21 @@ static const struct object_field round_tx[] = {
 	FIELD(round_tx, amount, AMOUNT),
 	FIELD(round_tx, round_id, ID),
 	FIELD(round_tx, previous_tx, ID),
-	FIELD(round_tx, lsn, NUMBER),
+	FIELD_AS(round_tx, lsn, NUMBER, "event_lsn"),
 };
 static const struct object_field partner_key[] = {
 	BYTES(partner_key, key),
 	BYTES(partner_key, fingerprint),
 	FIELD(partner_key, account_id, NUMBER),
-	FIELD(partner_key, object_id, ID),
+	FIELD_AS(partner_key, object_id, ID, "result_id"),
 	FIELD(partner_key, payout, AMOUNT),
 	FIELD(partner_key, code, CODE),
-	FIELD(partner_key, lsn, NUMBER),
+	FIELD_AS(partner_key, lsn, NUMBER, "event_lsn"),
 };
 static const struct object_field reversal[] = {
 	FIELD(reversal, terminal_id, NUMBER),
 	FIELD(reversal, target_request_id, ID),
-	FIELD(reversal, lsn, NUMBER),
+	FIELD_AS(reversal, lsn, NUMBER, "event_lsn"),
 };
 static const struct object_field play_limits[] = {
 	FIELD(play_limits, account_id, NUMBER),
@@ -139,7 +145,7 @@ static const struct object_field partner[] = {
 	FIELD(partner, exposure_max, AMOUNT),
 	FIELD(partner, credit_moved, AMOUNT),
 	FIELD(partner, keys_max, NUMBER),
-	FIELD(partner, currency, NUMBER),
+	FIELD_AS(partner, currency, NUMBER, "limit_currency"),
 	FIELD(partner, blocked, FLAG),
 };
 

@@ -58,6 +58,11 @@ struct control_config {
 	} access;
 
 	struct {
+		/* Minor units, whatever the currency; 0: every adjustment waits. */
+		uint32_t adjustment_min;
+	} approval;
+
+	struct {
 		char level[8]; /* debug, info, warning, error */
 	} log;
 };

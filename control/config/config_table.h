@@ -20,6 +20,7 @@
 	X(replication, "replication to PostgreSQL")                                                \
 	X(metrics, "text file for the Prometheus node exporter")                                   \
 	X(access, "who may use sluicectl")                                                         \
+	X(approval, "what a second operator must approve")                                         \
 	X(log, "log")
 
 #define CONFIG_ROWS_keys(NUMBER, TEXT)                                                             \
@@ -86,6 +87,10 @@
 	TEXT(access, admin_group, GROUP, "", RELOAD,                                               \
 	    "system group that may do everything, as root may; empty: nobody")                     \
 	NUMBER(access, clients_max, 1, 1024, 32, "", RELOAD, "connections of sluicectl at once")
+
+#define CONFIG_ROWS_approval(NUMBER, TEXT)                                                         \
+	NUMBER(approval, adjustment_min, 0, 4294967295, 1000000, "minor units", RELOAD,            \
+	    "account adjust: from this amount on, added or taken, another operator must approve")
 
 #define CONFIG_ROWS_log(NUMBER, TEXT)                                                              \
 	TEXT(log, level, LEVEL, "info", RELOAD, "lowest level that is written")

@@ -32,11 +32,17 @@
 		"wait_ms", VERB_NUMBER, 0, 0, 0, 0, 600000, NULL,                                  \
 		    "how long to wait until all shards have it (10000); 0: do not wait"            \
 	}
+#define REASON                                                                                     \
+	{                                                                                          \
+		"reason", VERB_NUMBER, 0, 0, 0, 0, UINT32_MAX, NULL,                               \
+		    "the operator's own code, kept in the event (0)"                               \
+	}
 #define TERMINAL_SETTINGS                                                                          \
 	{ "name", VERB_TEXT, 0, 0, 0, 0, 63, NULL, "name for people" },                            \
 	    { "location", VERB_TEXT, 0, 0, 0, 0, 63, NULL, "where it stands" },                    \
 	    { "rights", VERB_TEXT, 0, 0, 0, 1, 100, NULL,                                          \
-		    "bet,balance,deposit,market or all (all)" },                                   \
+		    "bet,balance,deposit,market,withdraw,transfer,account,cash,sprinkle,round or " \
+		    "all (all)" },                                                                 \
 	    { "daily_max", VERB_NUMBER, 0, 0, 0, 0, LIMIT_BALANCE_MAX, NULL,                       \
 		    "stakes a day in minor units; 0: as the rules say" },                          \
 	    { "rate_per_s", VERB_NUMBER, 0, 0, 0, 0, 16777215, NULL,                               \
@@ -76,7 +82,8 @@ static const struct verb_argument market_change[] = { MARKET_ID, WAIT_MS };
 static const struct verb_argument market_one[] = { MARKET_ID };
 static const struct verb_argument market_list[] = {
 	{ "from", VERB_NUMBER, 0, 0, 0, 0, ID_MAX, NULL, "first market id" },
-	{ "state", VERB_CHOICE, 0, 0, 0, 0, 0, "before|open|suspended|closed", "only these" },
+	{ "state", VERB_CHOICE, 0, 0, 0, 0, 0, "before|open|suspended|closed|settled|void",
+	    "only these" },
 	COUNT,
 };
 static const struct verb_argument odds_set[] = {
@@ -84,6 +91,103 @@ static const struct verb_argument odds_set[] = {
 	{ "odds", VERB_ODDS, 1, 1, 1, LIMIT_ODDS_MIN, LIMIT_ODDS_MAX, NULL,
 	    "decimal odds of every selection, in order" },
 	WAIT_MS,
+};
+static const struct verb_argument market_result[] = {
+	MARKET_ID,
+	{ "score", VERB_TEXT, 0, 0, 0, 3, 15, NULL,
+	    "H:A, e.g. 2:1; the outcomes follow from the market's kind and line" },
+	{ "outcomes", VERB_TEXT, 0, 0, 0, 3, 400, NULL,
+	    "of every selection in order, e.g. win,lose,lose; or void, half_win, half_lose, "
+	    "dead_heat 1/2" },
+	WAIT_MS,
+};
+static const struct verb_argument market_results[] = {
+	{ "file", VERB_FILE, 1, 1, 0, 0, 0, NULL,
+	    "CSV: market,result; a result is 2:1, void, rollback, final or win;lose;lose" },
+	WAIT_MS,
+};
+static const struct verb_argument bet_void[] = {
+	{ "bet", VERB_ID, 1, 1, 0, 0, 0, NULL, "bet id" },
+	REASON,
+	WAIT_MS,
+};
+static const struct verb_argument account_adjust[] = {
+	ACCOUNT_ID,
+	{ "credit", VERB_NUMBER, 0, 0, 0, 1, LIMIT_BALANCE_MAX, NULL,
+	    "adds this much, in minor units" },
+	{ "debit", VERB_NUMBER, 0, 0, 0, 1, LIMIT_BALANCE_MAX, NULL,
+	    "takes this much, in minor units" },
+	REASON,
+	{ "note", VERB_TEXT, 0, 0, 0, 0, 95, NULL, "why, for people" },
+	WAIT_MS,
+};
+static const struct verb_argument adjustment_list[] = {
+	{ "state", VERB_CHOICE, 0, 0, 0, 0, 0, "waiting|approved|rejected", "only these" },
+	COUNT,
+	{ "before", VERB_NUMBER, 0, 0, 0, 1, INT64_MAX, NULL, "older than this number" },
+};
+static const struct verb_argument adjustment_one[] = {
+	{ "adjustment", VERB_NUMBER, 1, 1, 0, 1, INT64_MAX, NULL, "number of the proposal" },
+	WAIT_MS,
+};
+static const struct verb_argument withdrawal_list[] = { COUNT };
+static const struct verb_argument withdrawal_one[] = {
+	{ "withdrawal", VERB_ID, 1, 1, 0, 0, 0, NULL, "withdrawal id" },
+	REASON,
+	WAIT_MS,
+};
+#define PLAY_LIMIT(name, what)                                                                     \
+	{                                                                                          \
+		name, VERB_TEXT, 0, 0, 0, 1, 20, NULL,                                             \
+		    what " in minor units, or none; as it is when not given"                       \
+	}
+static const struct verb_argument account_limits[] = {
+	ACCOUNT_ID,
+	PLAY_LIMIT("deposit_day", "deposits a day"),
+	PLAY_LIMIT("deposit_week", "deposits a week"),
+	PLAY_LIMIT("stake_day", "stakes a day"),
+	PLAY_LIMIT("stake_week", "stakes a week"),
+	PLAY_LIMIT("loss_day", "losses a day"),
+	PLAY_LIMIT("loss_week", "losses a week"),
+	WAIT_MS,
+};
+static const struct verb_argument account_exclude[] = {
+	ACCOUNT_ID,
+	{ "until", VERB_TIME, 0, 0, 0, 0, 0, NULL, "end of the exclusion or break" },
+	{ "forever", VERB_SWITCH, 0, 0, 0, 0, 0, NULL, "it has no end" },
+	{ "cooloff", VERB_SWITCH, 0, 0, 0, 0, 0, NULL, "a break, no self-exclusion" },
+	WAIT_MS,
+};
+#define PARTNER_ID                                                                                 \
+	{                                                                                          \
+		"partner", VERB_NUMBER, 1, 1, 0, 1, LIMIT_PARTNER_ID_MAX, NULL, "partner id"       \
+	}
+static const struct verb_argument partner_set[] = {
+	PARTNER_ID,
+	{ "name", VERB_TEXT, 0, 0, 0, 0, 63, NULL, "name for people" },
+	{ "exposure_max", VERB_NUMBER, 0, 0, 0, 0, LIMIT_BALANCE_MAX, NULL,
+	    "payouts of its customers' open bets, in minor units; 0: no limit" },
+	{ "keys_max", VERB_NUMBER, 0, 0, 0, 0, UINT32_MAX, NULL,
+	    "idempotency keys held at a time (1000000)" },
+	{ "currency", VERB_NUMBER, 0, 0, 0, 1, 999, NULL, "ISO 4217 number of its limit (410)" },
+	{ "blocked", VERB_ON_OFF, 0, 0, 0, 0, 0, NULL, "on: its customers may change nothing" },
+	WAIT_MS,
+};
+static const struct verb_argument partner_one[] = { PARTNER_ID };
+static const struct verb_argument partner_list[] = {
+	{ "from", VERB_NUMBER, 0, 0, 0, 0, LIMIT_PARTNER_ID_MAX, NULL, "first partner id" },
+	COUNT,
+};
+static const struct verb_argument report_partners[] = {
+	{ "from", VERB_TIME, 0, 1, 0, 0, 0, NULL, "begin, included" },
+	{ "to", VERB_TIME, 0, 1, 0, 0, 0, NULL, "end, not included" },
+};
+static const struct verb_argument ticket_verify_one[] = {
+	{ "code", VERB_TEXT, 1, 1, 0, 24, 31, NULL, "the code on the ticket" },
+};
+static const struct verb_argument object_one[] = {
+	{ "object", VERB_ID, 1, 1, 0, 0, 0, NULL,
+	    "id of a withdrawal, transfer, sprinkle, round ..." },
 };
 static const struct verb_argument rules_set[] = {
 	{ "setting", VERB_TEXT, 1, 1, 1, 3, 100, NULL,
@@ -203,6 +307,16 @@ static const struct verb verbs[] = {
 	    "Takes no bets on a market for now." },
 	{ "market close", OPERATOR, VERB_CHANGES | VERB_IRREVERSIBLE, ARGUMENTS(market_change),
 	    NULL, NULL, "Takes no more bets on a market, for good." },
+	{ "market result", OPERATOR, VERB_CHANGES, ARGUMENTS(market_result), NULL, NULL,
+	    "Says how a market ended and settles its bets." },
+	{ "market results", OPERATOR, VERB_CHANGES, ARGUMENTS(market_results), NULL, NULL,
+	    "Takes the results of a file, or none of them." },
+	{ "market rollback", OPERATOR, VERB_CHANGES, ARGUMENTS(market_change), NULL, NULL,
+	    "Takes a market's result back: its bets are open again, payouts reversed." },
+	{ "market void", OPERATOR, VERB_CHANGES, ARGUMENTS(market_change), NULL, NULL,
+	    "Voids a market: a leg on it counts as odds 1." },
+	{ "market final", OPERATOR, VERB_CHANGES | VERB_IRREVERSIBLE, ARGUMENTS(market_change),
+	    NULL, NULL, "The result can no longer be taken back." },
 	{ "odds set", OPERATOR, VERB_CHANGES, ARGUMENTS(odds_set), NULL, NULL,
 	    "New odds for all selections of a market." },
 	{ "rules show", VIEWER, 0, NO_ARGUMENTS, "rules", "key value unit help",
@@ -217,7 +331,44 @@ static const struct verb verbs[] = {
 	    "The account may not bet until unfrozen." },
 	{ "account unfreeze", RISK, VERB_CHANGES, ARGUMENTS(account_freeze), NULL, NULL,
 	    "The account may bet again." },
+	{ "account adjust", OPERATOR, VERB_CHANGES, ARGUMENTS(account_adjust), NULL, NULL,
+	    "Corrects a balance; above a limit another operator must approve." },
+	{ "account limits", OPERATOR, VERB_CHANGES, ARGUMENTS(account_limits), NULL, NULL,
+	    "The customer's own limits: lower ones act at once, higher ones later." },
+	{ "account exclude", OPERATOR, VERB_CHANGES | VERB_IRREVERSIBLE, ARGUMENTS(account_exclude),
+	    NULL, NULL, "The customer may not bet until then; it is never shortened." },
+	{ "adjustment list", VIEWER, 0, ARGUMENTS(adjustment_list), "adjustments",
+	    "adjustment state account amount currency reason note proposed_by proposed_ns "
+	    "decided_by",
+	    "Corrections of balances that wait, or waited, for approval." },
+	{ "adjustment approve", OPERATOR, VERB_CHANGES, ARGUMENTS(adjustment_one), NULL, NULL,
+	    "Carries out a correction that another operator proposed." },
+	{ "adjustment reject", OPERATOR, VERB_CHANGES, ARGUMENTS(adjustment_one), NULL, NULL,
+	    "Drops a correction that waits." },
+	{ "withdrawal list", VIEWER, 0, ARGUMENTS(withdrawal_list), "withdrawals",
+	    "withdrawal account amount currency created_ns due_ns terminal shard",
+	    "Withdrawals that wait for approval." },
+	{ "withdrawal approve", OPERATOR, VERB_CHANGES, ARGUMENTS(withdrawal_one), NULL, NULL,
+	    "Pays a withdrawal that waits." },
+	{ "withdrawal reject", OPERATOR, VERB_CHANGES, ARGUMENTS(withdrawal_one), NULL, NULL,
+	    "Gives a withdrawal that waits back to the account." },
+	{ "partner set", OPERATOR, VERB_CHANGES, ARGUMENTS(partner_set), NULL, NULL,
+	    "Makes or changes a partner: limit, quota, blocked or not." },
+	{ "partner list", VIEWER, 0, ARGUMENTS(partner_list), "partners",
+	    "partner name exposure_max keys_max currency blocked", "Partners." },
+	{ "partner show", VIEWER, 0, ARGUMENTS(partner_one), NULL, NULL,
+	    "One partner, as set and as the shards have it." },
+	{ "report partners", VIEWER, VERB_SLOW, ARGUMENTS(report_partners), "partners",
+	    "partner currency bets stakes payouts refunds net rounds_debited rounds_credited "
+	    "rounds_net fees",
+	    "What each partner's customers staked and won, from PostgreSQL." },
 	{ "bet show", VIEWER, 0, ARGUMENTS(bet_show), NULL, NULL, "One bet, now." },
+	{ "bet void", OPERATOR, VERB_CHANGES | VERB_IRREVERSIBLE, ARGUMENTS(bet_void), NULL, NULL,
+	    "Voids an open bet: the stake goes back." },
+	{ "ticket verify", VIEWER, 0, ARGUMENTS(ticket_verify_one), NULL, NULL,
+	    "Is this the code of a ticket the switch sold, and what is it worth?" },
+	{ "object show", VIEWER, 0, ARGUMENTS(object_one), NULL, NULL,
+	    "One withdrawal, transfer, sprinkle, round or other object, now." },
 	{ "explain", VIEWER, 0, ARGUMENTS(explain), NULL, NULL,
 	    "Why a bet or request was decided as it was." },
 	{ "replication status", VIEWER, 0, NO_ARGUMENTS, NULL, NULL,

@@ -148,12 +148,13 @@ static const char *certificate_row(struct row *row, struct db_bytes value)
 static const char *market_row(struct row *row, struct db_bytes value)
 {
 	struct record_control_market record;
-	json_t *names, *odds, *lists;
+	json_t *names, *odds, *outcomes, *lists;
 
 	if (record_control_market_read(value, &record) != 0)
 		return NULL;
 	names = json_array();
 	odds = json_array();
+	outcomes = json_array();
 	for (unsigned i = 0; i < record.market.selection_count; i++) {
 		const uint8_t *text = record.selections[i];
 		size_t length = strnlen((const char *)text, sizeof(record.selections[i]));
@@ -162,6 +163,10 @@ static const char *market_row(struct row *row, struct db_bytes value)
 		                                 ? json_stringn((const char *)text, length)
 		                                 : json_string(""));
 		json_array_append_new(odds, json_integer(le32_get(record.market.odds[i])));
+		/* settlement_outcome: kind | places << 8 | winners << 16 */
+		json_array_append_new(outcomes,
+		    json_integer(record.outcomes[4 * i] | record.outcomes[4 * i + 1] << 8 |
+		                 record.outcomes[4 * i + 2] << 16));
 	}
 	row_number(row, (int64_t)le64_get(record.id));
 	row_number(row, (int64_t)le64_get(record.market.event_id));
@@ -176,16 +181,19 @@ static const char *market_row(struct row *row, struct db_bytes value)
 	        : NULL;
 	row_number(row, record.market.state);
 	row_number(row, record.market.kind);
+	row_number(row, (int16_t)le16_get(record.market.line));
+	row_number(row, record.final);
 	row_time(row, le64_get(record.market.start_time_ns));
-	lists = json_pack("{s:o, s:o}", "names", names, "odds", odds);
+	lists = json_pack("{s:o, s:o, s:o}", "names", names, "odds", odds, "outcomes", outcomes);
 	row->second = json_dumps(lists, 0);
 	json_decref(lists);
 	row->params.values[row->params.count++] = row->second;
-	return "insert into sluice.markets (id, event, version, name, state, kind, start_time, "
-	       "selections, odds) select $1, $2, $3, $4, $5, $6, "
-	       "coalesce($7, 'epoch'::timestamptz), "
-	       "array(select jsonb_array_elements_text($8::jsonb -> 'names')), "
-	       "array(select jsonb_array_elements_text($8::jsonb -> 'odds')::bigint)";
+	return "insert into sluice.markets (id, event, version, name, state, kind, line, final, "
+	       "start_time, selections, odds, outcomes) select $1, $2, $3, $4, $5, $6, $7, $8, "
+	       "coalesce($9, 'epoch'::timestamptz), "
+	       "array(select jsonb_array_elements_text($10::jsonb -> 'names')), "
+	       "array(select jsonb_array_elements_text($10::jsonb -> 'odds')::bigint), "
+	       "array(select jsonb_array_elements_text($10::jsonb -> 'outcomes')::bigint)";
 }
 
 static const char *rules_row(struct row *row, struct db_bytes value)
@@ -252,6 +260,53 @@ static const char *audit_row(struct row *row, struct db_bytes value)
 	       "values ($1, coalesce($2, 'epoch'::timestamptz), $3, $4, $5, $6)";
 }
 
+static const char *partner_row(struct row *row, struct db_bytes value)
+{
+	struct record_control_partner record;
+
+	if (record_control_partner_read(value, &record) != 0)
+		return NULL;
+	row_number(row, (int64_t)le64_get(record.id));
+	row_number(row, (int64_t)le64_get(record.version));
+	row_text(row, record.name, sizeof(record.name));
+	row_number(row, le64s_get(record.exposure_max));
+	row_number(row, le32_get(record.keys_max));
+	row_number(row, le16_get(record.currency));
+	row_number(row, record.blocked);
+	row_time(row, le64_get(record.created_ns));
+	row_time(row, le64_get(record.changed_ns));
+	return "insert into sluice.partners (id, version, name, exposure_max, keys_max, currency, "
+	       "blocked, created, changed) values ($1, $2, $3, $4, $5, $6, $7, "
+	       "coalesce($8, 'epoch'::timestamptz), coalesce($9, 'epoch'::timestamptz))";
+}
+
+static const char *adjustment_row(struct row *row, struct db_bytes value)
+{
+	struct record_control_adjustment record;
+
+	if (record_control_adjustment_read(value, &record) != 0)
+		return NULL;
+	row_number(row, (int64_t)le64_get(record.number));
+	row_number(row, record.state);
+	row_number(row, (int64_t)le64_get(record.account_id));
+	row_number(row, le64s_get(record.amount));
+	row_number(row, le16_get(record.currency));
+	row_number(row, le32_get(record.reason));
+	row_text(row, record.proposed_by, sizeof(record.proposed_by));
+	row_time(row, le64_get(record.proposed_ns));
+	row_text(row, record.decided_by, sizeof(record.decided_by));
+	row_time(row, le64_get(record.decided_ns));
+	row_number(row, (int64_t)le64_get(record.command));
+	row->large = strndup((const char *)record.note, sizeof(record.note));
+	row->params.values[row->params.count++] =
+	    row->large != NULL && change_text_valid((const uint8_t *)row->large, strlen(row->large))
+	        ? row->large
+	        : NULL;
+	return "insert into sluice.adjustments (number, state, account, amount, currency, reason, "
+	       "proposed_by, proposed, decided_by, decided, command, note) values ($1, $2, $3, $4, "
+	       "$5, $6, $7, coalesce($8, 'epoch'::timestamptz), $9, $10, $11, $12)";
+}
+
 /* The key as the text of the row's first column; 0 when the table has no such keys. */
 static int row_key(struct row *row, struct db_bytes key)
 {
@@ -286,6 +341,9 @@ static const struct {
 	[CONTROL_TABLE_COMMAND] = { command_row,
 	    "delete from sluice.commands where sequence = $1" },
 	[CONTROL_TABLE_AUDIT] = { audit_row, "delete from sluice.audit where sequence = $1" },
+	[CONTROL_TABLE_PARTNER] = { partner_row, "delete from sluice.partners where id = $1" },
+	[CONTROL_TABLE_ADJUSTMENT] = { adjustment_row,
+	    "delete from sluice.adjustments where number = $1" },
 };
 
 int change_typed(

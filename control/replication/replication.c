@@ -384,14 +384,29 @@ json_t *replication_status(struct replication *replication)
 	return status;
 }
 
+/* 1 when there is a server to ask. */
+static int is_configured(const struct replication *replication, char *message, size_t message_size)
+{
+	if (replication->config.replication.connection[0] != '\0')
+		return 1;
+	snprintf(message, message_size, "no replication is configured (replication.connection)");
+	return 0;
+}
+
 int replication_verify(
     struct replication *replication, json_t **result, char *message, size_t message_size)
 {
-	if (replication->config.replication.connection[0] == '\0') {
-		snprintf(
-		    message, message_size, "no replication is configured (replication.connection)");
+	if (!is_configured(replication, message, message_size))
 		return -EPERM;
-	}
 	return verify_run(&replication->config, replication->root, replication->database,
 	    &replication->stop, result, message, message_size);
+}
+
+int replication_report_partners(struct replication *replication, uint64_t from_ns, uint64_t to_ns,
+    json_t **result, char *message, size_t message_size)
+{
+	if (!is_configured(replication, message, message_size))
+		return -EPERM;
+	return report_partners_run(&replication->config, from_ns, to_ns, &replication->stop, result,
+	    message, message_size);
 }

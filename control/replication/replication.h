@@ -58,5 +58,13 @@ void replication_pause(struct replication *replication, int paused);
  */
 SLUICE_MUST_USE int replication_verify(
     struct replication *replication, json_t **result, char *message, size_t message_size);
+/*
+ * What each partner's customers staked and won from one time to the other (Unix ns, the second not
+ * included), as far as PostgreSQL has it: {"partners":[{"partner","currency","bets","stakes",...}],
+ * "replicated_through_ns",...}; members: migrations/002, sluice.partner_report. 0 with *result;
+ * -EHOSTDOWN, -EPERM with message.
+ */
+SLUICE_MUST_USE int replication_report_partners(struct replication *replication, uint64_t from_ns,
+    uint64_t to_ns, json_t **result, char *message, size_t message_size);
 
 #endif

@@ -13,10 +13,12 @@
 #define AHEAD_PAUSE_MS   3600000 /* between looks at the partitions to come */
 
 static const char accounts_sql[] =
-    "insert into sluice.accounts as a (id, balance, lsn, changed, shard, currency, frozen) "
-    "select id, balance, lsn, changed, shard, currency, frozen from pg_temp.account_batch "
+    "insert into sluice.accounts as a (id, balance, lsn, changed, shard, currency, frozen, "
+    "partner) select id, balance, lsn, changed, shard, currency, frozen, partner "
+    "from pg_temp.account_batch "
     "on conflict (id) do update set balance = excluded.balance, lsn = excluded.lsn, "
-    "changed = excluded.changed, frozen = coalesce(excluded.frozen, a.frozen)";
+    "changed = excluded.changed, frozen = coalesce(excluded.frozen, a.frozen), "
+    "partner = coalesce(excluded.partner, a.partner)";
 
 static int log_error(struct stream *stream, const struct stream_shard *shard, int error)
 {

@@ -14,7 +14,8 @@
 static const char lock_sql[] = "select pg_try_advisory_lock(32199642169500513)";
 static const char batch_table_sql[] =
     "create temporary table account_batch (id bigint, balance bigint, lsn bigint,"
-    " changed timestamptz, shard smallint, currency smallint, frozen boolean)"
+    " changed timestamptz, shard smallint, currency smallint, frozen boolean,"
+    " partner integer)"
     " on commit delete rows";
 
 static int lock_take(struct stream *stream)

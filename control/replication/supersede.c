@@ -165,15 +165,27 @@ static int rows_remove(struct stream *stream, const struct session_params *param
 		"delete from sluice.bets where shard = $1 and lsn > $2 and $3::bigint is not null",
 		"delete from sluice.bet_cancels where shard = $1 and lsn > $2 "
 		"and $3::bigint is not null",
-		"with back as (select distinct on (t.account) t.account, t.balance, t.lsn, t.time "
-		"from sluice.transactions t join sluice.accounts a on a.id = t.account where "
-		"a.shard = $1 and a.lsn > $2 and t.shard = $1 and t.lsn <= $2 and t.code = 0 "
-		"order by t.account, t.lsn desc) update sluice.accounts a set balance = "
+		"with states as (select account, balance, lsn, time from sluice.transactions where "
+		"shard = $1 and lsn <= $2 and account is not null and (code in (0, 1) or type = "
+		"16) "
+		"union all select account, balance, lsn, time from sluice.postings where shard = "
+		"$1 "
+		"and lsn <= $2 and balance is not null), "
+		"back as (select distinct on (t.account) t.account, t.balance, t.lsn, t.time "
+		"from states t join sluice.accounts a on a.id = t.account where "
+		"a.shard = $1 and a.lsn > $2 order by t.account, t.lsn desc) update "
+		"sluice.accounts a set balance = "
 		"back.balance, lsn = back.lsn, changed = back.time, frozen = coalesce((select "
 		"f.flags & 1 = 1 from sluice.transactions f where f.account = a.id and "
 		"f.shard = $1 and f.type = 9 and f.code = 0 and f.lsn <= $2 order by f.lsn desc "
 		"limit 1), false) from back where a.id = back.account and $3::bigint is not null",
 		"delete from sluice.accounts where shard = $1 and lsn > $2 "
+		"and $3::bigint is not null",
+		"delete from sluice.bet_changes where shard = $1 and lsn > $2 "
+		"and $3::bigint is not null",
+		"delete from sluice.postings where shard = $1 and lsn > $2 "
+		"and $3::bigint is not null",
+		"delete from sluice.object_changes where shard = $1 and lsn > $2 "
 		"and $3::bigint is not null",
 		"delete from sluice.transactions where shard = $1 and lsn > $2 "
 		"and $3::bigint is not null",

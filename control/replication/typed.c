@@ -8,7 +8,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "dataplane/ledger/ledger.h"
+#include "control/replication/typed_money.h"
+#include "dataplane/ledger/ledger_internal.h" /* ledger_event_stake */
 
 #define TRANSACTION_COLUMNS                                                                        \
 	"lsn, time, account, terminal, request, amount, balance, object, payout, factor_bits, "    \
@@ -20,14 +21,17 @@ const char typed_transaction_columns[] = TRANSACTION_COLUMNS;
 const char *const typed_copy_sql[TYPED_TABLE_COUNT] = {
 	[TYPED_TRANSACTIONS] = COPY_SQL("sluice.transactions", TRANSACTION_COLUMNS),
 	[TYPED_BETS] = COPY_SQL("sluice.bets",
-	    "bet, time, lsn, account, terminal, stake, payout, shard, currency, score, legs"),
+	    "bet, time, lsn, terminal, stake, payout, shard, currency, score, legs, account"),
 	[TYPED_LEGS] = COPY_SQL("sluice.bet_legs", "bet, time, market, odds, leg, selection"),
 	[TYPED_CANCELS] =
 	    COPY_SQL("sluice.bet_cancels", "bet, time, lsn, amount, terminal, shard, reason"),
+	[TYPED_BET_CHANGES] = COPY_SQL("sluice.bet_changes", TYPED_BET_CHANGE_COLUMNS),
+	[TYPED_POSTINGS] = COPY_SQL("sluice.postings", TYPED_POSTING_COLUMNS),
+	[TYPED_OBJECTS] = COPY_SQL("sluice.object_changes", TYPED_OBJECT_COLUMNS),
 	[TYPED_BLOCKS] = COPY_SQL(
 	    "sluice.log_block", "first_lsn, last_lsn, time, incarnation, xxh3, shard, events"),
-	[TYPED_ACCOUNTS] =
-	    COPY_SQL("pg_temp.account_batch", "id, balance, lsn, changed, shard, currency, frozen"),
+	[TYPED_ACCOUNTS] = COPY_SQL(
+	    "pg_temp.account_batch", "id, balance, lsn, changed, shard, currency, frozen, partner"),
 };
 
 void typed_free(struct typed *typed)
@@ -120,28 +124,55 @@ static int accounts_grow(struct typed *typed)
 	return 0;
 }
 
-/* Events that were carried out say what the balance is now; a refusal changes nothing. */
-static int account_note(struct typed *typed, uint16_t shard, const struct event_record *record)
+/* The row of an account that an event says the balance of; NULL: out of memory. */
+static struct typed_account *account_touch(
+    struct typed *typed, uint16_t shard, const struct event_record *record, uint64_t id)
 {
-	uint64_t id = le64_get(record->account_id);
-	uint16_t type = le16_get(record->type);
 	struct typed_account *account;
 
-	if (id == 0 || le16_get(record->code) != WIRE_CODE_OK)
-		return 0;
 	if (typed->account_count * 2 >= typed->account_room && accounts_grow(typed) != 0)
-		return -ENOMEM;
+		return NULL;
 	account = account_slot(typed->accounts, typed->account_room, id);
 	if (account->id == 0) {
-		*account = (struct typed_account){ .id = id, .shard = shard, .frozen = -1 };
+		*account =
+		    (struct typed_account){ .id = id, .shard = shard, .frozen = -1, .partner = -1 };
 		typed->account_count++;
 	}
 	account->lsn = le64_get(record->lsn);
 	account->changed_ns = le64_get(record->time_ns);
-	account->balance = le64s_get(record->balance);
 	account->currency = le16_get(record->currency);
-	if (type == EVENT_ACCOUNT_OPEN)
+	return account;
+}
+
+/* Events that move money say what balances are now; a refusal changes nothing. */
+static int accounts_note(struct typed *typed, uint16_t shard, const struct event_view *view)
+{
+	const struct event_record *record = &view->record;
+	uint64_t id = le64_get(record->account_id);
+	uint16_t type = le16_get(record->type);
+	struct typed_account *account;
+
+	if (!event_moves(type, le16_get(record->code)))
+		return 0;
+	for (unsigned i = 0; i < view->line_count; i++) {
+		if (view->lines[i].account_id > LIMIT_ACCOUNT_ID_MAX)
+			continue;
+		account = account_touch(typed, shard, record, view->lines[i].account_id);
+		if (account == NULL)
+			return -ENOMEM;
+		account->balance = view->lines[i].balance;
+	}
+	if (id == 0)
+		return 0;
+	account = account_touch(typed, shard, record, id);
+	if (account == NULL)
+		return -ENOMEM;
+	account->balance = le64s_get(record->balance);
+	/* One that is opened again stays as it is. */
+	if (type == EVENT_ACCOUNT_OPEN && le64_get(record->prev_account_lsn) == 0) {
 		account->frozen = 0;
+		account->partner = (int32_t)le32_get(record->cashier_id);
+	}
 	if (type == EVENT_ACCOUNT_FREEZE)
 		account->frozen = (record->flags & EVENT_FLAG_FROZEN) != 0;
 	return 0;
@@ -207,8 +238,9 @@ static int legs_add(struct typed *typed, const struct event_record *record, cons
 	return 0;
 }
 
-static int bet_add(struct typed *typed, uint16_t shard, const struct event_record *record)
+static int bet_add(struct typed *typed, uint16_t shard, const struct event_view *view)
 {
+	const struct event_record *record = &view->record;
 	struct copy *copy = &typed->tables[TYPED_BETS];
 	uint8_t *at = copy_row(copy, 2 + 11 * COPY_FIELD_INT8);
 
@@ -218,14 +250,15 @@ static int bet_add(struct typed *typed, uint16_t shard, const struct event_recor
 	at = copy_int8(at, le64_get(record->object_id));
 	at = copy_time(at, le64_get(record->time_ns));
 	at = copy_int8(at, le64_get(record->lsn));
-	at = copy_int8(at, le64_get(record->account_id));
 	at = copy_int8(at, le64_get(record->terminal_id));
-	at = copy_int8(at, 0 - (uint64_t)le64s_get(record->amount));
+	at = copy_int8(at, (uint64_t)ledger_event_stake(view));
 	at = copy_int8(at, (uint64_t)le64s_get(record->payout));
 	at = copy_int2(at, shard);
 	at = copy_int2(at, le16_get(record->currency));
 	at = copy_int2(at, record->score);
-	copy_end(copy, copy_int2(at, record->leg_count));
+	at = copy_int2(at, record->leg_count);
+	/* A cash ticket has none. */
+	copy_end(copy, copy_int8_or_null(at, le64_get(record->account_id)));
 	return 0;
 }
 
@@ -247,31 +280,43 @@ static int cancel_add(struct typed *typed, uint16_t shard, const struct event_re
 	return 0;
 }
 
+static int rows_add(struct typed *typed, uint16_t shard, const struct event_view *view)
+{
+	const struct event_record *record = &view->record;
+	uint16_t type = le16_get(record->type);
+	int error = transaction_add(typed, shard, record);
+
+	if (error == 0)
+		error = accounts_note(typed, shard, view);
+	if (error == 0)
+		error = typed_postings(&typed->tables[TYPED_POSTINGS], shard, view);
+	if (error == 0)
+		error = typed_objects(&typed->tables[TYPED_OBJECTS], shard, view);
+	if (error == 0)
+		error = typed_bet_change(&typed->tables[TYPED_BET_CHANGES], shard, view);
+	if (error != 0 || !event_moves(type, le16_get(record->code)))
+		return error;
+	if (type == EVENT_PLACE_BET) {
+		error = bet_add(typed, shard, view);
+		if (error == 0)
+			error = legs_add(typed, record, view->body);
+	} else if (type == EVENT_CANCEL_BET) {
+		error = cancel_add(typed, shard, record);
+	}
+	return error;
+}
+
 int typed_event(struct typed *typed, uint16_t shard, struct db_bytes event)
 {
-	const uint8_t *bytes = event.data;
-	struct event_record record;
-	uint16_t type;
+	struct event_view view;
 	int error;
 
-	if (event_check(event.data, event.size) != 0)
+	if (event_check(event.data, event.size) != 0 ||
+	    event_view_read(event.data, event.size, &view) != 0)
 		return -EBADMSG;
-	memcpy(&record, bytes, sizeof(record));
-	error = month_note(typed, le64_get(record.time_ns));
+	error = month_note(typed, le64_get(view.record.time_ns));
 	if (error == 0)
-		error = transaction_add(typed, shard, &record);
-	if (error == 0)
-		error = account_note(typed, shard, &record);
-	type = le16_get(record.type);
-	if (error == 0 && le16_get(record.code) == WIRE_CODE_OK) {
-		if (type == EVENT_PLACE_BET) {
-			error = bet_add(typed, shard, &record);
-			if (error == 0)
-				error = legs_add(typed, &record, bytes + sizeof(record));
-		} else if (type == EVENT_CANCEL_BET) {
-			error = cancel_add(typed, shard, &record);
-		}
-	}
+		error = rows_add(typed, shard, &view);
 	typed->events += error == 0;
 	return error;
 }
@@ -307,18 +352,19 @@ int typed_accounts_write(struct typed *typed)
 
 		if (account->id == 0)
 			continue;
-		at = copy_row(copy, 2 + 7 * COPY_FIELD_INT8);
+		at = copy_row(copy, 2 + 8 * COPY_FIELD_INT8);
 		if (at == NULL)
 			return -ENOMEM;
-		at = copy_put16(at, 7);
+		at = copy_put16(at, 8);
 		at = copy_int8(at, account->id);
 		at = copy_int8(at, (uint64_t)account->balance);
 		at = copy_int8(at, account->lsn);
 		at = copy_time(at, account->changed_ns);
 		at = copy_int2(at, account->shard);
 		at = copy_int2(at, account->currency);
-		copy_end(
-		    copy, account->frozen < 0 ? copy_null(at) : copy_bool(at, account->frozen));
+		at = account->frozen < 0 ? copy_null(at) : copy_bool(at, account->frozen);
+		copy_end(copy, account->partner < 0 ? copy_null(at)
+		                                    : copy_int4(at, (uint32_t)account->partner));
 	}
 	return 0;
 }

@@ -12,12 +12,22 @@ enum typed_table {
 	TYPED_BETS,
 	TYPED_LEGS,
 	TYPED_CANCELS,
+	TYPED_BET_CHANGES,
+	TYPED_POSTINGS,
+	TYPED_OBJECTS,
 	TYPED_BLOCKS,
 	TYPED_ACCOUNTS, /* into the temporary table account_batch */
 	TYPED_TABLE_COUNT,
 };
-/* COPY statement of each. */
+/* COPY statement of each, and the columns of those that are insert-only. */
 extern const char *const typed_copy_sql[TYPED_TABLE_COUNT];
+#define TYPED_BET_CHANGE_COLUMNS                                                                   \
+	"bet, time, lsn, stake, payout, payout_before, from_state, to_state, class, type, shard, " \
+	"currency, account, market"
+#define TYPED_POSTING_COLUMNS                                                                      \
+	"account, time, lsn, amount, line, shard, type, currency, balance, customer"
+#define TYPED_OBJECT_COLUMNS                                                                       \
+	"id, time, lsn, place, kind, state, shard, due, currency, partner, body"
 
 /* Last state of an account in this batch. */
 struct typed_account {
@@ -25,7 +35,8 @@ struct typed_account {
 	uint64_t lsn, changed_ns;
 	int64_t balance;
 	uint16_t currency, shard;
-	int8_t frozen; /* -1: not touched */
+	int8_t frozen;   /* -1: not touched */
+	int32_t partner; /* -1: not touched */
 };
 
 #define TYPED_MONTHS_MAX 1024 /* a block holds fewer events than half of it */

@@ -23,6 +23,9 @@ struct verify_stretch {
 	X(BETS, bets)                                                                              \
 	X(LEGS, bet_legs)                                                                          \
 	X(CANCELS, bet_cancels)                                                                    \
+	X(BET_CHANGES, bet_changes)                                                                \
+	X(POSTINGS, postings)                                                                      \
+	X(OBJECTS, object_changes)                                                                 \
 	X(BLOCKS, log_block)                                                                       \
 	X(ACCOUNTS, accounts)                                                                      \
 	X(CHANGES, control_change)                                                                 \
@@ -31,7 +34,9 @@ struct verify_stretch {
 	X(MARKETS, markets)                                                                        \
 	X(RULES, rules)                                                                            \
 	X(COMMANDS, commands)                                                                      \
-	X(AUDIT, audit)
+	X(AUDIT, audit)                                                                            \
+	X(PARTNERS, partners)                                                                      \
+	X(ADJUSTMENTS, adjustments)
 
 enum verify_table {
 #define VERIFY_TABLE_ENUM(name, table) VERIFY_##name,

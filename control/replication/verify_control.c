@@ -188,15 +188,22 @@ static const struct typed_source {
 	                                     "extract(epoch from not_after)::bigint, " TIME(
 	                                         "issued") ", " TIME("revoked") },
 	{ CONTROL_TABLE_MARKET, VERIFY_MARKETS, "markets", "id",
-	    "id, event, version, name, state, kind, " TIME(
+	    "id, event, version, name, state, kind, line, final, " TIME(
 	        "start_time") ", '{\"names\": ' || to_jsonb(selections)::text || ', \"odds\": ' || "
-	                      "to_jsonb(odds)::text || '}'" },
+	                      "to_jsonb(odds)::text || ', \"outcomes\": ' || "
+	                      "to_jsonb(outcomes)::text || '}'" },
 	{ CONTROL_TABLE_RULES, VERIFY_RULES, "rules", "version",
 	    "version, " TIME("\"set\"") ", currency, alert_score, refuse_score, " HEX("record") },
 	{ CONTROL_TABLE_COMMAND, VERIFY_COMMANDS, "commands", "sequence",
 	    "sequence, state, " TIME("committed") ", " TIME("done") ", detail" },
 	{ CONTROL_TABLE_AUDIT, VERIFY_AUDIT, "audit", "sequence",
 	    "sequence, " TIME("time") ", uid, " HEX("previous") ", " HEX("hash") ", detail" },
+	{ CONTROL_TABLE_PARTNER, VERIFY_PARTNERS, "partners", "id",
+	    "id, version, name, exposure_max, keys_max, currency, blocked, " TIME(
+	        "created") ", " TIME("changed") },
+	{ CONTROL_TABLE_ADJUSTMENT, VERIFY_ADJUSTMENTS, "adjustments", "number",
+	    "number, state, account, amount, currency, reason, proposed_by, " TIME(
+	        "proposed") ", decided_by, " TIME("decided") ", command, note" },
 };
 
 /* 1 when it is one that is expected, as it is or not; 0 when not. */

@@ -79,6 +79,19 @@ static const uint8_t *row_compare(const uint8_t *at, const PGresult *result, int
 	return at;
 }
 
+/* The end of a row as COPY sends it. */
+static const uint8_t *row_end(const uint8_t *at)
+{
+	unsigned fields = get16(at);
+
+	for (at += 2; fields > 0; fields--) {
+		uint32_t length = get32(at);
+
+		at += 4 + (length == UINT32_MAX ? 0 : length);
+	}
+	return at;
+}
+
 void verify_merge(struct verify *verify, enum verify_table table, int shard,
     const struct copy *expected, verify_key *key_of, const PGresult *result)
 {
@@ -142,6 +155,22 @@ static uint64_t bet_key(const uint8_t *row, uint64_t number)
 #define LEG_NUMBER   (2 + 3 * COPY_FIELD_INT8 + COPY_FIELD_INT4 + 4)
 #define LEG_SIZE     (2 + 3 * COPY_FIELD_INT8 + COPY_FIELD_INT4 + 2 * COPY_FIELD_INT2)
 #define CANCEL_SIZE  (2 + 5 * COPY_FIELD_INT8 + COPY_FIELD_INT2 + COPY_FIELD_INT4)
+
+/* Of rows of which one event makes several: LSN, then the number that stands in the fifth or, of
+ * objects, the fourth column. */
+static uint64_t posting_key(const uint8_t *row, uint64_t number)
+{
+	(void)number;
+	return get64(row + 2 + 2 * COPY_FIELD_INT8 + 4) * 8 +
+	       get16(row + 2 + 4 * COPY_FIELD_INT8 + 4);
+}
+
+static uint64_t object_key(const uint8_t *row, uint64_t number)
+{
+	(void)number;
+	return get64(row + 2 + 2 * COPY_FIELD_INT8 + 4) * 8 +
+	       get16(row + 2 + 3 * COPY_FIELD_INT8 + 4);
+}
 
 static uint64_t leg_key(const uint8_t *row, uint64_t number)
 {
@@ -210,6 +239,7 @@ static int transactions_and_bets(struct verify *verify, struct session *session,
     const struct verify_stretch *stretch)
 {
 	const struct copy *bets = &verify->typed.tables[TYPED_BETS];
+	const uint8_t *row = bets->bytes + COPY_HEADER;
 	const int64_t values[] = { shard, (int64_t)stretch->first, (int64_t)stretch->last };
 	struct texts texts;
 	char sql[512];
@@ -228,20 +258,19 @@ static int transactions_and_bets(struct verify *verify, struct session *session,
 	    &verify->typed.tables[TYPED_TRANSACTIONS], transaction_key, result);
 	PQclear(result);
 	error = session_query(session,
-	    "select bet, time, lsn, account, terminal, stake, payout, shard, currency, score, "
-	    "legs, lsn as key from sluice.bets where shard = $1 and lsn between $2 and $3 order by "
+	    "select bet, time, lsn, terminal, stake, payout, shard, currency, score, legs, "
+	    "account, lsn as key from sluice.bets where shard = $1 and lsn between $2 and $3 order "
+	    "by "
 	    "lsn",
 	    &texts.params, &result);
 	if (error != 0)
 		return error;
-	verify->stakes += sum_of(result, 5);
-	verify->payouts += sum_of(result, 6);
+	verify->stakes += sum_of(result, 4);
+	verify->payouts += sum_of(result, 5);
 	for (uint64_t i = 0; i < bets->rows; i++) {
-		const uint8_t *row =
-		    bets->bytes + COPY_HEADER + i * (2 + 7 * COPY_FIELD_INT8 + 4 * COPY_FIELD_INT2);
-
-		verify->stakes -= (int64_t)get64(row + 2 + 5 * COPY_FIELD_INT8 + 4);
-		verify->payouts -= (int64_t)get64(row + 2 + 6 * COPY_FIELD_INT8 + 4);
+		verify->stakes -= (int64_t)get64(row + 2 + 4 * COPY_FIELD_INT8 + 4);
+		verify->payouts -= (int64_t)get64(row + 2 + 5 * COPY_FIELD_INT8 + 4);
+		row = row_end(row);
 	}
 	verify_merge(verify, VERIFY_BETS, (int)shard, bets, bet_key, result);
 	PQclear(result);
@@ -323,6 +352,45 @@ static int cancels(struct verify *verify, struct session *session, uint32_t shar
 	return 0;
 }
 
+/* Insert-only tables that know shard and LSN of their rows. */
+static const struct {
+	enum verify_table to;
+	enum typed_table from;
+	verify_key *key_of;
+	const char *sql;
+} by_lsn[] = {
+	{ VERIFY_BET_CHANGES, TYPED_BET_CHANGES, bet_key,
+	    "select " TYPED_BET_CHANGE_COLUMNS ", lsn as key from sluice.bet_changes where "
+	    "shard = $1 and lsn between $2 and $3 order by lsn" },
+	{ VERIFY_POSTINGS, TYPED_POSTINGS, posting_key,
+	    "select " TYPED_POSTING_COLUMNS ", lsn * 8 + line as key from sluice.postings where "
+	    "shard = $1 and lsn between $2 and $3 order by lsn, line" },
+	{ VERIFY_OBJECTS, TYPED_OBJECTS, object_key,
+	    "select " TYPED_OBJECT_COLUMNS ", lsn * 8 + place as key from sluice.object_changes "
+	    "where shard = $1 and lsn between $2 and $3 order by lsn, place" },
+};
+
+static int rows_by_lsn(struct verify *verify, struct session *session, uint32_t shard,
+    const struct verify_stretch *stretch)
+{
+	const int64_t values[] = { shard, (int64_t)stretch->first, (int64_t)stretch->last };
+	int error = 0;
+
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(by_lsn) && error == 0; i++) {
+		struct texts texts;
+		PGresult *result;
+
+		error =
+		    session_query(session, by_lsn[i].sql, texts_make(&texts, values, 3), &result);
+		if (error != 0)
+			break;
+		verify_merge(verify, by_lsn[i].to, (int)shard,
+		    &verify->typed.tables[by_lsn[i].from], by_lsn[i].key_of, result);
+		PQclear(result);
+	}
+	return error;
+}
+
 int verify_rows(struct verify *verify, struct session *session, uint32_t shard,
     const struct verify_stretch *stretch)
 {
@@ -336,5 +404,7 @@ int verify_rows(struct verify *verify, struct session *session, uint32_t shard,
 		error = legs(verify, session, shard);
 	if (error == 0)
 		error = cancels(verify, session, shard);
+	if (error == 0)
+		error = rows_by_lsn(verify, session, shard, stretch);
 	return error;
 }

@@ -107,6 +107,12 @@ int verify_surplus(struct verify *verify, struct session *session)
 	if (error == 0)
 		error = above_count(verify, session, VERIFY_BETS, "bets", "lsn", "0");
 	if (error == 0)
+		error = above_count(verify, session, VERIFY_BET_CHANGES, "bet_changes", "lsn", "0");
+	if (error == 0)
+		error = above_count(verify, session, VERIFY_POSTINGS, "postings", "lsn", "0");
+	if (error == 0)
+		error = above_count(verify, session, VERIFY_OBJECTS, "object_changes", "lsn", "0");
+	if (error == 0)
 		error = above_count(verify, session, VERIFY_BLOCKS, "log_block", "last_lsn", "0");
 	if (error == 0)
 		error = rest_count(
@@ -122,20 +128,22 @@ static int64_t number_at(const PGresult *result, int row, int column)
 	return strtoll(PQgetvalue(result, row, column), NULL, 10);
 }
 
-/* 1 the same, 0 not. The log of an account whose opening was retired does not say if it is frozen.
- */
+/* 1 the same, 0 not. The log of an account whose opening was retired does not say if it is frozen,
+ * nor whose customer it is. */
 static int account_same(const struct verify *verify, const struct typed_account *account,
     const PGresult *result, int row)
 {
 	int frozen = PQgetisnull(result, row, 6) ? -1 : PQgetvalue(result, row, 6)[0] == 't';
+	int64_t partner = PQgetisnull(result, row, 7) ? -1 : number_at(result, row, 7);
+	int retired = verify->log_first[account->shard] > 1;
 
 	return number_at(result, row, 1) == account->balance &&
 	       (uint64_t)number_at(result, row, 2) == account->lsn &&
 	       number_at(result, row, 3) == copy_time_us(account->changed_ns) + COPY_EPOCH_US &&
 	       number_at(result, row, 4) == account->shard &&
 	       (uint16_t)number_at(result, row, 5) == account->currency &&
-	       (frozen == account->frozen ||
-	           (account->frozen < 0 && verify->log_first[account->shard] > 1));
+	       (frozen == account->frozen || (account->frozen < 0 && retired)) &&
+	       (partner == account->partner || (account->partner < 0 && retired));
 }
 
 /* 1 when the account was in the log, 0 when not. */
@@ -179,7 +187,7 @@ int verify_accounts(struct verify *verify, struct session *session)
 
 		snprintf(sql, sizeof(sql),
 		    "select id, balance, lsn, (extract(epoch from changed) * 1000000)::bigint, "
-		    "shard, currency, frozen from sluice.accounts %s order by id limit %d",
+		    "shard, currency, frozen, partner from sluice.accounts %s order by id limit %d",
 		    params.count == 0 ? "" : "where id > $1", ACCOUNT_PAGE);
 		error = session_query(session, sql, &params, &result);
 		if (error != 0)

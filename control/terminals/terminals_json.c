@@ -20,7 +20,10 @@ json_t *terminals_rights_json(uint32_t rights)
 		uint32_t bit;
 		const char *name;
 	} names[] = { { RIGHT_BET, "bet" }, { RIGHT_BALANCE, "balance" },
-		{ RIGHT_DEPOSIT, "deposit" }, { RIGHT_MARKET, "market" } };
+		{ RIGHT_DEPOSIT, "deposit" }, { RIGHT_MARKET, "market" },
+		{ RIGHT_WITHDRAW, "withdraw" }, { RIGHT_TRANSFER, "transfer" },
+		{ RIGHT_ACCOUNT, "account" }, { RIGHT_CASH, "cash" },
+		{ RIGHT_SPRINKLE, "sprinkle" }, { RIGHT_ROUND, "round" } };
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(names); i++)

@@ -28,7 +28,18 @@
  *                   "error_code","state","battery"}}],"next_slot":n|0}. next_slot 0: the end. The
  *                   heartbeat is the terminal's last one since the start, of whatever session
  * command           one numbered command of control. sequence, type and:
- *                     market_set, rules_set, account_freeze
+ *                     market_set    market_id, event_id, start_time_ns, state, kind, odds, line
+ *                                   (quarters; over/under, handicap)
+ *                     market_result market_id, op (set, rollback, final); set: outcomes, one a
+ *                                   selection: kind | places << 8 | winners << 16 of
+ *                                   settlement_outcome. Done: the result is; its walk follows
+ *                     rules_set, account_freeze
+ *                     partner_set   partner_id, exposure_max, keys_max, currency, blocked
+ *                     play_set      account_id, limits (6, -1 none), excluded_until_ns,
+ *                                   cooloff_until_ns
+ *                     bet_void      bet_id, reason
+ *                     adjust        account_id, amount (signed), currency, reason
+ *                     withdraw_close  withdrawal_id, paid (bool: else given back), reason
  *                     accounts_open  first, count (at most 100,000: open more by several commands),
  *                                   currency, opening_balance
  *                     terminal_set  terminal_id, rights, blocked (bool), daily_max (0: as the rules
@@ -42,22 +53,31 @@
  * It keeps rows free for system accounts terminals may still need A refusal says "kind":
  * "malformed" (never reached a shard, number not used), "full" (it does not fit on all shards:
  * nothing changed, number not used), "refused" (number used up on all shards, nothing changed:
- * unknown account), "gap", "failed" (a shard could not: journal; number not used there) Of the
- * sessions' commands: "malformed", "unknown_session", "slot_live" (or the id has ended), "full",
- * "refused" (epoch or times out of range), "failed" account_show      account_id ->
+ * not there, or not in a state for it), "gap", "failed" (a shard could not: journal; number not
+ * used there) Of the sessions' commands: "malformed", "unknown_session", "slot_live" (or the id has
+ * ended), "full", "refused" (epoch or times out of range), "failed" account_show      account_id ->
  * {"found":bool,"shard","lsn","balance","currency","frozen",
- *                   "staked_today","staked_day","profile":{...}}. staked_today is of staked_day;
+ *                   "staked_today","staked_day","partner_id","owed","limits","counters" (objects or
+ *                   null),"profile":{...}}. staked_today is of staked_day;
  *                   profile: amounts in minor units, counts rounded down, first_ns and
  *                   updated_ns(s)
  * bet_show          bet_id -> {"found","shard","lsn","bet_id"(s),"account_id","terminal_id",
- *                   "stake","payout","placed_at_ns"(s),"currency","state",
+ *                   "stake","payout","placed_at_ns"(s),"currency","state","reprints",
  *                   "legs":[{"market_id","selection","odds"}]}
  * terminal_show     terminal_id -> {"found","shard","lsn","rights","blocked","daily_max",
  *                   "staked_today","highest_request_id"(s)}: staked_today is what its limit is
  *                   checked against, so requests under way count; the others are durable
  * market_show       market_id -> {"found","version","event_id","start_time_ns"(s),"state","kind",
- *                   "odds":[..]}
- *                   The ids of these four may be strings of digits: bet ids use all 64 bits. Rows
+ *                   "line","odds":[..],"result":["win",..],"final","walked" (on all shards),
+ *                   "exposure":[..],"exposure_market"}: payouts of open bets, all shards together
+ * object_show       object_id, or kind and words (its natural key, lmdb-schema/object.h) ->
+ *                   {"found","objects":[{"object_id"(s),"shard","kind","state","due_ns"(s),...the
+ *                   fields of its kind, lmdb-schema/object_fields.h}]}
+ * withdrawals       shard, from_row -> {"withdrawals":[objects],"next_row"}: those that wait for
+ *                   approval, up to 128; next_row 0: the end
+ * ticket_verify     bet_id, ticket (hexadecimal); stake, payout, placed_at_ns of a bet that has
+ *                   left memory -> {"found","genuine", the bet as bet_show}
+ *                   All ids may be strings of digits: bet ids use all 64 bits. Rows
  *                   come from the worker's own memory, and the answer waits until what it shows is
  *                   durable. found false: then nothing but shard and lsn 0 follows.
  * open, stop
@@ -125,9 +145,14 @@ struct admin_request {
 	} kind;
 	uint32_t shard;
 	struct shard_command command;
-	/* SHARD_QUERY: what is asked, and of which id or from which slot on. */
-	enum shard_query_kind query_kind;
-	uint64_t query_id;
+	/* SHARD_QUERY: what is asked, and of which id, key, or from which slot or row on. */
+	struct {
+		enum shard_query_kind kind;
+		uint64_t id;
+		struct object_key key;
+		uint8_t ticket[TICKET_SIZE];
+		struct ticket_facts facts;
+	} query;
 };
 
 /*
@@ -141,9 +166,16 @@ json_t *admin_histograms(const struct admin_context *context);
 /* 1 when `name` is a question; then *request is filled, or *error a new reference. */
 int admin_query_parse(const struct admin_context *context, const json_t *object, const char *name,
     struct admin_request *request, json_t **error);
+/* A whole number, or its digits in a string. 0 or -EINVAL. */
+SLUICE_MUST_USE int admin_id_read(const json_t *value, uint64_t *id);
 /* Fills the question of a parsed request. For a list of sessions: which slots are live where. */
 void admin_query_prepare(const struct admin_context *context, const struct admin_request *request,
     struct shard_query *query);
+/*
+ * The home of a live slot, or 0xff. Relaxed: main's own stores, and those of workers that end
+ * expired sessions; who is asked about a session that is gone leaves it out.
+ */
+uint8_t admin_slot_home(const struct switch_shared *shared, uint32_t slot);
 /* The JSON of an answered question. New reference, NULL: out of memory. */
 json_t *admin_query_answer(const struct admin_context *context, const struct shard_query *query);
 /* Says in an error of what kind it is (head comment); gives the error back. */

@@ -11,11 +11,25 @@ static int is_numbered(const struct shard_command *command)
 	return command->kind == SHARD_LEDGER || command->kind == SHARD_ACCOUNTS_OPEN;
 }
 
-/* What may find a table full on one shard and not on another. */
+/* What may find a table full on one shard and not on another: what may make a row. */
 static int needs_check(const struct shard_command *command)
 {
-	return command->kind == SHARD_ACCOUNTS_OPEN || command->ledger.type == EVENT_MARKET_SET ||
-	       command->ledger.type == EVENT_TERMINAL_SET;
+	if (command->kind == SHARD_ACCOUNTS_OPEN)
+		return 1;
+	return command->ledger.type != EVENT_RULES_SET &&
+	       command->ledger.type != EVENT_COMMAND_MARK &&
+	       command->ledger.type != EVENT_ACCOUNT_FREEZE;
+}
+
+/*
+ * A refusal by the state of what the command is about: all shards use up the number alike. A gap is
+ * found before a shard is asked (admin.c), so of ADJUST -ERANGE is the amount.
+ */
+static int is_refusal(const struct shard_command *command, int error)
+{
+	return error == -ENOENT || error == -EALREADY ||
+	       (error == -ERANGE && command->kind == SHARD_LEDGER &&
+	           command->ledger.type == EVENT_ADJUST);
 }
 
 /* Pushes to one shard or all under a new ticket. 0 when a ring is full: nothing was sent then. */
@@ -97,15 +111,58 @@ static const char *error_kind(const struct admin_job *job)
 	case SHARD_ACCOUNTS_OPEN:
 		if (job->error == -EBUSY && command->check != SHARD_DO)
 			return "full";
-		return job->error == -ERANGE ? "gap" : job->error == -ENOENT ? "refused" : "failed";
+		if (is_refusal(command, job->error))
+			return "refused";
+		return job->error == -ERANGE ? "gap" : "failed";
 	case SHARD_QUERY:
 		break;
 	}
 	return "failed";
 }
 
+/* Why the state of what the command is about forbids it. */
+static json_t *refusal_json(const struct admin_job *job)
+{
+	const struct ledger_command *command = &job->request.command.ledger;
+
+	switch (command->type) {
+	case EVENT_BET_VOID:
+		return admin_error(job->error == -EALREADY
+		                       ? "the bet is not open any more; nothing was changed"
+		                       : "no such bet; nothing was changed");
+	case EVENT_WITHDRAW_CLOSE:
+		return admin_error(
+		    job->error == -EALREADY
+		        ? "the withdrawal is not waiting any more; nothing was changed"
+		        : "no such withdrawal; nothing was changed");
+	case EVENT_MARKET_RESULT:
+		return admin_error(
+		    job->error == -EALREADY
+		        ? "the market is not in a state for it: a result needs a market "
+		          "without one, a rollback one that is not final; nothing was "
+		          "changed"
+		        : "no such market; nothing was changed");
+	case EVENT_ADJUST:
+		return admin_error(job->error == -ERANGE
+		                       ? "the amount does not fit: the balance would pass 0 or its "
+		                         "limit; nothing was changed"
+		                   : job->error == -EALREADY
+		                       ? "the account has another currency; nothing was changed"
+		                       : "no such account; nothing was changed");
+	case EVENT_PLAY_SET:
+	case EVENT_ACCOUNT_FREEZE:
+		return admin_error("no such account; nothing was changed");
+	default:
+		return admin_error("refused: what it is about is not there or not in a state for "
+		                   "it; nothing was changed");
+	}
+}
+
 static json_t *error_json(const struct admin_job *job)
 {
+	if (job->request.command.kind == SHARD_LEDGER &&
+	    is_refusal(&job->request.command, job->error))
+		return refusal_json(job);
 	switch (job->error) {
 	case -ERANGE:
 		return admin_error(
@@ -120,9 +177,7 @@ static json_t *error_json(const struct admin_job *job)
 		return admin_error("the session slot is live under another generation; end that "
 		                   "session first");
 	case -ENOENT:
-		return job->request.command.kind == SHARD_SESSION_END
-		           ? admin_error("no such session")
-		           : admin_error("no such account; nothing was changed");
+		return admin_error("no such session");
 	case -EINVAL:
 		return admin_error("a field of the command is out of range");
 	default:
@@ -174,11 +229,14 @@ static void job_over(struct admin_jobs *jobs, struct admin_job *job)
 	job_free(jobs, job);
 }
 
-/* All shards have answered. A command that all can do stays, to be sent to be done. */
+/* All shards have answered. A command that all can do stays, to be sent to be done; one that is
+ * refused too, since it uses up its number. */
 static void job_answered(struct admin_jobs *jobs, struct admin_job *job)
 {
-	if (is_numbered(&job->request.command) && job->request.command.check == SHARD_CHECK &&
-	    job->error == 0)
+	const struct shard_command *command = &job->request.command;
+
+	if (is_numbered(command) && command->check == SHARD_CHECK &&
+	    (job->error == 0 || is_refusal(command, job->error)))
 		return;
 	job_over(jobs, job);
 }
@@ -191,7 +249,8 @@ static void result_take(struct admin_jobs *jobs, const struct shard_result *resu
 		if (job->ticket != result->ticket || job->shards_left == 0)
 			continue;
 		/* A shard that could not weighs more than one that would not. */
-		if (result->error != 0 && (job->error == 0 || job->error == -ENOENT))
+		if (result->error != 0 &&
+		    (job->error == 0 || is_refusal(&job->request.command, job->error)))
 			job->error = result->error;
 		job->already &= result->already;
 		if (--job->shards_left == 0)

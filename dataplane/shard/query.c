@@ -26,15 +26,30 @@ void worker_heartbeat(
 
 /* Each of these fills the answer and returns the row's LSN, 0 when there is no such row. */
 
+static void object_by_key(
+    const struct worker *worker, uint8_t kind, uint64_t word, struct object_row *out)
+{
+	const struct object_key key = { .words = { word }, .kind = kind };
+	const struct object_row *row = ledger_object_by_key(worker->ledger, &key);
+
+	*out = row != NULL ? *row : (struct object_row){ .id = 0 };
+}
+
 static uint64_t query_account(const struct worker *worker, struct shard_query *query)
 {
 	const struct account_row *account = ledger_account(worker->ledger, query->id);
+	struct query_account *answer = &query->account;
+	uint64_t lsn;
 
 	query->found = account != NULL;
 	if (account == NULL)
 		return 0;
-	query->account = *account;
-	return account->lsn;
+	answer->row = *account;
+	object_by_key(worker, OBJECT_PLAY_LIMITS, query->id, &answer->limits);
+	object_by_key(worker, OBJECT_PLAY_COUNTERS, query->id, &answer->counters);
+	answer->has_play = answer->limits.id != 0 || answer->counters.id != 0;
+	lsn = account->lsn > answer->limits.lsn ? account->lsn : answer->limits.lsn;
+	return lsn > answer->counters.lsn ? lsn : answer->counters.lsn;
 }
 
 static uint64_t query_bet(const struct worker *worker, struct shard_query *query)
@@ -43,15 +58,93 @@ static uint64_t query_bet(const struct worker *worker, struct shard_query *query
 	return query->found ? query->bet.lsn : 0;
 }
 
+/* The code is over what was sold: the full payout at the odds of the bet's legs, as at PLACE_BET.
+ */
+static uint64_t query_ticket(const struct worker *worker, struct shard_query *query)
+{
+	struct query_ticket *answer = &query->ticket_bet;
+	uint32_t odds[LIMIT_BET_LEGS_MAX];
+	struct ticket_facts facts;
+
+	query->found = ledger_bet(worker->ledger, query->id, &answer->bet) == 0;
+	if (!query->found) {
+		answer->genuine = query->facts.bet_id == query->id &&
+		                  ticket_verify(worker->shared->ticket_key, &query->facts,
+		                      query->ticket);
+		return 0;
+	}
+	for (unsigned i = 0; i < answer->bet.leg_count; i++)
+		odds[i] = answer->bet.legs[i].odds;
+	facts = (struct ticket_facts){
+		.bet_id = answer->bet.id,
+		.stake = answer->bet.stake,
+		.payout = ledger_payout(answer->bet.stake, odds, answer->bet.leg_count),
+		.placed_at_ns = answer->bet.placed_at_ns,
+	};
+	answer->genuine = (uint8_t)ticket_verify(worker->shared->ticket_key, &facts, query->ticket);
+	return answer->bet.lsn;
+}
+
+/* The entry of this shard; the others' are not ours to touch. */
 static uint64_t query_market(const struct worker *worker, struct shard_query *query)
 {
 	const struct market_row_state *market = ledger_market(worker->ledger, query->id);
+	struct query_market *answer = &query->markets[worker->shard];
 
-	query->found = market != NULL;
+	answer->found = market != NULL;
 	if (market == NULL)
 		return 0;
-	query->market = *market;
-	return market->lsn;
+	answer->row = *market;
+	answer->exposure_market = ledger_market_exposure(worker->ledger, query->id, -1);
+	for (int i = 0; i < market->selection_count; i++)
+		answer->exposure[i] = ledger_market_exposure(worker->ledger, query->id, i);
+	/* Exposures change with every bet: of what is in them, all must be durable. */
+	return ledger_shard(worker->ledger)->lsn;
+}
+
+static uint64_t query_object(const struct worker *worker, struct shard_query *query)
+{
+	const struct object_row *row = query->id != 0
+	                                   ? ledger_object(worker->ledger, query->id)
+	                                   : ledger_object_by_key(worker->ledger, &query->key);
+	struct query_object *answer = &query->objects[worker->shard];
+
+	answer->found = row != NULL;
+	if (row == NULL)
+		return 0;
+	answer->row = *row;
+	return row->lsn;
+}
+
+/* A slice a turn of the scan for open withdrawals. 1 when the page is full or all was seen. */
+static int query_withdrawals(struct worker *worker, struct shard_query *query, uint64_t *gate_lsn)
+{
+	struct query_withdrawals *answer = &query->withdrawals;
+	uint32_t rows = ledger_row_count(worker->ledger, LEDGER_OBJECT);
+	uint32_t at = worker->query_next;
+
+	if (at == 0) {
+		answer->count = 0;
+		at = (uint32_t)query->id;
+	}
+	for (unsigned looked = 0; at < rows && answer->count < QUERY_WITHDRAWALS_MAX; at++) {
+		const struct object_row *row = ledger_object_at(worker->ledger, at);
+
+		if (looked++ == QUERY_OBJECTS_PER_TURN) {
+			worker->query_next = at;
+			return 0;
+		}
+		if (row->kind == OBJECT_WITHDRAWAL && row->state == OBJECT_OPEN)
+			answer->rows[answer->count++] = *row;
+	}
+	worker->query_next = 0;
+	answer->next_row = at < rows ? at : 0;
+	query->found = 1;
+	/* The page was read in several turns: the newest of its rows decides. */
+	for (uint32_t i = 0; i < answer->count; i++)
+		if (answer->rows[i].lsn > *gate_lsn)
+			*gate_lsn = answer->rows[i].lsn;
+	return 1;
 }
 
 static uint64_t query_terminal(struct worker *worker, struct shard_query *query)
@@ -107,6 +200,23 @@ static int query_sessions(struct worker *worker, struct shard_query *query)
 	return 1;
 }
 
+/* 1: each shard has entries of its own in the answer, and only those are its to write. */
+static int query_is_shared(enum shard_query_kind kind)
+{
+	return kind == QUERY_SESSIONS || kind == QUERY_MARKET || kind == QUERY_OBJECT;
+}
+
+/* What was found can never be durable in this life of the process: it is not told. */
+static void query_withdraw(struct worker *worker, struct shard_query *query)
+{
+	if (query->kind == QUERY_MARKET)
+		query->markets[worker->shard].found = 0;
+	else if (query->kind == QUERY_OBJECT)
+		query->objects[worker->shard].found = 0;
+	else if (query->kind != QUERY_SESSIONS)
+		query->found = 0;
+}
+
 int worker_query(struct worker *worker, const struct shard_command *command)
 {
 	struct shard_query *query = command->query;
@@ -123,23 +233,32 @@ int worker_query(struct worker *worker, const struct shard_command *command)
 	case QUERY_TERMINAL:
 		gate_lsn = query_terminal(worker, query);
 		break;
+	case QUERY_TICKET:
+		gate_lsn = query_ticket(worker, query);
+		break;
 	case QUERY_MARKET:
 		gate_lsn = query_market(worker, query);
+		break;
+	case QUERY_OBJECT:
+		gate_lsn = query_object(worker, query);
+		break;
+	case QUERY_WITHDRAWALS:
+		if (!query_withdrawals(worker, query, &gate_lsn))
+			return 0;
 		break;
 	case QUERY_SESSIONS:
 		if (!query_sessions(worker, query))
 			return 0;
 		break;
 	}
-	if (query->kind != QUERY_SESSIONS) {
+	if (gate_lsn > worker->durable_lsn && journal_writer_error(worker->journal) != 0) {
+		gate_lsn = 0;
+		query_withdraw(worker, query);
+		error = -EIO;
+	}
+	if (!query_is_shared(query->kind)) {
 		query->shard = worker->shard;
 		query->lsn = gate_lsn;
-	}
-	if (gate_lsn > worker->durable_lsn && journal_writer_error(worker->journal) != 0) {
-		/* It never will be durable in this life of the process. */
-		gate_lsn = query->lsn = 0;
-		query->found = 0;
-		error = -EIO;
 	}
 	worker_result(worker, gate_lsn, command->ticket, error, 0);
 	return 1;

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reports out of PostgreSQL, over a connection of their own. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/replication/replication_internal.h"
+
+static json_int_t number_at(const PGresult *result, int row, int column)
+{
+	return (json_int_t)strtoll(PQgetvalue(result, row, column), NULL, 10);
+}
+
+/* The columns of sluice.partner_report by their names; all are numbers. */
+static json_t *partners_json(const PGresult *result)
+{
+	json_t *list = json_array();
+
+	for (int row = 0; row < PQntuples(result); row++) {
+		json_t *object = json_object();
+
+		for (int column = 0; column < PQnfields(result); column++)
+			json_object_set_new(object, PQfname(result, column),
+			    json_integer(number_at(result, row, column)));
+		json_array_append_new(list, object);
+	}
+	return list;
+}
+
+/* How much of the period is in PostgreSQL: the newest event it has. */
+static int through_read(struct session *session, json_int_t *through_ns)
+{
+	PGresult *result;
+	int error = session_query(session,
+	    "select coalesce((extract(epoch from max(time)) * 1000000)::bigint * 1000, 0) from "
+	    "sluice.transactions",
+	    NULL, &result);
+
+	if (error != 0)
+		return error;
+	*through_ns = number_at(result, 0, 0);
+	PQclear(result);
+	return 0;
+}
+
+int report_partners_run(const struct control_config *config, uint64_t from_ns, uint64_t to_ns,
+    const _Atomic int *stop, json_t **out, char *message, size_t message_size)
+{
+	char texts[2][32];
+	struct session_params params = { .values = { texts[0], texts[1] }, .count = 2 };
+	struct session session = { .stop = stop };
+	json_int_t through_ns = 0;
+	PGresult *result = NULL;
+	int error;
+
+	snprintf(texts[0], sizeof(texts[0]), "%" PRIu64, from_ns / 1000);
+	snprintf(texts[1], sizeof(texts[1]), "%" PRIu64, to_ns / 1000);
+	error = session_open(
+	    &session, config->replication.connection, config->replication.password_file, stop);
+	if (error == 0)
+		error = through_read(&session, &through_ns);
+	if (error == 0)
+		error = session_query(&session,
+		    "select * from sluice.partner_report("
+		    "'epoch'::timestamptz + $1::bigint * '1 microsecond'::interval, "
+		    "'epoch'::timestamptz + $2::bigint * '1 microsecond'::interval)",
+		    &params, &result);
+	if (error == 0)
+		*out = json_pack("{s:o, s:I, s:I, s:I}", "partners", partners_json(result),
+		    "from_ns", (json_int_t)from_ns, "to_ns", (json_int_t)to_ns,
+		    "replicated_through_ns", through_ns);
+	else
+		snprintf(message, message_size, "%s",
+		    session.message[0] != '\0' ? session.message : strerror(-error));
+	PQclear(result);
+	session_close(&session);
+	return error == 0 || error == -EHOSTDOWN ? error : -EPERM;
+}

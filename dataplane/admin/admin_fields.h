@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reading the members of one line. The first error sticks, later reads give 0; it names the field
+ * and what was expected. Private to dataplane/admin.
+ */
+#ifndef SLUICE_ADMIN_FIELDS_H
+#define SLUICE_ADMIN_FIELDS_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct ledger_command;
+
+struct admin_fields {
+	json_t *object;
+	json_t *error;
+	const char *kind; /* of the error; NULL: malformed */
+};
+
+uint64_t admin_field_number(
+    struct admin_fields *fields, const char *name, uint64_t lowest, uint64_t highest);
+/* `otherwise` when it is not there. */
+uint64_t admin_field_optional(
+    struct admin_fields *fields, const char *name, uint64_t highest, uint64_t otherwise);
+int64_t admin_field_signed(
+    struct admin_fields *fields, const char *name, int64_t lowest, int64_t highest);
+int admin_field_bool(struct admin_fields *fields, const char *name);
+void admin_field_hex(struct admin_fields *fields, const char *name, uint8_t *out, size_t size);
+/* Any 64 bits but 0: a number, or its digits in a string. */
+uint64_t admin_field_id(struct admin_fields *fields, const char *name);
+/* Unix ns in the same forms; 0 when it is not there. All ones: for ever. */
+uint64_t admin_field_time(struct admin_fields *fields, const char *name);
+
+/* admin_ledger.c: the command of one type; command->control_sequence is set. */
+void admin_ledger_parse(
+    struct admin_fields *fields, const char *type, struct ledger_command *command);
+
+#endif
