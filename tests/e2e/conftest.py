@@ -8,7 +8,8 @@ import pytest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-for folder in ("../../tools/lib", "../python"):  # behind HERE: tests/python has test files too
+# Behind HERE: tests/python has test files too. The last one is for the package `season`.
+for folder in ("../../tools/lib", "../python", ".."):
     sys.path.append(os.path.normpath(os.path.join(HERE, folder)))
 
 

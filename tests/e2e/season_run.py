@@ -63,6 +63,45 @@ def capacities(season, plan):
             "segment_mib": 16, "segments_max": 64, "log_rotate_mib": 256, "log_keep_mib": 0}
 
 
+# ---- Terminals ----
+
+def ask(switch, terminals, requests):
+    """Sends [(terminal index, number, text)] as tests/season/place.c says; the terminals from
+    FIRST_TERMINAL on are enrolled. {number: (code, object, balance, payout, state)}."""
+    command = [switch.binary("tests/season/season-place"), "--control", switch.control.address,
+               "--deployment", switch.name, "--identities",
+               switch.path("var/lib/sluice-terminal"), "--terminals",
+               f"{FIRST_TERMINAL}:{terminals}", "--currency", str(CURRENCY)]
+    text = "".join(f"{terminal} {number} {what}\n" for terminal, number, what in requests)
+    ran = subprocess.run(
+        network.inside(network.terminal_namespace(switch.name), command), input=text,
+        capture_output=True, text=True, timeout=1_800, check=False)
+    outcomes = {}
+    for line in ran.stdout.splitlines():
+        number, code, *values = line.split()
+        outcomes[int(number)] = (code, *map(int, values))
+    if ran.returncode != 0 or len(outcomes) != len(requests):
+        raise InstanceError(f"season-place: {ran.stderr.strip()} ({len(outcomes)} of "
+                            f"{len(requests)} outcomes; log: {switch.log})", 1)
+    return outcomes
+
+
+def walks_wait(switch, seconds=SETTLE_SECONDS):
+    """Until every shard is through with the bets of every result."""
+    until = time.monotonic() + seconds
+    before, quiet = None, 0
+    while quiet < 3:
+        shards = switch.status()["shards"]
+        now = [shard["walk_events"] for shard in shards]
+        still = now == before and not any(
+            shard["walks_open"] or shard["queues"]["command"] for shard in shards)
+        quiet, before = quiet + 1 if still else 0, now
+        if time.monotonic() > until:
+            raise InstanceError(f"Settlement did not end within {seconds} s: "
+                                f"{[shard['walks_open'] for shard in shards]} walks.", 1)
+        time.sleep(0.05)
+
+
 # ---- Files for control ----
 
 def decimal(number, places):
@@ -162,22 +201,7 @@ class Run:
     def results_send(self, words):
         self.file_send(("market", "results"), "market,result",
                        [f"{market.id},{word}" for market, word in words])
-        self.walked()
-
-    def walked(self):
-        """Until every shard is through with the bets of every result, durably."""
-        until = time.monotonic() + SETTLE_SECONDS
-        before, quiet = None, 0
-        while quiet < 3:
-            shards = self.switch.status()["shards"]
-            now = [shard["walk_events"] for shard in shards]
-            still = now == before and not any(
-                shard["walks_open"] or shard["queues"]["command"] for shard in shards)
-            quiet, before = quiet + 1 if still else 0, now
-            if time.monotonic() > until:
-                raise InstanceError(f"Settlement did not end within {SETTLE_SECONDS} s: "
-                                    f"{[shard['walks_open'] for shard in shards]} walks.", 1)
-            time.sleep(0.05)
+        walks_wait(self.switch)
 
     # ---- Terminals ----
 
@@ -185,24 +209,8 @@ class Run:
         return account % self.plan.terminals
 
     def ask(self, requests):
-        """[(terminal index, number, text)] -> {number: (code, object, balance, payout, state)}."""
-        command = [self.switch.binary("tests/season/season-place"), "--control", self.control.address,
-                   "--deployment", self.switch.name, "--identities",
-                   self.switch.path("var/lib/sluice-terminal"), "--terminals",
-                   f"{FIRST_TERMINAL}:{self.plan.terminals}", "--currency", str(CURRENCY)]
-        text = "".join(f"{terminal} {number} {what}\n" for terminal, number, what in requests)
-        ran = subprocess.run(
-            network.inside(network.terminal_namespace(self.switch.name), command), input=text,
-            capture_output=True, text=True, timeout=1_800, check=False)
-        outcomes = {}
-        for line in ran.stdout.splitlines():
-            number, code, *values = line.split()
-            outcomes[int(number)] = (code, *map(int, values))
-        if ran.returncode != 0 or len(outcomes) != len(requests):
-            raise InstanceError(f"season-place: {ran.stderr.strip()} ({len(outcomes)} of "
-                                f"{len(requests)} outcomes; log: {self.switch.log})", 1)
         self.sent += len(requests)
-        return outcomes
+        return ask(self.switch, self.plan.terminals, requests)
 
     def money(self, step, verb, amounts):
         """{account: amount} by messages of at most AMOUNT_MAX, all to be accepted."""
