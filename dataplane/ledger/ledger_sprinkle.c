@@ -291,7 +291,9 @@ int sprinkle_retire(struct decision *decision, const struct object_row *row)
 		struct object_claim claim;
 
 		SLUICE_REQUIRE(claim_row != NULL && claim_row->kind == OBJECT_CLAIM);
-		if (claim_row->state == OBJECT_OPEN)
+		/* One whose hash is the same stands behind it and is looked for from here. */
+		if (claim_row->state == OBJECT_OPEN ||
+		    object_find(decision->ledger, id + 1) != ROW_NONE)
 			break;
 		memcpy(&claim, claim_row->body, sizeof(claim));
 		decision->body.ids[count++] = le64_make(id);

@@ -338,7 +338,8 @@ int ledger_decide_receipt(struct ledger *ledger, const struct ledger_receipt *re
 	}
 	if (le64_get(transfer.from_account) != 0)
 		decision_account(&decision, le64_get(transfer.from_account));
-	decision.payout = le64s_get(transfer.amount);
+	if (transfer.purpose != TRANSFER_LEASE)
+		decision.payout = le64s_get(transfer.amount);
 	error = receipt_close(&decision, row, &transfer, code);
 	if (error != 0)
 		return error;
