@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "wire/codes.h"
-
 static const char *const type_names[EVENT_TYPE_MAX + 1] = {
 	[EVENT_ACCOUNT_OPEN] = "account_open",
 	[EVENT_DEPOSIT] = "deposit",
@@ -50,11 +48,6 @@ static const char *const type_names[EVENT_TYPE_MAX + 1] = {
 const char *event_type_name(unsigned type)
 {
 	return type <= EVENT_TYPE_MAX ? type_names[type] : NULL;
-}
-
-int event_moves(unsigned type, unsigned code)
-{
-	return code == WIRE_CODE_OK || code == WIRE_CODE_PENDING || type == EVENT_TRANSFER_DONE;
 }
 
 int event_body_size(const struct event_record *record)

@@ -12,6 +12,7 @@
 #include "lmdb-schema/event.h"
 #include "lmdb-schema/object.h"
 #include "wire/assert.h"
+#include "wire/codes.h"
 
 struct event_view_line {
 	uint64_t account_id, prev_lsn;
@@ -40,6 +41,9 @@ SLUICE_MUST_USE int event_view_read(const uint8_t *event, size_t room, struct ev
 /* "place_bet"; NULL for an unknown number. */
 const char *event_type_name(unsigned type);
 /* 1 when an event of this type and code moves money and changes rows besides chains. */
-int event_moves(unsigned type, unsigned code);
+static inline int event_moves(unsigned type, unsigned code)
+{
+	return code == WIRE_CODE_OK || code == WIRE_CODE_PENDING || type == EVENT_TRANSFER_DONE;
+}
 
 #endif

@@ -58,7 +58,12 @@ enum system_account {
 };
 #define SYSTEM_ACCOUNT_MAX SYSTEM_ADJUSTMENT
 #define SYSTEM_ACCOUNT_BIT (1ull << 63)
-uint64_t ledger_system_account(enum system_account kind, uint16_t currency, uint64_t terminal_id);
+static inline uint64_t ledger_system_account(
+    enum system_account kind, uint16_t currency, uint64_t terminal_id)
+{
+	return SYSTEM_ACCOUNT_BIT | (uint64_t)kind << 56 | (uint64_t)currency << 40 |
+	       (terminal_id & 0xffffffffull);
+}
 
 enum account_flag {
 	ACCOUNT_FROZEN = 1u << 0,
@@ -376,6 +381,13 @@ SLUICE_MUST_USE int ledger_accounts_fit(const struct ledger *ledger, uint64_t mi
  * and nothing is done. A jump, or an old event that a row does not have, is -EBADMSG.
  */
 SLUICE_MUST_USE int ledger_apply(struct ledger *ledger, const uint8_t *event, size_t length);
+
+/*
+ * The same for an event that a ledger_decide* has just made from this very state: what it says by
+ * itself is not checked again, what it says of the rows is. The follower, which reads the event
+ * back from the journal, checks everything before anything of it reaches the store.
+ */
+SLUICE_MUST_USE int ledger_apply_own(struct ledger *ledger, const uint8_t *event, size_t length);
 
 /* Structural check of an event's bytes: lengths, type, ranges, reserved bytes. 0 or -EBADMSG. */
 SLUICE_MUST_USE int event_check(const uint8_t *event, size_t room);

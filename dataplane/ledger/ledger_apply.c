@@ -109,7 +109,7 @@ static void owed_change(struct ledger *ledger, const struct plan *plan, unsigned
 
 static void apply_lines(struct ledger *ledger, struct plan *plan)
 {
-	uint64_t receivable = ledger_system_account(SYSTEM_RECEIVABLE, plan->currency, 0);
+	const uint64_t receivable = ledger_system_account(SYSTEM_RECEIVABLE, plan->currency, 0);
 
 	for (unsigned i = 0; i < plan->line_count; i++) {
 		const struct ledger_line *line = &plan->lines[i];
@@ -417,32 +417,48 @@ static void apply_shard(struct ledger *ledger, const struct plan *plan)
 	}
 }
 
-int ledger_apply(struct ledger *ledger, const uint8_t *event, size_t length)
+static int apply_view(struct ledger *ledger, struct plan *plan)
 {
-	struct plan plan;
-	int error;
+	int error = ledger_plan_make(ledger, plan);
 
-	if (event_view_read(event, length, &plan.view) != 0 || event_view_check(&plan.view) != 0)
-		return -EBADMSG;
-	error = ledger_plan_make(ledger, &plan);
 	if (error != 0)
 		return error;
 	/* The rules of before the event hold; owed changes with the customer's own part. */
-	if (plan.account_due)
-		apply_account(ledger, &plan);
-	apply_lines(ledger, &plan);
-	if (plan.terminal_due)
-		apply_terminal(ledger, &plan);
-	if (plan.bet_due)
-		apply_bet(ledger, &plan);
-	if (plan.market_due)
-		apply_market(ledger, &plan);
-	for (unsigned i = 0; i < plan.view.object_count; i++)
-		if (plan.object_due[i])
-			apply_object(ledger, &plan, i);
-	if (plan.retire_due)
-		apply_retired(ledger, &plan);
-	if (plan.shard_due)
-		apply_shard(ledger, &plan);
+	if (plan->account_due)
+		apply_account(ledger, plan);
+	apply_lines(ledger, plan);
+	if (plan->terminal_due)
+		apply_terminal(ledger, plan);
+	if (plan->bet_due)
+		apply_bet(ledger, plan);
+	if (plan->market_due)
+		apply_market(ledger, plan);
+	for (unsigned i = 0; i < plan->view.object_count; i++)
+		if (plan->object_due[i])
+			apply_object(ledger, plan, i);
+	if (plan->retire_due)
+		apply_retired(ledger, plan);
+	if (plan->shard_due)
+		apply_shard(ledger, plan);
 	return 0;
+}
+
+int ledger_apply(struct ledger *ledger, const uint8_t *event, size_t length)
+{
+	struct plan plan;
+
+	if (event_view_read(event, length, &plan.view) != 0 || event_view_check(&plan.view) != 0)
+		return -EBADMSG;
+	plan.own = 0;
+	return apply_view(ledger, &plan);
+}
+
+int ledger_apply_own(struct ledger *ledger, const uint8_t *event, size_t length)
+{
+	struct plan plan;
+
+	if (event_view_read(event, length, &plan.view) != 0)
+		return -EBADMSG;
+	plan.own = 1;
+	return apply_view(ledger, &plan);
 }

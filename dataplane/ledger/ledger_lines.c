@@ -123,6 +123,14 @@ int ledger_lines(const struct event_view *view, struct ledger_line lines[LEDGER_
 
 	if (!event_moves(le16_get(view->record.type), le16_get(view->record.code)))
 		return 0;
+	if (le16_get(view->record.type) == EVENT_PLACE_BET && view->line_count == 0 && sum < 0) {
+		/* By far the most frequent, and always the same. */
+		lines[0] = (struct ledger_line){
+			.account_id = ledger_system_account(SYSTEM_STAKES, currency, 0),
+			.amount = -sum,
+		};
+		return sum == INT64_MIN ? -EBADMSG : 1;
+	}
 	for (unsigned i = 0; i < view->line_count; i++) {
 		const struct event_view_line *line = &view->lines[i];
 

@@ -143,7 +143,7 @@ static int plan_place(const struct ledger *ledger, struct plan *plan)
 {
 	const struct bet_slot *bet;
 
-	for (unsigned i = 0; i < plan->view.record.leg_count; i++) {
+	for (unsigned i = 0; i < plan->view.record.leg_count && !plan->own; i++) {
 		struct event_leg leg;
 
 		memcpy(&leg, plan->view.body + i * sizeof(leg), sizeof(leg));

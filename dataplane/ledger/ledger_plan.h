@@ -25,6 +25,7 @@ struct plan {
 	uint32_t account, terminal, bet, market; /* rows; ROW_NONE: to be created */
 	uint16_t type, code, currency;
 	uint8_t moves; /* event_moves */
+	uint8_t own;   /* 1: decided from this very state a moment ago */
 	uint8_t account_due, terminal_due, bet_due, market_due, shard_due, retire_due;
 	struct event_bet_change change; /* of types that have one */
 };

@@ -5,12 +5,6 @@
 #include "dataplane/ledger/ledger_derived.h"
 #include "dataplane/ledger/ledger_internal.h"
 
-uint64_t ledger_system_account(enum system_account kind, uint16_t currency, uint64_t terminal_id)
-{
-	return SYSTEM_ACCOUNT_BIT | (uint64_t)kind << 56 | (uint64_t)currency << 40 |
-	       (terminal_id & 0xffffffffull);
-}
-
 const struct account_row *ledger_account(const struct ledger *ledger, uint64_t account_id)
 {
 	uint32_t row = account_find(ledger, account_id);
