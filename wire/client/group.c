@@ -104,7 +104,6 @@ static int moves_money(uint16_t template_id)
 	case WIRE_DEPOSIT:
 	case WIRE_WITHDRAW:
 	case WIRE_TRANSFER:
-	case WIRE_SPRINKLE_CREATE:
 	case WIRE_ROUND_DEBIT:
 	case WIRE_ROUND_CREDIT:
 		return 1;
