@@ -371,7 +371,8 @@ static uint64_t object_due(const struct object_row *object)
 }
 
 /* A round's transactions stay as long as the round. */
-static uint64_t round_tx_due(const struct ledger *ledger, const struct object_row *object)
+static uint64_t round_tx_due(
+    const struct ledger *ledger, const struct object_row *object, uint64_t time_ns)
 {
 	uint64_t due_ns = object->due_ns;
 	struct object_round_tx tx;
@@ -382,7 +383,7 @@ static uint64_t round_tx_due(const struct ledger *ledger, const struct object_ro
 	if (row == ROW_NONE || ledger->objects[row].row.kind != OBJECT_ROUND)
 		return due_ns;
 	if (ledger->objects[row].row.state == OBJECT_OPEN)
-		return ledger->shard.time_ns + ledger->shard.rules.partner_key_hold_s * NS_PER_S;
+		return time_ns + ledger->shard.rules.partner_key_hold_s * NS_PER_S;
 	return ledger->objects[row].row.due_ns > due_ns ? ledger->objects[row].row.due_ns : due_ns;
 }
 
@@ -396,7 +397,7 @@ static int object_retirable(const struct ledger *ledger, const struct object_row
 	if (object->kind == OBJECT_TRANSFER_IN && !transfer_in_retirable(ledger, object))
 		return 0;
 	if (object->kind == OBJECT_ROUND_TX) {
-		uint64_t due = round_tx_due(ledger, object);
+		uint64_t due = round_tx_due(ledger, object, time_ns);
 
 		if (due > time_ns) {
 			*due_ns = due;
