@@ -259,6 +259,8 @@ static int run(struct switch_process *process, const struct options *options, co
 	if (status == 0)
 		status = shared_prepare(process);
 	if (status == 0)
+		status = switch_ticket_key(process);
+	if (status == 0)
 		status = switch_eal(process, program);
 	if (status != 0)
 		return status;

@@ -306,6 +306,8 @@ SLUICE_MUST_USE int journal_writer_open(struct journal_writer **out,
  * caller answers BUSY) or the journal has failed.
  */
 void *journal_writer_reserve(struct journal_writer *writer, size_t size);
+/* Bytes of events that the open batch still takes, of a new one if none is open; 0: failed. */
+size_t journal_writer_room(const struct journal_writer *writer);
 /* The event written there counts: its LSN must be the next one. */
 void journal_writer_append(
     struct journal_writer *writer, uint64_t lsn, uint64_t time_ns, size_t size);

@@ -135,6 +135,14 @@ void *journal_writer_reserve(struct journal_writer *writer, size_t size)
 	return journal_feed_buffer(writer->feed, writer->open_buffer) + writer->open_size;
 }
 
+size_t journal_writer_room(const struct journal_writer *writer)
+{
+	if (writer->error != 0)
+		return 0;
+	return LIMIT_JOURNAL_BATCH_SIZE_MAX -
+	       (writer->open_buffer == NONE ? JOURNAL_HEADER_SIZE : writer->open_size);
+}
+
 void journal_writer_append(
     struct journal_writer *writer, uint64_t lsn, uint64_t time_ns, size_t size)
 {

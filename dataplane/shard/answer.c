@@ -15,7 +15,7 @@ int worker_pending_full(const struct worker *worker)
 	return worker->pending_tail - worker->pending_head >= PENDING_MAX - PENDING_RESERVE;
 }
 
-static void pending_push(struct worker *worker, const struct pending *entry)
+void worker_pending_push(struct worker *worker, const struct pending *entry)
 {
 	SLUICE_REQUIRE(worker->pending_tail - worker->pending_head < PENDING_MAX);
 	worker->pending[worker->pending_tail % PENDING_MAX] = *entry;
@@ -43,7 +43,7 @@ static void code_count(struct worker *worker, uint16_t code)
 /* A read whose row will never be durable in this life of the process: ask again after it. */
 static int read_lost(const struct worker *worker, uint64_t gate_lsn, const struct outcome *outcome)
 {
-	return SLUICE_UNLIKELY(!outcome->mutates && gate_lsn > worker->durable_lsn &&
+	return SLUICE_UNLIKELY(outcome->kind == OUTCOME_READ && gate_lsn > worker->durable_lsn &&
 	                       journal_writer_error(worker->journal) != 0);
 }
 
@@ -51,10 +51,11 @@ static void read_clear(struct outcome *outcome)
 {
 	outcome->code = WIRE_CODE_STORAGE_UNAVAILABLE;
 	outcome->detail = 100; /* ms: the process is about to be started again */
-	outcome->lsn = outcome->account_id = outcome->placed_at_ns = 0;
+	outcome->lsn = 0;
+	memset(&outcome->bet, 0, sizeof(outcome->bet));
 	outcome->balance = outcome->payout = outcome->stake = 0;
 	outcome->currency = 0;
-	outcome->bet_state = outcome->leg_count = 0;
+	outcome->bet_state = outcome->leg_count = outcome->reprints = 0;
 }
 
 void worker_answer(struct worker *worker, uint64_t gate_lsn, const struct outcome *outcome)
@@ -62,7 +63,7 @@ void worker_answer(struct worker *worker, uint64_t gate_lsn, const struct outcom
 	struct pending entry;
 
 	entry.gate_lsn = gate_lsn;
-	entry.ticket = 0;
+	entry.kind = PENDING_OUTCOME;
 	if (read_lost(worker, gate_lsn, outcome)) {
 		entry.gate_lsn = 0;
 		entry.outcome = *outcome;
@@ -74,7 +75,7 @@ void worker_answer(struct worker *worker, uint64_t gate_lsn, const struct outcom
 		return;
 	if (outcome != &entry.outcome)
 		entry.outcome = *outcome;
-	pending_push(worker, &entry);
+	worker_pending_push(worker, &entry);
 }
 
 void worker_result(
@@ -84,24 +85,42 @@ void worker_result(
 
 	memset(&entry, 0, sizeof(entry));
 	entry.gate_lsn = gate_lsn;
-	entry.ticket = ticket;
-	entry.outcome.flags = (uint8_t)already;
-	entry.outcome.stake = error;
+	entry.kind = PENDING_RESULT;
+	entry.result.ticket = ticket;
+	entry.result.error = error;
+	entry.result.already = (uint8_t)already;
 	worker->results_pending++;
-	pending_push(worker, &entry);
+	worker_pending_push(worker, &entry);
 }
 
 static int result_deliver(struct worker *worker, const struct pending *entry)
 {
 	struct shard_result result = {
-		.ticket = entry->ticket,
-		.error = (int32_t)entry->outcome.stake,
-		.already = entry->outcome.flags,
+		.ticket = entry->result.ticket,
+		.error = entry->result.error,
+		.already = entry->result.already,
 	};
 
 	if (!spsc_ring_push(worker->rings.result, &result))
 		return 0;
 	worker->results_pending--;
+	return 1;
+}
+
+static int entry_deliver(struct worker *worker, const struct pending *entry)
+{
+	switch ((enum pending_kind)entry->kind) {
+	case PENDING_OUTCOME:
+		return outcome_deliver(worker, &entry->outcome);
+	case PENDING_RESULT:
+		return result_deliver(worker, entry);
+	case PENDING_PARCEL:
+		return worker_parcel_send(worker, entry->transfer_id);
+	case PENDING_RECEIPT:
+		return spsc_ring_push(
+		    worker->rings.receipt_out[entry->receipt.source], &entry->receipt);
+	}
+	SLUICE_REQUIRE(!"no such entry");
 	return 1;
 }
 
@@ -112,15 +131,10 @@ unsigned worker_release(struct worker *worker)
 
 	while (worker->pending_head != worker->pending_tail) {
 		const struct pending *entry = &worker->pending[worker->pending_head % PENDING_MAX];
-		int delivered;
 
-		if (entry->gate_lsn > worker->durable_lsn)
+		if (entry->gate_lsn > worker->durable_lsn || !entry_deliver(worker, entry))
 			break;
-		delivered = entry->ticket != 0 ? result_deliver(worker, entry)
-		                               : outcome_deliver(worker, &entry->outcome);
-		if (!delivered)
-			break;
-		worker->latency.released += entry->ticket == 0;
+		worker->latency.released += entry->kind == PENDING_OUTCOME;
 		worker->pending_head++;
 		released++;
 	}

@@ -11,37 +11,50 @@
 
 #include "dataplane/shard/worker.h"
 
-static uint64_t event_time(const struct worker *worker)
+/* A withdrawal paid at the counter after it was approved: the terminal's home keeps the sum. */
+static void cash_tell(struct worker *worker, const struct event_buffer *event)
 {
-	uint64_t last = ledger_shard(worker->ledger)->time_ns;
+	struct outcome outcome = { .kind = OUTCOME_CASH };
+	struct event_record record;
 
-	return worker->now_ns > last ? worker->now_ns : last;
+	outcome.done.cash = outcome_cash(event);
+	if (outcome.done.cash == 0)
+		return;
+	memcpy(&record, event->bytes, sizeof(record));
+	outcome.origin.terminal_id = le64_get(record.terminal_id);
+	outcome.origin.home =
+	    worker->shared->buckets.shard[ids_bucket_of_key(outcome.origin.terminal_id)];
+	outcome.origin.no_reply = 1;
+	outcome.currency = le16_get(record.currency);
+	worker_answer(worker, le64_get(record.lsn), &outcome);
 }
 
-/* Journals one ledger command. 1 done or nothing to do, 0 no room now, negative: refused. */
-static int command_event(struct worker *worker, const struct ledger_command *command)
+int worker_command_event(struct worker *worker, const struct ledger_command *command)
 {
 	struct event_buffer *event = worker_reserve(worker);
 	int length;
 
 	if (event == NULL)
 		return journal_writer_error(worker->journal) != 0 ? -EIO : 0;
-	length = ledger_decide_command(worker->ledger, command, event_time(worker), event);
+	length = ledger_decide_command(worker->ledger, command, worker_event_time(worker), event);
 	if (length < 0)
 		return length;
-	if (length > 0)
+	if (length > 0) {
 		(void)worker_commit(worker, event, (size_t)length);
+		if (command->type == EVENT_WITHDRAW_CLOSE)
+			cash_tell(worker, event);
+	}
 	return 1;
 }
 
-static int command_mark(struct worker *worker, uint64_t sequence)
+int worker_command_mark(struct worker *worker, uint64_t sequence)
 {
 	struct ledger_command mark = {
 		.type = EVENT_COMMAND_MARK,
 		.control_sequence = sequence,
 	};
 	struct command_mark *kept;
-	int done = command_event(worker, &mark);
+	int done = worker_command_event(worker, &mark);
 
 	if (done <= 0)
 		return done;
@@ -72,7 +85,7 @@ void worker_marks_publish(struct worker *worker)
  * Answers main once everything journalled so far is durable: a command done now or before, or one
  * that was refused and has used up its number. `error` alone does not wait.
  */
-static void command_done(struct worker *worker, uint64_t ticket, int error, int already, int marked)
+void worker_command_done(struct worker *worker, uint64_t ticket, int error, int already, int marked)
 {
 	uint64_t gate = marked ? ledger_shard(worker->ledger)->lsn : 0;
 
@@ -112,7 +125,7 @@ static int session_install_here(struct worker *worker, const struct session_inst
 }
 
 /* From here on nothing is opened or sealed for the session, whatever is on its way. */
-static int session_end_here(struct worker *worker, uint32_t session_id)
+int worker_session_end(struct worker *worker, uint32_t session_id)
 {
 	/* The open answer would be sealed at the end of the turn: for whoever has the slot then. */
 	worker_reply_discard(worker, session_id);
@@ -122,15 +135,18 @@ static int session_end_here(struct worker *worker, uint32_t session_id)
 /* 1 when the command is about a row of another shard: only its number is marked here. */
 static int command_elsewhere(const struct worker *worker, const struct ledger_command *command)
 {
-	uint64_t key;
+	uint32_t bucket;
 
-	if (command->type == EVENT_ACCOUNT_FREEZE)
-		key = command->account_id;
-	else if (command->type == EVENT_TERMINAL_SET)
-		key = command->terminal_id;
-	else
-		return 0;
-	return worker->shared->buckets.shard[ids_bucket_of_key(key)] != worker->shard;
+	return ledger_command_bucket(command, &bucket) &&
+	       worker->shared->buckets.shard[bucket] != worker->shard;
+}
+
+/* 0, or why a command is refused for good, whatever its number: the number is used up by it. */
+static int command_refused(const struct ledger_command *command, int error)
+{
+	if (error == -EINVAL && command->type == EVENT_ACCOUNT_FREEZE)
+		return -ENOENT;
+	return error == -ENOENT || error == -EALREADY || error == -ERANGE ? error : 0;
 }
 
 /* What a check of a single command finds: deciding changes nothing. 0 or -errno. */
@@ -145,11 +161,46 @@ static int ledger_check(struct worker *worker, const struct shard_command *comma
 	if (command->check == SHARD_CHECK &&
 	    command->ledger.control_sequence <= ledger_shard(worker->ledger)->control_sequence)
 		return 0;
-	length =
-	    ledger_decide_command(worker->ledger, &command->ledger, event_time(worker), &event);
-	if (length == -EINVAL && command->ledger.type == EVENT_ACCOUNT_FREEZE)
-		return -ENOENT;
-	return length < 0 ? length : 0;
+	length = ledger_decide_command(
+	    worker->ledger, &command->ledger, worker_event_time(worker), &event);
+	if (length >= 0)
+		return 0;
+	return command_refused(&command->ledger, length) != 0
+	           ? command_refused(&command->ledger, length)
+	           : length;
+}
+
+/* 1 when a result was journalled whose bets have not all been dealt with yet. */
+static int command_walks(const struct worker *worker, const struct ledger_command *command)
+{
+	const struct market_row_state *market;
+
+	if (command->type != EVENT_MARKET_RESULT || command->result.op == RESULT_FINAL)
+		return 0;
+	market = ledger_market(worker->ledger, command->market_id);
+	return market != NULL && !market->walked;
+}
+
+/* A numbered command that is next. 1 done, 0 no room now or a walk goes on, negative: not done. */
+static int command_carry_out(
+    struct worker *worker, const struct shard_command *command, int *refused)
+{
+	const struct ledger_command *ledger = &command->ledger;
+	int done = 1;
+
+	*refused = 0;
+	/* The event and its mark in one batch: a command is never found done without its number. */
+	if (worker_reserve_events(worker, 2) == NULL)
+		return journal_writer_error(worker->journal) != 0 ? -EIO : 0;
+	if (!command_elsewhere(worker, ledger)) {
+		done = worker_command_event(worker, ledger);
+		*refused = done < 0 ? command_refused(ledger, done) : 0;
+		if (*refused != 0)
+			done = 1;
+		else if (done > 0 && ledger->type == EVENT_TERMINAL_SET)
+			worker_window_allow(worker, ledger->terminal_id);
+	}
+	return done > 0 ? worker_command_mark(worker, ledger->control_sequence) : done;
 }
 
 /* 1: finished with the command; 0: no room in the journal now, try it again next turn. */
@@ -162,29 +213,33 @@ static int command_ledger(struct worker *worker, const struct shard_command *com
 		return 1;
 	}
 	error = sequence_check(worker, command->ledger.control_sequence, &already);
-	if (error == 0 && !already) {
-		int elsewhere = command_elsewhere(worker, &command->ledger);
-
-		done = elsewhere ? 1 : command_event(worker, &command->ledger);
-		if (done > 0 && !elsewhere && command->ledger.type == EVENT_TERMINAL_SET)
-			worker_window_allow(worker, command->ledger.terminal_id);
-		/* Refused for good, whatever the number: the number is used up, on all shards
-		 * alike. */
-		if (done == -EINVAL && command->ledger.type == EVENT_ACCOUNT_FREEZE) {
-			refused = -ENOENT;
-			done = 1;
+	if (error == 0 && !already && command->ledger.type == EVENT_MARKET_RESULT) {
+		done = worker_command_event(worker, &command->ledger);
+		if (done == 0)
+			return 0;
+		refused = done < 0 ? command_refused(&command->ledger, done) : 0;
+		if (refused == 0 && done > 0 && command_walks(worker, &command->ledger)) {
+			/* The mark and the result come at the walk's end. */
+			worker_walk_begin(worker, command->ledger.market_id, command->ticket,
+			    command->ledger.control_sequence);
+			return 1;
 		}
-		if (done > 0)
-			done = command_mark(worker, command->ledger.control_sequence);
+		if (done > 0 || refused != 0)
+			done = worker_command_mark(worker, command->ledger.control_sequence);
+		if (done == 0)
+			return 0;
+		error = done < 0 ? done : refused;
+	} else if (error == 0 && !already) {
+		done = command_carry_out(worker, command, &refused);
 		if (done == 0)
 			return 0;
 		error = done < 0 ? done : refused;
 	}
-	command_done(worker, command->ticket, error, already, error == refused);
+	worker_command_done(worker, command->ticket, error, already, error == refused);
 	return 1;
 }
 
-static void command_accounts(struct worker *worker, const struct shard_command *command)
+static void accounts_open(struct worker *worker, const struct shard_command *command)
 {
 	int already;
 	int error = sequence_check(worker, command->accounts.control_sequence, &already);
@@ -195,86 +250,10 @@ static void command_accounts(struct worker *worker, const struct shard_command *
 		return;
 	}
 	if (command->check == SHARD_DO && (error != 0 || already)) {
-		command_done(worker, command->ticket, error, already, error == 0);
+		worker_command_done(worker, command->ticket, error, already, error == 0);
 		return;
 	}
-	worker->range = (struct range_command){
-		.ticket = command->ticket,
-		.first = command->accounts.first,
-		.next = command->accounts.first,
-		.end = command->accounts.first + command->accounts.count,
-		.control_sequence = command->accounts.control_sequence,
-		.opening_balance = command->accounts.opening_balance,
-		.currency = command->accounts.currency,
-		.check = command->check,
-	};
-}
-
-static int range_here(const struct worker *worker, uint64_t account_id)
-{
-	return worker->shared->buckets.shard[ids_bucket_of_key(account_id)] == worker->shard;
-}
-
-/* One slice of looking up which accounts are not open yet. At its end: does all of it fit? */
-static void range_look(struct worker *worker)
-{
-	struct range_command *range = &worker->range;
-	enum ledger_spare spare =
-	    range->check == SHARD_CHECK_DRY_RUN ? LEDGER_SPARE_SYSTEM : LEDGER_SPARE_NONE;
-	int error;
-
-	for (unsigned looked = 0; range->next < range->end && looked < WORKER_ACCOUNTS_PER_TURN;
-	     range->next++) {
-		if (!range_here(worker, range->next))
-			continue;
-		looked++;
-		range->missing += ledger_account(worker->ledger, range->next) == NULL;
-	}
-	if (range->next < range->end)
-		return;
-	error = ledger_accounts_fit(
-	    worker->ledger, range->missing, range->opening_balance, range->currency, spare);
-	if (error != 0 || range->check != SHARD_DO) {
-		worker_result(worker, 0, range->ticket, error, 0);
-		range->ticket = 0;
-		return;
-	}
-	range->opening = 1;
-	range->next = range->first;
-}
-
-/* One slice of a range of accounts, so that live traffic goes on beside it. */
-static void range_open(struct worker *worker)
-{
-	struct range_command *range = &worker->range;
-	unsigned opened = 0;
-	int done = 1;
-
-	while (range->next < range->end && opened < WORKER_ACCOUNTS_PER_TURN) {
-		struct ledger_command open = {
-			.type = EVENT_ACCOUNT_OPEN,
-			.account_id = range->next,
-			.amount = range->opening_balance,
-			.currency = range->currency,
-			.control_sequence = range->control_sequence,
-		};
-
-		if (range_here(worker, range->next)) {
-			done = command_event(worker, &open);
-			if (done <= 0)
-				break;
-			opened++;
-		}
-		range->next++;
-	}
-	if (done > 0 && range->next == range->end)
-		done = command_mark(worker, range->control_sequence);
-	else if (done >= 0)
-		return;
-	if (done != 0) {
-		command_done(worker, range->ticket, done < 0 ? done : 0, 0, done > 0);
-		range->ticket = 0;
-	}
+	worker_range_begin(worker, command);
 }
 
 static int command_numbered(const struct shard_command *command)
@@ -295,12 +274,12 @@ static int command_take(struct worker *worker, struct shard_command *command)
 		return 1;
 	case SHARD_SESSION_END:
 		worker_result(
-		    worker, 0, command->ticket, session_end_here(worker, command->session_id), 0);
+		    worker, 0, command->ticket, worker_session_end(worker, command->session_id), 0);
 		return 1;
 	case SHARD_LEDGER:
 		return command_ledger(worker, command);
 	case SHARD_ACCOUNTS_OPEN:
-		command_accounts(worker, command);
+		accounts_open(worker, command);
 		return 1;
 	case SHARD_QUERY:
 		return worker_query(worker, command);
@@ -317,7 +296,7 @@ static int numbered_take(struct worker *worker, struct shard_command *command)
 {
 	if (worker->waiting.ticket != 0)
 		return 0;
-	if (worker->range.ticket != 0 || !command_take(worker, command))
+	if (worker->range.ticket != 0 || worker->walk.active || !command_take(worker, command))
 		worker->waiting = *command;
 	return 1;
 }
@@ -326,12 +305,11 @@ static int numbered_take(struct worker *worker, struct shard_command *command)
 static unsigned numbered_go_on(struct worker *worker)
 {
 	if (worker->range.ticket != 0) {
-		if (worker->range.opening)
-			range_open(worker);
-		else
-			range_look(worker);
+		worker_range_go_on(worker);
 		return 1;
 	}
+	if (worker->walk.active)
+		return 0; /* settle.c goes on with it */
 	if (worker->waiting.ticket == 0 || worker_pending_full(worker) ||
 	    !command_take(worker, &worker->waiting))
 		return 0;
@@ -355,39 +333,4 @@ unsigned worker_commands(struct worker *worker)
 		taken++;
 	}
 	return taken;
-}
-
-void worker_expire(struct worker *worker)
-{
-	uint32_t ended[WORKER_EXPIRE_SLOTS];
-	unsigned count;
-
-	if (worker->now_ns < worker->expire_due_ns)
-		return;
-	worker->expire_due_ns = worker->now_ns + WORKER_EXPIRE_NS;
-	count = session_expire(
-	    worker->sessions, worker->now_ns, &worker->expire_slot, WORKER_EXPIRE_SLOTS, ended);
-	for (unsigned i = 0; i < count; i++)
-		/* W3: no keys are left; main may give the slot to any shard. */
-		atomic_store_explicit(
-		    &worker->shared->slot_home[ended[i] & (LIMIT_SESSION_SLOTS - 1)], 0xff,
-		    memory_order_release);
-}
-
-/*
- * Time enters the state only as event time. A TICK is journalled when a second has passed without
- * any event while something waits for time: the day change of the limits.
- */
-void worker_tick(struct worker *worker)
-{
-	const struct shard_row *shard = ledger_shard(worker->ledger);
-	struct ledger_command tick = { .type = EVENT_TICK };
-
-	if (worker->now_ns < worker->tick_due_ns)
-		return;
-	worker->tick_due_ns = worker->now_ns + WORKER_TICK_NS;
-	if (shard->lsn == 0 ||
-	    risk_day(&shard->rules, shard->time_ns) == risk_day(&shard->rules, worker->now_ns))
-		return;
-	(void)command_event(worker, &tick); /* no room: due again in a second */
 }

@@ -1,55 +1,97 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The account's side of a request: decide, apply, append, and the answer that waits for the disk.
+ * The owner's side of a request: decide, apply, append, and the outcome that waits for the disk.
  */
 #include <errno.h>
 
 #include "dataplane/shard/worker.h"
 
-struct event_buffer *worker_reserve(struct worker *worker)
+struct event_buffer *worker_reserve_events(struct worker *worker, unsigned count)
 {
-	void *room = journal_writer_reserve(worker->journal, LIMIT_EVENT_SIZE_MAX);
+	size_t size = (size_t)count * LIMIT_EVENT_SIZE_MAX;
+	void *room = journal_writer_reserve(worker->journal, size);
 
 	if (SLUICE_LIKELY(room != NULL))
 		return room;
 	/* The open batch is full: close it if the depth allows, and try once more. */
 	worker_journal(worker);
-	return journal_writer_reserve(worker->journal, LIMIT_EVENT_SIZE_MAX);
+	return journal_writer_reserve(worker->journal, size);
 }
 
-uint64_t worker_commit(struct worker *worker, struct event_buffer *event, size_t length)
+struct event_buffer *worker_reserve(struct worker *worker)
 {
-	struct event_record record;
-	uint64_t lsn;
+	return worker_reserve_events(worker, 1);
+}
 
-	memcpy(&record, event->bytes, sizeof(record));
-	lsn = le64_get(record.lsn);
-	/* decide() made it from this very state: if it does not apply, the state is broken. */
-	SLUICE_REQUIRE(ledger_apply(worker->ledger, event->bytes, length) == 0);
-	journal_writer_append(worker->journal, lsn, le64_get(record.time_ns), length);
+uint64_t worker_event_time(const struct worker *worker)
+{
+	uint64_t last = ledger_shard(worker->ledger)->time_ns;
+
+	return worker->now_ns > last ? worker->now_ns : last;
+}
+
+static uint64_t commit_note(struct worker *worker, const struct event_record *record)
+{
+	uint64_t lsn = le64_get(record->lsn);
+	uint16_t type = le16_get(record->type);
+
+	if (type == EVENT_BET_RETIRE || type == EVENT_OBJECT_RETIRE)
+		worker->retired_lsn = lsn;
 	stats_add(&worker->stats.events, 1);
 	worker->latency.events++;
 	stats_set(&worker->stats.applied_lsn, lsn);
 	return lsn;
 }
 
-static void outcome_start(const struct worker *worker, const struct origin *origin,
-    const struct wire_request *request, struct outcome *outcome)
+uint64_t worker_commit(struct worker *worker, struct event_buffer *event, size_t length)
 {
+	struct event_record record;
+
+	memcpy(&record, event->bytes, sizeof(record));
+	/* decide() made it from this very state: if it does not apply, the state is broken. */
+	SLUICE_REQUIRE(ledger_apply(worker->ledger, event->bytes, length) == 0);
+	journal_writer_append(
+	    worker->journal, le64_get(record.lsn), le64_get(record.time_ns), length);
+	return commit_note(worker, &record);
+}
+
+uint64_t worker_append(struct worker *worker, const struct event_buffer *event)
+{
+	struct event_buffer *room = worker_reserve(worker);
+	struct event_record record;
+
+	memcpy(&record, event->bytes, sizeof(record));
+	SLUICE_REQUIRE(room != NULL); /* the caller has seen that there is room for all */
+	memcpy(room->bytes, event->bytes, le16_get(record.length));
+	journal_writer_append(worker->journal, le64_get(record.lsn), le64_get(record.time_ns),
+	    le16_get(record.length));
+	return commit_note(worker, &record);
+}
+
+void worker_outcome_start(
+    const struct worker *worker, const struct worker_ask *ask, struct outcome *outcome)
+{
+	const struct wire_request *request = ask->request;
+
 	memset(outcome, 0, sizeof(*outcome));
-	outcome->origin = *origin;
+	outcome->origin = *ask->origin;
 	outcome->request_id = request->request_id;
 	outcome->body_hash[0] = request->body_hash[0];
 	outcome->body_hash[1] = request->body_hash[1];
 	outcome->template_id = request->template_id;
 	outcome->shard = (uint8_t)worker->shard;
-	outcome->mutates = (uint8_t)wire_template_mutates(request->template_id);
+	outcome->kind =
+	    wire_template_mutates(request->template_id) ? OUTCOME_MUTATION : OUTCOME_READ;
 	if (request->template_id == WIRE_PLACE_BET && request->place_bet.stake > 0 &&
 	    request->place_bet.stake <= LIMIT_STAKE_MAX)
 		outcome->stake = request->place_bet.stake;
+	else if (request->template_id == WIRE_REVERSE)
+		outcome->stake = (int64_t)request->reverse.target_request_id;
+	else if (request->template_id == WIRE_FENCE)
+		outcome->stake = (int64_t)request->fence.target_request_id;
 }
 
-static void outcome_transient(struct worker *worker, struct outcome *outcome)
+void worker_outcome_transient(struct worker *worker, struct outcome *outcome)
 {
 	outcome->code = journal_writer_error(worker->journal) != 0 ? WIRE_CODE_STORAGE_UNAVAILABLE
 	                                                           : WIRE_CODE_BUSY;
@@ -69,104 +111,118 @@ static int64_t stake_returned(const struct worker *worker, const struct event_re
 	return bet.stake;
 }
 
-void worker_decide(struct worker *worker, const struct origin *origin,
-    const struct wire_request *request, const struct terminal_share *share, int expired)
+void worker_outcome_fill(struct worker *worker, const struct worker_ask *ask,
+    const struct event_buffer *event, struct outcome *outcome)
 {
-	struct ledger_request asked = {
-		.wire = request,
-		.terminal_id = origin->terminal_id,
-		.terminal_staked_today = share->staked_today,
-		.terminal_daily_max = share->daily_max,
+	struct event_record record;
+
+	memcpy(&record, event->bytes, sizeof(record));
+	outcome->lsn = le64_get(record.lsn);
+	outcome->object_id = le64_get(record.object_id);
+	outcome->balance = le64s_get(record.balance);
+	outcome->payout = le64s_get(record.payout);
+	outcome->currency = le16_get(record.currency);
+	outcome->code = le16_get(record.code);
+	outcome->score = record.score;
+	outcome->journalled = 1;
+	outcome->done.cash = outcome_cash(event);
+	if (outcome->code == WIRE_CODE_OK && ask->request->template_id == WIRE_PLACE_BET)
+		outcome_ticket(worker->shared->ticket_key, event, outcome->done.ticket);
+	else if (outcome->code == WIRE_CODE_OK && ask->request->template_id == WIRE_CANCEL_BET)
+		outcome->stake = stake_returned(worker, &record);
+}
+
+/* REDEEM: the code is that of the bet it names. The potential payout follows from the legs, as the
+ * row holds what the bet is worth by now. */
+static uint8_t ticket_genuine(const struct worker *worker, const struct wire_request *request)
+{
+	uint32_t odds[LIMIT_BET_LEGS_MAX];
+	struct ticket_facts facts;
+	struct bet_row bet;
+
+	if (ledger_bet(worker->ledger, request->redeem.bet_id, &bet) != 0)
+		return 0;
+	for (unsigned i = 0; i < bet.leg_count; i++)
+		odds[i] = bet.legs[i].odds;
+	facts = (struct ticket_facts){
+		.bet_id = bet.id,
+		.stake = bet.stake,
+		.payout = ledger_payout(bet.stake, odds, bet.leg_count),
+		.placed_at_ns = bet.placed_at_ns,
 	};
+	return ticket_verify(worker->shared->ticket_key, &facts, request->redeem.ticket) != 0;
+}
+
+struct ledger_request worker_asked(const struct worker *worker, const struct worker_ask *ask)
+{
+	return (struct ledger_request){
+		.wire = ask->request,
+		.terminal_id = ask->origin->terminal_id,
+		.terminal_staked_today = ask->share->staked_today,
+		.terminal_daily_max = ask->share->daily_max,
+		.terminal_cash_total = ask->share->cash_total,
+		.reverse_target = ask->target,
+		.refuse_code = ask->refuse_code,
+		.ticket_genuine = ask->request->template_id == WIRE_REDEEM
+		                      ? ticket_genuine(worker, ask->request)
+		                      : 0,
+	};
+}
+
+/*
+ * 1 when the decision is not to be taken now: it would open one transfer too many, or credit of a
+ * limit may still come from another shard. Nothing of it is kept.
+ */
+static int decision_waits(
+    struct worker *worker, const struct worker_ask *ask, const struct event_buffer *event)
+{
+	struct event_record record;
+	uint16_t code;
+
+	memcpy(&record, event->bytes, sizeof(record));
+	code = le16_get(record.code);
+	if (SLUICE_LIKELY(code == WIRE_CODE_OK))
+		return 0;
+	if (code == WIRE_CODE_PENDING && le16_get(record.type) == EVENT_TRANSFER_OUT &&
+	    worker_transfers_full(worker)) {
+		stats_add(&worker->stats.transfers_full, 1);
+		return 1;
+	}
+	if (code != WIRE_CODE_EXPOSURE_SELECTION && code != WIRE_CODE_EXPOSURE_MARKET &&
+	    code != WIRE_CODE_EXPOSURE_PARTNER)
+		return 0;
+	return ask->refuse_code == 0 &&
+	       worker_shortage(worker, ask->request, le64_get(record.time_ns));
+}
+
+void worker_decide(struct worker *worker, const struct worker_ask *ask)
+{
+	struct ledger_request asked = worker_asked(worker, ask);
 	struct event_buffer *event = worker_reserve(worker);
+	uint64_t time_ns = worker_event_time(worker);
 	struct event_record record;
 	struct outcome outcome;
-	uint64_t time_ns;
 	int length;
 
-	outcome_start(worker, origin, request, &outcome);
+	worker_outcome_start(worker, ask, &outcome);
 	if (SLUICE_UNLIKELY(event == NULL)) {
-		outcome_transient(worker, &outcome);
+		worker_outcome_transient(worker, &outcome);
 		return;
 	}
-	/* Event time = max(last, clock): never runs back, whatever the clock does. */
-	time_ns = ledger_shard(worker->ledger)->time_ns;
-	if (worker->now_ns > time_ns)
-		time_ns = worker->now_ns;
-	length = expired ? ledger_decide_expired(worker->ledger, &asked, time_ns, event)
-	                 : ledger_decide(worker->ledger, &asked, time_ns, event);
-	if (SLUICE_UNLIKELY(length <= 0)) {
-		outcome_transient(worker, &outcome);
+	length = ask->expired ? ledger_decide_expired(worker->ledger, &asked, time_ns, event)
+	                      : ledger_decide(worker->ledger, &asked, time_ns, event);
+	if (SLUICE_UNLIKELY(length <= 0 || decision_waits(worker, ask, event))) {
+		worker_outcome_transient(worker, &outcome);
 		return;
 	}
 	(void)worker_commit(worker, event, (size_t)length);
-	latency_note(&worker->latency.decided, origin->received_ns);
+	latency_note(&worker->latency.decided, ask->origin->received_ns);
+	worker_outcome_fill(worker, ask, event, &outcome);
 	memcpy(&record, event->bytes, sizeof(record));
-	outcome.lsn = le64_get(record.lsn);
-	outcome.object_id = le64_get(record.object_id);
-	outcome.balance = le64s_get(record.balance);
-	outcome.payout = le64s_get(record.payout);
-	outcome.code = le16_get(record.code);
-	outcome.score = record.score;
-	outcome.journalled = 1;
-	if (request->template_id == WIRE_CANCEL_BET && outcome.code == WIRE_CODE_OK)
-		outcome.stake = stake_returned(worker, &record);
-	worker_answer(worker, outcome.lsn, &outcome);
-}
-
-static uint64_t read_balance(
-    struct worker *worker, const struct wire_request *request, struct outcome *outcome)
-{
-	const struct account_row *account =
-	    ledger_account(worker->ledger, request->balance.account_id);
-	uint32_t day = risk_day(&ledger_shard(worker->ledger)->rules, worker->now_ns);
-
-	outcome->object_id = request->balance.account_id;
-	if (account == NULL) {
-		outcome->code = WIRE_CODE_ACCOUNT_UNKNOWN;
-		return 0;
-	}
-	outcome->balance = account->balance;
-	outcome->stake = account->staked_day == day ? account->staked_today : 0;
-	outcome->currency = account->currency;
-	outcome->lsn = account->lsn;
-	return account->lsn;
-}
-
-static uint64_t read_bet(
-    struct worker *worker, const struct wire_request *request, struct outcome *outcome)
-{
-	struct bet_row bet;
-
-	outcome->object_id = request->bet_status.bet_id;
-	if (ledger_bet(worker->ledger, request->bet_status.bet_id, &bet) != 0) {
-		outcome->code = WIRE_CODE_BET_UNKNOWN;
-		return 0;
-	}
-	outcome->account_id = bet.account_id;
-	outcome->stake = bet.stake;
-	outcome->payout = bet.payout;
-	outcome->placed_at_ns = bet.placed_at_ns;
-	outcome->currency = bet.currency;
-	outcome->bet_state = bet.state;
-	outcome->leg_count = bet.leg_count;
-	outcome->lsn = bet.lsn;
-	return bet.lsn;
-}
-
-void worker_read(
-    struct worker *worker, const struct origin *origin, const struct wire_request *request)
-{
-	struct outcome outcome;
-	uint64_t gate_lsn;
-
-	outcome_start(worker, origin, request, &outcome);
-	outcome.code = WIRE_CODE_OK;
-	if (request->template_id == WIRE_BALANCE)
-		gate_lsn = read_balance(worker, request, &outcome);
+	if (le16_get(record.type) == EVENT_TRANSFER_OUT && outcome.code == WIRE_CODE_PENDING)
+		worker_transfer_begin(worker, &outcome, &record);
 	else
-		gate_lsn = read_bet(worker, request, &outcome);
-	worker_answer(worker, gate_lsn, &outcome);
+		worker_answer(worker, outcome.lsn, &outcome);
 }
 
 /* Closes the open batch by the group-commit rule and takes in what has become durable. */

@@ -68,9 +68,9 @@ static uint64_t query_ticket(const struct worker *worker, struct shard_query *qu
 
 	query->found = ledger_bet(worker->ledger, query->id, &answer->bet) == 0;
 	if (!query->found) {
-		answer->genuine = query->facts.bet_id == query->id &&
-		                  ticket_verify(worker->shared->ticket_key, &query->facts,
-		                      query->ticket);
+		answer->genuine =
+		    query->facts.bet_id == query->id &&
+		    ticket_verify(worker->shared->ticket_key, &query->facts, query->ticket);
 		return 0;
 	}
 	for (unsigned i = 0; i < answer->bet.leg_count; i++)

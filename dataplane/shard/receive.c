@@ -54,6 +54,7 @@ static void decode_text(
 		struct burst_message *message = &worker->burst[worker->burst_count++];
 
 		message->session = session;
+		message->last = i + 1 == count;
 		message->code =
 		    wire_request_decode(text + offsets[i], end - offsets[i], &message->request);
 		resends += (message->request.flags & MESSAGE_FLAG_RETRANSMISSION) != 0;

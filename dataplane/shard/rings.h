@@ -7,6 +7,9 @@
  *                          request   a request whose account lives with j
  *                          answer    j's durable outcome for a terminal of i
  *                          transmit  sealed frames for the worker that owns the port's queue
+ *                          parcel    money or credit that has left i durably
+ *                          receipt   j's durable answer to a parcel of i
+ *                          shortage  i asks j for credit of a limit, or says it has none
  *   main -> worker         command    worker -> main    result
  *   worker -> reader       query      reader -> worker  found
  */
@@ -28,6 +31,10 @@
  * answering shard could still fill up; PENDING_MAX bounds what a shard owes, and the answer ring
  * holds that many, so a shard can always hand over what it owes: two shards cannot block each
  * other.
+ *
+ * Parcels: a shard has at most TRANSFERS_OPEN_MAX transfers and leases open, whoever they are for,
+ * and each is in the ring once, so a parcel ring is never full; a parcel leaves one receipt, so
+ * neither is a receipt ring. One more transfer is answered BUSY.
  */
 #define RING_HANDOVER_COUNT 1024
 #define RING_REQUEST_COUNT  1024
@@ -35,9 +42,14 @@
 #define RING_TRANSMIT_COUNT 2048
 #define RING_COMMAND_COUNT  64
 #define RING_HISTORY_COUNT  256
+#define RING_PARCEL_COUNT   2048
+#define RING_SHORTAGE_COUNT 256
 #define PENDING_MAX         16384
+#define TRANSFERS_OPEN_MAX  2048
 _Static_assert(RING_ANSWER_COUNT >= PENDING_MAX + RING_REQUEST_COUNT,
     "a shard can always hand over every answer it owes");
+
+_Static_assert(RING_PARCEL_COUNT >= TRANSFERS_OPEN_MAX, "parcels and receipts always find a place");
 
 struct ring_handover {
 	struct rte_mbuf *mbuf;
@@ -57,40 +69,71 @@ struct origin {
 	uint32_t staked_day;     /* the day the stake was reserved in at home */
 	uint8_t home;            /* shard of the terminal */
 	uint8_t no_reply;
-	uint8_t reserved[2];
+	uint8_t held; /* FENCE, REVERSE: the target's entry of the window is held */
+	uint8_t reserved;
 	uint64_t received_ns; /* when home's turn that took it in began (shard/latency.h) */
 };
 
-/* What home knows of the terminal's daily limit; the account's shard decides with it. */
+/* What home knows of the terminal; the account's shard decides with it. */
 struct terminal_share {
 	int64_t staked_today; /* over all shards */
 	int64_t daily_max;    /* the terminal's own; 0: none */
+	int64_t cash_total;   /* over all shards, in minus out; SHIFT_OPEN, SHIFT_CLOSE */
 };
 
 struct ring_request {
 	struct origin origin;
 	struct terminal_share share;
+	uint8_t group;      /* members of a linked group from here on; 0: not of one */
+	uint8_t has_target; /* REVERSE: `target` is what history says */
+	struct event_record target;
 	struct wire_request request;
 };
 
-/* One outcome on its way to the terminal. Smaller than struct wire_reply: no market rows. */
+enum outcome_kind {
+	OUTCOME_READ,     /* of a question; or an old outcome */
+	OUTCOME_MUTATION, /* of a request in the window */
+	OUTCOME_UPDATE,   /* final outcome of a request restored as PENDING: nobody waits for it */
+	OUTCOME_CASH,     /* a command moved cash of the terminal */
+};
+
+/* One outcome on its way to the terminal. Smaller than struct wire_reply: no rows. */
 struct outcome {
 	struct origin origin;
 	uint64_t request_id;
 	uint64_t body_hash[2];
 	uint64_t lsn, object_id;
-	int64_t balance, payout;
-	uint16_t template_id, code, detail;
+	int64_t balance, payout; /* SPRINKLE_STATUS: total, remaining */
+	uint16_t template_id, code, detail, currency;
 	uint8_t shard, score, flags;
 	uint8_t journalled; /* 1: complete the window; 0: abandon it, or a query */
-	uint8_t mutates;
-	uint8_t bet_state, leg_count;
-	uint16_t currency;
-	uint64_t account_id, placed_at_ns;
-	int64_t
-	    stake; /* BET_STATUS; BALANCE: staked today; PLACE_BET: the stake reserved at home */
+	uint8_t kind;       /* outcome_kind */
+	uint8_t bet_state;  /* SPRINKLE_STATUS: 1 open, 2 ended */
+	uint8_t leg_count, reprints;
+	union {
+		struct {
+			uint64_t account_id, placed_at_ns;
+		} bet; /* BET_STATUS */
+		struct {
+			uint64_t ends_ns;
+			uint32_t shares, claimed;
+		} sprinkle;
+		struct {
+			int64_t cash; /* into the terminal's drawer, in `currency` */
+			uint8_t ticket[TICKET_SIZE];
+			uint8_t reserved;
+		} done; /* what changed something */
+	};
+	int64_t stake; /* BET_STATUS; BALANCE: staked today; PLACE_BET: the stake reserved at home;
+	                  FENCE, REVERSE: the target's request id */
 };
 _Static_assert(sizeof(struct outcome) == 128, "two cache lines");
+
+/* Between shards: a question for credit, or the answer that there is none. */
+struct ring_shortage {
+	struct ledger_shortage shortage;
+	uint8_t nothing; /* 1: the answer */
+};
 
 /* Main to worker. */
 enum shard_command_kind {
@@ -134,13 +177,45 @@ struct shard_result {
 	uint8_t already; /* the command had been done before */
 };
 
-/* Worker to reader: the outcome of an old request is wanted. */
+/* What a worker wants to know from history. */
+enum history_kind {
+	HISTORY_OUTCOME,   /* the outcome of a request sent again */
+	HISTORY_STATUS,    /* TX_STATUS */
+	HISTORY_TARGET,    /* the event that REVERSE or FENCE names */
+	HISTORY_STATEMENT, /* STATEMENT, from the account's shard */
+	HISTORY_BET,       /* BET_STATUS of a bet that has left memory, from its shard */
+};
+
+/* Worker to reader. The answer goes to the terminal's home, whoever asks. */
 struct history_query {
 	struct origin origin;
 	uint64_t request_id;
 	uint64_t body_hash[2];
 	uint16_t template_id;
+	uint8_t kind;          /* history_kind */
 	uint8_t below_durable; /* 64 or more below the highest durable id: can never be admitted */
+	uint8_t shard;         /* STATEMENT, BET: where */
+	uint8_t count;         /* STATEMENT: rows */
+	uint16_t currency;     /* STATEMENT: of the account */
+	uint64_t id;           /* the request id, account id or bet id looked for */
+	uint64_t lsn;          /* STATEMENT: the newest event; BET: what a checkpoint must hold */
+	struct wire_request request; /* TARGET: to go on with */
+};
+
+/* Reader to home worker. */
+struct history_found {
+	struct origin origin;
+	uint8_t kind;  /* history_kind */
+	uint8_t found; /* TARGET: 1 when `target` holds */
+	uint8_t shard; /* TARGET: where it lies */
+	uint16_t code; /* TARGET: not OK: it could not be looked up; the answer */
+	union {
+		struct wire_reply reply; /* of all other kinds */
+		struct {
+			struct wire_request request;
+			struct event_record target;
+		};
+	};
 };
 
 #endif

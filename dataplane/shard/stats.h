@@ -14,7 +14,7 @@
 #include "wire/codes.h"
 #include "wire/drop.h"
 
-#define STATS_CODES_MAX 64
+#define STATS_CODES_MAX 128
 
 /* X(name, what it counts) */
 #define WORKER_COUNTERS(X)                                                                         \
@@ -58,7 +58,17 @@
 	X(request_ring_full, "requests answered BUSY: the ring to the account's shard was full")   \
 	X(history_ring_full, "requests answered BUSY: too many ask for old outcomes")              \
 	X(resends, "requests marked as sent again")                                                \
-	X(heartbeats, "HEARTBEAT messages")
+	X(heartbeats, "HEARTBEAT messages")                                                        \
+	X(transfers_open, "transfers and leases sent to other shards and not closed")              \
+	X(transfers_full, "requests answered BUSY: too many transfers are open")                   \
+	X(parcels_early, "parcels of other shards dropped because one before was missing")         \
+	X(shortages_asked, "questions to other shards for credit of a limit")                      \
+	X(leases_given, "credit of a limit given to another shard")                                \
+	X(groups, "linked groups carried out")                                                     \
+	X(groups_undone, "linked groups undone because a member was refused")                      \
+	X(walks_open, "settlements being walked")                                                  \
+	X(walk_events, "bets settled or opened again by walks")                                    \
+	X(due_events, "events made because their time had come")
 
 struct worker_stats {
 #define WORKER_COUNTER_FIELD(name, text) _Atomic uint64_t name;

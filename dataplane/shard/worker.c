@@ -15,60 +15,6 @@ static uint64_t clock_ns(clockid_t clock)
 	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
 }
 
-/* ---- Windows of the terminals at home here ---- */
-
-/* The terminal's place in the index, or the empty one where it belongs. */
-static uint32_t *window_place(const struct worker *worker, uint64_t terminal_id)
-{
-	uint64_t hash = XXH3_64bits(&terminal_id, sizeof(terminal_id));
-
-	for (uint32_t probe = (uint32_t)hash;; probe++) {
-		uint32_t *slot = &worker->window_index[probe & worker->window_index_mask];
-
-		if (*slot == 0 || worker->windows[*slot - 1].terminal_id == terminal_id)
-			return slot;
-	}
-}
-
-static void window_allow(struct worker *worker, struct terminal_window *window)
-{
-	const struct terminal_row *row = ledger_terminal(worker->ledger, window->terminal_id);
-
-	if (row == NULL)
-		return;
-	window->rights = row->rights;
-	window->blocked = row->blocked;
-	window->daily_max = row->daily_max;
-}
-
-uint32_t worker_window(struct worker *worker, uint64_t terminal_id)
-{
-	uint32_t *slot = window_place(worker, terminal_id);
-
-	if (*slot == 0) {
-		if (worker->windows_count == worker->windows_max)
-			return UINT32_MAX;
-		window_init(&worker->windows[worker->windows_count], terminal_id);
-		*slot = ++worker->windows_count;
-		window_allow(worker, &worker->windows[*slot - 1]);
-	}
-	return *slot - 1;
-}
-
-void worker_window_allow(struct worker *worker, uint64_t terminal_id)
-{
-	uint32_t window = worker_window(worker, terminal_id);
-
-	/* No room: it has no session either, and none can be installed. */
-	if (window != UINT32_MAX)
-		window_allow(worker, &worker->windows[window]);
-}
-
-uint32_t worker_window_find(const struct worker *worker, uint64_t terminal_id)
-{
-	return *window_place(worker, terminal_id) - 1; /* 0, empty: UINT32_MAX */
-}
-
 /* ---- Creation ---- */
 
 /* Zeroed memory that costs nothing until touched. */
@@ -90,6 +36,15 @@ static size_t heartbeats_size(const struct worker *worker)
 	return (size_t)worker->windows_max * sizeof(struct terminal_heartbeat);
 }
 
+static size_t cash_size(const struct worker *worker)
+{
+	return (size_t)worker->windows_max * sizeof(struct terminal_cash);
+}
+
+#define ORIGINS_SIZE (2 * TRANSFERS_OPEN_MAX * sizeof(struct transfer_origin))
+#define GROUP_SIZE   (LIMIT_LINKED_MAX * sizeof(struct ring_request))
+#define EVENTS_SIZE  (LIMIT_LINKED_MAX * sizeof(struct event_buffer))
+
 struct worker *worker_create(const struct worker_config *config)
 {
 	struct worker *worker = aligned_alloc(SLUICE_CACHE_LINE_SIZE,
@@ -108,12 +63,18 @@ struct worker *worker_create(const struct worker_config *config)
 	worker->window_index_mask = index_count - 1;
 	worker->windows = arena(windows_size(worker));
 	worker->heartbeats = arena(heartbeats_size(worker));
+	worker->cash = arena(cash_size(worker));
+	worker->origins = arena(ORIGINS_SIZE);
+	worker->group = arena(GROUP_SIZE);
+	worker->group_events = arena(EVENTS_SIZE);
 	worker->window_index = arena((size_t)index_count * sizeof(uint32_t));
 	worker->pending = arena(PENDING_MAX * sizeof(struct pending));
 	worker->burst = arena(WORKER_MESSAGES_PER_TURN * sizeof(struct burst_message));
 	worker->sessions = session_table_create(config->shared->slots_max, (uint8_t)config->shard);
 	if (worker->windows == NULL || worker->heartbeats == NULL || worker->window_index == NULL ||
-	    worker->pending == NULL || worker->burst == NULL || worker->sessions == NULL) {
+	    worker->pending == NULL || worker->burst == NULL || worker->sessions == NULL ||
+	    worker->cash == NULL || worker->origins == NULL || worker->group == NULL ||
+	    worker->group_events == NULL) {
 		worker->ledger = NULL; /* stays the caller's on failure */
 		worker_free(worker);
 		return NULL;
@@ -136,6 +97,9 @@ void worker_free(struct worker *worker)
 		spsc_ring_free(worker->rings.request_in[i]);
 		spsc_ring_free(worker->rings.answer_in[i]);
 		spsc_ring_free(worker->rings.transmit_in[i]);
+		spsc_ring_free(worker->rings.parcel_in[i]);
+		spsc_ring_free(worker->rings.receipt_in[i]);
+		spsc_ring_free(worker->rings.shortage_in[i]);
 	}
 	spsc_ring_free(worker->rings.command);
 	spsc_ring_free(worker->rings.result);
@@ -145,6 +109,11 @@ void worker_free(struct worker *worker)
 	ledger_free(worker->ledger);
 	arena_free(worker->windows, windows_size(worker));
 	arena_free(worker->heartbeats, heartbeats_size(worker));
+	arena_free(worker->cash, cash_size(worker));
+	arena_free(worker->origins, ORIGINS_SIZE);
+	arena_free(worker->group, GROUP_SIZE);
+	arena_free(worker->group_events, EVENTS_SIZE);
+	free(worker->resend);
 	arena_free(
 	    worker->window_index, ((size_t)worker->window_index_mask + 1) * sizeof(uint32_t));
 	arena_free(worker->pending, PENDING_MAX * sizeof(struct pending));
@@ -160,12 +129,21 @@ static int rings_between(struct worker *from, struct worker *to)
 	    spsc_ring_create(RING_HANDOVER_COUNT, sizeof(struct ring_handover));
 	to->rings.request_in[i] = spsc_ring_create(RING_REQUEST_COUNT, sizeof(struct ring_request));
 	to->rings.answer_in[i] = spsc_ring_create(RING_ANSWER_COUNT, sizeof(struct outcome));
+	to->rings.parcel_in[i] = spsc_ring_create(RING_PARCEL_COUNT, sizeof(struct ledger_parcel));
+	to->rings.receipt_in[i] =
+	    spsc_ring_create(RING_PARCEL_COUNT, sizeof(struct ledger_receipt));
+	to->rings.shortage_in[i] =
+	    spsc_ring_create(RING_SHORTAGE_COUNT, sizeof(struct ring_shortage));
 	if (to->rings.handover_in[i] == NULL || to->rings.request_in[i] == NULL ||
-	    to->rings.answer_in[i] == NULL)
+	    to->rings.answer_in[i] == NULL || to->rings.parcel_in[i] == NULL ||
+	    to->rings.receipt_in[i] == NULL || to->rings.shortage_in[i] == NULL)
 		return -ENOMEM;
 	from->rings.handover_out[j] = to->rings.handover_in[i];
 	from->rings.request_out[j] = to->rings.request_in[i];
 	from->rings.answer_out[j] = to->rings.answer_in[i];
+	from->rings.parcel_out[j] = to->rings.parcel_in[i];
+	from->rings.receipt_out[j] = to->rings.receipt_in[i];
+	from->rings.shortage_out[j] = to->rings.shortage_in[i];
 	if (from->owns_port_queues || j != 0)
 		return 0;
 	to->rings.transmit_in[i] =
@@ -184,7 +162,8 @@ int worker_connect(struct worker **workers, uint32_t count)
 		    spsc_ring_create(RING_COMMAND_COUNT * 2, sizeof(struct shard_result));
 		rings->history_query =
 		    spsc_ring_create(RING_HISTORY_COUNT, sizeof(struct history_query));
-		rings->history_found = spsc_ring_create(RING_HISTORY_COUNT, sizeof(struct outcome));
+		rings->history_found =
+		    spsc_ring_create(RING_HISTORY_COUNT, sizeof(struct history_found));
 		if (rings->command == NULL || rings->result == NULL ||
 		    rings->history_query == NULL || rings->history_found == NULL)
 			return -ENOMEM;
@@ -196,6 +175,32 @@ int worker_connect(struct worker **workers, uint32_t count)
 }
 
 /* ---- The loop ---- */
+
+/* A linked group at the head of a ring. 1: decided; 0: its home has not sent all of it yet. */
+static int group_take(struct worker *worker, struct spsc_ring *ring, unsigned count)
+{
+	if (spsc_ring_count(ring) < count)
+		return 0;
+	for (unsigned i = 0; i < count; i++)
+		SLUICE_REQUIRE(spsc_ring_pop(ring, &worker->group[i]));
+	worker_group_decide(worker, count);
+	return 1;
+}
+
+static void request_take(struct worker *worker, const struct ring_request *item)
+{
+	const struct worker_ask ask = {
+		.origin = &item->origin,
+		.request = &item->request,
+		.share = &item->share,
+		.target = item->has_target ? &item->target : NULL,
+	};
+
+	if (wire_template_mutates(item->request.template_id))
+		worker_decide(worker, &ask);
+	else
+		worker_read(worker, &item->origin, &item->request);
+}
 
 /* Requests of other homes for accounts here. */
 static unsigned drain_requests(struct worker *worker)
@@ -209,11 +214,33 @@ static unsigned drain_requests(struct worker *worker)
 		for (unsigned k = 0; ring != NULL && k < WORKER_REMOTE_PER_TURN; k++) {
 			if (worker_pending_full(worker) || (item = spsc_ring_peek(ring)) == NULL)
 				break;
-			if (wire_template_mutates(item->request.template_id))
-				worker_decide(
-				    worker, &item->origin, &item->request, &item->share, 0);
-			else
-				worker_read(worker, &item->origin, &item->request);
+			moved++;
+			if (item->group != 0) {
+				if (!group_take(worker, ring, item->group))
+					break;
+				continue;
+			}
+			request_take(worker, item);
+			spsc_ring_release(ring);
+		}
+	}
+	return moved;
+}
+
+/* Outcomes from other shards. Taken without limit: they free the senders. */
+static unsigned drain_answers(struct worker *worker)
+{
+	unsigned moved = 0;
+
+	for (uint32_t i = 0; i < worker->shared->shard_count; i++) {
+		struct spsc_ring *ring = worker->rings.answer_in[i];
+		const struct outcome *item;
+
+		while (ring != NULL && (item = spsc_ring_peek(ring)) != NULL) {
+			/* What nobody asked for is not counted. */
+			if (item->kind == OUTCOME_READ || item->kind == OUTCOME_MUTATION)
+				worker->remote_running--;
+			worker_complete(worker, item);
 			spsc_ring_release(ring);
 			moved++;
 		}
@@ -221,23 +248,17 @@ static unsigned drain_requests(struct worker *worker)
 	return moved;
 }
 
-/* Outcomes from other shards and from the reader. Taken without limit: they free the senders. */
-static unsigned drain_answers(struct worker *worker)
+/* The reader's answers; some go on to be decided, and need a place in the pending table. */
+static unsigned drain_found(struct worker *worker)
 {
+	const struct history_found *item;
 	unsigned moved = 0;
 
-	for (uint32_t i = 0; i <= worker->shared->shard_count; i++) {
-		struct spsc_ring *ring = i == worker->shared->shard_count
-		                             ? worker->rings.history_found
-		                             : worker->rings.answer_in[i];
-		const struct outcome *item;
-
-		while (ring != NULL && (item = spsc_ring_peek(ring)) != NULL) {
-			worker_complete(worker, item);
-			spsc_ring_release(ring);
-			worker->remote_running -= ring != worker->rings.history_found;
-			moved++;
-		}
+	while (!worker_pending_full(worker) &&
+	       (item = spsc_ring_peek(worker->rings.history_found)) != NULL) {
+		worker_found(worker, item);
+		spsc_ring_release(worker->rings.history_found);
+		moved++;
 	}
 	return moved;
 }
@@ -285,7 +306,15 @@ static unsigned turn(struct worker *worker, int serving)
 	moved += worker_forward(worker);
 	moved += drain_requests(worker);
 	moved += drain_answers(worker);
+	moved += drain_found(worker);
+	moved += worker_parcels(worker);
+	moved += worker_shortages(worker);
 	moved += worker_commands(worker);
+	/* relaxed: a turn more or less; walks and timers go on after the restart */
+	if (atomic_load_explicit(&worker->shared->stop, memory_order_relaxed) == 0) {
+		moved += worker_walk(worker);
+		moved += worker_due(worker);
+	}
 	worker_tick(worker);
 	worker_expire(worker);
 	if (latency_appended_due(&worker->latency))
@@ -355,14 +384,15 @@ static void turn_account(struct worker *worker, uint64_t start_ns, unsigned move
 }
 
 /*
- * Everything owed is out on all workers: nothing waits for the disk, no forwarded request is on its
- * way, and the frames of the others are sent. No worker takes requests in any more, so once all
- * have said so it stays so; the owner of the ports ends with a last look at their frames.
+ * Everything owed is out on all workers: nothing waits for the disk, no forwarded request or
+ * transfer is on its way, and the frames of the others are sent. No worker takes requests in any
+ * more, so once all have said so it stays so; the owner of the ports ends with a last look at their
+ * frames.
  */
 static int all_drained(struct worker *worker)
 {
 	uint32_t mine = worker->pending_head == worker->pending_tail &&
-	                worker->remote_running == 0 &&
+	                worker->remote_running == 0 && worker->transfers_open == 0 &&
 	                (journal_writer_error(worker->journal) != 0 ||
 	                    worker->durable_lsn == ledger_shard(worker->ledger)->lsn);
 

@@ -55,7 +55,7 @@ void fake_port_push(uint16_t queue, struct rte_mbuf *mbuf);
 /* ---- Store ---- */
 
 struct store {
-	uint64_t committed_lsn;
+	uint64_t committed_lsn, checkpoint_lsn;
 	uint64_t first_lsn; /* above 1: older events were retired */
 };
 
@@ -64,6 +64,9 @@ struct log_history {
 	const struct journal_writer *journal;
 	const struct store *store;
 	int error;
+	/* The only ones that have retired; id 0: none. */
+	struct record_bet_full closed_bet;
+	struct object_bytes closed_object;
 };
 
 #endif

@@ -74,7 +74,7 @@ int journal_writer_open(struct journal_writer **out, const struct journal_config
 
 void *journal_writer_reserve(struct journal_writer *writer, size_t size)
 {
-	SLUICE_REQUIRE(size <= sizeof(writer->room));
+	SLUICE_REQUIRE(size <= LIMIT_JOURNAL_BATCH_SIZE_MAX);
 	if (writer->error != 0)
 		return NULL;
 	if (writer->refuse != 0) {
@@ -82,6 +82,11 @@ void *journal_writer_reserve(struct journal_writer *writer, size_t size)
 		return NULL;
 	}
 	return &writer->room;
+}
+
+size_t journal_writer_room(const struct journal_writer *writer)
+{
+	return writer->error != 0 || writer->refuse != 0 ? 0 : LIMIT_JOURNAL_BATCH_SIZE_MAX;
 }
 
 void journal_writer_append(

@@ -9,6 +9,7 @@ void store_status(const struct store *store, struct store_status *status)
 {
 	memset(status, 0, sizeof(*status));
 	status->committed_lsn = store->committed_lsn;
+	status->checkpoint_lsn = store->checkpoint_lsn;
 }
 
 int log_history_event(struct log_history *history, uint64_t lsn, struct event_buffer *event)
@@ -52,5 +53,27 @@ uint64_t log_history_first_lsn(const struct log_history *history)
 int log_history_refresh(struct log_history *history)
 {
 	(void)history;
+	return 0;
+}
+
+int log_history_closed_bet(
+    struct log_history *history, uint64_t bet_id, struct record_bet_full *bet)
+{
+	if (history->error != 0)
+		return history->error;
+	if (le64_get(history->closed_bet.bet.id) != bet_id)
+		return -ENOENT;
+	*bet = history->closed_bet;
+	return 0;
+}
+
+int log_history_closed_object(
+    struct log_history *history, uint64_t object_id, struct object_bytes *object)
+{
+	if (history->error != 0)
+		return history->error;
+	if (le64_get(history->closed_object.id) != object_id)
+		return -ENOENT;
+	*object = history->closed_object;
 	return 0;
 }

@@ -53,8 +53,8 @@ TEST(rows_that_are_durable_are_told_at_once)
 	ask_about(bed, 0, QUERY_ACCOUNT, account);
 	answered(bed, 0, 0);
 	assert_int_equal(area.found, 1);
-	assert_int_equal(area.account.id, account);
-	assert_int_equal(area.account.balance, BED_OPENING - 5000);
+	assert_int_equal(area.account.row.id, account);
+	assert_int_equal(area.account.row.balance, BED_OPENING - 5000);
 	assert_int_equal(area.lsn, bed_lsn(bed, 0));
 
 	ask_about(bed, 0, QUERY_BET, bet_id);
@@ -67,8 +67,8 @@ TEST(rows_that_are_durable_are_told_at_once)
 
 	ask_about(bed, 0, QUERY_MARKET, BED_MARKET);
 	answered(bed, 0, 0);
-	assert_int_equal(area.found, 1);
-	assert_int_equal(area.market.selection_count, 3);
+	assert_int_equal(area.markets[0].found, 1);
+	assert_int_equal(area.markets[0].row.selection_count, 3);
 
 	ask_about(bed, 0, QUERY_TERMINAL, bed->terminals[0].id);
 	answered(bed, 0, 0);
@@ -81,8 +81,7 @@ TEST(rows_that_are_durable_are_told_at_once)
 
 TEST(what_is_not_there_is_not_found_and_makes_nothing)
 {
-	static const enum shard_query_kind kinds[] = { QUERY_ACCOUNT, QUERY_BET, QUERY_TERMINAL,
-		QUERY_MARKET };
+	static const enum shard_query_kind kinds[] = { QUERY_ACCOUNT, QUERY_BET, QUERY_TERMINAL };
 	struct bed *bed = bed_open(1, 0);
 	uint32_t windows = bed->workers[0]->windows_count;
 
@@ -92,6 +91,9 @@ TEST(what_is_not_there_is_not_found_and_makes_nothing)
 		assert_case_equal(i, area.found, 0);
 		assert_case_equal(i, area.lsn, 0);
 	}
+	ask_about(bed, 0, QUERY_MARKET, 123456789);
+	answered(bed, 0, 0);
+	assert_int_equal(area.markets[0].found, 0);
 	assert_int_equal(bed->workers[0]->windows_count, windows);
 	bed_close(bed);
 }
@@ -111,7 +113,7 @@ TEST(a_row_that_is_not_durable_is_told_when_it_is)
 	bed_settle(bed, 1);
 	(void)bed_take_only(bed, 1, WIRE_CODE_OK);
 	answered(bed, 0, 0);
-	assert_int_equal(area.account.balance, BED_OPENING - 5000);
+	assert_int_equal(area.account.row.balance, BED_OPENING - 5000);
 	bed_close(bed);
 }
 

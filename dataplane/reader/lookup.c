@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/reader/lookup.h"
+
+#include <errno.h>
+
+int reader_log_retired(const struct reader_files *files)
+{
+	for (uint32_t shard = 0; shard < files->shared->shard_count; shard++)
+		if (log_history_first_lsn(files->histories[shard]) > 1)
+			return 1;
+	return 0;
+}
+
+/* The event of (terminal, request id), on whatever shard. Its length, -ENOENT or -EIO. */
+static int request_find(const struct reader_files *files, const struct history_query *query,
+    struct event_buffer *event, uint8_t *shard)
+{
+	for (uint32_t i = 0; i < files->shared->shard_count; i++) {
+		int length = log_history_request(
+		    files->histories[i], query->origin.terminal_id, query->id, event);
+
+		if (length == -ENOENT)
+			continue;
+		*shard = (uint8_t)i;
+		return length < 0 ? -EIO : length;
+	}
+	return -ENOENT;
+}
+
+static void unavailable(struct wire_reply *reply)
+{
+	reply->code = WIRE_CODE_STORAGE_UNAVAILABLE;
+	reply->detail = READER_BUSY_MS;
+}
+
+/* ---- The outcome of a request sent again ---- */
+
+static void outcome_found(const struct reader_files *files, const struct history_query *query,
+    const struct event_buffer *event, uint8_t shard, struct wire_reply *reply)
+{
+	struct event_record record;
+
+	memcpy(&record, event->bytes, sizeof(record));
+	if (le64_get(record.body_hash[0]) != query->body_hash[0] ||
+	    le64_get(record.body_hash[1]) != query->body_hash[1]) {
+		reply->code = WIRE_CODE_MISMATCH;
+		return;
+	}
+	reply->code = le16_get(record.code);
+	reply->lsn = le64_get(record.lsn);
+	reply->object_id = le64_get(record.object_id);
+	reply->balance = le64s_get(record.balance);
+	reply->payout = le64s_get(record.payout);
+	reply->score = record.score;
+	reply->shard = shard;
+	reply->flags = MESSAGE_FLAG_ANSWER_REPLAYED;
+	outcome_ticket(files->shared->ticket_key, event, reply->ticket);
+}
+
+/* In no log: what may be said of it. */
+static void outcome_not_found(
+    const struct reader_files *files, const struct history_query *query, struct wire_reply *reply)
+{
+	if (reader_log_retired(files)) {
+		/* Nobody here can tell what ran in that time: the archive must be asked. */
+		reply->code = WIRE_CODE_OUTCOME_UNKNOWN;
+	} else if (query->below_durable) {
+		/*
+		 * Below the window that durable outcomes alone have moved: it was never carried out
+		 * and, since that window only moves up, never will be.
+		 */
+		reply->code = WIRE_CODE_EXPIRED;
+	} else {
+		/* Only below entries taken by younger ids: a restart could still admit it. */
+		reply->code = WIRE_CODE_BUSY;
+		reply->detail = READER_BUSY_MS;
+	}
+}
+
+static void look_outcome(
+    const struct reader_files *files, const struct history_query *query, struct wire_reply *reply)
+{
+	struct event_buffer event;
+	uint8_t shard = 0;
+	int length = request_find(files, query, &event, &shard);
+
+	if (length == -EIO)
+		unavailable(reply);
+	else if (length == -ENOENT)
+		outcome_not_found(files, query, reply);
+	else
+		outcome_found(files, query, &event, shard, reply);
+}
+
+/* ---- TX_STATUS ---- */
+
+/* A withdrawal that waited has been paid or given back since: its object says so. */
+static uint16_t code_now(
+    const struct reader_files *files, const struct event_record *record, uint8_t shard)
+{
+	struct object_bytes object;
+	uint16_t code = le16_get(record->code);
+
+	if (code != WIRE_CODE_PENDING || le16_get(record->type) != EVENT_WITHDRAW ||
+	    log_history_closed_object(
+	        files->histories[shard], le64_get(record->object_id), &object) != 0)
+		return code;
+	return object.state == OBJECT_DONE       ? WIRE_CODE_OK
+	       : object.state == OBJECT_REVERSED ? WIRE_CODE_WITHDRAWAL_CLOSED
+	                                         : code;
+}
+
+static void look_status(
+    const struct reader_files *files, const struct history_query *query, struct wire_reply *reply)
+{
+	struct event_buffer event;
+	struct event_record record;
+	uint8_t shard = 0;
+	int length = request_find(files, query, &event, &shard);
+
+	if (length == -EIO) {
+		unavailable(reply);
+		return;
+	}
+	if (length == -ENOENT) {
+		reply->code = reader_log_retired(files) ? WIRE_CODE_OUTCOME_UNKNOWN
+		                                        : WIRE_CODE_REQUEST_UNKNOWN;
+		return;
+	}
+	memcpy(&record, event.bytes, sizeof(record));
+	reply->lsn = le64_get(record.lsn);
+	reply->object_id = le64_get(record.object_id);
+	reply->balance = le64s_get(record.balance);
+	reply->payout = le64s_get(record.payout);
+	reply->score = record.score;
+	reply->shard = shard;
+	reply->tx_status.time_ns = le64_get(record.time_ns);
+	reply->tx_status.target_code = code_now(files, &record, shard);
+	reply->tx_status.target_template = outcome_template(&event);
+	reply->tx_status.target_shard = shard;
+}
+
+/* ---- Targets of REVERSE and FENCE ---- */
+
+static void look_target(const struct reader_files *files, const struct history_query *query,
+    int complete, struct history_found *found)
+{
+	struct event_buffer event;
+	int length;
+
+	found->request = query->request;
+	found->found = 0;
+	found->code = WIRE_CODE_OK;
+	if (!complete) {
+		found->code = WIRE_CODE_IN_PROGRESS;
+		return;
+	}
+	length = request_find(files, query, &event, &found->shard);
+	if (length > 0) {
+		memcpy(&found->target, event.bytes, sizeof(found->target));
+		found->found = 1;
+	} else if (length == -EIO) {
+		found->code = WIRE_CODE_STORAGE_UNAVAILABLE;
+	} else if (reader_log_retired(files)) {
+		found->code = WIRE_CODE_OUTCOME_UNKNOWN;
+	}
+}
+
+/* ---- BET_STATUS of a bet that has left memory ---- */
+
+static void look_bet(
+    const struct reader_files *files, const struct history_query *query, struct wire_reply *reply)
+{
+	struct record_bet_full bet;
+	int error = log_history_closed_bet(files->histories[query->shard], query->id, &bet);
+
+	reply->object_id = query->id;
+	reply->shard = query->shard;
+	if (error == -ENOENT) {
+		reply->code = WIRE_CODE_BET_UNKNOWN;
+	} else if (error == -EAGAIN) {
+		reply->code = WIRE_CODE_IN_PROGRESS;
+		reply->detail = READER_BUSY_MS;
+	} else if (error != 0) {
+		unavailable(reply);
+	} else {
+		reply->lsn = le64_get(bet.bet.lsn);
+		reply->payout = le64s_get(bet.bet.payout);
+		reply->bet_status.account_id = le64_get(bet.bet.account_id);
+		reply->bet_status.placed_at_ns = le64_get(bet.bet.placed_at_ns);
+		reply->bet_status.stake = le64s_get(bet.bet.stake);
+		reply->bet_status.currency = le16_get(bet.bet.currency);
+		reply->bet_status.state = bet.bet.state;
+		reply->bet_status.leg_count = bet.bet.leg_count;
+		reply->bet_status.reprints = bet.bet.reprints;
+	}
+}
+
+void reader_look_up(const struct reader_files *files, const struct history_query *query,
+    int complete, struct history_found *found)
+{
+	struct wire_reply *reply = &found->reply;
+
+	found->origin = query->origin;
+	found->kind = query->kind;
+	if (query->kind == HISTORY_TARGET) {
+		look_target(files, query, complete, found);
+		return;
+	}
+	memset(reply, 0, sizeof(*reply));
+	reply->request_id = query->request_id;
+	reply->template_id = query->template_id;
+	if (!complete) {
+		reply->code = WIRE_CODE_IN_PROGRESS;
+		reply->detail = READER_BUSY_MS;
+		return;
+	}
+	switch ((enum history_kind)query->kind) {
+	case HISTORY_OUTCOME:
+		look_outcome(files, query, reply);
+		break;
+	case HISTORY_STATUS:
+		look_status(files, query, reply);
+		break;
+	case HISTORY_STATEMENT:
+		reader_statement(files, query, reply);
+		break;
+	case HISTORY_BET:
+		look_bet(files, query, reply);
+		break;
+	case HISTORY_TARGET:
+		break;
+	}
+}

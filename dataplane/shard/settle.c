@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Slow work in slices: the walk of a settlement, and what time brings. It takes a bounded number of
+ * events a turn, after the turn's requests, and only while the journal and the pending table have
+ * room to spare.
+ */
+#include <errno.h>
+
+#include "dataplane/shard/worker.h"
+
+int worker_slow_room(struct worker *worker)
+{
+	return worker->pending_tail - worker->pending_head < PENDING_MAX / 2 &&
+	       journal_writer_room(worker->journal) >= WORKER_SLOW_ROOM;
+}
+
+void worker_walk_begin(
+    struct worker *worker, uint64_t market_id, uint64_t ticket, uint64_t control_sequence)
+{
+	worker->walk = (struct walk_command){
+		.active = WALK_GOING,
+		.ticket = ticket,
+		.control_sequence = control_sequence,
+		.walk = { .market_id = market_id },
+	};
+	stats_set(&worker->stats.walks_open, 1);
+}
+
+/* Markets whose bets the last life did not get through. */
+static int walk_left_over(struct worker *worker)
+{
+	const struct market_row_state *market;
+
+	if (worker->walks_seen)
+		return 0;
+	market = ledger_walk_due(worker->ledger, &worker->walk_row);
+	worker->walks_seen = market == NULL;
+	if (market == NULL)
+		return 0;
+	worker_walk_begin(worker, market->id, 0, 0);
+	return 1;
+}
+
+/* Every bet was dealt with: that is journalled, then the command's number, then main hears of it.
+ */
+static void walk_end(struct worker *worker)
+{
+	struct walk_command *walk = &worker->walk;
+	struct event_buffer *event;
+	int result = 1;
+
+	if (walk->active == WALK_ENDING) {
+		event = worker_reserve(worker);
+		if (event == NULL)
+			return;
+		result = ledger_decide_walked(
+		    worker->ledger, &walk->walk, worker_event_time(worker), event);
+		if (result == -EBUSY)
+			return;
+		SLUICE_REQUIRE(result >= 0);
+		if (result > 0)
+			(void)worker_commit(worker, event, (size_t)result);
+		walk->active = WALK_MARKING;
+	}
+	if (walk->ticket != 0) {
+		result = worker_command_mark(worker, walk->control_sequence);
+		if (result == 0)
+			return;
+		worker_command_done(worker, walk->ticket, result < 0 ? result : 0, 0, result > 0);
+	}
+	walk->active = 0;
+	stats_set(&worker->stats.walks_open, 0);
+}
+
+/* One event of the walk. 1: made; 0: not now, or the walk is over. */
+static int walk_step(struct worker *worker)
+{
+	struct walk_command *walk = &worker->walk;
+	struct event_buffer *event;
+	int length;
+
+	if (!worker_slow_room(worker))
+		return 0;
+	event = worker_reserve(worker);
+	if (event == NULL)
+		return 0;
+	length = ledger_walk_next(
+	    worker->ledger, &walk->walk, WORKER_WALK_LOOK_MAX, worker_event_time(worker), event);
+	if (length == -EAGAIN || length == -EBUSY)
+		return 0;
+	SLUICE_REQUIRE(length >= 0);
+	if (length == 0) {
+		walk->active = WALK_ENDING;
+		return 0;
+	}
+	(void)worker_commit(worker, event, (size_t)length);
+	stats_add(&worker->stats.walk_events, 1);
+	return 1;
+}
+
+unsigned worker_walk(struct worker *worker)
+{
+	uint64_t lsn = ledger_shard(worker->ledger)->lsn;
+	uint64_t looked = worker->walk.walk.looked;
+
+	if (!worker->walk.active && !walk_left_over(worker))
+		return 0;
+	for (unsigned i = 0; worker->walk.active == WALK_GOING && i < WORKER_WALK_PER_TURN; i++)
+		if (!walk_step(worker))
+			break;
+	if (worker->walk.active > WALK_GOING)
+		walk_end(worker);
+	return (unsigned)(ledger_shard(worker->ledger)->lsn - lsn) +
+	       (worker->walk.walk.looked != looked);
+}
+
+unsigned worker_due(struct worker *worker)
+{
+	uint64_t time_ns = worker_event_time(worker);
+	unsigned made = 0;
+
+	while (made < WORKER_DUE_PER_TURN && ledger_due_ns(worker->ledger) <= time_ns &&
+	       worker_slow_room(worker)) {
+		struct event_buffer *event = worker_reserve(worker);
+		int length;
+
+		if (event == NULL)
+			break;
+		length = ledger_decide_due(worker->ledger, time_ns, event);
+		if (length <= 0)
+			break;
+		(void)worker_commit(worker, event, (size_t)length);
+		stats_add(&worker->stats.due_events, 1);
+		made++;
+	}
+	return made;
+}
