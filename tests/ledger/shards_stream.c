@@ -419,11 +419,11 @@ static void crash(struct shards_stream *stream)
 
 static void time_step(struct shards_stream *stream)
 {
-	uint64_t kind = pick(stream, 400), bound = SECOND;
+	uint64_t kind = pick(stream, 1600), bound = SECOND;
 
 	if (kind == 0)
-		bound = 10 * HOUR;
-	else if (kind < 8)
+		bound = 20 * HOUR;
+	else if (kind < 12)
 		bound = 600 * SECOND;
 	stream->shards->time_ns += pick(stream, bound);
 }
@@ -474,6 +474,28 @@ void shards_stream_step(struct shards_stream *stream)
 
 /* ---- Begin and end ---- */
 
+static void accounts_make(struct shards_stream *stream)
+{
+	struct shards *shards = stream->shards;
+
+	for (uint64_t id = 1; id <= STREAM_ACCOUNTS; id++) {
+		struct wire_request wire = { .template_id = WIRE_OPEN_ACCOUNT,
+			.open_account = { .account_id = id,
+			    .deadline_ns = NO_DEADLINE,
+			    .currency = stream_currency(id),
+			    .partner_id = stream_partner(id) } };
+		struct ledger_command money = { .type = EVENT_ADJUST,
+			.account_id = id,
+			.amount = 1000 + (int64_t)pick(stream, 100000),
+			.control_sequence = ++stream->control_sequence };
+
+		if (id % 8 == 3)
+			continue; /* opened later, or never */
+		assert_int_equal(shards_code(shards, &wire, 1), WIRE_CODE_OK);
+		assert_true(shards_command(shards, &money) > 0);
+	}
+}
+
 struct shards_stream *shards_stream_new(struct shards *shards, unsigned options)
 {
 	struct shards_stream *stream = calloc(1, sizeof(*stream));
@@ -489,11 +511,9 @@ struct shards_stream *shards_stream_new(struct shards *shards, unsigned options)
 	stream->market_first = 1;
 	for (stream->market_last = 0; stream->market_last < 6;)
 		market_set(stream, ++stream->market_last);
-	for (uint64_t id = 1; id <= STREAM_ACCOUNTS; id++) {
-		if (id % 3 == 0)
-			shards_account(
-			    shards, id, (int64_t)pick(stream, 100000), stream_currency(id));
-	}
+	accounts_make(stream);
+	for (uint32_t shard = 0; shard < SHARDS; shard++)
+		shards_sync(shards, shard);
 	return stream;
 }
 
