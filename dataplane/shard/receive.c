@@ -40,7 +40,7 @@ static void decode_text(
 {
 	uint16_t offsets[LIMIT_MESSAGES_PER_DATAGRAM];
 	int count = wire_frame_messages(text, text_size, offsets);
-	unsigned resends = 0;
+	unsigned resends = 0, within;
 
 	if (count < 0) {
 		worker_drop(worker, count == -E2BIG ? DROP_TOO_MANY_MESSAGES : DROP_BAD_FRAMING);
@@ -48,7 +48,7 @@ static void decode_text(
 	}
 	stats_add(&worker->stats.datagrams_in, 1);
 	stats_add(&worker->stats.messages_in, (uint64_t)count);
-	session_charge(session, (unsigned)count);
+	within = session_charge(session, (unsigned)count);
 	for (int i = 0; i < count; i++) {
 		size_t end = i + 1 < count ? offsets[i + 1] : text_size;
 		struct burst_message *message = &worker->burst[worker->burst_count++];
@@ -57,6 +57,8 @@ static void decode_text(
 		message->last = i + 1 == count;
 		message->code =
 		    wire_request_decode(text + offsets[i], end - offsets[i], &message->request);
+		if (SLUICE_UNLIKELY((unsigned)i >= within))
+			message->code = WIRE_CODE_RATE_LIMITED;
 		resends += (message->request.flags & MESSAGE_FLAG_RETRANSMISSION) != 0;
 	}
 	session->resends += resends;
