@@ -27,6 +27,7 @@ struct options {
 	int json;
 	const char *from_postgres; /* restore: connection string */
 	const char *passfile;      /* restore: NULL: libpq's own */
+	uint64_t transit_max_s;    /* verify: older transfers must not be open */
 };
 
 /* The shard numbers under the root that the options ask for, ascending. Count, or -errno. */
@@ -76,70 +77,6 @@ int events_open(struct events *events, const char *path, uint32_t shard, struct 
 /* 1 and the event (valid until the next call); 0 at the end; -EBADMSG, damage noted. */
 int events_next(struct events *events, struct db_bytes *event);
 void events_close(struct events *events);
-
-/* ---- A growing table of fixed-size entries by a 64-bit key ---- */
-
-struct table {
-	uint8_t *entries; /* each begins with its key */
-	uint32_t *slots;  /* entry number + 1; 0 free */
-	size_t entry_size;
-	uint32_t count, room, slot_count;
-};
-void table_init(struct table *table, size_t entry_size);
-void *table_find(const struct table *table, uint64_t key);
-/* The entry, new ones zeroed but for the key; ends the program when out of memory. */
-void *table_get(struct table *table, uint64_t key);
-void *table_at(const struct table *table, uint32_t number);
-void table_free(struct table *table);
-
-/* ---- Own derivation of balances from events alone ---- */
-
-struct derived_account {
-	uint64_t id, lsn;
-	int64_t balance;
-	uint16_t currency;
-};
-
-struct derived_bet {
-	uint64_t id, account_id;
-	int64_t stake;
-	uint16_t currency;
-	uint8_t open;
-};
-
-struct derived_sum {
-	uint64_t currency; /* key */
-	int64_t balances;  /* of all accounts */
-	int64_t stakes;    /* of open bets */
-	int64_t stakes_account;
-};
-
-struct derive {
-	struct table accounts, terminals, bets;
-	uint64_t next_lsn, time_ns, events, customers;
-	uint8_t complete; /* the log begins at LSN 1 */
-	struct damage *damage;
-};
-void derive_init(struct derive *derive, uint64_t first_lsn, struct damage *damage);
-/* 0 or -EBADMSG with the damage noted. */
-int derive_event(struct derive *derive, struct db_bytes event);
-/* Sums by currency into `sums` (struct derived_sum), checked when complete. 0 or -EBADMSG. */
-int derive_sums(struct derive *derive, struct table *sums);
-void derive_free(struct derive *derive);
-
-/* ---- Rows of the checkpoint, brought up to date by the ledger's own code ---- */
-
-struct replay {
-	struct ledger *ledger; /* NULL: no rows environment */
-	uint64_t checkpoint_lsn, rows_lsn_max;
-};
-/* `last_lsn`: bound of the events to come, for the size of the tables. */
-int replay_open(struct replay *replay, const char *path, uint64_t last_lsn, struct damage *damage);
-int replay_event(struct replay *replay, struct db_bytes event, struct damage *damage);
-/* Compares with what was derived; sets *hash. 0 or -EBADMSG. */
-int replay_compare(struct replay *replay, const struct derive *derive, const struct events *events,
-    uint64_t *hash, struct damage *damage);
-void replay_close(struct replay *replay);
 
 int command_stat(const struct options *options);
 int command_dump(const struct options *options);

@@ -16,8 +16,11 @@ static const char help[] =
     "\n"
     "  sluice-db stat   [--json]                 files, LSNs, row counts\n"
     "  sluice-db dump   [--from LSN] [--to LSN] [--terminal ID] [--account ID] [--json]\n"
-    "  sluice-db verify [--json]                 derives every balance again from the log and\n"
-    "                                            compares it with rows and journal\n"
+    "  sluice-db verify [--transit-max SECONDS] [--json]\n"
+    "                                            derives every balance again from the log and\n"
+    "                                            compares it with rows, journal and the other\n"
+    "                                            shards; transfers may be under way for as long\n"
+    "                                            (default 60 s)\n"
     "  sluice-db restore --from-postgres CONNINFO [--passfile FILE] [--json]\n"
     "                                            builds a root again from what replication\n"
     "                                            brought to PostgreSQL\n"
@@ -55,6 +58,7 @@ enum choice {
 	CHOICE_TERMINAL,
 	CHOICE_ACCOUNT,
 	CHOICE_JSON,
+	CHOICE_TRANSIT_MAX,
 	CHOICE_FROM_POSTGRES,
 	CHOICE_PASSFILE,
 	CHOICE_HELP,
@@ -69,6 +73,7 @@ static const struct option choices[] = {
 	{ "terminal", required_argument, NULL, CHOICE_TERMINAL },
 	{ "account", required_argument, NULL, CHOICE_ACCOUNT },
 	{ "json", no_argument, NULL, CHOICE_JSON },
+	{ "transit-max", required_argument, NULL, CHOICE_TRANSIT_MAX },
 	{ "from-postgres", required_argument, NULL, CHOICE_FROM_POSTGRES },
 	{ "passfile", required_argument, NULL, CHOICE_PASSFILE },
 	{ "help", no_argument, NULL, CHOICE_HELP },
@@ -98,6 +103,8 @@ static int choose(struct options *options, int choice)
 		return number(optarg, LIMIT_TERMINAL_ID_MAX, &options->terminal);
 	case CHOICE_ACCOUNT:
 		return number(optarg, UINT64_MAX, &options->account);
+	case CHOICE_TRANSIT_MAX:
+		return number(optarg, UINT32_MAX, &options->transit_max_s);
 	case CHOICE_FROM_POSTGRES:
 		options->from_postgres = optarg;
 		return 1;
@@ -165,7 +172,9 @@ int main(int argc, char **argv)
 		{ "verify", command_verify },
 		{ "restore", command_restore },
 	};
-	struct options options = { .root = getenv("SLUICE_ROOT"), .to = UINT64_MAX, .shard = -1 };
+	struct options options = {
+		.root = getenv("SLUICE_ROOT"), .to = UINT64_MAX, .shard = -1, .transit_max_s = 60
+	};
 	int choice;
 
 	if (options.root == NULL)

@@ -41,7 +41,8 @@ static int capacity_read(struct restore *restore, uint32_t shard, struct ledger_
 {
 	char number[16];
 	const char *const values[4] = { number };
-	uint64_t opened, bets, markets, terminals, currencies, most = 1u << 30;
+	uint64_t opened, bets, markets, terminals, currencies, events, bytes, partners, objects;
+	const uint64_t most = 1u << 30;
 	PGresult *result;
 
 	snprintf(number, sizeof(number), "%u", shard);
@@ -50,7 +51,9 @@ static int capacity_read(struct restore *restore, uint32_t shard, struct ledger_
 	    "0), count(*) filter (where type = 5), (select count(*) from (select terminal from "
 	    "sluice.transactions where shard = $1::smallint group by terminal) t), (select "
 	    "count(*) "
-	    "from (select currency from sluice.accounts group by currency) c) from "
+	    "from (select currency from sluice.accounts group by currency) c), count(*), (select "
+	    "coalesce(sum(octet_length(events)), 0)::bigint from sluice.log_block where shard = "
+	    "$1::smallint), count(*) filter (where type = 37) from "
 	    "sluice.transactions where shard = $1::smallint",
 	    1, values);
 	if (result == NULL)
@@ -60,13 +63,21 @@ static int capacity_read(struct restore *restore, uint32_t shard, struct ledger_
 	markets = restore_u64(result, 0, 2);
 	terminals = restore_u64(result, 0, 3);
 	currencies = restore_u64(result, 0, 4) + 1;
+	events = restore_u64(result, 0, 5);
+	bytes = restore_u64(result, 0, 6);
+	partners = restore_u64(result, 0, 7);
 	PQclear(result);
-	/* System accounts: one a terminal and currency, and some a currency. */
-	opened += terminals * currencies + 16 * currencies + 1000;
+	/* System accounts: one a terminal, partner, shard and currency, and some a currency. */
+	opened += (terminals + partners + LIMIT_SHARDS + 16) * currencies + 1000;
+	/* Objects are in sections behind the records. */
+	bytes -= events * sizeof(struct event_record) < bytes ? events * sizeof(struct event_record)
+	                                                      : bytes;
+	objects = bytes / sizeof(struct event_object) + 1000;
 	config->accounts_max = (uint32_t)(opened < most ? opened : most);
 	config->bets_max = (uint32_t)(bets + 1000 < most ? bets + 1000 : most);
-	config->markets_max = (uint32_t)(markets + 1000 < most ? markets + 1000 : most);
+	config->markets_max = (uint32_t)(markets + 1000 < most / 4 ? markets + 1000 : most / 4);
 	config->terminals_max = (uint32_t)(terminals + 1000 < most ? terminals + 1000 : most);
+	config->objects_max = (uint32_t)(objects < most ? objects : most);
 	return 0;
 }
 

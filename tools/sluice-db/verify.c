@@ -2,46 +2,88 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "tools/sluice-db/db.h"
+#include "tools/sluice-db/derive.h"
+#include "wire/codes.h"
+
+#define CURRENCIES_MAX 1000 /* ISO 4217 numbers */
+
+struct shard_state {
+	char path[PATH_MAX];
+	uint32_t shard;
+	struct scan scan;
+	struct derive derive;
+	struct replay replay;
+	struct damage damage;
+	uint64_t state_hash;
+};
 
 struct totals {
-	uint64_t events, accounts, state_hash;
+	uint64_t events, accounts, state_hash, transit_open, bets_open;
 	struct table sums; /* struct derived_sum over all shards */
 	struct damage damage;
 	json_t *shards;
 };
 
 /*
- * Last LSN there is now. Rows are read after this and may be newer, so events are read to their
- * real end in the second pass; this one only sizes tables.
+ * Reads all events once: where they end now, and what they can make at most, which sizes tables.
+ * Rows are read after this and may be newer, so the second pass reads events to their real end.
  */
-static int last_lsn_find(const char *path, uint32_t shard, uint64_t *last, struct damage *damage)
+static int shard_scan(struct shard_state *state)
 {
+	uint8_t seen[CURRENCIES_MAX] = { 0 };
+	struct scan *scan = &state->scan;
 	struct events events;
 	struct db_bytes event;
-	int result = events_open(&events, path, shard, damage);
+	int result = events_open(&events, state->path, state->shard, &state->damage);
 
 	if (result != 0)
 		return result;
-	while ((result = events_next(&events, &event)) == 1)
-		;
-	*last = events.next_lsn - 1;
+	while ((result = events_next(&events, &event)) == 1) {
+		struct event_record record;
+		uint64_t sections;
+		uint16_t type;
+
+		memcpy(&record, event.data, sizeof(record));
+		sections = (event.size - sizeof(record)) / sizeof(struct event_object);
+		type = le16_get(record.type);
+		scan->objects += sections;
+		scan->accounts += type == EVENT_ACCOUNT_OPEN;
+		scan->bets += type == EVENT_PLACE_BET && le16_get(record.code) == WIRE_CODE_OK;
+		scan->markets += type == EVENT_MARKET_SET;
+		scan->partners += type == EVENT_PARTNER_SET;
+		scan->terminals +=
+		    le64_get(record.prev_terminal_lsn) == 0 && le64_get(record.terminal_id) != 0;
+		if (le16_get(record.currency) < CURRENCIES_MAX &&
+		    !seen[le16_get(record.currency)]) {
+			seen[le16_get(record.currency)] = 1;
+			scan->currencies++;
+		}
+	}
+	scan->last_lsn = events.next_lsn - 1;
 	events_close(&events);
+	/* The data plane goes on meanwhile. */
+	scan->accounts += 65536;
+	scan->objects += 65536;
+	scan->bets += 65536;
+	scan->markets += 4096;
+	scan->terminals += 4096;
 	return result;
 }
 
-static int shard_pass(const char *path, uint32_t shard, struct replay *replay,
-    struct derive *derive, struct table *sums, struct damage *damage, uint64_t *hash)
+static int shard_pass(const struct options *options, struct shard_state *state)
 {
+	struct derive *derive = &state->derive;
+	struct damage *damage = &state->damage;
 	struct events events;
 	struct db_bytes event;
-	int result = events_open(&events, path, shard, damage);
+	int result = events_open(&events, state->path, state->shard, damage);
 
 	if (result != 0)
 		return result;
-	derive_init(derive, events.first_lsn, damage);
+	derive_init(derive, state->shard, events.first_lsn, damage);
 	while ((result = events_next(&events, &event)) == 1) {
 		if (event_check(event.data, event.size) != 0) {
 			damage_note(damage, events.next_lsn - 1, "event malformed");
@@ -50,66 +92,95 @@ static int shard_pass(const char *path, uint32_t shard, struct replay *replay,
 		}
 		result = derive_event(derive, event);
 		if (result == 0)
-			result = replay_event(replay, event, damage);
+			result = replay_event(&state->replay, event, damage);
 		if (result != 0)
 			break;
 	}
 	if (result == 0)
-		result = derive_sums(derive, sums);
+		result =
+		    replay_compare(&state->replay, derive, &events, &state->state_hash, damage);
 	if (result == 0)
-		result = replay_compare(replay, derive, &events, hash, damage);
+		result = replay_closed(&state->replay, state->path, derive, damage);
+	if (result == 0)
+		result = derive_end(derive, options->transit_max_s);
 	events_close(&events);
 	return result;
 }
 
-static void shard_report(struct totals *totals, uint32_t shard, const struct derive *derive,
-    uint64_t hash, const struct damage *damage)
+static void shard_verify(const struct options *options, struct shard_state *state)
 {
-	char text[24];
+	int result = 0;
 
-	snprintf(text, sizeof(text), "%016" PRIx64, hash);
-	json_array_append_new(totals->shards,
-	    json_pack("{s:i, s:b, s:I, s:I, s:I, s:b, s:s}", "shard", (int)shard, "ok",
-	        damage->what[0] == '\0', "events", (json_int_t)derive->events, "last_lsn",
-	        (json_int_t)(derive->next_lsn - 1), "accounts", (json_int_t)derive->customers,
-	        "complete", derive->complete, "state_hash", text));
+	if (state->damage.what[0] != '\0')
+		result = -EBADMSG;
+	if (result == 0)
+		result = replay_open(&state->replay, state->path, &state->scan, &state->damage);
+	if (result == 0)
+		result = shard_pass(options, state);
+	if (result != 0)
+		damage_note(&state->damage, 0, "%s", strerror(-result));
+	/* The ledger's tables are needed no more; what was derived is, for the other shards. */
+	replay_close(&state->replay);
 }
 
-static void shard_verify(const struct options *options, uint32_t shard, struct totals *totals)
+static uint64_t bets_open(const struct derive *derive)
 {
-	struct damage damage = { .shard = shard };
-	struct replay replay = { 0 };
-	struct derive derive = { 0 };
-	struct table sums = { 0 };
-	uint64_t last = 0, hash = 0;
-	char path[PATH_MAX];
-	int result;
+	uint64_t count = 0;
 
-	shard_path(options, shard, path);
-	result = last_lsn_find(path, shard, &last, &damage);
-	if (result == 0)
-		result = replay_open(&replay, path, last + 65536, &damage);
-	if (result == 0)
-		result = shard_pass(path, shard, &replay, &derive, &sums, &damage, &hash);
-	if (sums.entry_size == 0) /* as far as the events could be read */
-		(void)derive_sums(&derive, &sums);
-	for (uint32_t i = 0; i < sums.count; i++) {
-		const struct derived_sum *sum = table_at(&sums, i);
+	for (uint32_t i = 0; i < derive->bets.count; i++) {
+		const struct derived_bet *bet = table_at(&derive->bets, i);
+
+		count += bet->state == BET_OPEN;
+	}
+	return count;
+}
+
+static void shard_report(struct totals *totals, const struct shard_state *state)
+{
+	const struct derive *derive = &state->derive;
+	uint64_t last = derive->next_lsn == 0 ? 0 : derive->next_lsn - 1;
+	char text[24];
+
+	snprintf(text, sizeof(text), "%016" PRIx64, state->state_hash);
+	json_array_append_new(totals->shards,
+	    json_pack("{s:i, s:b, s:I, s:I, s:I, s:I, s:I, s:b, s:s}", "shard", (int)state->shard,
+	        "ok", state->damage.what[0] == '\0', "events", (json_int_t)derive->events,
+	        "last_lsn", (json_int_t)last, "accounts", (json_int_t)derive->customers,
+	        "bets_open", (json_int_t)bets_open(derive), "transit_open",
+	        (json_int_t)derive->transfers_open, "complete", derive->complete, "state_hash",
+	        text));
+	totals->events += derive->events;
+	totals->accounts += derive->customers;
+	totals->state_hash += state->state_hash;
+	totals->transit_open += derive->transfers_open;
+	totals->bets_open += bets_open(derive);
+	for (uint32_t i = 0; i < derive->sums.count; i++) {
+		const struct derived_sum *sum = table_at(&derive->sums, i);
 		struct derived_sum *total = table_get(&totals->sums, sum->currency);
 
 		total->balances += sum->balances;
 	}
-	if (result != 0)
-		damage_note(&damage, 0, "%s", strerror(-result));
-	totals->events += derive.events;
-	totals->accounts += derive.customers;
-	totals->state_hash += hash;
-	shard_report(totals, shard, &derive, hash, &damage);
-	if (damage.what[0] != '\0' && totals->damage.what[0] == '\0')
+}
+
+/* What left one shard against what arrived at the other. */
+static void between_shards(struct shard_state *states, int count, struct totals *totals)
+{
+	struct transit_shard shards[LIMIT_SHARDS];
+	struct damage damage = { 0 };
+	uint32_t shard_count = 1;
+
+	for (int i = 0; i < count; i++) {
+		shards[i] = (struct transit_shard){
+			.derive = &states[i].derive,
+			.strict_lsn = states[i].scan.last_lsn,
+			.ok = states[i].damage.what[0] == '\0',
+		};
+		if (states[i].replay.shard_count > shard_count)
+			shard_count = states[i].replay.shard_count;
+	}
+	if (transit_check(shards, (uint32_t)count, shard_count, &damage) != 0 &&
+	    totals->damage.what[0] == '\0')
 		totals->damage = damage;
-	table_free(&sums);
-	derive_free(&derive);
-	replay_close(&replay);
 }
 
 static void print_json(struct totals *totals)
@@ -127,15 +198,11 @@ static void print_json(struct totals *totals)
 		damage = json_pack("{s:i, s:I, s:s}", "shard", (int)totals->damage.shard, "lsn",
 		    (json_int_t)totals->damage.lsn, "what", totals->damage.what);
 	snprintf(text, sizeof(text), "%016" PRIx64, totals->state_hash);
-	/*
-	 * transit_open is what is under way between shards. Version 1 has no event that moves money
-	 * from shard to shard (lmdb-schema/event.h), so nothing can be; event_check and the
-	 * derivation refuse any other type that would.
-	 */
-	root = json_pack("{s:s, s:b, s:I, s:I, s:o, s:i, s:o, s:s, s:O}", "schema",
+	root = json_pack("{s:s, s:b, s:I, s:I, s:o, s:I, s:I, s:o, s:s, s:O}", "schema",
 	    "sluice-db.verify/1", "ok", totals->damage.what[0] == '\0', "events",
 	    (json_int_t)totals->events, "accounts", (json_int_t)totals->accounts, "balance_sum",
-	    sums, "transit_open", 0, "first_damage", damage, "state_hash", text, "shards",
+	    sums, "transit_open", (json_int_t)totals->transit_open, "bets_open",
+	    (json_int_t)totals->bets_open, "first_damage", damage, "state_hash", text, "shards",
 	    totals->shards);
 	json_dumpf(root, stdout, JSON_INDENT(2));
 	printf("\n");
@@ -151,6 +218,8 @@ static void print_text(const struct totals *totals)
 		printf(
 		    "sum      %" PRId64 " in currency %" PRIu64 "\n", sum->balances, sum->currency);
 	}
+	printf("bets     %" PRIu64 " open, each backed by its stake\n", totals->bets_open);
+	printf("transit  %" PRIu64 " transfers under way\n", totals->transit_open);
 	printf("state    %016" PRIx64 "\n", totals->state_hash);
 	if (totals->damage.what[0] == '\0')
 		printf("ok\n");
@@ -162,6 +231,7 @@ static void print_text(const struct totals *totals)
 int command_verify(const struct options *options)
 {
 	uint32_t shards[LIMIT_SHARDS];
+	struct shard_state *states;
 	struct totals totals = { .shards = json_array() };
 	int count = shards_find(options, shards);
 
@@ -171,13 +241,33 @@ int command_verify(const struct options *options)
 		json_decref(totals.shards);
 		return EXIT_MISSING;
 	}
+	states = calloc((size_t)count, sizeof(*states));
+	if (states == NULL) {
+		fprintf(stderr, "sluice-db: out of memory; run it on a machine with more\n");
+		json_decref(totals.shards);
+		return EXIT_MISSING;
+	}
 	table_init(&totals.sums, sizeof(struct derived_sum));
-	for (int i = 0; i < count; i++)
-		shard_verify(options, shards[i], &totals);
+	for (int i = 0; i < count; i++) {
+		states[i].shard = states[i].damage.shard = shards[i];
+		shard_path(options, shards[i], states[i].path);
+		if (shard_scan(&states[i]) != 0)
+			damage_note(&states[i].damage, 0, "cannot be read");
+	}
+	for (int i = 0; i < count; i++) {
+		shard_verify(options, &states[i]);
+		shard_report(&totals, &states[i]);
+		if (states[i].damage.what[0] != '\0' && totals.damage.what[0] == '\0')
+			totals.damage = states[i].damage;
+	}
+	between_shards(states, count, &totals);
 	if (options->json)
 		print_json(&totals);
 	else
 		print_text(&totals);
+	for (int i = 0; i < count; i++)
+		derive_free(&states[i].derive);
+	free(states);
 	table_free(&totals.sums);
 	json_decref(totals.shards);
 	return totals.damage.what[0] == '\0' ? EXIT_DONE : EXIT_MISMATCH;

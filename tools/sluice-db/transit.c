@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Transfers over all shards. Within a shard TRANSIT of each peer is proven to hold what its
+ * transfers come to; here each transfer is matched with the other shard's side of it. What has left
+ * and not arrived is under way: nothing else may be.
+ *
+ * The data plane may run, and shards are read one after the other. But what one side's event rests
+ * on was durable before it: so everything up to `strict_lsn`, where the first pass over all shards
+ * ended, must be matched by what the second pass finds.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "tools/sluice-db/derive.h"
+#include "wire/codes.h"
+
+static const struct transit_shard *shard_of(
+    const struct transit_shard *shards, uint32_t count, uint32_t shard)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (shards[i].derive->shard == shard)
+			return &shards[i];
+	return NULL;
+}
+
+static void note(struct damage *damage, const struct transit_shard *shard, uint64_t lsn,
+    const char *what, uint64_t id, uint32_t other)
+{
+	if (damage->what[0] != '\0')
+		return;
+	damage->shard = shard->derive->shard;
+	damage_note(damage, lsn, "transfer %llu %s shard %u", (unsigned long long)id, what, other);
+}
+
+static int same(const struct derived_transfer *out, const struct derived_arrival *in)
+{
+	return out->amount == in->amount && out->currency == in->currency &&
+	       out->purpose == in->purpose && out->id == in->transfer_id &&
+	       out->to_account == in->account_id;
+}
+
+/* What left: once closed, it must have arrived with that answer. */
+static void check_out(const struct transit_shard *from, const struct transit_shard *to,
+    const struct derived_transfer *out, struct damage *damage)
+{
+	uint64_t key = derived_arrival_key(from->derive->shard, out->sequence);
+	const struct derived_arrival *in = table_find(&to->derive->arrivals, key);
+	uint32_t other = to->derive->shard;
+
+	if (in == NULL) {
+		if (out->done_lsn != 0 && out->done_lsn <= from->strict_lsn)
+			note(damage, from, out->done_lsn, "was closed and is not known to", out->id,
+			    other);
+		return;
+	}
+	if (!same(out, in))
+		note(damage, from, out->open_lsn, "arrived as another one at", out->id, other);
+	else if (out->done_lsn != 0 && out->code != in->code)
+		note(damage, from, out->done_lsn, "was closed with another code than that of",
+		    out->id, other);
+}
+
+/* What arrived must have left. */
+static void check_in(const struct transit_shard *to, const struct transit_shard *from,
+    const struct derived_arrival *in, struct damage *damage)
+{
+	const struct derived_transfer *out = table_find(&from->derive->transfers, in->transfer_id);
+
+	if (in->lsn > to->strict_lsn && out == NULL)
+		return;
+	if (out == NULL || out->peer != to->derive->shard ||
+	    derived_arrival_key(from->derive->shard, out->sequence) != in->key)
+		note(damage, to, in->lsn, "arrived and never left", in->transfer_id,
+		    from->derive->shard);
+}
+
+int transit_check(
+    const struct transit_shard *shards, uint32_t count, uint32_t shard_count, struct damage *damage)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		const struct derive *derive = shards[i].derive;
+
+		for (uint32_t k = 0; k < derive->transfers.count; k++) {
+			const struct derived_transfer *out = table_at(&derive->transfers, k);
+			const struct transit_shard *to = shard_of(shards, count, out->peer);
+
+			if (out->peer >= shard_count)
+				note(damage, &shards[i], out->open_lsn, "goes to", out->id,
+				    out->peer);
+			if (to != NULL && to->ok && shards[i].ok && to->derive->complete)
+				check_out(&shards[i], to, out, damage);
+		}
+		for (uint32_t k = 0; k < derive->arrivals.count; k++) {
+			const struct derived_arrival *in = table_at(&derive->arrivals, k);
+			const struct transit_shard *from =
+			    shard_of(shards, count, (uint32_t)(in->key >> 56));
+
+			if (from != NULL && from->ok && shards[i].ok && from->derive->complete)
+				check_in(&shards[i], from, in, damage);
+		}
+	}
+	return damage->what[0] == '\0' ? 0 : -EBADMSG;
+}
