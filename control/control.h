@@ -17,6 +17,7 @@
 #include "control/ops-socket/ops.h"
 #include "control/replication/replication.h"
 #include "control/sessions/sessions.h"
+#include "lmdb-schema/object.h"
 
 #define CONTROL_PATH_SIZE      4400
 #define CONTROL_WAIT_MS        10000
@@ -103,6 +104,13 @@ void view_bet(json_t *answer);
 void view_terminal(json_t *answer);
 void view_market(json_t *answer);
 void view_object(json_t *answer);
+/* "open" of a bet_state. */
+const char *view_bet_state(json_int_t state);
+/* view_object.c: an object of the log or of a closed table, as the data plane would answer. New
+ * reference. */
+json_t *view_object_bytes(const struct object_bytes *object);
+/* "cash": the kind of a system account. */
+const char *view_system_account(uint64_t account_id);
 
 /* ---- handle*.c ---- */
 
@@ -129,10 +137,22 @@ int handle_wait(struct control *control, const struct ops_request *request, uint
 /* Asks the data plane; `question` is released. CONTROL_DONE with *answer the caller's. */
 int handle_ask(
     struct control *control, json_t *question, json_t **answer, char *message, size_t message_size);
+/* What an error of handle_bet_find and handle_object_find means; `message` as they left it. */
+int handle_ask_error(int error, const char *what, char *message, size_t message_size);
 /* The same about one thing; CONTROL_REFUSED ("there is no such `what`") when it is not there. */
 int handle_show(struct control *control, json_t *question, const char *what, json_t **result,
     char *message, size_t message_size);
 json_t *handle_account_question(uint64_t account_id);
+/* handle_closed.c: a bet or object in the shards' memory or put away, in the admin socket's form.
+ * 0 with *answer the caller's; -ENOENT; an error of link_ask with its message. */
+SLUICE_MUST_USE int handle_bet_find(
+    struct control *control, uint64_t bet_id, json_t **answer, char *message, size_t message_size);
+SLUICE_MUST_USE int handle_object_find(struct control *control, uint64_t object_id, json_t **answer,
+    char *message, size_t message_size);
+/* The log of a shard. -errno, also for a shard there is not. */
+struct log_history;
+SLUICE_MUST_USE int handle_history_open(
+    struct control *control, uint32_t shard, struct log_history **history);
 /* Asks the data plane whether it would take the command (borrowed), before anything is committed.
  * CONTROL_DONE also when there is none to ask. */
 int handle_check(

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "control/commands/commands.h"
@@ -34,13 +35,17 @@ int handle_account_show(
 int handle_bet_show(
     void *context, struct ops_request *request, json_t **result, char *message, size_t message_size)
 {
-	json_t *bet = json_object_get(request->arguments, "bet");
-	json_t *question = json_pack("{s:s, s:O}", "cmd", "bet_show", "bet_id", bet);
-	int status = handle_show(context, question, "bet", result, message, message_size);
+	uint64_t bet_id = strtoull(ops_text(request, "bet", "0"), NULL, 10);
+	json_t *answer = NULL;
+	int error = handle_bet_find(context, bet_id, &answer, message, message_size);
 
-	if (status == CONTROL_DONE)
-		view_bet(*result);
-	return status;
+	if (error != 0)
+		return handle_ask_error(error, "bet", message, message_size);
+	json_object_del(answer, "ok");
+	json_object_del(answer, "found");
+	view_bet(answer);
+	*result = answer;
+	return CONTROL_DONE;
 }
 
 /* What an account is before a change of it, as far as the data plane tells; NULL. New reference. */

@@ -24,6 +24,19 @@ int handle_ask(
 	    why[0] != '\0' ? why : strerror(-error));
 }
 
+int handle_ask_error(int error, const char *what, char *message, size_t message_size)
+{
+	char why[256];
+
+	if (error == -ENOENT)
+		return handle_error(-ENOENT, what, message, message_size);
+	if (error == -EPERM)
+		return CONTROL_REFUSED; /* in the data plane's words */
+	snprintf(why, sizeof(why), "%.200s", message[0] != '\0' ? message : strerror(-error));
+	return handle_refuse(CONTROL_UNREACHABLE, message, message_size,
+	    "the data plane does not answer (%s); see `sluicectl status`", why);
+}
+
 int handle_show(struct control *control, json_t *question, const char *what, json_t **result,
     char *message, size_t message_size)
 {

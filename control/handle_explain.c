@@ -12,7 +12,9 @@
 
 #include "control/control.h"
 #include "control/markets/markets.h"
+#include "dataplane/ledger/ledger.h"
 #include "dataplane/risk/risk.h"
+#include "lmdb-schema/event_sections.h"
 #include "lmdb-schema/history.h"
 #include "wire/codes.h"
 
@@ -20,30 +22,51 @@
 #define EXPLAIN_TRIES     20      /* for an event that is not in the log yet */
 #define EXPLAIN_PAUSE_NS  100000000l
 
-/* X(EVENT, what people call it) */
-#define EVENT_NAMES(X)                                                                             \
-	X(ACCOUNT_OPEN, "account opened")                                                          \
-	X(DEPOSIT, "deposit")                                                                      \
-	X(PLACE_BET, "bet")                                                                        \
-	X(CANCEL_BET, "cancellation")                                                              \
-	X(MARKET_SET, "market changed")                                                            \
-	X(RULES_SET, "rules changed")                                                              \
-	X(COMMAND_MARK, "command done")                                                            \
-	X(TICK, "clock tick")                                                                      \
-	X(ACCOUNT_FREEZE, "account frozen or unfrozen")                                            \
-	X(TERMINAL_SET, "terminal changed")
+static const char *const event_names[EVENT_TYPE_MAX + 1] = {
+	[EVENT_ACCOUNT_OPEN] = "account opened",
+	[EVENT_DEPOSIT] = "deposit",
+	[EVENT_PLACE_BET] = "bet",
+	[EVENT_CANCEL_BET] = "cancellation",
+	[EVENT_MARKET_SET] = "market changed",
+	[EVENT_RULES_SET] = "rules changed",
+	[EVENT_COMMAND_MARK] = "command done",
+	[EVENT_TICK] = "clock tick",
+	[EVENT_ACCOUNT_FREEZE] = "account frozen or unfrozen",
+	[EVENT_TERMINAL_SET] = "terminal changed",
+	[EVENT_WITHDRAW] = "withdrawal",
+	[EVENT_WITHDRAW_CLOSE] = "withdrawal paid or given back",
+	[EVENT_TRANSFER] = "transfer",
+	[EVENT_TRANSFER_OUT] = "transfer sent to another shard",
+	[EVENT_TRANSFER_IN] = "transfer received from another shard",
+	[EVENT_TRANSFER_DONE] = "transfer completed",
+	[EVENT_ADJUST] = "adjustment",
+	[EVENT_BET_SETTLE] = "settlement",
+	[EVENT_BET_VOID] = "bet voided",
+	[EVENT_MARKET_RESULT] = "result of a market",
+	[EVENT_REDEEM] = "ticket paid",
+	[EVENT_TICKET_EXPIRE] = "ticket expired",
+	[EVENT_BET_RETIRE] = "bets put away",
+	[EVENT_OBJECT_RETIRE] = "objects put away",
+	[EVENT_ROUND_DEBIT] = "game round: stake",
+	[EVENT_ROUND_CREDIT] = "game round: win",
+	[EVENT_ROUND_ROLLBACK] = "game round: rollback",
+	[EVENT_ROUND_CLOSE] = "game round closed",
+	[EVENT_SPRINKLE_CREATE] = "sprinkle",
+	[EVENT_CLAIM] = "claim of a sprinkle",
+	[EVENT_SPRINKLE_END] = "sprinkle ended",
+	[EVENT_FENCE] = "request fenced",
+	[EVENT_REVERSE] = "reversal refused",
+	[EVENT_PLAY_SET] = "customer's own limits",
+	[EVENT_SHIFT] = "shift opened or closed",
+	[EVENT_REPRINT] = "ticket printed again",
+	[EVENT_PARTNER_SET] = "partner changed",
+	[EVENT_LEASE] = "credit of a limit moved between shards",
+};
 
 static const char *event_name(uint16_t type)
 {
-	switch (type) {
-#define EVENT_NAME(name, text)                                                                     \
-	case EVENT_##name:                                                                         \
-		return text;
-		EVENT_NAMES(EVENT_NAME)
-#undef EVENT_NAME
-	default:
-		return "unknown event";
-	}
+	return type <= EVENT_TYPE_MAX && event_names[type] != NULL ? event_names[type]
+	                                                           : "unknown event";
 }
 
 static void number_set(json_t *object, const char *name, uint64_t value)
@@ -99,50 +122,137 @@ static json_t *legs_json(
 	return list;
 }
 
+/* Every posting besides the account's own, by its account's name. */
+static json_t *lines_json(const struct event_view *view)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < view->line_count; i++) {
+		uint64_t id = view->lines[i].account_id;
+		json_t *line = json_object();
+
+		if ((id & SYSTEM_ACCOUNT_BIT) != 0)
+			json_object_set_new(
+			    line, "system_account", json_string(view_system_account(id)));
+		else
+			number_set(line, "account", id);
+		number_set(line, "amount", (uint64_t)view->lines[i].amount);
+		json_array_append_new(list, line);
+	}
+	return list;
+}
+
+static json_t *objects_json(const struct event_view *view)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < view->object_count; i++) {
+		const struct object_bytes *object = &view->objects[i];
+
+		json_array_append_new(list, view_object_bytes(object));
+	}
+	return list;
+}
+
+/* What the fixed body of its type says besides. */
+static void body_add(const struct event_view *view, json_t *object)
+{
+	struct event_bet_change change;
+	struct event_result result;
+
+	switch (le16_get(view->record.type)) {
+	case EVENT_CANCEL_BET:
+	case EVENT_BET_SETTLE:
+	case EVENT_BET_VOID:
+	case EVENT_REDEEM:
+	case EVENT_TICKET_EXPIRE:
+		memcpy(&change, view->body, sizeof(change));
+		if (change.to == 0)
+			return;
+		json_object_set_new(object, "from", json_string(view_bet_state(change.from)));
+		json_object_set_new(object, "to", json_string(view_bet_state(change.to)));
+		number_set(object, "payout_before", (uint64_t)le64s_get(change.payout_before));
+		if (le64_get(change.market_id) != 0)
+			number_set(object, "market", le64_get(change.market_id));
+		if (le16_get(view->record.type) == EVENT_BET_SETTLE)
+			json_object_set_new(object, "class",
+			    json_string(
+			        settlement_class_name((enum settlement_class)change.class)));
+		return;
+	case EVENT_MARKET_RESULT:
+		memcpy(&result, view->body, sizeof(result));
+		json_object_set_new(object, "op",
+		    json_string(result.op == RESULT_SET        ? "set"
+		                : result.op == RESULT_ROLLBACK ? "rollback"
+		                : result.op == RESULT_WALKED   ? "all bets settled"
+		                                               : "final"));
+		return;
+	default:
+		return;
+	}
+}
+
+static void bet_add(
+    struct control *control, const struct event_view *view, const uint8_t *bytes, json_t *object)
+{
+	const struct event_record *record = &view->record;
+
+	number_set(object, "score", record->score);
+	number_set(object, "rule_version", le32_get(record->rule_version));
+	json_object_set_new(object, "odds_policy",
+	    json_string(record->odds_policy == 0 ? "exact" : "same or better"));
+	json_object_set_new(object, "factors", factors_json(le32_get(record->factor_bits)));
+	json_object_set_new(object, "legs", legs_json(control, record, bytes));
+}
+
 static json_t *event_json(struct control *control, uint32_t shard, const struct event_buffer *event)
 {
-	struct event_record record;
+	const struct event_record *record;
 	json_t *object = json_object();
-	uint16_t code;
+	struct event_view view;
+	uint16_t code, type;
 
-	memcpy(&record, event->bytes, sizeof(record));
-	code = le16_get(record.code);
-	json_object_set_new(object, "event", json_string(event_name(le16_get(record.type))));
+	if (event_view_read(event->bytes, sizeof(event->bytes), &view) != 0) {
+		json_object_set_new(object, "event", json_string("damaged"));
+		return object;
+	}
+	record = &view.record;
+	code = le16_get(record->code);
+	type = le16_get(record->type);
+	json_object_set_new(object, "event", json_string(event_name(type)));
 	json_object_set_new(object, "code", json_string(wire_code_name(code)));
 	json_object_set_new(object, "meaning", json_string(wire_code_text(code, WIRE_ENGLISH)));
 	number_set(object, "shard", shard);
-	number_set(object, "lsn", le64_get(record.lsn));
-	number_set(object, "time_ns", le64_get(record.time_ns));
-	number_set(object, "terminal", le64_get(record.terminal_id));
-	text_set(object, "request", le64_get(record.request_id));
-	number_set(object, "account", le64_get(record.account_id));
-	text_set(object, "object", le64_get(record.object_id));
-	number_set(object, "amount", (uint64_t)le64s_get(record.amount));
-	number_set(object, "balance", (uint64_t)le64s_get(record.balance));
-	number_set(object, "currency", le16_get(record.currency));
-	if (le16_get(record.type) != EVENT_PLACE_BET)
-		return object;
-	number_set(object, "payout", (uint64_t)le64s_get(record.payout));
-	number_set(object, "score", record.score);
-	number_set(object, "rule_version", le32_get(record.rule_version));
-	json_object_set_new(object, "odds_policy",
-	    json_string(record.odds_policy == 0 ? "exact" : "same or better"));
-	json_object_set_new(object, "factors", factors_json(le32_get(record.factor_bits)));
-	json_object_set_new(object, "legs", legs_json(control, &record, event->bytes));
+	number_set(object, "lsn", le64_get(record->lsn));
+	number_set(object, "time_ns", le64_get(record->time_ns));
+	number_set(object, "terminal", le64_get(record->terminal_id));
+	text_set(object, "request", le64_get(record->request_id));
+	number_set(object, "account", le64_get(record->account_id));
+	text_set(object, "object", le64_get(record->object_id));
+	number_set(object, "amount", (uint64_t)le64s_get(record->amount));
+	number_set(object, "balance", (uint64_t)le64s_get(record->balance));
+	number_set(object, "currency", le16_get(record->currency));
+	if (le64s_get(record->payout) != 0 || type == EVENT_PLACE_BET)
+		number_set(object, "payout", (uint64_t)le64s_get(record->payout));
+	if ((record->flags & EVENT_FLAG_TIMER) != 0)
+		json_object_set_new(object, "by", json_string("time"));
+	if ((record->flags & EVENT_FLAG_REVERSAL) != 0)
+		json_object_set_new(object, "by", json_string("a reversal"));
+	if (type == EVENT_PLACE_BET)
+		bet_add(control, &view, event->bytes, object);
+	body_add(&view, object);
+	if (view.line_count > 0)
+		json_object_set_new(object, "lines", lines_json(&view));
+	if (view.object_count > 0)
+		json_object_set_new(object, "objects", objects_json(&view));
 	return object;
 }
 
 /* ---- Looking up ---- */
 
-static int history_open(struct control *control, uint32_t shard, struct log_history **history)
-{
-	char relative[64], path[CONTROL_PATH_SIZE];
-	int error;
-
-	snprintf(relative, sizeof(relative), "var/lib/sluice/shard-%" PRIu32, shard);
-	error = control_path(control, relative, path, sizeof(path));
-	return error != 0 ? error : log_history_open(history, path, shard);
-}
+struct bet_facts {
+	uint64_t id, lsn, account_id, placed_at_ns;
+};
 
 /* Calls `look` until it finds something or the log has had time to follow. */
 static int look_patiently(int (*look)(struct log_history *, const void *, struct event_buffer *),
@@ -171,7 +281,7 @@ static int explain_lsn(struct control *control, uint32_t shard, uint64_t lsn, js
 {
 	struct log_history *history = NULL;
 	struct event_buffer event;
-	int found = history_open(control, shard, &history);
+	int found = handle_history_open(control, shard, &history);
 
 	if (found == 0)
 		found = look_patiently(look_lsn, history, &lsn, &event);
@@ -191,7 +301,7 @@ static int explain_request(
 		struct event_buffer event;
 		int found;
 
-		if (history_open(control, shard, &history) != 0)
+		if (handle_history_open(control, shard, &history) != 0)
 			break; /* one behind the last shard */
 		found = log_history_request(history, terminal_id, request_id, &event);
 		if (found > 0) {
@@ -205,30 +315,58 @@ static int explain_request(
 	return result_error;
 }
 
+/* Where the account's event before this one is: the account may stand in a line only. */
+static uint64_t lsn_before(const struct event_view *view, uint64_t account_id)
+{
+	if (account_id == 0) /* a cash ticket: its events are on no chain */
+		return le64_get(view->record.lsn) - 1;
+	if (le64_get(view->record.account_id) == account_id)
+		return le64_get(view->record.prev_account_lsn);
+	for (unsigned i = 0; i < view->line_count; i++)
+		if (view->lines[i].account_id == account_id)
+			return view->lines[i].prev_lsn;
+	return 0;
+}
+
+static int is_of_bet(const struct event_view *view, uint64_t bet_id)
+{
+	switch (le16_get(view->record.type)) {
+	case EVENT_PLACE_BET:
+	case EVENT_CANCEL_BET:
+	case EVENT_BET_SETTLE:
+	case EVENT_BET_VOID:
+	case EVENT_REDEEM:
+	case EVENT_TICKET_EXPIRE:
+	case EVENT_REPRINT:
+		return le64_get(view->record.object_id) == bet_id;
+	default:
+		return 0;
+	}
+}
+
 /* All events of a bet, newest first: from its last change back along the account's chain. */
 static int bet_events(
-    struct control *control, uint32_t shard, uint64_t lsn, uint64_t bet_id, json_t *events)
+    struct control *control, uint32_t shard, const struct bet_facts *bet, json_t *events)
 {
 	struct log_history *history = NULL;
-	int found = history_open(control, shard, &history);
+	int found = handle_history_open(control, shard, &history);
+	uint64_t lsn = bet->lsn;
 	uint16_t type = 0;
 
 	for (uint32_t step = 0;
 	     found >= 0 && lsn != 0 && step < EXPLAIN_STEPS_MAX && type != EVENT_PLACE_BET;
 	     step++) {
-		struct event_record record;
 		struct event_buffer event;
+		struct event_view view;
 
 		found = look_patiently(look_lsn, history, &lsn, &event);
-		if (found <= 0)
+		if (found <= 0 || event_view_read(event.bytes, sizeof(event.bytes), &view) != 0 ||
+		    le64_get(view.record.time_ns) < bet->placed_at_ns)
 			break;
-		memcpy(&record, event.bytes, sizeof(record));
-		lsn = le64_get(record.prev_account_lsn);
-		if (le64_get(record.object_id) != bet_id ||
-		    (le16_get(record.type) != EVENT_PLACE_BET &&
-		        le16_get(record.type) != EVENT_CANCEL_BET))
+		lsn = lsn_before(&view, bet->account_id);
+		if (!is_of_bet(&view, bet->id))
 			continue;
-		type = le16_get(record.type);
+		type = le16_get(view.record.type);
 		json_array_append_new(events, event_json(control, shard, &event));
 	}
 	log_history_close(history);
@@ -239,18 +377,21 @@ static int explain_bet(
     struct control *control, json_t *id, json_t **result, char *message, size_t message_size)
 {
 	json_t *answer = NULL, *events = json_array();
-	uint64_t bet_id = json_is_string(id) ? strtoull(json_string_value(id), NULL, 10)
-	                                     : (uint64_t)json_integer_value(id);
-	int error =
-	    link_ask(control->link, json_pack("{s:s, s:O}", "cmd", "bet_show", "bet_id", id), 5000,
-	        &answer, message, message_size);
+	struct bet_facts bet = { .id = json_is_string(id)
+		                           ? strtoull(json_string_value(id), NULL, 10)
+		                           : (uint64_t)json_integer_value(id) };
+	const char *placed;
+	int error = handle_bet_find(control, bet.id, &answer, message, message_size);
 
-	if (error == 0 && !json_is_true(json_object_get(answer, "found")))
-		error = -ENOENT;
-	if (error == 0)
+	if (error == 0) {
+		bet.lsn = (uint64_t)json_integer_value(json_object_get(answer, "lsn"));
+		bet.account_id =
+		    (uint64_t)json_integer_value(json_object_get(answer, "account_id"));
+		placed = json_string_value(json_object_get(answer, "placed_at_ns"));
+		bet.placed_at_ns = placed != NULL ? strtoull(placed, NULL, 10) : 0;
 		error = bet_events(control,
-		    (uint32_t)json_integer_value(json_object_get(answer, "shard")),
-		    (uint64_t)json_integer_value(json_object_get(answer, "lsn")), bet_id, events);
+		    (uint32_t)json_integer_value(json_object_get(answer, "shard")), &bet, events);
+	}
 	if (error == 0) {
 		json_object_del(answer, "ok");
 		json_object_del(answer, "found");

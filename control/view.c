@@ -37,7 +37,7 @@ static void member_word(json_t *object, const char *name, const char *word)
 	json_object_set_new(object, name, json_string(word != NULL ? word : "unknown"));
 }
 
-static const char *bet_state_name(json_int_t state)
+const char *view_bet_state(json_int_t state)
 {
 	static const char *const names[] = {
 		[BET_OPEN] = "open",
@@ -102,7 +102,7 @@ void view_bet(json_t *answer)
 	member_rename(answer, "terminal_id", "terminal");
 	member_integer(answer, "placed_at_ns");
 	member_word(
-	    answer, "state", bet_state_name(json_integer_value(json_object_get(answer, "state"))));
+	    answer, "state", view_bet_state(json_integer_value(json_object_get(answer, "state"))));
 	json_array_foreach(json_object_get(answer, "legs"), index, leg)
 	    member_rename(leg, "market_id", "market");
 }

@@ -366,7 +366,7 @@ static const struct verb verbs[] = {
 	{ "bet void", OPERATOR, VERB_CHANGES | VERB_IRREVERSIBLE, ARGUMENTS(bet_void), NULL, NULL,
 	    "Voids an open bet: the stake goes back." },
 	{ "ticket verify", VIEWER, 0, ARGUMENTS(ticket_verify_one), NULL, NULL,
-	    "Is this the code of a ticket the switch sold, and what is it worth?" },
+	    "Whether a ticket's code is genuine, and what it is worth." },
 	{ "object show", VIEWER, 0, ARGUMENTS(object_one), NULL, NULL,
 	    "One withdrawal, transfer, sprinkle, round or other object, now." },
 	{ "explain", VIEWER, 0, ARGUMENTS(explain), NULL, NULL,

@@ -7,7 +7,7 @@
 
 #define TEXT       "{\"type\":\"none\"}"
 #define KIND_FIRST RECORD_CONTROL_IDENTITY
-#define KIND_LAST  RECORD_CONTROL_CHANGE
+#define KIND_LAST  RECORD_CONTROL_ADJUSTMENT
 
 /* One record with what follows it. */
 union record {
@@ -20,6 +20,8 @@ union record {
 	struct record_control_command command;
 	struct record_control_audit audit;
 	struct record_control_change change;
+	struct record_control_partner partner;
+	struct record_control_adjustment adjustment;
 	uint8_t bytes[1024];
 };
 
@@ -33,11 +35,19 @@ static const uint16_t fixed_sizes[] = {
 	sizeof(struct record_control_command),
 	sizeof(struct record_control_audit),
 	sizeof(struct record_control_change),
+	0, /* RECORD_CONTROL_REPLICATION is read elsewhere */
+	sizeof(struct record_control_partner),
+	sizeof(struct record_control_adjustment),
 };
 
 static size_t fixed_size(enum record_control_kind kind)
 {
 	return fixed_sizes[kind - KIND_FIRST];
+}
+
+static unsigned kind_next(unsigned kind)
+{
+	return kind + 1 == RECORD_CONTROL_REPLICATION ? kind + 2 : kind + 1;
 }
 
 static void market_make(struct record_control_market *record)
@@ -73,6 +83,18 @@ static void plain_make(enum record_control_kind kind, union record *record)
 		record->slot.terminal_id = le64_make(7);
 	} else if (kind == RECORD_CONTROL_MARKET) {
 		market_make(&record->market);
+	} else if (kind == RECORD_CONTROL_PARTNER) {
+		record->partner.id = le64_make(9);
+		record->partner.exposure_max = le64s_make(1000);
+		record->partner.keys_max = le32_make(5);
+		record->partner.currency = le16_make(410);
+		memcpy(record->partner.name, "Games", 5);
+	} else if (kind == RECORD_CONTROL_ADJUSTMENT) {
+		record->adjustment.number = le64_make(4);
+		record->adjustment.account_id = le64_make(11);
+		record->adjustment.amount = le64s_make(-700);
+		record->adjustment.currency = le16_make(410);
+		record->adjustment.state = CONTROL_ADJUSTMENT_WAITING;
 	} else {
 		record->rules.rules.version = le32_make(8);
 	}
@@ -128,6 +150,10 @@ static int record_read(enum record_control_kind kind, struct db_bytes bytes, uni
 		return record_control_audit_read(bytes, &out->audit, first);
 	case RECORD_CONTROL_CHANGE:
 		return record_control_change_read(bytes, &out->change, first, second);
+	case RECORD_CONTROL_PARTNER:
+		return record_control_partner_read(bytes, &out->partner);
+	case RECORD_CONTROL_ADJUSTMENT:
+		return record_control_adjustment_read(bytes, &out->adjustment);
 	}
 	return -EINVAL;
 }
@@ -161,7 +187,7 @@ static int attempt(enum record_control_kind kind, const union record *record, si
 
 TEST(every_kind_is_read_when_good)
 {
-	for (unsigned kind = KIND_FIRST; kind <= KIND_LAST; kind++) {
+	for (unsigned kind = KIND_FIRST; kind <= KIND_LAST; kind = kind_next(kind)) {
 		union record record;
 		size_t size = good_make((enum record_control_kind)kind, &record);
 
@@ -171,7 +197,7 @@ TEST(every_kind_is_read_when_good)
 
 TEST(every_kind_is_refused_at_any_other_length)
 {
-	for (unsigned kind = KIND_FIRST; kind <= KIND_LAST; kind++) {
+	for (unsigned kind = KIND_FIRST; kind <= KIND_LAST; kind = kind_next(kind)) {
 		union record record;
 		size_t size = good_make((enum record_control_kind)kind, &record);
 
@@ -184,7 +210,7 @@ TEST(every_kind_is_refused_at_any_other_length)
 
 TEST(every_kind_is_refused_under_another_header)
 {
-	for (unsigned kind = KIND_FIRST; kind <= KIND_LAST; kind++) {
+	for (unsigned kind = KIND_FIRST; kind <= KIND_LAST; kind = kind_next(kind)) {
 		for (unsigned at = 0; at < sizeof(struct record_header); at++) {
 			union record record;
 			size_t size = good_make((enum record_control_kind)kind, &record);
@@ -255,14 +281,20 @@ static const struct field_case {
 	{ RECORD_CONTROL_MARKET, FIELD(market, id), LIMIT_ACCOUNT_ID_MAX, 0 },
 	{ RECORD_CONTROL_MARKET, FIELD(market, id), LIMIT_ACCOUNT_ID_MAX + 1, -EBADMSG },
 	{ RECORD_CONTROL_MARKET, MARKET_FIELD(state), MARKET_BEFORE - 1, -EBADMSG },
-	{ RECORD_CONTROL_MARKET, MARKET_FIELD(state), MARKET_CLOSED + 1, -EBADMSG },
+	{ RECORD_CONTROL_MARKET, MARKET_FIELD(state), MARKET_CLOSED, 0 },
+	/* A result needs its outcomes. */
+	{ RECORD_CONTROL_MARKET, MARKET_FIELD(state), MARKET_SETTLED, -EBADMSG },
+	{ RECORD_CONTROL_MARKET, MARKET_FIELD(state), MARKET_VOID + 1, -EBADMSG },
 	{ RECORD_CONTROL_MARKET, MARKET_FIELD(kind), 0, -EBADMSG },
 	{ RECORD_CONTROL_MARKET, MARKET_FIELD(selection_count), 0, -EBADMSG },
-	/* One more than odds are given for, one less. */
-	{ RECORD_CONTROL_MARKET, MARKET_FIELD(selection_count), 4, -EBADMSG },
+	/* One more than odds are given for: it is not on offer. One less. */
+	{ RECORD_CONTROL_MARKET, MARKET_FIELD(selection_count), 4, 0 },
 	{ RECORD_CONTROL_MARKET, MARKET_FIELD(selection_count), 2, -EBADMSG },
 	{ RECORD_CONTROL_MARKET, MARKET_FIELD(selection_count), 255, -EBADMSG },
-	{ RECORD_CONTROL_MARKET, MARKET_FIELD(reserved), 1ull << 32, -EBADMSG },
+	{ RECORD_CONTROL_MARKET, MARKET_FIELD(reserved), 1, -EBADMSG },
+	{ RECORD_CONTROL_MARKET, MARKET_FIELD(reserved_tail), 0x100, -EBADMSG },
+	{ RECORD_CONTROL_MARKET, FIELD(market, final), 1, -EBADMSG },
+	{ RECORD_CONTROL_MARKET, FIELD(market, outcomes), 1, -EBADMSG },
 	{ RECORD_CONTROL_MARKET, MARKET_ODDS(0), LIMIT_ODDS_MIN, 0 },
 	{ RECORD_CONTROL_MARKET, MARKET_ODDS(0), LIMIT_ODDS_MIN - 1, -EBADMSG },
 	{ RECORD_CONTROL_MARKET, MARKET_ODDS(2), LIMIT_ODDS_MAX, 0 },
@@ -270,7 +302,31 @@ static const struct field_case {
 	{ RECORD_CONTROL_MARKET, MARKET_ODDS(15), 1, -EBADMSG },
 	{ RECORD_CONTROL_RULES, RULES_FIELD(version), 0, -EBADMSG },
 	{ RECORD_CONTROL_RULES, RULES_FIELD(reserved), 1, -EBADMSG },
-	{ RECORD_CONTROL_RULES, RULES_FIELD(reserved_tail), 1ull << 56, -EBADMSG },
+	{ RECORD_CONTROL_PARTNER, FIELD(partner, id), 0, -EBADMSG },
+	{ RECORD_CONTROL_PARTNER, FIELD(partner, id), LIMIT_PARTNER_ID_MAX, 0 },
+	{ RECORD_CONTROL_PARTNER, FIELD(partner, id), LIMIT_PARTNER_ID_MAX + 1, -EBADMSG },
+	{ RECORD_CONTROL_PARTNER, FIELD(partner, exposure_max), UINT64_MAX, -EBADMSG },
+	{ RECORD_CONTROL_PARTNER, FIELD(partner, exposure_max), LIMIT_BALANCE_MAX + 1, -EBADMSG },
+	{ RECORD_CONTROL_PARTNER, FIELD(partner, currency), 0, -EBADMSG },
+	{ RECORD_CONTROL_PARTNER, FIELD(partner, currency), 1000, -EBADMSG },
+	{ RECORD_CONTROL_PARTNER, FIELD(partner, blocked), 1, 0 },
+	{ RECORD_CONTROL_PARTNER, FIELD(partner, blocked), 2, -EBADMSG },
+	{ RECORD_CONTROL_PARTNER, FIELD(partner, reserved), 1, -EBADMSG },
+	{ RECORD_CONTROL_PARTNER, FIELD(partner, name), 0x410041, -EBADMSG },
+	{ RECORD_CONTROL_ADJUSTMENT, FIELD(adjustment, number), 0, -EBADMSG },
+	{ RECORD_CONTROL_ADJUSTMENT, FIELD(adjustment, account_id), 0, -EBADMSG },
+	{ RECORD_CONTROL_ADJUSTMENT, FIELD(adjustment, amount), 0, -EBADMSG },
+	{ RECORD_CONTROL_ADJUSTMENT, FIELD(adjustment, amount), LIMIT_BALANCE_MAX, 0 },
+	{ RECORD_CONTROL_ADJUSTMENT, FIELD(adjustment, amount), LIMIT_BALANCE_MAX + 1, -EBADMSG },
+	{ RECORD_CONTROL_ADJUSTMENT, FIELD(adjustment, currency), 0, -EBADMSG },
+	{ RECORD_CONTROL_ADJUSTMENT, FIELD(adjustment, state), 0, -EBADMSG },
+	/* Decided, but no time of it. */
+	{ RECORD_CONTROL_ADJUSTMENT, FIELD(adjustment, state), CONTROL_ADJUSTMENT_REJECTED,
+	    -EBADMSG },
+	{ RECORD_CONTROL_ADJUSTMENT, FIELD(adjustment, decided_ns), 1, -EBADMSG },
+	{ RECORD_CONTROL_ADJUSTMENT, FIELD(adjustment, command), 1, -EBADMSG },
+	{ RECORD_CONTROL_ADJUSTMENT, FIELD(adjustment, reserved), 1, -EBADMSG },
+	{ RECORD_CONTROL_ADJUSTMENT, FIELD(adjustment, note), 0x410041, -EBADMSG },
 	{ RECORD_CONTROL_COMMAND, FIELD(command, sequence), 0, -EBADMSG },
 	{ RECORD_CONTROL_COMMAND, FIELD(command, text_length), 0, -EBADMSG },
 	{ RECORD_CONTROL_COMMAND, FIELD(command, text_length), UINT32_MAX, -EBADMSG },
