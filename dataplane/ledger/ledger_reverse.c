@@ -200,7 +200,7 @@ static uint16_t target_reverse(struct decision *decision, const struct event_rec
 	uint16_t type = le16_get(target->type), code = le16_get(target->code);
 	int64_t amount = le64s_get(target->payout);
 
-	if (!event_moves(type, code))
+	if (!event_moves(type, code) || (type == EVENT_TRANSFER_DONE && code != WIRE_CODE_OK))
 		return code == WIRE_CODE_REPEATED ? WIRE_CODE_NOT_REVERSIBLE
 		                                  : WIRE_CODE_REQUEST_UNKNOWN;
 	if (target->flags & EVENT_FLAG_REVERSAL ||

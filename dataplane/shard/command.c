@@ -10,18 +10,25 @@
 #include <errno.h>
 
 #include "dataplane/shard/worker.h"
+#include "lmdb-schema/event_sections.h"
 
 /* A withdrawal paid at the counter after it was approved: the terminal's home keeps the sum. */
 static void cash_tell(struct worker *worker, const struct event_buffer *event)
 {
 	struct outcome outcome = { .kind = OUTCOME_CASH };
+	struct object_withdrawal withdrawal;
 	struct event_record record;
+	struct event_view view;
 
 	outcome.done.cash = outcome_cash(event);
 	if (outcome.done.cash == 0)
 		return;
 	memcpy(&record, event->bytes, sizeof(record));
-	outcome.origin.terminal_id = le64_get(record.terminal_id);
+	/* A command's event has no terminal: the withdrawal says which one asked. */
+	SLUICE_REQUIRE(event_view_read(event->bytes, le16_get(record.length), &view) == 0 &&
+	               view.object_count == 1);
+	memcpy(&withdrawal, view.objects[0].body, sizeof(withdrawal));
+	outcome.origin.terminal_id = le64_get(withdrawal.origin.terminal_id);
 	outcome.origin.home =
 	    worker->shared->buckets.shard[ids_bucket_of_key(outcome.origin.terminal_id)];
 	outcome.origin.no_reply = 1;
