@@ -275,6 +275,8 @@ static int run(struct switch_process *process, const struct options *options, co
 	signalled = process;
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
+	/* A limit on file sizes is a write error like any other: answered STORAGE_UNAVAILABLE. */
+	signal(SIGXFSZ, SIG_IGN);
 	status = switch_recover(process);
 	if (status == 0)
 		status = switch_ports(process);

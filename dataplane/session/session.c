@@ -160,12 +160,16 @@ enum drop_reason session_open(struct session_table *table, uint8_t *datagram, si
 	return DROP_NONE;
 }
 
-void session_charge(struct session *session, unsigned messages)
+unsigned session_charge(struct session *session, unsigned messages)
 {
+	int64_t tokens = session->rate_tokens;
+	int64_t within = tokens <= 0 ? 0 : (tokens + 0xffff) >> 16;
+
 	/* An empty datagram costs its opening, so it counts as a message. */
 	session->rate_tokens -= (int64_t)(messages == 0 ? 1 : messages) << 16;
 	session->datagrams++;
 	session->messages += messages;
+	return within < messages ? (unsigned)within : messages;
 }
 
 int session_seal(

@@ -150,8 +150,11 @@ enum drop_reason session_open(struct session_table *table, uint8_t *datagram, si
 /* Cheap structural part of the above, for any worker: length, version, flags, lane; gives the id.
  */
 enum drop_reason session_peek(const uint8_t *datagram, size_t size, uint32_t *session_id);
-/* Charges an opened datagram: its messages, at least 1. May overdraw; the debt is paid first. */
-void session_charge(struct session *session, unsigned messages);
+/*
+ * Charges an opened datagram: its messages, at least 1. May overdraw; the debt is paid first. Returns
+ * how many of the messages are within the rate: the others are answered RATE_LIMITED.
+ */
+unsigned session_charge(struct session *session, unsigned messages);
 
 /*
  * Seals a reply datagram in place: `datagram` has 16 B of room for the header, then text_size bytes
