@@ -38,15 +38,16 @@ class Noting(keying.KeyedTerminal):
 
 
 def market_lines():
-    """market,event,name,start,kind,selection:odds... as control/markets/README.md says."""
+    """A market file (control/markets/README.md)."""
     later = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 7 * 86_400))
     soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 2))
-    prices = "home:2.00,draw:3.50,away:25.00"
+    prices = "home:2;draw:3.5;away:25"
     rows = [(MARKET, 7001, later), (OTHER, 7001, later), (LONGSHOT, 7003, later),
             (LATER, 7004, later), (STARTED, 7005, soon)]
     rows += [(RESULTS + n, 7010 + n, later) for n in range(20)]
-    return "".join(f"{market},{event},Test {market},{start},1x2,{prices}\n"
-                   for market, event, start in rows)
+    return "market,event,name,start,kind,line,state,selections\n" + "".join(
+        f"{market},{event},Test {market},{start},1x2,,open,{prices}\n"
+        for market, event, start in rows)
 
 
 def connect(switch, number):
@@ -67,9 +68,6 @@ def switch_fixture():
         with open(path, "w", encoding="utf-8") as stream:
             stream.write(market_lines())
         control.ctl("market", "import", path)
-        for n in range(25):
-            control.ctl("market", "open", [MARKET, OTHER, LONGSHOT, LATER, STARTED][n]
-                        if n < 5 else RESULTS + n - 5, check=False)
         control.ctl("account", "open", FIRST, "--count", COUNT, "--currency", 410,
                     "--opening-balance", OPENING)
         control.ctl("partner", "set", 1, "--name", "One", "--keys-max", 1_000)
