@@ -154,8 +154,6 @@ int partner_set_command(struct decision *decision, const struct ledger_command *
 		memcpy(&old, row->body, sizeof(old));
 	if (le64_get(body.version) <= le64_get(old.version))
 		return 0;
-	if (le64s_get(old.credit_moved) != 0 && le16_get(old.currency) != le16_get(body.currency))
-		return -EINVAL;
 	body.credit_moved = old.credit_moved;
 	body.reserved[0] = 0;
 	decision->type = EVENT_PARTNER_SET;

@@ -259,6 +259,7 @@ static void adjust_keep(struct decision *decision, const struct ledger_command *
 	memcpy(object->body, &kept, sizeof(kept));
 }
 
+/* -EALREADY: the account has another currency. */
 int adjust_command(struct decision *decision, const struct ledger_command *command)
 {
 	struct object_key key = adjust_key(command);
@@ -271,7 +272,7 @@ int adjust_command(struct decision *decision, const struct ledger_command *comma
 	if (decision->account == NULL)
 		return -ENOENT;
 	if (command->currency != 0 && command->currency != decision->account->currency)
-		return -EINVAL;
+		return -EALREADY;
 	if (command->control_sequence != 0 && ledger_object_by_key(decision->ledger, &key) != NULL)
 		return 0;
 	decision->currency = decision->account->currency;

@@ -396,7 +396,7 @@ static const struct adjust_case adjustments[] = {
 	{ "frozen all the same", ADJUST(.account_id = FROZEN, .amount = -1), 1, 999999, -1 },
 	{ "in the account's currency", ADJUST(.account_id = DOLLARS, .currency = USD, .amount = 1),
 	    1, 10000001, 1 },
-	{ "in another", ADJUST(.account_id = DOLLARS, .currency = KRW, .amount = 1), -EINVAL,
+	{ "in another", ADJUST(.account_id = DOLLARS, .currency = KRW, .amount = 1), -EALREADY,
 	    10000000, 0 },
 	{ "nothing", ADJUST(.amount = 0), -EINVAL, RICH_BALANCE, 0 },
 	{ "too much", ADJUST(.amount = LIMIT_BALANCE_MAX + 1), -EINVAL, RICH_BALANCE, 0 },
