@@ -10,8 +10,9 @@ static void event_take(void *context, const struct client_event *event)
 	struct harness *harness = context;
 
 	assert_true(harness->event_count < EVENTS_MAX);
-	assert_int_equal(
-	    event->reply != NULL, event->kind == CLIENT_READY || event->kind == CLIENT_ANSWERED);
+	assert_int_equal(event->reply != NULL, event->kind == CLIENT_READY ||
+	                                           event->kind == CLIENT_ANSWERED ||
+	                                           event->kind == CLIENT_REVERSED);
 	harness->events[harness->event_count++] =
 	    (struct event){ event->kind, event->request_id, harness->now_ns, event->template_id,
 		    event->reply == NULL ? 0xffff : event->reply->code, event->sends };

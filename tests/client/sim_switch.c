@@ -67,9 +67,32 @@ void sim_switch_reset(struct sim_switch *sim, uint64_t packet_number, uint8_t ou
 	sim->resets_sent++;
 }
 
+static struct sim_outcome *outcome_find(struct sim_switch *sim, uint64_t request_id)
+{
+	for (unsigned i = 0; i < sim->executed; i++)
+		if (sim->outcomes[i].request_id == request_id)
+			return &sim->outcomes[i];
+	return NULL;
+}
+
+/* What REVERSE comes to: its target undone, or fenced. */
+static uint16_t reverse(struct sim_switch *sim, uint64_t target_id)
+{
+	const struct sim_outcome *target = outcome_find(sim, target_id);
+
+	if (target == NULL) {
+		sim->fenced_id = target_id;
+		return WIRE_CODE_FENCED_NOW;
+	}
+	if (target->code != WIRE_CODE_OK)
+		return WIRE_CODE_REQUEST_UNKNOWN;
+	sim->reversed++;
+	return WIRE_CODE_OK;
+}
+
 /* The stored outcome, or a new one: every 7th mutating request is refused. */
-static void mutate(
-    struct sim_switch *sim, const struct wire_request *request, struct wire_reply *reply)
+static void mutate(struct sim_switch *sim, const struct wire_request *request, uint64_t group_first,
+    int busy, struct wire_reply *reply)
 {
 	struct sim_outcome *outcome;
 
@@ -88,8 +111,11 @@ static void mutate(
 		reply->lsn = outcome->lsn;
 		return;
 	}
-	if (sim->busy_next > 0 || request->request_id == sim->busy_id) {
-		sim->busy_next -= sim->busy_next > 0;
+	if (request->request_id == sim->fenced_id) {
+		reply->code = WIRE_CODE_FENCED;
+		return;
+	}
+	if (busy || request->request_id == sim->busy_id) {
 		reply->code = WIRE_CODE_BUSY;
 		reply->detail = sim->busy_detail_ms;
 		return;
@@ -99,15 +125,19 @@ static void mutate(
 	*outcome = (struct sim_outcome){ .request_id = request->request_id,
 		.body_hash = { request->body_hash[0], request->body_hash[1] },
 		.lsn = sim->executed,
+		.group_first = group_first,
 		.template_id = request->template_id,
 		.code = sim->executed % 7 == 0 ? WIRE_CODE_FUNDS_INSUFFICIENT : WIRE_CODE_OK };
+	if (request->template_id == WIRE_REVERSE)
+		outcome->code = reverse(sim, request->reverse.target_request_id);
 	if (request->request_id > sim->highest_id)
 		sim->highest_id = request->request_id;
 	reply->code = outcome->code;
 	reply->lsn = outcome->lsn;
 }
 
-static size_t answer(struct sim_switch *sim, const uint8_t *message, size_t size, uint8_t *out)
+static size_t answer(struct sim_switch *sim, const uint8_t *message, size_t size,
+    uint64_t group_first, int busy, uint8_t *out)
 {
 	struct wire_request request;
 	struct wire_reply reply = { .switch_time_ns = sim->time_ns };
@@ -119,8 +149,10 @@ static size_t answer(struct sim_switch *sim, const uint8_t *message, size_t size
 	reply.template_id = request.template_id;
 	if (request.flags & MESSAGE_FLAG_RETRANSMISSION)
 		sim->retransmissions++;
+	if (request.request_id == sim->deaf_id)
+		return 0;
 	if (wire_template_mutates(request.template_id))
-		mutate(sim, &request, &reply);
+		mutate(sim, &request, group_first, busy, &reply);
 	if (request.template_id == WIRE_HELLO) {
 		reply.hello.next_id =
 		    sim->hello_next_id != 0 ? sim->hello_next_id : sim->highest_id + 1;
@@ -132,10 +164,38 @@ static size_t answer(struct sim_switch *sim, const uint8_t *message, size_t size
 	return wire_reply_encode(&reply, out);
 }
 
+/* Message by message; those of a linked group are busy together. */
+static size_t answer_all(struct sim_switch *sim, const uint8_t *text, size_t text_size,
+    const uint16_t *offsets, unsigned count, uint8_t *out)
+{
+	struct message_header header;
+	uint64_t group_first = 0;
+	size_t written = 0;
+	int linked = 0, busy = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		size_t end = i + 1 < count ? offsets[i + 1] : text_size;
+
+		memcpy(&header, text + offsets[i], sizeof(header));
+		if (!linked) {
+			group_first = le64_get(header.request_id);
+			busy = sim->busy_next > 0 &&
+			       wire_template_mutates(le16_get(header.template_id)) &&
+			       outcome_find(sim, group_first) == NULL;
+			sim->busy_next -= (unsigned)busy;
+		}
+		written += answer(
+		    sim, text + offsets[i], end - offsets[i], group_first, busy, out + written);
+		linked = (header.flags & MESSAGE_FLAG_LINKED) != 0;
+	}
+	sim->links_open += (unsigned)linked;
+	return written;
+}
+
 size_t sim_switch_take(struct sim_switch *sim, const uint8_t *datagram, size_t size,
     uint8_t out[LIMIT_DATAGRAM_SIZE_MAX])
 {
-	size_t text_size = size - 32, written = 0;
+	size_t text_size = size - 32, written;
 	uint16_t offsets[LIMIT_MESSAGES_PER_DATAGRAM];
 	uint8_t copy[LIMIT_DATAGRAM_SIZE_MAX];
 	struct frame_header header;
@@ -168,12 +228,7 @@ size_t sim_switch_take(struct sim_switch *sim, const uint8_t *datagram, size_t s
 	SLUICE_REQUIRE(count >= 0);
 	if ((unsigned)count > sim->messages_max)
 		sim->messages_max = (unsigned)count;
-	for (int i = 0; i < count; i++) {
-		size_t end = i + 1 < count ? offsets[i + 1] : text_size;
-
-		written +=
-		    answer(sim, copy + 16 + offsets[i], end - offsets[i], out + 16 + written);
-	}
+	written = answer_all(sim, copy + 16, text_size, offsets, (unsigned)count, out + 16);
 	if (written == 0)
 		return 0;
 	header.flags = FRAME_FLAG_FROM_SWITCH;

@@ -18,6 +18,7 @@
 
 struct sim_outcome {
 	uint64_t request_id, body_hash[2], lsn;
+	uint64_t group_first; /* first member of the linked group it came in; alone: its own id */
 	uint16_t template_id, code;
 };
 
@@ -42,6 +43,10 @@ struct sim_switch {
 	uint16_t busy_detail_ms;
 	uint64_t busy_id;       /* answer BUSY to this one, always */
 	uint64_t hello_next_id; /* when not 0: told in HELLO */
+	unsigned links_open;    /* datagrams whose last message is linked: a bug of the client */
+	uint64_t deaf_id;       /* requests with this id are not heard */
+	uint64_t fenced_id;     /* by REVERSE; answered FENCED */
+	unsigned reversed;      /* requests undone by REVERSE */
 	unsigned resets_sent;
 	unsigned unknown_sessions; /* datagrams of a session that is not installed: no answer */
 	uint16_t seen_epoch;       /* of the last datagram that opened */

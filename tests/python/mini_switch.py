@@ -37,6 +37,7 @@ class MiniSwitch:
         self.balance = 0
         self.received = []  # (template, request id, flags)
         self.down = False  # hears nothing
+        self.deaf = None  # does not hear this template
         self.epoch_seen = None  # of the last datagram that opened
         self.unknown_sessions = 0  # datagrams of a session that is not installed
         self.restart(boot_id, epoch)
@@ -125,6 +126,8 @@ class MiniSwitch:
         _, template, _, flags, total, request_id = st.MESSAGE.unpack_from(text)
         assert total == len(text) and request_id != 0
         self.received.append((template, request_id, flags))
+        if template == self.deaf:
+            return b""
         code, replayed, position = 0, 0, 0
         if template in st.MUTATING:
             code, replayed, position = self.execute(template, request_id, text[16:])

@@ -7,12 +7,14 @@ binary: SLUICE_TERMINAL, or build/tools/sluice-terminal; without one they are sk
 import json
 import os
 import pathlib
+import struct
 import subprocess
 import threading
 import time
 
 import pytest
 
+import mini_switch
 import sluice_terminal as st
 from mini_switch import MiniSwitch
 
@@ -120,6 +122,96 @@ def test_c_commands(run):
         assert switch.mismatches == 0 and switch.reused_numbers == 0
 
 
+KEY = "00112233445566778899aabbccddeeff"
+COMMANDS = [
+    ("KEY_UPDATE", "key-update"), ("GOODBYE", "goodbye"),
+    ("OPEN_ACCOUNT", "open-account", 7, "KRW", 3), ("BALANCE", "balance", 42),
+    ("DEPOSIT", "--key", KEY, "deposit", 42, 5, "KRW"), ("WITHDRAW", "withdraw", 42, 5, "KRW"),
+    ("TRANSFER", "--key", KEY, "transfer", 42, 43, 5, "KRW"), ("STATEMENT", "statement", 42),
+    ("PLAY_SET", "limits", 42, 1, 2, 3, 4, 5, "none", "ever", 1800000000),
+    ("PLACE_BET", "--cash", "--currency", "KRW", "--cashier", 7, "bet", 100, "1001:0:1.501"),
+    ("BET_STATUS", "status", 4711), ("CANCEL_BET", "cancel", 4711, 1),
+    ("REDEEM", "redeem", "000000-0004K7-041061-050R3G"), ("REPRINT", "reprint", 4711),
+    ("TX_STATUS", "tx-status", 1), ("REVERSE", "reverse", 1, 5), ("FENCE", "fence", 1),
+    ("EVENT_QUERY", "events"), ("EVENT_QUERY", "event", 3), ("MARKET_QUERY", "markets", 12),
+    ("SPRINKLE_CREATE", "sprinkle", 42, 1000, "KRW", 5, 1, 60, "equal"),
+    ("CLAIM", "claim", 4711, 43, 1), ("SPRINKLE_STATUS", "sprinkle-status", 4711),
+    ("ROUND_DEBIT", "round-debit", 3, 1, 9, 42, 5, "KRW", KEY),
+    ("ROUND_CREDIT", "round-credit", 3, 1, 9, 42, 5, "KRW", "a1"),
+    ("ROUND_ROLLBACK", "round-rollback", 3, 1, 9, 42, "KRW", "b", KEY),
+    ("ROUND_CLOSE", "round-close", 3, 1, 9, 42, "KRW"),
+    ("SHIFT_OPEN", "shift-open", 7, 1000, "KRW"), ("SHIFT_CLOSE", "shift-close", 7, 1000, "KRW"),
+]
+
+
+@needs_binary
+@pytest.mark.parametrize("arguments", COMMANDS, ids=["%s-%s" % (c[0], i) for i, c in
+                                                     enumerate(COMMANDS)])
+def test_c_every_command(run, arguments):
+    name, *words = arguments
+    with MiniSwitch() as switch:
+        switch.outcomes[1] = (b"", 0, 1)  # so that 1 is below the next id
+        for options in ((), ("--json",)):
+            status, out, err = run(switch, *options, *words)
+            assert status == 0, out + err
+        assert st.NAMES[switch.received[-1][0]] == name
+        assert json.loads(out)["ok"]
+
+
+@needs_binary
+def test_c_blocks_are_those_of_the_python_terminal(run):
+    with MiniSwitch() as switch:
+        run(switch, "--key", KEY, "transfer", 42, 43, 5, "KRW")
+        body = switch.outcomes[1][0]
+        deadline = struct.unpack_from("<Q", body, 24)[0]
+        key = bytes.fromhex(KEY)[::-1]
+        assert body == st.transfer_block(42, 43, 5, deadline, key=key)
+        run(switch, "round-rollback", 3, 1, 9, 42, "KRW", "b", KEY)
+        body = switch.outcomes[2][0]
+        deadline = struct.unpack_from("<Q", body, 16)[0]
+        assert body == st.round_block(42, 0, deadline, 9, (11).to_bytes(16, "little"), key, 1, 410,
+                                      3)
+        run(switch, "limits", 42, 1, 2, 3, 4, 5, "none", "ever", 1800000000)
+        body = switch.outcomes[3][0]
+        deadline = struct.unpack_from("<Q", body, 8)[0]
+        assert body == st.play_set_block(42, deadline, (1, 2, 3, 4, 5, -1), st.FOR_EVER,
+                                         1800000000 * 10**9)
+
+
+@needs_binary
+def test_c_tickets(run):
+    with MiniSwitch() as switch:
+        status, out, _ = run(switch, "--json", "--cash", "--currency", "KRW", "bet", 100,
+                             "1001:0:1.501")
+        code = json.loads(out)["ticket"]
+        assert status == 0 and code == st.ticket_code(4711, mini_switch.TICKET)
+        status, out, _ = run(switch, "--cash", "--currency", "KRW", "bet", 100, "1001:0:1.501")
+        assert status == 0 and "ticket " + code in out
+        assert run(switch, "redeem", code.lower())[0] == 0
+        redeemed = [body for body, _, _ in switch.outcomes.values()][-1]
+        assert redeemed[:8] == (4711).to_bytes(8, "little")
+        assert redeemed[16:] == mini_switch.TICKET + b"\0"
+
+
+@needs_binary
+def test_c_statement_pages(run):
+    with MiniSwitch() as switch:
+        for rows, want in ((14, [5, 4, 2, 1]), (1, [5, 4]), (3, [5, 4, 2, 1])):
+            status, out, _ = run(switch, "--json", "--rows", rows, "statement", 42)
+            assert status == 0 and [row["lsn"] for row in json.loads(out)["rows"]] == want
+
+
+@needs_binary
+def test_c_reverse_at_the_deadline(run):
+    with MiniSwitch() as switch:
+        switch.deaf = st.DEPOSIT
+        status, out, err = run(switch, "--timeout", 1, "--json", "deposit", 42, 5, "KRW")
+        assert status == 3 and "tx-status 1" in err
+        status, out, _ = run(switch, "--timeout", 1, "--json", "--reverse", "deposit", 42, 5, "KRW")
+        assert status == 1 and json.loads(out)["request_id"] == "3"
+        assert [template for template, number, _ in switch.received if number == 3] == [st.REVERSE]
+
+
 @needs_binary
 def test_c_refusal_and_language(run):
     with MiniSwitch() as switch:
@@ -132,7 +224,10 @@ def test_c_refusal_and_language(run):
 @pytest.mark.parametrize("arguments", [
     (), ("dance",), ("balance",), ("balance", "x"), ("deposit", 1, 2), ("deposit", 1, 2, "XXX"),
     ("bet", 1, 2, "1:0:2"), ("bet", 1, 2, "1:0"), ("demo",), ("--rate", "x", "hello"),
-    ("--lang", "fr", "hello")])
+    ("--lang", "fr", "hello"), ("transfer", 1, 2, 3), ("withdraw", 1, -1, "KRW"), ("redeem", "x"),
+    ("limits", 1, 2, 3), ("bet", 0, 100, "1:0:2.0"), ("--cash", "bet", 100, "1:0:2.0"),
+    ("hello", 1), ("sprinkle", 1, 2, "KRW", 3, 4, 5, "unequal"), ("--key", "xy", "hello"),
+    ("round-debit", 1, 1, 1, 1, 1, "KRW", "0" * 33), ("--rows", 0, "statement", 1)])
 def test_c_usage(run, arguments):
     with MiniSwitch() as switch:
         status, out, err = run(switch, *arguments)
