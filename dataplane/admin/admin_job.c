@@ -170,6 +170,10 @@ static json_t *error_json(const struct admin_job *job)
 		    "and send the number after it");
 	case -ENOSPC:
 	case -EBUSY:
+		if (job->request.command.kind == SHARD_LEDGER &&
+		    job->request.command.ledger.type == EVENT_MARKET_RESULT)
+			return admin_error("the bets of the market are still being settled; try "
+			                   "again in a moment");
 		return admin_error("a table of the switch is full%s; raise capacity in the "
 		                   "configuration and restart",
 		    job->request.command.check != SHARD_DO ? " and nothing was changed" : "");

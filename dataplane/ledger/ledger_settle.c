@@ -43,9 +43,10 @@ static int result_set(const struct market_row_state *market, const struct event_
 	return result_known(market) ? -EALREADY : 1;
 }
 
+/* Who takes a result back need not say how many selections there are. */
 static int result_rollback(const struct market_row_state *market, const struct event_result *result)
 {
-	if (result->selection_count != market->selection_count ||
+	if ((result->selection_count != 0 && result->selection_count != market->selection_count) ||
 	    !bytes_all_zero(result->outcomes, sizeof(result->outcomes)))
 		return -EINVAL;
 	if (le64_get(result->version) <= market->version)
