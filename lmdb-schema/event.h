@@ -110,7 +110,7 @@ enum event_flag {
 	EVENT_FLAG_FROZEN = 1u << 0,
 	EVENT_FLAG_PAID = 1u << 1,     /* WITHDRAW_CLOSE: approved and paid out */
 	EVENT_FLAG_TIMER = 1u << 2,    /* done by time, not by anybody */
-	EVENT_FLAG_REVERSAL = 1u << 3, /* done by REVERSE of payout (the target's request id) */
+	EVENT_FLAG_REVERSAL = 1u << 3, /* done by REVERSE; object REVERSAL names the target */
 	EVENT_FLAG_LINKED = 1u << 4,   /* part of a linked group: the next event belongs to it */
 };
 
