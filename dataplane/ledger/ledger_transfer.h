@@ -26,6 +26,13 @@ struct transfer_order {
 /* TRANSFER and LINK objects of one more sequence to the peer; object_id is its id. */
 void transfer_open(struct decision *decision, const struct transfer_order *order);
 
+/* The link to a peer, zeros but for the peer when there is none yet. NULL: there is none. */
+const struct object_row *link_find(
+    const struct ledger *ledger, uint32_t peer, struct object_link *link);
+/* The link as it shall be goes with the event; row: as found, or NULL. */
+void link_keep(struct decision *decision, const struct object_row *row, uint32_t peer,
+    const struct object_link *link);
+
 /* ---- Closed rows that may retire (for ledger_due.c) ---- */
 
 /* 1 when the source needs the answer kept in this TRANSFER_IN no more: it is at or below the

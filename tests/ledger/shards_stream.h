@@ -50,6 +50,10 @@ void shards_stream_step(struct shards_stream *stream);
 /* Everything comes to an end: nothing on its way, no sprinkle open. */
 void shards_stream_finish(struct shards_stream *stream);
 
+/* shards_commands.c: what is there at the begin, durably; a random command. */
+void stream_world_make(struct shards_stream *stream);
+void stream_command(struct shards_stream *stream);
+
 /* shards_requests.c: fills a random request; returns its terminal. */
 uint64_t stream_request_make(struct shards_stream *stream, struct wire_request *wire);
 /* A random id that was noted, or (rarely, or when there is none) any number. */
