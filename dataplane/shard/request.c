@@ -234,6 +234,19 @@ void worker_request(struct worker *worker, struct session *session, struct wire_
 		request_read(worker, session, request);
 }
 
+/* A group that is none; one over the rate is sent again, so it must not look malformed. */
+static void group_refuse_form(struct worker *worker, uint32_t first, unsigned count)
+{
+	uint16_t code = WIRE_CODE_LINK_INVALID;
+
+	for (uint32_t i = first; i < first + count; i++)
+		if (worker->burst[i].code == WIRE_CODE_RATE_LIMITED)
+			code = WIRE_CODE_RATE_LIMITED;
+	for (uint32_t i = first; i < first + count; i++)
+		worker_reply_code(
+		    worker, worker->burst[i].session, &worker->burst[i].request, code);
+}
+
 /* One message of the burst, or the linked group it begins. Returns how many were dealt with. */
 static uint32_t burst_take(struct worker *worker, uint32_t first)
 {
@@ -244,11 +257,10 @@ static uint32_t burst_take(struct worker *worker, uint32_t first)
 	/* Its GOODBYE was in this burst. */
 	if (SLUICE_UNLIKELY(message->session->session_id == 0))
 		return count;
-	for (uint32_t i = first; invalid && i < first + count; i++)
-		worker_reply_code(
-		    worker, message->session, &worker->burst[i].request, WIRE_CODE_LINK_INVALID);
-	if (invalid)
+	if (SLUICE_UNLIKELY(invalid)) {
+		group_refuse_form(worker, first, count);
 		return count;
+	}
 	if (count > 1) {
 		worker_group_request(worker, first, count);
 		return count;
