@@ -113,22 +113,31 @@ static uint16_t withdraw_reverse(
 	return withdrawal_give_back(decision, withdrawal);
 }
 
-/* The receiver (object_id of the target) is debited, the sender gets a line. */
+/*
+ * The sender stays the event's account, so the answer names no balance of the receiver's (object_id
+ * of the target), who gets a line.
+ */
 static uint16_t transfer_reverse(
     struct decision *decision, const struct event_record *target, int64_t amount)
 {
-	const struct account_row *sender = decision->account;
+	const struct account_row *receiver =
+	    ledger_account(decision->ledger, le64_get(target->object_id));
 	uint16_t code;
 
-	decision_account(decision, le64_get(target->object_id));
-	if (decision->account == NULL || decision->account == sender)
+	if (receiver == NULL || receiver == decision->account || receiver->flags & ACCOUNT_SYSTEM)
 		return WIRE_CODE_NOT_REVERSIBLE;
-	if (decision->account->flags & ACCOUNT_FROZEN)
+	if (receiver->flags & ACCOUNT_FROZEN)
 		return WIRE_CODE_ACCOUNT_FROZEN;
+	if (receiver->balance < amount)
+		return WIRE_CODE_FUNDS_INSUFFICIENT;
 	decision->type = EVENT_TRANSFER;
-	decision->object_id = sender->id;
-	code = decision_debit(decision, amount);
-	return code == WIRE_CODE_OK ? decision_line_credit(decision, sender, amount) : code;
+	decision->object_id = receiver->id;
+	/* What the sender owes is a line right behind the sender. */
+	code = decision_credit(decision, amount);
+	if (code == WIRE_CODE_OK)
+		decision->lines[decision->line_count++] =
+		    (struct decision_line){ receiver->id, -amount, receiver };
+	return code;
 }
 
 /*

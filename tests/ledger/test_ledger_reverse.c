@@ -8,22 +8,7 @@
 
 #define OK             WIRE_CODE_OK
 #define NOT_REVERSIBLE WIRE_CODE_NOT_REVERSIBLE
-#define REASON         7
-
-static uint16_t reverse(
-    struct wallet *wallet, uint64_t request_id, const struct event_record *target)
-{
-	const struct wire_request wire = { .template_id = WIRE_REVERSE,
-		.reverse = { .target_request_id = request_id,
-		    .deadline_ns = NO_DEADLINE,
-		    .reason = REASON } };
-	uint16_t code;
-
-	wallet->reverse_target = target;
-	code = wallet_ask(wallet, &wire);
-	wallet->reverse_target = NULL;
-	return code;
-}
+#define REASON         7 /* wallet_reverse */
 
 /* ---- What happens between ---- */
 
@@ -138,7 +123,7 @@ static void reversed_before(struct wallet *wallet)
 {
 	const struct event_record target = wallet->record;
 
-	assert_int_equal(reverse(wallet, wallet->request_id, &target), OK);
+	assert_int_equal(wallet_reverse(wallet, wallet->request_id, &target), OK);
 }
 
 #define ROUND(template, ...)                                                                       \
@@ -354,7 +339,7 @@ static void case_run(const struct reverse_case *reversal)
 	target = wallet.record;
 	if (reversal->between != NULL)
 		reversal->between(&wallet);
-	code = reverse(&wallet, le64_get(target.request_id), &target);
+	code = wallet_reverse(&wallet, le64_get(target.request_id), &target);
 	case_check(reversal, &wallet, &target, code);
 	wallet_free(&wallet);
 }
@@ -368,156 +353,5 @@ TEST(money){ RUN_ALL(money) }
 TEST(bets){ RUN_ALL(bets) }
 
 TEST(rounds){ RUN_ALL(rounds) }
-
-/* ---- What else must hold ---- */
-
-TEST(nothing_of_the_money_is_lost_or_made)
-{
-	const struct wire_request targets[] = { DEPOSIT(), WITHDRAW(),
-		WITHDRAW(.amount = WAITS_FROM), BET(), BET(.account_id = 0), TRANSFER() };
-
-	for (unsigned i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
-		struct wallet wallet;
-		int64_t cash;
-
-		wallet_make(&wallet);
-		cash = wallet_system(&wallet, SYSTEM_CASH, KRW, TERMINAL);
-		(void)wallet_ask(&wallet, &targets[i]);
-		reversed_before(&wallet);
-		assert_case_equal(i, wallet_system(&wallet, SYSTEM_CASH, KRW, TERMINAL), cash);
-		assert_case_equal(i, wallet_system(&wallet, SYSTEM_STAKES, KRW, 0), 0);
-		assert_case_equal(i, wallet_system(&wallet, SYSTEM_SUSPENSE, KRW, 0), 0);
-		assert_case_equal(i, wallet_balance(&wallet, RICH), RICH_BALANCE);
-		wallet_free(&wallet);
-	}
-}
-
-/* A reversal is no money request that could be reversed in its turn. */
-TEST(reversal_of_a_reversal)
-{
-	const struct wire_request wire = DEPOSIT();
-	struct event_record target;
-	struct wallet wallet;
-
-	wallet_make(&wallet);
-	ask_ok(&wallet, wire);
-	reversed_before(&wallet);
-	target = wallet.record;
-	assert_int_equal(reverse(&wallet, wallet.request_id, &target), NOT_REVERSIBLE);
-	wallet_free(&wallet);
-}
-
-TEST(repeated_request_has_nothing_of_its_own_to_reverse)
-{
-	const struct wire_request wire = DEPOSIT(.account_id = PARTNERED, .partner_key = { 1, 2 });
-	struct event_record target;
-	struct wallet wallet;
-
-	wallet_make(&wallet);
-	ask_ok(&wallet, wire);
-	assert_int_equal(wallet_ask(&wallet, &wire), WIRE_CODE_REPEATED);
-	target = wallet.record;
-	assert_int_equal(reverse(&wallet, wallet.request_id, &target), NOT_REVERSIBLE);
-	wallet_free(&wallet);
-}
-
-/* As long as a target can be reversed, the reversal is remembered, and longer. */
-TEST(no_time_when_a_target_can_be_reversed_twice)
-{
-	const struct wire_request wire = DEPOSIT();
-
-	for (uint64_t hours = 0; hours <= 80; hours++) {
-		struct event_record target;
-		struct wallet wallet;
-		uint16_t code;
-
-		wallet_make(&wallet);
-		ask_ok(&wallet, wire);
-		target = wallet.record;
-		wallet.now += DAY;
-		assert_int_equal(reverse(&wallet, le64_get(target.request_id), &target), OK);
-		wallet.now += hours * HOUR;
-		(void)wallet_due(&wallet);
-		code = reverse(&wallet, le64_get(target.request_id), &target);
-		assert_case_equal(
-		    hours, code, hours < 24 ? WIRE_CODE_REVERSED_BEFORE : NOT_REVERSIBLE);
-		wallet_free(&wallet);
-	}
-}
-
-TEST(reverse_counts_back_in_responsible_play)
-{
-	struct wire_request set = { .template_id = WIRE_PLAY_SET,
-		.play_set = { .account_id = RICH,
-		    .deadline_ns = NO_DEADLINE,
-		    .limits = { 1000, -1, 1000, -1, -1, -1 } } };
-	const struct wire_request pay = DEPOSIT(), bet = BET();
-	struct wallet wallet;
-
-	wallet_make(&wallet);
-	ask_ok(&wallet, set);
-	ask_ok(&wallet, pay);
-	assert_int_equal(wallet_ask(&wallet, &pay), WIRE_CODE_LIMIT_DEPOSIT);
-	wallet_free(&wallet);
-	wallet_make(&wallet);
-	ask_ok(&wallet, set);
-	ask_ok(&wallet, pay);
-	reversed_before(&wallet);
-	ask_ok(&wallet, pay);
-	ask_ok(&wallet, bet);
-	reversed_before(&wallet);
-	ask_ok(&wallet, bet);
-	assert_int_equal(wallet_ask(&wallet, &bet), WIRE_CODE_LIMIT_STAKE);
-	wallet_free(&wallet);
-}
-
-TEST(unknown_target_is_fenced)
-{
-	const struct wire_request late = { .template_id = WIRE_REVERSE,
-		.reverse = { .target_request_id = 1000, .deadline_ns = NOW - 1 } };
-	struct wallet wallet;
-
-	wallet_make(&wallet);
-	assert_int_equal(reverse(&wallet, 1000, NULL), WIRE_CODE_FENCED_NOW);
-	assert_int_equal(le16_get(wallet.record.type), EVENT_FENCE);
-	assert_int_equal(wallet.record.flags, EVENT_FLAG_REVERSAL);
-	assert_int_equal(le64_get(wallet.record.object_id), 1000);
-	assert_int_equal(wallet_ask(&wallet, &late), WIRE_CODE_EXPIRED);
-	assert_int_equal(le16_get(wallet.record.type), EVENT_REVERSE);
-	wallet_free(&wallet);
-}
-
-TEST(fence)
-{
-	static const struct {
-		const char *name;
-		int known;
-		uint64_t deadline_ns;
-		uint16_t code;
-	} cases[] = {
-		{ "unseen", 0, NO_DEADLINE, WIRE_CODE_FENCED_NOW },
-		{ "carried out", 1, NO_DEADLINE, WIRE_CODE_REQUEST_DONE },
-		{ "too late", 0, NOW - 1, WIRE_CODE_EXPIRED },
-	};
-	const struct wire_request pay = DEPOSIT();
-
-	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct wire_request wire = { .template_id = WIRE_FENCE,
-			.fence = { .deadline_ns = cases[i].deadline_ns } };
-		struct event_record target;
-		struct wallet wallet;
-
-		wallet_make(&wallet);
-		ask_ok(&wallet, pay);
-		target = wallet.record;
-		wire.fence.target_request_id =
-		    cases[i].known ? le64_get(target.request_id) : wallet.request_id + 50;
-		wallet.reverse_target = cases[i].known ? &target : NULL;
-		assert_case_equal(i, wallet_ask(&wallet, &wire), cases[i].code);
-		assert_int_equal(le16_get(wallet.record.type), EVENT_FENCE);
-		assert_true(le64_get(wallet.record.object_id) == wire.fence.target_request_id);
-		wallet_free(&wallet);
-	}
-}
 
 TEST_MAIN()

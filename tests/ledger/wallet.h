@@ -84,6 +84,21 @@ static inline uint16_t wallet_ask(struct wallet *wallet, const struct wire_reque
 	return le16_get(wallet->record.code);
 }
 
+/* REVERSE; `target` is what history says of it. */
+static inline uint16_t wallet_reverse(
+    struct wallet *wallet, uint64_t request_id, const struct event_record *target)
+{
+	const struct wire_request wire = { .template_id = WIRE_REVERSE,
+		.reverse = {
+		    .target_request_id = request_id, .deadline_ns = NO_DEADLINE, .reason = 7 } };
+	uint16_t code;
+
+	wallet->reverse_target = target;
+	code = wallet_ask(wallet, &wire);
+	wallet->reverse_target = NULL;
+	return code;
+}
+
 /* 1 done, 0 nothing to do, -errno. */
 static inline int wallet_command(struct wallet *wallet, const struct ledger_command *command)
 {
