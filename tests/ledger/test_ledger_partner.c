@@ -133,6 +133,36 @@ TEST(quota_counts_held_keys_until_they_retire)
 	wallet_free(&wallet);
 }
 
+/* How many are held follows from the rows: a copy and an undone group count the same. */
+TEST(quota_counts_in_a_copy_and_after_an_undone_group)
+{
+	struct ledger_config config = fixture_config(256, 0);
+	struct wire_request wire = DEPOSIT(MINE);
+	struct wallet wallet;
+	struct ledger *first;
+
+	wallet_make(&wallet);
+	for (uint64_t i = 1; i <= KEYS_MAX; i++) {
+		wire.deposit.partner_key[0] = i;
+		if (i == 2) {
+			ledger_group_begin(wallet.ledger);
+			assert_int_equal(wallet_ask(&wallet, &wire), OK);
+			ledger_group_undo(wallet.ledger);
+			wallet_check(&wallet);
+		}
+		assert_int_equal(wallet_ask(&wallet, &wire), OK);
+	}
+	first = wallet.ledger;
+	wallet.ledger = ledger_create(&config);
+	assert_non_null(wallet.ledger);
+	assert_int_equal(ledger_copy(wallet.ledger, first), 0);
+	ledger_free(first);
+	assert_int_equal(wallet_ask(&wallet, &wire), WIRE_CODE_REPEATED);
+	wire.deposit.partner_key[0] = KEYS_MAX + 1;
+	assert_int_equal(wallet_ask(&wallet, &wire), WIRE_CODE_PARTNER_QUOTA);
+	wallet_free(&wallet);
+}
+
 TEST(quota_is_shared_by_the_shards)
 {
 	static const struct {
