@@ -92,6 +92,7 @@ static uint16_t deposit_reverse(
 	if (decision->account->flags & ACCOUNT_FROZEN)
 		return WIRE_CODE_ACCOUNT_FROZEN;
 	decision->type = EVENT_WITHDRAW;
+	decision->object_id = decision->account_id;
 	if (same_day(decision, le64_get(target->time_ns)))
 		play_count(decision, -amount, 0, 0);
 	return decision_debit(decision, amount);
@@ -104,6 +105,7 @@ static uint16_t withdraw_reverse(
 
 	if (le16_get(target->code) == WIRE_CODE_OK) {
 		decision->type = EVENT_DEPOSIT;
+		decision->object_id = decision->account_id;
 		return decision_credit(decision, amount);
 	}
 	withdrawal = ledger_object(decision->ledger, le64_get(target->object_id));

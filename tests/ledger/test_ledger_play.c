@@ -318,6 +318,7 @@ TEST(raise_takes_effect_by_a_timers_event)
 	wallet_make(&wallet);
 	assert_int_equal(wallet_ask(&wallet, &set), OK);
 	assert_int_equal(wallet_ask(&wallet, &raise), OK);
+	assert_int_equal(le64_get(wallet.record.object_id), RICH);
 	row = ledger_object_by_key(wallet.ledger, &key);
 	memcpy(&limits, row->body, sizeof(limits));
 	assert_true(row->due_ns == NOW + DAY);

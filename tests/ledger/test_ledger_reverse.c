@@ -314,6 +314,8 @@ static void case_check(const struct reverse_case *reversal, const struct wallet 
 	assert_int_equal(le32_get(wallet->record.cashier_id), REASON);
 	if (code == OK) {
 		assert_int_equal(wallet->record.flags, EVENT_FLAG_REVERSAL);
+		if (reversal->type == EVENT_DEPOSIT || reversal->type == EVENT_WITHDRAW)
+			assert_true(le64_get(wallet->record.object_id) == reversal->account);
 		assert_int_equal(le64s_get(wallet->record.payout),
 		    le16_get(target->type) == EVENT_PLACE_BET ? 1000 : le64s_get(target->payout));
 		assert_non_null(ledger_object_by_key(wallet->ledger, &key));
