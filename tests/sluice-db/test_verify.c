@@ -270,13 +270,14 @@ TEST(chain_of_a_terminal_broken)
 	copy_refused(&copy, lsn, "terminal");
 }
 
-TEST(balances_of_a_currency_do_not_sum_to_zero)
+TEST(currency_of_an_event_changed)
 {
 	struct copy copy;
+	uint64_t lsn;
 
 	copy_make(&copy);
-	log_damage(&copy, 1, is_deposit, EDIT_PUT_SUM, currency_change);
-	copy_refused(&copy, base.last, "sum to");
+	lsn = log_damage(&copy, 1, is_deposit, EDIT_PUT_SUM, currency_change);
+	copy_refused(&copy, lsn, "of currency 410, moved in 840");
 }
 
 TEST(stake_of_a_bet_removed_from_its_event)
@@ -378,7 +379,7 @@ TEST(stake_of_an_open_bet_changed_in_its_row)
 
 	copy_make(&copy);
 	row_damage(&copy, SCHEMA_BET, row_stake_remove);
-	copy_refused(&copy, base.last, "stake 1, state 1 in the rows");
+	copy_refused(&copy, base.last, "stake 1, state 1, payout");
 }
 
 TEST(row_of_an_open_bet_deleted)

@@ -46,7 +46,8 @@ static inline struct world *world_create(uint64_t seed)
 		.accounts_max = 1000,
 		.bets_max = 200000,
 		.markets_max = 100,
-		.terminals_max = 100 };
+		.terminals_max = 100,
+		.objects_max = 20000 };
 	ids_bucket_map_default(&world->config.buckets, 1);
 	world->ledger = ledger_create(&world->config);
 	assert_non_null(world->ledger);
@@ -280,7 +281,8 @@ static inline uint64_t store_hash(struct store *store)
 		.accounts_max = 1000,
 		.bets_max = 200000,
 		.markets_max = 100,
-		.terminals_max = 100 };
+		.terminals_max = 100,
+		.objects_max = 20000 };
 	ids_bucket_map_default(&config.buckets, 1);
 	copy = ledger_create(&config);
 	assert_non_null(copy);

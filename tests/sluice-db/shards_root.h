@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The logs of several shards (tests/ledger/shards.h) written as a root: log, rows, checkpoints. */
+#ifndef SLUICE_TESTS_SLUICE_DB_SHARDS_ROOT_H
+#define SLUICE_TESTS_SLUICE_DB_SHARDS_ROOT_H
+
+#include <jansson.h>
+#include <stdio.h>
+#include <sys/wait.h>
+
+#include "dataplane/store/store.h"
+#include "tests/ledger/shards.h"
+
+#define ROOT_BATCH_EVENTS 50
+
+/* Changes an event before it is written; 1: it did. At most once a shard. */
+typedef int root_change(struct event_view *view, uint8_t *event);
+
+struct root_writer {
+	struct ledger *ledger; /* the worker's view, for the state hash */
+	struct store *store;
+	uint8_t *batch;
+	size_t size;
+	uint32_t count;
+	uint64_t first_lsn, changed_lsn, time_ns;
+	unsigned batches;
+};
+
+static inline void root_batch_close(struct root_writer *writer, int checkpoint)
+{
+	struct journal_batch batch = { .events = writer->batch };
+
+	if (writer->count == 0)
+		return;
+	batch.header = (struct journal_batch_header){
+		.first_lsn = le64_make(writer->first_lsn),
+		.incarnation = le64_make(77),
+		.event_count = le32_make(writer->count),
+		.body_length = le32_make((uint32_t)writer->size),
+		.time_ns = le64_make(writer->time_ns),
+		.state_hash = le64_make(ledger_state_hash(writer->ledger)),
+	};
+	assert_int_equal(store_apply_batch(writer->store, &batch), 0);
+	if (checkpoint)
+		assert_int_equal(store_checkpoint_now(writer->store), 0);
+	else
+		assert_int_equal(store_commit(writer->store), 0);
+	writer->size = writer->count = 0;
+	writer->batches++;
+}
+
+/* 0, or what the ledger says to an event that was changed (and is then the first not written). */
+static inline int root_event(struct root_writer *writer, const uint8_t *event, size_t length)
+{
+	struct event_record record;
+	int error = ledger_apply(writer->ledger, event, length);
+
+	if (error != 0)
+		return error;
+	memcpy(&record, event, sizeof(record));
+	if (writer->count == 0)
+		writer->first_lsn = le64_get(record.lsn);
+	memcpy(writer->batch + writer->size, event, length);
+	writer->size += length;
+	writer->count++;
+	writer->time_ns = le64_get(record.time_ns);
+	return 0;
+}
+
+/*
+ * One shard, up to LSN `last`. `every` batches a checkpoint. Returns the LSN that was changed, 0
+ * none.
+ */
+static inline uint64_t root_shard_write(const struct shards *shards, uint32_t shard,
+    const char *root, uint64_t last, unsigned every, root_change *change)
+{
+	const struct shard_log *log = &shards->log[shard];
+	struct store_config config = { .shard = shard, .ledger = shards->config[shard] };
+	struct root_writer writer = { .batch = malloc(LIMIT_JOURNAL_BATCH_SIZE_MAX) };
+	struct store_report report;
+	char path[160], command[400];
+
+	snprintf(path, sizeof(path), "%s/var/lib/sluice/shard-%u", root, shard);
+	snprintf(command, sizeof(command), "rm -rf '%s'; mkdir -p '%s'", path, path);
+	assert_int_equal(system(command), 0);
+	config.directory = path;
+	assert_non_null(writer.batch);
+	writer.ledger = ledger_create(&config.ledger);
+	if (store_open(&writer.store, &config, &report) != 0 ||
+	    store_load(writer.store, &report) != 0)
+		fail_msg("%s", report.message);
+	for (uint64_t lsn = 1; lsn <= last; lsn++) {
+		struct event_buffer event;
+		struct event_view view;
+		size_t length;
+
+		assert_int_equal(event_view_read(log->bytes + log->at[lsn - 1],
+		                     log->size - log->at[lsn - 1], &view),
+		    0);
+		length = le16_get(view.record.length);
+		memcpy(event.bytes, log->bytes + log->at[lsn - 1], length);
+		if (change != NULL && writer.changed_lsn == 0 && change(&view, event.bytes))
+			writer.changed_lsn = lsn;
+		if (root_event(&writer, event.bytes, length) != 0) {
+			/* Only a changed log stops fitting its own ledger. */
+			assert_true(writer.changed_lsn != 0 && lsn > writer.changed_lsn);
+			break;
+		}
+		if (writer.count == ROOT_BATCH_EVENTS)
+			root_batch_close(&writer, writer.batches % every == every - 1);
+	}
+	root_batch_close(&writer, 0);
+	store_close(writer.store);
+	ledger_free(writer.ledger);
+	free(writer.batch);
+	return writer.changed_lsn;
+}
+
+static inline uint64_t root_last(const struct shards *shards, uint32_t shard)
+{
+	return ledger_shard(shards->ledger[shard])->lsn;
+}
+
+static inline void root_make(char path[64])
+{
+	memcpy(path, "/var/tmp/sluice-root-XXXXXX", sizeof("/var/tmp/sluice-root-XXXXXX"));
+	assert_non_null(mkdtemp(path));
+}
+
+static inline void root_remove(const char *path)
+{
+	char command[160];
+
+	snprintf(command, sizeof(command), "rm -rf '%s'", path);
+	assert_int_equal(system(command), 0);
+}
+
+/* Exit status of `sluice-db` with these arguments; *answer is its JSON or NULL. */
+static inline int root_run(const char *arguments, json_t **answer)
+{
+	char command[512];
+	FILE *stream;
+	int status;
+
+	assert_non_null(getenv("SLUICE_DB")); /* meson sets it */
+	snprintf(command, sizeof(command), "'%s' %s", getenv("SLUICE_DB"), arguments);
+	stream = popen(command, "r");
+	assert_non_null(stream);
+	*answer = json_loadf(stream, 0, NULL);
+	while (fgetc(stream) != EOF)
+		;
+	status = pclose(stream);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+#endif

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Objects, and rows that retire, over a random stream of everything there is: the store killed at
+ * any moment of its checkpoints comes back to the same state, and what has retired is in the closed
+ * tables.
+ */
+#include <errno.h>
+#include <unistd.h>
+
+#include "dataplane/store/store.h"
+#include "lmdb-schema/schema.h"
+#include "tests/ledger/shards_stream.h"
+
+#define STEPS       9000
+#define BATCHES_MAX 20000u
+
+struct batch {
+	struct journal_batch_header header;
+	const uint8_t *events;
+};
+
+struct source {
+	struct shards *shards;
+	uint32_t shard;
+	struct batch *batches;
+	uint32_t count;
+};
+
+static void source_make(struct source *source, uint64_t seed)
+{
+	struct shards_stream *stream;
+	struct ledger *ledger;
+	const struct shard_log *log;
+	uint64_t lsn = 1, last;
+
+	source->shards = shards_new(seed);
+	source->shard = (uint32_t)(seed % SHARDS);
+	stream = shards_stream_new(source->shards, 0);
+	for (unsigned i = 0; i < STEPS; i++)
+		shards_stream_step(stream);
+	shards_stream_finish(stream);
+	shards_stream_free(stream);
+	source->batches = calloc(BATCHES_MAX, sizeof(*source->batches));
+	assert_non_null(source->batches);
+	ledger = ledger_create(&source->shards->config[source->shard]);
+	assert_non_null(ledger);
+	log = &source->shards->log[source->shard];
+	last = ledger_shard(source->shards->ledger[source->shard])->lsn;
+	source->count = 0;
+	while (lsn <= last) {
+		struct batch *batch = &source->batches[source->count++];
+		uint64_t first = lsn, events = 1 + shards_pick(source->shards, 12);
+		size_t size = 0;
+
+		assert_true(source->count < BATCHES_MAX);
+		batch->events = log->bytes + log->at[first - 1];
+		for (; lsn <= last && lsn < first + events; lsn++) {
+			struct event_record record =
+			    shards_record(source->shards, source->shard, lsn);
+
+			assert_int_equal(
+			    ledger_apply(ledger, batch->events + size, le16_get(record.length)), 0);
+			size += le16_get(record.length);
+		}
+		batch->header = (struct journal_batch_header){
+			.first_lsn = le64_make(first),
+			.incarnation = le64_make(77),
+			.event_count = le32_make((uint32_t)(lsn - first)),
+			.body_length = le32_make((uint32_t)size),
+			.state_hash = le64_make(ledger_state_hash(ledger)),
+		};
+	}
+	ledger_free(ledger);
+}
+
+static void source_free(struct source *source)
+{
+	free(source->batches);
+	shards_free(source->shards);
+}
+
+static int batch_apply(struct store *store, const struct batch *batch)
+{
+	struct journal_batch view = { .header = batch->header, .events = batch->events };
+
+	return store_apply_batch(store, &view);
+}
+
+static void directory_make(char path[64])
+{
+	memcpy(path, "/var/tmp/sluice-retire-XXXXXX", sizeof("/var/tmp/sluice-retire-XXXXXX"));
+	assert_non_null(mkdtemp(path));
+}
+
+static void directory_copy(const char *from, const char *to)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), "cp -r '%s'/. '%s'", from, to);
+	assert_int_equal(system(command), 0);
+}
+
+static void directory_remove(const char *path)
+{
+	char command[160];
+
+	snprintf(command, sizeof(command), "rm -rf '%s'", path);
+	assert_int_equal(system(command), 0);
+}
+
+static struct store *store_start(
+    const struct source *source, const char *directory, struct store_report *report)
+{
+	struct store_config config = { .directory = directory,
+		.shard = source->shard,
+		.ledger = source->shards->config[source->shard],
+		.checkpoint_interval_ms = 1 };
+	struct store *store = NULL;
+
+	if (store_open(&store, &config, report) != 0 || store_load(store, report) != 0)
+		fail_msg("%s", report->message);
+	return store;
+}
+
+/* The worker's copy fits its own capacity, whatever waits in the follower's. */
+static uint64_t state_hash(const struct source *source, struct store *store)
+{
+	struct ledger *copy = ledger_create(&source->shards->config[source->shard]);
+	uint64_t hash;
+
+	assert_non_null(copy);
+	assert_int_equal(ledger_copy(copy, store_ledger(store)), 0);
+	hash = ledger_state_hash(copy);
+	assert_true(hash == ledger_state_hash_full(copy));
+	ledger_free(copy);
+	return hash;
+}
+
+/* Everything that retired up to `through` can be looked up; what did not cannot. */
+static unsigned closed_check(
+    const struct source *source, const char *directory, uint64_t through, uint64_t last)
+{
+	struct log_history *history;
+	unsigned found = 0;
+
+	assert_int_equal(log_history_open(&history, directory, source->shard), 0);
+	for (uint64_t lsn = 1; lsn <= last; lsn++) {
+		struct event_record record = shards_record(source->shards, source->shard, lsn);
+		const struct shard_log *log = &source->shards->log[source->shard];
+		int bets = le16_get(record.type) == EVENT_BET_RETIRE;
+
+		if (!bets && le16_get(record.type) != EVENT_OBJECT_RETIRE)
+			continue;
+		for (unsigned i = 0; i < record.leg_count; i++) {
+			struct record_bet_full bet;
+			struct object_bytes object;
+			struct le64 id;
+			int error;
+
+			memcpy(&id, log->bytes + log->at[lsn - 1] + sizeof(record) + 8 * i,
+			    sizeof(id));
+			error = bets ? log_history_closed_bet(history, le64_get(id), &bet)
+			             : log_history_closed_object(history, le64_get(id), &object);
+			if (lsn <= through)
+				assert_int_equal(error, 0);
+			else
+				assert_true(error == 0 || error == -ENOENT || error == -EAGAIN);
+			if (error == 0 && bets) {
+				assert_int_equal(le64_get(bet.bet.id), le64_get(id));
+				assert_true(bet.bet.state != BET_OPEN);
+			}
+			found += error == 0;
+		}
+	}
+	log_history_close(history);
+	return found;
+}
+
+/* A store on a copy of the directory as a kill leaves it: recovers to the last batch. */
+static unsigned kill_and_recover(
+    const struct source *source, const char *path, uint32_t applied, unsigned *fuzzy)
+{
+	const struct batch *last = &source->batches[applied - 1];
+	uint64_t last_lsn =
+	    le64_get(last->header.first_lsn) + le32_get(last->header.event_count) - 1;
+	struct store_report report;
+	struct store *store;
+	char copy[64];
+	unsigned found;
+
+	directory_make(copy);
+	directory_copy(path, copy);
+	store = store_start(source, copy, &report);
+	*fuzzy += report.applied_lsn > report.checkpoint_lsn;
+	(void)closed_check(source, copy, report.checkpoint_lsn, last_lsn);
+	for (uint32_t i = 0; i < applied; i++) {
+		const struct batch *batch = &source->batches[i];
+		uint64_t end =
+		    le64_get(batch->header.first_lsn) + le32_get(batch->header.event_count) - 1;
+
+		if (end > report.checkpoint_lsn)
+			assert_int_equal(batch_apply(store, batch), 0);
+	}
+	assert_int_equal(ledger_shard(store_ledger(store))->lsn, last_lsn);
+	assert_true(state_hash(source, store) == le64_get(last->header.state_hash));
+	assert_int_equal(store_checkpoint_now(store), 0);
+	found = closed_check(source, copy, last_lsn, last_lsn);
+	store_close(store);
+	store = store_start(source, copy, &report);
+	assert_int_equal(report.checkpoint_lsn, last_lsn);
+	assert_true(state_hash(source, store) == le64_get(last->header.state_hash));
+	store_close(store);
+	directory_remove(copy);
+	return found;
+}
+
+TEST(killed_at_any_moment_it_recovers_with_all_that_retired)
+{
+	struct source source;
+	struct journal_feed *feed = NULL;
+	struct store_report report;
+	struct store *store;
+	unsigned fuzzy = 0, found = 0, kills = 0;
+	uint64_t now = 0;
+	char path[64];
+
+	source_make(&source, test_seed());
+	assert_int_equal(journal_feed_create(&feed, 64, 2), 0);
+	directory_make(path);
+	store = store_start(&source, path, &report);
+	for (uint32_t i = 0; i < source.count; i++) {
+		assert_int_equal(batch_apply(store, &source.batches[i]), 0);
+		now += shards_pick(source.shards, 40000000);
+		for (uint64_t turns = shards_pick(source.shards, 4); turns > 0; turns--)
+			assert_true(store_work(store, feed, NULL, now) >= 0);
+		/* Often at the begin, when rows are missing that others name. */
+		if (shards_pick(source.shards, i < 60 ? 5 : source.count / 12) == 0) {
+			found = kill_and_recover(&source, path, i + 1, &fuzzy);
+			kills++;
+		}
+	}
+	found = kill_and_recover(&source, path, source.count, &fuzzy);
+	print_message("  %u batches, %u kills, %u of them with rows ahead, %u rows retired\n",
+	    source.count, kills, fuzzy, found);
+	assert_true(fuzzy > 0 && found > 100);
+	store_close(store);
+	journal_feed_free(feed);
+	directory_remove(path);
+	source_free(&source);
+}
+
+/* Retired rows of the follower wait for the checkpoint, then their numbers are used again. */
+TEST(numbers_of_retired_rows_are_used_again)
+{
+	struct source source;
+	struct store_report report;
+	struct store *with, *without;
+	char path[64], other[64];
+	uint32_t rows[2];
+
+	source_make(&source, 77);
+	directory_make(path);
+	directory_make(other);
+	with = store_start(&source, path, &report);
+	without = store_start(&source, other, &report);
+	for (uint32_t i = 0; i < source.count; i++) {
+		assert_int_equal(batch_apply(with, &source.batches[i]), 0);
+		assert_int_equal(batch_apply(without, &source.batches[i]), 0);
+		if (i % 40 == 39)
+			assert_int_equal(store_checkpoint_now(with), 0);
+	}
+	rows[0] = ledger_row_count(store_ledger(with), LEDGER_OBJECT);
+	rows[1] = ledger_row_count(store_ledger(without), LEDGER_OBJECT);
+	print_message("  object rows: %u with checkpoints, %u without\n", rows[0], rows[1]);
+	assert_true(rows[0] < rows[1]);
+	assert_true(state_hash(&source, with) == state_hash(&source, without));
+	store_close(with);
+	store_close(without);
+	directory_remove(path);
+	directory_remove(other);
+	source_free(&source);
+}
+
+TEST_MAIN()
