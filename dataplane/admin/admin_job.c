@@ -21,15 +21,23 @@ static int needs_check(const struct shard_command *command)
 	       command->ledger.type != EVENT_ACCOUNT_FREEZE;
 }
 
+/* Commands that move a customer's money, which may not fit into the balance. */
+static int moves_money(const struct shard_command *command)
+{
+	return command->kind == SHARD_LEDGER &&
+	       (command->ledger.type == EVENT_ADJUST ||
+	           command->ledger.type == EVENT_WITHDRAW_CLOSE ||
+	           command->ledger.type == EVENT_BET_VOID);
+}
+
 /*
  * A refusal by the state of what the command is about: all shards use up the number alike. A gap is
- * found before a shard is asked (admin.c), so of ADJUST -ERANGE is the amount.
+ * found before a shard is asked (admin.c), so of these -ERANGE is the amount.
  */
 static int is_refusal(const struct shard_command *command, int error)
 {
 	return error == -ENOENT || error == -EALREADY ||
-	       (error == -ERANGE && command->kind == SHARD_LEDGER &&
-	           command->ledger.type == EVENT_ADJUST);
+	       (error == -ERANGE && moves_money(command));
 }
 
 /* Pushes to one shard or all under a new ticket. 0 when a ring is full: nothing was sent then. */
@@ -125,6 +133,9 @@ static json_t *refusal_json(const struct admin_job *job)
 {
 	const struct ledger_command *command = &job->request.command.ledger;
 
+	if (job->error == -ERANGE && command->type != EVENT_ADJUST)
+		return admin_error(
+		    "the account has no room for what would go back to it; nothing was changed");
 	switch (command->type) {
 	case EVENT_BET_VOID:
 		return admin_error(job->error == -EALREADY
