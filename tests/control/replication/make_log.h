@@ -21,8 +21,9 @@ struct maker_options {
 	uint64_t keep_size;
 	uint64_t seed;
 	uint64_t time_ns, step_ns; /* of the first event; between events */
-	uint8_t mixed;             /* also cancellations, deposits, refusals, several legs */
-	uint8_t resume;            /* goes on where the directory ends, as a restored switch does */
+	uint8_t mixed;  /* also cancellations, deposits, refusals, several legs, and what else there
+	                   is  on one shard: make_more.h */
+	uint8_t resume; /* goes on where the directory ends, as a restored switch does */
 };
 
 struct maker {
@@ -33,6 +34,8 @@ struct maker {
 	struct ledger *ledger; /* the worker's */
 	uint64_t *account_ids;
 	uint64_t random, time_ns, market_version;
+	uint64_t withdrawal_id, token, room, round,
+	    more_request_id; /* make_more.h: the last ones */
 	uint64_t request_ids[64];
 	uint64_t bet_ids[1024], bet_terminals[1024], bets;
 	uint8_t *open;
@@ -92,6 +95,22 @@ static inline void maker_command(struct maker *maker, const struct ledger_comman
 }
 
 #define MAKER_MARKETS 8u
+#define MAKER_RESULTS 9u /* a market that is settled and opened again */
+
+static inline void maker_market(struct maker *maker, uint64_t market)
+{
+	struct ledger_command command = { .type = EVENT_MARKET_SET, .market_id = market };
+
+	command.market.event_id = le64_make(market);
+	command.market.version = le64_make(++maker->market_version);
+	command.market.start_time_ns = le64_make(INT64_MAX);
+	command.market.state = MARKET_OPEN;
+	command.market.kind = MARKET_KIND_1X2;
+	command.market.selection_count = 3;
+	for (unsigned i = 0; i < 3; i++)
+		command.market.odds[i] = le32_make(1500 + 700 * i);
+	maker_command(maker, &command);
+}
 
 static inline uint64_t maker_account_next(const struct maker *maker, uint64_t id)
 {
@@ -109,6 +128,7 @@ static inline void maker_resume(struct maker *maker, struct store_report *report
 		maker->account_ids[i] = id = maker_account_next(maker, id);
 	for (unsigned i = 0; i < 64; i++)
 		maker->request_ids[i] = 1000000;
+	maker->more_request_id = 1000000;
 	if (store_join_journal(maker->store, maker->options.incarnation, base_lsn, report) != 0) {
 		fprintf(stderr, "make_log: %s\n", report->message);
 		abort();
@@ -129,20 +149,11 @@ static inline void maker_provision(struct maker *maker)
 		command.account_id = maker->account_ids[i] = id;
 		maker_command(maker, &command);
 	}
-	for (uint64_t market = 1; market <= MAKER_MARKETS; market++) {
-		struct ledger_command command = { .type = EVENT_MARKET_SET, .market_id = market };
-
-		command.market.event_id = le64_make(1);
-		command.market.version = le64_make(++maker->market_version);
-		command.market.start_time_ns = le64_make(INT64_MAX);
-		command.market.state = MARKET_OPEN;
-		command.market.kind = MARKET_KIND_1X2;
-		command.market.selection_count = 3;
-		for (unsigned i = 0; i < 3; i++)
-			command.market.odds[i] = le32_make(1500 + 700 * i);
-		maker_command(maker, &command);
-	}
+	for (uint64_t market = 1; market <= MAKER_RESULTS; market++)
+		maker_market(maker, market);
 }
+
+#include "tests/control/replication/make_more.h"
 
 /* One request of some terminal: an event. */
 static inline void maker_event(struct maker *maker)
@@ -151,12 +162,15 @@ static inline void maker_event(struct maker *maker)
 	struct wire_request wire = { .request_id = ++maker->request_ids[terminal] };
 	struct ledger_request request = { .wire = &wire, .terminal_id = terminal + 1 };
 	uint64_t kind = maker->options.mixed ? maker_random(maker) % 10 : 0;
+	uint64_t more = maker->options.mixed ? maker_random(maker) % 4 : 1;
 	uint64_t account = maker->account_ids[maker_random(maker) % maker->options.accounts];
 	struct event_buffer event;
 	struct event_record record;
 	int length;
 
 	maker->time_ns += maker->options.step_ns;
+	if (more == 0 && maker_more(maker, account))
+		return;
 	if (kind < 7) {
 		wire.template_id = WIRE_PLACE_BET;
 		wire.place_bet.account_id = account;
@@ -256,6 +270,7 @@ static inline struct maker *maker_open(const struct maker_options *options)
 			.bets_max = (uint32_t)options->events_max + 1000,
 			.markets_max = 100,
 			.terminals_max = 100,
+			.objects_max = (uint32_t)options->events_max + 1000,
 		},
 	};
 	ids_bucket_map_default(&maker->config.ledger.buckets, options->shard_count);
