@@ -196,6 +196,37 @@ static void look_bet(
 	}
 }
 
+/* ---- SPRINKLE_STATUS of one that has ended and left memory ---- */
+
+static void look_sprinkle(
+    const struct reader_files *files, const struct history_query *query, struct wire_reply *reply)
+{
+	struct object_sprinkle sprinkle;
+	struct object_bytes object;
+	int error = log_history_closed_object(files->histories[query->shard], query->id, &object);
+
+	reply->object_id = query->id;
+	reply->shard = query->shard;
+	if (error == -ENOENT || (error == 0 && object.kind != OBJECT_SPRINKLE)) {
+		reply->code = WIRE_CODE_SPRINKLE_UNKNOWN;
+	} else if (error == -EAGAIN) {
+		reply->code = WIRE_CODE_IN_PROGRESS;
+		reply->detail = READER_BUSY_MS;
+	} else if (error != 0) {
+		unavailable(reply);
+	} else {
+		memcpy(&sprinkle, object.body, sizeof(sprinkle));
+		reply->lsn = le64_get(object.lsn);
+		reply->sprinkle.total = le64s_get(sprinkle.total);
+		reply->sprinkle.remaining = le64s_get(sprinkle.remaining);
+		reply->sprinkle.ends_ns = le64_get(sprinkle.ends_ns);
+		reply->sprinkle.shares = le32_get(sprinkle.shares);
+		reply->sprinkle.claimed = le32_get(sprinkle.claimed);
+		reply->sprinkle.currency = le16_get(object.currency);
+		reply->sprinkle.state = object.state == OBJECT_OPEN ? 1 : 2;
+	}
+}
+
 void reader_look_up(const struct reader_files *files, const struct history_query *query,
     int complete, struct history_found *found)
 {
@@ -227,6 +258,9 @@ void reader_look_up(const struct reader_files *files, const struct history_query
 		break;
 	case HISTORY_BET:
 		look_bet(files, query, reply);
+		break;
+	case HISTORY_SPRINKLE:
+		look_sprinkle(files, query, reply);
 		break;
 	case HISTORY_TARGET:
 		break;

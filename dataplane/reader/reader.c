@@ -37,8 +37,8 @@ struct reader *reader_create(struct switch_shared *shared, struct worker **worke
 	return reader;
 }
 
-/* 1 when the logs, and for a closed bet the rows, hold everything that was there at the time of the
- * question. */
+/* 1 when the logs, and for what has left memory the rows, hold everything that was there at the
+ * time of the question. */
 static int history_complete(const struct reader *reader, const struct reader_waiting *waiting)
 {
 	const struct history_query *query = &waiting->query;
@@ -49,8 +49,8 @@ static int history_complete(const struct reader *reader, const struct reader_wai
 		store_status(reader->stores[shard], &status);
 		if (status.committed_lsn < waiting->needs_lsn[shard])
 			return 0;
-		if (query->kind == HISTORY_BET && query->shard == shard &&
-		    status.checkpoint_lsn < query->lsn)
+		if ((query->kind == HISTORY_BET || query->kind == HISTORY_SPRINKLE) &&
+		    query->shard == shard && status.checkpoint_lsn < query->lsn)
 			return 0;
 	}
 	return 1;

@@ -148,11 +148,16 @@ static int command_elsewhere(const struct worker *worker, const struct ledger_co
 	       worker->shared->buckets.shard[bucket] != worker->shard;
 }
 
-/* 0, or why a command is refused for good, whatever its number: the number is used up by it. */
+/*
+ * 0, or why a command is refused for good, whatever its number: the number is used up by it, on all
+ * shards alike. A malformed one is, too: nothing could ever come behind it otherwise.
+ */
 static int command_refused(const struct ledger_command *command, int error)
 {
 	if (error == -EINVAL && command->type == EVENT_ACCOUNT_FREEZE)
 		return -ENOENT;
+	if (error == -EINVAL && command->type > EVENT_TERMINAL_SET)
+		return error;
 	return error == -ENOENT || error == -EALREADY || error == -ERANGE ? error : 0;
 }
 

@@ -83,14 +83,16 @@ int worker_statement(struct worker *worker, const struct origin *origin,
 	return 1;
 }
 
-int worker_bet_closed(
+int worker_closed(
     struct worker *worker, const struct origin *origin, const struct wire_request *request)
 {
-	struct history_query *query = query_reserve(worker, HISTORY_BET, origin, request);
+	int bet = request->template_id == WIRE_BET_STATUS;
+	struct history_query *query =
+	    query_reserve(worker, bet ? HISTORY_BET : HISTORY_SPRINKLE, origin, request);
 
 	if (query == NULL)
 		return 0;
-	query->id = request->bet_status.bet_id;
+	query->id = bet ? request->bet_status.bet_id : request->sprinkle_status.token;
 	query->lsn = worker->retired_lsn;
 	query_publish(worker);
 	return 1;

@@ -21,7 +21,8 @@ static uint64_t read_balance(
 	return account->lsn;
 }
 
-static uint64_t read_sprinkle(
+/* 1; 0: not here (any more). */
+static int read_sprinkle(
     struct worker *worker, const struct wire_request *request, struct outcome *outcome)
 {
 	const struct object_row *row =
@@ -29,10 +30,8 @@ static uint64_t read_sprinkle(
 	struct object_sprinkle sprinkle;
 
 	outcome->object_id = request->sprinkle_status.token;
-	if (row == NULL || row->kind != OBJECT_SPRINKLE) {
-		outcome->code = WIRE_CODE_SPRINKLE_UNKNOWN;
+	if (row == NULL || row->kind != OBJECT_SPRINKLE)
 		return 0;
-	}
 	memcpy(&sprinkle, row->body, sizeof(sprinkle));
 	outcome->balance = le64s_get(sprinkle.total);
 	outcome->payout = le64s_get(sprinkle.remaining);
@@ -42,7 +41,7 @@ static uint64_t read_sprinkle(
 	outcome->currency = row->currency;
 	outcome->bet_state = row->state == OBJECT_OPEN ? 1 : 2;
 	outcome->lsn = row->lsn;
-	return row->lsn;
+	return 1;
 }
 
 static void read_bet(const struct bet_row *bet, struct outcome *outcome)
@@ -74,7 +73,7 @@ static int read_history(struct worker *worker, const struct origin *origin,
 		}
 		asked = worker_statement(worker, origin, request, account);
 	} else {
-		asked = worker_bet_closed(worker, origin, request);
+		asked = worker_closed(worker, origin, request);
 	}
 	if (asked && origin->home != worker->shard) {
 		/* Home counts what it has sent: this shard is done with it. */
@@ -103,7 +102,10 @@ void worker_read(
 		gate_lsn = read_balance(worker, request, &outcome);
 		break;
 	case WIRE_SPRINKLE_STATUS:
-		gate_lsn = read_sprinkle(worker, request, &outcome);
+		if (!read_sprinkle(worker, request, &outcome) &&
+		    read_history(worker, origin, request, &outcome))
+			return;
+		gate_lsn = outcome.lsn;
 		break;
 	case WIRE_BET_STATUS:
 		outcome.object_id = request->bet_status.bet_id;

@@ -184,6 +184,7 @@ enum history_kind {
 	HISTORY_TARGET,    /* the event that REVERSE or FENCE names */
 	HISTORY_STATEMENT, /* STATEMENT, from the account's shard */
 	HISTORY_BET,       /* BET_STATUS of a bet that has left memory, from its shard */
+	HISTORY_SPRINKLE,  /* SPRINKLE_STATUS, the same */
 };
 
 /* Worker to reader. The answer goes to the terminal's home, whoever asks. */
@@ -197,7 +198,7 @@ struct history_query {
 	uint8_t shard;         /* STATEMENT, BET: where */
 	uint8_t count;         /* STATEMENT: rows */
 	uint16_t currency;     /* STATEMENT: of the account */
-	uint64_t id;           /* the request id, account id or bet id looked for */
+	uint64_t id;           /* the request id, account id, bet id or token looked for */
 	uint64_t lsn;          /* STATEMENT: the newest event; BET: what a checkpoint must hold */
 	struct wire_request request; /* TARGET: to go on with */
 };

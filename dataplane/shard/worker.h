@@ -355,10 +355,10 @@ void worker_tx_status(
 void worker_target(
     struct worker *worker, struct session *session, const struct wire_request *request);
 void worker_target_found(struct worker *worker, const struct history_found *found);
-/* From the account's or bet's shard. 0: the reader's ring is full. */
+/* From the account's, bet's or sprinkle's shard. 0: the reader's ring is full. */
 int worker_statement(struct worker *worker, const struct origin *origin,
     const struct wire_request *request, const struct account_row *account);
-int worker_bet_closed(
+int worker_closed(
     struct worker *worker, const struct origin *origin, const struct wire_request *request);
 
 /* group.c: linked groups. */

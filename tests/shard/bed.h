@@ -57,6 +57,13 @@ struct wire_request bed_cancel(uint64_t request_id, uint64_t bet_id);
 struct wire_request bed_balance(uint64_t request_id, uint64_t account_id);
 struct wire_request bed_bet_status(uint64_t request_id, uint64_t bet_id);
 
+/* Of any template, all other members 0. */
+struct wire_request bed_request(uint16_t template_id, uint64_t request_id);
+struct wire_request bed_transfer(uint64_t request_id, uint64_t from, uint64_t to, int64_t amount);
+struct wire_request bed_deposit(uint64_t request_id, uint64_t account_id, int64_t amount);
+/* FENCE, REVERSE, TX_STATUS. */
+struct wire_request bed_target(uint16_t template_id, uint64_t request_id, uint64_t target_id);
+
 /* What a terminal's session was installed by; to be installed again with changes. */
 struct session_install bed_install(const struct bed_terminal *terminal);
 
@@ -71,6 +78,11 @@ uint32_t bed_waiting(const struct bed *bed);
 struct wire_reply bed_take(struct bed *bed);
 /* Takes the only one, which must be the answer of this request with this code. */
 struct wire_reply bed_take_only(struct bed *bed, uint64_t request_id, uint16_t code);
+
+/* Sends, lets everything become durable, takes the only answer. */
+struct wire_reply bed_ask(struct bed *bed, unsigned terminal, struct wire_request request);
+/* The balance of a customer, on whatever shard. */
+int64_t bed_money(const struct bed *bed, uint64_t account_id);
 
 struct terminal_window *bed_window(struct bed *bed, unsigned terminal);
 /* window_state of an id: FREE when the entry is another id's. */

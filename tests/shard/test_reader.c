@@ -2,46 +2,7 @@
 /* Requests older than the window: what history may say about them. */
 #include <errno.h>
 
-#include "dataplane/reader/reader.h"
-#include "tests/shard/bed.h"
-
-struct library {
-	struct bed *bed;
-	struct reader *reader;
-	struct store stores[BED_WORKERS_MAX];
-	struct log_history histories[BED_WORKERS_MAX];
-	struct store *store_list[BED_WORKERS_MAX];
-	struct log_history *history_list[BED_WORKERS_MAX];
-};
-
-static void library_open(struct library *library, uint32_t count)
-{
-	memset(library, 0, sizeof(*library));
-	library->bed = bed_open(count, 0);
-	for (uint32_t i = 0; i < count; i++) {
-		library->stores[i].first_lsn = 1;
-		library->histories[i].journal = library->bed->journals[i];
-		library->histories[i].store = &library->stores[i];
-		library->store_list[i] = &library->stores[i];
-		library->history_list[i] = &library->histories[i];
-	}
-	library->reader = reader_create(&library->bed->shared, library->bed->workers,
-	    library->store_list, library->history_list);
-	assert_non_null(library->reader);
-}
-
-static void library_close(struct library *library)
-{
-	reader_free(library->reader);
-	bed_close(library->bed);
-}
-
-/* The logs of all shards hold what is durable. */
-static void commit(struct library *library)
-{
-	for (uint32_t i = 0; i < library->bed->count; i++)
-		library->stores[i].committed_lsn = fake_journal_durable(library->bed->journals[i]);
-}
+#include "tests/shard/library.h"
 
 /* A bet that is done. */
 static struct wire_reply done(struct library *library, uint64_t id, uint64_t account, int64_t stake)
