@@ -24,10 +24,9 @@ static int needs_check(const struct shard_command *command)
 /* Commands that move a customer's money, which may not fit into the balance. */
 static int moves_money(const struct shard_command *command)
 {
-	return command->kind == SHARD_LEDGER &&
-	       (command->ledger.type == EVENT_ADJUST ||
-	           command->ledger.type == EVENT_WITHDRAW_CLOSE ||
-	           command->ledger.type == EVENT_BET_VOID);
+	return command->kind == SHARD_LEDGER && (command->ledger.type == EVENT_ADJUST ||
+	                                            command->ledger.type == EVENT_WITHDRAW_CLOSE ||
+	                                            command->ledger.type == EVENT_BET_VOID);
 }
 
 /*
@@ -36,8 +35,7 @@ static int moves_money(const struct shard_command *command)
  */
 static int is_refusal(const struct shard_command *command, int error)
 {
-	return error == -ENOENT || error == -EALREADY ||
-	       (error == -ERANGE && moves_money(command));
+	return error == -ENOENT || error == -EALREADY || (error == -ERANGE && moves_money(command));
 }
 
 /* Pushes to one shard or all under a new ticket. 0 when a ring is full: nothing was sent then. */
