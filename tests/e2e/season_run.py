@@ -21,13 +21,13 @@ FIRST_TERMINAL = demo.FIRST_TERMINAL
 PAYOUT_MAX = 10**15
 AMOUNT_MAX = 10**12  # of one message
 DAYS_AHEAD = 30  # from now to the first match
-CHUNK = 8_000  # markets or results in one file
-WAIT_MS = 600_000
+CHUNK = 4_000  # markets or results in one file
+WAIT_MS = 180_000
 SETTLE_SECONDS = 600
 SHOWN = 20  # mismatches that are named
 BET_OPEN, BET_SETTLED = 1, 3
 # Only what tests/season knows of may refuse a bet.
-RULES = {"refuse_score": 101, "alert_score": 101, "stake_single_max": AMOUNT_MAX,
+RULES = {"refuse_score": 101, "alert_score": 100, "stake_single_max": AMOUNT_MAX,
          "stake_daily_max": 10**15, "terminal_daily_max": 10**15, "payout_max": PAYOUT_MAX,
          "exposure_selection_max": 0, "exposure_market_max": 0, "withdraw_pending_min": 0}
 

@@ -119,7 +119,7 @@ def test_results_by_verbs():
         worth = bets.worth()
         assert worth[4] == (BET_SETTLED, 1001) and worth[5] == (BET_SETTLED, 999)
         assert control.json("market", "show", 3)["state"] == "void"
-        control.ctl("market", "final", 3)
+        control.ctl("market", "final", 3, "--yes")
         assert "final" in refused(control, "market", "rollback", 3)
         assert switch.stop() == 0
         assert switch.verify()["ok"]
