@@ -388,12 +388,9 @@ static void apply_retired(struct ledger *ledger, const struct plan *plan)
 	for (unsigned i = 0; i < plan->view.record.leg_count; i++) {
 		enum ledger_table table =
 		    plan->type == EVENT_BET_RETIRE ? LEDGER_BET : LEDGER_OBJECT;
-		struct le64 id;
-		uint32_t row;
+		int known;
+		uint32_t row = ledger_retired_row(ledger, plan, i, &known);
 
-		memcpy(&id, plan->view.body + 8 * i, sizeof(id));
-		row = table == LEDGER_BET ? bet_find(ledger, le64_get(id))
-		                          : object_find(ledger, le64_get(id));
 		if (row != ROW_NONE)
 			ledger_row_retire(ledger, table, row);
 	}

@@ -139,6 +139,13 @@ static int missing(const struct ledger *ledger, const struct plan *plan)
 	return plan->lsn <= ledger->horizon_lsn ? 0 : -EBADMSG;
 }
 
+/* Whether a row that is not there is made by the event: one that was applied before, to rows that
+ * may have retired since, makes none. */
+static uint8_t made_now(const struct ledger *ledger, const struct plan *plan)
+{
+	return plan->shard_due || missing(ledger, plan) != 0;
+}
+
 static int plan_place(const struct ledger *ledger, struct plan *plan)
 {
 	const struct bet_slot *bet;
@@ -152,8 +159,8 @@ static int plan_place(const struct ledger *ledger, struct plan *plan)
 	}
 	plan->bet = bet_find(ledger, plan->object_id);
 	if (plan->bet == ROW_NONE) {
-		plan->bet_due = 1;
-		return table_room(ledger, LEDGER_BET, 1) ? 0 : -ENOSPC;
+		plan->bet_due = made_now(ledger, plan);
+		return !plan->bet_due || table_room(ledger, LEDGER_BET, 1) ? 0 : -ENOSPC;
 	}
 	bet = &ledger->bets[plan->bet];
 	/* Its own event, seen before. */
@@ -250,8 +257,8 @@ static int plan_objects(const struct ledger *ledger, struct plan *plan)
 
 		plan->object_rows[i] = object_find(ledger, le64_get(object->id));
 		if (plan->object_rows[i] == ROW_NONE) {
-			plan->object_due[i] = 1;
-			needed++;
+			plan->object_due[i] = made_now(ledger, plan);
+			needed += plan->object_due[i];
 			continue;
 		}
 		row = &ledger->objects[plan->object_rows[i]].row;
@@ -262,21 +269,37 @@ static int plan_objects(const struct ledger *ledger, struct plan *plan)
 	return needed == 0 || table_room(ledger, LEDGER_OBJECT, needed) ? 0 : -ENOSPC;
 }
 
+uint32_t ledger_retired_row(
+    const struct ledger *ledger, const struct plan *plan, unsigned i, int *known)
+{
+	struct le64 id;
+	uint64_t lsn = 0;
+	uint32_t row;
+
+	memcpy(&id, plan->view.body + 8 * i, sizeof(id));
+	if (plan->type == EVENT_BET_RETIRE) {
+		row = bet_find(ledger, le64_get(id));
+		if (row != ROW_NONE)
+			lsn = ledger->bets[row].lsn;
+	} else {
+		row = object_find(ledger, le64_get(id));
+		if (row != ROW_NONE)
+			lsn = ledger->objects[row].row.lsn;
+	}
+	*known = row != ROW_NONE;
+	return lsn < plan->lsn ? row : ROW_NONE;
+}
+
 static int plan_retired(const struct ledger *ledger, struct plan *plan)
 {
 	for (unsigned i = 0; i < plan->view.record.leg_count; i++) {
-		struct le64 id;
-		uint32_t row;
+		int known;
+		uint32_t row = ledger_retired_row(ledger, plan, i, &known);
 
-		memcpy(&id, plan->view.body + 8 * i, sizeof(id));
-		if (plan->type == EVENT_BET_RETIRE) {
-			row = bet_find(ledger, le64_get(id));
-			if (row != ROW_NONE && ledger->bets[row].state == BET_OPEN)
-				return -EBADMSG;
-		} else {
-			row = object_find(ledger, le64_get(id));
-		}
-		if (row == ROW_NONE && missing(ledger, plan) != 0)
+		if (row == ROW_NONE && !known && missing(ledger, plan) != 0)
+			return -EBADMSG;
+		if (row != ROW_NONE && plan->type == EVENT_BET_RETIRE &&
+		    ledger->bets[row].state == BET_OPEN)
 			return -EBADMSG;
 		plan->retire_due |= row != ROW_NONE;
 	}

@@ -41,4 +41,11 @@ static inline int type_changes_bet(uint16_t type)
  * is full. Changes nothing. */
 SLUICE_MUST_USE int ledger_plan_make(const struct ledger *ledger, struct plan *plan);
 
+/*
+ * The row of the ith id of a BET_RETIRE or OBJECT_RETIRE. ROW_NONE: it is not there (*known 0), or
+ * it is a newer one under the same natural key, made after this event (*known 1).
+ */
+uint32_t ledger_retired_row(
+    const struct ledger *ledger, const struct plan *plan, unsigned i, int *known);
+
 #endif
