@@ -58,7 +58,7 @@ static void walks_begin_anew(struct shards_stream *stream, uint32_t shard)
 	memset(stream->walks[shard], 0, sizeof(stream->walks[shard]));
 }
 
-static void watch(struct shards *shards, uint32_t shard, const struct event_view *view)
+void shards_stream_note(struct shards *shards, uint32_t shard, const struct event_view *view)
 {
 	struct shards_stream *stream = shards->watch_data;
 	uint16_t type = le16_get(view->record.type), code = le16_get(view->record.code);
@@ -73,6 +73,11 @@ static void watch(struct shards *shards, uint32_t shard, const struct event_view
 		note(&stream->withdrawals, le64_get(view->record.object_id));
 	if (type == EVENT_MARKET_RESULT)
 		walks_begin_anew(stream, shard);
+}
+
+static void watch(struct shards *shards, uint32_t shard, const struct event_view *view)
+{
+	shards_stream_note(shards, shard, view);
 	shards_check(shards, shard);
 	shards_check_between(shards);
 }

@@ -47,6 +47,8 @@ struct shards_stream {
 struct shards_stream *shards_stream_new(struct shards *shards, unsigned options);
 void shards_stream_free(struct shards_stream *stream);
 void shards_stream_step(struct shards_stream *stream);
+/* The stream's own part of shards->watch, for runs that need not check every event. */
+void shards_stream_note(struct shards *shards, uint32_t shard, const struct event_view *view);
 /* Everything comes to an end: nothing on its way, no sprinkle open. */
 void shards_stream_finish(struct shards_stream *stream);
 
