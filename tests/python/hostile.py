@@ -360,7 +360,8 @@ def bad_length(target):
 
 
 def unknown_template(target):
-    for template in (0x0000, 0x0003, 0x000F, 0x0012 + 1, 0x0020, 0x0023, 0x0030, 0x0040, 0x3FFF):
+    for template in (0x0000, 0x0005, 0x000F, 0x0015, 0x002A, 0x0032, 0x0043, 0x0054, 0x00FF, 0x0110,
+                     0x3FFF):
         yield Case("template 0x%04x" % template,
                    sealed_message(target, template, b"\0" * 16), "UNKNOWN_TEMPLATE")
 
