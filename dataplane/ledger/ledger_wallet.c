@@ -77,8 +77,10 @@ uint16_t deposit_judge(struct decision *decision)
 	if (code != WIRE_CODE_OK)
 		return code;
 	code = decision_credit(decision, amount);
-	if (code != WIRE_CODE_OK)
+	if (code != WIRE_CODE_OK) {
+		decision->payout = 0;
 		return code;
+	}
 	play_count(decision, amount, 0, 0);
 	partner_key_keep(decision, wire->deposit.partner_key, WIRE_CODE_OK);
 	return WIRE_CODE_OK;
@@ -135,8 +137,10 @@ uint16_t withdraw_judge(struct decision *decision)
 		return WIRE_CODE_AMOUNT_INVALID;
 	/* Self-exclusion and limits do not keep a customer from taking the money out. */
 	code = decision_debit(decision, amount);
-	if (code != WIRE_CODE_OK)
+	if (code != WIRE_CODE_OK) {
+		decision->payout = 0; /* nothing is paid */
 		return code;
+	}
 	if (withdrawal_waits(decision, amount)) {
 		withdrawal_make(decision, amount);
 		code = WIRE_CODE_PENDING;

@@ -195,6 +195,27 @@ TEST(quota_is_shared_by_the_shards)
 	}
 }
 
+/* Without room for its key nothing of the request is carried out. */
+TEST(key_without_room)
+{
+	struct ledger_config config = fixture_config(64, 0);
+	struct ledger_command partner = wallet_partner(PARTNER, 1, KEYS_MAX, 0);
+	struct wire_request wire = DEPOSIT(MINE, KEY(1));
+	struct ledger_request asked = { .wire = &wire, .terminal_id = TERMINAL };
+	struct wallet wallet = { .now = NOW, .terminal = TERMINAL };
+
+	config.objects_max = 1;
+	wallet.ledger = ledger_create(&config);
+	assert_non_null(wallet.ledger);
+	assert_int_equal(wallet_command(&wallet, &partner), 1);
+	wallet_open_partnered(&wallet, PARTNERED, PARTNER);
+	wire.request_id = ++wallet.request_id;
+	assert_int_equal(ledger_decide(wallet.ledger, &asked, wallet.now, &wallet.event), -EBUSY);
+	wire.deposit.partner_key[0] = wire.deposit.partner_key[1] = 0;
+	assert_int_equal(wallet_ask(&wallet, &wire), OK);
+	wallet_free(&wallet);
+}
+
 /* ---- PARTNER_SET ---- */
 
 struct set_case {

@@ -177,6 +177,8 @@ static void case_run(const struct request_case *request)
 		fail_msg("%s: type %d, amount %lld, balance %lld", request->name,
 		    (int)le16_get(wallet.record.type), (long long)le64s_get(wallet.record.amount),
 		    (long long)wallet_balance(&wallet, account));
+	if (wire_code_class(code) != WIRE_CLASS_DONE)
+		assert_int_equal(le64s_get(wallet.record.payout), 0);
 	if (request->wire.template_id == WIRE_OPEN_ACCOUNT && code != WIRE_CODE_EXPIRED)
 		assert_true(le64_get(wallet.record.object_id) == account);
 	assert_int_equal(
