@@ -36,10 +36,13 @@ static inline void betting_check(const struct betting *betting)
 		ledger_bet_at(ledger, i, &bet);
 		if (bet.id == 0 || ledger_row_retired(ledger, LEDGER_BET, i))
 			continue;
-		if (bet.state == BET_OPEN) {
-			stakes += bet.stake;
+		if (bet.state == BET_OPEN && bet.currency == ledger_shard(ledger)->rules.currency)
 			for (unsigned leg = 0; leg < bet.leg_count; leg++)
 				exposure += bet.legs[leg].market_id == 1 ? bet.payout : 0;
+		if (bet.currency != KRW)
+			continue;
+		if (bet.state == BET_OPEN) {
+			stakes += bet.stake;
 		} else if (bet.account_id == 0 &&
 		           (bet.state == BET_SETTLED || bet.state == BET_VOID)) {
 			payable += bet.payout;
