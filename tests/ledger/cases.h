@@ -132,7 +132,8 @@ struct cases_world {
 #define UNTIL                .deadline_ns = NO_DEADLINE
 #define REDEEM(id, ...)      REQUEST(WIRE_REDEEM, redeem, .bet_id = id, UNTIL, __VA_ARGS__)
 #define REPRINT(id, ...)     REQUEST(WIRE_REPRINT, reprint, .bet_id = id, UNTIL, __VA_ARGS__)
-#define OPEN(who, ...)       REQUEST(WIRE_OPEN_ACCOUNT, open_account, .account_id = who, WON, __VA_ARGS__)
+#define OPENING(who)         .account_id = who, WON
+#define OPEN(who, ...)       REQUEST(WIRE_OPEN_ACCOUNT, open_account, OPENING(who), __VA_ARGS__)
 #define MONEY(who, sum, ...) .account_id = who, .amount = sum, WON, __VA_ARGS__
 #define DEPOSIT(...)         REQUEST(WIRE_DEPOSIT, deposit, MONEY(__VA_ARGS__))
 #define WITHDRAW(...)        REQUEST(WIRE_WITHDRAW, deposit, MONEY(__VA_ARGS__))
