@@ -59,16 +59,18 @@ static void account_make(struct rows_record *record, const struct account_row *r
 	record->size = sizeof(*out);
 }
 
-static int account_load(struct ledger *ledger, struct db_bytes value, uint64_t *id, uint64_t *lsn)
+static int account_load(struct ledger *ledger, uint64_t key, struct db_bytes value, uint64_t *lsn)
 {
 	struct record_account in;
 	struct account_row row;
 	int error = record_account_read(value, &in);
 
+	if (error == 0 && le64_get(in.id) != key)
+		error = -EBADMSG;
 	if (error != 0)
 		return error;
 	memset(&row, 0, sizeof(row)); /* rows are hashed as bytes */
-	row.id = *id = le64_get(in.id);
+	row.id = key;
 	row.lsn = *lsn = le64_get(in.lsn);
 	row.balance = le64s_get(in.balance);
 	row.staked_today = le64s_get(in.staked_today);
@@ -111,16 +113,18 @@ static void bet_make(struct rows_record *record, const struct bet_row *row)
 		};
 }
 
-static int bet_load(struct ledger *ledger, struct db_bytes value, uint64_t *id, uint64_t *lsn)
+static int bet_load(struct ledger *ledger, uint64_t key, struct db_bytes value, uint64_t *lsn)
 {
 	struct record_bet_full in;
 	struct bet_row row;
 	int error = record_bet_read(value, &in);
 
+	if (error == 0 && le64_get(in.bet.id) != key)
+		error = -EBADMSG;
 	if (error != 0)
 		return error;
 	memset(&row, 0, sizeof(row));
-	row.id = *id = le64_get(in.bet.id);
+	row.id = key;
 	row.lsn = *lsn = le64_get(in.bet.lsn);
 	row.account_id = le64_get(in.bet.account_id);
 	row.terminal_id = le64_get(in.bet.terminal_id);
@@ -183,7 +187,7 @@ static int outcomes_check(const struct record_market *in)
 	return settlement_outcomes_read(&disk, in->market.selection_count, &outcomes);
 }
 
-static int market_load(struct ledger *ledger, struct db_bytes value, uint64_t *id, uint64_t *lsn)
+static int market_load(struct ledger *ledger, uint64_t key, struct db_bytes value, uint64_t *lsn)
 {
 	struct record_market in;
 	struct market_row_state row;
@@ -191,10 +195,12 @@ static int market_load(struct ledger *ledger, struct db_bytes value, uint64_t *i
 
 	if (error == 0)
 		error = outcomes_check(&in);
+	if (error == 0 && le64_get(in.id) != key)
+		error = -EBADMSG;
 	if (error != 0)
 		return error;
 	memset(&row, 0, sizeof(row));
-	row.id = *id = le64_get(in.id);
+	row.id = key;
 	row.lsn = *lsn = le64_get(in.lsn);
 	row.event_id = le64_get(in.market.event_id);
 	row.version = le64_get(in.market.version);
@@ -242,16 +248,18 @@ static void terminal_make(struct rows_record *record, const struct terminal_row 
 	record->size = sizeof(*out);
 }
 
-static int terminal_load(struct ledger *ledger, struct db_bytes value, uint64_t *id, uint64_t *lsn)
+static int terminal_load(struct ledger *ledger, uint64_t key, struct db_bytes value, uint64_t *lsn)
 {
 	struct record_terminal in;
 	struct terminal_row row;
 	int error = record_terminal_read(value, &in);
 
+	if (error == 0 && le64_get(in.id) != key)
+		error = -EBADMSG;
 	if (error != 0)
 		return error;
 	memset(&row, 0, sizeof(row));
-	row.id = *id = le64_get(in.id);
+	row.id = key;
 	row.lsn = *lsn = le64_get(in.lsn);
 	row.highest_request_id = le64_get(in.highest_request_id);
 	row.staked_today = le64s_get(in.staked_today);
@@ -288,16 +296,18 @@ static void object_make(struct rows_record *record, const struct object_row *row
 	record->size = sizeof(*out);
 }
 
-static int object_load(struct ledger *ledger, struct db_bytes value, uint64_t *id, uint64_t *lsn)
+static int object_load(struct ledger *ledger, uint64_t key, struct db_bytes value, uint64_t *lsn)
 {
 	struct object_bytes in;
 	struct object_row row;
 	int error = record_object_read(value, &in);
 
+	if (error == 0 && le64_get(in.id) != key)
+		error = -EBADMSG;
 	if (error != 0)
 		return error;
 	memset(&row, 0, sizeof(row));
-	row.id = *id = le64_get(in.id);
+	row.id = key;
 	row.lsn = *lsn = le64_get(in.lsn);
 	row.due_ns = le64_get(in.due_ns);
 	row.kind = in.kind;
@@ -383,7 +393,7 @@ enum schema_row_table rows_closed_table(enum ledger_table table)
 int rows_load_one(struct ledger *ledger, enum ledger_table table, uint64_t key,
     struct db_bytes value, uint64_t *lsn)
 {
-	typedef int load(struct ledger *, struct db_bytes, uint64_t *, uint64_t *);
+	typedef int load(struct ledger *, uint64_t, struct db_bytes, uint64_t *);
 	static load *const loads[LEDGER_TABLE_COUNT] = {
 		[LEDGER_ACCOUNT] = account_load,
 		[LEDGER_BET] = bet_load,
@@ -391,13 +401,11 @@ int rows_load_one(struct ledger *ledger, enum ledger_table table, uint64_t key,
 		[LEDGER_TERMINAL] = terminal_load,
 		[LEDGER_OBJECT] = object_load,
 	};
-	uint64_t id = 0, row_lsn = 0;
+	uint64_t row_lsn = 0;
 	int error;
 
 	SLUICE_REQUIRE(table < LEDGER_TABLE_COUNT);
-	error = loads[table](ledger, value, &id, &row_lsn);
-	if (error == 0 && id != key)
-		error = -EBADMSG;
+	error = loads[table](ledger, key, value, &row_lsn);
 	if (error == 0 || error == -EINVAL)
 		*lsn = row_lsn;
 	return error;

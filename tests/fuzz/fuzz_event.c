@@ -20,6 +20,7 @@ static struct ledger *fresh_ledger(void)
 		.bets_max = 128,
 		.markets_max = 32,
 		.terminals_max = 32,
+		.objects_max = 128,
 		.track_checkpoint = 1 };
 	struct ledger *ledger;
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Targets: record_account_read, record_bet_read, record_market_read, record_terminal_read,
- * record_identity_read, record_checkpoint_read, log_walk_begin, log_walk_next.
+ * record_identity_read, record_checkpoint_read, record_object_read, log_walk_begin, log_walk_next.
  *
- * First byte, bits 0 to 2: the record kind (1 to 6), 0 or 7 a log block behind the 8 bytes of its
- * key; bit 7: header or checksum are made right first. What is accepted is the input, byte for
- * byte.
+ * First byte, bits 0 to 2: the record kind (1 to 6), 7 an object, 0 a log block behind the 8 bytes
+ * of its key; bit 7: header or checksum are made right first. What is accepted is the input, byte
+ * for byte.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,7 +15,8 @@
 #include "lmdb-schema/rows.h"
 #include "tests/fuzz/fuzz.h"
 
-#define FIX 0x80u
+#define FIX    0x80u
+#define OBJECT 7u /* has no header: not a record_kind */
 
 static union {
 	struct record_account account;
@@ -24,6 +25,7 @@ static union {
 	struct record_terminal terminal;
 	struct record_identity identity;
 	struct record_checkpoint checkpoint;
+	struct object_bytes object;
 	uint8_t bytes[sizeof(struct record_identity) + 1024];
 } out;
 
@@ -40,6 +42,8 @@ static int read_record(unsigned kind, struct db_bytes bytes)
 		return record_terminal_read(bytes, &out.terminal);
 	case RECORD_IDENTITY:
 		return record_identity_read(bytes, &out.identity);
+	case OBJECT:
+		return record_object_read(bytes, &out.object);
 	default:
 		return record_checkpoint_read(bytes, &out.checkpoint);
 	}
@@ -47,20 +51,17 @@ static int read_record(unsigned kind, struct db_bytes bytes)
 
 static void use_record(unsigned kind, int fix, uint8_t *data, size_t size)
 {
-	struct record_header header = record_header_make((enum record_kind)kind, size);
+	struct record_header header;
 	int result;
 
-	if (fix && size >= sizeof(header))
+	if (fix && kind != OBJECT && size >= sizeof(header)) {
+		header = record_header_make((enum record_kind)kind, size);
 		memcpy(data, &header, sizeof(header));
+	}
 	memset(&out, 0xa5, sizeof(out));
 	result = read_record(kind, (struct db_bytes){ data, size });
 	SLUICE_REQUIRE(result == 0 || result == -EBADMSG);
-	if (result == 0 && kind == RECORD_TERMINAL && size == RECORD_TERMINAL_SIZE_1) {
-		/* Of version 1: what it had is there, behind it the defaults. */
-		SLUICE_REQUIRE(memcmp(out.bytes + 8, data + 8, 36) == 0);
-		SLUICE_REQUIRE(le32_get(out.terminal.rights) == RIGHT_ALL);
-		SLUICE_REQUIRE(bytes_all_zero(&out.terminal.daily_max, 24));
-	} else if (result == 0) {
+	if (result == 0) {
 		SLUICE_REQUIRE(size <= sizeof(out) && memcmp(&out, data, size) == 0);
 	} else {
 		for (size_t i = 0; i < sizeof(out); i++) /* nothing written */
@@ -115,7 +116,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	copy = malloc(size > 1 ? size - 1 : 1);
 	SLUICE_REQUIRE(copy != NULL);
 	memcpy(copy, data + 1, size - 1);
-	if (kind >= RECORD_ACCOUNT && kind <= RECORD_CHECKPOINT)
+	if (kind >= RECORD_ACCOUNT && kind <= OBJECT)
 		use_record(kind, (data[0] & FIX) != 0, copy, size - 1);
 	else
 		use_block((data[0] & FIX) != 0, copy, size - 1);

@@ -13,7 +13,17 @@ static const struct terminal_row terminal_filled = { .id = 3,
 	.rights = RIGHT_BET | RIGHT_MARKET,
 	.daily_max = 70000,
 	.version = 4,
-	.blocked = 1 };
+	.blocked = 1,
+	.shift_open = 1,
+	.cashier_id = 17,
+	.shift_number = 5,
+	.shift_cash = 1000,
+	.shift_cash_total = -400,
+	.shift_opened_ns = 99 };
+
+/* What bets name comes first. */
+static const enum ledger_table load_order[LEDGER_TABLE_COUNT] = { LEDGER_ACCOUNT, LEDGER_MARKET,
+	LEDGER_BET, LEDGER_TERMINAL, LEDGER_OBJECT };
 
 static struct ledger *ledger_make(int filled)
 {
@@ -21,14 +31,17 @@ static struct ledger *ledger_make(int filled)
 		.accounts_max = 4000,
 		.bets_max = 4000,
 		.markets_max = 4000,
-		.terminals_max = 4000 };
+		.terminals_max = 4000,
+		.objects_max = 4000 };
 	struct account_row account = { .id = 5,
 		.lsn = 9,
 		.balance = 77,
 		.staked_today = 3,
 		.staked_day = 19000,
 		.currency = 410,
-		.flags = ACCOUNT_FROZEN };
+		.flags = ACCOUNT_FROZEN | ACCOUNT_PLAY,
+		.partner_id = 3,
+		.owed = 44 };
 	struct account_row stakes = { .id = ledger_system_account(SYSTEM_STAKES, 410, 0),
 		.lsn = 9,
 		.balance = -77,
@@ -43,16 +56,34 @@ static struct ledger *ledger_make(int filled)
 		.placed_at_ns = 123,
 		.currency = 410,
 		.state = BET_OPEN,
-		.leg_count = 10 };
+		.leg_count = 10,
+		.reprints = 3 };
 	struct market_row_state market = { .id = 11,
 		.lsn = 2,
 		.event_id = 6,
 		.version = 4,
 		.start_time_ns = 10,
-		.state = MARKET_OPEN,
+		.state = MARKET_SETTLED,
 		.kind = MARKET_KIND_1X2,
 		.selection_count = 3,
-		.odds = { 2000, 3000, 4000 } };
+		.line = -3,
+		.walked = 1,
+		.walked_ns = 12,
+		.odds = { 2000, 3000, 4000 },
+		.outcomes = { { { SETTLEMENT_WIN, 0, 0, 0 }, { SETTLEMENT_LOSE, 0, 0, 0 },
+		    { SETTLEMENT_DEAD_HEAT, 1, 2, 0 } } },
+		.credit_moved = { 5, -6, 7 },
+		.credit_moved_market = -8 };
+	struct object_withdrawal withdrawal = {
+		.account_id = le64_make(5), .amount = le64s_make(1000), .created_ns = le64_make(9)
+	};
+	struct object_row object = { .id = 1234,
+		.lsn = 5,
+		.due_ns = 77,
+		.kind = OBJECT_WITHDRAWAL,
+		.state = OBJECT_OPEN,
+		.currency = 410,
+		.partner_id = 3 };
 	struct ledger *ledger;
 
 	ids_bucket_map_default(&config.buckets, 1);
@@ -77,9 +108,15 @@ static struct ledger *ledger_make(int filled)
 		};
 	assert_int_equal(ledger_load_account(ledger, &account), 0);
 	assert_int_equal(ledger_load_account(ledger, &stakes), 0);
-	assert_int_equal(ledger_load_bet(ledger, &bet), 0);
 	assert_int_equal(ledger_load_market(ledger, &market), 0);
+	for (market.id = 1; market.id <= bet.leg_count; market.id++) {
+		market.version++;
+		assert_int_equal(ledger_load_market(ledger, &market), 0);
+	}
+	assert_int_equal(ledger_load_bet(ledger, &bet), 0);
 	assert_int_equal(ledger_load_terminal(ledger, &terminal_filled), 0);
+	memcpy(object.body, &withdrawal, sizeof(withdrawal));
+	assert_int_equal(ledger_load_object(ledger, &object), 0);
 	return ledger;
 }
 
@@ -87,16 +124,17 @@ TEST(every_row_comes_back_as_it_was)
 {
 	struct ledger *from = ledger_make(1), *to = ledger_make(0);
 
-	for (unsigned table = 0; table < LEDGER_TABLE_COUNT; table++) {
-		uint32_t rows = ledger_row_count(from, (enum ledger_table)table);
+	for (unsigned n = 0; n < LEDGER_TABLE_COUNT; n++) {
+		enum ledger_table table = load_order[n];
+		uint32_t rows = ledger_row_count(from, table);
 
 		assert_true(rows > 0);
 		for (uint32_t i = 0; i < rows; i++) {
 			struct rows_record record;
 			uint64_t lsn;
 
-			rows_record_make(&record, from, (enum ledger_table)table, i);
-			assert_int_equal(rows_load_one(to, (enum ledger_table)table, record.id,
+			rows_record_make(&record, from, table, i);
+			assert_int_equal(rows_load_one(to, table, record.id,
 			                     (struct db_bytes){ &record, record.size }, &lsn),
 			    0);
 			assert_int_equal(lsn, record.lsn);
@@ -113,54 +151,64 @@ static const struct {
 	size_t offset;
 	uint8_t value;
 } hostile[] = {
-	{ LEDGER_ACCOUNT, 0, 1 },          /* size */
-	{ LEDGER_ACCOUNT, 2, RECORD_BET }, /* kind */
-	{ LEDGER_ACCOUNT, 3, 2 },          /* version */
-	{ LEDGER_ACCOUNT, 4, 1 },          /* reserved */
-	{ LEDGER_ACCOUNT, 15, 0x80 },      /* id of a system account without the flag */
-	{ LEDGER_ACCOUNT, 16, 0 },         /* LSN 0 */
-	{ LEDGER_ACCOUNT, 31, 0x80 },      /* balance below zero */
-	{ LEDGER_ACCOUNT, 30, 0x7f },      /* balance above the limit */
-	{ LEDGER_ACCOUNT, 39, 0x80 },      /* staked below zero */
-	{ LEDGER_ACCOUNT, 46, 4 },         /* unknown flag */
-	{ LEDGER_ACCOUNT, 48, 1 },         /* reserved */
-	{ LEDGER_ACCOUNT, 56 + 72, 101 },  /* profile score */
-	{ LEDGER_ACCOUNT, 56 + 127, 1 },   /* reserved slots */
-	{ LEDGER_BET, 0, 1 },
-	{ LEDGER_BET, 2, RECORD_ACCOUNT },
-	{ LEDGER_BET, 16, 0 },
-	{ LEDGER_BET, 31, 0x80 }, /* account id */
-	{ LEDGER_BET, 37, 1 },    /* terminal id */
-	{ LEDGER_BET, 40, 0 },    /* stake 0 */
-	{ LEDGER_BET, 47, 0x80 }, /* stake below zero */
-	{ LEDGER_BET, 55, 0x80 }, /* payout below zero */
-	{ LEDGER_BET, 66, 3 },    /* state */
-	{ LEDGER_BET, 66, 0 },
-	{ LEDGER_BET, 67, 0 }, /* legs */
-	{ LEDGER_BET, 67, 9 },
-	{ LEDGER_BET, 67, 255 },
-	{ LEDGER_BET, 68, 1 },
-	{ LEDGER_BET, 72, 0 },  /* market of the first leg */
-	{ LEDGER_BET, 80, 16 }, /* selection */
-	{ LEDGER_BET, 82, 1 },
-	{ LEDGER_BET, 87, 0x7f }, /* odds */
-	{ LEDGER_MARKET, 48, 0 }, /* state */
-	{ LEDGER_MARKET, 48, 5 },
-	{ LEDGER_MARKET, 50, 0 }, /* selections */
-	{ LEDGER_MARKET, 50, 17 },
-	{ LEDGER_MARKET, 51, 1 },
-	{ LEDGER_MARKET, 119, 1 },  /* odds of a selection there is not */
-	{ LEDGER_TERMINAL, 8, 0 },  /* id */
-	{ LEDGER_TERMINAL, 12, 1 }, /* id above 32 bits */
-	{ LEDGER_TERMINAL, 16, 0 },
-	{ LEDGER_TERMINAL, 39, 0x80 },
-	{ LEDGER_TERMINAL, 3, 1 },     /* version 1 is shorter */
-	{ LEDGER_TERMINAL, 3, 3 },     /* newer version */
-	{ LEDGER_TERMINAL, 44, 16 },   /* right there is not */
-	{ LEDGER_TERMINAL, 55, 0x80 }, /* limit below zero */
-	{ LEDGER_TERMINAL, 56, 0 },    /* settings that no command made */
-	{ LEDGER_TERMINAL, 64, 2 },    /* neither blocked nor not */
-	{ LEDGER_TERMINAL, 65, 1 },
+	{ LEDGER_ACCOUNT, 0, 1 },                           /* size */
+	{ LEDGER_ACCOUNT, 2, RECORD_BET },                  /* kind */
+	{ LEDGER_ACCOUNT, 3, 1 },                           /* version */
+	{ LEDGER_ACCOUNT, 3, 3 }, { LEDGER_ACCOUNT, 4, 1 }, /* reserved */
+	{ LEDGER_ACCOUNT, 15, 0x80 },     /* id of a system account without the flag */
+	{ LEDGER_ACCOUNT, 16, 0 },        /* LSN 0 */
+	{ LEDGER_ACCOUNT, 31, 0x80 },     /* balance below zero */
+	{ LEDGER_ACCOUNT, 30, 0x7f },     /* balance above the limit */
+	{ LEDGER_ACCOUNT, 39, 0x80 },     /* staked below zero */
+	{ LEDGER_ACCOUNT, 46, 8 },        /* unknown flag */
+	{ LEDGER_ACCOUNT, 46, 2 },        /* the flag of a system account */
+	{ LEDGER_ACCOUNT, 55, 0x80 },     /* owes less than nothing */
+	{ LEDGER_ACCOUNT, 56 + 72, 101 }, /* profile score */
+	{ LEDGER_ACCOUNT, 56 + 127, 1 },  /* reserved slots */
+	{ LEDGER_BET, 0, 1 }, { LEDGER_BET, 2, RECORD_ACCOUNT }, { LEDGER_BET, 3, 1 },
+	{ LEDGER_BET, 8, 1 },                            /* another id than its key */
+	{ LEDGER_BET, 16, 0 }, { LEDGER_BET, 31, 0x80 }, /* account id */
+	{ LEDGER_BET, 37, 1 },                           /* terminal id */
+	{ LEDGER_BET, 40, 0 },                           /* stake 0 */
+	{ LEDGER_BET, 47, 0x80 },                        /* stake below zero */
+	{ LEDGER_BET, 55, 0x80 },                        /* payout below zero */
+	{ LEDGER_BET, 66, 7 },                           /* state */
+	{ LEDGER_BET, 66, 0 }, { LEDGER_BET, 67, 0 },    /* legs */
+	{ LEDGER_BET, 67, 9 }, { LEDGER_BET, 67, 255 }, { LEDGER_BET, 68, 16 }, /* reprints */
+	{ LEDGER_BET, 69, 1 }, { LEDGER_BET, 72, 0 },       /* market of the first leg */
+	{ LEDGER_BET, 80, 16 },                             /* selection */
+	{ LEDGER_BET, 82, 1 }, { LEDGER_BET, 87, 0x7f },    /* odds */
+	{ LEDGER_MARKET, 3, 1 }, { LEDGER_MARKET, 48, 0 },  /* state */
+	{ LEDGER_MARKET, 48, 7 }, { LEDGER_MARKET, 50, 0 }, /* selections */
+	{ LEDGER_MARKET, 50, 17 }, { LEDGER_MARKET, 51, 1 },
+	{ LEDGER_MARKET, 54, 1 },       /* behind the line */
+	{ LEDGER_MARKET, 119, 1 },      /* odds of a selection there is not */
+	{ LEDGER_MARKET, 120, 2 },      /* walked */
+	{ LEDGER_MARKET, 120, 0 },      /* not walked, and when */
+	{ LEDGER_MARKET, 121, 2 },      /* final */
+	{ LEDGER_MARKET, 122, 1 },      /* reserved */
+	{ LEDGER_MARKET, 136, 7 },      /* an outcome there is not */
+	{ LEDGER_MARKET, 136, 0 },      /* one that is not known among those that are */
+	{ LEDGER_MARKET, 136 + 12, 1 }, /* one of a selection there is not */
+	{ LEDGER_MARKET, 136 + 9, 2 },  /* dead heat of two for two places */
+	{ LEDGER_TERMINAL, 8, 0 },      /* id */
+	{ LEDGER_TERMINAL, 12, 1 },     /* id above 32 bits */
+	{ LEDGER_TERMINAL, 16, 0 }, { LEDGER_TERMINAL, 39, 0x80 },
+	{ LEDGER_TERMINAL, 3, 2 },                           /* older version */
+	{ LEDGER_TERMINAL, 3, 4 },                           /* newer version */
+	{ LEDGER_TERMINAL, 47, 0x80 },                       /* right there is not */
+	{ LEDGER_TERMINAL, 55, 0x80 },                       /* limit below zero */
+	{ LEDGER_TERMINAL, 56, 0 },                          /* settings that no command made */
+	{ LEDGER_TERMINAL, 64, 2 },                          /* neither blocked nor not */
+	{ LEDGER_TERMINAL, 65, 2 },                          /* neither open nor closed */
+	{ LEDGER_TERMINAL, 65, 0 },                          /* no shift, and its cashier */
+	{ LEDGER_TERMINAL, 66, 1 },                          /* reserved */
+	{ LEDGER_TERMINAL, 76, 1 }, { LEDGER_OBJECT, 0, 9 }, /* another id than its key */
+	{ LEDGER_OBJECT, 8, 0 },                             /* LSN 0 */
+	{ LEDGER_OBJECT, 24, 0 },                            /* kind */
+	{ LEDGER_OBJECT, 24, 99 }, { LEDGER_OBJECT, 25, 0 }, /* state */
+	{ LEDGER_OBJECT, 25, OBJECT_REFUSED }, { LEDGER_OBJECT, 79, 0x80 }, /* amount below zero */
+	{ LEDGER_OBJECT, 159, 1 }, /* behind the kind's body */
 };
 TEST(hostile_fields_are_refused)
 {
@@ -221,6 +269,7 @@ TEST(random_damage_never_crashes_and_what_passes_is_written_back_the_same)
 		struct record_bet_full bet;
 		struct record_market market;
 		struct record_terminal terminal;
+		struct object_bytes object;
 		struct rows_record record;
 		struct db_bytes bytes;
 		uint8_t *at = (uint8_t *)&record;
@@ -237,50 +286,10 @@ TEST(random_damage_never_crashes_and_what_passes_is_written_back_the_same)
 			assert_memory_equal(&market, bytes.data, bytes.size);
 		if (table == LEDGER_TERMINAL && record_terminal_read(bytes, &terminal) == 0)
 			assert_memory_equal(&terminal, bytes.data, bytes.size);
+		if (table == LEDGER_OBJECT && record_object_read(bytes, &object) == 0)
+			assert_memory_equal(&object, bytes.data, bytes.size);
 	}
 	ledger_free(from);
-}
-
-/* A row as version 1 wrote it; stays as it is for as long as such stores may be met. */
-static const uint8_t terminal_version_1[48] = {
-	48, 0, RECORD_TERMINAL, 1, 0, 0, 0, 0, /* header */
-	42, 0, 0, 0, 0, 0, 0, 0,               /* id */
-	9, 1, 0, 0, 0, 0, 0, 0,                /* LSN */
-	12, 0, 0, 0, 0, 0, 0, 0,               /* highest request id */
-	0x10, 0x27, 0, 0, 0, 0, 0, 0,          /* staked today: 10,000 */
-	0x38, 0x4a, 0, 0, 0, 0, 0, 0,          /* day 19,000; reserved */
-};
-
-TEST(terminal_row_of_version_1_is_read_with_all_rights_and_written_as_version_2)
-{
-	struct ledger *ledger = ledger_make(0);
-	const struct terminal_row *row;
-	uint8_t bytes[48];
-	struct rows_record record;
-	uint64_t lsn;
-
-	memcpy(bytes, terminal_version_1, sizeof(bytes));
-	bytes[44] = 1; /* reserved then */
-	assert_int_equal(rows_load_one(ledger, LEDGER_TERMINAL, 42,
-	                     (struct db_bytes){ bytes, sizeof(bytes) }, &lsn),
-	    -EBADMSG);
-	memcpy(bytes, terminal_version_1, sizeof(bytes));
-	assert_int_equal(rows_load_one(ledger, LEDGER_TERMINAL, 42,
-	                     (struct db_bytes){ bytes, sizeof(bytes) }, &lsn),
-	    0);
-	row = ledger_terminal(ledger, 42);
-	assert_int_equal(row->lsn, 265);
-	assert_int_equal(row->highest_request_id, 12);
-	assert_int_equal(row->staked_today, 10000);
-	assert_int_equal(row->staked_day, 19000);
-	assert_int_equal(row->rights, RIGHT_ALL);
-	assert_int_equal(row->daily_max, 0);
-	assert_int_equal(row->version, 0);
-	assert_int_equal(row->blocked, 0);
-	rows_record_make(&record, ledger, LEDGER_TERMINAL, 0);
-	assert_int_equal(record.size, 72);
-	assert_int_equal(((const uint8_t *)&record)[3], 2);
-	ledger_free(ledger);
 }
 
 TEST(checkpoint_keeps_the_shard_row)
