@@ -61,7 +61,7 @@ TEST(typed_rows_say_what_the_ledgers_hold)
 	}
 	snprintf(sql, sizeof(sql),
 	    "select count(*) = %llu and sum(stake) = %llu and sum(legs) = %llu and "
-	    "count(*) filter (where cancelled is null) = %llu from sluice.bet_states",
+	    "count(*) filter (where state = 1) = %llu from sluice.bet_states",
 	    (unsigned long long)bets, (unsigned long long)stakes, (unsigned long long)legs,
 	    (unsigned long long)open);
 	assert_string_equal(bed_sql(sql), "t");
@@ -72,6 +72,75 @@ TEST(typed_rows_say_what_the_ledgers_hold)
 	                            "sluice.bet_states order by bet desc limit 1))"),
 	    "t");
 	bed_accounts_equal(&bed);
+	bed_close(&bed);
+}
+
+/* What the ledgers hold on a system account, all shards together. */
+static long long system_balance(const struct bed *bed, enum system_account kind)
+{
+	long long sum = 0;
+
+	for (uint32_t i = 0; i < BED_SHARDS; i++) {
+		const struct account_row *row =
+		    ledger_account(bed->makers[i]->ledger, ledger_system_account(kind, 410, 0));
+
+		sum += row != NULL ? row->balance : 0;
+	}
+	return sum;
+}
+
+TEST(postings_are_the_whole_double_entry)
+{
+	static const struct {
+		enum system_account kind;
+		const char *name;
+	} kinds[] = { { SYSTEM_STAKES, "stakes" }, { SYSTEM_HOUSE, "house" },
+		{ SYSTEM_PAYABLE, "payable" }, { SYSTEM_RECEIVABLE, "receivable" },
+		{ SYSTEM_POTS, "pots" }, { SYSTEM_ADJUSTMENT, "adjustment" } };
+	char sql[512];
+	struct bed bed;
+
+	bed_open(&bed);
+	bed_start(&bed);
+	makers_add(&bed, 5000);
+	bed_settle(&bed);
+	assert_string_equal(bed_sql("select count(*) = 0 from (select from sluice.entries "
+	                            "group by shard, lsn, currency having sum(amount) <> 0) e"),
+	    "t");
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(kinds); i++) {
+		snprintf(sql, sizeof(sql),
+		    "select coalesce(sum(amount), 0) = %lld from sluice.entries where "
+		    "sluice.account_kind(account) = '%s'",
+		    system_balance(&bed, kinds[i].kind), kinds[i].name);
+		assert_string_equal(bed_sql(sql), "t");
+	}
+	/* Something of everything was there to be compared. */
+	assert_string_equal(bed_sql("select count(distinct type) > 10 from sluice.postings"), "t");
+	assert_string_equal(bed_sql("select count(*) > 0 from sluice.objects where kind = "
+	                            "'sprinkle' and state = 1"),
+	    "t");
+	bed_close(&bed);
+}
+
+TEST(the_partner_report_is_what_bets_and_rounds_come_to)
+{
+	struct bed bed;
+
+	bed_open(&bed);
+	bed_start(&bed);
+	makers_add(&bed, 5000);
+	bed_settle(&bed);
+	assert_string_equal(
+	    bed_sql("select sum(r.stakes) = (select sum(stake) from sluice.bets) and sum(r.net) = "
+	            "sum(r.stakes - r.payouts - r.refunds) and sum(r.payouts) = (select "
+	            "sum(payout - payout_before) from sluice.bet_changes where type = 18) and "
+	            "sum(r.rounds_net) = (select coalesce(sum(amount), 0) from sluice.entries "
+	            "where sluice.account_kind(account) = 'partner') "
+	            "from sluice.partner_report('2000-01-01', '2100-01-01') r"),
+	    "t");
+	assert_string_equal(bed_sql("select count(*) = 0 from sluice.partner_report("
+	                            "'1990-01-01', '1991-01-01')"),
+	    "t");
 	bed_close(&bed);
 }
 
@@ -92,7 +161,7 @@ TEST(a_month_ends_inside_a_batch_and_far_times_get_their_partition)
 	assert_string_equal(bed_sql("select count(*) > 0 from sluice.transactions_2025_12"), "t");
 	assert_string_equal(
 	    bed_sql("select count(*) >= 980 from sluice.transactions_2026_01"), "t");
-	assert_string_equal(bed_sql("select count(*) = 20 from sluice.transactions_2032_01"), "t");
+	assert_string_equal(bed_sql("select count(*) >= 20 from sluice.transactions_2032_01"), "t");
 	/* Made ahead: this month and two more. */
 	assert_string_equal(
 	    bed_sql("select count(*) = 3 from generate_series(0, 2) g where to_regclass('sluice."
