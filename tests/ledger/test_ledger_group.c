@@ -118,7 +118,6 @@ TEST(the_index_finds_every_row_after_random_removals)
 	uint64_t seed = test_seed();
 	uint64_t ids[ROWS] = { 0 };
 	unsigned count = 0;
-	uint64_t lsn = 0;
 
 	for (unsigned step = 0; step < STEPS; step++) {
 		uint64_t dice;
@@ -127,7 +126,7 @@ TEST(the_index_finds_every_row_after_random_removals)
 		dice = seed >> 33;
 		if (count < ROWS && (count == 0 || dice % 2 == 0)) {
 			struct object_row row = { .id = dice + 1,
-				.lsn = ++lsn,
+				.lsn = ledger_shard(ledger)->lsn,
 				.kind = OBJECT_REVERSAL,
 				.state = OBJECT_DONE };
 
