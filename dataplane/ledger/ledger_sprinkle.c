@@ -21,6 +21,8 @@
 #define NS_PER_S 1000000000ull
 /* A giver's account that is full is asked again after it. */
 #define REFUND_AGAIN_S 3600u
+/* An ended one stays in memory so long, for those who come late. */
+#define KEPT_S 3600u
 
 static uint64_t pots(const struct decision *decision)
 {
@@ -272,7 +274,7 @@ int sprinkle_due(struct decision *decision, const struct object_row *row)
 	}
 	sprinkle.remaining = le64s_make(0);
 	object->state = OBJECT_DONE;
-	object->due_ns = 0;
+	object->due_ns = decision->time_ns + KEPT_S * NS_PER_S;
 	memcpy(object->body, &sprinkle, sizeof(sprinkle));
 	return 1;
 }

@@ -249,8 +249,10 @@ TEST(the_rest_goes_back_to_the_giver)
 	assert_int_equal(record.flags, EVENT_FLAG_TIMER);
 	assert_int_equal(le64s_get(record.payout), 75);
 	assert_int_equal(balance_of(shards, p.of[0][0]), 1000000 - 25);
-	/* It retires, with its claim. */
-	shards->time_ns += 2 * DAY;
+	/* Who comes late is told so; then it retires, with its claim. */
+	(void)shards_due(shards, 0, 1000);
+	assert_int_equal(claim(shards, token, p.of[0][2], NULL), WIRE_CODE_SPRINKLE_ENDED);
+	shards->time_ns += HOUR;
 	(void)shards_due(shards, 0, 1000);
 	assert_null(ledger_object(shards->ledger[0], token));
 	assert_int_equal(claim(shards, token, p.of[0][2], NULL), WIRE_CODE_SPRINKLE_UNKNOWN);
