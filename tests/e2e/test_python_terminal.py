@@ -77,12 +77,30 @@ def test_the_same_request_again_gives_the_same_answer_and_no_second_bet(terminal
     first = bet(terminal, market, seconds=None)
     again = bet(terminal, market, seconds=None, request_id=first.request_id)
     assert again.replayed and not first.replayed
-    assert (again.code, again.object_id, again.position, again.balance, again.payout) == \
-        (first.code, first.object_id, first.position, first.balance, first.payout)
+    assert (again.code, again.object_id, again.position, again.balance, again.payout,
+            again.ticket) == (first.code, first.object_id, first.position, first.balance,
+                              first.payout, first.ticket)
+    assert first.ticket != bytes(7)
     assert terminal.balance(ACCOUNT).balance == first.balance
     other = bet(terminal, market, stake=2_000, seconds=None, request_id=first.request_id)
     assert other.name == "MISMATCH"
     assert terminal.balance(ACCOUNT).balance == first.balance
+
+
+def test_a_ticket_is_the_same_from_history_and_after_a_restart(switch, terminal):
+    market = open_market(terminal)
+    first = bet(terminal, market, seconds=None)
+    for _ in range(70):  # out of the window
+        assert terminal.deposit(ACCOUNT + 3, 1).ok
+    old = bet(terminal, market, seconds=None, request_id=first.request_id)
+    assert old.replayed and old.object_id == first.object_id and old.ticket == first.ticket
+    young = bet(terminal, market, seconds=None)
+    switch.kill()
+    switch.restart()
+    for one in (first, young):
+        again = bet(terminal, market, seconds=None, request_id=one.request_id)
+        assert again.replayed and (again.object_id, again.ticket) == (one.object_id, one.ticket)
+    assert terminal.balance(ACCOUNT).balance == young.balance
 
 
 @pytest.mark.parametrize("name, arguments", [
