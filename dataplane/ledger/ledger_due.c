@@ -357,8 +357,6 @@ static uint64_t object_due(const struct object_row *object)
 	case OBJECT_PLAY_COUNTERS:
 	case OBJECT_PARTNER:
 		return UINT64_MAX;
-	case OBJECT_SPRINKLE:
-		return object->state == OBJECT_OPEN ? object->due_ns : 0;
 	case OBJECT_TRANSFER:
 		return object->state == OBJECT_OPEN ? UINT64_MAX : object->due_ns;
 	case OBJECT_TRANSFER_IN:
