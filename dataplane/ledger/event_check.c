@@ -173,8 +173,10 @@ static int sections_valid(const struct event_view *view, uint32_t rules, int mov
 			return 0;
 		if (customer ? !in_range(line->balance, 0, LIMIT_BALANCE_MAX) ||
 		                   line->account_id == le64_get(view->record.account_id)
-		             : kind == 0 || kind > SYSTEM_ACCOUNT_MAX || line->balance != 0 ||
-		                   line->prev_lsn != 0)
+		             : kind == 0 || kind > SYSTEM_ACCOUNT_MAX ||
+		                   (uint16_t)(line->account_id >> 40) !=
+		                       le16_get(view->record.currency) ||
+		                   line->balance != 0 || line->prev_lsn != 0)
 			return 0;
 	}
 	/* No object twice. */

@@ -101,8 +101,10 @@ static int line_fits(const struct ledger *ledger, const struct plan *plan, unsig
 		balance = ledger->accounts[plan->line_rows[i]].row.balance;
 	if (line->account_id <= LIMIT_ACCOUNT_ID_MAX) {
 		row = &ledger->accounts[plan->line_rows[i]].row;
-		return customer_fits(
-		    row, line->prev_lsn, line->amount, line->balance, plan->currency, 1);
+		/* Of this currency even when it moves nothing: its debt is repaid in it. */
+		return row->currency == plan->currency &&
+		       customer_fits(
+		           row, line->prev_lsn, line->amount, line->balance, plan->currency, 1);
 	}
 	return !__builtin_add_overflow(balance, line->amount, &balance) &&
 	       balance <= SYSTEM_BALANCE_MAX && balance >= -SYSTEM_BALANCE_MAX;
