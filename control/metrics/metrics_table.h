@@ -41,6 +41,24 @@
 	    "Requests answered BUSY: the ring to the account's shard was full.")                   \
 	X(history_ring_full, "sluice_busy_history_ring_total", counter, COUNT,                     \
 	    "Requests answered BUSY: too many ask for old outcomes.")                              \
+	X(groups, "sluice_linked_groups_total", counter, COUNT, "Linked groups carried out.")      \
+	X(groups_undone, "sluice_linked_groups_undone_total", counter, COUNT,                      \
+	    "Linked groups undone because a member was refused.")                                  \
+	X(transfers_open, "sluice_transfers_open", gauge, COUNT,                                   \
+	    "Transfers and leases sent to other shards and not closed.")                           \
+	X(transfers_full, "sluice_busy_transfers_total", counter, COUNT,                           \
+	    "Requests answered BUSY: too many transfers are open.")                                \
+	X(parcels_early, "sluice_parcels_early_total", counter, COUNT,                             \
+	    "Parcels of other shards dropped because one before was missing.")                     \
+	X(shortages_asked, "sluice_lease_questions_total", counter, COUNT,                         \
+	    "Questions to other shards for credit of a limit.")                                    \
+	X(leases_given, "sluice_leases_given_total", counter, COUNT,                               \
+	    "Times credit of a limit was given to another shard.")                                 \
+	X(walks_open, "sluice_settlements_open", gauge, COUNT, "Settlements being walked.")        \
+	X(walk_events, "sluice_settlement_bets_total", counter, COUNT,                             \
+	    "Bets settled or opened again by results.")                                            \
+	X(due_events, "sluice_timer_events_total", counter, COUNT,                                 \
+	    "Events made because their time had come.")                                            \
 	X(pending, "sluice_answers_pending", gauge, COUNT, "Answers waiting for the disk.")        \
 	X(events, "sluice_events_total", counter, COUNT, "Events appended to the journal.")        \
 	X(batches, "sluice_journal_batches_total", counter, COUNT, "Journal batches closed.")      \
