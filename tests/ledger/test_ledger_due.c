@@ -198,9 +198,14 @@ TEST(a_sprinkle_ends_and_retires_with_its_claims)
 	}
 	betting.now_ns += 60 * SECOND;
 	betting_due(&betting);
+	assert_int_equal(betting_balance(&betting, ledger_system_account(SYSTEM_POTS, KRW, 0)), 0);
+	/* It stays an hour for those who come late. */
+	ledger_totals(betting.ledger, &totals);
+	assert_int_equal(totals.objects, 151);
+	betting.now_ns += HOUR;
+	betting_due(&betting);
 	ledger_totals(betting.ledger, &totals);
 	assert_int_equal(totals.objects, 0);
-	assert_int_equal(betting_balance(&betting, ledger_system_account(SYSTEM_POTS, KRW, 0)), 0);
 	ledger_free(betting.ledger);
 }
 
