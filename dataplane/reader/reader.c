@@ -12,6 +12,7 @@ struct reader_waiting {
 	struct history_query query;
 	uint64_t needs_lsn[LIMIT_SHARDS]; /* durable when asked: must be committed to say "never" */
 	uint64_t asked_ns;
+	uint8_t looked; /* 1: looked at once before it was complete */
 };
 
 struct reader {
@@ -56,16 +57,32 @@ static int history_complete(const struct reader *reader, const struct reader_wai
 	return 1;
 }
 
+/* 1 when the rows show what has left memory: that stands, whatever is still on its way. */
+static int row_found(const struct history_found *found)
+{
+	return (found->kind == HISTORY_BET || found->kind == HISTORY_SPRINKLE) &&
+	       found->reply.code == WIRE_CODE_OK;
+}
+
 /* 1 when the question is dealt with, 0 when it must wait. */
-static int answer(struct reader *reader, const struct reader_waiting *waiting, uint64_t now_ns)
+static int answer(struct reader *reader, struct reader_waiting *waiting, uint64_t now_ns)
 {
 	struct worker *home = reader->workers[waiting->query.origin.home];
 	struct history_found *found = spsc_ring_reserve(home->rings.history_found);
 	int complete = history_complete(reader, waiting);
+	int over = now_ns - waiting->asked_ns >= READER_PATIENCE_NS;
 
-	if (found == NULL || (!complete && now_ns - waiting->asked_ns < READER_PATIENCE_NS))
+	if (found == NULL)
 		return 0;
-	reader_look_up(&reader->files, &waiting->query, complete, found);
+	if (!complete && !waiting->looked) {
+		waiting->looked = 1;
+		reader_look_up(&reader->files, &waiting->query, 1, found);
+		complete = over = row_found(found);
+	} else if (complete || over) {
+		reader_look_up(&reader->files, &waiting->query, complete, found);
+	}
+	if (!complete && !over)
+		return 0;
 	spsc_ring_publish(home->rings.history_found);
 	return 1;
 }
@@ -79,6 +96,8 @@ static int take(struct reader *reader, uint32_t worker, uint64_t now_ns)
 	    !spsc_ring_pop(reader->workers[worker]->rings.history_query, &waiting->query))
 		return 0;
 	waiting->asked_ns = now_ns;
+	waiting->looked =
+	    waiting->query.kind != HISTORY_BET && waiting->query.kind != HISTORY_SPRINKLE;
 	for (uint32_t shard = 0; shard < shared->shard_count; shard++)
 		/* W4: what its worker had made durable when it (or another) let the window slide.
 		 */

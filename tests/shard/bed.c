@@ -317,6 +317,34 @@ uint64_t bed_lsn(const struct bed *bed, uint32_t shard)
 	return ledger_shard(bed->workers[shard]->ledger)->lsn;
 }
 
+struct worker *bed_restarted(struct bed *bed, struct worker **workers)
+{
+	static struct store stores[BED_WORKERS_MAX];
+	static struct log_history logs[BED_WORKERS_MAX];
+	struct log_history *histories[BED_WORKERS_MAX];
+
+	for (uint32_t i = 0; i < bed->count; i++) {
+		struct ledger_config config = fixture_config(4096, 0);
+		struct worker_config made = {
+			.shard = i, .terminals_max = 16, .shared = &bed->shared
+		};
+
+		config.shard = i;
+		config.shard_count = bed->count;
+		config.buckets = bed->shared.buckets;
+		made.ledger = ledger_create(&config);
+		assert_non_null(made.ledger);
+		assert_int_equal(ledger_copy(made.ledger, bed->workers[i]->ledger), 0);
+		workers[i] = worker_create(&made);
+		assert_non_null(workers[i]);
+		stores[i] = (struct store){ .committed_lsn = bed_lsn(bed, i), .first_lsn = 1 };
+		logs[i] = (struct log_history){ .journal = bed->journals[i], .store = &stores[i] };
+		histories[i] = &logs[i];
+	}
+	assert_int_equal(worker_restore(workers, histories, bed->count), 0);
+	return workers[bed->terminals[0].home];
+}
+
 /* ---- Start ---- */
 
 static unsigned first_cpu(void)

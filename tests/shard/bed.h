@@ -89,6 +89,12 @@ struct terminal_window *bed_window(struct bed *bed, unsigned terminal);
 int bed_state(struct bed *bed, unsigned terminal, uint64_t request_id);
 uint64_t bed_lsn(const struct bed *bed, uint32_t shard);
 
+/*
+ * What a start would make of all that is durable: new workers (the caller's to free) on copies of
+ * the ledgers, restored from the journals as logs. The home of terminal 0.
+ */
+struct worker *bed_restarted(struct bed *bed, struct worker **workers);
+
 /* Starts EAL without hugepages, runs all tests; 77 where it does not start. */
 int bed_main(const char *file);
 #define BED_MAIN()                                                                                 \

@@ -290,6 +290,8 @@ TEST(a_bet_that_has_left_memory_is_still_told)
 	bed_send(library.bed, 0, bed_bet_status(9, bet_id + 1));
 	library_settle(&library);
 	assert_int_equal(bed_waiting(library.bed), 0);
+	/* One that the rows show is told all the same. */
+	assert_int_equal(library_ask(&library, bed_bet_status(10, bet_id)).code, WIRE_CODE_OK);
 	library.stores[1].checkpoint_lsn = 99;
 	library_settle(&library);
 	(void)bed_take_only(library.bed, 9, WIRE_CODE_BET_UNKNOWN);

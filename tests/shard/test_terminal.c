@@ -186,35 +186,6 @@ TEST(a_command_interrupted_between_event_and_mark_is_finished)
 	bed_close(bed);
 }
 
-/* What a start finds: the ledgers as recovered, the logs, and nothing of control. */
-static struct worker *restarted(struct bed *bed, struct worker **workers)
-{
-	static struct store stores[BED_WORKERS_MAX];
-	static struct log_history logs[BED_WORKERS_MAX];
-	struct log_history *histories[BED_WORKERS_MAX];
-
-	for (uint32_t i = 0; i < bed->count; i++) {
-		struct ledger_config config = fixture_config(4096, 0);
-		struct worker_config made = {
-			.shard = i, .terminals_max = 16, .shared = &bed->shared
-		};
-
-		config.shard = i;
-		config.shard_count = bed->count;
-		config.buckets = bed->shared.buckets;
-		made.ledger = ledger_create(&config);
-		assert_non_null(made.ledger);
-		assert_int_equal(ledger_copy(made.ledger, bed->workers[i]->ledger), 0);
-		workers[i] = worker_create(&made);
-		assert_non_null(workers[i]);
-		stores[i] = (struct store){ .committed_lsn = bed_lsn(bed, i), .first_lsn = 1 };
-		logs[i] = (struct log_history){ .journal = bed->journals[i], .store = &stores[i] };
-		histories[i] = &logs[i];
-	}
-	assert_int_equal(worker_restore(workers, histories, bed->count), 0);
-	return workers[bed->terminals[0].home];
-}
-
 TEST(a_restart_knows_it_without_control_and_the_outcomes_before_and_after_it)
 {
 	struct bed *bed = bed_open(2, 0);
@@ -230,7 +201,7 @@ TEST(a_restart_knows_it_without_control_and_the_outcomes_before_and_after_it)
 		assert_int_equal(ask(bed, 0, bed_bet(id, near, 10)), WIRE_CODE_OK);
 	allow(bed, 0, 2, RIGHT_BET | RIGHT_MARKET, 1, 888);
 	allow(bed, 2, 3, RIGHT_MARKET, 0, 0); /* a terminal that never did anything */
-	home = restarted(bed, workers);
+	home = bed_restarted(bed, workers);
 	window = &home->windows[worker_window(home, bed->terminals[0].id)];
 	assert_int_equal(window->rights, RIGHT_BET | RIGHT_MARKET);
 	assert_int_equal(window->blocked, 1);
