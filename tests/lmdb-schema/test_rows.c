@@ -25,14 +25,8 @@ static const struct terminal_row terminal_filled = { .id = 3,
 static const enum ledger_table load_order[LEDGER_TABLE_COUNT] = { LEDGER_ACCOUNT, LEDGER_MARKET,
 	LEDGER_BET, LEDGER_TERMINAL, LEDGER_OBJECT };
 
-static struct ledger *ledger_make(int filled)
+static void accounts_fill(struct ledger *ledger)
 {
-	struct ledger_config config = { .shard_count = 1,
-		.accounts_max = 4000,
-		.bets_max = 4000,
-		.markets_max = 4000,
-		.terminals_max = 4000,
-		.objects_max = 4000 };
 	struct account_row account = { .id = 5,
 		.lsn = 9,
 		.balance = 77,
@@ -47,6 +41,24 @@ static struct ledger *ledger_make(int filled)
 		.balance = -77,
 		.currency = 410,
 		.flags = ACCOUNT_SYSTEM };
+
+	account.profile = (struct risk_profile){ .updated_ns = 1,
+		.amount_mean = 2,
+		.amount_spread = 3,
+		.amount_max = 4,
+		.count_24h = 5,
+		.count_7d = 6,
+		.count_30d = 7,
+		.observations = 8,
+		.cancels = 9,
+		.first_ns = 10,
+		.profile_score = 100 };
+	assert_int_equal(ledger_load_account(ledger, &account), 0);
+	assert_int_equal(ledger_load_account(ledger, &stakes), 0);
+}
+
+static void betting_fill(struct ledger *ledger)
+{
 	struct bet_row bet = { .id = 99,
 		.lsn = 8,
 		.account_id = 5,
@@ -74,6 +86,21 @@ static struct ledger *ledger_make(int filled)
 		    { SETTLEMENT_DEAD_HEAT, 1, 2, 0 } } },
 		.credit_moved = { 5, -6, 7 },
 		.credit_moved_market = -8 };
+
+	for (unsigned i = 0; i < bet.leg_count; i++)
+		bet.legs[i] = (struct wire_leg){
+			.market_id = i + 1, .odds = 1001 + i, .selection = (uint16_t)i
+		};
+	assert_int_equal(ledger_load_market(ledger, &market), 0);
+	for (market.id = 1; market.id <= bet.leg_count; market.id++) {
+		market.version++;
+		assert_int_equal(ledger_load_market(ledger, &market), 0);
+	}
+	assert_int_equal(ledger_load_bet(ledger, &bet), 0);
+}
+
+static void object_fill(struct ledger *ledger)
+{
 	struct object_withdrawal withdrawal = {
 		.account_id = le64_make(5), .amount = le64s_make(1000), .created_ns = le64_make(9)
 	};
@@ -84,6 +111,19 @@ static struct ledger *ledger_make(int filled)
 		.state = OBJECT_OPEN,
 		.currency = 410,
 		.partner_id = 3 };
+
+	memcpy(object.body, &withdrawal, sizeof(withdrawal));
+	assert_int_equal(ledger_load_object(ledger, &object), 0);
+}
+
+static struct ledger *ledger_make(int filled)
+{
+	struct ledger_config config = { .shard_count = 1,
+		.accounts_max = 4000,
+		.bets_max = 4000,
+		.markets_max = 4000,
+		.terminals_max = 4000,
+		.objects_max = 4000 };
 	struct ledger *ledger;
 
 	ids_bucket_map_default(&config.buckets, 1);
@@ -91,32 +131,10 @@ static struct ledger *ledger_make(int filled)
 	assert_non_null(ledger);
 	if (!filled)
 		return ledger;
-	account.profile = (struct risk_profile){ .updated_ns = 1,
-		.amount_mean = 2,
-		.amount_spread = 3,
-		.amount_max = 4,
-		.count_24h = 5,
-		.count_7d = 6,
-		.count_30d = 7,
-		.observations = 8,
-		.cancels = 9,
-		.first_ns = 10,
-		.profile_score = 100 };
-	for (unsigned i = 0; i < bet.leg_count; i++)
-		bet.legs[i] = (struct wire_leg){
-			.market_id = i + 1, .odds = 1001 + i, .selection = (uint16_t)i
-		};
-	assert_int_equal(ledger_load_account(ledger, &account), 0);
-	assert_int_equal(ledger_load_account(ledger, &stakes), 0);
-	assert_int_equal(ledger_load_market(ledger, &market), 0);
-	for (market.id = 1; market.id <= bet.leg_count; market.id++) {
-		market.version++;
-		assert_int_equal(ledger_load_market(ledger, &market), 0);
-	}
-	assert_int_equal(ledger_load_bet(ledger, &bet), 0);
+	accounts_fill(ledger);
+	betting_fill(ledger);
+	object_fill(ledger);
 	assert_int_equal(ledger_load_terminal(ledger, &terminal_filled), 0);
-	memcpy(object.body, &withdrawal, sizeof(withdrawal));
-	assert_int_equal(ledger_load_object(ledger, &object), 0);
 	return ledger;
 }
 
