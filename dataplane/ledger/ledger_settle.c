@@ -212,7 +212,8 @@ static int bet_settle(struct ledger *ledger, const struct bet_slot *bet,
 	if (bet->state != BET_OPEN && bet->state != BET_SETTLED)
 		return 0;
 	bet_target(ledger, bet, market, &target);
-	if (target.state == bet->state && target.payout == bet->payout)
+	if (target.state == bet->state &&
+	    (target.state == BET_OPEN || target.payout == bet->payout))
 		return 0;
 	decision_begin(&decision, ledger, EVENT_BET_SETTLE, time_ns);
 	decision.object_id = bet->id;
