@@ -184,8 +184,9 @@ static void transfer_answer(
 	worker_answer(worker, outcome.lsn, &outcome);
 }
 
-/* At the source. 1: done with the receipt; 0: it stays for a later turn. */
-static int receipt_take(struct worker *worker, const struct ledger_receipt *receipt)
+/* At the source. 1: done with the receipt; 0: no room in the batch; -EBUSY: the money that goes
+ * back finds no room in its account. */
+static int receipt_close(struct worker *worker, const struct ledger_receipt *receipt)
 {
 	struct event_buffer *event = worker_reserve(worker);
 	int length;
@@ -194,7 +195,7 @@ static int receipt_take(struct worker *worker, const struct ledger_receipt *rece
 		return 0;
 	length = ledger_decide_receipt(worker->ledger, receipt, worker_event_time(worker), event);
 	if (length < 0)
-		return 0;
+		return -EBUSY;
 	if (length == 0)
 		return 1; /* closed before */
 	(void)worker_commit(worker, event, (size_t)length);
@@ -205,9 +206,39 @@ static int receipt_take(struct worker *worker, const struct ledger_receipt *rece
 	return 1;
 }
 
+/* 1: done with the receipt; 0: it stays for a later turn. A full account must not hold up the
+ * receipts behind its own, which may be closed in any order. */
+static int receipt_take(struct worker *worker, const struct ledger_receipt *receipt)
+{
+	int done = receipt_close(worker, receipt);
+
+	if (done != -EBUSY)
+		return done;
+	if (worker->aside_count == WORKER_RECEIPTS_ASIDE)
+		return 0;
+	worker->aside[worker->aside_count++] = *receipt;
+	return 1;
+}
+
+static unsigned receipts_again(struct worker *worker)
+{
+	unsigned closed = 0;
+
+	if (worker->aside_count == 0 || worker->now_ns < worker->aside_due_ns)
+		return 0;
+	worker->aside_due_ns = worker->now_ns + WORKER_TICK_NS;
+	for (uint32_t i = worker->aside_count; i-- > 0 && !worker_pending_full(worker);) {
+		if (receipt_close(worker, &worker->aside[i]) != 1)
+			continue;
+		worker->aside[i] = worker->aside[--worker->aside_count];
+		closed++;
+	}
+	return closed;
+}
+
 unsigned worker_parcels(struct worker *worker)
 {
-	unsigned moved = resend(worker);
+	unsigned moved = resend(worker) + receipts_again(worker);
 
 	for (uint32_t i = 0; i < worker->shared->shard_count; i++) {
 		struct spsc_ring *receipts = worker->rings.receipt_in[i];

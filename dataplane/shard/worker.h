@@ -39,6 +39,8 @@
 #define WORKER_CASH_CURRENCIES 6
 /* Questions for credit of a limit at a time, and their patience (lease.c). */
 #define WORKER_SHORTAGES_MAX 64
+/* Receipts that wait for room in the account their money goes back to. */
+#define WORKER_RECEIPTS_ASIDE 64
 /*
  * Events of a settlement walk, and of timers, in one turn. 64 events are about 16 KiB of journal
  * and 50 us of CPU: a live bet that comes in behind them waits less than for one write of the disk,
@@ -250,6 +252,9 @@ struct worker {
 	uint32_t transfers_open;
 	struct transfer_resend *resend; /* resend_count, from resend_next on; made at start */
 	uint32_t resend_count, resend_next;
+	struct ledger_receipt aside[WORKER_RECEIPTS_ASIDE]; /* tried again once a second */
+	uint32_t aside_count;
+	uint64_t aside_due_ns;
 	struct shortage_question shortages[WORKER_SHORTAGES_MAX];
 	uint64_t retired_lsn;       /* of the last BET_RETIRE or OBJECT_RETIRE */
 	struct ring_request *group; /* LIMIT_LINKED_MAX, of the group being decided */

@@ -66,6 +66,31 @@ TEST(what_the_peer_refuses_comes_back)
 	bed_close(bed);
 }
 
+/* The account filled up meanwhile: others are not held up, and it gets its money when it has room.
+ */
+TEST(what_finds_no_room_waits_alone)
+{
+	struct bed *bed = bed_open(2, 0);
+	uint64_t here = bed_account(bed, 0, 0), other = bed_account(bed, 0, 1);
+	uint64_t there = bed_account(bed, 1, 0), nobody = bed_account(bed, 1, 77);
+	struct wire_request withdraw = bed_deposit(4, here, 500);
+
+	bed_send(bed, 0, bed_transfer(1, here, nobody, 500));
+	bed_send(bed, 0, bed_deposit(2, here, LIMIT_BALANCE_MAX - BED_OPENING + 500));
+	bed_settle(bed, 1);
+	(void)bed_take_only(bed, 2, WIRE_CODE_OK);
+	assert_int_equal(bed->workers[0]->transfers_open, 1);
+	assert_int_equal(bed_ask(bed, 0, bed_transfer(3, other, there, 70)).code, WIRE_CODE_OK);
+	withdraw.template_id = WIRE_WITHDRAW;
+	assert_int_equal(bed_ask(bed, 0, withdraw).code, WIRE_CODE_OK);
+	bed->now_ns += SECOND;
+	bed_settle(bed, 1);
+	(void)bed_take_only(bed, 1, WIRE_CODE_ACCOUNT_UNKNOWN);
+	assert_true(bed_money(bed, here) == LIMIT_BALANCE_MAX);
+	assert_int_equal(bed->workers[0]->transfers_open, 0);
+	bed_close(bed);
+}
+
 TEST(many_at_a_time_find_back_to_their_requests)
 {
 	struct bed *bed = bed_open(2, 0);
