@@ -136,6 +136,8 @@ static inline void maker_resume(struct maker *maker, struct store_report *report
 	SLUICE_REQUIRE(ledger_copy(maker->ledger, store_ledger(maker->store)) == 0);
 }
 
+#include "tests/control/replication/make_more.h"
+
 static inline void maker_provision(struct maker *maker)
 {
 	uint64_t id = 1;
@@ -151,9 +153,9 @@ static inline void maker_provision(struct maker *maker)
 	}
 	for (uint64_t market = 1; market <= MAKER_RESULTS; market++)
 		maker_market(maker, market);
+	if (maker->options.mixed)
+		maker_provision_more(maker);
 }
-
-#include "tests/control/replication/make_more.h"
 
 /* One request of some terminal: an event. */
 static inline void maker_event(struct maker *maker)

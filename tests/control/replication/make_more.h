@@ -86,6 +86,22 @@ static inline void maker_results(struct maker *maker)
 	maker_walk(maker);
 }
 
+/* A partner for the rounds, and withdrawals from 400 on that wait. */
+static inline void maker_provision_more(struct maker *maker)
+{
+	struct ledger_command command = { .type = EVENT_PARTNER_SET, .object_id = 5 };
+
+	command.partner.version = le64_make(1);
+	command.partner.keys_max = le32_make(1000);
+	command.partner.currency = le16_make(410);
+	maker_command(maker, &command);
+	command = (struct ledger_command){ .type = EVENT_RULES_SET };
+	command.rules = ledger_shard(maker->ledger)->rules;
+	command.rules.version++;
+	command.rules.withdraw_pending_min = 400;
+	maker_command(maker, &command);
+}
+
 static inline void maker_money(struct maker *maker, uint64_t kind, uint64_t account)
 {
 	uint64_t other = maker->account_ids[maker_random(maker) % maker->options.accounts];
@@ -97,9 +113,8 @@ static inline void maker_money(struct maker *maker, uint64_t kind, uint64_t acco
 	case 0:
 		wire.template_id = WIRE_WITHDRAW;
 		wire.deposit.account_id = account;
-		wire.deposit.amount = 500;
+		wire.deposit.amount = (int64_t)(300 + maker_random(maker) % 2 * 200);
 		wire.deposit.deadline_ns = UINT64_MAX;
-		wire.deposit.partner_key[0] = maker_random(maker) % 50;
 		wire.deposit.currency = 410;
 		record = maker_request(maker, &wire);
 		if (le16_get(record.code) == WIRE_CODE_PENDING)
