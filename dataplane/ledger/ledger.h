@@ -334,8 +334,11 @@ SLUICE_MUST_USE int ledger_parcel_make(
  */
 SLUICE_MUST_USE int ledger_decide_parcel(struct ledger *ledger, const struct ledger_parcel *parcel,
     uint64_t time_ns, struct event_buffer *event, struct ledger_receipt *receipt);
-/* At the source: length of the TRANSFER_DONE event, 0: closed before; -EBUSY: a table is full, or the
- * account the money goes back to: later. Receipts may come in any order. -EINVAL: of another transfer. */
+/*
+ * At the source: length of the TRANSFER_DONE event, 0: closed before; -EBUSY: a table is full, or
+ * the account the money goes back to: later. Receipts may come in any order. -EINVAL: of another
+ * transfer.
+ */
 SLUICE_MUST_USE int ledger_decide_receipt(struct ledger *ledger,
     const struct ledger_receipt *receipt, uint64_t time_ns, struct event_buffer *event);
 /* Open TRANSFERs to be sent again at start: the next from row number *row on; 0 none left. */
