@@ -139,7 +139,7 @@ static int parts_open(struct store *store, struct store_report *report)
 
 static uint32_t room_more(uint32_t capacity)
 {
-	uint64_t more = (uint64_t)capacity + capacity / 4 + 4096, most = 1u << 30;
+	uint64_t more = (uint64_t)capacity + capacity / 4 + 4096, most = (1u << 30) - 1;
 
 	return (uint32_t)(more < most ? more : most);
 }

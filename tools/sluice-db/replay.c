@@ -6,7 +6,7 @@
 #include "dataplane/store/rows.h"
 #include "tools/sluice-db/derive.h"
 
-#define ROWS_MAX    (1u << 30) /* of a ledger's table */
+#define ROWS_MAX    ((1u << 30) - 1) /* of a ledger's table */
 #define MARKETS_MAX (1u << 28)
 
 static uint32_t room_for(uint64_t rows, uint64_t made, uint32_t most)

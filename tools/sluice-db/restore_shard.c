@@ -42,7 +42,7 @@ static int capacity_read(struct restore *restore, uint32_t shard, struct ledger_
 	char number[16];
 	const char *const values[4] = { number };
 	uint64_t opened, bets, markets, terminals, currencies, events, bytes, partners, objects;
-	const uint64_t most = 1u << 30;
+	const uint64_t most = (1u << 30) - 1;
 	PGresult *result;
 
 	snprintf(number, sizeof(number), "%u", shard);
