@@ -249,6 +249,46 @@ TEST(killed_at_any_moment_it_recovers_with_all_that_retired)
 	source_free(&source);
 }
 
+/* What is open is not closed, and what never was is neither. */
+TEST(open_rows_and_unknown_ids_are_told_apart)
+{
+	struct source source;
+	struct log_history *history;
+	struct store_report report;
+	struct record_bet_full bet;
+	struct object_bytes object;
+	struct store *store;
+	const struct ledger *ledger;
+	unsigned bets = 0;
+	char path[64];
+
+	source_make(&source, 78);
+	directory_make(path);
+	assert_int_equal(log_history_open(&history, path, source.shard), 0);
+	assert_int_equal(log_history_closed_bet(history, 1, &bet), -ENOENT); /* no rows at all */
+	store = store_start(&source, path, &report);
+	for (uint32_t i = 0; i < source.count / 2; i++)
+		assert_int_equal(batch_apply(store, &source.batches[i]), 0);
+	assert_int_equal(store_checkpoint_now(store), 0);
+	ledger = store_ledger(store);
+	for (uint32_t i = 0; i < ledger_row_count(ledger, LEDGER_BET); i++) {
+		struct bet_row row;
+
+		if (ledger_row_retired(ledger, LEDGER_BET, i))
+			continue;
+		ledger_bet_at(ledger, i, &row);
+		assert_int_equal(log_history_closed_bet(history, row.id, &bet), -EAGAIN);
+		bets++;
+	}
+	assert_true(bets > 0);
+	assert_int_equal(log_history_closed_bet(history, UINT64_MAX, &bet), -ENOENT);
+	assert_int_equal(log_history_closed_object(history, UINT64_MAX, &object), -ENOENT);
+	log_history_close(history);
+	store_close(store);
+	directory_remove(path);
+	source_free(&source);
+}
+
 /* Retired rows of the follower wait for the checkpoint, then their numbers are used again. */
 TEST(numbers_of_retired_rows_are_used_again)
 {

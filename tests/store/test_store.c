@@ -225,16 +225,28 @@ TEST(partial_block_is_committed_and_extended)
 	world_free(world);
 }
 
-TEST(newer_schema_other_shard_and_lost_log_are_refused_with_a_reason)
+static void version_write(const char *path, uint8_t version)
+{
+	const uint8_t bytes[4] = { version };
+	struct db_env *env;
+	struct db_txn txn;
+
+	assert_int_equal(schema_rows_open(&env, path, 0), 0);
+	assert_int_equal(db_write_begin(&txn, env), 0);
+	assert_int_equal(db_put(&txn, SCHEMA_META, (struct db_bytes){ "version", 7 },
+	                     (struct db_bytes){ bytes, sizeof(bytes) }),
+	    0);
+	assert_int_equal(db_write_commit(&txn), 0);
+	db_env_close(env);
+}
+
+TEST(other_schema_other_shard_and_lost_log_are_refused_with_a_reason)
 {
 	struct world *world = world_create(4);
 	struct store_report report;
 	struct store_config config, other;
 	struct store *store = NULL;
-	struct db_env *env;
-	struct db_txn txn;
 	uint64_t *list;
-	uint8_t newer[4] = { SCHEMA_VERSION + 1 };
 	char path[64];
 
 	directory_make(path);
@@ -255,15 +267,13 @@ TEST(newer_schema_other_shard_and_lost_log_are_refused_with_a_reason)
 	assert_int_equal(store_open(&store, &config, &report), -EBADMSG);
 	assert_non_null(strstr(report.message, "log ends at"));
 
-	assert_int_equal(schema_rows_open(&env, path, 0), 0);
-	assert_int_equal(db_write_begin(&txn, env), 0);
-	assert_int_equal(db_put(&txn, SCHEMA_META, (struct db_bytes){ "version", 7 },
-	                     (struct db_bytes){ newer, sizeof(newer) }),
-	    0);
-	assert_int_equal(db_write_commit(&txn), 0);
-	db_env_close(env);
+	version_write(path, SCHEMA_VERSION + 1);
 	assert_int_equal(store_open(&store, &config, &report), -EPROTO);
 	assert_non_null(strstr(report.message, "newer"));
+	version_write(path, SCHEMA_VERSION - 1);
+	assert_int_equal(store_open(&store, &config, &report), -EPROTO);
+	assert_non_null(strstr(report.message, "older program"));
+	assert_non_null(strstr(report.message, "Begin anew"));
 	directory_remove(path);
 	world_free(world);
 }
