@@ -184,6 +184,20 @@ uint32_t ledger_chain_link(const struct ledger *ledger, uint64_t market_id, uint
  * ledger_decision.h. */
 struct decision;
 int market_final_due(struct decision *decision, uint32_t market_row);
+
+/* The heap's item of an object or market row; and its key: 0 at once, UINT64_MAX never. */
+uint32_t due_item(const struct ledger *ledger, enum ledger_table table, uint32_t row);
+void due_set(struct ledger_derived *derived, uint32_t item, uint64_t due_ns);
+/* ledger_sweep.c: the row is as it is now; and what is to be done, results as ledger_decide_due. */
+void due_bet_note(struct ledger *ledger, uint32_t bet_row);
+void due_market_note(struct ledger *ledger, uint32_t market_row);
+int due_sweep_decide(struct ledger *ledger, uint64_t time_ns, struct event_buffer *event);
+int due_queue_decide(struct ledger *ledger, uint64_t time_ns, struct event_buffer *event);
+int due_market_decide(
+    struct ledger *ledger, uint32_t market_row, uint64_t time_ns, struct event_buffer *event);
+/* BET_RETIRE or OBJECT_RETIRE of the ids in the body. */
+int due_retire_write(struct decision *decision, unsigned count, struct event_buffer *event);
+
 /* The bet leaves the queue of those that can retire. */
 void ledger_due_unqueue(struct ledger *ledger, uint32_t bet_row);
 
