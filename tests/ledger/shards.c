@@ -104,36 +104,55 @@ static void parcel_expect(struct shards *shards, uint32_t shard, const struct ev
 	}
 }
 
-void shards_take(
-    struct shards *shards, uint32_t shard, const struct event_buffer *event, size_t length)
+/* Checks the event by itself, and keeps it at the end of the log. */
+static void log_add(struct shards *shards, uint32_t shard, const struct event_buffer *event,
+    size_t length, struct event_view *view)
 {
 	struct shard_log *log = &shards->log[shard];
-	struct event_view view;
-	uint64_t lsn = ledger_shard(shards->ledger[shard])->lsn + 1;
-	int error;
+	uint64_t lsn = le64_get(fixture_record(event).lsn);
+	int error = event_check(event->bytes, length);
 
-	error = event_check(event->bytes, length);
 	if (error == 0)
-		error = event_view_read(event->bytes, length, &view);
+		error = event_view_read(event->bytes, length, view);
 	if (error != 0)
 		fail_msg("shard %u lsn %llu: an event of type %u, code %x fails its check", shard,
 		    (unsigned long long)lsn, le16_get(fixture_record(event).type),
 		    fixture_code(event));
-	error = ledger_apply(shards->ledger[shard], event->bytes, length);
-	if (error != 0)
-		fail_msg("shard %u lsn %llu: applying type %u, code %x: %d", shard,
-		    (unsigned long long)lsn, le16_get(view.record.type), fixture_code(event),
-		    error);
 	assert_true(lsn <= SHARDS_LOG_MAX && log->size + length <= SHARDS_LOG_BYTES);
 	log->at[lsn - 1] = log->size;
 	memcpy(log->bytes + log->size, event->bytes, length);
 	log->size += length;
 	shards->events++;
-	shards->by_type[le16_get(view.record.type)]++;
-	shards->by_code[wire_code_index(le16_get(view.record.code))]++;
-	parcel_expect(shards, shard, &view);
+	shards->by_type[le16_get(view->record.type)]++;
+	shards->by_code[wire_code_index(le16_get(view->record.code))]++;
+	parcel_expect(shards, shard, view);
+}
+
+void shards_take(
+    struct shards *shards, uint32_t shard, const struct event_buffer *event, size_t length)
+{
+	struct event_view view;
+	int error;
+
+	log_add(shards, shard, event, length, &view);
+	error = ledger_apply(shards->ledger[shard], event->bytes, length);
+	if (error != 0)
+		fail_msg("shard %u lsn %llu: applying type %u, code %x: %d", shard,
+		    (unsigned long long)le64_get(view.record.lsn), le16_get(view.record.type),
+		    fixture_code(event), error);
 	if (shards->watch != NULL)
 		shards->watch(shards, shard, &view);
+}
+
+void shards_take_group(struct shards *shards, uint32_t shard, const struct event_buffer *events,
+    const size_t *lengths, unsigned count)
+{
+	struct event_view views[LIMIT_LINKED_MAX];
+
+	for (unsigned i = 0; i < count; i++)
+		log_add(shards, shard, &events[i], lengths[i], &views[i]);
+	for (unsigned i = 0; i < count && shards->watch != NULL; i++)
+		shards->watch(shards, shard, &views[i]);
 }
 
 void shards_sync(struct shards *shards, uint32_t shard)

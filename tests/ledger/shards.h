@@ -65,6 +65,9 @@ uint32_t shards_of_request(
 /* Applies, keeps and follows one event that was decided on the shard. */
 void shards_take(
     struct shards *shards, uint32_t shard, const struct event_buffer *event, size_t length);
+/* The same for the members of a linked group, which are applied already. */
+void shards_take_group(struct shards *shards, uint32_t shard, const struct event_buffer *events,
+    const size_t *lengths, unsigned count);
 /* One request at its shard; its id is set. Length of the event (a copy in *event), or decide's
  * error. */
 int shards_request(struct shards *shards, struct wire_request *wire, uint64_t terminal_id,
