@@ -165,17 +165,18 @@ static inline void finish(uint32_t shard, uint64_t ticket, int error)
 	assert_true(spsc_ring_push(place.workers[shard]->rings.result, &result));
 }
 
-static const char market[] = "{\"cmd\":\"market_show\",\"market_id\":7}\n";
+/* A question to shard 0: printed ids of bucket 0 are its. */
+static const char question[] = "{\"cmd\":\"bet_show\",\"bet_id\":7}\n";
 
-static inline void market_answer(const struct shard_command *command)
+static inline void question_answer(const struct shard_command *command)
 {
 	assert_int_equal(command->kind, SHARD_QUERY);
 	command->query->found = 1;
-	command->query->market = (struct market_row_state){
+	command->query->bet = (struct bet_row){
 		.id = command->query->id,
-		.version = 3,
-		.selection_count = 2,
-		.odds = { 1500, 2500 },
+		.stake = 3,
+		.leg_count = 2,
+		.legs = { { .odds = 1500 }, { .odds = 2500 } },
 	};
 }
 

@@ -82,6 +82,113 @@ TEST(rules_set_keeps_defaults_for_what_is_not_given)
 	assert_int_equal(request.command.ledger.rules.stake_daily_max, rules.stake_daily_max);
 }
 
+#define NUMBERED(type, fields)                                                                     \
+	"{\"cmd\":\"command\",\"sequence\":12,\"type\":\"" type "\"," fields "}"
+
+TEST(a_result_carries_an_outcome_for_each_selection)
+{
+	struct admin_request request;
+	const struct ledger_command *command = &request.command.ledger;
+	struct settlement_outcomes outcomes;
+	struct settlement_outcomes_disk disk;
+
+	/* A win, a loss, and a dead heat: one place for two winners. */
+	assert_null(parse(
+	    NUMBERED("market_result", "\"market_id\":7,\"op\":\"set\",\"outcomes\":[1,2,131334]"),
+	    &request));
+	assert_int_equal(request.kind, ADMIN_ALL_SHARDS);
+	assert_int_equal(command->type, EVENT_MARKET_RESULT);
+	assert_int_equal(command->market_id, 7);
+	assert_int_equal(command->result.op, RESULT_SET);
+	assert_int_equal(command->result.selection_count, 3);
+	assert_int_equal(le64_get(command->result.version), 12);
+	memcpy(&disk, command->result.outcomes, sizeof(disk));
+	assert_int_equal(settlement_outcomes_read(&disk, 3, &outcomes), 0);
+	assert_int_equal(outcomes.of[0].kind, SETTLEMENT_WIN);
+	assert_int_equal(outcomes.of[2].kind, SETTLEMENT_DEAD_HEAT);
+	assert_int_equal(outcomes.of[2].places, 1);
+	assert_int_equal(outcomes.of[2].winners, 2);
+	assert_null(
+	    parse(NUMBERED("market_result", "\"market_id\":7,\"op\":\"rollback\""), &request));
+	assert_int_equal(command->result.op, RESULT_ROLLBACK);
+	assert_true(bytes_all_zero(command->result.outcomes, sizeof(command->result.outcomes)));
+}
+
+TEST(money_commands_keep_signs_and_all_64_bits)
+{
+	struct admin_request request;
+	const struct ledger_command *command = &request.command.ledger;
+
+	assert_null(parse(NUMBERED("adjust", "\"account_id\":7,\"amount\":-250,\"currency\":410,"
+	                                     "\"reason\":4294967295"),
+	    &request));
+	assert_int_equal(command->type, EVENT_ADJUST);
+	assert_true(command->amount == -250);
+	assert_int_equal(command->reason, UINT32_MAX);
+	assert_null(parse(NUMBERED("bet_void", "\"bet_id\":\"18446744073709551615\""), &request));
+	assert_int_equal(command->type, EVENT_BET_VOID);
+	assert_true(command->object_id == UINT64_MAX);
+	assert_null(
+	    parse(NUMBERED("withdraw_close", "\"withdrawal_id\":\"9\",\"paid\":true"), &request));
+	assert_int_equal(command->type, EVENT_WITHDRAW_CLOSE);
+	assert_int_equal(command->flags, EVENT_FLAG_PAID);
+	assert_null(
+	    parse(NUMBERED("withdraw_close", "\"withdrawal_id\":\"9\",\"paid\":false"), &request));
+	assert_int_equal(command->flags, 0);
+}
+
+TEST(limits_and_partners_come_whole)
+{
+	struct admin_request request;
+	const struct ledger_command *command = &request.command.ledger;
+
+	assert_null(parse(
+	    NUMBERED("play_set", "\"account_id\":7,\"limits\":[-1,0,3,4,5,6],\"excluded_until_ns\":"
+	                         "\"18446744073709551615\""),
+	    &request));
+	assert_int_equal(command->type, EVENT_PLAY_SET);
+	assert_int_equal(le64_get(command->play.account_id), 7);
+	assert_true(le64s_get(command->play.active[PLAY_DEPOSIT_DAY]) == -1);
+	assert_int_equal(le64s_get(command->play.active[PLAY_LOSS_WEEK]), 6);
+	assert_true(le64_get(command->play.excluded_until_ns) == UINT64_MAX);
+	assert_int_equal(le64_get(command->play.cooloff_until_ns), 0);
+	assert_null(parse(NUMBERED("partner_set", "\"partner_id\":5,\"keys_max\":10,"
+	                                          "\"currency\":410,\"blocked\":true"),
+	    &request));
+	assert_int_equal(command->type, EVENT_PARTNER_SET);
+	assert_int_equal(command->object_id, 5);
+	assert_int_equal(le64_get(command->partner.version), 12);
+	assert_int_equal(le64s_get(command->partner.exposure_max), 0);
+	assert_int_equal(le32_get(command->partner.keys_max), 10);
+	assert_int_equal(command->partner.blocked, 1);
+}
+
+TEST(questions_go_where_the_answer_is)
+{
+	struct admin_request request;
+
+	assert_null(parse("{\"cmd\":\"market_show\",\"market_id\":7}", &request));
+	assert_int_equal(request.kind, ADMIN_ALL_SHARDS);
+	assert_null(
+	    parse("{\"cmd\":\"object_show\",\"kind\":\"partner\",\"words\":[5]}", &request));
+	assert_int_equal(request.kind, ADMIN_ALL_SHARDS);
+	assert_int_equal(request.query.kind, QUERY_OBJECT);
+	assert_int_equal(request.query.id, 0);
+	assert_int_equal(request.query.key.kind, OBJECT_PARTNER);
+	assert_int_equal(request.query.key.words[0], 5);
+	assert_null(parse("{\"cmd\":\"withdrawals\",\"shard\":0,\"from_row\":700}", &request));
+	assert_int_equal(request.kind, ADMIN_ONE_SHARD);
+	assert_int_equal(request.query.id, 700);
+	assert_null(
+	    parse("{\"cmd\":\"ticket_verify\",\"bet_id\":\"5\",\"ticket\":\"00112233445566\","
+	          "\"stake\":10,\"payout\":20,\"placed_at_ns\":\"77\"}",
+	        &request));
+	assert_int_equal(request.query.kind, QUERY_TICKET);
+	assert_int_equal(request.query.ticket[6], 0x66);
+	assert_int_equal(request.query.facts.payout, 20);
+	assert_int_equal(request.query.facts.placed_at_ns, 77);
+}
+
 #define TERMINAL_SET(fields)                                                                       \
 	"{\"cmd\":\"command\",\"sequence\":12,\"type\":\"terminal_set\"," fields "}"
 
@@ -226,7 +333,7 @@ static const struct {
 	{ INSTALL("1048676", "42", "15", KEY64), "capacity.sessions" },
 	{ INSTALL("1048577", "0", "15", KEY64), "terminal_id" },
 	{ INSTALL("1048577", "4294967296", "15", KEY64), "terminal_id" },
-	{ INSTALL("1048577", "42", "16", KEY64), "rights" },
+	{ INSTALL("1048577", "42", "1024", KEY64), "rights" },
 	{ INSTALL("1048577", "42", "15", "\"00\""), "to_switch_key" },
 	{ INSTALL("1048577", "42", "15", "7"), "to_switch_key" },
 	{ "{\"cmd\":\"session_end\",\"session_id\":3}", "no such session" },
@@ -262,7 +369,7 @@ static const struct {
 	    "frozen" },
 	{ TERMINAL_SET("\"rights\":5,\"blocked\":true"), "terminal_id" },
 	{ TERMINAL_SET("\"terminal_id\":0,\"rights\":5,\"blocked\":true"), "terminal_id" },
-	{ TERMINAL_SET("\"terminal_id\":1,\"rights\":16,\"blocked\":true"), "rights" },
+	{ TERMINAL_SET("\"terminal_id\":1,\"rights\":1024,\"blocked\":true"), "rights" },
 	{ TERMINAL_SET("\"terminal_id\":1,\"rights\":5"), "blocked" },
 	{ TERMINAL_SET("\"terminal_id\":1,\"rights\":5,\"blocked\":1"), "blocked" },
 	{ TERMINAL_SET("\"terminal_id\":1,\"rights\":5,\"blocked\":true,"
@@ -271,6 +378,33 @@ static const struct {
 	{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"rules_set\",\"rules\":"
 	  "{\"version\":2,\"alert_score\":101}}",
 	    "alert_score" },
+	{ NUMBERED("market_result", "\"market_id\":7"), "op" },
+	{ NUMBERED("market_result", "\"market_id\":7,\"op\":\"set\""), "outcomes" },
+	{ NUMBERED("market_result", "\"market_id\":7,\"op\":\"set\",\"outcomes\":[1,0]"),
+	    "outcomes" },
+	{ NUMBERED("market_result", "\"market_id\":7,\"op\":\"set\",\"outcomes\":[1,7]"),
+	    "outcomes" },
+	/* Two places for two winners are none to share. */
+	{ NUMBERED("market_result", "\"market_id\":7,\"op\":\"set\",\"outcomes\":[131590]"),
+	    "outcomes" },
+	{ NUMBERED("bet_void", "\"reason\":1"), "bet_id" },
+	{ NUMBERED("bet_void", "\"bet_id\":\"x\""), "bet_id" },
+	{ NUMBERED("adjust", "\"account_id\":7,\"amount\":0,\"currency\":410"), "amount" },
+	{ NUMBERED("adjust", "\"account_id\":7,\"amount\":\"5\",\"currency\":410"), "amount" },
+	{ NUMBERED("adjust", "\"account_id\":7,\"amount\":5"), "currency" },
+	{ NUMBERED("withdraw_close", "\"withdrawal_id\":9"), "paid" },
+	{ NUMBERED("withdraw_close", "\"withdrawal_id\":0,\"paid\":true"), "withdrawal_id" },
+	{ NUMBERED("play_set", "\"account_id\":7,\"limits\":[1,2,3,4,5]"), "limits" },
+	{ NUMBERED("play_set", "\"account_id\":7,\"limits\":[1,2,3,4,5,-2]"), "limits" },
+	{ NUMBERED("partner_set", "\"partner_id\":65536,\"keys_max\":1,\"currency\":410,"
+	                          "\"blocked\":false"),
+	    "partner_id" },
+	{ NUMBERED("partner_set", "\"partner_id\":5,\"currency\":410,\"blocked\":false"),
+	    "keys_max" },
+	{ "{\"cmd\":\"object_show\"}", "object_id" },
+	{ "{\"cmd\":\"object_show\",\"kind\":\"partner\"}", "words" },
+	{ "{\"cmd\":\"withdrawals\",\"shard\":64}", "shard" },
+	{ "{\"cmd\":\"ticket_verify\",\"bet_id\":5,\"ticket\":\"00\"}", "ticket" },
 };
 
 TEST(bad_lines_are_refused_and_the_field_is_named)

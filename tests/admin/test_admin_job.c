@@ -13,7 +13,7 @@ TEST(a_client_gone_in_the_middle_gives_its_place_up_but_not_its_area)
 	/* Twice as many as there are places: then the areas are all in use. */
 	for (unsigned i = 0; i < ADMIN_JOBS_MAX; i++) {
 		fd = client_open();
-		say(fd, market);
+		say(fd, question);
 		first[i] = take(0);
 		for (unsigned k = 0; k < i; k++)
 			assert_true(first[i].query != first[k].query);
@@ -24,10 +24,10 @@ TEST(a_client_gone_in_the_middle_gives_its_place_up_but_not_its_area)
 	fd = client_open();
 	say(fd, "{\"cmd\":\"open\"}\n");
 	hear_ok(fd, 1);
-	say(fd, market);
+	say(fd, question);
 	work(20);
 	assert_int_equal(spsc_ring_count(place.workers[0]->rings.command), 0);
-	market_answer(&first[3]);
+	question_answer(&first[3]);
 	finish(0, first[3].ticket, 0);
 	other = take(0);
 	assert_ptr_equal(other.query, first[3].query);
@@ -38,7 +38,7 @@ TEST(a_client_gone_in_the_middle_gives_its_place_up_but_not_its_area)
 	finish(0, 999999, 0);
 	finish(0, first[3].ticket, 0);
 	work(10);
-	market_answer(&other);
+	question_answer(&other);
 	finish(0, other.ticket, 0);
 	hear_ok(fd, 1);
 	close(fd);
@@ -141,7 +141,7 @@ TEST(a_dry_run_asks_all_shards_and_goes_no_further)
 
 TEST(one_numbered_command_at_a_time_and_a_dead_client_does_not_hold_it)
 {
-	struct shard_command command, question;
+	struct shard_command command, asked;
 	int fd, other, third;
 
 	begin();
@@ -151,9 +151,9 @@ TEST(one_numbered_command_at_a_time_and_a_dead_client_does_not_hold_it)
 	say(fd, COMMAND("\"sequence\":1," RANGE));
 	command = take_all(SHARD_ACCOUNTS_OPEN, SHARD_CHECK);
 	say(other, COMMAND("\"dry_run\":true," FREEZE));
-	say(third, market);
-	question = take(0);
-	assert_int_equal(question.kind, SHARD_QUERY); /* goes on beside it */
+	say(third, question);
+	asked = take(0);
+	assert_int_equal(asked.kind, SHARD_QUERY); /* goes on beside it */
 	assert_int_equal(waiting(0) + waiting(1), 0);
 	/* Gone while it was only checked: not done, and the next one is taken. */
 	close(fd);
@@ -172,8 +172,8 @@ TEST(one_numbered_command_at_a_time_and_a_dead_client_does_not_hold_it)
 	command = take_all(SHARD_LEDGER, SHARD_CHECK_DRY_RUN);
 	finish_all(&command, 0, 0);
 	hear_kind(other, NULL);
-	market_answer(&question);
-	finish(0, question.ticket, 0);
+	question_answer(&asked);
+	finish(0, asked.ticket, 0);
 	hear_ok(third, 1);
 	close(other);
 	close(third);
@@ -229,15 +229,15 @@ TEST(an_end_over_a_new_connection_follows_the_installation_of_the_old_one)
 
 TEST(what_a_closed_connection_had_not_begun_never_comes_after_a_newer_one)
 {
-	struct shard_command question, ended;
+	struct shard_command asked, ended;
 	uint32_t home;
 	int old, fd;
 
 	begin();
 	home = place.shared.buckets.shard[ids_bucket_of_key(42)];
 	old = client_open();
-	say(old, market);
-	question = take(0);
+	say(old, question);
+	asked = take(0);
 	say_install(old); /* behind what is under way: unread, or read and waiting */
 	work(5);
 	close(old);
@@ -245,8 +245,8 @@ TEST(what_a_closed_connection_had_not_begun_never_comes_after_a_newer_one)
 	say(fd, ending);
 	ended = take(home);
 	assert_int_equal(ended.kind, SHARD_SESSION_END);
-	market_answer(&question);
-	finish(0, question.ticket, 0);
+	question_answer(&asked);
+	finish(0, asked.ticket, 0);
 	finish(home, ended.ticket, -ENOENT);
 	hear_kind(fd, "unknown_session");
 	assert_int_equal(waiting(0) + waiting(1), 0);

@@ -12,14 +12,14 @@ TEST(a_question_is_answered_from_the_area_the_worker_filled)
 
 	begin();
 	fd = client_open();
-	say(fd, market);
+	say(fd, question);
 	command = take(0);
-	market_answer(&command);
+	question_answer(&command);
 	finish(0, command.ticket, 0);
 	answer = hear(fd);
 	assert_true(json_is_true(json_object_get(answer, "found")));
-	assert_int_equal(json_integer_value(json_object_get(answer, "version")), 3);
-	assert_int_equal(json_array_size(json_object_get(answer, "odds")), 2);
+	assert_int_equal(json_integer_value(json_object_get(answer, "stake")), 3);
+	assert_int_equal(json_array_size(json_object_get(answer, "legs")), 2);
 	json_decref(answer);
 	close(fd);
 	end();
@@ -61,13 +61,13 @@ TEST(a_failed_question_tells_nothing_of_the_row)
 
 	begin();
 	fd = client_open();
-	say(fd, market);
+	say(fd, question);
 	command = take(0);
-	market_answer(&command);
+	question_answer(&command);
 	finish(0, command.ticket, -EIO);
 	answer = hear(fd);
 	assert_true(json_is_false(json_object_get(answer, "ok")));
-	assert_null(json_object_get(answer, "version"));
+	assert_null(json_object_get(answer, "stake"));
 	json_decref(answer);
 	close(fd);
 	end();
@@ -161,13 +161,13 @@ TEST(what_was_sent_before_the_end_of_input_is_done_and_answered)
 
 	begin();
 	fd = client_open();
-	say(fd, market);
-	say(fd, market);
+	say(fd, question);
+	say(fd, question);
 	say(fd, "{\"cmd\":\"open\"}\n{\"cmd\":");
 	assert_int_equal(shutdown(fd, SHUT_WR), 0);
 	for (int i = 0; i < 2; i++) {
 		command = take(0);
-		market_answer(&command);
+		question_answer(&command);
 		finish(0, command.ticket, 0);
 		hear_ok(fd, 1);
 	}
@@ -291,12 +291,12 @@ TEST(a_question_waits_for_room_in_the_command_ring)
 	while (spsc_ring_push(place.workers[0]->rings.command, &filler))
 		fillers++;
 	fd = client_open();
-	say(fd, market);
+	say(fd, question);
 	work(20);
 	while (fillers-- > 0)
 		assert_int_equal(take(0).ticket, 999);
 	command = take(0);
-	market_answer(&command);
+	question_answer(&command);
 	finish(0, command.ticket, 0);
 	hear_ok(fd, 1);
 	close(fd);
