@@ -289,6 +289,42 @@ TEST(open_rows_and_unknown_ids_are_told_apart)
 	source_free(&source);
 }
 
+/* Events alone, as from replication: the same state, and the same rows after a start. */
+TEST(restored_from_its_events_it_is_the_same)
+{
+	struct source source;
+	struct store_report report;
+	struct store *store;
+	uint64_t hash, last;
+	char path[64];
+
+	source_make(&source, 79);
+	directory_make(path);
+	store = store_start(&source, path, &report);
+	for (uint32_t i = 0; i < source.count; i++) {
+		const struct batch *batch = &source.batches[i];
+
+		assert_int_equal(
+		    store_restore_events(store, batch->events, le32_get(batch->header.body_length)),
+		    0);
+		if (i == source.count / 2)
+			assert_int_equal(store_checkpoint_now(store), 0);
+	}
+	assert_int_equal(store_commit(store), 0);
+	assert_int_equal(store_checkpoint_now(store), 0);
+	hash = le64_get(source.batches[source.count - 1].header.state_hash);
+	last = ledger_shard(store_ledger(store))->lsn;
+	assert_true(state_hash(&source, store) == hash);
+	store_close(store);
+	store = store_start(&source, path, &report);
+	assert_int_equal(report.checkpoint_lsn, last);
+	assert_true(state_hash(&source, store) == hash);
+	assert_true(closed_check(&source, path, last, last) > 0);
+	store_close(store);
+	directory_remove(path);
+	source_free(&source);
+}
+
 /* Retired rows of the follower wait for the checkpoint, then their numbers are used again. */
 TEST(numbers_of_retired_rows_are_used_again)
 {
