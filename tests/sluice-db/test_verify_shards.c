@@ -215,8 +215,10 @@ static int sprinkle_lower(struct event_view *view, uint8_t *event)
 
 static int round_raise(struct event_view *view, uint8_t *event)
 {
-	return object_raise(
-	    view, event, OBJECT_ROUND_TX, OBJECT_DONE, offsetof(struct object_round_tx, amount), 1);
+	/* A rollback's is a tombstone, with which no money moves. */
+	return le16_get(view->record.type) != EVENT_ROUND_ROLLBACK &&
+	       object_raise(view, event, OBJECT_ROUND_TX, OBJECT_DONE,
+	           offsetof(struct object_round_tx, amount), 1);
 }
 
 static int arrival_raise(struct event_view *view, uint8_t *event)
