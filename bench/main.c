@@ -123,7 +123,7 @@ static int measure(struct bench *bench)
 {
 	const struct bench_options *options = &bench->options;
 	struct load *load = &bench->load;
-	int result;
+	int result = 0;
 
 	plan_make(bench);
 	load->messages_per_datagram = options->messages_per_datagram;
@@ -140,7 +140,11 @@ static int measure(struct bench *bench)
 		.begin_ns = load->measure_ns,
 		.end_ns = load->end_ns,
 	};
-	result = observer_start(&bench->observer);
+	/* A run by number has no end that an observer could sleep until. */
+	if (options->requests > 0)
+		observation_take(&bench->observer.begin, options->admin, options->disk);
+	else
+		result = observer_start(&bench->observer);
 	if (result != 0) {
 		fprintf(stderr, "Cannot start a thread: %s.\n", strerror(-result));
 		return EXIT_UNREACHABLE;
@@ -155,6 +159,8 @@ static int measure(struct bench *bench)
 		load_run(load, &stop);
 	settle_finish(&load->settle);
 	observer_finish(&bench->observer);
+	if (options->requests > 0)
+		observation_take(&bench->observer.end, options->admin, options->disk);
 	if (result != 0) {
 		fprintf(stderr, "Cannot start a thread: %s.\n", strerror(-result));
 		return EXIT_UNREACHABLE;
