@@ -8,11 +8,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "control/control.h"
 #include "lmdb-schema/history.h"
 
 #define ASK_MS 5000
+/* Two checkpoints of the default interval are far longer; a person would not wait for them. */
+#define CLOSED_TRIES    30
+#define CLOSED_PAUSE_NS 100000000l
 
 static void number_set(json_t *object, const char *name, uint64_t value)
 {
@@ -90,8 +94,9 @@ static int look_object(struct log_history *history, uint32_t shard, uint64_t id,
 	return 0;
 }
 
-/* All shards in turn: which one a bucket belongs to, only the data plane says. */
-static int closed_find(struct control *control, closed_look *look, uint64_t id, json_t **out)
+/* All shards in turn: which one a bucket belongs to, only the data plane says. -EAGAIN: it was
+ * among the open rows of the last checkpoint. */
+static int closed_look_once(struct control *control, closed_look *look, uint64_t id, json_t **out)
 {
 	int error = -ENOENT;
 
@@ -101,11 +106,20 @@ static int closed_find(struct control *control, closed_look *look, uint64_t id, 
 		if (handle_history_open(control, shard, &history) != 0)
 			break; /* one behind the last shard */
 		error = look(history, shard, id, out);
-		/* Among the open rows of the last checkpoint: the worker would have said so, or the
-		 * next checkpoint shows it here. */
-		if (error == -EAGAIN)
-			error = -ENOENT;
 		log_history_close(history);
+	}
+	return error;
+}
+
+/* What a worker has just let go is shown by the next checkpoint: that is waited for. */
+static int closed_find(struct control *control, closed_look *look, uint64_t id, json_t **out)
+{
+	const struct timespec pause = { .tv_nsec = CLOSED_PAUSE_NS };
+	int error = closed_look_once(control, look, id, out);
+
+	for (int i = 0; i < CLOSED_TRIES && error == -EAGAIN; i++) {
+		(void)nanosleep(&pause, NULL);
+		error = closed_look_once(control, look, id, out);
 	}
 	return error;
 }

@@ -315,7 +315,8 @@ static int explain_request(
 	return result_error;
 }
 
-/* Where the account's event before this one is: the account may stand in a line only. */
+/* Where the account's event before this one is: the account may stand in a line only. Of an event
+ * that is not on its chain (the bet was put away by it), the one before in the log. */
 static uint64_t lsn_before(const struct event_view *view, uint64_t account_id)
 {
 	if (account_id == 0) /* a cash ticket: its events are on no chain */
@@ -325,7 +326,7 @@ static uint64_t lsn_before(const struct event_view *view, uint64_t account_id)
 	for (unsigned i = 0; i < view->line_count; i++)
 		if (view->lines[i].account_id == account_id)
 			return view->lines[i].prev_lsn;
-	return 0;
+	return le64_get(view->record.lsn) - 1;
 }
 
 static int is_of_bet(const struct event_view *view, uint64_t bet_id)
