@@ -16,6 +16,7 @@ struct betting {
 	uint64_t request_id, version, control_sequence, now_ns;
 	struct event_buffer event; /* the last one */
 	int length;
+	struct ledger *follower; /* NULL, or one that gets every event too */
 };
 
 static inline uint16_t betting_code(const struct betting *betting)
@@ -71,6 +72,12 @@ static inline void betting_apply(struct betting *betting, int length)
 		return;
 	assert_int_equal(event_check(betting->event.bytes, (size_t)length), 0);
 	assert_int_equal(ledger_apply(betting->ledger, betting->event.bytes, (size_t)length), 0);
+	if (betting->follower != NULL) {
+		assert_int_equal(
+		    ledger_apply(betting->follower, betting->event.bytes, (size_t)length), 0);
+		assert_int_equal(
+		    ledger_state_hash(betting->follower), ledger_state_hash(betting->ledger));
+	}
 	betting_check(betting);
 }
 

@@ -268,4 +268,110 @@ TEST(a_longer_period_holds_at_once)
 	ledger_free(betting.ledger);
 }
 
+/* ---- Random histories ---- */
+
+/* What a checkpoint does: takes changed rows, and lets go of those that have retired. */
+static void follower_store(struct ledger *follower)
+{
+	static const enum ledger_table tables[] = { LEDGER_BET, LEDGER_OBJECT };
+	uint32_t rows[32];
+
+	for (unsigned i = 0; i < SLUICE_ARRAY_COUNT(tables); i++) {
+		unsigned count = ledger_dirty_take(follower, tables[i], rows, 32);
+
+		for (unsigned k = 0; k < count; k++)
+			if (ledger_row_retired(follower, tables[i], rows[k]))
+				ledger_row_release(follower, tables[i], rows[k]);
+	}
+}
+
+/* Markets base .. base + 11 live; those below have been settled, or will be at the end. */
+static void random_bet(
+    struct betting *betting, uint64_t *random, uint64_t base, uint64_t bets[], unsigned *count)
+{
+	unsigned legs = 1 + (unsigned)(test_random(random) % 6);
+	uint64_t first = base + test_random(random) % (BETTING_MARKETS + 1 - legs);
+
+	for (unsigned i = 0; i < legs; i++) {
+		const struct market_row_state *market = ledger_market(betting->ledger, first + i);
+
+		if (market->state != MARKET_OPEN || market->start_time_ns <= betting->now_ns)
+			return;
+	}
+	bets[(*count)++] = betting_bet(betting, test_random(random) % 2 == 0 ? ALICE : 0,
+	    1 + (int64_t)(test_random(random) % 900), legs, first,
+	    (uint16_t)(test_random(random) % 3));
+}
+
+static void random_market(struct betting *betting, uint64_t *random, uint64_t base)
+{
+	uint64_t id = base + test_random(random) % BETTING_MARKETS;
+	const struct market_row_state *market = ledger_market(betting->ledger, id);
+
+	if (market->state != MARKET_SETTLED && market->state != MARKET_VOID) {
+		if (test_random(random) % 4 == 0)
+			betting_settle(betting, id, (unsigned)(test_random(random) % 4));
+		else
+			betting_market(betting, id, MARKET_OPEN, 2000);
+	} else if (!market->final) {
+		betting_rollback(betting, id);
+	}
+}
+
+static void random_ticket(struct betting *betting, uint64_t *random, uint64_t bet_id)
+{
+	struct ledger_command command = { .type = EVENT_BET_VOID, .object_id = bet_id };
+
+	if (test_random(random) % 4 == 0)
+		(void)betting_command(betting, &command);
+	else
+		(void)betting_redeem(betting, bet_id, COUNTER, 1);
+}
+
+TEST(after_any_history_everything_closed_has_left)
+{
+	struct ledger_config config = fixture_config(1024, 1);
+	uint64_t random = test_seed(), base = 1, bets[1024];
+	struct ledger_totals totals;
+	struct betting betting;
+	unsigned count = 0;
+
+	betting_make(&betting, 1024);
+	betting.follower = ledger_create(&config);
+	assert_int_equal(ledger_copy(betting.follower, betting.ledger), 0);
+	for (int step = 0; step < 1200; step++) {
+		unsigned dice = (unsigned)(test_random(&random) % 16);
+
+		if (dice < 8 && count < SLUICE_ARRAY_COUNT(bets))
+			random_bet(&betting, &random, base, bets, &count);
+		else if (dice < 11)
+			random_market(&betting, &random, base);
+		else if (dice < 14 && count > 0)
+			random_ticket(&betting, &random, bets[test_random(&random) % count]);
+		else if (dice == 14)
+			betting.now_ns += test_random(&random) % (3 * HOUR);
+		else if (betting_due(&betting) > 0)
+			betting_market(&betting, BETTING_MARKETS + base++, MARKET_OPEN, 2000);
+		follower_store(betting.follower);
+	}
+	for (uint64_t id = 1; id < base + BETTING_MARKETS; id++) {
+		const struct market_row_state *market = ledger_market(betting.ledger, id);
+
+		if (market->state != MARKET_SETTLED && market->state != MARKET_VOID)
+			betting_settle(&betting, id, 0);
+	}
+	betting.now_ns += 400 * DAY;
+	betting_due(&betting);
+	ledger_totals(betting.ledger, &totals);
+	assert_int_equal(totals.bets, 0);
+	assert_int_equal(totals.bets_open, 0);
+	assert_true(ledger_due_ns(betting.ledger) == UINT64_MAX);
+	assert_int_equal(
+	    betting_balance(&betting, ledger_system_account(SYSTEM_PAYABLE, KRW, 0)), 0);
+	for (uint64_t id = 1; id < base + BETTING_MARKETS; id++)
+		assert_int_equal(ledger_market_exposure(betting.ledger, id, -1), 0);
+	ledger_free(betting.follower);
+	ledger_free(betting.ledger);
+}
+
 TEST_MAIN()
