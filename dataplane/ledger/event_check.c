@@ -84,11 +84,6 @@ static const struct type_facts types[EVENT_TYPE_MAX + 1] = {
 	[EVENT_LEASE] = { ACCOUNT_NONE | OBJECTS, 0, 0, 0 },
 };
 
-static int in_range(int64_t value, int64_t low, int64_t high)
-{
-	return value >= low && value <= high;
-}
-
 static int code_valid(const struct event_record *record, uint32_t rules)
 {
 	uint16_t code = le16_get(record->code);
@@ -124,7 +119,7 @@ static int asker_valid(const struct event_record *record, uint32_t rules)
 	return (rules & TERMINAL) ? terminal_id != 0 : terminal_id == 0;
 }
 
-static int account_valid(const struct event_record *record, uint32_t rules, int moves)
+static int record_account_valid(const struct event_record *record, uint32_t rules, int moves)
 {
 	uint64_t account_id = le64_get(record->account_id);
 
@@ -245,7 +240,8 @@ static int record_valid(const struct event_view *view)
 		return 0;
 	if ((record->flags & ~facts->flags) != 0 || !code_valid(record, facts->rules) ||
 	    !asker_valid(record, facts->rules) || !legs_count_valid(record) ||
-	    !scores_valid(record, facts->rules) || !account_valid(record, facts->rules, moves))
+	    !scores_valid(record, facts->rules) ||
+	    !record_account_valid(record, facts->rules, moves))
 		return 0;
 	if (!(facts->rules & PAYOUT) && le64s_get(record->payout) != 0)
 		return 0;

@@ -4,11 +4,6 @@
 
 #include "dataplane/ledger/ledger_plan.h"
 
-static int in_range(int64_t value, int64_t low, int64_t high)
-{
-	return value >= low && value <= high;
-}
-
 static int legs_valid(const struct event_view *view)
 {
 	int done = le16_get(view->record.code) == WIRE_CODE_OK;

@@ -106,7 +106,7 @@ static int account_freeze(
 	return 1;
 }
 
-static int market_set(
+static int command_market_set(
     struct ledger *ledger, const struct ledger_command *command, struct event_record *record)
 {
 	const struct market_row_state *market;
@@ -247,7 +247,7 @@ int ledger_decide_command(struct ledger *ledger, const struct ledger_command *co
 		todo = account_freeze(ledger, command, &record);
 		break;
 	case EVENT_MARKET_SET:
-		todo = market_set(ledger, command, &record);
+		todo = command_market_set(ledger, command, &record);
 		body = &command->market;
 		body_length = sizeof(command->market);
 		break;

@@ -278,7 +278,8 @@ static inline const struct bet_leg_kept *bet_leg_at(
 }
 /* A new bet: everything of `row` is copied; the caller has checked the room. */
 uint32_t ledger_bet_create(struct ledger *ledger, const struct bet_row *row);
-/* Enters it into what is derived. -ENOSPC: see ledger_chain_add; never for a bet that was decided. */
+/* Enters it into what is derived. -ENOSPC: see ledger_chain_add; never for a bet that was decided.
+ */
 SLUICE_MUST_USE int ledger_bet_enter(struct ledger *ledger, uint32_t row);
 uint64_t ledger_bet_hash(const struct ledger *ledger, uint32_t row);
 
@@ -323,6 +324,11 @@ SLUICE_MUST_USE int ledger_lines(
 int ledger_event_counts(const struct event_view *view);
 /* What a PLACE_BET stakes: from the account, or in cash. */
 int64_t ledger_event_stake(const struct event_view *view);
+
+static inline int in_range(int64_t value, int64_t low, int64_t high)
+{
+	return value >= low && value <= high;
+}
 
 /* event_check of an event that was taken apart; its fixed body alone: 1 valid. */
 SLUICE_MUST_USE int event_view_check(const struct event_view *view);

@@ -71,7 +71,7 @@ uint64_t ledger_request_bucket_key(const struct wire_request *request, uint32_t 
 	return key;
 }
 
-static void prefetch_account(const struct ledger *ledger, uint64_t account_id)
+static void request_prefetch_account(const struct ledger *ledger, uint64_t account_id)
 {
 	uint32_t row = account_find(ledger, account_id);
 
@@ -94,7 +94,7 @@ void ledger_prefetch(const struct ledger *ledger, const struct wire_request *req
 
 	switch (request->template_id) {
 	case WIRE_PLACE_BET:
-		prefetch_account(ledger, request->place_bet.account_id);
+		request_prefetch_account(ledger, request->place_bet.account_id);
 		for (unsigned i = 0; i < request->place_bet.leg_count && i < LIMIT_BET_LEGS_MAX;
 		     i++) {
 			row = market_find(ledger, request->place_bet.legs[i].market_id);
@@ -103,10 +103,10 @@ void ledger_prefetch(const struct ledger *ledger, const struct wire_request *req
 		}
 		return;
 	case WIRE_DEPOSIT:
-		prefetch_account(ledger, request->deposit.account_id);
+		request_prefetch_account(ledger, request->deposit.account_id);
 		return;
 	case WIRE_BALANCE:
-		prefetch_account(ledger, request->balance.account_id);
+		request_prefetch_account(ledger, request->balance.account_id);
 		return;
 	case WIRE_CANCEL_BET:
 	case WIRE_BET_STATUS:
@@ -114,7 +114,7 @@ void ledger_prefetch(const struct ledger *ledger, const struct wire_request *req
 		                           ? request->cancel_bet.bet_id
 		                           : request->bet_status.bet_id);
 		if (row != ROW_NONE)
-			prefetch_account(ledger, ledger->bets[row].account_id);
+			request_prefetch_account(ledger, ledger->bets[row].account_id);
 		return;
 	default:
 		return;

@@ -119,7 +119,7 @@ static uint16_t withdraw_reverse(
  * The sender stays the event's account, so the answer names no balance of the receiver's (object_id
  * of the target), who gets a line.
  */
-static uint16_t transfer_reverse(
+static uint16_t transfer_take_back(
     struct decision *decision, const struct event_record *target, int64_t amount)
 {
 	const struct account_row *receiver =
@@ -228,7 +228,7 @@ static uint16_t target_reverse(struct decision *decision, const struct event_rec
 	case EVENT_WITHDRAW:
 		return withdraw_reverse(decision, target, amount);
 	case EVENT_TRANSFER:
-		return transfer_reverse(decision, target, amount);
+		return transfer_take_back(decision, target, amount);
 	case EVENT_ROUND_DEBIT:
 	case EVENT_ROUND_CREDIT:
 		return round_reverse(decision, target);
