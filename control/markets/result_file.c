@@ -71,9 +71,8 @@ static int outcomes_parse(const char *text, struct market_result *result)
 {
 	char word[RESULT_WORD_SIZE], *rest = NULL;
 
-	if (strlen(text) >= sizeof(word))
+	if (snprintf(word, sizeof(word), "%s", text) >= (int)sizeof(word))
 		return -EINVAL;
-	strcpy(word, text); /* fits: looked at above */
 	for (char *one = strtok_r(word, ";", &rest); one != NULL; one = strtok_r(NULL, ";", &rest))
 		if (result->count == LIMIT_MARKET_SELECTIONS_MAX ||
 		    outcome_parse(one, &result->outcomes.of[result->count++]) != 0)

@@ -223,6 +223,45 @@ TEST(batches_fill_datagrams)
 	finish();
 }
 
+TEST(a_run_by_number_ends_with_it)
+{
+	uint64_t planned_ns;
+
+	fresh(ANSWER, 20, 0, 1);
+	load->requests_max = 500;
+	planned_ns = load->end_ns += 3600000000000ull;
+	load_run(load, &stop);
+	assert_true(load->end_ns < planned_ns);
+	assert_in_range(load->counts.acked_total, 500, 520);
+	assert_int_equal(load->counts.lost, 0);
+	finish();
+}
+
+TEST(latencies_are_parted_by_the_settlement)
+{
+	fresh(ANSWER, 20, 0, 1);
+	load_run(load, &stop);
+	assert_true(load->latency.count > 0);
+	assert_int_equal(load->latency_during.count, 0); /* there was none */
+	finish();
+
+	fresh(ANSWER, 20, 0, 1);
+	atomic_store(&load->settle.started_ns, load->start_ns);
+	load_run(load, &stop);
+	assert_int_equal(load->latency.count, 0); /* it went on to the end */
+	assert_true(load->latency_during.count > 0);
+	finish();
+
+	/* Over before the first measured request was due. */
+	fresh(ANSWER, 20, 0, 1);
+	atomic_store(&load->settle.started_ns, load->start_ns);
+	atomic_store(&load->settle.ended_ns, load->measure_ns - 1);
+	load_run(load, &stop);
+	assert_true(load->latency.count > 0);
+	assert_int_equal(load->latency_during.count, 0);
+	finish();
+}
+
 TEST(an_answer_nobody_asked_for_again_is_a_duplicate)
 {
 	fresh(ANSWER_TWICE, 1, 0, 1);

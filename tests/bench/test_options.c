@@ -83,6 +83,12 @@ TEST(command_lines)
 		{ { NEEDED, "--accounts", "1:-10" }, OPTIONS_USAGE },
 		{ { NEEDED, "--stake", "5:4" }, OPTIONS_USAGE },
 		{ { NEEDED, "--seconds", "ten" }, OPTIONS_USAGE },
+		{ { NEEDED, "--requests", "1000" }, OPTIONS_RUN },
+		{ { NEEDED, "--requests", "0" }, OPTIONS_USAGE },
+		{ { NEEDED, "--admin", "s", "--settle", "11:3" }, OPTIONS_RUN },
+		{ { NEEDED, "--settle", "11:3" }, OPTIONS_USAGE }, /* by whom? */
+		{ { NEEDED, "--admin", "s", "--settle", "11" }, OPTIONS_USAGE },
+		{ { NEEDED, "--admin", "s", "--settle", "11:17" }, OPTIONS_USAGE },
 		{ { NEEDED, "more" }, OPTIONS_USAGE },
 		{ { NEEDED, "--nonsense" }, OPTIONS_USAGE },
 	};

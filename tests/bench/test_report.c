@@ -100,6 +100,32 @@ TEST(the_log_holds_what_was_acknowledged_and_at_most_the_ticks)
 	}
 }
 
+TEST(what_a_settlement_wrote_was_asked_for_by_no_request)
+{
+	static const struct {
+		uint64_t events, walked, market;
+		int failed;
+		size_t problems;
+	} cases[] = {
+		{ 1507, 500, 11, 0, 0 }, /* result, mark, walked, and the TICKs */
+		{ 1508, 500, 11, 0, 1 },
+		{ 1505, 500, 0, 0, 1 },
+		{ 1499, 500, 11, 0, 1 },
+		{ 1500, 500, 11, 1, 1 },
+	};
+
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
+		good_run();
+		options.settle_market = cases[i].market;
+		load.settle.failed = cases[i].failed;
+		logged(cases[i].events);
+		json_object_set_new(json_array_get(json_object_get(after.status, "shards"), 0),
+		    "walk_events", json_integer((json_int_t)cases[i].walked));
+		assert_case_equal(i, problem_count(), cases[i].problems);
+	}
+	load.settle.failed = 0;
+}
+
 TEST(a_data_plane_that_was_asked_and_is_silent_is_a_problem)
 {
 	good_run();
