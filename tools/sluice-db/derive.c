@@ -3,6 +3,7 @@
 #include "tools/sluice-db/derive.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "wire/codes.h"
@@ -22,6 +23,7 @@ void derive_init(struct derive *derive, uint32_t shard, uint64_t first_lsn, stru
 	table_init(&derive->transfers, sizeof(struct derived_transfer));
 	table_init(&derive->arrivals, sizeof(struct derived_arrival));
 	table_init(&derive->sums, sizeof(struct derived_sum));
+	derive_results_init(derive);
 	derive->next_lsn = first_lsn;
 	derive->complete = first_lsn == 1;
 	derive->damage = damage;
@@ -36,6 +38,9 @@ void derive_free(struct derive *derive)
 	table_free(&derive->transfers);
 	table_free(&derive->arrivals);
 	table_free(&derive->sums);
+	table_free(&derive->markets);
+	free(derive->legs);
+	derive->legs = NULL;
 }
 
 static int derive_terminal(struct derive *derive, const struct event_record *record)
@@ -250,6 +255,8 @@ int derive_event(struct derive *derive, struct db_bytes event)
 	error = derive_terminal(derive, &view.record);
 	if (error == 0)
 		error = derive_money(derive, &view);
+	if (error == 0)
+		error = derive_result(derive, &view);
 	if (error == 0)
 		error = derive_bet(derive, &view);
 	if (error == 0)

@@ -28,9 +28,17 @@ struct derived_bet {
 	int64_t reserved; /* the payout it was accepted with: what it can come to at most */
 	int64_t payout;   /* as it stands; of an open bet `reserved` */
 	uint64_t retired_lsn;
+	uint64_t leg_first; /* in the list of all legs */
 	uint16_t currency;
+	uint8_t leg_count;
 	uint8_t state;  /* bet_state */
 	uint8_t closed; /* seen in the closed table */
+};
+
+struct derived_leg {
+	uint64_t market_id;
+	uint32_t odds;
+	uint16_t selection;
 };
 
 /* An object as of its newest image. */
@@ -77,6 +85,9 @@ struct derived_sum {
 struct derive {
 	uint32_t shard;
 	struct table accounts, terminals, bets, objects, transfers, arrivals;
+	struct table markets; /* results (derive_settle.c) */
+	struct derived_leg *legs;
+	uint64_t leg_count, leg_room;
 	struct table sums;
 	uint64_t out_last[LIMIT_SHARDS], in_last[LIMIT_SHARDS]; /* sequences */
 	uint64_t next_lsn, time_ns, events, customers;
@@ -98,6 +109,14 @@ void derive_free(struct derive *derive);
 /* What stands behind a system account has changed by `amount`. */
 void derive_expect(struct derive *derive, uint64_t account_id, uint16_t currency, int64_t amount);
 int derive_bet(struct derive *derive, const struct event_view *view);
+void derive_results_init(struct derive *derive);
+/* The legs of a bet that is placed; the payout it is accepted with comes of them. */
+int derive_legs(struct derive *derive, struct derived_bet *bet, const struct event_view *view);
+/* A market's result, or that it has none any more. */
+int derive_result(struct derive *derive, const struct event_view *view);
+/* A bet is settled, or opened again: its state and payout are what its results give. */
+int derive_settled(
+    struct derive *derive, const struct derived_bet *bet, uint8_t to, int64_t payout);
 int derive_objects(struct derive *derive, const struct event_view *view);
 int derive_retired(struct derive *derive, const struct event_view *view);
 

@@ -82,7 +82,7 @@ static int place(struct derive *derive, const struct event_view *view)
 	bet->currency = le16_get(view->record.currency);
 	bet->state = BET_OPEN;
 	expect(derive, bet, 1);
-	return 0;
+	return derive_legs(derive, bet, view);
 }
 
 /* The state an event brings a bet to; 0: it cannot, from this one. */
@@ -151,6 +151,9 @@ static int change(struct derive *derive, const struct event_view *view)
 		WRONG(derive, "bet %llu: %s with %lld; stake %lld, reserved %lld",
 		    (unsigned long long)id, state_name(to), (long long)payout,
 		    (long long)bet->stake, (long long)bet->reserved);
+	if (type == EVENT_BET_SETTLE && derive->complete &&
+	    derive_settled(derive, bet, to, payout) != 0)
+		return -EBADMSG;
 	expect(derive, bet, -1);
 	bet->lsn = derive->next_lsn;
 	bet->state = to;

@@ -46,7 +46,7 @@ void *table_find(const struct table *table, uint64_t key)
 	return table->slots[slot] == 0 ? NULL : table_at(table, table->slots[slot] - 1);
 }
 
-static void *allocate(void *memory, size_t size)
+void *table_allocate(void *memory, size_t size)
 {
 	void *grown = realloc(memory, size);
 
@@ -61,11 +61,11 @@ static void table_grow(struct table *table)
 {
 	uint32_t room = table->room == 0 ? 1024 : table->room * 2;
 
-	table->entries = allocate(table->entries, (size_t)room * table->entry_size);
+	table->entries = table_allocate(table->entries, (size_t)room * table->entry_size);
 	table->room = room;
 	free(table->slots);
 	table->slot_count = room * 2;
-	table->slots = allocate(NULL, (size_t)table->slot_count * sizeof(*table->slots));
+	table->slots = table_allocate(NULL, (size_t)table->slot_count * sizeof(*table->slots));
 	memset(table->slots, 0, (size_t)table->slot_count * sizeof(*table->slots));
 	for (uint32_t i = 0; i < table->count; i++)
 		table->slots[slot_of(table, key_at(table, i))] = i + 1;

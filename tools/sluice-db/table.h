@@ -17,6 +17,8 @@ void *table_find(const struct table *table, uint64_t key);
 /* The entry, new ones zeroed but for the key; ends the program when out of memory. */
 void *table_get(struct table *table, uint64_t key);
 void *table_at(const struct table *table, uint32_t number);
+/* realloc that ends the program when out of memory. */
+void *table_allocate(void *memory, size_t size);
 void table_free(struct table *table);
 
 #endif
