@@ -100,6 +100,14 @@
 	X(bets, "sluice_bets", gauge, COUNT, "Bets held.")                                         \
 	X(bets_open, "sluice_bets_open", gauge, COUNT, "Open bets.")                               \
 	X(markets, "sluice_markets", gauge, COUNT, "Markets.")                                     \
+	X(objects, "sluice_objects", gauge, COUNT,                                                 \
+	    "Withdrawals, transfers, rounds, idempotency keys and the like held.")                 \
+	X(suspense, "sluice_withdrawals_waiting_amount", gauge, COUNT,                             \
+	    "Withdrawals that wait for approval, in minor units of the rules' currency.")          \
+	X(receivable, "sluice_receivable_amount", gauge, COUNT,                                    \
+	    "What customers owe after reversals, in minor units of the rules' currency.")          \
+	X(transfer_stuck_ns, "sluice_transfer_stuck_seconds", gauge, NS,                           \
+	    "How long the oldest open transfer to another shard has been the oldest.")             \
 	X(sessions, "sluice_shard_sessions", gauge, COUNT, "Live sessions of the shard.")          \
 	X(control_sequence, "sluice_shard_command_sequence", gauge, COUNT,                         \
 	    "Last command of control the shard made durable.")                                     \

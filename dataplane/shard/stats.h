@@ -59,6 +59,10 @@
 	X(history_ring_full, "requests answered BUSY: too many ask for old outcomes")              \
 	X(resends, "requests marked as sent again")                                                \
 	X(heartbeats, "HEARTBEAT messages")                                                        \
+	X(objects, "objects: withdrawals, transfers, rounds and the like")                         \
+	X(suspense, "withdrawals that wait for approval, in the rules' currency")                  \
+	X(receivable, "what customers owe after reversals, in the rules' currency")                \
+	X(transfer_stuck_ns, "how long the oldest open transfer to a shard has been the oldest")   \
 	X(transfers_open, "transfers and leases sent to other shards and not closed")              \
 	X(transfers_full, "requests answered BUSY: too many transfers are open")                   \
 	X(parcels_early, "parcels of other shards dropped because one before was missing")         \

@@ -100,6 +100,42 @@ static unsigned drain_found(struct worker *worker)
 	return moved;
 }
 
+/* The balance of a system account of this shard, in the rules' currency. */
+static int64_t system_balance(const struct worker *worker, enum system_account kind)
+{
+	uint16_t currency = ledger_shard(worker->ledger)->rules.currency;
+	const struct account_row *row =
+	    ledger_account(worker->ledger, ledger_system_account(kind, currency, 0));
+
+	return row != NULL ? row->balance : 0;
+}
+
+/* How long the watermark of any peer has stood still with something open above it. */
+static uint64_t transfer_stuck_ns(struct worker *worker)
+{
+	uint64_t longest = 0;
+
+	for (uint32_t peer = 0; peer < worker->shared->shard_count; peer++) {
+		const struct object_key key = { .words = { peer }, .kind = OBJECT_LINK };
+		const struct object_row *row =
+		    peer == worker->shard ? NULL : ledger_object_by_key(worker->ledger, &key);
+		struct object_link link;
+
+		if (row == NULL)
+			continue;
+		memcpy(&link, row->body, sizeof(link));
+		if (le64_get(link.out_done) != worker->link_done[peer] ||
+		    le64_get(link.out_done) == le64_get(link.out_last) ||
+		    worker->link_since_ns[peer] == 0) {
+			worker->link_done[peer] = le64_get(link.out_done);
+			worker->link_since_ns[peer] = worker->now_ns;
+		}
+		if (worker->now_ns - worker->link_since_ns[peer] > longest)
+			longest = worker->now_ns - worker->link_since_ns[peer];
+	}
+	return longest;
+}
+
 /* Before answers go out: who has seen a command done sees its effect in the status. */
 static void publish_totals(struct worker *worker, int changed)
 {
@@ -114,6 +150,11 @@ static void publish_totals(struct worker *worker, int changed)
 	stats_set(&worker->stats.bets, totals.bets);
 	stats_set(&worker->stats.bets_open, totals.bets_open);
 	stats_set(&worker->stats.markets, totals.markets);
+	stats_set(&worker->stats.objects, totals.objects);
+	stats_set(&worker->stats.suspense, (uint64_t)system_balance(worker, SYSTEM_SUSPENSE));
+	stats_set(
+	    &worker->stats.receivable, 0 - (uint64_t)system_balance(worker, SYSTEM_RECEIVABLE));
+	stats_set(&worker->stats.transfer_stuck_ns, transfer_stuck_ns(worker));
 	stats_set(&worker->stats.sessions, session_count(worker->sessions));
 	stats_set(&worker->stats.rule_version, ledger_shard(worker->ledger)->rules.version);
 	stats_set(&worker->stats.control_sequence_applied,

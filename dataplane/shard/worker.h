@@ -250,6 +250,8 @@ struct worker {
 	/* Transfers and leases that left here (transfer.c). */
 	struct transfer_origin *origins; /* 2 * TRANSFERS_OPEN_MAX slots */
 	uint32_t transfers_open;
+	/* By peer: the watermark of closed transfers, and since when it stands; for the status. */
+	uint64_t link_done[LIMIT_SHARDS], link_since_ns[LIMIT_SHARDS];
 	struct transfer_resend *resend; /* resend_count, from resend_next on; made at start */
 	uint32_t resend_count, resend_next;
 	struct ledger_receipt aside[WORKER_RECEIPTS_ASIDE]; /* tried again once a second */
