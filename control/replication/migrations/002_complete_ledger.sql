@@ -210,8 +210,9 @@ create function sluice.partner_report(first timestamptz, last timestamptz) retur
 		where b.time >= first and b.time < last group by 1, 2
 	), changed as (
 		select coalesce(a.partner, 0) as partner, c.currency,
-			sum(case when c.type = 18 then c.payout - c.payout_before else 0 end)
-				as payouts,
+			-- Opened again (to_state 1), its payout is the potential one again.
+			sum(case when c.type <> 18 then 0 when c.to_state = 1 then -c.payout_before
+				else c.payout - c.payout_before end) as payouts,
 			sum(case when c.type in (4, 19) then c.stake else 0 end) as refunds
 		from sluice.bet_changes c left join sluice.accounts a on a.id = c.account
 		where c.time >= first and c.time < last group by 1, 2
