@@ -25,6 +25,7 @@ CHUNK = 4_000  # markets or results in one file
 WAIT_MS = 180_000
 SETTLE_SECONDS = 600
 SHOWN = 20  # mismatches that are named
+OWED_LOOKED_AT = 30
 BET_OPEN, BET_SETTLED = 1, 3
 # Only what tests/season knows of may refuse a bet.
 RULES = {"refuse_score": 101, "alert_score": 100, "stake_single_max": AMOUNT_MAX,
@@ -277,6 +278,15 @@ class Run:
             found.append("tests/season: the two derivations differ")
         self.wrong(step, found)
 
+    def compare_owed(self, step):
+        """What accounts owe after reversals, as an operator sees it."""
+        owing = [account for account in self.model.positions if self.model.receivable(account)]
+        for account in owing[:OWED_LOOKED_AT] + list(self.accounts[:3]):
+            owed = self.control.json("account", "show", account).get("owed")
+            if owed != self.model.receivable(account):
+                self.wrong(step, [f"account {account}: owes {owed}, expected "
+                                  f"{self.model.receivable(account)}"])
+
     # ---- The whole ----
 
     def begin(self):
@@ -331,6 +341,7 @@ class Run:
         changed = self.corrections()
         self.rollback([event for event, _ in changed])
         self.compare("after the rollback")
+        self.compare_owed("after the rollback")
         receivable = sum(self.model.receivable(account) for account in self.model.positions)
         self.settle(changed)
         self.timed("comparing", self.compare, "after the other results")
