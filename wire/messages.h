@@ -215,6 +215,7 @@ _Static_assert(sizeof(struct message_header) + sizeof(struct place_bet_reply) ==
  *   OPEN --CANCEL_BET--> CANCELLED        OPEN --operator--> VOID (stake back)
  *   OPEN <--result, rollback--> SETTLED   SETTLED --REDEEM--> PAID (cash tickets)
  *                                         SETTLED --time--> EXPIRED (cash tickets)
+ *   VOID --REDEEM--> PAID, VOID --time--> EXPIRED: the stake of a cash ticket
  */
 enum bet_state {
 	BET_OPEN = 1,
