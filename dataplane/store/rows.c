@@ -370,26 +370,6 @@ void rows_record_make(
 	SLUICE_REQUIRE(!"table");
 }
 
-enum schema_row_table rows_table(enum ledger_table table)
-{
-	static const enum schema_row_table tables[LEDGER_TABLE_COUNT] = {
-		[LEDGER_ACCOUNT] = SCHEMA_ACCOUNT,
-		[LEDGER_BET] = SCHEMA_BET,
-		[LEDGER_MARKET] = SCHEMA_MARKET,
-		[LEDGER_TERMINAL] = SCHEMA_TERMINAL,
-		[LEDGER_OBJECT] = SCHEMA_OBJECT,
-	};
-
-	SLUICE_REQUIRE(table < LEDGER_TABLE_COUNT);
-	return tables[table];
-}
-
-enum schema_row_table rows_closed_table(enum ledger_table table)
-{
-	SLUICE_REQUIRE(table == LEDGER_BET || table == LEDGER_OBJECT);
-	return table == LEDGER_BET ? SCHEMA_CLOSED_BET : SCHEMA_CLOSED_OBJECT;
-}
-
 int rows_load_one(struct ledger *ledger, enum ledger_table table, uint64_t key,
     struct db_bytes value, uint64_t *lsn)
 {

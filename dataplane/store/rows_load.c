@@ -4,6 +4,26 @@
 
 #include "dataplane/store/rows.h"
 
+enum schema_row_table rows_table(enum ledger_table table)
+{
+	static const enum schema_row_table tables[LEDGER_TABLE_COUNT] = {
+		[LEDGER_ACCOUNT] = SCHEMA_ACCOUNT,
+		[LEDGER_BET] = SCHEMA_BET,
+		[LEDGER_MARKET] = SCHEMA_MARKET,
+		[LEDGER_TERMINAL] = SCHEMA_TERMINAL,
+		[LEDGER_OBJECT] = SCHEMA_OBJECT,
+	};
+
+	SLUICE_REQUIRE(table < LEDGER_TABLE_COUNT);
+	return tables[table];
+}
+
+enum schema_row_table rows_closed_table(enum ledger_table table)
+{
+	SLUICE_REQUIRE(table == LEDGER_BET || table == LEDGER_OBJECT);
+	return table == LEDGER_BET ? SCHEMA_CLOSED_BET : SCHEMA_CLOSED_OBJECT;
+}
+
 void rows_checkpoint_make(struct record_checkpoint *record, const struct shard_row *shard)
 {
 	*record = (struct record_checkpoint){
