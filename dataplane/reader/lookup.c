@@ -166,6 +166,49 @@ static void look_target(const struct reader_files *files, const struct history_q
 	}
 }
 
+/* ---- REDEEM of a bet that has left memory ---- */
+
+/* The code must be the bet's, or nothing is told of it. */
+static int ticket_is(const struct reader_files *files, const struct record_bet_full *bet,
+    const uint8_t ticket[TICKET_SIZE])
+{
+	uint32_t odds[LIMIT_BET_LEGS_MAX];
+	struct ticket_facts facts = {
+		.bet_id = le64_get(bet->bet.id),
+		.stake = le64s_get(bet->bet.stake),
+		.placed_at_ns = le64_get(bet->bet.placed_at_ns),
+	};
+
+	for (unsigned i = 0; i < bet->bet.leg_count; i++)
+		odds[i] = le32_get(bet->legs[i].odds);
+	facts.payout = ledger_payout(facts.stake, odds, bet->bet.leg_count);
+	return ticket_verify(files->shared->ticket_key, &facts, ticket);
+}
+
+static void look_ticket(const struct reader_files *files, const struct history_query *query,
+    int complete, struct history_found *found)
+{
+	struct record_bet_full bet;
+	int error = log_history_closed_bet(files->histories[query->shard], query->id, &bet);
+
+	found->request = query->request;
+	found->found = 0;
+	if (error == -ENOENT)
+		found->code = complete ? WIRE_CODE_BET_UNKNOWN : WIRE_CODE_IN_PROGRESS;
+	else if (error == -EAGAIN)
+		found->code = WIRE_CODE_IN_PROGRESS;
+	else if (error != 0)
+		found->code = WIRE_CODE_STORAGE_UNAVAILABLE;
+	else if (!ticket_is(files, &bet, query->request.redeem.ticket))
+		found->code = WIRE_CODE_TICKET_INVALID;
+	else if (bet.bet.state == BET_PAID)
+		found->code = WIRE_CODE_TICKET_PAID;
+	else if (bet.bet.state == BET_EXPIRED)
+		found->code = WIRE_CODE_TICKET_EXPIRED;
+	else
+		found->code = WIRE_CODE_TICKET_NOT_PAYABLE;
+}
+
 /* ---- BET_STATUS of a bet that has left memory ---- */
 
 static void look_bet(
@@ -238,6 +281,10 @@ void reader_look_up(const struct reader_files *files, const struct history_query
 		look_target(files, query, complete, found);
 		return;
 	}
+	if (query->kind == HISTORY_TICKET) {
+		look_ticket(files, query, complete, found);
+		return;
+	}
 	memset(reply, 0, sizeof(*reply));
 	reply->request_id = query->request_id;
 	reply->template_id = query->template_id;
@@ -263,6 +310,7 @@ void reader_look_up(const struct reader_files *files, const struct history_query
 		look_sprinkle(files, query, reply);
 		break;
 	case HISTORY_TARGET:
+	case HISTORY_TICKET:
 		break;
 	}
 }

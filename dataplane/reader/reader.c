@@ -38,6 +38,12 @@ struct reader *reader_create(struct switch_shared *shared, struct worker **worke
 	return reader;
 }
 
+/* Questions that closed rows answer. */
+static int of_rows(uint8_t kind)
+{
+	return kind == HISTORY_BET || kind == HISTORY_SPRINKLE || kind == HISTORY_TICKET;
+}
+
 /* 1 when the logs, and for what has left memory the rows, hold everything that was there at the
  * time of the question. */
 static int history_complete(const struct reader *reader, const struct reader_waiting *waiting)
@@ -50,8 +56,8 @@ static int history_complete(const struct reader *reader, const struct reader_wai
 		store_status(reader->stores[shard], &status);
 		if (status.committed_lsn < waiting->needs_lsn[shard])
 			return 0;
-		if ((query->kind == HISTORY_BET || query->kind == HISTORY_SPRINKLE) &&
-		    query->shard == shard && status.checkpoint_lsn < query->lsn)
+		if (of_rows(query->kind) && query->shard == shard &&
+		    status.checkpoint_lsn < query->lsn)
 			return 0;
 	}
 	return 1;
@@ -60,8 +66,9 @@ static int history_complete(const struct reader *reader, const struct reader_wai
 /* 1 when the rows show what has left memory: that stands, whatever is still on its way. */
 static int row_found(const struct history_found *found)
 {
-	return (found->kind == HISTORY_BET || found->kind == HISTORY_SPRINKLE) &&
-	       found->reply.code == WIRE_CODE_OK;
+	if (found->kind == HISTORY_TICKET)
+		return wire_code_is_final(found->code) && found->code != WIRE_CODE_BET_UNKNOWN;
+	return of_rows(found->kind) && found->reply.code == WIRE_CODE_OK;
 }
 
 /* 1 when the question is dealt with, 0 when it must wait. */
@@ -96,8 +103,7 @@ static int take(struct reader *reader, uint32_t worker, uint64_t now_ns)
 	    !spsc_ring_pop(reader->workers[worker]->rings.history_query, &waiting->query))
 		return 0;
 	waiting->asked_ns = now_ns;
-	waiting->looked =
-	    waiting->query.kind != HISTORY_BET && waiting->query.kind != HISTORY_SPRINKLE;
+	waiting->looked = !of_rows(waiting->query.kind);
 	for (uint32_t shard = 0; shard < shared->shard_count; shard++)
 		/* W4: what its worker had made durable when it (or another) let the window slide.
 		 */

@@ -7,14 +7,16 @@
 
 /*
  * Gives back what worker_share reserved for a bet that was not accepted, or what a cancelled bet
- * had taken: only within the day it was taken in, as the ledger's own row does.
+ * had taken (also by a REVERSE): only within the day it was taken in, as the ledger's own row does.
  */
 static void stake_release(struct terminal_window *window, const struct outcome *outcome)
 {
 	int accepted = outcome->journalled && outcome->code == WIRE_CODE_OK;
-	int release = outcome->template_id == WIRE_PLACE_BET    ? !accepted
-	              : outcome->template_id == WIRE_CANCEL_BET ? accepted
-	                                                        : 0;
+	int release =
+	    outcome->template_id == WIRE_PLACE_BET ? !accepted
+	    : outcome->template_id == WIRE_CANCEL_BET || outcome->template_id == WIRE_REVERSE
+	        ? accepted
+	        : 0;
 
 	if (!release || outcome->origin.staked_day != window->staked_day)
 		return;
@@ -193,7 +195,7 @@ void worker_found(struct worker *worker, const struct history_found *found)
 	struct wire_reply reply;
 	struct session *session;
 
-	if (found->kind == HISTORY_TARGET) {
+	if (found->kind == HISTORY_TARGET || found->kind == HISTORY_TICKET) {
 		worker_target_found(worker, found);
 		return;
 	}

@@ -128,8 +128,10 @@ void worker_outcome_fill(struct worker *worker, const struct worker_ask *ask,
 	outcome->done.cash = outcome_cash(event);
 	if (outcome->code == WIRE_CODE_OK && ask->request->template_id == WIRE_PLACE_BET)
 		outcome_ticket(worker->shared->ticket_key, event, outcome->done.ticket);
-	else if (outcome->code == WIRE_CODE_OK && ask->request->template_id == WIRE_CANCEL_BET)
-		outcome->stake = stake_returned(worker, &record);
+	else if (outcome->code == WIRE_CODE_OK && (ask->request->template_id == WIRE_CANCEL_BET ||
+	                                              ask->request->template_id == WIRE_REVERSE))
+		outcome->stake =
+		    le16_get(record.type) == EVENT_CANCEL_BET ? stake_returned(worker, &record) : 0;
 }
 
 /* REDEEM: the code is that of the bet it names. The potential payout follows from the legs, as the
@@ -195,6 +197,31 @@ static int decision_waits(
 	       worker_shortage(worker, ask->request, le64_get(record.time_ns));
 }
 
+/*
+ * A ticket whose bet has left memory: it is closed, so the answer is a refusal, and the reader says
+ * which; home journals it. 1: the reader was asked, or its ring is full.
+ */
+static int ticket_elsewhere(struct worker *worker, const struct worker_ask *ask)
+{
+	struct outcome outcome;
+	struct bet_row bet;
+
+	if (ask->expired || ask->refuse_code != 0 ||
+	    worker_owner(worker, ask->request) != worker->shard ||
+	    ledger_bet(worker->ledger, ask->request->redeem.bet_id, &bet) == 0)
+		return 0;
+	worker_outcome_start(worker, ask, &outcome);
+	if (!worker_ticket_closed(worker, ask->origin, ask->request)) {
+		worker_outcome_transient(worker, &outcome);
+	} else if (ask->origin->home != worker->shard) {
+		/* Home counts what it has sent; the request itself goes on running. */
+		outcome.kind = OUTCOME_READ;
+		outcome.origin.no_reply = 1;
+		worker_answer(worker, 0, &outcome);
+	}
+	return 1;
+}
+
 void worker_decide(struct worker *worker, const struct worker_ask *ask)
 {
 	struct ledger_request asked = worker_asked(worker, ask);
@@ -205,6 +232,8 @@ void worker_decide(struct worker *worker, const struct worker_ask *ask)
 	int length;
 
 	worker_outcome_start(worker, ask, &outcome);
+	if (ask->request->template_id == WIRE_REDEEM && ticket_elsewhere(worker, ask))
+		return;
 	if (SLUICE_UNLIKELY(event == NULL)) {
 		worker_outcome_transient(worker, &outcome);
 		return;

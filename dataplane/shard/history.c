@@ -98,6 +98,20 @@ int worker_closed(
 	return 1;
 }
 
+int worker_ticket_closed(
+    struct worker *worker, const struct origin *origin, const struct wire_request *request)
+{
+	struct history_query *query = query_reserve(worker, HISTORY_TICKET, origin, request);
+
+	if (query == NULL)
+		return 0;
+	query->id = request->redeem.bet_id;
+	query->lsn = worker->retired_lsn;
+	query->request = *request;
+	query_publish(worker);
+	return 1;
+}
+
 /* ---- TX_STATUS ---- */
 
 static void status_reply(struct worker *worker, struct session *session,
@@ -215,6 +229,11 @@ void worker_target_found(struct worker *worker, const struct history_found *foun
 		.expired = worker->now_ns > wire_request_deadline(&found->request),
 	};
 
+	if (found->kind == HISTORY_TICKET && wire_code_is_final(found->code)) {
+		ask.refuse_code = found->code;
+		worker_decide(worker, &ask);
+		return;
+	}
 	if (found->code != WIRE_CODE_OK) {
 		worker_give_up(worker, &found->origin, &found->request, found->code);
 		return;

@@ -185,6 +185,7 @@ enum history_kind {
 	HISTORY_STATEMENT, /* STATEMENT, from the account's shard */
 	HISTORY_BET,       /* BET_STATUS of a bet that has left memory, from its shard */
 	HISTORY_SPRINKLE,  /* SPRINKLE_STATUS, the same */
+	HISTORY_TICKET,    /* REDEEM of such a bet: why it is refused */
 };
 
 /* Worker to reader. The answer goes to the terminal's home, whoever asks. */
@@ -200,7 +201,7 @@ struct history_query {
 	uint16_t currency;     /* STATEMENT: of the account */
 	uint64_t id;           /* the request id, account id, bet id or token looked for */
 	uint64_t lsn;          /* STATEMENT: the newest event; BET: what a checkpoint must hold */
-	struct wire_request request; /* TARGET: to go on with */
+	struct wire_request request; /* TARGET, TICKET: to go on with */
 };
 
 /* Reader to home worker. */
@@ -209,7 +210,8 @@ struct history_found {
 	uint8_t kind;  /* history_kind */
 	uint8_t found; /* TARGET: 1 when `target` holds */
 	uint8_t shard; /* TARGET: where it lies */
-	uint16_t code; /* TARGET: not OK: it could not be looked up; the answer */
+	uint16_t code; /* TARGET: not OK: it could not be looked up, the answer; TICKET: or the
+	                  refusal */
 	union {
 		struct wire_reply reply; /* of all other kinds */
 		struct {

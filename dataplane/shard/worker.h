@@ -369,6 +369,8 @@ int worker_statement(struct worker *worker, const struct origin *origin,
     const struct wire_request *request, const struct account_row *account);
 int worker_closed(
     struct worker *worker, const struct origin *origin, const struct wire_request *request);
+int worker_ticket_closed(
+    struct worker *worker, const struct origin *origin, const struct wire_request *request);
 
 /* group.c: linked groups. */
 /*

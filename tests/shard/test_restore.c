@@ -155,6 +155,8 @@ static void everything(struct library *library)
 	(void)ask(library, bed_target(WIRE_REVERSE, 0, 4)); /* a deposit there */
 	(void)ask(library, bed_target(WIRE_REVERSE, 0, 4));
 	(void)ask(library, bed_target(WIRE_FENCE, 0, 3));
+	(void)ask(library, bed_bet(0, far, 70)); /* its stake comes back, to the day's limit too */
+	(void)ask(library, bed_target(WIRE_REVERSE, 0, next_id));
 	(void)ask(library, shift(WIRE_SHIFT_CLOSE));
 }
 
@@ -187,7 +189,8 @@ TEST(every_outcome_fence_and_drawer_is_found_again)
 	}
 	assert_int_equal(done, next_id); /* the two that were left out are fenced */
 	assert_true(before->highest_done == after->highest_done);
-	assert_true(before->staked_today == after->staked_today);
+	assert_int_equal(before->staked_today, 60);
+	assert_int_equal(after->staked_today, 60);
 	assert_true(worker_cash(library.bed->workers[0], 0, KRW) ==
 	            worker_cash(home, worker_window(home, library.bed->terminals[0].id), KRW));
 	assert_int_equal(home->resend_count, 0);

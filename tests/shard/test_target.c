@@ -298,4 +298,57 @@ TEST(a_bet_that_has_left_memory_is_still_told)
 	library_close(&library);
 }
 
+static struct wire_request redeem(uint64_t request_id, uint64_t bet_id, const uint8_t *ticket)
+{
+	struct wire_request request = bed_request(WIRE_REDEEM, request_id);
+
+	request.redeem.bet_id = bet_id;
+	request.redeem.deadline_ns = NO_DEADLINE;
+	memcpy(request.redeem.ticket, ticket, TICKET_SIZE);
+	return request;
+}
+
+TEST(a_ticket_whose_bet_has_left_memory_is_refused_for_what_became_of_it)
+{
+	static const struct {
+		uint8_t state;
+		uint16_t code;
+	} cases[] = {
+		{ BET_PAID, WIRE_CODE_TICKET_PAID },
+		{ BET_EXPIRED, WIRE_CODE_TICKET_EXPIRED },
+		{ BET_CANCELLED, WIRE_CODE_TICKET_NOT_PAYABLE },
+	};
+	uint8_t ticket[TICKET_SIZE], wrong[TICKET_SIZE] = { 0 };
+	struct library library;
+	uint64_t id = 0;
+
+	library_open(&library, 2);
+	for (uint32_t shard = 0; shard < 2; shard++) {
+		struct record_bet_full *bet = &library.histories[shard].closed_bet;
+		const struct ticket_facts facts = { ids_make(1023 * shard, 77), 500, 1000, 9 };
+
+		ticket_make(library.bed->shared.ticket_key, &facts, ticket);
+		bet->bet = (struct record_bet){ .id = le64_make(facts.bet_id),
+			.stake = le64s_make(500),
+			.placed_at_ns = le64_make(9),
+			.leg_count = 1 };
+		bet->legs[0].odds = le32_make(2000);
+		for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
+			struct wire_reply reply;
+
+			bet->bet.state = cases[i].state;
+			reply = library_ask(&library, redeem(++id, facts.bet_id, ticket));
+			assert_case_equal(i, reply.code, cases[i].code);
+			assert_case_equal(i, reply.lsn != 0, 1); /* journalled: final */
+		}
+		assert_int_equal(library_ask(&library, redeem(++id, facts.bet_id, wrong)).code,
+		    WIRE_CODE_TICKET_INVALID);
+		assert_int_equal(library_ask(&library, redeem(++id, facts.bet_id + 1, ticket)).code,
+		    WIRE_CODE_BET_UNKNOWN);
+	}
+	assert_int_equal(library.bed->workers[0]->remote_running, 0);
+	assert_int_equal(bed_window(library.bed, 0)->running, 0);
+	library_close(&library);
+}
+
 BED_MAIN()
