@@ -2,6 +2,7 @@
 """Replication of a running switch: everything an operator and a terminal can change arrives."""
 
 import json
+import subprocess
 
 import demo
 import pytest
@@ -51,6 +52,39 @@ def test_every_kind_of_change_arrives(switch):
     verdict = settled(switch)
     assert verdict["tables"]["certificates"]["rows"] == 3
     assert switch.postgres.sql("select name from sluice.terminals where id = 1") == "계산대 1"
+
+
+def test_money_of_partners_is_reported(switch):
+    control = switch.control
+    control.ctl("account", "unfreeze", demo.FIRST_ACCOUNT)
+    control.ctl("partner", "set", 5, "--name", "Games")
+    account = 7_700_001
+
+    def terminal(*words):
+        process = control.terminal(2, "--json", *words, out=subprocess.PIPE)
+        text = process.communicate(timeout=30)[0]
+        assert process.returncode == 0, (words, text)
+    terminal("open-account", account, "KRW", 5)
+    terminal("deposit", account, 50_000, "KRW")
+    terminal("bet", account, 1000, "31:0:1.01")
+    terminal("round-debit", 5, 1, 77, account, 300, "KRW", "a1")
+    terminal("round-credit", 5, 1, 77, account, 120, "KRW", "a2")
+    control.ctl("market", "void", 31)
+    control.ctl("account", "adjust", account, "--credit", 5_000_000)
+    verdict = settled(switch)
+    assert verdict["tables"]["postings"]["rows"] > 0
+    assert verdict["tables"]["partners"]["rows"] == 1
+    assert verdict["tables"]["adjustments"]["rows"] == 1
+    report = control.json("report", "partners", "--from", "2020-01-01T00:00:00Z",
+                          "--to", "2100-01-01T00:00:00Z")["partners"]
+    own = next(row for row in report if row["partner"] == 5)
+    # The void bet pays its stake: a settlement at odds 1.
+    assert (own["bets"], own["stakes"], own["payouts"], own["net"]) == (1, 1000, 1000, 0)
+    assert (own["rounds"], own["rounds_debited"], own["rounds_credited"]) == (1, 300, 120)
+    assert own["rounds_net"] == 180 and own["fees"] == 0
+    assert switch.postgres.sql(
+        "select count(*) from (select from sluice.entries group by shard, lsn, currency "
+        "having sum(amount) <> 0) e") == "0"
 
 
 def test_certificates_follow_renewal_and_revocation(switch):

@@ -113,7 +113,41 @@ static inline void certificate_put(struct db_txn *txn, uint8_t state)
 	    0);
 }
 
-#define CONTROL_ROWS_CHANGES 11 /* of the body below */
+static inline void partner_put(struct db_txn *txn)
+{
+	struct record_control_partner record = {
+		.header = record_control_header(RECORD_CONTROL_PARTNER, sizeof(record)),
+		.id = le64_make(5),
+		.version = le64_make(3),
+		.created_ns = le64_make(BED_TIME),
+		.changed_ns = le64_make(BED_TIME + 5000),
+		.exposure_max = le64s_make(70000),
+		.keys_max = le32_make(10),
+		.currency = le16_make(410),
+	};
+
+	assert_int_equal(database_text(record.name, sizeof(record.name), "Games"), 0);
+	put(txn, CONTROL_TABLE_PARTNER, 5, &record, sizeof(record));
+}
+
+static inline void adjustment_put(struct db_txn *txn)
+{
+	struct record_control_adjustment record = {
+		.header = record_control_header(RECORD_CONTROL_ADJUSTMENT, sizeof(record)),
+		.number = le64_make(1),
+		.account_id = le64_make(7),
+		.amount = le64s_make(-2000000),
+		.proposed_ns = le64_make(BED_TIME),
+		.currency = le16_make(410),
+		.state = CONTROL_ADJUSTMENT_WAITING,
+	};
+
+	assert_int_equal(database_text(record.proposed_by, sizeof(record.proposed_by), "kim"), 0);
+	assert_int_equal(database_text(record.note, sizeof(record.note), "paid 'twice'"), 0);
+	put(txn, CONTROL_TABLE_ADJUSTMENT, 1, &record, sizeof(record));
+}
+
+#define CONTROL_ROWS_CHANGES 13 /* of the body below */
 
 static inline int control_rows_body(struct db_txn *txn, void *context)
 {
@@ -131,6 +165,8 @@ static inline int control_rows_body(struct db_txn *txn, void *context)
 	market_put(txn);
 	certificate_put(txn, CONTROL_CERTIFICATE_VALID);
 	certificate_put(txn, CONTROL_CERTIFICATE_REVOKED);
+	partner_put(txn);
+	adjustment_put(txn);
 	return 0;
 }
 

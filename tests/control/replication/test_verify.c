@@ -111,6 +111,31 @@ TAMPER_TEST(verify_finds_bets_legs_and_cancellations_that_are_not_those_of_the_e
     { "insert into sluice.bet_cancels values (12345678, now(), 5, 1, 1, 0, 0)", "bet_cancels",
         "surplus", 1 })
 
+TAMPER_TEST(verify_finds_postings_bet_changes_and_objects_that_are_not_those_of_the_events,
+    { "delete from sluice.postings where shard = 0 and lsn = (select min(lsn) from "
+      "sluice.postings where shard = 0 and type = 11)",
+        "postings", "missing", 1 },
+    { "update sluice.postings set amount = amount + 1 where shard = 1 and lsn = (select min(lsn) "
+      "from sluice.postings where shard = 1 and type = 2)",
+        "postings", "differing", 1 },
+    { "insert into sluice.postings select * from sluice.postings where shard = 1 and lsn = (select "
+      "min(lsn) from sluice.postings where shard = 1 and type = 2)",
+        "postings", "doubled", 1 },
+    { "update sluice.bet_changes set payout = payout + 1 where shard = 0 and lsn = (select "
+      "min(lsn) from sluice.bet_changes where shard = 0)",
+        "bet_changes", "differing", 1 },
+    { "delete from sluice.bet_changes where shard = 1 and lsn = (select min(lsn) from "
+      "sluice.bet_changes where shard = 1)",
+        "bet_changes", "missing", 1 },
+    { "update sluice.object_changes set state = 4 where shard = 0 and place = 0 and lsn = (select "
+      "min(lsn) from sluice.object_changes where shard = 0)",
+        "object_changes", "differing", 1 },
+    { "insert into sluice.object_changes (id, time, lsn, place, kind, state, shard, body) values "
+      "(1, now(), 10000000, 0, 1, 1, 0, '')",
+        "object_changes", "surplus", 1 },
+    { "update sluice.partners set exposure_max = 0 where id = 5", "partners", "differing", 1 },
+    { "delete from sluice.adjustments where number = 1", "adjustments", "missing", 1 })
+
 TAMPER_TEST(verify_finds_accounts_that_do_not_stand_where_the_log_leaves_them,
     { "update sluice.accounts set balance = balance + 1 where id = (select max(id) from "
       "sluice.accounts)",
