@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sluice-db verify` while the switch works: shards are read one after the other, and money moves
+between them meanwhile. Nothing of that may look like damage.
+"""
+
+import os
+
+from sluice_terminal import load_sessions
+from switch import Switch, wait_until
+from test_transfer_kill import ACCOUNTS, SEED, SHARDS, TERMINALS, Mover
+
+RUNS = int(os.environ.get("SLUICE_VERIFY_RUNS", "20"))
+
+
+def test_verify_finds_nothing_wrong_with_a_running_switch():
+    print(f"seed {SEED} (repeat with SLUICE_TEST_SEED)")
+    with Switch("verify-live", shards=SHARDS, accounts=30_000) as switch:
+        switch.begin(TERMINALS, accounts=ACCOUNTS)
+        sessions = load_sessions(switch.sessions)
+        movers = [Mover(switch, session, SEED + n) for n, session in enumerate(sessions)]
+        for mover in movers:
+            mover.start()
+        wait_until(lambda: all(mover.outcomes or mover.failure for mover in movers), 60,
+                   "transfers")
+        under_way = events = 0
+        for _ in range(RUNS):
+            verified = switch.verify()
+            assert verified["ok"], verified["first_damage"]
+            assert all(total == 0 for total in verified["balance_sum"].values())
+            assert verified["events"] > events, "nothing happened meanwhile"
+            events = verified["events"]
+            under_way += verified["transit_open"]
+        print(f"{events} events, {under_way} transfers under way in {RUNS} runs")
+        assert under_way > 0
+        for mover in movers:
+            mover.stopping.set()
+        for mover in movers:
+            mover.join(120)
+            assert mover.failure is None, repr(mover.failure)
+        assert switch.stop() == 0
+        verified = switch.verify()
+        assert verified["ok"] and verified["transit_open"] == 0, verified
