@@ -35,7 +35,9 @@ int ctl_name_is_time(const char *name)
 {
 	static const char *const names[] = { "time", "start", "last_seen", "expires", "committed",
 		"done", "not_before", "not_after", "enrolled", "placed", "since", "created",
-		"changed", "issued", "revoked", "received", "start_time", "placed_at" };
+		"changed", "issued", "revoked", "received", "start_time", "placed_at", "proposed",
+		"decided", "due", "closed", "opened", "ends", "until", "excluded_until",
+		"cooloff_until", "from", "to", "replicated_through" };
 	char base[VERB_NAME_SIZE_MAX];
 	size_t length = strlen(name);
 
@@ -51,7 +53,9 @@ static int is_money_name(const char *name)
 	static const char *const names[] = { "balance", "stake", "payout", "amount", "daily_max",
 		"staked_today", "opening_balance", "balance_sum", "sum_difference", "balance_after",
 		"balance_before", "turnover", "limit", "stake_single_max", "stake_daily_max",
-		"payout_max", "liability" };
+		"payout_max", "liability", "owed", "exposure_max", "stakes", "payouts", "refunds",
+		"net", "rounds_debited", "rounds_credited", "rounds_net", "fees", "total",
+		"remaining", "debited", "credited" };
 
 	return name_is_one_of(name, names, SLUICE_ARRAY_COUNT(names));
 }
