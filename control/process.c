@@ -12,6 +12,7 @@
 
 #include "control/audit/audit.h"
 #include "control/commands/commands.h"
+#include "control/desk/desk.h"
 #include "control/log/log.h"
 #include "control/metrics/metrics.h"
 #include "control/terminals/terminals.h"
@@ -274,7 +275,7 @@ void process_metrics_write(struct control *control)
 	};
 	struct control_config config;
 	char directory[CONTROL_PATH_SIZE];
-	uint64_t counts[4] = { 0 };
+	uint64_t counts[4] = { 0 }, oldest_ns;
 	json_t *status = link_status(control->link), *histograms = link_histograms(control->link);
 	char *text;
 	int error;
@@ -285,6 +286,7 @@ void process_metrics_write(struct control *control)
 	replication_report(control->replication, &replication);
 	if (terminals_count(control->database, counts) != 0 ||
 	    audit_count(control->database, &sources.audit_entries) != 0 ||
+	    adjustments_waiting(control->database, &sources.adjustments_waiting, &oldest_ns) != 0 ||
 	    commands_last(control->database, &sources.commands) != 0)
 		log_event(LOG_WARNING, "main", "database_unread", NULL,
 		    "control's database cannot be read; figures in the metrics are incomplete");

@@ -242,24 +242,20 @@ json_t *adjustments_list(const struct database *database, uint64_t before, unsig
 static int waiting_body(struct db_txn *txn, void *argument)
 {
 	struct list_context *context = argument;
-	struct db_cursor cursor;
-	int error = db_cursor_open(&cursor, txn, CONTROL_TABLE_ADJUSTMENT);
+	uint64_t last;
+	int error = database_last(txn, CONTROL_TABLE_ADJUSTMENT, &last);
+	uint64_t end = last > ADJUSTMENTS_LOOK_MAX ? last - ADJUSTMENTS_LOOK_MAX : 0;
 
-	if (error != 0)
-		return error;
-	for (error = db_cursor_first(&cursor); error == 0; error = db_cursor_next(&cursor)) {
+	for (uint64_t at = last; error == 0 && at > end; at--) {
 		struct record_control_adjustment row;
 
-		error = record_control_adjustment_read(cursor.value, &row);
-		if (error != 0)
-			break;
-		if (row.state != CONTROL_ADJUSTMENT_WAITING)
+		error = row_get(txn, at, &row);
+		if (error != 0 || row.state != CONTROL_ADJUSTMENT_WAITING)
 			continue;
-		if (context->waiting++ == 0)
-			context->oldest_ns = le64_get(row.proposed_ns);
+		context->waiting++;
+		context->oldest_ns = le64_get(row.proposed_ns);
 	}
-	db_cursor_close(&cursor);
-	return error == -ENOENT ? 0 : error;
+	return error;
 }
 
 int adjustments_waiting(const struct database *database, uint64_t *count, uint64_t *oldest_ns)

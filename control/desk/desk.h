@@ -50,7 +50,9 @@ json_t *adjustments_list(const struct database *database, uint64_t before, unsig
 json_t *adjustment_json(const struct record_control_adjustment *row);
 /* "waiting" -> CONTROL_ADJUSTMENT_WAITING; 0 for another word. */
 enum control_adjustment_state adjustment_state_parse(const char *name);
-/* How many wait, and since when the oldest does (0: none). */
+/* How many of the newest ADJUSTMENTS_LOOK_MAX wait, and since when the oldest of these (0: none).
+ * It is asked every second. */
+#define ADJUSTMENTS_LOOK_MAX 1000u
 SLUICE_MUST_USE int adjustments_waiting(
     const struct database *database, uint64_t *count, uint64_t *oldest_ns);
 

@@ -23,6 +23,7 @@ struct metrics_sources {
 	const struct key_server_counts *keys;
 	const struct replication_report *replication;
 	uint64_t terminals, terminals_online, audit_entries, commands;
+	uint64_t adjustments_waiting; /* for a second operator */
 	uint64_t time_ns;
 };
 

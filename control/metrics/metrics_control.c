@@ -197,6 +197,9 @@ void metrics_add_control(
 	add_counter(text, "sluice_commands_total", "Commands committed.", sources->commands);
 	add_counter(text, "sluice_audit_entries_total", "Entries of the audit log.",
 	    sources->audit_entries);
+	add_gauge(text, "sluice_adjustments_waiting",
+	    "Corrections of balances that wait for a second operator.",
+	    sources->adjustments_waiting);
 	if (sources->sessions != NULL)
 		add_sessions(text, sources->sessions);
 	if (sources->keys != NULL)

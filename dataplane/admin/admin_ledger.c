@@ -94,7 +94,7 @@ static void parse_rules_set(struct admin_fields *fields, struct ledger_command *
 	    &inner, #name, highest, (uint64_t)rules->name)
 	rules->version = (uint32_t)admin_field_number(&inner, "version", 1, UINT32_MAX);
 	RULE(currency, UINT16_MAX);
-	RULE(alert_score, 100);
+	RULE(alert_score, 101);
 	RULE(refuse_score, 101);
 	RULE(stake_single_max, LIMIT_STAKE_MAX);
 	RULE(stake_daily_max, LIMIT_BALANCE_MAX);

@@ -376,7 +376,7 @@ static const struct {
 	               "\"daily_max\":-1"),
 	    "daily_max" },
 	{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"rules_set\",\"rules\":"
-	  "{\"version\":2,\"alert_score\":101}}",
+	  "{\"version\":2,\"alert_score\":102}}",
 	    "alert_score" },
 	{ NUMBERED("market_result", "\"market_id\":7"), "op" },
 	{ NUMBERED("market_result", "\"market_id\":7,\"op\":\"set\""), "outcomes" },

@@ -160,6 +160,7 @@ void fake_make(struct fake *fake, unsigned shards)
 		.terminals = 650,
 		.terminals_online = 640,
 		.audit_entries = 1234,
+		.adjustments_waiting = 2,
 		.commands = 41,
 		.time_ns = 1795233321123456789,
 	};

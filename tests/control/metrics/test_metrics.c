@@ -203,7 +203,11 @@ TEST(what_is_not_there_is_left_out_and_said_down)
 	    "sluice_commands_total 0\n"
 	    "# HELP sluice_audit_entries_total Entries of the audit log.\n"
 	    "# TYPE sluice_audit_entries_total counter\n"
-	    "sluice_audit_entries_total 0\n");
+	    "sluice_audit_entries_total 0\n"
+	    "# HELP sluice_adjustments_waiting Corrections of balances that wait for a second "
+	    "operator.\n"
+	    "# TYPE sluice_adjustments_waiting gauge\n"
+	    "sluice_adjustments_waiting 0\n");
 	free(text);
 }
 
