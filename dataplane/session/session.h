@@ -151,8 +151,8 @@ enum drop_reason session_open(struct session_table *table, uint8_t *datagram, si
  */
 enum drop_reason session_peek(const uint8_t *datagram, size_t size, uint32_t *session_id);
 /*
- * Charges an opened datagram: its messages, at least 1. May overdraw; the debt is paid first. Returns
- * how many of the messages are within the rate: the others are answered RATE_LIMITED.
+ * Charges an opened datagram: its messages, at least 1. May overdraw; the debt is paid first.
+ * Returns how many of the messages are within the rate: the others are answered RATE_LIMITED.
  */
 unsigned session_charge(struct session *session, unsigned messages);
 
