@@ -52,14 +52,20 @@ static void check_answer(const json_t *answer)
 static void check_query(const struct admin_request *request)
 {
 	const struct admin_context context = { .shared = &shared };
-	static struct shard_query query;
+	static struct shard_query query; /* no shard has filled an entry */
 	json_t *answer;
+	enum shard_query_kind kind = request->query.kind;
+	int of_all = kind == QUERY_SESSIONS || kind == QUERY_MARKET || kind == QUERY_OBJECT;
 
-	SLUICE_REQUIRE(
-	    (request->query_kind == QUERY_SESSIONS) == (request->kind == ADMIN_ALL_SHARDS));
-	SLUICE_REQUIRE(request->query_kind == QUERY_SESSIONS
-	                   ? request->query_id < LIMIT_SESSION_SLOTS
-	                   : request->query_id != 0);
+	SLUICE_REQUIRE(of_all == (request->kind == ADMIN_ALL_SHARDS));
+	if (kind == QUERY_SESSIONS)
+		SLUICE_REQUIRE(request->query.id < LIMIT_SESSION_SLOTS);
+	else if (kind == QUERY_OBJECT && request->query.id == 0)
+		SLUICE_REQUIRE(object_kind_name(request->query.key.kind) != NULL);
+	else if (kind == QUERY_WITHDRAWALS)
+		SLUICE_REQUIRE(request->query.id <= UINT32_MAX);
+	else
+		SLUICE_REQUIRE(request->query.id != 0);
 	admin_query_prepare(&context, request, &query);
 	SLUICE_REQUIRE(query.sessions_count <= QUERY_SESSIONS_MAX);
 	for (uint32_t i = 0; i < query.sessions_count; i++)
@@ -94,10 +100,49 @@ static void check_market(const struct event_market *market)
 	for (unsigned i = 0; i < LIMIT_MARKET_SELECTIONS_MAX; i++) {
 		uint32_t odds = le32_get(market->odds[i]);
 
-		SLUICE_REQUIRE(i < market->selection_count
-		                   ? odds >= LIMIT_ODDS_MIN && odds <= LIMIT_ODDS_MAX
-		                   : odds == 0);
+		/* 0: not on offer. */
+		SLUICE_REQUIRE(odds == 0 || (i < market->selection_count &&
+		                                odds >= LIMIT_ODDS_MIN && odds <= LIMIT_ODDS_MAX));
 	}
+}
+
+static void check_result(const struct event_result *result)
+{
+	struct settlement_outcomes_disk disk;
+	struct settlement_outcomes outcomes;
+
+	memcpy(&disk, result->outcomes, sizeof(disk));
+	if (result->op == RESULT_SET)
+		SLUICE_REQUIRE(
+		    settlement_outcomes_read(&disk, result->selection_count, &outcomes) == 0);
+	else
+		SLUICE_REQUIRE((result->op == RESULT_ROLLBACK || result->op == RESULT_FINAL) &&
+		               bytes_all_zero(result->outcomes, sizeof(result->outcomes)));
+}
+
+/* Of commands about one account, bet, withdrawal or partner. */
+static void check_about_one(const struct ledger_command *command)
+{
+	switch (command->type) {
+	case EVENT_COMMAND_MARK:
+		return;
+	case EVENT_BET_VOID:
+	case EVENT_WITHDRAW_CLOSE:
+		SLUICE_REQUIRE(command->object_id != 0);
+		return;
+	case EVENT_PARTNER_SET:
+		SLUICE_REQUIRE(
+		    command->object_id >= 1 && command->object_id <= LIMIT_PARTNER_ID_MAX);
+		return;
+	case EVENT_ADJUST:
+		SLUICE_REQUIRE(command->amount != 0 && command->amount <= LIMIT_BALANCE_MAX &&
+		               command->amount >= -LIMIT_BALANCE_MAX);
+		break;
+	default:
+		SLUICE_REQUIRE(
+		    command->type == EVENT_ACCOUNT_FREEZE || command->type == EVENT_PLAY_SET);
+	}
+	SLUICE_REQUIRE(command->account_id >= 1 && command->account_id <= LIMIT_ACCOUNT_ID_MAX);
 }
 
 static void check_all(const struct admin_request *request)
@@ -129,9 +174,10 @@ static void check_all(const struct admin_request *request)
 		SLUICE_REQUIRE(command->terminal_id >= 1 &&
 		               command->terminal_id <= LIMIT_TERMINAL_ID_MAX &&
 		               event_terminal_check(&command->terminal) == 0);
-	else if (command->type != EVENT_COMMAND_MARK)
-		SLUICE_REQUIRE(command->type == EVENT_ACCOUNT_FREEZE && command->account_id >= 1 &&
-		               command->account_id <= LIMIT_ACCOUNT_ID_MAX);
+	else if (command->type == EVENT_MARKET_RESULT)
+		check_result(&command->result);
+	else
+		check_about_one(command);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -25,6 +25,8 @@ static union {
 	struct record_control_command command;
 	struct record_control_audit audit;
 	struct record_control_change change;
+	struct record_control_partner partner;
+	struct record_control_adjustment adjustment;
 	uint8_t bytes[1024];
 } out;
 
@@ -38,6 +40,9 @@ static const uint16_t sizes[] = {
 	sizeof(struct record_control_command),
 	sizeof(struct record_control_audit),
 	sizeof(struct record_control_change),
+	0, /* RECORD_CONTROL_REPLICATION is read elsewhere */
+	sizeof(struct record_control_partner),
+	sizeof(struct record_control_adjustment),
 };
 #define KINDS (sizeof(sizes) / sizeof(sizes[0]))
 
@@ -61,6 +66,10 @@ static int read_record(
 		return record_control_command_read(bytes, &out.command, first);
 	case RECORD_CONTROL_AUDIT:
 		return record_control_audit_read(bytes, &out.audit, first);
+	case RECORD_CONTROL_PARTNER:
+		return record_control_partner_read(bytes, &out.partner);
+	case RECORD_CONTROL_ADJUSTMENT:
+		return record_control_adjustment_read(bytes, &out.adjustment);
 	default:
 		return record_control_change_read(bytes, &out.change, first, second);
 	}
@@ -94,7 +103,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint8_t *copy;
 
-	if (size < 1 || size > 2 * CONTROL_TEXT_SIZE_MAX || (data[0] & 15u) >= KINDS)
+	if (size < 1 || size > 2 * CONTROL_TEXT_SIZE_MAX || (data[0] & 15u) >= KINDS ||
+	    sizes[data[0] & 15u] == 0)
 		return 0;
 	/* Of exactly this size, so that a sanitizer sees a read behind the end. */
 	copy = malloc(size > 1 ? size - 1 : 1);
