@@ -277,7 +277,53 @@ static int journal_end(struct events *events, int result, const char *why)
 	return -EBADMSG;
 }
 
-/* The next batch that reaches past what the log holds. 1, 0 at the end, -EBADMSG. */
+/*
+ * The journal goes on behind a gap. While its older segments were read, a running data plane may
+ * have taken what is missing into the log and used its segment again. 0: the log has it, and is
+ * read on.
+ */
+static int log_resume(struct events *events)
+{
+	uint64_t *list = NULL, last = 0;
+	int count = schema_log_list(events->path, &list), at = 0, error;
+	struct db_env *env;
+	struct db_txn txn;
+
+	if (count <= 0 || list[0] > events->next_lsn) {
+		free(list);
+		return -ENOENT;
+	}
+	while (at + 1 < count && list[at + 1] <= events->next_lsn)
+		at++;
+	error = schema_log_open(&env, events->path, list[at], 1);
+	if (error == 0) {
+		error = db_read_open(&txn, env);
+		if (error == 0) {
+			error = db_read_begin(&txn);
+			if (error == 0)
+				error = log_last_lsn(&txn, &last);
+			db_read_close(&txn);
+		}
+		db_env_close(env);
+	}
+	if (error != 0 || last < events->next_lsn) {
+		free(list);
+		return -ENOENT;
+	}
+	free(events->first_lsns);
+	events->first_lsns = list;
+	events->env_count = count;
+	events->env_at = at;
+	events->walk = (struct log_walk){ 0 };
+	events->log_last_lsn = LSN_UNKNOWN;
+	events->batches = events->batch_left = 0;
+	journal_reader_close(events->reader);
+	events->reader = NULL;
+	return 0;
+}
+
+/* The next batch that reaches past what the log holds. 1, 0 at the end, -EBADMSG; -EAGAIN: the log
+ * goes on. */
 static int journal_advance(struct events *events)
 {
 	const struct journal_batch_header *header = &events->batch.header;
@@ -303,6 +349,8 @@ static int journal_advance(struct events *events)
 		if (last < events->next_lsn)
 			continue;
 		if (first > events->next_lsn) {
+			if (log_resume(events) == 0)
+				return -EAGAIN;
 			damage_note(events->damage, events->next_lsn,
 			    "gap between log and journal: the next batch begins at LSN %llu",
 			    (unsigned long long)first);
@@ -344,7 +392,8 @@ static int from_journal(struct events *events, struct db_bytes *event)
 	return -EBADMSG;
 }
 
-int events_next(struct events *events, struct db_bytes *event)
+/* The log first, then the journal behind it. -EAGAIN: the log again. */
+static int next_once(struct events *events, struct db_bytes *event)
 {
 	int result;
 
@@ -359,4 +408,14 @@ int events_next(struct events *events, struct db_bytes *event)
 			return result;
 	}
 	return events->reader == NULL ? 0 : from_journal(events, event);
+}
+
+int events_next(struct events *events, struct db_bytes *event)
+{
+	int result;
+
+	do {
+		result = next_once(events, event);
+	} while (result == -EAGAIN);
+	return result;
 }

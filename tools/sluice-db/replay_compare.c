@@ -182,9 +182,14 @@ static int closed_object(struct derive *derive, struct db_bytes value, struct da
 		return -EBADMSG;
 	}
 	object = table_find(&derive->objects, le64_get(record.id));
-	if (le64_get(record.lsn) >= derive->next_lsn || object == NULL)
+	if (object == NULL)
 		return 0;
-	/* One made again under the same id since is another object. */
+	/* One that was made again under the same id, behind the events read, and has retired too:
+	 * it is where the one before it was. */
+	if (le64_get(record.lsn) >= derive->next_lsn) {
+		object->closed = 1;
+		return 0;
+	}
 	if (object->lsn == le64_get(record.lsn) &&
 	    object->hash != XXH3_64bits(&record, sizeof(record))) {
 		damage_note(damage, le64_get(record.lsn),
