@@ -8,10 +8,29 @@
 
 #include "dataplane/shard/worker.h"
 
+/* How large slow work may make the open batch: see WORKER_SLOW_BYTES_PER_US. */
+static size_t slow_batch_size(const struct worker *worker)
+{
+	const struct journal_counters *journal = journal_writer_counters(worker->journal);
+	uint64_t count = journal->writes, sum = 0, size;
+
+	if (count > JOURNAL_WRITES_RECENT)
+		count = JOURNAL_WRITES_RECENT;
+	if (count == 0)
+		return WORKER_SLOW_BATCH_MIN;
+	for (uint64_t i = 0; i < count; i++)
+		sum += journal->write_ns_recent[i];
+	size = sum / count * WORKER_SLOW_BYTES_PER_US / 1000;
+	return size < WORKER_SLOW_BATCH_MIN   ? WORKER_SLOW_BATCH_MIN
+	       : size > WORKER_SLOW_BATCH_MAX ? WORKER_SLOW_BATCH_MAX
+	                                      : (size_t)size;
+}
+
 int worker_slow_room(struct worker *worker)
 {
 	return worker->pending_tail - worker->pending_head < PENDING_MAX / 2 &&
-	       journal_writer_room(worker->journal) >= WORKER_SLOW_ROOM;
+	       journal_writer_room(worker->journal) + slow_batch_size(worker) >=
+	           LIMIT_JOURNAL_BATCH_SIZE_MAX;
 }
 
 void worker_walk_begin(

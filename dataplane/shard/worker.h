@@ -42,17 +42,20 @@
 /* Receipts that wait for room in the account their money goes back to. */
 #define WORKER_RECEIPTS_ASIDE 64
 /*
- * Events of a settlement walk, and of timers, in one turn. 32 events are 6 KiB of journal and 40 us
- * of CPU. They begin only while the open batch is no larger than what is closed beside a write in
- * flight, and half of the pending table is free: so a live bet among them waits for writes of 16
- * KiB, which take little longer than the shortest. With whole batches (128 KiB) the median of live
- * bets was 1.0 ms during a walk, with these 0.6 ms, and a walk makes as many events: 700,000 a
- * second (bench/settlement, 300,000 bets, 2 CPUs shared with other work).
+ * Events of a settlement walk, and of timers, in one turn: 32 are 6 KiB of journal and 40 us of
+ * CPU. They begin only while half of the pending table is free and the open batch is small: a live
+ * bet among them waits for those writes. 16 KiB take little longer than the shortest write; with
+ * whole batches (128 KiB) the median of live bets was 1.0 ms during a walk, with these 0.6 ms
+ * (bench/settlement, 300,000 bets, 2 CPUs shared with other work). Where a write takes long
+ * whatever its size, batches grow with it, so that two in flight still carry 110 MB/s: half a
+ * million events a second.
  */
-#define WORKER_WALK_PER_TURN 32
-#define WORKER_WALK_LOOK_MAX 1024
-#define WORKER_DUE_PER_TURN  32
-#define WORKER_SLOW_ROOM     (LIMIT_JOURNAL_BATCH_SIZE_MAX - LIMIT_JOURNAL_BATCH_CLOSE_SIZE)
+#define WORKER_WALK_PER_TURN     32
+#define WORKER_WALK_LOOK_MAX     1024
+#define WORKER_DUE_PER_TURN      32
+#define WORKER_SLOW_BATCH_MIN    LIMIT_JOURNAL_BATCH_CLOSE_SIZE
+#define WORKER_SLOW_BATCH_MAX    (LIMIT_JOURNAL_BATCH_SIZE_MAX / 2)
+#define WORKER_SLOW_BYTES_PER_US 55u
 
 enum worker_polling {
 	POLLING_BUSY,
