@@ -69,6 +69,7 @@ struct events {
 	uint64_t batches;
 	uint64_t durable_floor; /* highest durable_through seen: damage below it is damage */
 	uint64_t journal_base;  /* the journal began behind it; 0: at LSN 1 */
+	unsigned reopened;
 	struct damage *damage;
 };
 

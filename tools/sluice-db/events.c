@@ -10,6 +10,7 @@
 #include "tools/sluice-db/db.h"
 
 #define LSN_UNKNOWN UINT64_MAX
+#define REOPEN_MAX  16 /* of the journal, when its oldest segment is gone */
 
 void shard_path(const struct options *options, uint32_t shard, char path[PATH_MAX])
 {
@@ -270,6 +271,13 @@ static int journal_end(struct events *events, int result, const char *why)
 		journal_reader_seek_position(events->reader, &oldest);
 		events->batches = 0;
 		return 1;
+	}
+	/* Its oldest segment may have been used again before it was read: then it is another one.
+	 */
+	if (headless && events->reopened++ < REOPEN_MAX) {
+		journal_reader_close(events->reader);
+		events->reader = NULL;
+		return journal_open(events) != 0 || events->reader == NULL ? -EBADMSG : 1;
 	}
 	damage_note(events->damage, at, "journal: %s%s",
 	    headless ? "its oldest segment does not begin with a valid batch: " : "",
