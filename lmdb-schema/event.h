@@ -166,8 +166,8 @@ struct event_leg {
 ASSERT_SIZE(struct event_leg, 16);
 
 /*
- * The change of one bet. `from` and `to` are bet_state. record.payout is what the bet is worth then:
- * settled, what it won; opened again, its potential payout, of which nothing is owed yet.
+ * The change of one bet. `from` and `to` are bet_state. record.payout is what the bet is worth
+ * then: settled, what it won; opened again, its potential payout, of which nothing is owed yet.
  */
 struct event_bet_change {
 	struct le64s stake;

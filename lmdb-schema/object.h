@@ -14,7 +14,7 @@
  *   TRANSFER      -                               OPEN -> DONE | REVERSED         -
  *   TRANSFER_IN   source shard, sequence          DONE | REFUSED                  -
  *   LINK          peer shard                      OPEN                            -
- *   SPRINKLE      -                               OPEN -> DONE                    end of window; +1 h
+ *   SPRINKLE      -                               OPEN -> DONE                    window, +1 h
  *   CLAIM         token, account                  OPEN -> DONE | REVERSED         -
  *   ROUND         partner, game and round, account   OPEN -> DONE                 -
  *   ROUND_TX      partner, transaction, account   DONE | REVERSED                 -

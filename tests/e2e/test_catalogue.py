@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every message of the catalogue and every answer code (0xF excepted), over the wire, by the terminal
-that was written from wire/README.md alone. Two shards, so that accounts, tickets and sprinkles are at
-home and elsewhere. The last test counts what was seen."""
+"""Every message of the catalogue and every answer code (0xF excepted), over the wire, by the
+terminal that was written from wire/README.md alone. Two shards, so that accounts, tickets and
+sprinkles are at home and elsewhere. The last test counts what was seen."""
 
 import contextlib
 import time

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Transfers between accounts of several shards while the process is killed again and again: no money
-is lost or made, every one that was asked for has one definite outcome, and nothing stays on its way.
+"""Transfers between accounts of several shards while the process is killed again and again: no
+money is lost or made, every one that was asked for has one definite outcome, and nothing stays on
+its way.
 
 SLUICE_TRANSFER_KILLS times (4; `tools/check --long` more).
 """
