@@ -308,6 +308,14 @@ static struct event_record record_make(const struct decision *decision, uint16_t
 	};
 }
 
+/* Accounts there may be any number of: one for each terminal or partner. */
+static int account_one_of_many(uint64_t account_id)
+{
+	uint64_t kind = (account_id & ~SYSTEM_ACCOUNT_BIT) >> 56;
+
+	return kind == SYSTEM_CASH || kind == SYSTEM_PARTNER;
+}
+
 /* Room for the rows the event makes, and for its system accounts within their limit. */
 static int rows_fit(const struct decision *decision, const struct event_view *view)
 {
@@ -315,17 +323,21 @@ static int rows_fit(const struct decision *decision, const struct event_view *vi
 	struct ledger_line lines[LEDGER_LINES_MAX];
 	int count = ledger_lines(view, lines);
 	uint32_t accounts = decision->type == EVENT_ACCOUNT_OPEN, objects = 0;
+	uint32_t kept = accounts ? system_rows_kept(ledger) : 0;
 
 	SLUICE_REQUIRE(count >= 0); /* a judge's lines that do not come to zero */
 	for (int i = 0; i < count; i++) {
 		uint32_t row = account_find(ledger, lines[i].account_id);
 		int64_t balance = lines[i].amount;
 
-		if (row == ROW_NONE)
+		if (row == ROW_NONE) {
 			accounts++;
-		else if (__builtin_add_overflow(
-		             ledger->accounts[row].row.balance, lines[i].amount, &balance))
+			if (account_one_of_many(lines[i].account_id))
+				kept = system_rows_kept(ledger);
+		} else if (__builtin_add_overflow(
+		               ledger->accounts[row].row.balance, lines[i].amount, &balance)) {
 			return 0;
+		}
 		if (balance > SYSTEM_BALANCE_MAX || balance < -SYSTEM_BALANCE_MAX)
 			return 0;
 	}
@@ -333,7 +345,7 @@ static int rows_fit(const struct decision *decision, const struct event_view *vi
 		objects += object_find(ledger, decision->objects[i].id) == ROW_NONE;
 	if (decision->type == EVENT_PLACE_BET && !table_room(ledger, LEDGER_BET, 1))
 		return 0;
-	return (accounts == 0 || table_room(ledger, LEDGER_ACCOUNT, accounts)) &&
+	return (accounts == 0 || table_room(ledger, LEDGER_ACCOUNT, accounts + kept)) &&
 	       (objects == 0 || table_room(ledger, LEDGER_OBJECT, objects)) &&
 	       (!decision->new_id || ledger->shard.bet_counter < (1ull << 53) - 1);
 }
@@ -367,10 +379,11 @@ int decision_write(struct decision *decision, uint16_t code, struct event_buffer
 	memcpy(event->bytes, &record, sizeof(record));
 	if (!moves)
 		return (int)at;
-	if (SLUICE_LIKELY(at == sizeof(record) + decision->leg_count * sizeof(struct event_leg))) {
-		/* No sections: by far the most frequent. */
+	if (SLUICE_LIKELY(decision->line_count == 0 && decision->object_count == 0)) {
+		/* No sections, as bets and their settlement: nothing to take apart. */
 		view.record = record;
 		view.body = event->bytes + sizeof(record);
+		view.body_size = at - sizeof(record);
 		view.line_count = view.object_count = 0;
 	} else {
 		SLUICE_REQUIRE(event_view_read(event->bytes, at, &view) == 0);
