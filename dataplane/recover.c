@@ -184,7 +184,10 @@ static int shard_recover(struct switch_process *process, uint32_t shard)
 	if (error != 0) {
 		snprintf(process->message, sizeof(process->message),
 		    "shard %u: journal recovery refused: %s (%s)", shard, report->damage,
-		    strerror(-error));
+		    error == -ENOSPC
+		        ? "more rows in use than there is room for; raise capacity.accounts, "
+		          "bets, markets, terminals or objects in the configuration"
+		        : strerror(-error));
 		return EXIT_REFUSED;
 	}
 	if (store_commit(process->stores[shard]) != 0) {

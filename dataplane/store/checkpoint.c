@@ -123,7 +123,10 @@ static int slice_begin(struct store *store)
 static int slice_end(struct store *store)
 {
 	struct checkpoint *checkpoint = &store->checkpoint;
-	int error = schema_horizon_write(&checkpoint->txn, ledger_shard(store->ledger)->lsn);
+	uint64_t applied = ledger_shard(store->ledger)->lsn;
+	/* Under replay rows are missing that later events have retired. */
+	uint64_t horizon = applied > store->compare_from_lsn ? applied : store->compare_from_lsn;
+	int error = schema_horizon_write(&checkpoint->txn, horizon);
 
 	if (error == 0)
 		error = log_writer_commit(&store->log);
@@ -134,6 +137,8 @@ static int slice_end(struct store *store)
 	error = db_write_commit(&checkpoint->txn);
 	for (uint32_t i = 0; i < checkpoint->released_count && error == 0; i++)
 		ledger_row_release(store->ledger, checkpoint->table, checkpoint->released[i]);
+	if (error == 0)
+		checkpoint->released_total += checkpoint->released_count;
 	return error;
 }
 

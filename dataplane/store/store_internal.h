@@ -104,12 +104,13 @@ struct checkpoint {
 	uint32_t slice_heap_count;
 	uint32_t released_count; /* numbers of retired rows the open slice has written */
 	uint32_t released[CHECKPOINT_SLICE_ROWS_MAX];
-	struct db_txn txn;    /* of the open slice */
-	uint64_t slice_left;  /* bytes of pages the open slice may still dirty */
-	uint64_t row_cost;    /* estimate of dirty page bytes per row */
-	uint64_t finished_ns; /* of the last cycle */
-	uint64_t lsn;         /* durable checkpoint */
-	uint8_t clean;        /* the cycle ends an orderly stop */
+	uint64_t released_total; /* since the start */
+	struct db_txn txn;       /* of the open slice */
+	uint64_t slice_left;     /* bytes of pages the open slice may still dirty */
+	uint64_t row_cost;       /* estimate of dirty page bytes per row */
+	uint64_t finished_ns;    /* of the last cycle */
+	uint64_t lsn;            /* durable checkpoint */
+	uint8_t clean;           /* the cycle ends an orderly stop */
 };
 
 struct store {
@@ -120,8 +121,10 @@ struct store {
 	struct log_writer log;
 	struct checkpoint checkpoint;
 	uint64_t incarnation, boot_counter;
-	uint64_t compare_from_lsn; /* rows may be ahead of the shard row up to here */
-	uint64_t commit_ns;        /* time of the last commit seen by store_work */
+	uint64_t compare_from_lsn;    /* rows may be ahead of the shard row up to here */
+	struct shard_row batch_begin; /* as of the begin of the batch being applied */
+	uint8_t in_batch;
+	uint64_t commit_ns; /* time of the last commit seen by store_work */
 	uint64_t reader_check_ns;
 	int failed; /* 0 or the -errno that stopped it */
 	uint8_t loaded;
@@ -142,6 +145,12 @@ int store_fail(struct store *store, int error);
 void store_publish(struct store *store);
 /* Adds one to a published counter; store thread only. */
 void store_count(_Atomic uint64_t *counter);
+
+/*
+ * ledger_apply; where a table is full of retired rows they are written to their closed tables
+ * first. -ENOSPC: the rows in use alone fill it.
+ */
+SLUICE_MUST_USE int store_event_apply(struct store *store, const uint8_t *event, size_t length);
 
 /* One piece of checkpoint work: 1 did something, 0 idle, -errno. */
 SLUICE_MUST_USE int checkpoint_work(struct store *store, uint64_t now_ns);

@@ -26,7 +26,7 @@ static int block_replay(struct store *store, const struct db_cursor *cursor, uin
 			continue;
 		if (lsn != applied_lsn(store) + 1)
 			return -EBADMSG;
-		result = ledger_apply(store->ledger, event.data, event.size);
+		result = store_event_apply(store, event.data, event.size);
 		if (result != 0)
 			return result;
 	}
@@ -71,18 +71,30 @@ static int env_replay(struct store *store, uint64_t first_lsn, uint64_t to_lsn)
 	return error;
 }
 
-/* Brings the follower's ledger from the checkpoint to to_lsn by the store's own log. */
+/*
+ * Brings the follower's ledger from the checkpoint to to_lsn by the store's own log. Room that had
+ * to be made may have retired environments of the list: it is looked through anew each time.
+ */
 static int log_replay(struct store *store, uint64_t to_lsn)
 {
 	const struct log_writer *log = &store->log;
-	int error = 0;
 
-	for (uint32_t i = 0; i < log->env_count && applied_lsn(store) < to_lsn && error == 0; i++) {
-		if (i + 1 < log->env_count && log->envs[i + 1].first_lsn <= applied_lsn(store) + 1)
-			continue;
+	while (applied_lsn(store) < to_lsn) {
+		uint64_t before = applied_lsn(store);
+		uint32_t i = 0;
+		int error;
+
+		while (i + 1 < log->env_count && log->envs[i + 1].first_lsn <= before + 1)
+			i++;
+		if (i == log->env_count)
+			return -EBADMSG;
 		error = env_replay(store, log->envs[i].first_lsn, to_lsn);
+		if (error != 0)
+			return error;
+		if (applied_lsn(store) == before)
+			return -EBADMSG;
 	}
-	return error != 0 ? error : applied_lsn(store) < to_lsn ? -EBADMSG : 0;
+	return 0;
 }
 
 #define SAY(report, ...) snprintf((report)->message, sizeof((report)->message), __VA_ARGS__)
@@ -145,7 +157,7 @@ int store_restore_events(struct store *store, const uint8_t *events, size_t size
 		if (length < sizeof(record) || length > size ||
 		    le64_get(record.lsn) != applied_lsn(store) + 1)
 			return store_fail(store, -EBADMSG);
-		error = ledger_apply(store->ledger, events, length);
+		error = store_event_apply(store, events, length);
 		if (error == 0)
 			error = log_writer_append(&store->log, events, length);
 		events += length;

@@ -28,7 +28,7 @@ static int event_take(
 	if (*length < sizeof(record) || *length > room || le64_get(record.lsn) != lsn)
 		return -EBADMSG;
 	if (lsn > applied_lsn(store)) {
-		error = ledger_apply(store->ledger, event, *length);
+		error = store_event_apply(store, event, *length);
 		if (error != 0)
 			return error;
 	}
@@ -46,31 +46,45 @@ static int incarnation_check(struct store *store, const struct journal_batch_hea
 	return 0;
 }
 
-static int batch_apply(struct store *store, const struct journal_batch *batch)
+/* All events of a batch. 0, -errno. */
+static int events_take(struct store *store, const struct journal_batch *batch)
 {
 	uint64_t lsn = le64_get(batch->header.first_lsn);
 	uint32_t count = le32_get(batch->header.event_count);
 	size_t left = le32_get(batch->header.body_length), length = 0;
 	const uint8_t *at = batch->events;
-	int error = incarnation_check(store, &batch->header);
 
-	if (error != 0)
-		return error;
-	/* A gap: in the rows, or between log and rows. */
-	if (lsn > applied_lsn(store) + 1 || lsn > store->log.last_lsn + 1)
-		return -EBADMSG;
 	for (uint32_t i = 0; i < count; i++, lsn++) {
-		error = event_take(store, at, left, lsn, &length);
+		int error = event_take(store, at, left, lsn, &length);
+
 		if (error != 0)
 			return error;
 		at += length;
 		left -= length;
 	}
-	if (left != 0)
+	return left != 0 ? -EBADMSG : 0;
+}
+
+static int batch_apply(struct store *store, const struct journal_batch *batch)
+{
+	uint64_t first = le64_get(batch->header.first_lsn);
+	uint64_t last = first + le32_get(batch->header.event_count) - 1;
+	int error = incarnation_check(store, &batch->header);
+
+	if (error != 0)
+		return error;
+	/* A gap: in the rows, or between log and rows. */
+	if (first > applied_lsn(store) + 1 || first > store->log.last_lsn + 1)
 		return -EBADMSG;
-	if (lsn - 1 == applied_lsn(store))
+	store->batch_begin = *ledger_shard(store->ledger);
+	store->in_batch = 1;
+	error = events_take(store, batch);
+	store->in_batch = 0;
+	if (error != 0)
+		return error;
+	if (last == applied_lsn(store))
 		journal_batch_end(batch, &store->after);
-	if (lsn - 1 != applied_lsn(store) || lsn - 1 < store->compare_from_lsn)
+	if (last != applied_lsn(store) || last < store->compare_from_lsn)
 		return 0; /* not the state the worker had when it closed the batch */
 	if (ledger_state_hash(store->ledger) != le64_get(batch->header.state_hash)) {
 		store_count(&store->status_divergences);

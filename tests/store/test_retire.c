@@ -7,12 +7,13 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "dataplane/store/store.h"
+#include "dataplane/store/store_internal.h"
 #include "lmdb-schema/schema.h"
 #include "tests/ledger/shards_stream.h"
 
 #define STEPS       9000
 #define BATCHES_MAX 20000u
+#define ROOM_SPARE  24u
 
 struct batch {
 	struct journal_batch_header header;
@@ -24,6 +25,9 @@ struct source {
 	uint32_t shard;
 	struct batch *batches;
 	uint32_t count;
+	uint32_t objects_live; /* at most, at any time */
+	uint32_t objects_room; /* of followers; 0: what the store gives them */
+	uint32_t interval_ms;  /* of checkpoints */
 };
 
 static void source_make(struct source *source, uint64_t seed)
@@ -70,6 +74,10 @@ static void source_make(struct source *source, uint64_t seed)
 			.state_hash = le64_make(ledger_state_hash(ledger)),
 		};
 	}
+	/* Numbers are used again at once in a worker's ledger. */
+	source->objects_live = ledger_row_count(ledger, LEDGER_OBJECT);
+	source->objects_room = 0;
+	source->interval_ms = 1;
 	ledger_free(ledger);
 }
 
@@ -114,10 +122,18 @@ static struct store *store_start(
 	struct store_config config = { .directory = directory,
 		.shard = source->shard,
 		.ledger = source->shards->config[source->shard],
-		.checkpoint_interval_ms = 1 };
+		.checkpoint_interval_ms = source->interval_ms };
 	struct store *store = NULL;
 
-	if (store_open(&store, &config, report) != 0 || store_load(store, report) != 0)
+	if (store_open(&store, &config, report) != 0)
+		fail_msg("%s", report->message);
+	if (source->objects_room != 0) {
+		ledger_free(store->ledger);
+		store->config.ledger.objects_max = source->objects_room;
+		store->ledger = ledger_create(&store->config.ledger);
+		assert_non_null(store->ledger);
+	}
+	if (store_load(store, report) != 0)
 		fail_msg("%s", report->message);
 	return store;
 }
@@ -354,6 +370,105 @@ TEST(numbers_of_retired_rows_are_used_again)
 	store_close(without);
 	directory_remove(path);
 	directory_remove(other);
+	source_free(&source);
+}
+
+/* No checkpoint but those it writes for want of room: as it runs, and under recovery. */
+TEST(full_of_retired_rows_it_writes_them_out_and_goes_on)
+{
+	struct source source;
+	struct store_report report;
+	struct store *store;
+	unsigned fuzzy = 0;
+	char path[64];
+
+	source_make(&source, 77);
+	source.interval_ms = UINT32_MAX;
+	source.objects_room = source.objects_live + ROOM_SPARE;
+	directory_make(path);
+	store = store_start(&source, path, &report);
+	for (uint32_t i = 0; i < source.count; i++) {
+		assert_int_equal(batch_apply(store, &source.batches[i]), 0);
+		if (i % 13 == 12)
+			(void)kill_and_recover(&source, path, i + 1, &fuzzy);
+	}
+	print_message("  room for %u objects: %llu rows written out and released\n",
+	    source.objects_room, (unsigned long long)store->checkpoint.released_total);
+	assert_true(store->checkpoint.released_total > 0 && fuzzy > 0);
+	(void)kill_and_recover(&source, path, source.count, &fuzzy);
+	store_close(store);
+	directory_remove(path);
+	source_free(&source);
+}
+
+/* The log alone, with a checkpoint cut short: rows are missing that later events retire. */
+TEST(recovery_finds_room_while_rows_are_ahead)
+{
+	struct source source;
+	struct journal_feed *feed = NULL;
+	struct store_report report;
+	struct store *store;
+	unsigned fuzzy = 0;
+	uint32_t room;
+	char path[64];
+
+	source_make(&source, 77);
+	room = source.objects_live + ROOM_SPARE;
+	source.interval_ms = 1000000;
+	assert_int_equal(journal_feed_create(&feed, 64, 2), 0);
+	directory_make(path);
+	store = store_start(&source, path, &report);
+	for (uint32_t i = 0; i < source.count; i++) {
+		assert_int_equal(batch_apply(store, &source.batches[i]), 0);
+		if (i == source.count / 8)
+			assert_int_equal(store_checkpoint_now(store), 0);
+		if (i < source.count / 2 || i % 8 != 0)
+			continue;
+		/* One piece more of a checkpoint that never ends. */
+		assert_true(store_work(store, feed, NULL, 1000000000000ull) >= 0);
+		source.objects_room = room;
+		(void)kill_and_recover(&source, path, i + 1, &fuzzy);
+		source.objects_room = 0;
+	}
+	assert_true(fuzzy > 0);
+	store_close(store);
+	journal_feed_free(feed);
+	directory_remove(path);
+	source_free(&source);
+}
+
+/* Restored events fill the same room. */
+TEST(restored_events_find_room)
+{
+	struct source source;
+	struct store_report report;
+	struct store *store;
+	char path[64];
+
+	source_make(&source, 77);
+	source.objects_room = source.objects_live;
+	directory_make(path);
+	store = store_start(&source, path, &report);
+	for (uint32_t i = 0; i < source.count; i++)
+		assert_int_equal(store_restore_events(store, source.batches[i].events,
+		                     le32_get(source.batches[i].header.body_length)),
+		    0);
+	assert_true(store->checkpoint.released_total > 0);
+	assert_true(state_hash(&source, store) ==
+	            le64_get(source.batches[source.count - 1].header.state_hash));
+	store_close(store);
+	/* Rows in use alone: that is refused. */
+	directory_remove(path);
+	directory_make(path);
+	source.objects_room = 20;
+	store = store_start(&source, path, &report);
+	for (uint32_t i = 0, error = 0; error == 0; i++) {
+		assert_true(i < source.count);
+		error = (uint32_t)batch_apply(store, &source.batches[i]);
+		assert_true(error == 0 || error == (uint32_t)-ENOSPC);
+	}
+	store_close(store);
+	directory_remove(path);
 	source_free(&source);
 }
 

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Room for one more event. A retired row keeps its number in the follower until a checkpoint has
+ * put it into its closed table. Where events come faster than checkpoints (recovery and restore
+ * have none of their own) the table fills with retired rows; then a checkpoint is written on the
+ * spot, at least until it has released some.
+ */
+#include <errno.h>
+
+#include "dataplane/store/store_internal.h"
+
+/* 1: numbers were released; 0: a whole cycle released none, the rows are all in use; -errno. */
+static int room_make(struct store *store)
+{
+	struct checkpoint *checkpoint = &store->checkpoint;
+	uint64_t released = checkpoint->released_total;
+	int own = 0; /* the cycle has begun behind the last event, so it sees all that retired */
+
+	for (;;) {
+		int result;
+
+		if (checkpoint->phase == CHECKPOINT_IDLE && own)
+			return 0;
+		if (checkpoint->phase == CHECKPOINT_IDLE) {
+			result = checkpoint_begin(store);
+			/* A checkpoint lies between batches: recovery begins with a whole one. */
+			if (result == 0 && store->in_batch)
+				checkpoint->begin = store->batch_begin;
+			own = 1;
+		} else {
+			result = checkpoint_work(store, checkpoint->finished_ns);
+		}
+		if (result < 0)
+			return result;
+		if (checkpoint->released_total != released)
+			return 1;
+	}
+}
+
+int store_event_apply(struct store *store, const uint8_t *event, size_t length)
+{
+	int error, room;
+
+	while ((error = ledger_apply(store->ledger, event, length)) == -ENOSPC) {
+		room = room_make(store);
+		if (room < 0)
+			return room;
+		if (room == 0)
+			return -ENOSPC;
+	}
+	return error;
+}
