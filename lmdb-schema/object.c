@@ -34,7 +34,7 @@ static const struct kind_facts kinds[OBJECT_KIND_MAX + 1] = {
 	[OBJECT_ROUND_TX] = { "round_tx", sizeof(struct object_round_tx),
 	    STATE_BIT(OBJECT_DONE) | STATE_BIT(OBJECT_REVERSED) },
 	[OBJECT_PARTNER_KEY] = { "partner_key", sizeof(struct object_partner_key),
-	    STATE_BIT(OBJECT_DONE) },
+	    STATE_BIT(OBJECT_DONE) | STATE_BIT(OBJECT_REVERSED) },
 	[OBJECT_REVERSAL] = { "reversal", sizeof(struct object_reversal), STATE_BIT(OBJECT_DONE) },
 	[OBJECT_PLAY_LIMITS] = { "play_limits", sizeof(struct object_play_limits),
 	    STATE_BIT(OBJECT_OPEN) },

@@ -18,7 +18,7 @@
  *   CLAIM         token, account                  OPEN -> DONE | REVERSED         -
  *   ROUND         partner, game and round, account   OPEN -> DONE                 -
  *   ROUND_TX      partner, transaction, account   DONE | REVERSED                 -
- *   PARTNER_KEY   partner, key                    DONE                            end of hold
+ *   PARTNER_KEY   partner, key                    DONE -> REVERSED                end of hold; 0
  *   REVERSAL      terminal, target request        DONE                            -
  *   PLAY_LIMITS   account                         OPEN                            raise takes
  * effect PLAY_COUNTERS account                         OPEN                            - PARTNER
@@ -104,8 +104,10 @@ struct object_transfer {
 	/* The link's out_done when this was journalled: durable with it, so it may go with the
 	 * parcel. */
 	struct le64 watermark;
+	/* The PARTNER_KEY it came under, 0 none: a refusal by the peer sets it free. */
+	struct le64 partner_key;
 };
-ASSERT_SIZE(struct object_transfer, 96);
+ASSERT_SIZE(struct object_transfer, 104);
 
 struct object_transfer_in {
 	struct le64 source; /* shard */

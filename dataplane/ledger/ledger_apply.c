@@ -369,6 +369,8 @@ static void apply_object(struct ledger *ledger, const struct plan *plan, unsigne
 		row = ledger_table_insert(ledger, LEDGER_OBJECT, le64_get(object->id));
 	ledger_group_save(ledger, LEDGER_OBJECT, row, created);
 	slot = &ledger->objects[row];
+	if (!created)
+		ledger_object_count(ledger, row, -1);
 	slot->row.id = le64_get(object->id);
 	slot->row.lsn = plan->lsn;
 	slot->row.due_ns = le64_get(object->due_ns);
@@ -377,8 +379,7 @@ static void apply_object(struct ledger *ledger, const struct plan *plan, unsigne
 	slot->row.currency = le16_get(object->currency);
 	slot->row.partner_id = le32_get(object->partner_id);
 	memcpy(slot->row.body, object->body, sizeof(slot->row.body));
-	if (created)
-		ledger_object_count(ledger, row, 1);
+	ledger_object_count(ledger, row, 1);
 	ledger_due_note(ledger, LEDGER_OBJECT, row, slot->row.due_ns);
 	ledger_row_changed(ledger, LEDGER_OBJECT, row, &slot->meta);
 }

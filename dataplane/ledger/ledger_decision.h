@@ -106,7 +106,10 @@ SLUICE_MUST_USE int decision_write(
  * accepts); *repeat 1: the decision is filled from the first one, return REPEATED; else refuse.
  */
 uint16_t partner_key_judge(struct decision *decision, const uint64_t key[2], int *repeat);
-void partner_key_keep(struct decision *decision, const uint64_t key[2], uint16_t code);
+/* Returns the key's object id, 0 when the request has none. */
+uint64_t partner_key_keep(struct decision *decision, const uint64_t key[2], uint16_t code);
+/* The request behind the key was refused after all: its result was `object_id`. */
+void partner_key_free(struct decision *decision, uint64_t key_id, uint64_t object_id);
 
 /* Responsible play (ledger_play.c): SELF_EXCLUDED, COOLING_OFF, LIMIT_*; and the counters' object
  * with the change in it, when the account has limits. Settled: `loss` may be negative. */

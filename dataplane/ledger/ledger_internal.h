@@ -291,12 +291,14 @@ static inline uint32_t ledger_partner_keys(const struct ledger *ledger, uint32_t
 {
 	return partner_id <= LIMIT_PARTNER_ID_MAX ? ledger->partner_keys[partner_id] : 0;
 }
-/* A new object row is filled, or one is about to leave: sign +1, -1. */
+/* An object row has been filled or changed, or is about to be or to leave: sign +1, -1. A key that
+ * was set free is nobody's. */
 static inline void ledger_object_count(struct ledger *ledger, uint32_t row, int sign)
 {
 	const struct object_row *object = &ledger->objects[row].row;
 
-	if (object->kind == OBJECT_PARTNER_KEY && object->partner_id <= LIMIT_PARTNER_ID_MAX)
+	if (object->kind == OBJECT_PARTNER_KEY && object->state == OBJECT_DONE &&
+	    object->partner_id <= LIMIT_PARTNER_ID_MAX)
 		ledger->partner_keys[object->partner_id] += (uint32_t)sign;
 }
 

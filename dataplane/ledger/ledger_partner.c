@@ -7,7 +7,9 @@
  * by a fingerprint of all it asks for (message type, accounts, amount, currency), not by its id or
  * deadline, which differ. A key lives on the shard of the account that is debited or credited; so
  * does its share of the partner's quota: keys_max / shards, rounded up. Keys of refused requests
- * are not kept: a refusal may be tried again under the same key.
+ * are not kept: a refusal may be tried again under the same key. When another shard refuses a
+ * transfer later, its key is set free by the TRANSFER_DONE: REVERSED, out of the quota, and it
+ * retires at once.
  *
  * A reversal does not free the key: the same key means the same request, and that was carried out.
  */
@@ -81,7 +83,7 @@ uint16_t partner_key_judge(struct decision *decision, const uint64_t key[2], int
 		return WIRE_CODE_PARTNER_UNKNOWN;
 	natural = key_of(decision, key);
 	kept = ledger_object_by_key(decision->ledger, &natural);
-	if (kept == NULL)
+	if (kept == NULL || kept->state != OBJECT_DONE)
 		return ledger_partner_keys(decision->ledger, account->partner_id) <
 		               quota(decision->ledger, partner)
 		           ? WIRE_CODE_OK
@@ -96,15 +98,16 @@ uint16_t partner_key_judge(struct decision *decision, const uint64_t key[2], int
 	return WIRE_CODE_REPEATED;
 }
 
-void partner_key_keep(struct decision *decision, const uint64_t key[2], uint16_t code)
+uint64_t partner_key_keep(struct decision *decision, const uint64_t key[2], uint16_t code)
 {
 	const struct risk_rules *rules = &decision->ledger->shard.rules;
+	const struct object_row *freed;
 	struct object_partner_key body;
 	struct object_key natural;
 	struct object_row *object;
 
 	if (key_absent(key))
-		return;
+		return 0;
 	natural = key_of(decision, key);
 	body = (struct object_partner_key){
 		.key = { le64_make(key[0]), le64_make(key[1]) },
@@ -115,12 +118,31 @@ void partner_key_keep(struct decision *decision, const uint64_t key[2], uint16_t
 		.code = le16_make(code),
 	};
 	fingerprint(decision->request, body.fingerprint);
-	object = decision_object_key(decision, &natural);
+	freed = ledger_object_by_key(decision->ledger, &natural);
+	object = freed != NULL ? decision_object(decision, freed)
+	                       : decision_object_key(decision, &natural);
 	object->state = OBJECT_DONE;
 	object->currency = decision->currency;
 	object->partner_id = decision->account->partner_id;
 	object->due_ns = decision->time_ns + rules->partner_key_hold_s * SECOND_NS;
 	memcpy(object->body, &body, sizeof(body));
+	return object->id;
+}
+
+void partner_key_free(struct decision *decision, uint64_t key_id, uint64_t object_id)
+{
+	const struct object_row *row = key_id == 0 ? NULL : ledger_object(decision->ledger, key_id);
+	struct object_partner_key body;
+	struct object_row *object;
+
+	if (row == NULL || row->kind != OBJECT_PARTNER_KEY || row->state != OBJECT_DONE)
+		return;
+	memcpy(&body, row->body, sizeof(body));
+	if (le64_get(body.object_id) != object_id)
+		return; /* its hold was over, and the number is another key's */
+	object = decision_object(decision, row);
+	object->state = OBJECT_REVERSED;
+	object->due_ns = 0;
 }
 
 /* ---- PARTNER_SET ---- */

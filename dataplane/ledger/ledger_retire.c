@@ -136,6 +136,8 @@ static void entry_undo(struct ledger *ledger, const struct group_entry *entry)
 
 	if (table == LEDGER_BET)
 		bet_open_note(ledger, row, -1);
+	else if (table == LEDGER_OBJECT && !entry->created)
+		ledger_object_count(ledger, row, -1);
 	if (entry->created) {
 		if (table == LEDGER_ACCOUNT && ledger->accounts[row].row.flags & ACCOUNT_SYSTEM)
 			ledger->system_count--;
@@ -156,6 +158,7 @@ static void entry_undo(struct ledger *ledger, const struct group_entry *entry)
 		bet_open_note(ledger, row, 1);
 		ledger_due_note(ledger, LEDGER_BET, row, 0);
 	} else if (table == LEDGER_OBJECT) {
+		ledger_object_count(ledger, row, 1);
 		ledger_due_note(ledger, LEDGER_OBJECT, row, entry->object.due_ns);
 	}
 	ledger_row_changed(ledger, table, row, ledger_row_meta(ledger, table, row));

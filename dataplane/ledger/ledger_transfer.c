@@ -150,6 +150,22 @@ static uint16_t transfer_here(struct decision *decision, uint64_t to_account, in
 	return code;
 }
 
+/* The transfer knows its key, to set it free when the peer refuses. */
+static void transfer_key_keep(struct decision *decision, uint64_t key_id)
+{
+	struct object_transfer transfer;
+
+	for (unsigned i = 0; i < decision->object_count; i++) {
+		struct object_row *object = &decision->objects[i];
+
+		if (object->kind != OBJECT_TRANSFER)
+			continue;
+		memcpy(&transfer, object->body, sizeof(transfer));
+		transfer.partner_key = le64_make(key_id);
+		memcpy(object->body, &transfer, sizeof(transfer));
+	}
+}
+
 uint16_t transfer_judge(struct decision *decision)
 {
 	const struct wire_request *request = decision->request;
@@ -185,7 +201,8 @@ uint16_t transfer_judge(struct decision *decision)
 		}
 	}
 	if (code == WIRE_CODE_OK || code == WIRE_CODE_PENDING)
-		partner_key_keep(decision, request->transfer.partner_key, code);
+		transfer_key_keep(
+		    decision, partner_key_keep(decision, request->transfer.partner_key, code));
 	return code;
 }
 
@@ -302,11 +319,13 @@ static int receipt_close(struct decision *decision, const struct object_row *row
 	link.out_done =
 	    le64_make(out_done_after(decision->ledger, &link, le64_get(transfer->sequence)));
 	link_keep(decision, link_row, le16_get(transfer->peer), &link);
-	if (code != WIRE_CODE_OK)
+	if (code != WIRE_CODE_OK) {
+		partner_key_free(decision, le64_get(transfer->partner_key), row->id);
 		error = transfer_reverse(decision, transfer);
-	else if (transfer->purpose == TRANSFER_CLAIM)
+	} else if (transfer->purpose == TRANSFER_CLAIM) {
 		claim_finish(
 		    decision, le64_get(transfer->reference), le64_get(transfer->to_account));
+	}
 	return error;
 }
 

@@ -198,6 +198,76 @@ TEST(goes_back_when_there_is_room)
 	shards_free(shards);
 }
 
+/* A partner with one key a shard, and an account of it with money on shard 0. */
+static uint64_t partner_make(struct shards *shards)
+{
+	struct ledger_command partner = { .type = EVENT_PARTNER_SET, .object_id = 1 };
+	uint64_t id = shards_id_on(shards, 0, 1000, 0);
+	struct wire_request open = { .template_id = WIRE_OPEN_ACCOUNT,
+		.open_account = { .account_id = id,
+		    .partner_id = 1,
+		    .currency = KRW,
+		    .deadline_ns = NO_DEADLINE } };
+	struct wire_request deposit = { .template_id = WIRE_DEPOSIT,
+		.deposit = { .account_id = id,
+		    .amount = 5000,
+		    .deadline_ns = NO_DEADLINE,
+		    .currency = KRW } };
+
+	partner.partner.version = le64_make(1);
+	partner.partner.keys_max = le32_make(SHARDS);
+	assert_true(shards_command(shards, &partner) > 0);
+	assert_int_equal(shards_code(shards, &open, TERMINAL), WIRE_CODE_OK);
+	assert_int_equal(shards_code(shards, &deposit, TERMINAL), WIRE_CODE_OK);
+	return id;
+}
+
+/* The key is free at once, after its rows have left memory, and after a crash; a key whose transfer
+ * was carried out never is. */
+TEST(a_key_is_free_again_when_the_other_shard_refuses)
+{
+	for (unsigned how = 0; how < 4; how++) {
+		struct people p;
+		struct shards *shards = world_make(&p);
+		uint64_t from = partner_make(shards), ghost = shards_id_on(shards, 1, 5000, 0);
+		struct wire_request wire = transfer_make(from, ghost, 1000), other;
+
+		wire.transfer.partner_key[0] = wire.transfer.partner_key[1] = 7;
+		other = wire;
+		other.transfer.partner_key[0] = 8;
+		assert_int_equal(shards_code(shards, &wire, TERMINAL), WIRE_CODE_PENDING);
+		assert_int_equal(shards_code(shards, &wire, TERMINAL), WIRE_CODE_REPEATED);
+		assert_int_equal(shards_code(shards, &other, TERMINAL), WIRE_CODE_PARTNER_QUOTA);
+		shards_settle_all(shards);
+		assert_int_equal(balance_of(shards, from), 5000);
+		if (how == 1)
+			assert_true(shards_due(shards, 0, 100) > 0);
+		if (how == 2) {
+			for (uint32_t i = 0; i < SHARDS; i++)
+				shards_sync(shards, i);
+			shards_crash(shards);
+		}
+		/* Under another key: it is out of the quota. */
+		if (how == 3) {
+			assert_int_equal(shards_code(shards, &other, TERMINAL), WIRE_CODE_PENDING);
+			assert_int_equal(
+			    shards_code(shards, &wire, TERMINAL), WIRE_CODE_PARTNER_QUOTA);
+			shards_settle_all(shards);
+		}
+		shards_account(shards, ghost, 0, KRW);
+		assert_int_equal(shards_code(shards, &wire, TERMINAL), WIRE_CODE_PENDING);
+		assert_int_equal(shards_code(shards, &wire, TERMINAL), WIRE_CODE_REPEATED);
+		assert_int_equal(shards_code(shards, &other, TERMINAL), WIRE_CODE_PARTNER_QUOTA);
+		shards_settle_all(shards);
+		(void)shards_due(shards, 0, 100);
+		assert_int_equal(shards_code(shards, &wire, TERMINAL), WIRE_CODE_REPEATED);
+		assert_int_equal(balance_of(shards, from), 4000);
+		assert_int_equal(balance_of(shards, ghost), 1000);
+		shards_check_replay(shards);
+		shards_free(shards);
+	}
+}
+
 /* Parcels in any order, twice, and again after they were answered. */
 TEST(each_sequence_is_taken_once_and_in_order)
 {
