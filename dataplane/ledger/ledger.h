@@ -369,7 +369,8 @@ enum ledger_spare {
 	LEDGER_SPARE_SYSTEM, /* for system accounts that known terminals may still need */
 };
 /*
- * Whether `missing` new accounts of this opening balance fit now, the funding account included.
+ * Whether `missing` new accounts of this opening balance fit now, the funding account included, and
+ * the rows kept for system accounts (64 + 2 x shards, in tables of 1,024 rows and more) stay free.
  * 0, or -EBUSY: not enough free rows, or the funding account would pass its limit.
  */
 SLUICE_MUST_USE int ledger_accounts_fit(const struct ledger *ledger, uint64_t missing,

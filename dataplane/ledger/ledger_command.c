@@ -24,7 +24,7 @@ static int account_open(
 {
 	uint64_t funding = ledger_system_account(SYSTEM_FUNDING, command->currency, 0);
 	uint32_t row;
-	uint32_t needed = 1;
+	uint32_t needed = 1 + system_rows_kept(ledger);
 
 	if (command->account_id == 0 || command->account_id > LIMIT_ACCOUNT_ID_MAX ||
 	    command->currency == 0 || command->currency > 999 || command->amount < 0 ||
@@ -60,7 +60,7 @@ int ledger_accounts_fit(const struct ledger *ledger, uint64_t missing, int64_t o
     uint16_t currency, enum ledger_spare spare)
 {
 	const struct ledger_table_core *core = &ledger->tables[LEDGER_ACCOUNT];
-	uint64_t needed = missing;
+	uint64_t needed = missing + system_rows_kept(ledger);
 	int64_t balance = 0, total;
 
 	if (missing == 0)

@@ -448,4 +448,82 @@ TEST(adjust_is_done_once_per_number)
 	wallet_free(&wallet);
 }
 
+/* ---- Customers leave rows for what settlements and transfers need ---- */
+
+/* Asks as often as there is room; the number of events. */
+static unsigned ask_until_full(struct wallet *wallet, struct wire_request *wire, uint64_t *changes,
+    int (*decide)(struct wallet *wallet, const struct wire_request *wire))
+{
+	unsigned count = 0;
+	int length;
+
+	while ((length = decide(wallet, wire)) > 0) {
+		wallet_apply(wallet, length);
+		++*changes;
+		count++;
+	}
+	assert_int_equal(length, -EBUSY);
+	return count;
+}
+
+static int decide_request(struct wallet *wallet, const struct wire_request *wire)
+{
+	struct wire_request request = *wire;
+	struct ledger_request asked = { .wire = &request, .terminal_id = wallet->terminal };
+
+	request.request_id = ++wallet->request_id;
+	return ledger_decide(wallet->ledger, &asked, wallet->now, &wallet->event);
+}
+
+static int decide_command(struct wallet *wallet, const struct wire_request *wire)
+{
+	const struct ledger_command command = {
+		.type = EVENT_ACCOUNT_OPEN,
+		.account_id = wire->open_account.account_id,
+		.currency = KRW,
+	};
+
+	return ledger_decide_command(wallet->ledger, &command, wallet->now, &wallet->event);
+}
+
+TEST(a_full_table_still_settles)
+{
+	enum { ROWS = 1024, KEPT = 64 + 2, BETTOR = 5000 };
+	struct wallet wallet = { .now = OPENED, .terminal = TERMINAL };
+	struct wire_request open = OPEN_ACCOUNT(.account_id = 10000);
+	struct wire_request command_open = OPEN_ACCOUNT(.account_id = 30000);
+	struct wire_request deposit = DEPOSIT(.account_id = BETTOR, .amount = 1);
+	const struct wire_request bet = BET(.account_id = BETTOR);
+	struct ledger_command result = { .type = EVENT_MARKET_RESULT, .market_id = MARKET };
+	struct ledger_walk walk = { .market_id = MARKET };
+	unsigned made, length;
+
+	wallet.ledger = fixture_create(ROWS, 0);
+	assert_true(fixture_account(wallet.ledger, BETTOR, 10000, KRW) > 0);
+	assert_true(fixture_market(wallet.ledger, MARKET, 1, 1, MARKET_OPEN, NOW + DAY) > 0);
+	wallet.now = NOW;
+	assert_int_equal(wallet_ask(&wallet, &bet), WIRE_CODE_OK);
+	made = ledger_row_count(wallet.ledger, LEDGER_ACCOUNT);
+	/* By terminals, by control, and by deposits at ever new terminals. */
+	assert_int_equal(
+	    ask_until_full(&wallet, &open, &open.open_account.account_id, decide_request),
+	    ROWS - KEPT - made);
+	assert_int_equal(ask_until_full(&wallet, &command_open,
+	                     &command_open.open_account.account_id, decide_command),
+	    0);
+	assert_int_equal(ask_until_full(&wallet, &deposit, &wallet.terminal, decide_request), 0);
+	assert_int_equal(ledger_accounts_fit(wallet.ledger, 1, 0, KRW, LEDGER_SPARE_NONE), -EBUSY);
+	/* A bet that is lost needs HOUSE. */
+	result.result.op = RESULT_SET;
+	result.result.selection_count = 3;
+	result.result.version = le64_make(9);
+	for (unsigned i = 0; i < 3; i++)
+		result.result.outcomes[4 * i] = i == 1 ? SETTLEMENT_WIN : SETTLEMENT_LOSE;
+	assert_int_equal(wallet_command(&wallet, &result), 1);
+	length = (unsigned)ledger_walk_next(wallet.ledger, &walk, 9, wallet.now, &wallet.event);
+	wallet_apply(&wallet, (int)length);
+	assert_int_equal(wallet_system(&wallet, SYSTEM_HOUSE, KRW, 0), 1000);
+	ledger_free(wallet.ledger);
+}
+
 TEST_MAIN()
