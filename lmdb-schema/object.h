@@ -230,9 +230,10 @@ struct object_play_counters {
 	struct le64 account_id;
 	struct le64s deposited[2]; /* day, week */
 	struct le64s staked[2];
-	struct le64s lost[2]; /* stakes minus payouts of what was settled; may be negative */
+	struct le64s lost[2]; /* stakes, open ones too, minus what came back of them */
 	struct le32 day;      /* risk_day */
 	struct le32 week;     /* (risk_day + 3) / 7: weeks begin on Monday */
+	struct le64 since_ns; /* stakes placed before it are no part of `lost` */
 };
 ASSERT_SIZE(struct object_play_counters, 64);
 

@@ -139,6 +139,7 @@ static const struct object_field play_counters[] = {
 	LIST(play_counters, lost, AMOUNT),
 	FIELD(play_counters, day, NUMBER),
 	FIELD(play_counters, week, NUMBER),
+	FIELD(play_counters, since_ns, TIME),
 };
 static const struct object_field partner[] = {
 	FIELD(partner, version, NUMBER),

@@ -116,7 +116,7 @@ static uint16_t stake_take(struct decision *decision, int64_t stake)
 		decision_new_id(decision, decision->terminal_id);
 		return WIRE_CODE_OK;
 	}
-	play_count(decision, 0, stake, 0);
+	play_count(decision, 0, stake, stake);
 	decision_new_id(decision, decision->account_id);
 	return WIRE_CODE_OK;
 }
@@ -177,15 +177,6 @@ static int legs_running(const struct decision *decision, const struct bet_slot *
 	return 0;
 }
 
-/* It no longer counts against the day it was placed on, if that is still today. */
-static void play_count_back(struct decision *decision, const struct bet_slot *bet)
-{
-	const struct risk_rules *rules = &decision->ledger->shard.rules;
-
-	if (risk_day(rules, bet->placed_at_ns) == risk_day(rules, decision->time_ns))
-		play_count(decision, 0, -bet->stake, 0);
-}
-
 static uint16_t stake_give_back(
     struct decision *decision, const struct bet_slot *bet, uint8_t to, uint64_t cash_account)
 {
@@ -207,7 +198,7 @@ static uint16_t stake_give_back(
 		return WIRE_CODE_ACCOUNT_UNKNOWN;
 	code = decision_credit(decision, bet->stake);
 	if (code == WIRE_CODE_OK)
-		play_count_back(decision, bet);
+		play_count_later(decision, bet->placed_at_ns, -bet->stake, -bet->stake);
 	return code;
 }
 

@@ -112,10 +112,14 @@ uint64_t partner_key_keep(struct decision *decision, const uint64_t key[2], uint
 void partner_key_free(struct decision *decision, uint64_t key_id, uint64_t object_id);
 
 /* Responsible play (ledger_play.c): SELF_EXCLUDED, COOLING_OFF, LIMIT_*; and the counters' object
- * with the change in it, when the account has limits. Settled: `loss` may be negative. */
+ * with the change in it, when the account has limits. A stake is `lost` when it is placed. */
 uint16_t play_judge_deposit(const struct decision *decision, int64_t amount);
 uint16_t play_judge_stake(const struct decision *decision, int64_t stake);
 void play_count(struct decision *decision, int64_t deposited, int64_t staked, int64_t lost);
+/* The same of what comes back of a stake placed then (negative), or is taken back again: it counts
+ * in the day and week of the stake alone, when they are not over. */
+void play_count_later(
+    struct decision *decision, uint64_t placed_ns, int64_t staked, int64_t lost);
 
 /* Exposure (ledger_exposure.c): EXPOSURE_SELECTION, _MARKET, _PARTNER for a bet's payout. */
 uint16_t exposure_judge(

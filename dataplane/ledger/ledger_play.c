@@ -6,9 +6,12 @@
  * Both are made by the first PLAY_SET, so accounts without limits cost one test of a flag. What was
  * staked on the day before the limits were set counts; deposits and losses count from then on.
  *
- * Losses are stakes minus payouts of what was settled, so they may be negative, and a stake is
- * taken only when all of it could still be lost within the limit. Bets that are open are not lost
- * yet.
+ * A stake counts as lost when it is placed, so that open bets cannot add up to more than the limit.
+ * What comes back of it later (payout, cancellation, void, a reversal), or is taken back again (a
+ * result rolled back), belongs to the day and week the stake was placed in and counts in them
+ * alone, while they last: a win of an earlier day gives no room for more losses today. So what
+ * counts as lost may be negative within a period. Stakes from before the limits were set stay out
+ * of it altogether. Credits of game rounds name no stake: they count when they come.
  *
  * A lower limit acts at once. A higher one (or none) waits limit_raise_delay_s; asking for more
  * while one waits starts the delay again for all that wait, asking for less does not. Exclusion and
@@ -68,7 +71,8 @@ static const struct object_row *counters_read(
 		counters_roll(decision, counters);
 		return row;
 	}
-	*counters = (struct object_play_counters){ .account_id = le64_make(account->id) };
+	*counters = (struct object_play_counters){ .account_id = le64_make(account->id),
+		.since_ns = le64_make(decision->time_ns) };
 	counters_roll(decision, counters);
 	staked =
 	    ledger_staked_on(account->staked_today, account->staked_day, le32_get(counters->day));
@@ -89,15 +93,13 @@ static void counters_write(struct decision *decision, const struct object_row *r
 	memcpy(object->body, counters, sizeof(*counters));
 }
 
-static void counter_add(struct le64s sums[PERIODS], int64_t change, int64_t low)
+static void counter_add(struct le64s *counter, int64_t change, int64_t low)
 {
-	for (unsigned i = 0; i < PERIODS; i++) {
-		int64_t sum;
+	int64_t sum;
 
-		if (__builtin_add_overflow(le64s_get(sums[i]), change, &sum))
-			sum = change < 0 ? INT64_MIN : INT64_MAX;
-		sums[i] = le64s_make(sum < low ? low : sum);
-	}
+	if (__builtin_add_overflow(le64s_get(*counter), change, &sum))
+		sum = change < 0 ? INT64_MIN : INT64_MAX;
+	*counter = le64s_make(sum < low ? low : sum);
 }
 
 void play_count(struct decision *decision, int64_t deposited, int64_t staked, int64_t lost)
@@ -109,10 +111,37 @@ void play_count(struct decision *decision, int64_t deposited, int64_t staked, in
 		return;
 	row = counters_read(decision, &counters);
 	/* What is taken back may have counted in a period that is over. */
-	counter_add(counters.deposited, deposited, 0);
-	counter_add(counters.staked, staked, 0);
-	counter_add(counters.lost, lost, INT64_MIN);
+	for (unsigned i = 0; i < PERIODS; i++) {
+		counter_add(&counters.deposited[i], deposited, 0);
+		counter_add(&counters.staked[i], staked, 0);
+		counter_add(&counters.lost[i], lost, INT64_MIN);
+	}
 	counters_write(decision, row, &counters);
+}
+
+void play_count_later(struct decision *decision, uint64_t placed_ns, int64_t staked, int64_t lost)
+{
+	uint32_t day = risk_day(&decision->ledger->shard.rules, placed_ns);
+	struct object_play_counters counters, before;
+	const struct object_row *row;
+	int runs[PERIODS], known;
+
+	if (decision->account == NULL || !(decision->account->flags & ACCOUNT_PLAY))
+		return;
+	row = counters_read(decision, &counters);
+	before = counters;
+	known = placed_ns >= le64_get(counters.since_ns);
+	runs[PERIOD_DAY] = day >= le32_get(counters.day);
+	runs[PERIOD_WEEK] = (day + 3) / 7 >= le32_get(counters.week);
+	for (unsigned i = 0; i < PERIODS; i++) {
+		/* Stakes of the day the limits were set on count from its begin. */
+		if (runs[PERIOD_DAY] || (runs[i] && known))
+			counter_add(&counters.staked[i], staked, 0);
+		if (runs[i] && known)
+			counter_add(&counters.lost[i], lost, INT64_MIN);
+	}
+	if (memcmp(&counters, &before, sizeof(counters)) != 0)
+		counters_write(decision, row, &counters);
 }
 
 /* ---- Judging ---- */

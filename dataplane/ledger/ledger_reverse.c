@@ -79,8 +79,7 @@ static uint16_t bet_reverse(struct decision *decision, const struct event_record
 	}
 	if (decision->account == NULL)
 		return WIRE_CODE_NOT_REVERSIBLE;
-	if (same_day(decision, bet->placed_at_ns))
-		play_count(decision, 0, -bet->stake, 0);
+	play_count_later(decision, bet->placed_at_ns, -bet->stake, -bet->stake);
 	return decision_credit(decision, bet->stake);
 }
 
@@ -173,7 +172,7 @@ static uint16_t round_reverse(struct decision *decision, const struct event_reco
 	const struct object_row *row, *tx_row = NULL;
 	struct object_round_tx tx;
 	struct object_round round;
-	int64_t amount, staked = 0;
+	int64_t amount;
 	uint16_t code;
 
 	row = ledger_object(decision->ledger, le64_get(target->object_id));
@@ -189,16 +188,14 @@ static uint16_t round_reverse(struct decision *decision, const struct event_reco
 	if (tx.op == ROUND_OP_DEBIT) {
 		decision->type = EVENT_ROUND_CREDIT;
 		round.debited = le64s_make(le64s_get(round.debited) - amount);
-		if (same_day(decision, le64_get(target->time_ns)))
-			staked = -amount;
-		play_count(decision, 0, staked, -amount);
+		play_count_later(decision, le64_get(target->time_ns), -amount, -amount);
 		code = decision_credit(decision, amount);
 	} else if (decision->account->flags & ACCOUNT_FROZEN) {
 		return WIRE_CODE_ACCOUNT_FROZEN;
 	} else {
 		decision->type = EVENT_ROUND_DEBIT;
 		round.credited = le64s_make(le64s_get(round.credited) - amount);
-		play_count(decision, 0, 0, amount);
+		play_count_later(decision, le64_get(target->time_ns), 0, amount);
 		code = decision_debit(decision, amount);
 	}
 	decision_object(decision, tx_row)->state = OBJECT_REVERSED;

@@ -187,17 +187,10 @@ static uint16_t transaction_judge(struct decision *decision, struct round_facts 
 
 /* ---- ROUND_ROLLBACK ---- */
 
-/* A stake of another day no longer counts for a day's limit. */
-static int64_t staked_back(const struct decision *decision, const struct object_row *target)
+/* When the transaction was carried out: each undoes what counted in that day and week. */
+static uint64_t transaction_ns(const struct decision *decision, const struct object_row *target)
 {
-	const struct risk_rules *rules = &decision->ledger->shard.rules;
-	struct object_round_tx tx;
-	uint64_t placed_ns = target->due_ns - rules->partner_key_hold_s * NS_PER_S;
-
-	memcpy(&tx, target->body, sizeof(tx));
-	return risk_day(rules, placed_ns) == risk_day(rules, decision->time_ns)
-	           ? -le64s_get(tx.amount)
-	           : 0;
+	return target->due_ns - decision->ledger->shard.rules.partner_key_hold_s * NS_PER_S;
 }
 
 static uint16_t target_undo(struct decision *decision, const struct object_row *target,
@@ -211,10 +204,10 @@ static uint16_t target_undo(struct decision *decision, const struct object_row *
 		code = decision_credit(decision, amount);
 		if (code != WIRE_CODE_OK)
 			return code;
-		play_count(decision, 0, staked_back(decision, target), -amount);
+		play_count_later(decision, transaction_ns(decision, target), -amount, -amount);
 	} else {
 		decision_debit_owing(decision, amount);
-		play_count(decision, 0, 0, amount);
+		play_count_later(decision, transaction_ns(decision, target), 0, amount);
 	}
 	decision->payout = amount;
 	object = decision_object(decision, target);

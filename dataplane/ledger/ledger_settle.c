@@ -180,7 +180,6 @@ static uint16_t settle_money(
 {
 	int64_t before = bet_worth(bet->state, bet->payout);
 	int64_t change = bet_worth(target->state, target->payout) - before;
-	int64_t lost = (target->state == BET_SETTLED) - (bet->state == BET_SETTLED);
 
 	if (bet->account_id == 0) {
 		decision_line(
@@ -198,7 +197,7 @@ static uint16_t settle_money(
 		decision_debit_owing(decision, -change);
 	}
 	if (decision->account->flags & ACCOUNT_PLAY)
-		play_count(decision, 0, 0, lost * bet->stake - change);
+		play_count_later(decision, bet->placed_at_ns, 0, -change);
 	return WIRE_CODE_OK;
 }
 

@@ -87,8 +87,18 @@ static const struct step steps[] = {
 	{ "losses: 500 a day", NEW_WORLD, 0, PLAY_SET(LOSSES(500, NONE)), OK },
 	{ "a stake that cannot be lost", 0, 0, STAKE(501), WIRE_CODE_LIMIT_LOSS },
 	{ "one that can", 0, 0, STAKE(500), OK },
+	{ "which is lost until it is not", 0, 0, STAKE(1), WIRE_CODE_LIMIT_LOSS },
+	{ "cancelled", CANCEL_LAST, 0, STAKE(500), OK },
+	{ "the next day", 0, NEXT_DAY, STAKE(500), OK },
 	{ "losses: 400 a week", NEW_WORLD, 0, PLAY_SET(LOSSES(NONE, 400)), OK },
 	{ "one above", 0, 0, STAKE(401), WIRE_CODE_LIMIT_LOSS },
+	{ "in parts", 0, 0, STAKE(200), OK },
+	{ "the next day", 0, NEXT_DAY, STAKE(200), OK },
+	{ "nothing left", 0, 0, STAKE(1), WIRE_CODE_LIMIT_LOSS },
+	{ "stakes before there are limits are no losses", NEW_WORLD, 0, STAKE(1500), OK },
+	{ "500 a day", 0, 1, PLAY_SET(LOSSES(500, NONE)), OK },
+	{ "nor, cancelled, do they give room", CANCEL_LAST, 0, STAKE(501), WIRE_CODE_LIMIT_LOSS },
+	{ "just reached", 0, 0, STAKE(500), OK },
 
 	{ "excluded for two hours", NEW_WORLD, 0,
 	    PLAY_SET(ALL_NONE, .excluded_until_ns = NOW + 2 * HOUR), OK },
@@ -185,7 +195,18 @@ TEST(scripts)
 	wallet_free(&wallet);
 }
 
-/* ---- Losses are counted when bets are settled ---- */
+/* ---- Losses count from stakes; what comes back counts against the stake's day ---- */
+
+static void walk(struct wallet *wallet)
+{
+	struct ledger_walk walk = { .market_id = MARKET };
+	int length;
+
+	while ((length = ledger_walk_next(
+	            wallet->ledger, &walk, 100, wallet->now, &wallet->event)) != 0)
+		if (length != -EAGAIN)
+			wallet_apply(wallet, length);
+}
 
 static void market_result(struct wallet *wallet, uint64_t version, uint8_t first)
 {
@@ -193,8 +214,6 @@ static void market_result(struct wallet *wallet, uint64_t version, uint8_t first
 	    fixture_market_command(MARKET, 1, version, MARKET_CLOSED, NOW + DAY);
 	struct ledger_command command = { .type = EVENT_MARKET_RESULT, .market_id = MARKET };
 	struct settlement_outcomes_disk outcomes = { 0 };
-	struct ledger_walk walk = { .market_id = MARKET };
-	int length;
 
 	assert_int_equal(wallet_command(wallet, &close), 1);
 	for (unsigned i = 0; i < 3; i++)
@@ -204,19 +223,82 @@ static void market_result(struct wallet *wallet, uint64_t version, uint8_t first
 	command.result.version = le64_make(version + 1);
 	memcpy(command.result.outcomes, &outcomes, sizeof(outcomes));
 	assert_int_equal(wallet_command(wallet, &command), 1);
-	while ((length = ledger_walk_next(
-	            wallet->ledger, &walk, 100, wallet->now, &wallet->event)) != 0)
-		if (length != -EAGAIN)
-			wallet_apply(wallet, length);
+	walk(wallet);
 }
 
-static int64_t lost_today(const struct wallet *wallet)
+static int64_t lost_in(const struct wallet *wallet, unsigned period)
 {
 	struct object_key key = { .kind = OBJECT_PLAY_COUNTERS, .words = { RICH } };
 	struct object_play_counters counters;
 
 	memcpy(&counters, ledger_object_by_key(wallet->ledger, &key)->body, sizeof(counters));
-	return le64s_get(counters.lost[0]);
+	return le64s_get(counters.lost[period]);
+}
+
+static int64_t lost_today(const struct wallet *wallet)
+{
+	return lost_in(wallet, 0);
+}
+
+TEST(open_bets_cannot_pass_a_loss_limit)
+{
+	const struct wire_request set = PLAY_SET(LOSSES(1000, NONE));
+	const struct wire_request bet = STAKE(300);
+	struct wallet wallet;
+	unsigned taken = 0;
+
+	wallet_make(&wallet);
+	assert_int_equal(wallet_ask(&wallet, &set), OK);
+	for (unsigned i = 0; i < 20; i++)
+		taken += wallet_ask(&wallet, &bet) == OK;
+	assert_int_equal(taken, 3);
+	assert_int_equal(wallet_ask(&wallet, &bet), WIRE_CODE_LIMIT_LOSS);
+	wallet_free(&wallet);
+}
+
+/* Result, rollback and void, on the day of the stake, later in its week, and in a later one. */
+TEST(what_comes_back_belongs_to_the_day_and_week_of_the_stake)
+{
+	static const struct {
+		uint64_t wait_ns;
+		int64_t day, week;
+	} cases[] = {
+		{ 0, -1000, -1000 },
+		{ NEXT_DAY, 0, -1000 },
+		{ NEXT_WEEK, 0, 0 },
+	};
+	const struct wire_request set = PLAY_SET(LOSSES(5000, NONE));
+	const struct wire_request bet = STAKE(1000);
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ledger_command back = { .type = EVENT_MARKET_RESULT, .market_id = MARKET };
+		struct ledger_command voided = { .type = EVENT_BET_VOID };
+		const struct wire_request pay = PAY(1);
+		struct wallet wallet;
+
+		wallet_make(&wallet);
+		assert_int_equal(wallet_ask(&wallet, &set), OK);
+		assert_int_equal(wallet_ask(&wallet, &bet), OK);
+		voided.object_id = le64_get(wallet.record.object_id);
+		assert_case_equal(i, lost_today(&wallet), 1000);
+		wallet.now += cases[i].wait_ns;
+		/* A deposit writes the counters of the day. */
+		assert_int_equal(wallet_ask(&wallet, &pay), OK);
+		market_result(&wallet, 10, 0);
+		assert_case_equal(i, lost_in(&wallet, 0), cases[i].day);
+		assert_case_equal(i, lost_in(&wallet, 1), cases[i].week);
+		back.result.op = RESULT_ROLLBACK;
+		back.result.selection_count = 3;
+		back.result.version = le64_make(20);
+		assert_int_equal(wallet_command(&wallet, &back), 1);
+		walk(&wallet);
+		assert_case_equal(i, lost_in(&wallet, 0), cases[i].wait_ns == 0 ? 1000 : 0);
+		assert_case_equal(i, lost_in(&wallet, 1), cases[i].wait_ns < NEXT_WEEK ? 1000 : 0);
+		assert_int_equal(wallet_command(&wallet, &voided), 1);
+		assert_case_equal(i, lost_in(&wallet, 0), 0);
+		assert_case_equal(i, lost_in(&wallet, 1), 0);
+		wallet_free(&wallet);
+	}
 }
 
 TEST(losses_count_from_settlements)
@@ -235,7 +317,7 @@ TEST(losses_count_from_settlements)
 		wallet_make(&wallet);
 		assert_int_equal(wallet_ask(&wallet, &set), OK);
 		assert_int_equal(wallet_ask(&wallet, &bet), OK);
-		assert_case_equal(i, lost_today(&wallet), 0);
+		assert_case_equal(i, lost_today(&wallet), 1000);
 		market_result(&wallet, 10, cases[i].winner);
 		assert_case_equal(i, lost_today(&wallet), cases[i].lost);
 		more.place_bet.stake = cases[i].allowed + 1;
