@@ -314,3 +314,21 @@ void reader_look_up(const struct reader_files *files, const struct history_query
 		break;
 	}
 }
+
+void reader_busy(const struct history_query *query, struct history_found *found)
+{
+	found->origin = query->origin;
+	found->kind = query->kind;
+	if (query->kind == HISTORY_TARGET || query->kind == HISTORY_TICKET) {
+		found->request = query->request;
+		found->found = 0;
+		found->shard = query->shard;
+		found->code = WIRE_CODE_BUSY;
+		return;
+	}
+	memset(&found->reply, 0, sizeof(found->reply));
+	found->reply.request_id = query->request_id;
+	found->reply.template_id = query->template_id;
+	found->reply.code = WIRE_CODE_BUSY;
+	found->reply.detail = READER_BUSY_MS;
+}

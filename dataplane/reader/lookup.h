@@ -20,6 +20,9 @@ struct reader_files {
 void reader_look_up(const struct reader_files *files, const struct history_query *query,
     int complete, struct history_found *found);
 
+/* Answers one that is not looked at: BUSY. */
+void reader_busy(const struct history_query *query, struct history_found *found);
+
 /* 1 when the kept logs do not reach back to the first event. Exact after a failed look-up. */
 int reader_log_retired(const struct reader_files *files);
 

@@ -4,7 +4,9 @@
 #include "dataplane/reader/lookup.h"
 
 #define READER_WAITING_MAX 1024
-#define READER_REFRESH_NS  10000000000ull
+/* Of one terminal: what a busy one asks at once, and no more than its part of the places. */
+#define READER_TERMINAL_MAX 32
+#define READER_REFRESH_NS   10000000000ull
 /* Longer than any commit interval of the log; then the terminal is told to ask again. */
 #define READER_PATIENCE_NS 2000000000ull
 
@@ -20,7 +22,9 @@ struct reader {
 	struct worker **workers;
 	struct store **stores;
 	struct reader_waiting waiting[READER_WAITING_MAX];
+	uint64_t terminals[READER_WAITING_MAX]; /* who asked: waiting[i].query.origin.terminal_id */
 	uint32_t waiting_count;
+	uint32_t worker_next; /* the one whose turn it is */
 	uint64_t refreshed_ns;
 };
 
@@ -94,14 +98,46 @@ static int answer(struct reader *reader, struct reader_waiting *waiting, uint64_
 	return 1;
 }
 
+static unsigned terminal_waiting(const struct reader *reader, uint64_t terminal_id)
+{
+	unsigned count = 0;
+
+	for (uint32_t i = 0; i < reader->waiting_count; i++)
+		count += reader->terminals[i] == terminal_id;
+	return count;
+}
+
+/* A terminal that has all its places taken is told to ask again. 0: no room for the answer. */
+static int refuse(struct reader *reader, const struct history_query *query)
+{
+	struct spsc_ring *ring = reader->workers[query->origin.home]->rings.history_found;
+	struct history_found *found = spsc_ring_reserve(ring);
+
+	if (found == NULL)
+		return 0;
+	reader_busy(query, found);
+	spsc_ring_publish(ring);
+	return 1;
+}
+
+/* The oldest question of a worker's ring. 1: dealt with, or it waits here now. */
 static int take(struct reader *reader, uint32_t worker, uint64_t now_ns)
 {
 	struct reader_waiting *waiting = &reader->waiting[reader->waiting_count];
+	struct spsc_ring *ring = reader->workers[worker]->rings.history_query;
 	struct switch_shared *shared = reader->files.shared;
+	const struct history_query *query = spsc_ring_peek(ring);
 
-	if (reader->waiting_count == READER_WAITING_MAX ||
-	    !spsc_ring_pop(reader->workers[worker]->rings.history_query, &waiting->query))
+	if (query == NULL || reader->waiting_count == READER_WAITING_MAX)
 		return 0;
+	if (terminal_waiting(reader, query->origin.terminal_id) >= READER_TERMINAL_MAX) {
+		if (!refuse(reader, query))
+			return 0;
+		spsc_ring_release(ring);
+		return 1;
+	}
+	waiting->query = *query;
+	spsc_ring_release(ring);
 	waiting->asked_ns = now_ns;
 	waiting->looked = !of_rows(waiting->query.kind);
 	for (uint32_t shard = 0; shard < shared->shard_count; shard++)
@@ -113,8 +149,30 @@ static int take(struct reader *reader, uint32_t worker, uint64_t now_ns)
 	if (waiting->query.kind == HISTORY_STATEMENT &&
 	    waiting->needs_lsn[waiting->query.shard] < waiting->query.lsn)
 		waiting->needs_lsn[waiting->query.shard] = waiting->query.lsn;
-	reader->waiting_count++;
+	reader->terminals[reader->waiting_count++] = waiting->query.origin.terminal_id;
 	return 1;
+}
+
+/* One of each worker in turn, until none has any or all places are taken. */
+static int take_all(struct reader *reader, uint64_t now_ns)
+{
+	uint32_t count = reader->files.shared->shard_count;
+	int moved = 0;
+
+	for (uint32_t idle = 0; idle < count;) {
+		uint32_t worker = reader->worker_next;
+
+		if (reader->waiting_count == READER_WAITING_MAX)
+			break;
+		reader->worker_next = (worker + 1) % count;
+		if (take(reader, worker, now_ns)) {
+			idle = 0;
+			moved = 1;
+		} else {
+			idle++;
+		}
+	}
+	return moved;
 }
 
 int reader_work(struct reader *reader, uint64_t now_ns)
@@ -129,15 +187,14 @@ int reader_work(struct reader *reader, uint64_t now_ns)
 			(void)!log_history_refresh(reader->files.histories[i]);
 	}
 
-	for (uint32_t worker = 0; worker < reader->files.shared->shard_count; worker++)
-		while (take(reader, worker, now_ns))
-			moved = 1;
+	moved = take_all(reader, now_ns);
 	for (uint32_t i = 0; i < reader->waiting_count;) {
 		if (!answer(reader, &reader->waiting[i], now_ns)) {
 			i++;
 			continue;
 		}
 		reader->waiting[i] = reader->waiting[--reader->waiting_count];
+		reader->terminals[i] = reader->terminals[reader->waiting_count];
 		moved = 1;
 	}
 	return moved;

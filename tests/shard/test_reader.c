@@ -4,6 +4,10 @@
 
 #include "tests/shard/library.h"
 
+/* As in reader.c. */
+#define WAITING_MAX  1024
+#define TERMINAL_MAX 32
+
 /* A bet that is done. */
 static struct wire_reply done(struct library *library, uint64_t id, uint64_t account, int64_t stake)
 {
@@ -154,6 +158,7 @@ TEST(a_full_history_ring_is_busy)
 	uint64_t account;
 	struct wire_request request;
 	struct wire_reply reply;
+	unsigned expired = 0;
 
 	library_open(&library, 1);
 	account = bed_account(library.bed, 0, 0);
@@ -169,8 +174,75 @@ TEST(a_full_history_ring_is_busy)
 	(void)reader_work(library.reader, library.bed->now_ns);
 	bed_settle(library.bed, 0);
 	assert_int_equal(bed_waiting(library.bed), RING_HISTORY_COUNT);
-	while (bed_waiting(library.bed) != 0)
-		assert_int_equal(bed_take(library.bed).code, WIRE_CODE_EXPIRED);
+	while (bed_waiting(library.bed) != 0) {
+		reply = bed_take(library.bed);
+		expired += reply.code == WIRE_CODE_EXPIRED;
+		assert_true(reply.code == WIRE_CODE_EXPIRED || reply.code == WIRE_CODE_BUSY);
+		assert_true(reply.code == WIRE_CODE_EXPIRED || reply.detail != 0);
+	}
+	/* More than these the reader keeps of no terminal. */
+	assert_int_equal(expired, TERMINAL_MAX);
+	library_close(&library);
+}
+
+TEST(one_terminal_does_not_take_the_places_of_the_others)
+{
+	struct library library;
+	uint64_t account;
+	unsigned busy = 0;
+
+	library_open(&library, 2);
+	account = bed_account(library.bed, 0, 0);
+	(void)done(&library, 100, account, 100);
+	bed_send(library.bed, 1, bed_bet(100, account, 100));
+	bed_settle(library.bed, 1);
+	(void)bed_take_only(library.bed, 100, WIRE_CODE_OK);
+	for (int i = 0; i < TERMINAL_MAX + 8; i++)
+		bed_send(library.bed, 0, bed_bet(2, account, 100));
+	bed_send(library.bed, 1, bed_bet(2, account, 100));
+	(void)reader_work(library.reader, library.bed->now_ns);
+	bed_settle(library.bed, 0);
+	for (; bed_waiting(library.bed) != 0; busy++)
+		assert_int_equal(bed_take(library.bed).code, WIRE_CODE_BUSY);
+	assert_int_equal(busy, 8);
+	/* They are free again when they are answered. */
+	for (int round = 0; round < 2; round++) {
+		commit(&library);
+		(void)reader_work(library.reader, library.bed->now_ns);
+		bed_settle(library.bed, 0);
+		while (bed_waiting(library.bed) != 0)
+			assert_true(bed_take(library.bed).code != WIRE_CODE_BUSY);
+		bed_send(library.bed, 0, bed_bet(2, account, 100));
+	}
+	library_settle(&library);
+	(void)bed_take_only(library.bed, 2, WIRE_CODE_EXPIRED);
+	library_close(&library);
+}
+
+TEST(the_workers_questions_are_taken_in_turn)
+{
+	struct library library;
+	struct history_query query = { .kind = HISTORY_OUTCOME };
+	struct spsc_ring *rings[2];
+
+	library_open(&library, 2);
+	for (int i = 0; i < 2; i++)
+		rings[i] = library.bed->workers[i]->rings.history_query;
+	/* Nothing is committed, so that all of them wait. */
+	for (unsigned i = 0; i < WAITING_MAX - 2; i++) {
+		query.origin.terminal_id = 1000 + i / TERMINAL_MAX;
+		assert_true(spsc_ring_push(rings[0], &query));
+		(void)reader_work(library.reader, library.bed->now_ns);
+	}
+	assert_int_equal(spsc_ring_count(rings[0]), 0);
+	query.origin.terminal_id = 5000;
+	for (int i = 0; i < 10; i++)
+		assert_true(spsc_ring_push(rings[0], &query));
+	query.origin.terminal_id = 5001;
+	assert_true(spsc_ring_push(rings[1], &query));
+	(void)reader_work(library.reader, library.bed->now_ns);
+	assert_int_equal(spsc_ring_count(rings[0]), 9);
+	assert_int_equal(spsc_ring_count(rings[1]), 0);
 	library_close(&library);
 }
 
