@@ -50,6 +50,8 @@
 	    "Requests answered BUSY: too many transfers are open.")                                \
 	X(parcels_early, "sluice_parcels_early_total", counter, COUNT,                             \
 	    "Parcels of other shards dropped because one before was missing.")                     \
+	X(parcels_stale, "sluice_parcels_stale_total", counter, COUNT,                             \
+	    "Parcels of other shards refused: another transfer came under their number before.")   \
 	X(shortages_asked, "sluice_lease_questions_total", counter, COUNT,                         \
 	    "Questions to other shards for credit of a limit.")                                    \
 	X(leases_given, "sluice_leases_given_total", counter, COUNT,                               \

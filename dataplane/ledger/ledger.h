@@ -329,8 +329,9 @@ struct ledger_receipt {
 SLUICE_MUST_USE int ledger_parcel_make(
     const struct ledger *ledger, uint64_t transfer_id, struct ledger_parcel *parcel);
 /*
- * At the peer: length of the TRANSFER_IN (or LEASE) event, *receipt its answer; 0: done before (or
- * retired), *receipt the same answer again; -EAGAIN: an earlier sequence has not come yet; -EBUSY.
+ * At the peer: length of the TRANSFER_IN (or LEASE) event, *receipt its answer; 0: done before,
+ * *receipt the same answer again; -EAGAIN: an earlier sequence has not come yet; -ESTALE: another
+ * transfer came under this sequence (the source has gone back in time), no answer; -EBUSY.
  */
 SLUICE_MUST_USE int ledger_decide_parcel(struct ledger *ledger, const struct ledger_parcel *parcel,
     uint64_t time_ns, struct event_buffer *event, struct ledger_receipt *receipt);

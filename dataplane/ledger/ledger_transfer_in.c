@@ -22,19 +22,29 @@ int transfer_in_retirable(const struct ledger *ledger, const struct object_row *
 	return le64_get(body.sequence) <= le64_get(link.in_kept);
 }
 
-/* The answer that was given before. One that has retired is asked for by nobody who would act on
- * it: the source had closed the transfer, durably, before it gave the watermark. */
-static void receipt_again(
+/*
+ * The answer that was given before, to this very parcel. Another one with its sequence is of a
+ * source that went back in time (restored alone, or to another moment than this shard): its money
+ * was never taken here, so there is no answer and its transfer stays open, to be seen. The same for
+ * one whose row has retired: the source had closed that transfer, durably, before it gave the
+ * watermark, so what it asks for now is another one.
+ */
+static int receipt_again(
     const struct ledger *ledger, const struct ledger_parcel *parcel, struct ledger_receipt *receipt)
 {
 	const struct object_row *row = transfer_in_find(ledger, parcel->source, parcel->sequence);
 	struct object_transfer_in in;
 
-	receipt->code = WIRE_CODE_OK;
 	if (row == NULL)
-		return;
+		return -ESTALE;
 	memcpy(&in, row->body, sizeof(in));
+	if (le64_get(in.transfer_id) != parcel->transfer_id ||
+	    le64_get(in.account_id) != parcel->to_account ||
+	    le64s_get(in.amount) != parcel->amount || in.purpose != parcel->purpose ||
+	    row->currency != parcel->currency)
+		return -ESTALE;
 	receipt->code = le16_get(in.code);
+	return 0;
 }
 
 /* Money or a share of a sprinkle. */
@@ -102,9 +112,10 @@ int ledger_decide_parcel(struct ledger *ledger, const struct ledger_parcel *parc
 		return -EINVAL;
 	link_row = link_find(ledger, parcel->source, &link);
 	if (parcel->sequence <= le64_get(link.in_last)) {
-		receipt_again(ledger, parcel, &answer);
-		*receipt = answer;
-		return 0;
+		length = receipt_again(ledger, parcel, &answer);
+		if (length == 0)
+			*receipt = answer;
+		return length;
 	}
 	if (parcel->sequence != le64_get(link.in_last) + 1)
 		return -EAGAIN;

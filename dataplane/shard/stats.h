@@ -66,6 +66,7 @@
 	X(transfers_open, "transfers and leases sent to other shards and not closed")              \
 	X(transfers_full, "requests answered BUSY: too many transfers are open")                   \
 	X(parcels_early, "parcels of other shards dropped because one before was missing")         \
+	X(parcels_stale, "parcels refused: another transfer came under their number before")       \
 	X(shortages_asked, "questions to other shards for credit of a limit")                      \
 	X(leases_given, "credit of a limit given to another shard")                                \
 	X(groups, "linked groups carried out")                                                     \

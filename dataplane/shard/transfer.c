@@ -130,6 +130,12 @@ static int parcel_take(struct worker *worker, const struct ledger_parcel *parcel
 		stats_add(&worker->stats.parcels_early, 1);
 		return 1;
 	}
+	if (length == -ESTALE) {
+		/* Of shards restored to different moments: its transfer stays open at the source,
+		 * which tells of it as stuck. */
+		stats_add(&worker->stats.parcels_stale, 1);
+		return 1;
+	}
 	if (length < 0)
 		return 0; /* a table is full */
 	if (length > 0)

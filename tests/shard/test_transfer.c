@@ -195,4 +195,26 @@ TEST(a_parcel_sent_again_is_taken_once)
 	bed_close(bed);
 }
 
+/* Of a source restored to an earlier moment: counted, and what comes behind it goes on. */
+TEST(a_parcel_under_a_number_used_by_another_transfer_is_dropped)
+{
+	struct bed *bed = bed_open(2, 0);
+	uint64_t here = bed_account(bed, 0, 0), there = bed_account(bed, 1, 0);
+	struct ledger_parcel parcel = { .transfer_id = 1,
+		.sequence = 1,
+		.to_account = there,
+		.amount = 777,
+		.currency = 410,
+		.source = 0,
+		.peer = 1,
+		.purpose = TRANSFER_MONEY };
+
+	assert_int_equal(bed_ask(bed, 0, bed_transfer(1, here, there, 500)).code, WIRE_CODE_OK);
+	assert_true(spsc_ring_push(bed->workers[0]->rings.parcel_out[1], &parcel));
+	assert_int_equal(bed_ask(bed, 0, bed_transfer(2, here, there, 500)).code, WIRE_CODE_OK);
+	assert_int_equal(bed_money(bed, there), BED_OPENING + 1000);
+	assert_int_equal(stats_get(&bed->workers[1]->stats.parcels_stale), 1);
+	bed_close(bed);
+}
+
 BED_MAIN()
