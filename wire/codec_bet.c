@@ -22,7 +22,9 @@ uint16_t codec_place_bet_request_decode(
 	if (in.leg_count < 1 || in.leg_count > LIMIT_BET_LEGS_MAX)
 		return WIRE_CODE_BAD_FIELD;
 	/* Account 0 is a cash ticket. */
-	if (in.odds_policy > ODDS_SAME_OR_BETTER || le64_get(in.account_id) > LIMIT_ACCOUNT_ID_MAX)
+	if (in.odds_policy > ODDS_SAME_OR_BETTER ||
+	    le64_get(in.account_id) > LIMIT_ACCOUNT_ID_MAX ||
+	    !codec_currency_valid(le16_get(in.currency)))
 		return WIRE_CODE_BAD_FIELD;
 
 	request->place_bet.account_id = le64_get(in.account_id);

@@ -13,7 +13,8 @@ uint16_t codec_sprinkle_create_request_decode(
 	memcpy(&in, block, sizeof(in));
 	if (!bytes_all_zero(in.reserved, sizeof(in.reserved)))
 		return WIRE_CODE_RESERVED_NOT_ZERO;
-	if (!codec_account_valid(le64_get(in.account_id)) || in.equal > 1)
+	if (!codec_account_valid(le64_get(in.account_id)) ||
+	    !codec_currency_valid(le16_get(in.currency)) || in.equal > 1)
 		return WIRE_CODE_BAD_FIELD;
 	request->sprinkle_create.account_id = le64_get(in.account_id);
 	request->sprinkle_create.amount = le64s_get(in.amount);
@@ -129,6 +130,7 @@ static int round_fields_valid(const struct round_request *in, uint16_t template_
 	int has_target = !bytes_all_zero(in->target, sizeof(in->target));
 
 	return codec_account_valid(le64_get(in->account_id)) &&
+	       codec_currency_valid(le16_get(in->currency)) &&
 	       (moves || le64s_get(in->amount) == 0) &&
 	       has_transaction == (template_id != WIRE_ROUND_CLOSE) &&
 	       has_target == (template_id == WIRE_ROUND_ROLLBACK);

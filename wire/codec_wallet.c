@@ -101,7 +101,8 @@ uint16_t codec_deposit_request_decode(
 	memcpy(&in, block, sizeof(in));
 	if (!bytes_all_zero(in.reserved, sizeof(in.reserved)))
 		return WIRE_CODE_RESERVED_NOT_ZERO;
-	if (!codec_account_valid(le64_get(in.account_id)))
+	if (!codec_account_valid(le64_get(in.account_id)) ||
+	    !codec_currency_valid(le16_get(in.currency)))
 		return WIRE_CODE_BAD_FIELD;
 	request->deposit.account_id = le64_get(in.account_id);
 	request->deposit.amount = le64s_get(in.amount);
@@ -134,7 +135,8 @@ uint16_t codec_transfer_request_decode(
 	if (!bytes_all_zero(in.reserved, sizeof(in.reserved)))
 		return WIRE_CODE_RESERVED_NOT_ZERO;
 	if (!codec_account_valid(le64_get(in.from_account)) ||
-	    !codec_account_valid(le64_get(in.to_account)))
+	    !codec_account_valid(le64_get(in.to_account)) ||
+	    !codec_currency_valid(le16_get(in.currency)))
 		return WIRE_CODE_BAD_FIELD;
 	request->transfer.from_account = le64_get(in.from_account);
 	request->transfer.to_account = le64_get(in.to_account);

@@ -18,6 +18,7 @@ static void group_fill(struct wire_request requests[LIMIT_LINKED_MAX])
 		requests[i].deposit.account_id = 42;
 		requests[i].deposit.amount = 100 + (int64_t)i;
 		requests[i].deposit.deadline_ns = UINT64_MAX;
+		requests[i].deposit.currency = 410;
 	}
 	requests[1].template_id = WIRE_WITHDRAW;
 }
@@ -212,6 +213,7 @@ TEST(a_deposit_whose_answer_is_lost_is_undone_at_its_deadline)
 	harness_connect(harness);
 	request.deposit.account_id = 42;
 	request.deposit.amount = 500;
+	request.deposit.currency = 410;
 	assert_int_equal(
 	    client_request(harness->client, &request, 1000 * MS, 0, harness->now_ns), 0);
 	/* It is carried out, then its answers are lost. */

@@ -28,6 +28,11 @@ static inline uint64_t account_random(uint64_t *random)
 	return (test_random(random) >> 1) | 1;
 }
 
+static inline uint16_t currency_random(uint64_t *random)
+{
+	return (uint16_t)(1 + test_random(random) % 999);
+}
+
 static inline void round_random(
     uint64_t *random, uint16_t template_id, struct wire_request *request)
 {
@@ -35,7 +40,7 @@ static inline void round_random(
 	request->round.deadline_ns = test_random(random);
 	request->round.round = test_random(random);
 	request->round.game = (uint32_t)test_random(random);
-	request->round.currency = (uint16_t)test_random(random);
+	request->round.currency = currency_random(random);
 	request->round.partner_id = (uint16_t)test_random(random);
 	if (template_id == WIRE_ROUND_DEBIT || template_id == WIRE_ROUND_CREDIT)
 		request->round.amount = (int64_t)test_random(random);
@@ -52,8 +57,7 @@ static inline int wallet_random(
 	switch (template_id) {
 	case WIRE_OPEN_ACCOUNT:
 		request->open_account.account_id = account_random(random);
-		request->open_account.currency =
-		    (uint16_t)(1 + request->open_account.currency % 999);
+		request->open_account.currency = currency_random(random);
 		return 1;
 	case WIRE_BALANCE:
 		request->balance.account_id = account_random(random);
@@ -61,10 +65,12 @@ static inline int wallet_random(
 	case WIRE_DEPOSIT:
 	case WIRE_WITHDRAW:
 		request->deposit.account_id = account_random(random);
+		request->deposit.currency = currency_random(random);
 		return 1;
 	case WIRE_TRANSFER:
 		request->transfer.from_account = account_random(random);
 		request->transfer.to_account = account_random(random);
+		request->transfer.currency = currency_random(random);
 		return 1;
 	case WIRE_STATEMENT:
 		request->statement.account_id = account_random(random);
@@ -78,6 +84,7 @@ static inline int wallet_random(
 		return 1;
 	case WIRE_SPRINKLE_CREATE:
 		request->sprinkle_create.account_id = account_random(random);
+		request->sprinkle_create.currency = currency_random(random);
 		request->sprinkle_create.equal &= 1;
 		return 1;
 	case WIRE_CLAIM:
@@ -107,6 +114,7 @@ static inline void request_random(
 		break;
 	case WIRE_PLACE_BET:
 		request->place_bet.account_id >>= 1; /* 0 is a cash ticket */
+		request->place_bet.currency = currency_random(random);
 		request->place_bet.odds_policy &= 1;
 		request->place_bet.leg_count = (uint8_t)(1 + request->place_bet.leg_count % 10);
 		break;
@@ -130,7 +138,7 @@ static inline void request_random(
 	case WIRE_SHIFT_CLOSE:
 		request->shift.cash = (int64_t)(test_random(random) % (LIMIT_BALANCE_MAX + 1));
 		request->shift.cashier_id |= 1;
-		request->shift.currency = (uint16_t)(1 + request->shift.currency % 999);
+		request->shift.currency = currency_random(random);
 		break;
 	default: /* the rest takes anything */
 		break;

@@ -111,6 +111,44 @@ static const struct {
 	{ WIRE_BALANCE, WIRE_CODE_UNKNOWN_TEMPLATE, 2, 2, WIRE_TEMPLATE_PUSH | WIRE_BALANCE },
 };
 
+/* Wherever a message names a currency: the three digits of ISO 4217, and never none. */
+TEST(currencies_are_three_digits_in_every_message_that_names_one)
+{
+	static const struct {
+		uint16_t template_id;
+		uint8_t offset;
+	} rows[] = {
+		{ WIRE_PLACE_BET, 16 + 24 },
+		{ WIRE_OPEN_ACCOUNT, 16 + 16 },
+		{ WIRE_DEPOSIT, 16 + 24 },
+		{ WIRE_WITHDRAW, 16 + 24 },
+		{ WIRE_TRANSFER, 16 + 32 },
+		{ WIRE_SPRINKLE_CREATE, 16 + 40 },
+		{ WIRE_ROUND_DEBIT, 16 + 68 },
+		{ WIRE_ROUND_CREDIT, 16 + 68 },
+		{ WIRE_ROUND_ROLLBACK, 16 + 68 },
+		{ WIRE_ROUND_CLOSE, 16 + 68 },
+		{ WIRE_SHIFT_OPEN, 16 + 20 },
+		{ WIRE_SHIFT_CLOSE, 16 + 20 },
+	};
+	static const uint16_t good[] = { 1, 410, 840, 999 }, bad[] = { 0, 1000, 5000, UINT16_MAX };
+	uint8_t message[LIMIT_MESSAGE_SIZE_MAX];
+
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(rows); i++) {
+		size_t size = message_valid(rows[i].template_id, message);
+
+		for (size_t k = 0; k < SLUICE_ARRAY_COUNT(good); k++) {
+			struct le16 value = le16_make(good[k]);
+
+			memcpy(message + rows[i].offset, &value, sizeof(value));
+			assert_case_equal(i, decode_code(message, size), WIRE_CODE_OK);
+			value = le16_make(bad[k]);
+			memcpy(message + rows[i].offset, &value, sizeof(value));
+			assert_case_equal(i, decode_code(message, size), WIRE_CODE_BAD_FIELD);
+		}
+	}
+}
+
 TEST(range_edges)
 {
 	uint8_t message[LIMIT_MESSAGE_SIZE_MAX];
