@@ -35,8 +35,10 @@ static uint64_t commit_note(struct worker *worker, const struct event_record *re
 	uint64_t lsn = le64_get(record->lsn);
 	uint16_t type = le16_get(record->type);
 
-	if (type == EVENT_BET_RETIRE || type == EVENT_OBJECT_RETIRE)
-		worker->retired_lsn = lsn;
+	if (type == EVENT_BET_RETIRE)
+		worker->bets_retired_lsn = lsn;
+	else if (type == EVENT_OBJECT_RETIRE)
+		worker->objects_retired_lsn = lsn;
 	stats_add(&worker->stats.events, 1);
 	worker->latency.events++;
 	stats_set(&worker->stats.applied_lsn, lsn);
@@ -48,8 +50,9 @@ uint64_t worker_commit(struct worker *worker, struct event_buffer *event, size_t
 	struct event_record record;
 
 	memcpy(&record, event->bytes, sizeof(record));
-	/* decide() made it from this very state: if it does not apply, the state is broken. */
-	SLUICE_REQUIRE(ledger_apply(worker->ledger, event->bytes, length) == 0);
+	/* decide() made it from this very state: if it does not apply, the state is broken. What it
+	 * says by itself the follower checks. */
+	SLUICE_REQUIRE(ledger_apply_own(worker->ledger, event->bytes, length) == 0);
 	journal_writer_append(
 	    worker->journal, le64_get(record.lsn), le64_get(record.time_ns), length);
 	return commit_note(worker, &record);
@@ -171,6 +174,18 @@ struct ledger_request worker_asked(const struct worker *worker, const struct wor
 	};
 }
 
+int worker_credit_waits(
+    struct worker *worker, const struct worker_ask *ask, const struct event_record *record)
+{
+	uint16_t code = le16_get(record->code);
+
+	if (code != WIRE_CODE_EXPOSURE_SELECTION && code != WIRE_CODE_EXPOSURE_MARKET &&
+	    code != WIRE_CODE_EXPOSURE_PARTNER)
+		return 0;
+	return ask->refuse_code == 0 &&
+	       worker_shortage(worker, ask->request, le64_get(record->time_ns));
+}
+
 /*
  * 1 when the decision is not to be taken now: it would open one transfer too many, or credit of a
  * limit may still come from another shard. Nothing of it is kept.
@@ -190,11 +205,7 @@ static int decision_waits(
 		stats_add(&worker->stats.transfers_full, 1);
 		return 1;
 	}
-	if (code != WIRE_CODE_EXPOSURE_SELECTION && code != WIRE_CODE_EXPOSURE_MARKET &&
-	    code != WIRE_CODE_EXPOSURE_PARTNER)
-		return 0;
-	return ask->refuse_code == 0 &&
-	       worker_shortage(worker, ask->request, le64_get(record.time_ns));
+	return worker_credit_waits(worker, ask, &record);
 }
 
 /*

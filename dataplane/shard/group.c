@@ -9,6 +9,9 @@
  * One refused: the state is put back, and each is decided again as a refusal: the one that failed
  * with its own code, the others with LINKED_NOT_DONE
  *
+ * One that lacks credit of a limit asks the other shards for it, as a bet on its own does
+ * (lease.c); until they have answered, the group is BUSY as a whole.
+ *
  * A group sent again is answered message by message from the window, as any request.
  */
 #include <errno.h>
@@ -192,9 +195,11 @@ static int member_decide(struct worker *worker, unsigned index, unsigned count)
 	if (length <= 0)
 		return length < 0 ? length : -EBUSY;
 	memcpy(&record, event->bytes, sizeof(record));
-	if (wire_code_class(le16_get(record.code)) != WIRE_CLASS_DONE)
-		return le16_get(record.code);
-	SLUICE_REQUIRE(ledger_apply(worker->ledger, event->bytes, (size_t)length) == 0);
+	if (wire_code_class(le16_get(record.code)) != WIRE_CLASS_DONE) {
+		/* Asked before the undo: what it lacks beside the members in front of it. */
+		return worker_credit_waits(worker, &ask, &record) ? -EBUSY : le16_get(record.code);
+	}
+	SLUICE_REQUIRE(ledger_apply_own(worker->ledger, event->bytes, (size_t)length) == 0);
 	return WIRE_CODE_OK;
 }
 

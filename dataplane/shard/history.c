@@ -93,7 +93,7 @@ int worker_closed(
 	if (query == NULL)
 		return 0;
 	query->id = bet ? request->bet_status.bet_id : request->sprinkle_status.token;
-	query->lsn = worker->retired_lsn;
+	query->lsn = bet ? worker->bets_retired_lsn : worker->objects_retired_lsn;
 	query_publish(worker);
 	return 1;
 }
@@ -106,7 +106,7 @@ int worker_ticket_closed(
 	if (query == NULL)
 		return 0;
 	query->id = request->redeem.bet_id;
-	query->lsn = worker->retired_lsn;
+	query->lsn = worker->bets_retired_lsn;
 	query->request = *request;
 	query_publish(worker);
 	return 1;

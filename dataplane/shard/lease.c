@@ -4,7 +4,9 @@
  * its terminal is answered BUSY and asks again after a few milliseconds, and meanwhile the other
  * shards are asked one after the other. A shard that has credit gives it by a LEASE, whose parcel
  * is the answer; one that has none says so. When all have said so, bets short of this limit are
- * refused for a moment without asking again: that refusal is final and journalled.
+ * refused for a moment without asking again: that refusal is final and journalled. One that cannot
+ * give now (its transfers are all open, or those of its last life go first) says "later": then
+ * nobody knows whether there is credit, and the bet stays BUSY and asks anew.
  *
  * One question about a limit is on its way at a time, so no more credit moves than was asked for.
  */
@@ -41,19 +43,26 @@ static struct shortage_question *question_find(
 	return free_place;
 }
 
-/* Asks the next shard; with none left, remembers that nobody has any. */
+/* Asks the next shard; with none left, remembers that nobody has any, if all have said so. */
 static void question_ask(struct worker *worker, struct shortage_question *question)
 {
-	struct ring_shortage item = { .shortage = question->shortage };
+	struct ring_shortage item = { .shortage = question->shortage, .what = SHORTAGE_ASKED };
 
 	while (question->asked < worker->shared->shard_count) {
 		uint32_t peer = question->asked++;
 
-		if (peer == worker->shard ||
-		    !spsc_ring_push(worker->rings.shortage_out[peer], &item))
-			continue; /* a full ring: as one that has none */
+		if (peer == worker->shard)
+			continue;
+		if (!spsc_ring_push(worker->rings.shortage_out[peer], &item)) {
+			question->later = 1;
+			continue;
+		}
 		stats_add(&worker->stats.shortages_asked, 1);
 		question->until_ns = worker->now_ns + SHORTAGE_PATIENCE_NS;
+		return;
+	}
+	if (question->later) {
+		question->shortage.id = 0;
 		return;
 	}
 	question->nothing = 1;
@@ -91,14 +100,14 @@ void worker_shortage_met(struct worker *worker, const struct ledger_parcel *parc
 
 /* ---- The other side ---- */
 
-/* 1: answered, or a parcel is on its way; 0: later. */
+/* 1: answered, or a parcel is on its way; 0: it stays for a later turn. */
 static int shortage_take(
     struct worker *worker, uint32_t asker, const struct ledger_shortage *shortage)
 {
-	struct ring_shortage nothing = { .shortage = *shortage, .nothing = 1 };
+	struct ring_shortage answer = { .shortage = *shortage, .what = SHORTAGE_LATER };
 	struct event_buffer *event;
 	struct event_record record;
-	int length = 0;
+	int length;
 
 	if (!worker_transfers_full(worker)) {
 		event = worker_reserve(worker);
@@ -113,19 +122,23 @@ static int shortage_take(
 			stats_add(&worker->stats.leases_given, 1);
 			return 1;
 		}
+		if (length != -EBUSY) /* else a table is full */
+			answer.what = SHORTAGE_NOTHING;
 	}
 	/* A full ring: the asker's patience ends it. */
-	(void)!spsc_ring_push(worker->rings.shortage_out[asker], &nothing);
+	(void)!spsc_ring_push(worker->rings.shortage_out[asker], &answer);
 	return 1;
 }
 
-/* One shard has none: the next is asked. */
-static void nothing_take(struct worker *worker, const struct ledger_shortage *shortage)
+/* One shard has none, or cannot say: the next is asked. */
+static void answer_take(struct worker *worker, const struct ring_shortage *item)
 {
-	struct shortage_question *question = question_find(worker, shortage);
+	struct shortage_question *question = question_find(worker, &item->shortage);
 
-	if (question != NULL && question->shortage.id != 0 && !question->nothing)
-		question_ask(worker, question);
+	if (question == NULL || question->shortage.id == 0 || question->nothing)
+		return;
+	question->later |= item->what == SHORTAGE_LATER;
+	question_ask(worker, question);
 }
 
 unsigned worker_shortages(struct worker *worker)
@@ -138,8 +151,8 @@ unsigned worker_shortages(struct worker *worker)
 
 		while (ring != NULL && !worker_pending_full(worker) &&
 		       (item = spsc_ring_peek(ring)) != NULL) {
-			if (item->nothing)
-				nothing_take(worker, &item->shortage);
+			if (item->what != SHORTAGE_ASKED)
+				answer_take(worker, item);
 			else if (!shortage_take(worker, i, &item->shortage))
 				break;
 			spsc_ring_release(ring);

@@ -142,7 +142,8 @@ int worker_restore(struct worker **workers, struct log_history **histories, uint
 			error = restore_cash(workers, shard);
 		if (error == 0)
 			error = worker_transfers_restore(workers[shard]);
-		workers[shard]->retired_lsn = ledger_shard(workers[shard]->ledger)->lsn;
+		workers[shard]->bets_retired_lsn = workers[shard]->objects_retired_lsn =
+		    ledger_shard(workers[shard]->ledger)->lsn;
 		if (error != 0)
 			return error;
 	}

@@ -129,10 +129,16 @@ struct outcome {
 };
 _Static_assert(sizeof(struct outcome) == 128, "two cache lines");
 
-/* Between shards: a question for credit, or the answer that there is none. */
+/* Between shards: a question for credit, or the answer of one that gives none. */
+enum shortage_what {
+	SHORTAGE_ASKED,
+	SHORTAGE_NOTHING, /* it has no credit */
+	SHORTAGE_LATER,   /* it may have some and cannot send it now */
+};
+
 struct ring_shortage {
 	struct ledger_shortage shortage;
-	uint8_t nothing; /* 1: the answer */
+	uint8_t what; /* shortage_what */
 };
 
 /* Main to worker. */

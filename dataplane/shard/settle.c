@@ -2,7 +2,9 @@
 /*
  * Slow work in slices: the walk of a settlement, and what time brings. It takes a bounded number of
  * events a turn, after the turn's requests, and only while the journal and the pending table have
- * room to spare.
+ * room to spare. Without such room for a ms, each of the two gets a share of a few events, and
+ * takes it before the next turn's requests take all there is: under any load both come to an end,
+ * and so do the numbered commands that wait for a walk.
  */
 #include <errno.h>
 
@@ -26,11 +28,29 @@ static size_t slow_batch_size(const struct worker *worker)
 	                                      : (size_t)size;
 }
 
-int worker_slow_room(struct worker *worker)
+int worker_slow_room(struct worker *worker, struct slow_share *share)
 {
-	return worker->pending_tail - worker->pending_head < PENDING_MAX / 2 &&
-	       journal_writer_room(worker->journal) + slow_batch_size(worker) >=
-	           LIMIT_JOURNAL_BATCH_SIZE_MAX;
+	if (worker->pending_tail - worker->pending_head < PENDING_MAX / 2 &&
+	    journal_writer_room(worker->journal) + slow_batch_size(worker) >=
+	        LIMIT_JOURNAL_BATCH_SIZE_MAX) {
+		*share = (struct slow_share){ .since_ns = worker->now_ns };
+		return 1;
+	}
+	if (worker->now_ns - share->since_ns >= WORKER_SLOW_SHARE_NS)
+		*share = (struct slow_share){ worker->now_ns, WORKER_SLOW_SHARE };
+	return share->left > 0;
+}
+
+static void slow_commit(
+    struct worker *worker, struct event_buffer *event, int length, struct slow_share *share)
+{
+	(void)worker_commit(worker, event, (size_t)length);
+	share->left -= share->left > 0;
+}
+
+static int slow_is_owed(const struct worker *worker, const struct slow_share *share)
+{
+	return share->left > 0 || worker->now_ns - share->since_ns >= WORKER_SLOW_SHARE_NS;
 }
 
 void worker_walk_begin(
@@ -98,7 +118,7 @@ static int walk_step(struct worker *worker)
 	struct event_buffer *event;
 	int length;
 
-	if (!worker_slow_room(worker))
+	if (!worker_slow_room(worker, &worker->walk_share))
 		return 0;
 	event = worker_reserve(worker);
 	if (event == NULL)
@@ -112,7 +132,7 @@ static int walk_step(struct worker *worker)
 		walk->active = WALK_ENDING;
 		return 0;
 	}
-	(void)worker_commit(worker, event, (size_t)length);
+	slow_commit(worker, event, length, &worker->walk_share);
 	stats_add(&worker->stats.walk_events, 1);
 	return 1;
 }
@@ -136,21 +156,36 @@ unsigned worker_walk(struct worker *worker)
 unsigned worker_due(struct worker *worker)
 {
 	uint64_t time_ns = worker_event_time(worker);
-	unsigned made = 0;
+	unsigned made = 0, idle = 0;
 
 	while (made < WORKER_DUE_PER_TURN && ledger_due_ns(worker->ledger) <= time_ns &&
-	       worker_slow_room(worker)) {
+	       worker_slow_room(worker, &worker->due_share)) {
 		struct event_buffer *event = worker_reserve(worker);
 		int length;
 
 		if (event == NULL)
 			break;
 		length = ledger_decide_due(worker->ledger, time_ns, event);
+		/* What cannot be done now must not keep what can be. */
+		if (length < 0 && ++idle < WORKER_DUE_IDLE_MAX)
+			continue;
 		if (length <= 0)
 			break;
-		(void)worker_commit(worker, event, (size_t)length);
+		slow_commit(worker, event, length, &worker->due_share);
 		stats_add(&worker->stats.due_events, 1);
 		made++;
 	}
 	return made;
+}
+
+unsigned worker_slow_owed(struct worker *worker)
+{
+	unsigned moved = 0;
+
+	if (worker->walk.active == WALK_GOING && slow_is_owed(worker, &worker->walk_share))
+		moved += worker_walk(worker);
+	if (ledger_due_ns(worker->ledger) <= worker_event_time(worker) &&
+	    slow_is_owed(worker, &worker->due_share))
+		moved += worker_due(worker);
+	return moved;
 }

@@ -117,7 +117,9 @@ uint64_t worker_commit(struct worker *worker, struct event_buffer *event, size_t
 uint64_t worker_append(struct worker *worker, const struct event_buffer *event);
 void worker_journal(struct worker *worker);
 /* 1 while slow work (walks, timers) leaves enough room for live requests. */
-int worker_slow_room(struct worker *worker);
+int worker_slow_room(struct worker *worker, struct slow_share *share);
+/* Before a turn's requests: the slow work that has had no room for a ms. What it moved. */
+unsigned worker_slow_owed(struct worker *worker);
 
 /* read.c */
 void worker_read(
@@ -144,6 +146,10 @@ unsigned worker_parcels(struct worker *worker);
 int worker_parcel_send(struct worker *worker, uint64_t transfer_id);
 /* Before the threads start: what the last life left open. 0 or -ENOMEM. */
 SLUICE_MUST_USE int worker_transfers_restore(struct worker *worker);
+
+/* decide.c: 1 when a bet's refusal is for want of credit that another shard may still give. */
+int worker_credit_waits(
+    struct worker *worker, const struct worker_ask *ask, const struct event_record *record);
 
 /* lease.c */
 /* A bet lacks credit: 1: others are being asked, answer BUSY; 0: nobody has any. */

@@ -174,9 +174,13 @@ static void publish_totals(struct worker *worker, int changed)
 static unsigned turn(struct worker *worker, int serving)
 {
 	uint64_t durable = worker->durable_lsn;
+	/* relaxed: a turn more or less; walks and timers go on after the restart */
+	int going = atomic_load_explicit(&worker->shared->stop, memory_order_relaxed) == 0;
 	unsigned moved = 0;
 
 	worker->now_ns = clock_ns(CLOCK_REALTIME);
+	if (going)
+		moved += worker_slow_owed(worker);
 	if (serving) {
 		moved += worker_receive(worker);
 		worker_requests(worker);
@@ -188,8 +192,7 @@ static unsigned turn(struct worker *worker, int serving)
 	moved += worker_parcels(worker);
 	moved += worker_shortages(worker);
 	moved += worker_commands(worker);
-	/* relaxed: a turn more or less; walks and timers go on after the restart */
-	if (atomic_load_explicit(&worker->shared->stop, memory_order_relaxed) == 0) {
+	if (going) {
 		moved += worker_walk(worker);
 		moved += worker_due(worker);
 	}

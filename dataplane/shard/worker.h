@@ -53,9 +53,14 @@
 #define WORKER_WALK_PER_TURN     32
 #define WORKER_WALK_LOOK_MAX     1024
 #define WORKER_DUE_PER_TURN      32
+#define WORKER_DUE_IDLE_MAX      4 /* looks a turn that come to nothing */
 #define WORKER_SLOW_BATCH_MIN    LIMIT_JOURNAL_BATCH_CLOSE_SIZE
 #define WORKER_SLOW_BATCH_MAX    (LIMIT_JOURNAL_BATCH_SIZE_MAX / 2)
 #define WORKER_SLOW_BYTES_PER_US 55u
+
+/* What walks and timers each may do without that room, so that no load holds them up for ever. */
+#define WORKER_SLOW_SHARE    4
+#define WORKER_SLOW_SHARE_NS 1000000ull
 
 enum worker_polling {
 	POLLING_BUSY,
@@ -160,6 +165,12 @@ struct walk_command {
 	struct ledger_walk walk;
 };
 
+/* Events that slow work may make though there is no room to spare. */
+struct slow_share {
+	uint64_t since_ns; /* it last had room, or got a share */
+	uint32_t left;     /* of the share */
+};
+
 /* Who waits for a transfer to be closed; a slot of an open-addressed table by transfer id. */
 struct transfer_origin {
 	uint64_t transfer_id; /* 0: free */
@@ -180,6 +191,7 @@ struct shortage_question {
 	uint64_t until_ns; /* waiting: given up then; nothing: remembered until then */
 	uint32_t asked;    /* shards asked so far */
 	uint8_t nothing;   /* 1: none of them had any */
+	uint8_t later;     /* 1: one of them could not say */
 };
 
 /* Cash of one terminal over all shards, in minus out. */
@@ -236,6 +248,7 @@ struct worker {
 	struct reply_builder builder;
 	struct range_command range;
 	struct walk_command walk;
+	struct slow_share walk_share, due_share;
 	uint32_t walk_row;  /* markets looked at for walks left over */
 	uint8_t walks_seen; /* 1: there are none left over any more */
 	/* A numbered command that must wait (ticket 0: none), so that what is behind it need not.
@@ -263,7 +276,9 @@ struct worker {
 	uint32_t aside_count;
 	uint64_t aside_due_ns;
 	struct shortage_question shortages[WORKER_SHORTAGES_MAX];
-	uint64_t retired_lsn;       /* of the last BET_RETIRE or OBJECT_RETIRE */
+	/* Of the last BET_RETIRE and OBJECT_RETIRE: what the closed tables must hold to say "no".
+	 */
+	uint64_t bets_retired_lsn, objects_retired_lsn;
 	struct ring_request *group; /* LIMIT_LINKED_MAX, of the group being decided */
 	struct event_buffer *group_events;
 	struct worker_stats stats;

@@ -26,6 +26,8 @@ void fake_journal_complete_all(struct journal_writer *journal);
 void fake_journal_fail(struct journal_writer *journal, int error);
 /* The next `count` calls of journal_writer_reserve give NULL. */
 void fake_journal_refuse(struct journal_writer *journal, unsigned count);
+/* 1: the open batch counts as nearly full, though every event finds its place; 0: as empty. */
+void fake_journal_crowd(struct journal_writer *journal, int crowded);
 uint64_t fake_journal_durable(const struct journal_writer *journal);
 /* Last LSN in a closed batch. */
 uint64_t fake_journal_closed(const struct journal_writer *journal);

@@ -10,6 +10,7 @@ struct journal_writer {
 	uint64_t recovered, appended, closed, durable;
 	int error;
 	unsigned refuse;
+	int crowded;
 	struct journal_counters counters;
 	struct event_buffer room;
 	struct event_buffer events[FAKE_JOURNAL_EVENTS];
@@ -43,6 +44,11 @@ void fake_journal_fail(struct journal_writer *journal, int error)
 void fake_journal_refuse(struct journal_writer *journal, unsigned count)
 {
 	journal->refuse = count;
+}
+
+void fake_journal_crowd(struct journal_writer *journal, int crowded)
+{
+	journal->crowded = crowded;
 }
 
 uint64_t fake_journal_durable(const struct journal_writer *journal)
@@ -86,7 +92,9 @@ void *journal_writer_reserve(struct journal_writer *writer, size_t size)
 
 size_t journal_writer_room(const struct journal_writer *writer)
 {
-	return writer->error != 0 || writer->refuse != 0 ? 0 : LIMIT_JOURNAL_BATCH_SIZE_MAX;
+	return writer->error != 0 || writer->refuse != 0 || writer->crowded
+	           ? 0
+	           : LIMIT_JOURNAL_BATCH_SIZE_MAX;
 }
 
 void journal_writer_append(

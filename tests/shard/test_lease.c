@@ -95,6 +95,59 @@ TEST(one_question_about_a_limit_is_on_its_way_at_a_time)
 	bed_close(bed);
 }
 
+TEST(a_shard_that_cannot_send_now_is_not_one_that_has_none)
+{
+	struct bed *bed = bed_with_limit(2);
+	uint64_t account = bed_account(bed, 0, 0);
+	unsigned busy;
+
+	bed->workers[1]->transfers_open = TRANSFERS_OPEN_MAX;
+	for (int i = 0; i < 10; i++) {
+		assert_int_equal(bed_ask(bed, 0, bed_bet(1, account, 30000)).code, WIRE_CODE_BUSY);
+		bed->now_ns += 5000000;
+	}
+	bed->workers[1]->transfers_open = 0;
+	assert_int_equal(persist(bed, bed_bet(1, account, 30000), &busy), WIRE_CODE_OK);
+	bed_close(bed);
+}
+
+TEST(a_group_asks_for_credit_before_it_is_refused)
+{
+	struct bed *bed = bed_with_limit(2);
+	uint64_t account = bed_account(bed, 0, 0);
+	/* The second bet lacks credit because of the first: 40,000 + 40,000 of 50,000 here. */
+	static const int64_t stakes[][2] = { { 20000, 20000 }, { 15000, 1 } };
+	static const uint16_t codes[][2] = { { WIRE_CODE_OK, WIRE_CODE_OK },
+		{ WIRE_CODE_EXPOSURE_MARKET, WIRE_CODE_LINKED_NOT_DONE } };
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct wire_request bets[] = { bed_bet(2 * i + 1, account, stakes[i][0]),
+			bed_bet(2 * i + 2, account, stakes[i][1]) };
+		unsigned busy = 0;
+
+		bets[0].flags |= MESSAGE_FLAG_LINKED;
+		for (;; busy++) {
+			struct wire_reply reply;
+
+			assert_true(busy < 5);
+			bed_send_all(bed, 0, bets, 2);
+			bed_turn(bed, 0);
+			bed_settle(bed, 1);
+			reply = bed_take(bed);
+			if (reply.code != WIRE_CODE_BUSY) {
+				assert_case_equal(i, reply.code, codes[i][0]);
+				assert_case_equal(i, bed_take(bed).code, codes[i][1]);
+				break;
+			}
+			assert_int_equal(bed_take(bed).code, WIRE_CODE_BUSY);
+			bed->now_ns += 5000000;
+		}
+		assert_true(i == 1 || busy == 1);
+	}
+	assert_true(ledger_market_exposure(bed->workers[0]->ledger, BED_MARKET, -1) == 80000);
+	bed_close(bed);
+}
+
 TEST(alone_a_shard_refuses_at_once)
 {
 	struct bed *bed = bed_with_limit(1);

@@ -20,7 +20,9 @@ static struct shard_command result_command(uint64_t sequence, enum result_op op)
 		struct settlement_outcomes outcomes = { 0 };
 		struct settlement_outcomes_disk disk;
 
-		settlement_1x2((struct settlement_score){ 1, 0 }, &outcomes);
+		/* Even numbers: the other side has won. */
+		settlement_1x2(
+		    (struct settlement_score){ sequence % 2, 1 - sequence % 2 }, &outcomes);
 		settlement_outcomes_write(&outcomes, 3, &disk);
 		memcpy(ledger->result.outcomes, &disk, sizeof(disk));
 	}
@@ -87,7 +89,7 @@ TEST(a_walk_goes_on_in_slices_and_is_done_when_it_is_durable)
 	bed_settle(bed, 1);
 	assert_int_equal(answered(bed, 3), 0);
 	assert_true(bed_money(bed, account) == BED_OPENING + 100 * BETS + 5);
-	/* Settled already; that uses up the number. */
+	/* Settled otherwise already; that uses up the number. */
 	push(bed, 4, result_command(4, RESULT_SET));
 	bed_settle(bed, 1);
 	assert_int_equal(answered(bed, 4), -EALREADY);
@@ -131,6 +133,82 @@ TEST(a_walk_waits_while_the_journal_has_no_room)
 	fake_journal_refuse(bed->journals[0], 0);
 	bed_settle(bed, 1);
 	assert_int_equal(answered(bed, 1), 0);
+	bed_close(bed);
+}
+
+TEST(a_walk_comes_to_its_end_under_any_load)
+{
+	struct bed *bed = bed_with_bets();
+	uint64_t account = bed_account(bed, 0, 0), lsn = bed_lsn(bed, 0);
+	struct wire_reply reply;
+
+	fake_journal_crowd(bed->journals[0], 1);
+	push(bed, 1, result_command(1, RESULT_SET));
+	push(bed, 2, result_command(2, RESULT_ROLLBACK));
+	bed_turn(bed, 0);
+	assert_int_equal(bed_lsn(bed, 0), lsn + 1 + WORKER_SLOW_SHARE);
+	bed_turn(bed, 0);
+	assert_int_equal(bed_lsn(bed, 0), lsn + 1 + WORKER_SLOW_SHARE);
+	/* A ms later it goes before the requests, which could take all there is. */
+	bed->now_ns += WORKER_SLOW_SHARE_NS;
+	bed_send(bed, 0, bed_deposit(BETS + 1, account, 5));
+	bed_settle(bed, 1);
+	reply = bed_take_only(bed, BETS + 1, WIRE_CODE_OK);
+	assert_true(reply.lsn == lsn + 2 + 2 * WORKER_SLOW_SHARE);
+	/* No room at all: the share is kept for the turn that has some. */
+	fake_journal_refuse(bed->journals[0], 1000);
+	bed->now_ns += WORKER_SLOW_SHARE_NS;
+	bed_turn(bed, 0);
+	fake_journal_refuse(bed->journals[0], 0);
+	bed_turn(bed, 0);
+	assert_int_equal(bed_lsn(bed, 0), lsn + 2 + 3 * WORKER_SLOW_SHARE);
+	for (unsigned ms = 0; ms < BETS; ms++) {
+		bed->now_ns += WORKER_SLOW_SHARE_NS;
+		bed_settle(bed, 1);
+	}
+	/* And so did the number behind it. */
+	assert_int_equal(answered(bed, 1), 0);
+	assert_int_equal(answered(bed, 2), 0);
+	bed_close(bed);
+}
+
+static struct wire_request sprinkle(struct bed *bed, uint64_t id)
+{
+	struct wire_request request = bed_request(WIRE_SPRINKLE_CREATE, id);
+
+	request.sprinkle_create.account_id = bed_account(bed, 0, 0);
+	request.sprinkle_create.amount = 1000;
+	request.sprinkle_create.room = 5;
+	request.sprinkle_create.deadline_ns = NO_DEADLINE;
+	request.sprinkle_create.window_s = 60;
+	request.sprinkle_create.shares = 10;
+	request.sprinkle_create.currency = KRW;
+	return request;
+}
+
+TEST(timers_act_under_any_load_and_objects_that_retire_are_no_bets)
+{
+	struct bed *bed = bed_open(1, 0);
+	struct worker *worker = bed->workers[0];
+	uint64_t bets = worker->bets_retired_lsn, lsn;
+
+	for (uint64_t id = 1; id <= WORKER_SLOW_SHARE + 2; id++)
+		assert_int_equal(bed_ask(bed, 0, sprinkle(bed, id)).code, WIRE_CODE_OK);
+	fake_journal_crowd(bed->journals[0], 1);
+	lsn = bed_lsn(bed, 0);
+	bed->now_ns += 60 * SECOND;
+	bed_turn(bed, 0);
+	assert_int_equal(stats_get(&worker->stats.due_events), WORKER_SLOW_SHARE);
+	bed->now_ns += WORKER_SLOW_SHARE_NS;
+	bed_settle(bed, 1);
+	assert_int_equal(stats_get(&worker->stats.due_events), WORKER_SLOW_SHARE + 2);
+	assert_true(worker->objects_retired_lsn < lsn);
+	for (unsigned hours = 0; hours < 3; hours++) {
+		bed->now_ns += 3600 * SECOND;
+		bed_settle(bed, 1);
+	}
+	assert_true(worker->objects_retired_lsn > lsn);
+	assert_int_equal(worker->bets_retired_lsn, bets);
 	bed_close(bed);
 }
 

@@ -285,8 +285,12 @@ TEST(a_bet_that_has_left_memory_is_still_told)
 	assert_int_equal(reply.bet_status.reprints, 1);
 	assert_int_equal(
 	    library_ask(&library, bed_bet_status(9, bet_id + 1)).code, WIRE_CODE_BET_UNKNOWN);
+	/* Objects that retire are no bets, and bets no objects. */
+	library.bed->workers[1]->objects_retired_lsn = 99;
+	assert_int_equal(
+	    library_ask(&library, bed_bet_status(9, bet_id + 1)).code, WIRE_CODE_BET_UNKNOWN);
 	/* Retired, but no checkpoint holds it yet: nobody may say that there is none. */
-	library.bed->workers[1]->retired_lsn = 99;
+	library.bed->workers[1]->bets_retired_lsn = 99;
 	bed_send(library.bed, 0, bed_bet_status(9, bet_id + 1));
 	library_settle(&library);
 	assert_int_equal(bed_waiting(library.bed), 0);
