@@ -19,8 +19,9 @@
  * their mind, and a terminal reverses a bet of which it has no answer, so nobody has one. As long
  * as no leg has begun, nothing can be gained by it.
  *
- * A target can be reversed for 24 hours. REVERSAL objects stay at least as long after the reversal
- * (partner_key_hold_s is never less), so there is no time when a target could be reversed twice.
+ * A target can be reversed for less than 24 hours. REVERSAL objects stay 24 hours and more after
+ * the reversal (partner_key_hold_s is never less), so there is no time when a target could be
+ * reversed twice.
  */
 #include "dataplane/ledger/ledger_wallet.h"
 
@@ -212,7 +213,7 @@ static uint16_t target_reverse(struct decision *decision, const struct event_rec
 		return code == WIRE_CODE_REPEATED ? WIRE_CODE_NOT_REVERSIBLE
 		                                  : WIRE_CODE_REQUEST_UNKNOWN;
 	if (target->flags & EVENT_FLAG_REVERSAL ||
-	    decision->time_ns - le64_get(target->time_ns) > REVERSE_MAX_NS)
+	    decision->time_ns - le64_get(target->time_ns) >= REVERSE_MAX_NS)
 		return WIRE_CODE_NOT_REVERSIBLE;
 	decision->currency = le16_get(target->currency);
 	if (type == EVENT_PLACE_BET)

@@ -158,7 +158,6 @@ TEST(no_time_when_a_target_can_be_reversed_twice)
 		wallet_make(&wallet);
 		ask_ok(&wallet, wire);
 		target = wallet.record;
-		wallet.now += DAY;
 		assert_int_equal(wallet_reverse(&wallet, le64_get(target.request_id), &target), OK);
 		wallet.now += hours * HOUR;
 		(void)wallet_due(&wallet);

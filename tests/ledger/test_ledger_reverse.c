@@ -55,14 +55,14 @@ static void hour_later(struct wallet *wallet)
 	wallet->now += HOUR;
 }
 
-static void just_a_day_later(struct wallet *wallet)
+static void almost_a_day_later(struct wallet *wallet)
 {
-	wallet->now += DAY;
+	wallet->now += DAY - 1;
 }
 
-static void more_than_a_day_later(struct wallet *wallet)
+static void a_day_later(struct wallet *wallet)
 {
-	wallet->now += DAY + 1;
+	wallet->now += DAY;
 }
 
 static void market_closes(struct wallet *wallet)
@@ -209,10 +209,10 @@ static const struct reverse_case money[] = {
 	{ "deposit", NULL, DEPOSIT(), NULL, OK, OK, EVENT_WITHDRAW, RICH, RICH_BALANCE },
 	{ "deposit, an hour ago", NULL, DEPOSIT(), hour_later, OK, OK, EVENT_WITHDRAW, RICH,
 	    RICH_BALANCE },
-	{ "deposit, a day ago", NULL, DEPOSIT(), just_a_day_later, OK, OK, EVENT_WITHDRAW, RICH,
-	    RICH_BALANCE },
-	{ "deposit, longer ago", NULL, DEPOSIT(), more_than_a_day_later, OK,
-	    REFUSED(NOT_REVERSIBLE), RICH, RICH_BALANCE + 1000 },
+	{ "deposit, not a day ago", NULL, DEPOSIT(), almost_a_day_later, OK, OK, EVENT_WITHDRAW,
+	    RICH, RICH_BALANCE },
+	{ "deposit, a day ago", NULL, DEPOSIT(), a_day_later, OK, REFUSED(NOT_REVERSIBLE), RICH,
+	    RICH_BALANCE + 1000 },
 	{ "deposit, spent", NULL, DEPOSIT(), rich_spends_all, OK,
 	    REFUSED(WIRE_CODE_FUNDS_INSUFFICIENT), RICH, 0 },
 	{ "deposit, frozen since", NULL, DEPOSIT(), rich_frozen, OK,
