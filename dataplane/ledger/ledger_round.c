@@ -223,6 +223,19 @@ static uint16_t target_undo(struct decision *decision, const struct object_row *
 	return WIRE_CODE_OK;
 }
 
+/* The target belongs to another round than the one that is named. Where neither is there any more
+ * the transaction has outlived its round. */
+static int round_is_other(
+    const struct decision *decision, const struct round_facts *facts, uint64_t round_id)
+{
+	const struct object_row *own;
+
+	if (facts->row != NULL)
+		return round_id != facts->row->id;
+	own = ledger_object(decision->ledger, round_id);
+	return own != NULL && own->kind == OBJECT_ROUND;
+}
+
 static uint16_t rollback_judge(struct decision *decision, struct round_facts *facts)
 {
 	const struct wire_request *request = decision->request;
@@ -239,8 +252,7 @@ static uint16_t rollback_judge(struct decision *decision, struct round_facts *fa
 		decision->object_id = transaction_keep(decision, named, &tx)->id;
 		return WIRE_CODE_OK;
 	}
-	if (tx.op != ROUND_OP_TOMBSTONE && facts->row != NULL &&
-	    le64_get(tx.round_id) != facts->row->id)
+	if (tx.op != ROUND_OP_TOMBSTONE && round_is_other(decision, facts, le64_get(tx.round_id)))
 		return WIRE_CODE_ROUND_UNKNOWN;
 	if (tx.op == ROUND_OP_TOMBSTONE || target->state == OBJECT_REVERSED) {
 		decision->object_id =

@@ -225,6 +225,20 @@ TEST(rounds_of_two_games_and_accounts_are_apart)
 	ledger_free(betting.ledger);
 }
 
+TEST(a_rollback_that_names_a_round_there_never_was_moves_nothing)
+{
+	struct betting betting;
+
+	rounds_make(&betting);
+	assert_int_equal(debit(&betting, 1, 500, 5), WIRE_CODE_OK);
+	assert_int_equal(rollback(&betting, 2, 1, 999), WIRE_CODE_ROUND_UNKNOWN);
+	assert_int_equal(betting_balance(&betting, PLAYER), 9500);
+	assert_int_equal(rollback(&betting, 2, 1, 5), WIRE_CODE_OK);
+	assert_int_equal(rollback(&betting, 2, 1, 999), WIRE_CODE_ROUND_UNKNOWN);
+	assert_int_equal(betting_balance(&betting, PLAYER), 10000);
+	ledger_free(betting.ledger);
+}
+
 TEST(closed_rounds_and_tombstones_retire_open_ones_stay)
 {
 	struct betting betting;
