@@ -234,6 +234,7 @@ static int record_valid(const struct event_view *view)
 	if (lsn == 0 || le64_get(record->prev_terminal_lsn) >= lsn ||
 	    le64_get(record->prev_account_lsn) >= lsn ||
 	    !in_range(le64s_get(record->balance), 0, LIMIT_BALANCE_MAX) ||
+	    le16_get(record->currency) > 999 ||
 	    /* Of a shift: counted less expected, below zero when cash is missing. */
 	    !in_range(le64s_get(record->payout), type == EVENT_SHIFT ? -LIMIT_PAYOUT_MAX : 0,
 	        LIMIT_PAYOUT_MAX))

@@ -205,8 +205,8 @@ uint64_t ledger_request_bucket_key(const struct wire_request *request, uint32_t 
  * gives max(last, clock)). Writes a whole event with its LSN (last + 1) and returns its length; the
  * caller must apply it before the next decide. Refusals are events too. Returns -EBUSY when a table
  * of this shard is full (nothing is written; the terminal gets BUSY), -EINVAL for a request the
- * codec would not have let through (template, leg count, odds policy, request id or terminal id of
- * 0). A time_ns before the last event's is raised to it.
+ * codec would not have let through (template, leg count, odds policy, currency above 999, request
+ * id or terminal id of 0). A time_ns before the last event's is raised to it.
  */
 SLUICE_MUST_USE int ledger_decide(struct ledger *ledger, const struct ledger_request *request,
     uint64_t time_ns, struct event_buffer *event);

@@ -4,8 +4,9 @@
  *
  * Cash tickets are bets of account 0: the stake comes from the terminal's cash, and neither a
  * profile nor limits of an account are there to be looked at; the limits of a bet, of the terminal
- * and of exposure hold as for all. Exposure is judged last, so that credit for it is asked of other
- * shards for bets only that nothing else stands against.
+ * and of exposure hold as for all. They are amounts in the rules' currency, so cash is taken in no
+ * other one: nothing would limit it. Exposure is judged last, so that credit for it is asked of
+ * other shards for bets only that nothing else stands against.
  */
 #include <errno.h>
 
@@ -132,7 +133,11 @@ uint16_t bet_judge(struct decision *decision)
 
 	if (stake <= 0 || stake > LIMIT_STAKE_MAX)
 		return WIRE_CODE_AMOUNT_INVALID;
-	code = cash ? WIRE_CODE_OK : decision_account_usable(decision);
+	if (cash)
+		code = decision->currency == rules->currency ? WIRE_CODE_OK
+		                                             : WIRE_CODE_CURRENCY_MISMATCH;
+	else
+		code = decision_account_usable(decision);
 	if (code == WIRE_CODE_OK)
 		code = legs_judge(decision, &input);
 	if (code != WIRE_CODE_OK)

@@ -156,7 +156,10 @@ static int decision_start(struct decision *decision, struct ledger *ledger,
 	if (asked->linked)
 		decision->flags |= EVENT_FLAG_LINKED;
 	error = decision_terminal(decision, asked->terminal_id);
-	return error != 0 ? error : request_fields(decision, request);
+	if (error == 0)
+		error = request_fields(decision, request);
+	/* No event, line or object could hold it, also of a refusal. */
+	return error == 0 && decision->currency > 999 ? -EINVAL : error;
 }
 
 /* What a refused event shows: the amount that was asked for, within what an event may hold. */

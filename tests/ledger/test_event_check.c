@@ -146,6 +146,8 @@ static const struct {
 	{ KIND_OPEN, FIELD(balance), 100001 },
 	{ KIND_OPEN, FIELD(currency), 0 },
 	{ KIND_OPEN, FIELD(currency), 1000 },
+	{ KIND_BET, FIELD(currency), 1000 },
+	{ KIND_REFUSED, FIELD(currency), 5000 },
 	{ KIND_OPEN, FIELD(flags), 1 },
 	{ KIND_FREEZE, FIELD(flags), 2 },
 	{ KIND_FREEZE, FIELD(account_id), 0 },

@@ -189,6 +189,43 @@ TEST(reprints_are_counted_where_the_ticket_was_sold)
 	ledger_free(betting.ledger);
 }
 
+/* The limits are amounts of one currency: cash of another one would pass them all. */
+TEST(cash_is_taken_in_the_rules_currency_alone)
+{
+	static const uint16_t others[] = { 0, 840, 999 };
+	struct betting betting;
+	struct wire_request wire = { .template_id = WIRE_PLACE_BET,
+		.request_id = 1000,
+		.place_bet = { .stake = 1000,
+		    .deadline_ns = NO_DEADLINE,
+		    .leg_count = 1,
+		    .legs = { { .market_id = 1, .odds = 2000 } } } };
+	struct ledger_request request = { .wire = &wire, .terminal_id = COUNTER };
+	struct event_buffer event;
+	struct ledger_totals before, after;
+
+	betting_make(&betting, 256);
+	ledger_totals(betting.ledger, &before);
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(others); i++) {
+		wire.place_bet.currency = others[i];
+		assert_case_equal(i, betting_request(&betting, wire), WIRE_CODE_CURRENCY_MISMATCH);
+		assert_null(ledger_account(
+		    betting.ledger, ledger_system_account(SYSTEM_CASH, others[i], COUNTER)));
+	}
+	ledger_totals(betting.ledger, &after);
+	assert_int_equal(after.bets, before.bets);
+	/* What no event could hold is not decided at all, not even as a refusal. */
+	for (unsigned i = 0; i < 2; i++) {
+		wire.place_bet.currency = i == 0 ? 1000 : 5000;
+		assert_int_equal(
+		    ledger_decide(betting.ledger, &request, betting.now_ns, &event), -EINVAL);
+		request.refuse_code = WIRE_CODE_LINKED_NOT_DONE;
+	}
+	wire.place_bet.currency = KRW;
+	assert_int_equal(betting_request(&betting, wire), WIRE_CODE_OK);
+	ledger_free(betting.ledger);
+}
+
 TEST(limits_hold_for_cash_too)
 {
 	struct betting betting;
