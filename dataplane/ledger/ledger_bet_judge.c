@@ -242,6 +242,8 @@ int bet_void_command(struct decision *decision, const struct ledger_command *com
 	if (row == ROW_NONE)
 		return -ENOENT;
 	bet = &decision->ledger->bets[row];
+	if (bet->state == BET_VOID)
+		return 0; /* done before: a command may come again */
 	if (bet->state != BET_OPEN)
 		return -EALREADY;
 	decision->object_id = bet->id;
