@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "dataplane/ledger/ledger_decision.h"
+#include "dataplane/ledger/ledger_derived.h"
 
 static int command_write(const struct ledger *ledger, struct event_record *record, uint64_t time_ns,
     const void *body, size_t body_length, struct event_buffer *event)
@@ -106,6 +107,23 @@ static int account_freeze(
 	return 1;
 }
 
+/*
+ * Kind, line and number of selections are what bets were placed on: a bet names its selection by
+ * number alone, and would be settled by another line than the one that was sold. They stay as they
+ * are while there are bets, and while one may come in at any moment, on this shard or another: so
+ * whether the market can change does not depend on when each shard is asked.
+ */
+static int market_shape_stays(const struct ledger *ledger, const struct market_row_state *market,
+    const struct event_market *set)
+{
+	const struct derived_market *derived = derived_market_find(ledger, market->id);
+
+	if (set->kind == market->kind && (int16_t)le16_get(set->line) == market->line &&
+	    set->selection_count == market->selection_count)
+		return 0;
+	return market->state == MARKET_OPEN || (derived != NULL && derived->bets > 0);
+}
+
 static int command_market_set(
     struct ledger *ledger, const struct ledger_command *command, struct event_record *record)
 {
@@ -118,6 +136,8 @@ static int command_market_set(
 		return 0;
 	/* A result is taken back by MARKET_RESULT, never by the way. */
 	if (market != NULL && (market->state == MARKET_SETTLED || market->state == MARKET_VOID))
+		return -EALREADY;
+	if (market != NULL && market_shape_stays(ledger, market, &command->market))
 		return -EALREADY;
 	if (market == NULL && !table_room(ledger, LEDGER_MARKET, 1))
 		return -EBUSY;
