@@ -30,12 +30,32 @@ static int moves_money(const struct shard_command *command)
 }
 
 /*
- * A refusal by the state of what the command is about: all shards use up the number alike. A gap is
- * found before a shard is asked (admin.c), so of these -ERANGE is the amount.
+ * A refusal for good, by the state of what the command is about or by a field of it: all shards use
+ * up the number alike, or every later command would wait for this one for ever. A gap is found
+ * before a shard is asked (admin.c), so of these -ERANGE is the amount, and -EINVAL of a mark is
+ * none.
  */
 static int is_refusal(const struct shard_command *command, int error)
 {
+	if (error == -EINVAL)
+		return command->kind == SHARD_LEDGER && command->ledger.type != EVENT_COMMAND_MARK;
 	return error == -ENOENT || error == -EALREADY || (error == -ERANGE && moves_money(command));
+}
+
+/*
+ * What the shards get. Of a command that one of them refuses when checked it is the number alone:
+ * another one might carry it out, and their rows would differ.
+ */
+static struct shard_command job_command(const struct admin_job *job)
+{
+	struct shard_command command = job->request.command;
+
+	if (job->refused != 0)
+		command.ledger = (struct ledger_command){
+			.type = EVENT_COMMAND_MARK,
+			.control_sequence = job->request.command.ledger.control_sequence,
+		};
+	return command;
 }
 
 /* Pushes to one shard or all under a new ticket. 0 when a ring is full: nothing was sent then. */
@@ -45,6 +65,7 @@ static int job_push(struct admin_jobs *jobs, struct admin_job *job)
 	const struct admin_context *context = jobs->context;
 	uint32_t first = request->kind == ADMIN_ALL_SHARDS ? 0 : request->shard;
 	uint32_t count = request->kind == ADMIN_ALL_SHARDS ? context->shared->shard_count : 1;
+	struct shard_command command;
 
 	for (uint32_t i = first; i < first + count; i++)
 		if (spsc_ring_reserve(context->workers[i]->rings.command) == NULL)
@@ -54,9 +75,10 @@ static int job_push(struct admin_jobs *jobs, struct admin_job *job)
 	job->shards_left = count;
 	job->error = 0;
 	job->already = 1;
+	command = job_command(job);
 	for (uint32_t i = first; i < first + count; i++)
-		SLUICE_REQUIRE(
-		    spsc_ring_push(context->workers[i]->rings.command, &job->request.command));
+		SLUICE_REQUIRE(spsc_ring_push(context->workers[i]->rings.command, &command));
+	explicit_bzero(&command, sizeof(command)); /* it may hold keys */
 	return 1;
 }
 
@@ -131,6 +153,8 @@ static json_t *refusal_json(const struct admin_job *job)
 {
 	const struct ledger_command *command = &job->request.command.ledger;
 
+	if (job->error == -EINVAL)
+		return admin_error("a field of the command is out of range; nothing was changed");
 	if (job->error == -ERANGE && command->type != EVENT_ADJUST)
 		return admin_error(
 		    "the account has no room for what would go back to it; nothing was changed");
@@ -144,6 +168,11 @@ static json_t *refusal_json(const struct admin_job *job)
 		    job->error == -EALREADY
 		        ? "the withdrawal is not waiting any more; nothing was changed"
 		        : "no such withdrawal; nothing was changed");
+	case EVENT_MARKET_SET:
+		return admin_error(
+		    "the market has its result, or it is open or has bets and its kind, line or "
+		    "number of selections would change: import it as it was, or under a new id; "
+		    "nothing was changed");
 	case EVENT_MARKET_RESULT:
 		return admin_error(
 		    job->error == -EALREADY
@@ -249,8 +278,13 @@ static void job_answered(struct admin_jobs *jobs, struct admin_job *job)
 	const struct shard_command *command = &job->request.command;
 
 	if (is_numbered(command) && command->check == SHARD_CHECK &&
-	    (job->error == 0 || is_refusal(command, job->error)))
+	    (job->error == 0 || is_refusal(command, job->error))) {
+		if (command->kind == SHARD_LEDGER)
+			job->refused = job->error;
 		return;
+	}
+	if (job->error == 0)
+		job->error = job->refused;
 	job_over(jobs, job);
 }
 

@@ -19,6 +19,7 @@ struct admin_job {
 	struct admin_peer *client; /* NULL: gone, nobody is told */
 	uint32_t shards_left;      /* 0: checked, to be done as soon as the rings have room */
 	int32_t error;
+	int32_t refused; /* why the check says that it is not to be done: its number is used up */
 	uint8_t already;
 	struct admin_request request;
 };

@@ -156,7 +156,8 @@ static int command_refused(const struct ledger_command *command, int error)
 {
 	if (error == -EINVAL && command->type == EVENT_ACCOUNT_FREEZE)
 		return -ENOENT;
-	if (error == -EINVAL && command->type > EVENT_TERMINAL_SET)
+	/* Of a mark it is a gap. */
+	if (error == -EINVAL && command->type != EVENT_COMMAND_MARK)
 		return error;
 	return error == -ENOENT || error == -EALREADY || error == -ERANGE ? error : 0;
 }

@@ -110,6 +110,63 @@ TEST(a_command_that_does_not_fit_everywhere_is_sent_nowhere)
 	end();
 }
 
+#define MARKET                                                                                     \
+	"\"type\":\"market_set\",\"market_id\":11,\"event_id\":1,\"start_time_ns\":5,\"state\":2," \
+	"\"kind\":1,\"odds\":[1500,2000,3000]"
+
+/* A market has bets on one shard and none on another: all shards keep it as it is. */
+TEST(what_one_shard_refuses_no_shard_does_and_all_use_up_the_number)
+{
+	static const int errors[] = { -EALREADY, -EINVAL };
+	struct shard_command command;
+	int fd;
+
+	begin();
+	fd = client_open();
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(errors); i++) {
+		say(fd, COMMAND("\"sequence\":1," MARKET));
+		command = take_all(SHARD_LEDGER, SHARD_CHECK);
+		assert_int_equal(command.ledger.type, EVENT_MARKET_SET);
+		finish_all(&command, i == 0 ? errors[i] : 0, i == 0 ? 0 : errors[i]);
+		command = take_all(SHARD_LEDGER, SHARD_DO);
+		assert_int_equal(command.ledger.type, EVENT_COMMAND_MARK);
+		assert_int_equal(command.ledger.control_sequence, 1);
+		finish_all(&command, 0, 0);
+		hear_kind(fd, "refused");
+	}
+	/* Nothing of it stays with the next one; and a number that cannot be marked is not over. */
+	say(fd, COMMAND("\"sequence\":1," MARKET));
+	command = take_all(SHARD_LEDGER, SHARD_CHECK);
+	finish_all(&command, -EALREADY, -EALREADY);
+	command = take_all(SHARD_LEDGER, SHARD_DO);
+	finish_all(&command, 0, -EIO);
+	hear_kind(fd, "failed");
+	say(fd, COMMAND("\"sequence\":1," MARKET));
+	command = take_all(SHARD_LEDGER, SHARD_CHECK);
+	finish_all(&command, 0, 0);
+	command = take_all(SHARD_LEDGER, SHARD_DO);
+	assert_int_equal(command.ledger.type, EVENT_MARKET_SET);
+	finish_all(&command, 0, 0);
+	hear_kind(fd, NULL);
+	close(fd);
+	end();
+}
+
+TEST(a_field_that_a_shard_refuses_is_no_reason_to_send_the_command_again)
+{
+	struct shard_command command;
+	int fd;
+
+	begin();
+	fd = client_open();
+	say(fd, COMMAND("\"sequence\":1," FREEZE));
+	command = take_all(SHARD_LEDGER, SHARD_DO);
+	finish_all(&command, -EINVAL, 0);
+	hear_kind(fd, "refused");
+	close(fd);
+	end();
+}
+
 TEST(a_dry_run_asks_all_shards_and_goes_no_further)
 {
 	static const struct {

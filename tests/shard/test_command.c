@@ -202,6 +202,43 @@ TEST(a_refusal_that_uses_up_its_number_waits_for_the_mark)
 	bed_close(bed);
 }
 
+/* Otherwise it would be sent again for ever, and all later ones wait for it. */
+TEST(a_malformed_command_of_any_type_uses_up_its_number_on_all_shards)
+{
+	static const uint16_t types[] = { EVENT_ACCOUNT_OPEN, EVENT_MARKET_SET, EVENT_RULES_SET,
+		EVENT_TERMINAL_SET, EVENT_ADJUST, EVENT_BET_VOID, EVENT_MARKET_RESULT,
+		EVENT_PARTNER_SET };
+	struct bed *bed = bed_open(2, 0);
+	uint64_t sequence = 0;
+
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(types); i++) {
+		struct shard_command command = { .kind = SHARD_LEDGER };
+		int refused = 0;
+
+		command.ledger.type = types[i];
+		command.ledger.control_sequence = ++sequence;
+		for (uint32_t shard = 0; shard < 2; shard++)
+			push(bed, shard, sequence, command);
+		bed_settle(bed, 1);
+		for (uint32_t shard = 0; shard < 2; shard++) {
+			int32_t error = answered(bed, shard, sequence).error;
+
+			/* What is about a row of one shard is not looked at by the other. */
+			assert_true(error == -EINVAL || error == 0);
+			refused += error == -EINVAL;
+			assert_case_equal(
+			    i, stats_get(&bed->workers[shard]->stats.control_sequence), sequence);
+		}
+		assert_true(refused >= 1);
+	}
+	for (uint32_t shard = 0; shard < 2; shard++)
+		push(bed, shard, 99, none(sequence + 1));
+	bed_settle(bed, 1);
+	assert_int_equal(answered(bed, 0, 99).error, 0);
+	assert_int_equal(durable(bed), sequence + 1);
+	bed_close(bed);
+}
+
 TEST(done_before_cannot_be_told_after_a_failed_write)
 {
 	struct bed *bed = bed_open(1, 0);
