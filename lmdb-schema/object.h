@@ -235,7 +235,7 @@ struct object_play_counters {
 	struct le32 week;     /* (risk_day + 3) / 7: weeks begin on Monday */
 	struct le64 since_ns; /* stakes placed before it are no part of `lost` */
 };
-ASSERT_SIZE(struct object_play_counters, 64);
+ASSERT_SIZE(struct object_play_counters, 72);
 
 struct object_partner {
 	struct le64 version;
