@@ -128,6 +128,7 @@ struct ledger_derived {
 	int64_t *partners;      /* exposure by partner id, wrapping */
 	uint16_t currency;      /* of the exposures */
 	uint8_t partners_stale; /* a bet came before its account's row */
+	uint8_t turn;           /* of ledger_decide_due: heap, pass, queue */
 	struct derived_sweep sweep;
 	struct derived_ahead ahead;
 };

@@ -8,7 +8,13 @@
  * passed over in slices for bets to retire. A bet that could retire only later (a ticket paid after
  * that) is put in a queue when it is changed. So no table is ever scanned. Keys are made from the
  * rules as they were when the row changed and looked at again when they come up: a period that was
- * made longer holds at once, one that was made shorter for what changes from then on.
+ * made longer holds at once, one that was made shorter for what changes from then on. What may
+ * happen at once is keyed by the time it came up, so the heap is a queue and nothing in it waits
+ * for ever; heap, pass and queue take turns.
+ *
+ * A TRANSFER_IN is due when the watermark of its link has passed it: that is seen as the LINK
+ * changes, for the newest ones. What it misses (rows loaded in another order, a watermark that
+ * jumped) is looked at every 10 s.
  *
  * Tickets expire ticket_expiry_s after the last of their markets was walked, so the time is known
  * from rows alone. Nothing of this is state: after a restart the hooks make it anew, and a chain
@@ -24,6 +30,7 @@
 
 #define NS_PER_S 1000000000ull
 #define LOOK_MAX 256 /* heap entries looked at in one call */
+#define NOTE_MAX 64  /* TRANSFER_INs that one change of a link makes due */
 /* What could not be done yet is looked at again after it. */
 #define AGAIN_NS (10 * NS_PER_S)
 
@@ -91,8 +98,10 @@ void due_set(struct ledger_derived *derived, uint32_t item, uint64_t due_ns)
 /* ---- Objects ---- */
 
 /* When time acts on an object as it is; UINT64_MAX never. */
-static uint64_t object_due(const struct object_row *object)
+static uint64_t object_due(const struct ledger *ledger, const struct object_row *object)
 {
+	uint64_t now_ns = ledger->shard.time_ns;
+
 	switch (object->kind) {
 	case OBJECT_CLAIM: /* with its sprinkle */
 	case OBJECT_LINK:
@@ -100,14 +109,36 @@ static uint64_t object_due(const struct object_row *object)
 	case OBJECT_PARTNER:
 		return UINT64_MAX;
 	case OBJECT_TRANSFER:
-		return object->state == OBJECT_OPEN ? UINT64_MAX : object->due_ns;
+		return object->state == OBJECT_OPEN ? UINT64_MAX : now_ns;
 	case OBJECT_TRANSFER_IN:
-		return 0;
+		return transfer_in_retirable(ledger, object) ? now_ns : now_ns + AGAIN_NS;
 	default:
 		break;
 	}
-	/* 0: nothing waits; of a closed one: at once. */
-	return object->state == OBJECT_OPEN && object->due_ns == 0 ? UINT64_MAX : object->due_ns;
+	if (object->due_ns != 0)
+		return object->due_ns;
+	/* Nothing waits; of a closed one: at once. */
+	return object->state == OBJECT_OPEN ? UINT64_MAX : now_ns;
+}
+
+/* Downwards from the watermark, to one that has left or was made due before. */
+static void link_note(struct ledger *ledger, const struct object_row *row)
+{
+	struct ledger_derived *derived = ledger->derived;
+	uint64_t now_ns = ledger->shard.time_ns, free_id;
+	struct object_link link;
+
+	memcpy(&link, row->body, sizeof(link));
+	for (unsigned i = 0; i < NOTE_MAX && le64_get(link.in_kept) > i; i++) {
+		const struct object_key key = { .kind = OBJECT_TRANSFER_IN,
+			.words = { le64_get(link.peer), le64_get(link.in_kept) - i } };
+		uint32_t in = ledger_object_find_key(ledger, &key, &free_id);
+
+		if (in == ROW_NONE ||
+		    (derived->at[in] != 0 && derived->heap[derived->at[in] - 1].due_ns <= now_ns))
+			return;
+		due_set(derived, in, now_ns);
+	}
 }
 
 /* A round's transactions stay as long as the round. */
@@ -216,6 +247,15 @@ static int object_decide(
 
 /* ---- Hooks and entry ---- */
 
+static void object_note(struct ledger *ledger, uint32_t row)
+{
+	const struct object_row *object = &ledger->objects[row].row;
+
+	due_set(ledger->derived, row, object_due(ledger, object));
+	if (object->kind == OBJECT_LINK)
+		link_note(ledger, object);
+}
+
 void ledger_due_note(struct ledger *ledger, enum ledger_table table, uint32_t row, uint64_t due_ns)
 {
 	(void)due_ns; /* the row has it */
@@ -224,8 +264,7 @@ void ledger_due_note(struct ledger *ledger, enum ledger_table table, uint32_t ro
 	else if (table == LEDGER_MARKET)
 		due_market_note(ledger, row);
 	else if (table == LEDGER_OBJECT)
-		due_set(ledger->derived, due_item(ledger, table, row),
-		    object_due(&ledger->objects[row].row));
+		object_note(ledger, row);
 }
 
 void ledger_due_forget(struct ledger *ledger, enum ledger_table table, uint32_t row)
@@ -246,24 +285,47 @@ uint64_t ledger_due_ns(const struct ledger *ledger)
 	return derived->heap_count == 0 ? UINT64_MAX : derived->heap[0].due_ns;
 }
 
-int ledger_decide_due(struct ledger *ledger, uint64_t time_ns, struct event_buffer *event)
+/* What the heap has first. A market whose pass must wait for another's goes behind all objects that
+ * are due (at the same time, objects are first). */
+static int heap_decide(struct ledger *ledger, uint64_t time_ns, struct event_buffer *event)
 {
 	struct ledger_derived *derived = ledger->derived;
 	const struct due_entry *top = &derived->heap[0];
-	int is_due, is_object;
+
+	for (unsigned looked = 0; looked < LOOK_MAX; looked++) {
+		if (derived->heap_count == 0 || top->due_ns > time_ns)
+			return 0;
+		if (top->item < ledger->config.objects_max)
+			return object_decide(ledger, top->item, time_ns, event);
+		if (derived->sweep.market_id == 0)
+			return due_market_decide(
+			    ledger, top->item - ledger->config.objects_max, time_ns, event);
+		if (top->due_ns == time_ns)
+			return 0;
+		due_set(derived, top->item, time_ns);
+	}
+	return -EAGAIN;
+}
+
+enum { TURN_HEAP, TURN_SWEEP, TURN_QUEUE, TURNS };
+
+int ledger_decide_due(struct ledger *ledger, uint64_t time_ns, struct event_buffer *event)
+{
+	struct ledger_derived *derived = ledger->derived;
+	int result = 0;
 
 	if (time_ns < ledger->shard.time_ns)
 		time_ns = ledger->shard.time_ns;
-	is_due = derived->heap_count > 0 && top->due_ns <= time_ns;
-	is_object = is_due && top->item < ledger->config.objects_max;
-	/* Money that waits goes before bets that only take up room: a pass may be long. */
-	if (is_object)
-		return object_decide(ledger, top->item, time_ns, event);
-	if (derived->sweep.market_id != 0)
-		return due_sweep_decide(ledger, time_ns, event);
-	if (derived->queue_first != 0)
-		return due_queue_decide(ledger, time_ns, event);
-	if (!is_due)
-		return 0;
-	return due_market_decide(ledger, top->item - ledger->config.objects_max, time_ns, event);
+	for (unsigned i = 0; i < TURNS && result == 0; i++) {
+		unsigned turn = derived->turn;
+
+		derived->turn = (uint8_t)((turn + 1) % TURNS);
+		if (turn == TURN_HEAP)
+			result = heap_decide(ledger, time_ns, event);
+		else if (turn == TURN_SWEEP && derived->sweep.market_id != 0)
+			result = due_sweep_decide(ledger, time_ns, event);
+		else if (turn == TURN_QUEUE && derived->queue_first != 0)
+			result = due_queue_decide(ledger, time_ns, event);
+	}
+	return result;
 }

@@ -249,6 +249,49 @@ TEST(rows_loaded_anew_are_due_as_before)
 	ledger_free(betting.ledger);
 }
 
+/* One parcel from another shard and one look a turn: whatever the source's watermark does, markets
+ * and bets have their turn, and answers nobody asks for any more leave. */
+TEST(parcels_do_not_keep_time_from_anything)
+{
+	for (unsigned lag = 0; lag < 3; lag++) {
+		const uint64_t back[] = { 1, 30, 1000 };
+		struct betting betting;
+		struct ledger_totals totals;
+		struct ledger_receipt receipt;
+		uint64_t id;
+
+		betting_make(&betting, 512);
+		id = betting_bet(&betting, ALICE, 100, 1, 1, 0);
+		betting_settle(&betting, 1, 0);
+		betting.now_ns += final_ns(&betting);
+		for (uint64_t sequence = 1; sequence <= 100; sequence++) {
+			const struct ledger_parcel parcel = {
+				.transfer_id = sequence,
+				.sequence = sequence,
+				.watermark = sequence > back[lag] ? sequence - back[lag] : 0,
+				.from_account = 5,
+				.to_account = ALICE,
+				.amount = 1,
+				.currency = KRW,
+				.source = 1,
+				.purpose = TRANSFER_MONEY,
+			};
+
+			betting.now_ns += 1000;
+			betting_apply(&betting, ledger_decide_parcel(betting.ledger, &parcel,
+			                            betting.now_ns, &betting.event, &receipt));
+			assert_true(betting.length > 0);
+			betting_apply(&betting,
+			    ledger_decide_due(betting.ledger, betting.now_ns, &betting.event));
+		}
+		assert_int_equal(ledger_market(betting.ledger, 1)->final, 1);
+		assert_int_equal(ledger_bet(betting.ledger, id, &(struct bet_row){ 0 }), -ENOENT);
+		ledger_totals(betting.ledger, &totals);
+		assert_true(totals.objects <= (back[lag] < 100 ? back[lag] + 4 : 101));
+		ledger_free(betting.ledger);
+	}
+}
+
 TEST(a_longer_period_holds_at_once)
 {
 	struct betting betting;
