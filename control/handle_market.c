@@ -28,10 +28,13 @@ int handle_market_import(
 		return error == -EINVAL ? CONTROL_REFUSED
 		                        : handle_error(error, "file", message, message_size);
 	handle_dry_run(request, 1);
-	error = markets_import(control->database, &list, &request->audit, &first, &last);
+	error = markets_import(
+	    control->database, &list, &request->audit, &first, &last, message, message_size);
 	handle_dry_run(request, 0);
 	count = list.count;
 	market_list_free(&list);
+	if (error == -EALREADY)
+		return CONTROL_REFUSED; /* message says why */
 	if (error != 0)
 		return handle_error(error, "market", message, message_size);
 	*result = json_pack("{s:I, s:I, s:I}", "markets", (json_int_t)count, "first_command",

@@ -151,7 +151,30 @@ struct import_context {
 	const struct market_list *list;
 	const struct audit_entry *who;
 	uint64_t first, last;
+	char *message;
+	size_t message_size;
 };
+
+/*
+ * A bet names its selection by number alone, and would be settled by another line than the one it
+ * was sold by. The data plane refuses it for a market that is open or has bets; here, where bets
+ * are not known, for any that was offered, so that control's row stays what the shards have.
+ */
+static int shape_check(const struct import_context *context,
+    const struct record_control_market *known, const struct record_control_market *row)
+{
+	const struct event_market *was = &known->market, *is = &row->market;
+
+	if (was->state == MARKET_BEFORE ||
+	    (is->kind == was->kind && le16_get(is->line) == le16_get(was->line) &&
+	        is->selection_count == was->selection_count))
+		return 0;
+	snprintf(context->message, context->message_size,
+	    "market %" PRIu64 " has been offered, so its kind, line and number of selections stay; "
+	    "import it as it was, or under a new id (nothing was imported)",
+	    le64_get(row->id));
+	return -EALREADY;
+}
 
 static int import_body(struct db_txn *txn, void *argument)
 {
@@ -166,7 +189,11 @@ static int import_body(struct db_txn *txn, void *argument)
 		error = market_row_get(txn, le64_get(row.id), &known);
 		if (error == 0 && known.market.state >= MARKET_SETTLED)
 			continue; /* its bets were paid by what it was */
-		if (error == 0 || error == -ENOENT)
+		if (error == 0)
+			error = shape_check(context, &known, &row);
+		else if (error == -ENOENT)
+			error = 0;
+		if (error == 0)
 			error = row_change(txn, &row, &context->last);
 	}
 	snprintf(object, sizeof(object), "%zu markets", context->list->count);
@@ -180,11 +207,14 @@ static int import_body(struct db_txn *txn, void *argument)
 }
 
 int markets_import(struct database *database, const struct market_list *list,
-    const struct audit_entry *who, uint64_t *first, uint64_t *last)
+    const struct audit_entry *who, uint64_t *first, uint64_t *last, char *message,
+    size_t message_size)
 {
-	struct import_context context = { list, who, 0, 0 };
-	int error = database_write(database, import_body, &context);
+	struct import_context context = { list, who, 0, 0, message, message_size };
+	int error;
 
+	message[0] = '\0';
+	error = database_write(database, import_body, &context);
 	if (error != 0)
 		return error;
 	*first = context.first;

@@ -23,7 +23,8 @@ static void import(struct temporary *at, uint64_t *first, uint64_t *last)
 
 	assert_int_equal(
 	    market_list_read(text, sizeof(text) - 1, 0, &list, message, sizeof(message)), 0);
-	assert_int_equal(markets_import(at->database, &list, &who, first, last), 0);
+	assert_int_equal(
+	    markets_import(at->database, &list, &who, first, last, message, sizeof(message)), 0);
 	market_list_free(&list);
 }
 
@@ -48,6 +49,60 @@ TEST(an_import_is_one_transaction_with_a_command_each)
 	list = audit_tail(at.database, 0, 10);
 	assert_int_equal(json_array_size(list), 1);
 	json_decref(list);
+	temporary_end(&at);
+}
+
+/* One line of a file that is imported again. */
+static int import_line(struct temporary *at, const char *line, uint64_t *last, char *message)
+{
+	struct market_list list;
+	uint64_t first;
+	char text[256];
+	int error;
+
+	snprintf(
+	    text, sizeof(text), "market,event,name,start,kind,line,state,selections\n%s\n", line);
+	assert_int_equal(market_list_read(text, strlen(text), 0, &list, message, 256), 0);
+	error = markets_import(at->database, &list, &who, &first, last, message, 256);
+	market_list_free(&list);
+	return error;
+}
+
+TEST(what_bets_are_settled_by_stays_once_a_market_was_offered)
+{
+	static const struct {
+		const char *line;
+		int error;
+	} cases[] = {
+		{ "31,3,n,2026-11-21T12:00:00Z,over_under,2.5,before,over:2;under:1.8", 0 },
+		{ "31,3,n,2026-11-21T12:00:00Z,over_under,3.5,before,over:2;under:1.8", 0 },
+		{ "31,3,n,2026-11-21T12:00:00Z,over_under,3.5,open,over:2;under:1.8", 0 },
+		{ "31,3,n,2026-11-21T12:00:00Z,over_under,2.5,open,over:2;under:1.8", -EALREADY },
+		{ "31,3,n,2026-11-21T12:00:00Z,over_under,3.5,suspended,over:1.9;under:1.9", 0 },
+		{ "31,3,n,2026-11-21T12:00:00Z,over_under,2.5,open,over:2;under:1.8", -EALREADY },
+		{ "31,3,n,2026-11-21T12:00:00Z,handicap,3.5,open,over:2;under:1.8", -EALREADY },
+		{ "31,3,n,2026-11-21T12:00:00Z,over_under,3.5,open,a:2;b:3;c:4", -EALREADY },
+	};
+	struct record_control_market row;
+	struct temporary at;
+	uint64_t last;
+	char message[256];
+
+	temporary_begin(&at);
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
+		uint64_t before = 0, after = 0;
+
+		assert_int_equal(commands_last(at.database, &before), 0);
+		assert_case_equal(
+		    i, import_line(&at, cases[i].line, &last, message), cases[i].error);
+		assert_int_equal(commands_last(at.database, &after), 0);
+		assert_case_equal(i, after - before, cases[i].error == 0);
+		if (cases[i].error != 0)
+			assert_non_null(strstr(message, "market 31 has been offered"));
+	}
+	assert_int_equal(markets_get(at.database, 31, &row), 0);
+	assert_int_equal((int16_t)le16_get(row.market.line), 14);
+	assert_int_equal(row.market.selection_count, 2);
 	temporary_end(&at);
 }
 

@@ -26,7 +26,8 @@ static void import(struct temporary *at)
 
 	assert_int_equal(
 	    market_list_read(text, sizeof(text) - 1, 0, &list, message, sizeof(message)), 0);
-	assert_int_equal(markets_import(at->database, &list, &who, &first, &last), 0);
+	assert_int_equal(
+	    markets_import(at->database, &list, &who, &first, &last, message, sizeof(message)), 0);
 	assert_int_equal(last, 4);
 	market_list_free(&list);
 }
