@@ -16,7 +16,7 @@
  *   LINK          peer shard                      OPEN                            -
  *   SPRINKLE      -                               OPEN -> DONE                    window, +1 h
  *   CLAIM         token, account                  OPEN -> DONE | REVERSED         -
- *   ROUND         partner, game and round, account   OPEN -> DONE                 -
+ *   ROUND         partner, game and round, account   OPEN -> DONE                 30 holds idle
  *   ROUND_TX      partner, transaction, account   DONE | REVERSED                 -
  *   PARTNER_KEY   partner, key                    DONE -> REVERSED                end of hold; 0
  *   REVERSAL      terminal, target request        DONE                            -

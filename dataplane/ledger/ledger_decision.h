@@ -161,6 +161,7 @@ int partner_set_command(struct decision *decision, const struct ledger_command *
 int withdraw_due(struct decision *decision, const struct object_row *withdrawal);
 int sprinkle_due(struct decision *decision, const struct object_row *sprinkle);
 int play_due(struct decision *decision, const struct object_row *limits);
+int round_due(struct decision *decision, const struct object_row *round);
 int ticket_due(struct decision *decision, uint32_t bet_row);
 
 #endif

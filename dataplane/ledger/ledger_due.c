@@ -193,6 +193,8 @@ static int object_act(struct decision *decision, const struct object_row *object
 		                                    : sprinkle_retire(decision, object);
 	case OBJECT_PLAY_LIMITS:
 		return play_due(decision, object);
+	case OBJECT_ROUND:
+		return round_due(decision, object);
 	default:
 		return 0;
 	}

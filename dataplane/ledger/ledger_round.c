@@ -14,12 +14,16 @@
  * credits, but rollbacks as long as the transaction is kept: with its round until
  * partner_key_hold_s after the close, and so long by itself. A provider must not roll back later.
  *
+ * A round of which no transaction was heard for ROUND_IDLE_HOLDS x partner_key_hold_s is closed by
+ * time, as its provider will not do it any more; then it leaves memory as other closed rounds do.
+ *
  * The provider is the account's partner (0: the house's own games). Undoing and closing is allowed
  * to frozen accounts and blocked partners, as cancelling a bet is.
  */
 #include "dataplane/ledger/ledger_decision.h"
 
-#define NS_PER_S 1000000000ull
+#define NS_PER_S         1000000000ull
+#define ROUND_IDLE_HOLDS 30
 
 struct round_facts {
 	struct object_key key;
@@ -86,6 +90,10 @@ static struct object_row *round_keep(struct decision *decision, struct round_fac
 			.opened_ns = le64_make(decision->time_ns),
 		};
 	}
+	if (object->state == OBJECT_OPEN)
+		object->due_ns =
+		    decision->time_ns +
+		    ROUND_IDLE_HOLDS * decision->ledger->shard.rules.partner_key_hold_s * NS_PER_S;
 	decision->object_id = object->id;
 	return object;
 }
@@ -266,22 +274,41 @@ static uint16_t rollback_judge(struct decision *decision, struct round_facts *fa
 
 /* ---- ROUND_CLOSE ---- */
 
+static void round_close(
+    struct decision *decision, struct round_facts *facts, struct object_row *object)
+{
+	object->state = OBJECT_DONE;
+	object->due_ns = hold_until(decision);
+	facts->round.closed_ns = le64_make(decision->time_ns);
+	round_write(facts, object);
+}
+
 static uint16_t close_judge(struct decision *decision, struct round_facts *facts)
 {
-	struct object_row *object;
-
 	decision->amount = 0;
 	if (facts->row == NULL)
 		return WIRE_CODE_ROUND_UNKNOWN;
 	decision->object_id = facts->row->id;
 	if (facts->row->state != OBJECT_OPEN)
 		return WIRE_CODE_REPEATED;
-	object = round_keep(decision, facts);
-	object->state = OBJECT_DONE;
-	object->due_ns = hold_until(decision);
-	facts->round.closed_ns = le64_make(decision->time_ns);
-	round_write(facts, object);
+	round_close(decision, facts, round_keep(decision, facts));
 	return WIRE_CODE_OK;
+}
+
+/* The provider has forgotten it. */
+int round_due(struct decision *decision, const struct object_row *row)
+{
+	struct round_facts facts = { .row = row };
+
+	memcpy(&facts.round, row->body, sizeof(facts.round));
+	decision->type = EVENT_ROUND_CLOSE;
+	decision->flags |= EVENT_FLAG_TIMER;
+	decision_account(decision, le64_get(facts.round.account_id));
+	SLUICE_REQUIRE(decision->account != NULL);
+	decision->currency = row->currency;
+	decision->object_id = row->id;
+	round_close(decision, &facts, decision_object(decision, row));
+	return 1;
 }
 
 uint16_t round_judge(struct decision *decision)

@@ -239,6 +239,42 @@ TEST(a_rollback_that_names_a_round_there_never_was_moves_nothing)
 	ledger_free(betting.ledger);
 }
 
+TEST(a_round_nobody_closes_is_closed_by_time_and_leaves)
+{
+	struct betting betting;
+	struct ledger_totals totals;
+	uint64_t hold, idle, objects;
+
+	rounds_make(&betting);
+	ledger_totals(betting.ledger, &totals);
+	objects = totals.objects;
+	hold = ledger_shard(betting.ledger)->rules.partner_key_hold_s * SECOND;
+	idle = 30 * hold;
+	assert_int_equal(debit(&betting, 1, 100, 5), WIRE_CODE_OK);
+	betting.now_ns += idle - 1;
+	betting_due(&betting);
+	/* Every transaction gives it time anew, a rollback too. */
+	assert_int_equal(credit(&betting, 2, 50, 5), WIRE_CODE_OK);
+	betting.now_ns += idle - 1;
+	betting_due(&betting);
+	assert_int_equal(rollback(&betting, 3, 2, 5), WIRE_CODE_OK);
+	betting.now_ns += idle - 1;
+	betting_due(&betting);
+	assert_int_equal(debit(&betting, 4, 100, 5), WIRE_CODE_OK);
+	betting.now_ns += idle;
+	assert_int_equal(betting_due(&betting), 1);
+	assert_int_equal(le16_get(fixture_record(&betting.event).type), EVENT_ROUND_CLOSE);
+	assert_int_equal(fixture_record(&betting.event).flags, EVENT_FLAG_TIMER);
+	assert_int_equal(debit(&betting, 5, 100, 5), WIRE_CODE_ROUND_CLOSED);
+	assert_int_equal(close_round(&betting, 5), WIRE_CODE_REPEATED);
+	assert_int_equal(betting_balance(&betting, PLAYER), 9800);
+	betting.now_ns += hold;
+	betting_due(&betting);
+	ledger_totals(betting.ledger, &totals);
+	assert_int_equal(totals.objects, objects);
+	ledger_free(betting.ledger);
+}
+
 TEST(closed_rounds_and_tombstones_retire_open_ones_stay)
 {
 	struct betting betting;
