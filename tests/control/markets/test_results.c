@@ -173,7 +173,9 @@ TEST(a_settled_market_is_not_imported_again)
 		assert_int_equal(
 		    market_list_read(text, sizeof(text) - 1, 0, &list, message, sizeof(message)),
 		    0);
-		assert_int_equal(markets_import(at.database, &list, &who, &first, &last), 0);
+		assert_int_equal(markets_import(at.database, &list, &who, &first, &last, message,
+		                     sizeof(message)),
+		    0);
 		assert_int_equal(last, 0);
 		market_list_free(&list);
 	}
