@@ -105,6 +105,8 @@ void journal_writer_append(
 	memcpy(&record, writer->room.bytes, sizeof(record));
 	SLUICE_REQUIRE(lsn == writer->appended + 1 && lsn == le64_get(record.lsn));
 	SLUICE_REQUIRE(time_ns == le64_get(record.time_ns) && size <= sizeof(writer->room));
+	/* A shard does not check what it has decided; the follower would stop at it. */
+	SLUICE_REQUIRE(event_check(writer->room.bytes, size) == 0);
 	writer->appended = lsn;
 	if (lsn - writer->recovered <= FAKE_JOURNAL_EVENTS)
 		writer->events[lsn - writer->recovered - 1] = writer->room;
