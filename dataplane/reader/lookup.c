@@ -94,29 +94,36 @@ static void look_outcome(
 
 /* ---- TX_STATUS ---- */
 
-/* A withdrawal that waited has been paid or given back since: its object says so. */
-static uint16_t code_now(
-    const struct reader_files *files, const struct event_record *record, uint8_t shard)
+/*
+ * A withdrawal that waited may have been paid or given back since: its object says so, here once it
+ * has left memory (a day after), else at its shard: the open rows are as old as their checkpoint.
+ * 0 and the code; -EAGAIN: ask the shard; -EIO.
+ */
+static int code_now(const struct reader_files *files, const struct event_record *record,
+    uint8_t shard, uint16_t *code)
 {
 	struct object_bytes object;
-	uint16_t code = le16_get(record->code);
+	int error;
 
-	if (code != WIRE_CODE_PENDING || le16_get(record->type) != EVENT_WITHDRAW ||
-	    log_history_closed_object(
-	        files->histories[shard], le64_get(record->object_id), &object) != 0)
-		return code;
-	return object.state == OBJECT_DONE       ? WIRE_CODE_OK
-	       : object.state == OBJECT_REVERSED ? WIRE_CODE_WITHDRAWAL_CLOSED
-	                                         : code;
+	*code = le16_get(record->code);
+	if (*code != WIRE_CODE_PENDING || le16_get(record->type) != EVENT_WITHDRAW)
+		return 0;
+	error = log_history_closed_object(
+	    files->histories[shard], le64_get(record->object_id), &object);
+	if (error == 0)
+		*code = outcome_withdrawal(object.state);
+	return error == -ENOENT ? -EAGAIN : error;
 }
 
-static void look_status(
-    const struct reader_files *files, const struct history_query *query, struct wire_reply *reply)
+static void look_status(const struct reader_files *files, const struct history_query *query,
+    struct history_found *found)
 {
+	struct wire_reply *reply = &found->reply;
 	struct event_buffer event;
 	struct event_record record;
 	uint8_t shard = 0;
-	int length = request_find(files, query, &event, &shard);
+	uint16_t code;
+	int error, length = request_find(files, query, &event, &shard);
 
 	if (length == -EIO) {
 		unavailable(reply);
@@ -128,6 +135,18 @@ static void look_status(
 		return;
 	}
 	memcpy(&record, event.bytes, sizeof(record));
+	error = code_now(files, &record, shard, &code);
+	if (error == -EAGAIN) {
+		found->found = 1;
+		found->shard = shard;
+		found->request = query->request;
+		found->target = record;
+		return;
+	}
+	if (error != 0) {
+		unavailable(reply);
+		return;
+	}
 	reply->lsn = le64_get(record.lsn);
 	reply->object_id = le64_get(record.object_id);
 	reply->balance = le64s_get(record.balance);
@@ -135,7 +154,7 @@ static void look_status(
 	reply->score = record.score;
 	reply->shard = shard;
 	reply->tx_status.time_ns = le64_get(record.time_ns);
-	reply->tx_status.target_code = code_now(files, &record, shard);
+	reply->tx_status.target_code = code;
 	reply->tx_status.target_template = outcome_template(&event);
 	reply->tx_status.target_shard = shard;
 }
@@ -277,6 +296,7 @@ void reader_look_up(const struct reader_files *files, const struct history_query
 
 	found->origin = query->origin;
 	found->kind = query->kind;
+	found->found = 0;
 	if (query->kind == HISTORY_TARGET) {
 		look_target(files, query, complete, found);
 		return;
@@ -298,7 +318,7 @@ void reader_look_up(const struct reader_files *files, const struct history_query
 		look_outcome(files, query, reply);
 		break;
 	case HISTORY_STATUS:
-		look_status(files, query, reply);
+		look_status(files, query, found);
 		break;
 	case HISTORY_STATEMENT:
 		reader_statement(files, query, reply);
@@ -319,9 +339,9 @@ void reader_busy(const struct history_query *query, struct history_found *found)
 {
 	found->origin = query->origin;
 	found->kind = query->kind;
+	found->found = 0;
 	if (query->kind == HISTORY_TARGET || query->kind == HISTORY_TICKET) {
 		found->request = query->request;
-		found->found = 0;
 		found->shard = query->shard;
 		found->code = WIRE_CODE_BUSY;
 		return;

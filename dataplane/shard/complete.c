@@ -132,6 +132,12 @@ static void reply_rows(const struct outcome *outcome, struct wire_reply *reply)
 		reply->sprinkle.currency = outcome->currency;
 		reply->sprinkle.state = outcome->bet_state;
 		break;
+	case WIRE_TX_STATUS:
+		reply->tx_status.time_ns = outcome->status.time_ns;
+		reply->tx_status.target_code = outcome->status.code;
+		reply->tx_status.target_template = outcome->status.template_id;
+		reply->tx_status.target_shard = outcome->shard;
+		break;
 	case WIRE_STATEMENT: /* refused before the reader was asked */
 		reply->statement.next_lsn = 0;
 		reply->statement.currency = 0;
@@ -197,6 +203,10 @@ void worker_found(struct worker *worker, const struct history_found *found)
 
 	if (found->kind == HISTORY_TARGET || found->kind == HISTORY_TICKET) {
 		worker_target_found(worker, found);
+		return;
+	}
+	if (found->kind == HISTORY_STATUS && found->found) {
+		worker_status_found(worker, found);
 		return;
 	}
 	session = session_of(worker, &found->origin);

@@ -61,6 +61,7 @@ void worker_history(struct worker *worker, struct session *session,
 		return;
 	}
 	query->id = target_id;
+	query->request = *request;
 	query->below_durable = target_id + LIMIT_REQUEST_WINDOW <=
 	                       worker->windows[session->terminal_index].highest_done;
 	query_publish(worker);
@@ -216,6 +217,22 @@ void worker_target(
 	query->id = target_id;
 	query->request = *request;
 	query_publish(worker);
+}
+
+void worker_status_found(struct worker *worker, const struct history_found *found)
+{
+	const struct terminal_share share = { 0 };
+	const struct worker_ask ask = {
+		.origin = &found->origin,
+		.request = &found->request,
+		.share = &share,
+		.target = &found->target,
+	};
+
+	if (found->shard == worker->shard)
+		worker_read(worker, &ask);
+	else
+		worker_route(worker, found->shard, &ask);
 }
 
 void worker_target_found(struct worker *worker, const struct history_found *found)

@@ -52,6 +52,13 @@ uint16_t outcome_template(const struct event_buffer *event)
 	return type <= EVENT_TYPE_MAX ? templates[type] : 0;
 }
 
+uint16_t outcome_withdrawal(uint8_t state)
+{
+	return state == OBJECT_DONE       ? WIRE_CODE_OK
+	       : state == OBJECT_REVERSED ? WIRE_CODE_WITHDRAWAL_CLOSED
+	                                  : WIRE_CODE_PENDING;
+}
+
 void outcome_ticket(const uint8_t key[TICKET_KEY_SIZE], const struct event_buffer *event,
     uint8_t ticket[TICKET_SIZE])
 {

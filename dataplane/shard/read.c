@@ -57,6 +57,32 @@ static void read_bet(const struct bet_row *bet, struct outcome *outcome)
 	outcome->lsn = bet->lsn;
 }
 
+/*
+ * A withdrawal that waited for approval, as of now. The reader has looked at the closed rows before
+ * and it was not there: not here either means that it left memory since, and the next checkpoint
+ * will show it.
+ */
+static uint64_t read_status(
+    struct worker *worker, const struct event_record *record, struct outcome *outcome)
+{
+	const struct object_row *row = ledger_object(worker->ledger, le64_get(record->object_id));
+
+	if (row == NULL || row->kind != OBJECT_WITHDRAWAL) {
+		outcome->code = WIRE_CODE_IN_PROGRESS;
+		outcome->detail = 100; /* ms */
+		return 0;
+	}
+	outcome->lsn = le64_get(record->lsn);
+	outcome->object_id = row->id;
+	outcome->balance = le64s_get(record->balance);
+	outcome->payout = le64s_get(record->payout);
+	outcome->score = record->score;
+	outcome->status.time_ns = le64_get(record->time_ns);
+	outcome->status.template_id = WIRE_WITHDRAW;
+	outcome->status.code = outcome_withdrawal(row->state);
+	return row->lsn;
+}
+
 /* 1: the reader answers; the outcome is its refusal otherwise. */
 static int read_history(struct worker *worker, const struct origin *origin,
     const struct wire_request *request, struct outcome *outcome)
@@ -87,15 +113,15 @@ static int read_history(struct worker *worker, const struct origin *origin,
 	return asked;
 }
 
-void worker_read(
-    struct worker *worker, const struct origin *origin, const struct wire_request *request)
+void worker_read(struct worker *worker, const struct worker_ask *ask)
 {
-	const struct worker_ask ask = { .origin = origin, .request = request };
+	const struct origin *origin = ask->origin;
+	const struct wire_request *request = ask->request;
 	struct outcome outcome;
 	uint64_t gate_lsn = 0;
 	struct bet_row bet;
 
-	worker_outcome_start(worker, &ask, &outcome);
+	worker_outcome_start(worker, ask, &outcome);
 	outcome.code = WIRE_CODE_OK;
 	switch (request->template_id) {
 	case WIRE_BALANCE:
@@ -116,6 +142,10 @@ void worker_read(
 		}
 		if (read_history(worker, origin, request, &outcome))
 			return;
+		break;
+	case WIRE_TX_STATUS:
+		SLUICE_REQUIRE(ask->target != NULL);
+		gate_lsn = read_status(worker, ask->target, &outcome);
 		break;
 	default: /* STATEMENT */
 		if (read_history(worker, origin, request, &outcome))

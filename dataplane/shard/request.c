@@ -206,13 +206,14 @@ static void request_read(
 {
 	struct origin origin = worker_origin(worker, session, request);
 	const struct terminal_share none = { 0 };
+	const struct worker_ask ask = { .origin = &origin, .request = request, .share = &none };
 	uint32_t owner = worker_owner(worker, request);
 
 	if (worker_pending_full(worker)) {
 		stats_add(&worker->stats.pending_full, 1);
 		worker_reply_code(worker, session, request, WIRE_CODE_BUSY);
 	} else if (owner == worker->shard) {
-		worker_read(worker, &origin, request);
+		worker_read(worker, &ask);
 	} else if (worker_forward_reserve(worker, owner, &origin, request, &none) != NULL) {
 		spsc_ring_publish(worker->rings.request_out[owner]);
 	} else {

@@ -123,6 +123,11 @@ struct outcome {
 			uint8_t ticket[TICKET_SIZE];
 			uint8_t reserved;
 		} done; /* what changed something */
+		struct {
+			uint64_t time_ns;
+			uint16_t code, template_id;
+			uint8_t reserved[4];
+		} status; /* TX_STATUS of a withdrawal that its shard was asked about */
 	};
 	int64_t stake; /* BET_STATUS; BALANCE: staked today; PLACE_BET: the stake reserved at home;
 	                  FENCE, REVERSE: the target's request id */
@@ -207,19 +212,20 @@ struct history_query {
 	uint16_t currency;     /* STATEMENT: of the account */
 	uint64_t id;           /* the request id, account id, bet id or token looked for */
 	uint64_t lsn;          /* STATEMENT: the newest event; BET: what a checkpoint must hold */
-	struct wire_request request; /* TARGET, TICKET: to go on with */
+	struct wire_request request; /* STATUS, TARGET, TICKET: to go on with */
 };
 
 /* Reader to home worker. */
 struct history_found {
 	struct origin origin;
 	uint8_t kind;  /* history_kind */
-	uint8_t found; /* TARGET: 1 when `target` holds */
-	uint8_t shard; /* TARGET: where it lies */
+	uint8_t found; /* TARGET: 1 when `target` holds; STATUS: 1 when `target` is a withdrawal
+	                  that waited for approval and its shard must be asked about it */
+	uint8_t shard; /* TARGET, STATUS: where it lies */
 	uint16_t code; /* TARGET: not OK: it could not be looked up, the answer; TICKET: or the
 	                  refusal */
 	union {
-		struct wire_reply reply; /* of all other kinds */
+		struct wire_reply reply; /* of all other kinds; of STATUS without `found` */
 		struct {
 			struct wire_request request;
 			struct event_record target;

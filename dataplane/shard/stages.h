@@ -77,6 +77,8 @@ void worker_tx_status(
 void worker_target(
     struct worker *worker, struct session *session, const struct wire_request *request);
 void worker_target_found(struct worker *worker, const struct history_found *found);
+/* TX_STATUS of a withdrawal: its shard is asked what has become of it. */
+void worker_status_found(struct worker *worker, const struct history_found *found);
 /* From the account's, bet's or sprinkle's shard. 0: the reader's ring is full. */
 int worker_statement(struct worker *worker, const struct origin *origin,
     const struct wire_request *request, const struct account_row *account);
@@ -122,11 +124,12 @@ int worker_slow_room(struct worker *worker, struct slow_share *share);
 unsigned worker_slow_owed(struct worker *worker);
 
 /* read.c */
-void worker_read(
-    struct worker *worker, const struct origin *origin, const struct wire_request *request);
+void worker_read(struct worker *worker, const struct worker_ask *ask);
 
 /* outcome.c: what an event says about the request behind it. */
 uint16_t outcome_template(const struct event_buffer *event);
+/* What has become of a withdrawal that waited, by the state of its object. */
+uint16_t outcome_withdrawal(uint8_t state);
 /* The ticket of an accepted PLACE_BET, from its event; zeros for any other. */
 void outcome_ticket(const uint8_t key[TICKET_KEY_SIZE], const struct event_buffer *event,
     uint8_t ticket[TICKET_SIZE]);

@@ -36,7 +36,7 @@ static void request_take(struct worker *worker, const struct ring_request *item)
 	if (wire_template_mutates(item->request.template_id))
 		worker_decide(worker, &ask);
 	else
-		worker_read(worker, &item->origin, &item->request);
+		worker_read(worker, &ask);
 }
 
 /* Requests of other homes for accounts here. */

@@ -233,6 +233,13 @@ def test_partner_blocked(switch, terminal):
     assert terminal.deposit(NO_MONEY + 2, 5).ok
 
 
+def became(terminal, withdrawal):
+    """What TX_STATUS says has become of one that waited."""
+    status = terminal.tx_status(withdrawal.request_id)
+    assert status.ok and status.object_id == withdrawal.object_id
+    return CODES[status.fields["target_code"]]
+
+
 def test_withdrawals_at_once_and_by_approval(switch, terminal):
     before = money(terminal, 1)
     assert terminal.withdraw(account(1), 1_000).balance == before - 1_000
@@ -242,14 +249,17 @@ def test_withdrawals_at_once_and_by_approval(switch, terminal):
         assert money(terminal, 1) == before - 121_000
         waiting = switch.control.json("withdrawal", "list")["withdrawals"]
         assert len(waiting) == 2
+        assert became(terminal, paid) == became(terminal, refused) == "PENDING"
         switch.control.ctl("withdrawal", "approve", paid.object_id)
         switch.control.ctl("withdrawal", "reject", refused.object_id)
         assert money(terminal, 1) == before - 61_000
-        assert terminal.tx_status(paid.request_id).ok
+        assert became(terminal, paid) == "OK"
+        assert became(terminal, refused) == "WITHDRAWAL_CLOSED"
         assert terminal.reverse(refused.request_id).name == "WITHDRAWAL_CLOSED"
         # A reversal of one that was closed, too.
         third = terminal.withdraw(account(1), 60_000)
         assert terminal.reverse(third.request_id).ok
+        assert became(terminal, third) == "WITHDRAWAL_CLOSED"
         assert money(terminal, 1) == before - 61_000
 
 

@@ -183,6 +183,101 @@ TEST(tx_status_tells_of_every_state)
 	library_close(&library);
 }
 
+/* A command to one worker, carried out. */
+static void command_do(struct bed *bed, uint32_t shard, const struct ledger_command *ledger)
+{
+	struct shard_command command = { .ticket = 1, .kind = SHARD_LEDGER, .ledger = *ledger };
+	struct shard_result result;
+
+	assert_true(spsc_ring_push(bed->workers[shard]->rings.command, &command));
+	bed_settle(bed, 1);
+	assert_true(spsc_ring_pop(bed->workers[shard]->rings.result, &result));
+	assert_int_equal(result.error, 0);
+}
+
+static struct wire_reply status_of(struct library *library, uint64_t id)
+{
+	return library_ask(library, bed_target(WIRE_TX_STATUS, 1ull << 63, id));
+}
+
+/* At once, long before a checkpoint or a day has brought its row to where the reader looks: for an
+ * account at home and at another shard, within the window and below it. */
+TEST(tx_status_of_a_withdrawal_that_waited_is_what_became_of_it)
+{
+	for (uint32_t shard = 0; shard < 2; shard++) {
+		struct ledger_command rules = { .type = EVENT_RULES_SET, .control_sequence = 1 };
+		struct ledger_command close = { .type = EVENT_WITHDRAW_CLOSE,
+			.control_sequence = 2 };
+		struct library library;
+		struct wire_reply first[2], reply;
+
+		library_open(&library, 2);
+		risk_rules_default(&rules.rules);
+		rules.rules.version = 2;
+		rules.rules.withdraw_pending_min = 100;
+		command_do(library.bed, shard, &rules);
+		for (unsigned i = 0; i < 2; i++) {
+			struct wire_request withdraw =
+			    bed_deposit(1 + i, bed_account(library.bed, shard, 0), 100);
+
+			withdraw.template_id = WIRE_WITHDRAW;
+			first[i] = library_ask(&library, withdraw);
+			assert_int_equal(first[i].code, WIRE_CODE_PENDING);
+			assert_int_equal(
+			    status_of(&library, 1 + i).tx_status.target_code, WIRE_CODE_PENDING);
+		}
+		for (unsigned i = 0; i < 2; i++, close.control_sequence++) {
+			close.object_id = first[i].object_id;
+			close.flags = i == 0 ? EVENT_FLAG_PAID : 0;
+			command_do(library.bed, shard, &close);
+		}
+		for (int old = 0; old < 2; old++) {
+			for (unsigned i = 0; i < 2; i++) {
+				reply = status_of(&library, 1 + i);
+				assert_int_equal(reply.code, WIRE_CODE_OK);
+				assert_int_equal(reply.tx_status.target_code,
+				    i == 0 ? WIRE_CODE_OK : WIRE_CODE_WITHDRAWAL_CLOSED);
+				assert_int_equal(reply.tx_status.target_template, WIRE_WITHDRAW);
+				assert_int_equal(reply.tx_status.target_shard, shard);
+				assert_true(reply.tx_status.time_ns != 0);
+				assert_true(reply.lsn == first[i].lsn &&
+				            reply.object_id == first[i].object_id &&
+				            reply.balance == first[i].balance);
+			}
+			run_up(&library, 10 + (uint64_t)old * 80, 10 + (uint64_t)old * 80 + 79);
+		}
+		assert_int_equal(library.bed->workers[0]->remote_running, 0);
+		library_close(&library);
+	}
+}
+
+/* Once it has left memory its closed row tells; between the two it is to be asked again. */
+TEST(tx_status_of_a_withdrawal_that_left_memory_is_in_its_closed_row)
+{
+	struct ledger_command rules = { .type = EVENT_RULES_SET, .control_sequence = 1 };
+	struct library library;
+	struct wire_request withdraw;
+	struct wire_reply first;
+
+	library_open(&library, 2);
+	risk_rules_default(&rules.rules);
+	rules.rules.version = 2;
+	rules.rules.withdraw_pending_min = 100;
+	command_do(library.bed, 1, &rules);
+	withdraw = bed_deposit(1, bed_account(library.bed, 1, 0), 100);
+	withdraw.template_id = WIRE_WITHDRAW;
+	first = library_ask(&library, withdraw);
+	library.histories[1].closed_object = (struct object_bytes){
+		.id = le64_make(first.object_id), .kind = OBJECT_WITHDRAWAL, .state = OBJECT_DONE
+	};
+	assert_int_equal(status_of(&library, 1).tx_status.target_code, WIRE_CODE_OK);
+	library.histories[1].closed_object.state = OBJECT_REVERSED;
+	assert_int_equal(status_of(&library, 1).tx_status.target_code, WIRE_CODE_WITHDRAWAL_CLOSED);
+	library.histories[1].error = -EIO;
+	assert_int_equal(status_of(&library, 1).code, WIRE_CODE_STORAGE_UNAVAILABLE);
+	library_close(&library);
+}
+
 TEST(an_old_bets_ticket_is_the_one_it_was_sold_with)
 {
 	static const uint8_t none[TICKET_SIZE];
