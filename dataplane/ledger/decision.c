@@ -316,13 +316,48 @@ static int account_one_of_many(uint64_t account_id)
 	return kind == SYSTEM_CASH || kind == SYSTEM_PARTNER;
 }
 
+#define SPARE_TABLE_MIN 1024u
+
+/* Rows that an object made by this decision must leave free. */
+static uint32_t object_spare(const struct decision *decision, unsigned kind)
+{
+	uint32_t capacity = decision->ledger->tables[LEDGER_OBJECT].capacity;
+
+	if (decision->request == NULL || capacity < SPARE_TABLE_MIN)
+		return 0;
+	return kind == OBJECT_TRANSFER || kind == OBJECT_LINK ? capacity / 16 : capacity / 8;
+}
+
+/*
+ * Room for the objects the event makes. An eighth of the table is kept from what requests make, and
+ * left to what must go on when they have filled it: transfers to other shards, half of it; all of
+ * it what comes from them, settlements and operators. Else money would stay in transit.
+ */
+static int objects_fit(const struct decision *decision)
+{
+	const struct ledger *ledger = decision->ledger;
+	uint32_t made = 0, spare = 0, own;
+
+	for (unsigned i = 0; i < decision->object_count; i++) {
+		const struct object_row *object = &decision->objects[i];
+
+		if (object_find(ledger, object->id) != ROW_NONE)
+			continue;
+		made++;
+		own = object_spare(decision, object->kind);
+		if (own > spare)
+			spare = own;
+	}
+	return made == 0 || table_room(ledger, LEDGER_OBJECT, made + spare);
+}
+
 /* Room for the rows the event makes, and for its system accounts within their limit. */
 static int rows_fit(const struct decision *decision, const struct event_view *view)
 {
 	const struct ledger *ledger = decision->ledger;
 	struct ledger_line lines[LEDGER_LINES_MAX];
 	int count = ledger_lines(view, lines);
-	uint32_t accounts = decision->type == EVENT_ACCOUNT_OPEN, objects = 0;
+	uint32_t accounts = decision->type == EVENT_ACCOUNT_OPEN;
 	uint32_t kept = accounts ? system_rows_kept(ledger) : 0;
 
 	SLUICE_REQUIRE(count >= 0); /* a judge's lines that do not come to zero */
@@ -341,12 +376,10 @@ static int rows_fit(const struct decision *decision, const struct event_view *vi
 		if (balance > SYSTEM_BALANCE_MAX || balance < -SYSTEM_BALANCE_MAX)
 			return 0;
 	}
-	for (unsigned i = 0; i < decision->object_count; i++)
-		objects += object_find(ledger, decision->objects[i].id) == ROW_NONE;
 	if (decision->type == EVENT_PLACE_BET && !table_room(ledger, LEDGER_BET, 1))
 		return 0;
 	return (accounts == 0 || table_room(ledger, LEDGER_ACCOUNT, accounts + kept)) &&
-	       (objects == 0 || table_room(ledger, LEDGER_OBJECT, objects)) &&
+	       objects_fit(decision) &&
 	       (!decision->new_id || ledger->shard.bet_counter < (1ull << 53) - 1);
 }
 

@@ -268,6 +268,57 @@ TEST(a_key_is_free_again_when_the_other_shard_refuses)
 	}
 }
 
+static int tombstone(struct shards *shards, uint64_t account, uint64_t transaction)
+{
+	struct wire_request wire = { .template_id = WIRE_ROUND_ROLLBACK,
+		.round = { .account_id = account,
+		    .round = 1,
+		    .game = 1,
+		    .transaction = { transaction, 1 },
+		    .target = { transaction, 2 },
+		    .deadline_ns = NO_DEADLINE,
+		    .currency = KRW } };
+	struct event_buffer event;
+
+	return shards_request(shards, &wire, TERMINAL, &event);
+}
+
+/* Requests fill the table of objects on two shards: money between them comes through. */
+TEST(full_of_requests_and_still_open_to_other_shards)
+{
+	struct people p;
+	struct shards *shards = world_make(&p);
+	struct wire_request wire;
+	unsigned sent = 0;
+	int length = 1;
+
+	shards->watch = NULL;
+	for (uint64_t n = 1; length > 0; n++)
+		length = tombstone(shards, p.rich[0], n);
+	assert_int_equal(length, -EBUSY);
+	for (uint64_t n = 1; (length = tombstone(shards, p.rich[1], n)) > 0; n++)
+		;
+	assert_int_equal(length, -EBUSY);
+	wire = transfer_make(p.rich[0], p.poor[1], 1);
+	for (struct event_buffer event; shards_request(shards, &wire, TERMINAL, &event) > 0;)
+		sent++;
+	assert_true(sent >= SHARDS_ROWS / 16 - 8 && sent <= SHARDS_ROWS / 16);
+	wire = transfer_make(p.rich[1], p.poor[0], 1);
+	for (struct event_buffer event; shards_request(shards, &wire, TERMINAL, &event) > 0;)
+		sent++;
+	assert_true(sent >= 2 * (SHARDS_ROWS / 16 - 8));
+	shards_settle_all(shards);
+	assert_int_equal(balance_of(shards, p.poor[0]) + balance_of(shards, p.poor[1]), 10 + sent);
+	shards_check_between(shards);
+	assert_int_equal(tombstone(shards, p.rich[0], 100000), -EBUSY);
+	/* And when the tombstones leave, requests go on. */
+	shards->time_ns += 2 * DAY;
+	assert_true(shards_due(shards, 0, 1000) > 0);
+	assert_true(tombstone(shards, p.rich[0], 100000) > 0);
+	shards_check(shards, 0);
+	shards_free(shards);
+}
+
 /* Parcels in any order, twice, and again after they were answered. */
 TEST(each_sequence_is_taken_once_and_in_order)
 {
