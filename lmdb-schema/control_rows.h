@@ -140,7 +140,7 @@ struct record_control_market {
 	uint8_t selections[LIMIT_MARKET_SELECTIONS_MAX][32];
 	uint8_t outcomes[4 * LIMIT_MARKET_SELECTIONS_MAX]; /* settlement_outcomes_disk while the
 	                                                      state is SETTLED or VOID, else zero */
-	uint8_t final; /* 1: an operator has made the result final */
+	uint8_t final; /* 1: the result was made final, by an operator or in time */
 	uint8_t reserved[7];
 };
 ASSERT_SIZE(struct record_control_market, 792);

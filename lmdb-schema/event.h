@@ -287,7 +287,7 @@ struct event_rules {
 	struct le64s exposure_selection_max; /* payouts of open bets, all shards; 0: no limit */
 	struct le64s exposure_market_max;
 	struct le32 ticket_expiry_s;     /* unclaimed winnings of cash tickets */
-	struct le32 result_final_s;      /* after a result was walked: bets may retire */
+	struct le32 result_final_s;      /* after a result was done, control makes it final */
 	struct le32 limit_raise_delay_s; /* responsible play: higher limits act after it */
 	struct le32 sprinkle_window_max_s;
 };

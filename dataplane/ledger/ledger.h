@@ -294,9 +294,9 @@ const struct market_row_state *ledger_walk_due(const struct ledger *ledger, uint
 
 /*
  * The next thing that is due at time_ns: pending withdrawals, sprinkles past their window,
- * unclaimed tickets, limits to be raised, partner keys, results that become final, closed rows that
- * retire. Length of its event, 0 when nothing is due, -EAGAIN when it looked at enough for one
- * call.
+ * unclaimed tickets, limits to be raised, partner keys, closed rows that retire. (When a result is
+ * final is control's to say, by MARKET_RESULT.) Length of its event, 0 when nothing is due, -EAGAIN
+ * when it looked at enough for one call.
  */
 SLUICE_MUST_USE int ledger_decide_due(
     struct ledger *ledger, uint64_t time_ns, struct event_buffer *event);

@@ -181,10 +181,7 @@ struct derived_market *derived_market_enter(struct ledger *ledger, uint32_t mark
 uint32_t ledger_chain_next(const struct ledger *ledger, uint64_t market_id, uint32_t link);
 /* The link of a bet in a market's chain; 0 when it is not in it. */
 uint32_t ledger_chain_link(const struct ledger *ledger, uint64_t market_id, uint32_t bet_row);
-/* 1: the market's result becomes final by time (ledger_settle.c); as the functions of time in
- * ledger_decision.h. */
 struct decision;
-int market_final_due(struct decision *decision, uint32_t market_row);
 
 /* The heap's item of an object or market row; and its key: 0 at once, UINT64_MAX never. */
 uint32_t due_item(const struct ledger *ledger, enum ledger_table table, uint32_t row);
@@ -194,8 +191,7 @@ void due_bet_note(struct ledger *ledger, uint32_t bet_row);
 void due_market_note(struct ledger *ledger, uint32_t market_row);
 int due_sweep_decide(struct ledger *ledger, uint64_t time_ns, struct event_buffer *event);
 int due_queue_decide(struct ledger *ledger, uint64_t time_ns, struct event_buffer *event);
-int due_market_decide(
-    struct ledger *ledger, uint32_t market_row, uint64_t time_ns, struct event_buffer *event);
+int due_market_decide(struct ledger *ledger, uint32_t market_row, uint64_t time_ns);
 /* BET_RETIRE or OBJECT_RETIRE of the ids in the body. */
 int due_retire_write(struct decision *decision, unsigned count, struct event_buffer *event);
 

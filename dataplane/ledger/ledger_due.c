@@ -4,13 +4,14 @@
  *
  * A heap (ledger_derived.h) holds objects and markets by when time acts on them. An open object is
  * due at its due_ns; a closed one retires then, or at once where its kind keeps none. A market is
- * due when its tickets expire, when its result becomes final, and once it is: then its chain is
- * passed over in slices for bets to retire. A bet that could retire only later (a ticket paid after
- * that) is put in a queue when it is changed. So no table is ever scanned. Keys are made from the
- * rules as they were when the row changed and looked at again when they come up: a period that was
- * made longer holds at once, one that was made shorter for what changes from then on. What may
- * happen at once is keyed by the time it came up, so the heap is a queue and nothing in it waits
- * for ever; heap, pass and queue take turns.
+ * due when its tickets expire, and when its result is final: then its chain is passed over in
+ * slices for bets to retire. When a result is final control says, by a numbered command: by their
+ * own clocks one shard could make it final while another takes it back. A bet that could retire
+ * only later (a ticket paid after that) is put in a queue when it is changed. So no table is ever
+ * scanned. Keys are made from the rules as they were when the row changed and looked at again when
+ * they come up: a period that was made longer holds at once, one that was made shorter for what
+ * changes from then on. What may happen at once is keyed by the time it came up, so the heap is a
+ * queue and nothing in it waits for ever; heap, pass and queue take turns.
  *
  * A TRANSFER_IN is due when the watermark of its link has passed it: that is seen as the LINK
  * changes, for the newest ones. What it misses (rows loaded in another order, a watermark that
@@ -301,7 +302,7 @@ static int heap_decide(struct ledger *ledger, uint64_t time_ns, struct event_buf
 			return object_decide(ledger, top->item, time_ns, event);
 		if (derived->sweep.market_id == 0)
 			return due_market_decide(
-			    ledger, top->item - ledger->config.objects_max, time_ns, event);
+			    ledger, top->item - ledger->config.objects_max, time_ns);
 		if (top->due_ns == time_ns)
 			return 0;
 		due_set(derived, top->item, time_ns);

@@ -54,7 +54,6 @@ static int result_rollback(const struct market_row_state *market, const struct e
 	return !result_known(market) || market->final ? -EALREADY : 1;
 }
 
-/* Control's FINAL, and that by time. */
 static int result_final(const struct market_row_state *market)
 {
 	if (market->final)
@@ -107,16 +106,6 @@ int market_result_command(struct decision *decision, const struct ledger_command
 		result_write(
 		    decision, market, (enum result_op)command->result.op, &command->result);
 	return todo;
-}
-
-int market_final_due(struct decision *decision, uint32_t market_row)
-{
-	const struct market_row_state *market = &decision->ledger->markets[market_row].row;
-
-	if (result_final(market) != 1)
-		return 0;
-	result_write(decision, market, RESULT_FINAL, NULL);
-	return 1;
 }
 
 /* ---- What a bet should be ---- */

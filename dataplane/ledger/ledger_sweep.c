@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What time does to bets and markets: tickets that expire, results that become final, bets that
- * retire (see ledger_due.c). Passes over a market's chain, in slices, one at a time.
+ * What time does to bets and markets: tickets that expire, bets of final results that retire (see
+ * ledger_due.c). Passes over a market's chain, in slices, one at a time.
  */
 #include <errno.h>
 
@@ -127,9 +127,7 @@ static uint64_t market_due(const struct ledger *ledger, uint32_t market_row)
 
 	if (!market_walked(market) || record == NULL)
 		return UINT64_MAX;
-	if (!market->final)
-		due = market->walked_ns + ledger->shard.rules.result_final_s * NS_PER_S;
-	else if (!(record->swept & SWEPT_CLOSED) && record->bets != 0)
+	if (market->final && !(record->swept & SWEPT_CLOSED) && record->bets != 0)
 		due = 0;
 	if (!(record->swept & SWEPT_TICKETS)) {
 		tickets = tickets_due(ledger, market);
@@ -252,12 +250,10 @@ static int sweep_tickets(struct ledger *ledger, uint64_t time_ns, struct event_b
 	return -EAGAIN;
 }
 
-int due_market_decide(
-    struct ledger *ledger, uint32_t market_row, uint64_t time_ns, struct event_buffer *event)
+int due_market_decide(struct ledger *ledger, uint32_t market_row, uint64_t time_ns)
 {
 	const struct market_row_state *market = &ledger->markets[market_row].row;
 	const struct derived_market *record = derived_market_find(ledger, market->id);
-	struct decision decision;
 
 	SLUICE_REQUIRE(record != NULL);
 	/* The rules have changed since. */
@@ -270,13 +266,8 @@ int due_market_decide(
 		sweep_begin(ledger, market_row, SWEPT_TICKETS);
 		return -EAGAIN;
 	}
-	if (market->final) {
-		sweep_begin(ledger, market_row, SWEPT_CLOSED);
-		return -EAGAIN;
-	}
-	decision_begin(&decision, ledger, EVENT_MARKET_RESULT, time_ns);
-	SLUICE_REQUIRE(market_final_due(&decision, market_row) == 1);
-	return decision_write(&decision, WIRE_CODE_OK, event);
+	sweep_begin(ledger, market_row, SWEPT_CLOSED);
+	return -EAGAIN;
 }
 
 int due_sweep_decide(struct ledger *ledger, uint64_t time_ns, struct event_buffer *event)

@@ -232,6 +232,15 @@ static inline unsigned betting_rollback(struct betting *betting, uint64_t market
 /* Everything that is due at now_ns; number of events. */
 static inline unsigned betting_due(struct betting *betting)
 {
+/* Control's word that a result is not taken back any more. */
+static inline void betting_final(struct betting *betting, uint64_t market_id)
+{
+	struct ledger_command command =
+	    betting_result_command(betting, market_id, RESULT_FINAL, NULL);
+
+	assert_true(betting_command(betting, &command) > 0);
+}
+
 	unsigned events = 0;
 
 	while (ledger_due_ns(betting->ledger) <= betting->now_ns) {

@@ -155,6 +155,7 @@ static void m2_refunded(struct cases_world *world)
 static void tickets_expired(struct cases_world *world)
 {
 	world->betting.now_ns = NOW + 366 * DAY;
+	betting_final(&world->betting, SETTLED);
 	betting_due(&world->betting);
 }
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What time does: results become final, closed rows retire, and rows made anew know when. */
+/* What time does: tickets expire, closed rows retire, and rows made anew know when. */
 #include <errno.h>
 
 #include "tests/ledger/betting.h"
 
-static uint64_t final_ns(const struct betting *betting)
+static uint64_t expiry_ns(const struct betting *betting)
 {
-	return ledger_shard(betting->ledger)->rules.result_final_s * SECOND;
+	return ledger_shard(betting->ledger)->rules.ticket_expiry_s * SECOND;
 }
 
 static uint64_t bets_count(const struct betting *betting)
@@ -29,7 +29,7 @@ TEST(nothing_is_due_in_a_new_ledger)
 	ledger_free(betting.ledger);
 }
 
-TEST(a_walked_result_becomes_final_and_its_bets_retire)
+TEST(bets_of_a_final_result_retire)
 {
 	struct betting betting;
 	struct event_record record;
@@ -40,14 +40,8 @@ TEST(a_walked_result_becomes_final_and_its_bets_retire)
 	accumulator = betting_bet(&betting, ALICE, 100, 2, 1, 0);
 	other = betting_bet(&betting, ALICE, 100, 1, 2, 0);
 	betting_settle(&betting, 1, 0);
-	assert_true(ledger_due_ns(betting.ledger) == betting.now_ns + final_ns(&betting));
-	betting.now_ns += final_ns(&betting) - 1;
 	assert_int_equal(betting_due(&betting), 0);
-	betting.now_ns += 1;
-	betting_apply(&betting, ledger_decide_due(betting.ledger, betting.now_ns, &betting.event));
-	record = fixture_record(&betting.event);
-	assert_int_equal(le16_get(record.type), EVENT_MARKET_RESULT);
-	assert_int_equal(betting.event.bytes[sizeof(record)], RESULT_FINAL);
+	betting_final(&betting, 1);
 	assert_int_equal(betting_due(&betting), 1);
 	record = fixture_record(&betting.event);
 	assert_int_equal(le16_get(record.type), EVENT_BET_RETIRE);
@@ -56,7 +50,7 @@ TEST(a_walked_result_becomes_final_and_its_bets_retire)
 	assert_int_equal(betting_row(&betting, accumulator).state, BET_OPEN);
 	/* With the last of its markets. */
 	betting_settle(&betting, 2, 0);
-	betting.now_ns += final_ns(&betting);
+	betting_final(&betting, 2);
 	betting_due(&betting);
 	assert_int_equal(ledger_bet(betting.ledger, accumulator, &(struct bet_row){ 0 }), -ENOENT);
 	assert_int_equal(ledger_bet(betting.ledger, other, &(struct bet_row){ 0 }), -ENOENT);
@@ -64,18 +58,20 @@ TEST(a_walked_result_becomes_final_and_its_bets_retire)
 	ledger_free(betting.ledger);
 }
 
-TEST(a_rollback_stops_a_result_from_becoming_final)
+/* Each shard has walked at its own time: by its own clock, one would be final before the others. */
+TEST(no_time_makes_a_result_final)
 {
 	struct betting betting;
 
 	betting_make(&betting, 256);
 	betting_bet(&betting, ALICE, 100, 1, 1, 0);
 	betting_settle(&betting, 1, 0);
-	betting.now_ns += final_ns(&betting) / 2;
-	betting_rollback(&betting, 1);
-	assert_true(ledger_due_ns(betting.ledger) == UINT64_MAX);
-	betting.now_ns += final_ns(&betting);
+	assert_true(ledger_due_ns(betting.ledger) == betting.now_ns + expiry_ns(&betting));
+	betting.now_ns += 4000 * DAY;
 	assert_int_equal(betting_due(&betting), 0);
+	assert_true(ledger_due_ns(betting.ledger) == UINT64_MAX);
+	assert_int_equal(ledger_market(betting.ledger, 1)->final, 0);
+	betting_rollback(&betting, 1);
 	assert_int_equal(bets_count(&betting), 1);
 	ledger_free(betting.ledger);
 }
@@ -89,13 +85,13 @@ TEST(many_bets_retire_64_at_a_time_and_others_stay)
 	for (unsigned i = 0; i < 700; i++)
 		betting_bet(&betting, ALICE, 100, 1 + (i % 7 == 0), 1, (uint16_t)(i % 3));
 	betting_settle(&betting, 1, 0);
-	betting.now_ns += final_ns(&betting);
+	betting_final(&betting, 1);
 	events = betting_due(&betting);
 	/* Accumulators stay until market 2 is final, the lost ones too. */
 	assert_int_equal(bets_count(&betting), 100);
-	assert_true(events >= 1 + 600 / 64 && events <= 1 + 600 / 16);
+	assert_true(events >= 600 / 64 && events <= 600 / 16);
 	betting_settle(&betting, 2, 0);
-	betting.now_ns += final_ns(&betting);
+	betting_final(&betting, 2);
 	betting_due(&betting);
 	assert_int_equal(bets_count(&betting), 0);
 	/* Their numbers are used again. */
@@ -114,7 +110,7 @@ TEST(a_ticket_paid_late_retires_by_the_queue)
 	betting_make(&betting, 256);
 	id = betting_bet(&betting, 0, 1000, 1, 1, 0);
 	betting_settle(&betting, 1, 0);
-	betting.now_ns += final_ns(&betting);
+	betting_final(&betting, 1);
 	betting_due(&betting);
 	assert_int_equal(ledger_market(betting.ledger, 1)->final, 1);
 	assert_int_equal(betting_row(&betting, id).state, BET_SETTLED);
@@ -133,7 +129,7 @@ TEST(the_queue_follows_a_group_that_is_undone)
 	betting_make(&betting, 256);
 	id = betting_bet(&betting, 0, 1000, 1, 1, 0);
 	betting_settle(&betting, 1, 0);
-	betting.now_ns += final_ns(&betting);
+	betting_final(&betting, 1);
 	betting_due(&betting);
 	ledger_group_begin(betting.ledger);
 	assert_int_equal(betting_redeem(&betting, id, COUNTER, 1), WIRE_CODE_OK);
@@ -225,12 +221,14 @@ TEST(rows_loaded_anew_are_due_as_before)
 	betting_settle(&betting, 1, 0);
 	for (uint64_t market = 2; market < 11; market++)
 		betting_settle(&betting, market, 0);
+	for (uint64_t market = 1; market < 11; market++)
+		betting_final(&betting, market);
 	copy = betting;
 	copy.ledger = ledger_create(&config);
 	assert_non_null(copy.ledger);
 	assert_int_equal(ledger_copy(copy.ledger, betting.ledger), 0);
 	assert_true(ledger_due_ns(copy.ledger) == ledger_due_ns(betting.ledger));
-	copy.now_ns = betting.now_ns += final_ns(&betting);
+	copy.now_ns = betting.now_ns += DAY;
 	betting_due(&betting);
 	betting_due(&copy);
 	/* Markets of one time may come in another order, bets in other portions. */
@@ -263,7 +261,7 @@ TEST(parcels_do_not_keep_time_from_anything)
 		betting_make(&betting, 512);
 		id = betting_bet(&betting, ALICE, 100, 1, 1, 0);
 		betting_settle(&betting, 1, 0);
-		betting.now_ns += final_ns(&betting);
+		betting_final(&betting, 1);
 		for (uint64_t sequence = 1; sequence <= 100; sequence++) {
 			const struct ledger_parcel parcel = {
 				.transfer_id = sequence,
@@ -284,7 +282,6 @@ TEST(parcels_do_not_keep_time_from_anything)
 			betting_apply(&betting,
 			    ledger_decide_due(betting.ledger, betting.now_ns, &betting.event));
 		}
-		assert_int_equal(ledger_market(betting.ledger, 1)->final, 1);
 		assert_int_equal(ledger_bet(betting.ledger, id, &(struct bet_row){ 0 }), -ENOENT);
 		ledger_totals(betting.ledger, &totals);
 		assert_true(totals.objects <= (back[lag] < 100 ? back[lag] + 4 : 101));
@@ -298,16 +295,20 @@ TEST(a_longer_period_holds_at_once)
 	struct ledger_command rules = { .type = EVENT_RULES_SET };
 
 	betting_make(&betting, 256);
-	betting_bet(&betting, ALICE, 100, 1, 1, 0);
-	betting_settle(&betting, 1, 0);
 	rules.rules = ledger_shard(betting.ledger)->rules;
 	rules.rules.version++;
-	rules.rules.result_final_s *= 2;
+	rules.rules.ticket_expiry_s = DAY / SECOND;
 	assert_true(betting_command(&betting, &rules) > 0);
-	betting.now_ns += final_ns(&betting) - 1;
+	betting_bet(&betting, 0, 100, 1, 1, 0);
+	betting_settle(&betting, 1, 0);
+	rules.rules.version++;
+	rules.rules.ticket_expiry_s *= 2;
+	assert_true(betting_command(&betting, &rules) > 0);
+	betting.now_ns += expiry_ns(&betting) - 1;
 	assert_int_equal(betting_due(&betting), 0);
 	betting.now_ns += 1;
-	assert_int_equal(betting_due(&betting), 2);
+	assert_int_equal(betting_due(&betting), 1);
+	assert_int_equal(le16_get(fixture_record(&betting.event).type), EVENT_TICKET_EXPIRE);
 	ledger_free(betting.ledger);
 }
 
@@ -356,8 +357,10 @@ static void random_market(struct betting *betting, uint64_t *random, uint64_t ba
 			betting_settle(betting, id, (unsigned)(test_random(random) % 4));
 		else
 			betting_market(betting, id, MARKET_OPEN, 2000);
-	} else if (!market->final) {
+	} else if (!market->final && test_random(random) % 3 != 0) {
 		betting_rollback(betting, id);
+	} else if (!market->final) {
+		betting_final(betting, id);
 	}
 }
 
@@ -402,6 +405,8 @@ TEST(after_any_history_everything_closed_has_left)
 
 		if (market->state != MARKET_SETTLED && market->state != MARKET_VOID)
 			betting_settle(&betting, id, 0);
+		if (!ledger_market(betting.ledger, id)->final)
+			betting_final(&betting, id);
 	}
 	betting.now_ns += 400 * DAY;
 	betting_due(&betting);
