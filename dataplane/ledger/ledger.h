@@ -508,5 +508,7 @@ const struct terminal_row *ledger_terminal_at(const struct ledger *ledger, uint3
 void ledger_bet_at(const struct ledger *ledger, uint32_t row, struct bet_row *out);
 /* Rows in use: numbers are 0..count-1. For scans. */
 uint32_t ledger_row_count(const struct ledger *ledger, enum ledger_table table);
+/* How many rows can still be made; a row that has retired takes one up until it is released. */
+uint32_t ledger_rows_free(const struct ledger *ledger, enum ledger_table table);
 
 #endif

@@ -81,6 +81,13 @@ static uint32_t rows_live(const struct ledger *ledger, enum ledger_table table)
 	return ledger->tables[table].count - ledger->tables[table].free_count;
 }
 
+uint32_t ledger_rows_free(const struct ledger *ledger, enum ledger_table table)
+{
+	const struct ledger_table_core *core = &ledger->tables[table];
+
+	return core->capacity - core->count + core->free_count;
+}
+
 uint32_t ledger_row_count(const struct ledger *ledger, enum ledger_table table)
 {
 	return ledger->tables[table].count;

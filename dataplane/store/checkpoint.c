@@ -28,8 +28,9 @@
 
 #include "dataplane/store/store_internal.h"
 
-#define GATHER_PIECE 16384u /* row numbers a turn */
-#define WRITE_PIECE  512u   /* rows a turn */
+#define LOW_PAUSE_NS 1000000000ull /* between checkpoints that are to make room */
+#define GATHER_PIECE 16384u        /* row numbers a turn */
+#define WRITE_PIECE  512u          /* rows a turn */
 /* Map kept free above the high-water mark: a slice with its branch pages, and the free list. */
 #define MAP_RESERVE (8ull * LIMIT_CHECKPOINT_SLICE_SIZE)
 
@@ -275,6 +276,8 @@ int checkpoint_work(struct store *store, uint64_t now_ns)
 
 	switch (checkpoint->phase) {
 	case CHECKPOINT_IDLE:
+		if (pause_ns > LOW_PAUSE_NS && store_room_low(store))
+			pause_ns = LOW_PAUSE_NS;
 		if (now_ns - checkpoint->finished_ns < pause_ns ||
 		    ledger_shard(store->ledger)->lsn == checkpoint->lsn)
 			return 0;

@@ -151,6 +151,8 @@ void store_count(_Atomic uint64_t *counter);
  * first. -ENOSPC: the rows in use alone fill it.
  */
 SLUICE_MUST_USE int store_event_apply(struct store *store, const uint8_t *event, size_t length);
+/* 1: a table for rows that retire is nearly full: a checkpoint should not wait for its interval. */
+int store_room_low(const struct store *store);
 
 /* One piece of checkpoint work: 1 did something, 0 idle, -errno. */
 SLUICE_MUST_USE int checkpoint_work(struct store *store, uint64_t now_ns);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Room for one more event. A retired row keeps its number in the follower until a checkpoint has
- * put it into its closed table. Where events come faster than checkpoints (recovery and restore
- * have none of their own) the table fills with retired rows; then a checkpoint is written on the
- * spot, at least until it has released some.
+ * put it into its closed table. So a checkpoint begins before its time when a table has less than
+ * an eighth of its rows free. Where events come faster than checkpoints (recovery and restore have
+ * none of their own) the table fills with retired rows; then a checkpoint is written on the spot,
+ * at least until it has released some.
  */
 #include <errno.h>
 
@@ -35,6 +36,19 @@ static int room_make(struct store *store)
 		if (checkpoint->released_total != released)
 			return 1;
 	}
+}
+
+static int table_low(const struct store *store, enum ledger_table table, uint32_t capacity)
+{
+	return ledger_rows_free(store->ledger, table) < capacity / 8;
+}
+
+int store_room_low(const struct store *store)
+{
+	const struct ledger_config *config = &store->config.ledger;
+
+	return table_low(store, LEDGER_BET, config->bets_max) ||
+	       table_low(store, LEDGER_OBJECT, config->objects_max);
 }
 
 int store_event_apply(struct store *store, const uint8_t *event, size_t length)

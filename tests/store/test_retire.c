@@ -401,6 +401,34 @@ TEST(full_of_retired_rows_it_writes_them_out_and_goes_on)
 	source_free(&source);
 }
 
+/* Churn alone: a checkpoint begins when rows run short, long before its interval is over. */
+TEST(a_checkpoint_begins_when_rows_run_short)
+{
+	struct source source;
+	struct journal_feed *feed = NULL;
+	struct store_report report;
+	struct store *store;
+	uint64_t now_ns = 1000000000;
+	char path[64];
+
+	source_make(&source, 77);
+	source.interval_ms = UINT32_MAX;
+	source.objects_room = source.objects_live + ROOM_SPARE;
+	assert_int_equal(journal_feed_create(&feed, 64, 2), 0);
+	directory_make(path);
+	store = store_start(&source, path, &report);
+	for (uint32_t i = 0; i < source.count; i++) {
+		assert_int_equal(batch_apply(store, &source.batches[i]), 0);
+		assert_true(store_work(store, feed, NULL, now_ns += 100000000) >= 0);
+	}
+	assert_true(store->checkpoint.finished_ns > 0 && store_checkpoint_lsn(store) > 0);
+	assert_true(store->checkpoint.released_total > 0);
+	store_close(store);
+	journal_feed_free(feed);
+	directory_remove(path);
+	source_free(&source);
+}
+
 /* The log alone, with a checkpoint cut short: rows are missing that later events retire. */
 TEST(recovery_finds_room_while_rows_are_ahead)
 {
