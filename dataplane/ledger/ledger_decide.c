@@ -86,6 +86,7 @@ static int request_fields(struct decision *decision, const struct wire_request *
 		decision->cashier_id = request->reprint.reason;
 		break;
 	case WIRE_OPEN_ACCOUNT:
+		decision->object_id = request->open_account.account_id;
 		decision->cashier_id = request->open_account.partner_id;
 		wallet_fields(
 		    decision, request->open_account.account_id, 0, request->open_account.currency);
@@ -110,6 +111,7 @@ static int request_fields(struct decision *decision, const struct wire_request *
 		decision->object_id = request->fence.target_request_id;
 		break;
 	case WIRE_PLAY_SET:
+		decision->object_id = request->play_set.account_id;
 		decision_account(decision, request->play_set.account_id);
 		break;
 	case WIRE_SPRINKLE_CREATE:

@@ -297,7 +297,6 @@ uint16_t play_set_judge(struct decision *decision)
 	struct play_wish wish = { .excluded_until_ns = wire->play_set.excluded_until_ns,
 		.cooloff_until_ns = wire->play_set.cooloff_until_ns };
 
-	decision->object_id = decision->account_id;
 	if (decision->account == NULL)
 		return WIRE_CODE_ACCOUNT_UNKNOWN;
 	decision->currency = decision->account->currency;

@@ -38,8 +38,6 @@ uint16_t open_account_judge(struct decision *decision)
 	struct object_partner partner;
 	const struct object_row *row;
 
-	decision->object_id = account_id;
-	decision->cashier_id = partner_id;
 	if (account_id == 0 || account_id > LIMIT_ACCOUNT_ID_MAX)
 		return WIRE_CODE_ACCOUNT_UNKNOWN;
 	if (decision->account != NULL)

@@ -448,6 +448,23 @@ TEST(adjust_is_done_once_per_number)
 	wallet_free(&wallet);
 }
 
+TEST(an_expired_request_names_its_account)
+{
+	const struct wire_request expired[] = {
+		OPEN_ACCOUNT(.account_id = 4711, .deadline_ns = NOW - 1),
+		{ .template_id = WIRE_PLAY_SET,
+		    .play_set = { .account_id = 4711, .deadline_ns = NOW - 1 } },
+	};
+	struct wallet wallet;
+
+	wallet_make(&wallet);
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(expired); i++) {
+		assert_case_equal(i, wallet_ask(&wallet, &expired[i]), WIRE_CODE_EXPIRED);
+		assert_case_equal(i, le64_get(wallet.record.object_id), 4711);
+	}
+	wallet_free(&wallet);
+}
+
 /* ---- Customers leave rows for what settlements and transfers need ---- */
 
 /* Asks as often as there is room; the number of events. */
