@@ -269,6 +269,20 @@ int handle_withdrawal_reject(
 
 /* ---- Partners ---- */
 
+static int currency_stays(struct control *control, uint64_t partner_id, int64_t wanted,
+    char *message, size_t message_size)
+{
+	struct record_control_partner row;
+	int error = partners_get(control->database, partner_id, &row);
+
+	if (error != 0)
+		return handle_error(error, "partner", message, message_size);
+	return handle_refuse(CONTROL_REFUSED, message, message_size,
+	    "partner %" PRIu64 " is in currency %d, which cannot change; make another partner for "
+	    "currency %" PRId64,
+	    partner_id, (int)le16_get(row.currency), wanted);
+}
+
 int handle_partner_set(
     void *context, struct ops_request *request, json_t **result, char *message, size_t message_size)
 {
@@ -281,14 +295,17 @@ int handle_partner_set(
 		.currency = ops_number(request, "currency", -1),
 		.blocked = blocked == NULL ? -1 : json_is_true(blocked),
 	};
+	uint64_t partner_id = (uint64_t)ops_number(request, "partner", 0), sequence = 0;
 	struct record_control_partner row;
-	uint64_t sequence = 0;
 	int error;
 
 	handle_dry_run(request, 1);
-	error = partners_set(control->database, (uint64_t)ops_number(request, "partner", 0),
-	    &settings, &request->audit, &sequence, &row);
+	error = partners_set(
+	    control->database, partner_id, &settings, &request->audit, &sequence, &row);
 	handle_dry_run(request, 0);
+	if (error == -EPERM)
+		return currency_stays(
+		    control, partner_id, settings.currency, message, message_size);
 	if (error != 0)
 		return handle_error(error, "partner", message, message_size);
 	*result = partner_json(&row);

@@ -66,7 +66,7 @@ struct partner_settings {
 };
 
 /* Sets a partner, known or new. 0 with the row as it is then and the command's number (0: it was so
- * already); -ENAMETOOLONG, -EILSEQ (the name); -EINVAL. */
+ * already); -ENAMETOOLONG, -EILSEQ (the name); -EINVAL; -EPERM: another currency than before. */
 SLUICE_MUST_USE int partners_set(struct database *database, uint64_t partner_id,
     const struct partner_settings *settings, const struct audit_entry *who, uint64_t *sequence,
     struct record_control_partner *row);

@@ -110,6 +110,9 @@ static int set_body(struct db_txn *txn, void *argument)
 	error = settings_apply(context->settings, row);
 	if (error != 0)
 		return error;
+	/* Credit of its limit may be on its way between shards: some would take it, some not. */
+	if (known && le16_get(row->currency) != le16_get(before.currency))
+		return -EPERM;
 	if (known && memcmp(&before, row, sizeof(before)) == 0)
 		return 0;
 	return row_store(txn, context, known ? &before : NULL);

@@ -169,7 +169,8 @@ static const struct verb_argument partner_set[] = {
 	    "payouts of its customers' open bets, in minor units; 0: no limit" },
 	{ "keys_max", VERB_NUMBER, 0, 0, 0, 0, UINT32_MAX, NULL,
 	    "idempotency keys held at a time (1000000)" },
-	{ "currency", VERB_NUMBER, 0, 0, 0, 1, 999, NULL, "ISO 4217 number of its limit (410)" },
+	{ "currency", VERB_NUMBER, 0, 0, 0, 1, 999, NULL,
+	    "ISO 4217 number of its limit (410); cannot change" },
 	{ "blocked", VERB_ON_OFF, 0, 0, 0, 0, 0, NULL, "on: its customers may change nothing" },
 	WAIT_MS,
 };

@@ -158,8 +158,9 @@ static int partner_invalid(const struct object_partner *partner)
 }
 
 /*
- * One version of a partner, complete. What leases moved between the shards stays; so while any of
- * it is away from where it was, the limit's currency cannot change.
+ * One version of a partner, complete. What leases moved between the shards stays, and some may be
+ * on its way; it would be money of another currency if the partner's changed. Control refuses that,
+ * so that no shard need look at its part of the credit and decide otherwise than the rest.
  */
 int partner_set_command(struct decision *decision, const struct ledger_command *command)
 {

@@ -146,6 +146,8 @@ TEST(a_partner_is_made_changed_and_left_alone)
 {
 	const struct partner_settings made = { "Games", 5000, 10, -1, -1 };
 	const struct partner_settings blocked = { NULL, -1, -1, -1, 1 };
+	const struct partner_settings dollars = { NULL, 7000, -1, 840, -1 };
+	const struct partner_settings won = { NULL, -1, -1, 410, -1 };
 	struct record_control_partner row;
 	struct temporary at;
 	uint64_t sequence = 0;
@@ -161,6 +163,14 @@ TEST(a_partner_is_made_changed_and_left_alone)
 	assert_int_equal(sequence, 0);
 	assert_int_equal(commands(&at), 1);
 	assert_int_equal(audited(&at), 1);
+	/* Another currency is refused whole; the same one is nothing to do. */
+	assert_int_equal(partners_set(at.database, 5, &dollars, &kim, &sequence, &row), -EPERM);
+	assert_int_equal(commands(&at), 1);
+	assert_int_equal(audited(&at), 1);
+	assert_int_equal(partners_get(at.database, 5, &row), 0);
+	assert_int_equal(le64s_get(row.exposure_max), 5000);
+	assert_int_equal(partners_set(at.database, 5, &won, &kim, &sequence, &row), 0);
+	assert_int_equal(sequence, 0);
 	assert_int_equal(partners_set(at.database, 5, &blocked, &lee, &sequence, &row), 0);
 	assert_int_equal(row.blocked, 1);
 	assert_string_equal((const char *)row.name, "Games");
