@@ -84,6 +84,25 @@ static int outcomes_make(const struct market_result *result,
 	                        result->market_id);
 }
 
+/*
+ * 1 when the market has this very result: given again, it has the shards go through the bets once
+ * more, for those whose payout had no room. 0 when not, -EINVAL.
+ */
+static int result_again(const struct market_result *result, const struct record_control_market *row,
+    struct settlement_outcomes *outcomes, const struct refusal *refusal)
+{
+	struct settlement_outcomes_disk disk;
+	int error;
+
+	if (result->op != RESULT_SET || row->market.state < MARKET_SETTLED)
+		return 0;
+	error = outcomes_make(result, row, outcomes, refusal);
+	if (error != 0)
+		return error;
+	settlement_outcomes_write(outcomes, row->market.selection_count, &disk);
+	return memcmp(row->outcomes, &disk, sizeof(disk)) == 0;
+}
+
 /* Checks a result against the market as it is, and changes the row. */
 static int result_apply(const struct market_result *result, struct record_control_market *row,
     struct settlement_outcomes *outcomes, const struct refusal *refusal)
@@ -91,6 +110,9 @@ static int result_apply(const struct market_result *result, struct record_contro
 	struct settlement_outcomes_disk disk = { 0 };
 	int settled = row->market.state >= MARKET_SETTLED, error;
 
+	error = result_again(result, row, outcomes, refusal);
+	if (error != 0)
+		return error > 0 ? 0 : error;
 	if (row->final)
 		return refuse(refusal, -EPERM,
 		    "the result of market %" PRIu64 " is final; correct single accounts with "

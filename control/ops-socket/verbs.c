@@ -309,7 +309,8 @@ static const struct verb verbs[] = {
 	{ "market close", OPERATOR, VERB_CHANGES | VERB_IRREVERSIBLE, ARGUMENTS(market_change),
 	    NULL, NULL, "Takes no more bets on a market, for good." },
 	{ "market result", OPERATOR, VERB_CHANGES, ARGUMENTS(market_result), NULL, NULL,
-	    "Says how a market ended and settles its bets." },
+	    "Says how a market ended and settles its bets; the same again pays bets that were "
+	    "left open because their account had no room." },
 	{ "market results", OPERATOR, VERB_CHANGES, ARGUMENTS(market_results), NULL, NULL,
 	    "Takes the results of a file, or none of them." },
 	{ "market rollback", OPERATOR, VERB_CHANGES, ARGUMENTS(market_change), NULL, NULL,

@@ -69,7 +69,8 @@
  *                   checked against, so requests under way count; the others are durable
  * market_show       market_id -> {"found","version","event_id","start_time_ns"(s),"state","kind",
  *                   "line","odds":[..],"result":["win",..],"final","walked" (on all shards),
- *                   "exposure":[..],"exposure_market"}: payouts of open bets, all shards together
+ *                   "bets_open","exposure":[..],"exposure_market"}: open bets and their payouts,
+ *                   all shards together
  * object_show       object_id, or kind and words (its natural key, lmdb-schema/object.h) ->
  *                   {"found","objects":[{"object_id"(s),"shard","kind","state","due_ns"(s),...the
  *                   fields of its kind, lmdb-schema/object_fields.h}]}

@@ -177,7 +177,7 @@ static json_t *refusal_json(const struct admin_job *job)
 		return admin_error(
 		    job->error == -EALREADY
 		        ? "the market is not in a state for it: a result needs a market "
-		          "without one, a rollback one that is not final; nothing was "
+		          "without another one, a rollback one that is not final; nothing was "
 		          "changed"
 		        : "no such market; nothing was changed");
 	case EVENT_ADJUST:

@@ -209,6 +209,7 @@ static void market_shards_json(json_t *object, const struct admin_context *conte
 {
 	int64_t exposure_market = 0, exposure[LIMIT_MARKET_SELECTIONS_MAX] = { 0 };
 	json_t *list = json_array();
+	uint64_t bets_open = 0;
 	int walked = 1;
 
 	for (uint32_t shard = 0; shard < context->shared->shard_count; shard++) {
@@ -218,12 +219,14 @@ static void market_shards_json(json_t *object, const struct admin_context *conte
 			continue;
 		walked &= market->row.walked;
 		exposure_market += market->exposure_market;
+		bets_open += market->bets_open;
 		for (unsigned i = 0; i < selections; i++)
 			exposure[i] += market->exposure[i];
 	}
 	for (unsigned i = 0; i < selections; i++)
 		json_array_append_new(list, json_integer(exposure[i]));
 	set_bool(object, "walked", walked);
+	set_number(object, "bets_open", bets_open);
 	json_object_set_new(object, "exposure", list);
 	json_object_set_new(object, "exposure_market", json_integer(exposure_market));
 }

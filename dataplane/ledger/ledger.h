@@ -419,6 +419,9 @@ const struct shard_row *ledger_shard(const struct ledger *ledger);
  */
 int64_t ledger_market_exposure(const struct ledger *ledger, uint64_t market_id, int selection);
 int64_t ledger_partner_exposure(const struct ledger *ledger, uint32_t partner_id);
+/* Open bets on the market on this shard. Once it is walked: those that another leg keeps open, and
+ * those whose payout had no room in its account. */
+uint32_t ledger_market_open(const struct ledger *ledger, uint64_t market_id);
 /* Copies the bet out (its legs may be stored apart). 0 or -ENOENT. */
 SLUICE_MUST_USE int ledger_bet(const struct ledger *ledger, uint64_t bet_id, struct bet_row *out);
 /*

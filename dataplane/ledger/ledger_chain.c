@@ -189,10 +189,12 @@ static void add_wrapping(int64_t *sum, int64_t amount)
 	*sum = (int64_t)((uint64_t)*sum + (uint64_t)amount);
 }
 
-static void exposure_add(struct ledger *ledger, uint32_t bet_row, int64_t amount)
+/* One open bet more or less; its payout counts when it is in the currency of the exposures. */
+static void exposure_add(struct ledger *ledger, uint32_t bet_row, int sign)
 {
 	const struct bet_slot *bet = &ledger->bets[bet_row];
 	uint32_t account = account_find(ledger, bet->account_id);
+	int64_t amount = bet->currency == ledger->derived->currency ? sign * bet->payout : 0;
 
 	for (unsigned leg = 0; leg < bet->leg_count; leg++) {
 		const struct bet_leg_kept *kept = bet_leg_at(ledger, bet, leg);
@@ -202,11 +204,12 @@ static void exposure_add(struct ledger *ledger, uint32_t bet_row, int64_t amount
 			continue;
 		market = derived_market_find(ledger, kept->market_id);
 		SLUICE_REQUIRE(market != NULL);
+		market->open += (uint32_t)sign;
 		add_wrapping(&market->exposure, amount);
 		if (kept->selection < LIMIT_MARKET_SELECTIONS_MAX)
 			add_wrapping(&market->selections[kept->selection], amount);
 	}
-	if (bet->account_id == 0)
+	if (bet->account_id == 0 || amount == 0)
 		return;
 	if (account == ROW_NONE) /* loaded before it: the first read counts anew */
 		ledger->derived->partners_stale = 1;
@@ -224,13 +227,13 @@ static void exposure_rebuild(struct ledger *ledger)
 	derived->partners_stale = 0;
 	for (uint32_t i = 0; i < derived->market_count; i++) {
 		derived->markets[i].exposure = 0;
+		derived->markets[i].open = 0;
 		memset(derived->markets[i].selections, 0, sizeof(derived->markets[i].selections));
 	}
 	memset(derived->partners, 0, (LIMIT_PARTNER_ID_MAX + 1) * sizeof(*derived->partners));
 	for (uint32_t row = 0; row < ledger->tables[LEDGER_BET].count; row++)
-		if (ledger->bets[row].state == BET_OPEN &&
-		    ledger->bets[row].currency == derived->currency)
-			exposure_add(ledger, row, ledger->bets[row].payout);
+		if (ledger->bets[row].state == BET_OPEN)
+			exposure_add(ledger, row, 1);
 }
 
 void ledger_exposure_change(struct ledger *ledger, uint32_t bet_row, int sign)
@@ -244,8 +247,7 @@ void ledger_exposure_change(struct ledger *ledger, uint32_t bet_row, int sign)
 		if (sign > 0)
 			return;
 	}
-	if (bet->currency == derived->currency)
-		exposure_add(ledger, bet_row, sign * bet->payout);
+	exposure_add(ledger, bet_row, sign);
 }
 
 /* Reads are of a const ledger; what is derived may still be brought up to date. */
@@ -265,6 +267,13 @@ int64_t ledger_market_exposure(const struct ledger *ledger, uint64_t market_id, 
 	if (market == NULL || selection >= LIMIT_MARKET_SELECTIONS_MAX)
 		return 0;
 	return selection < 0 ? market->exposure : market->selections[selection];
+}
+
+uint32_t ledger_market_open(const struct ledger *ledger, uint64_t market_id)
+{
+	const struct derived_market *market = derived_market_find(ledger, market_id);
+
+	return market == NULL ? 0 : market->open;
 }
 
 int64_t ledger_partner_exposure(const struct ledger *ledger, uint32_t partner_id)

@@ -55,6 +55,7 @@ struct derived_market {
 	uint32_t hash_next; /* record + 1 */
 	int64_t exposure;   /* payouts of open bets, wrapping (undone exactly) */
 	uint32_t bets;      /* in the chain */
+	uint32_t open;      /* of these: OPEN */
 	uint8_t known;      /* it has a row */
 	uint8_t swept;      /* SWEPT_*: since its present result */
 	uint8_t reserved[2];

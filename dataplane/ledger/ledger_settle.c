@@ -10,7 +10,8 @@
  * Not touched: CANCELLED and VOID bets, whose stake was given back, and tickets PAID or EXPIRED,
  * which are final. A payout taken back from a customer who has spent it becomes owed. A payout that
  * would put a balance above its limit leaves the bet OPEN: it is for the operator, who sees it
- * among the open bets; the next result of the market, or a void, deals with it.
+ * among the market's open bets, and who, once the account has room, gives the same result again
+ * (that walks, on a final market too, and changes nothing else) or voids the bet.
  *
  * The walk must be begun anew when the market gets another result while it runs. It cannot miss a
  * bet: the market is not open meanwhile, so none comes in at the head of the chain, and none
@@ -39,8 +40,13 @@ static int result_set(const struct market_row_state *market, const struct event_
 		return -EINVAL;
 	if (le64_get(result->version) <= market->version)
 		return 0;
-	/* Another result comes after a rollback only, so that none is replaced by mistake. */
-	return result_known(market) ? -EALREADY : 1;
+	/*
+	 * Another result comes after a rollback only, so that none is replaced by mistake. The same
+	 * one only walks again, for bets whose payout had no room before: also a final one.
+	 */
+	return result_known(market) && memcmp(&disk, &market->outcomes, sizeof(disk)) != 0
+	           ? -EALREADY
+	           : 1;
 }
 
 /* Who takes a result back need not say how many selections there are. */

@@ -18,7 +18,10 @@ static int bet_final(const struct ledger *ledger, const struct bet_slot *bet)
 	for (unsigned i = 0; i < bet->leg_count; i++) {
 		uint32_t row = market_find(ledger, bet_leg_at(ledger, bet, i)->market_id);
 
-		if (row == ROW_NONE || !ledger->markets[row].row.final)
+		/* Final and not walked: the same result was given again, and its walk must not lose
+		 * the bets it stands on. */
+		if (row == ROW_NONE || !ledger->markets[row].row.final ||
+		    !ledger->markets[row].row.walked)
 			return 0;
 	}
 	return 1;

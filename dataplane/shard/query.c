@@ -96,6 +96,7 @@ static uint64_t query_market(const struct worker *worker, struct shard_query *qu
 		return 0;
 	answer->row = *market;
 	answer->exposure_market = ledger_market_exposure(worker->ledger, query->id, -1);
+	answer->bets_open = ledger_market_open(worker->ledger, query->id);
 	for (int i = 0; i < market->selection_count; i++)
 		answer->exposure[i] = ledger_market_exposure(worker->ledger, query->id, i);
 	/* Exposures change with every bet: of what is in them, all must be durable. */

@@ -83,6 +83,7 @@ struct query_market {
 	struct market_row_state row;
 	int64_t exposure[LIMIT_MARKET_SELECTIONS_MAX]; /* payouts of open bets on this shard */
 	int64_t exposure_market;
+	uint32_t bets_open;
 	uint8_t found;
 };
 

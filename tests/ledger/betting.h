@@ -28,7 +28,7 @@ static inline uint16_t betting_code(const struct betting *betting)
 static inline void betting_check(const struct betting *betting)
 {
 	const struct ledger *ledger = betting->ledger;
-	int64_t stakes = 0, payable = 0, owed = 0, exposure = 0;
+	int64_t stakes = 0, payable = 0, owed = 0, exposure = 0, open = 0;
 	uint64_t id = ledger_system_account(SYSTEM_STAKES, KRW, 0);
 
 	for (uint32_t i = 0; i < ledger_row_count(ledger, LEDGER_BET); i++) {
@@ -37,6 +37,8 @@ static inline void betting_check(const struct betting *betting)
 		ledger_bet_at(ledger, i, &bet);
 		if (bet.id == 0 || ledger_row_retired(ledger, LEDGER_BET, i))
 			continue;
+		for (unsigned leg = 0; leg < bet.leg_count && bet.state == BET_OPEN; leg++)
+			open += bet.legs[leg].market_id == 1;
 		if (bet.state == BET_OPEN && bet.currency == ledger_shard(ledger)->rules.currency)
 			for (unsigned leg = 0; leg < bet.leg_count; leg++)
 				exposure += bet.legs[leg].market_id == 1 ? bet.payout : 0;
@@ -61,6 +63,7 @@ static inline void betting_check(const struct betting *betting)
 	assert_int_equal(
 	    ledger_account(ledger, id) == NULL ? 0 : ledger_account(ledger, id)->balance, -owed);
 	assert_int_equal(ledger_market_exposure(ledger, 1, -1), exposure);
+	assert_int_equal(ledger_market_open(ledger, 1), open);
 	assert_int_equal(
 	    ledger_state_hash(betting->ledger), ledger_state_hash_full(betting->ledger));
 }
@@ -229,9 +232,6 @@ static inline unsigned betting_rollback(struct betting *betting, uint64_t market
 	return betting_walk(betting, market_id);
 }
 
-/* Everything that is due at now_ns; number of events. */
-static inline unsigned betting_due(struct betting *betting)
-{
 /* Control's word that a result is not taken back any more. */
 static inline void betting_final(struct betting *betting, uint64_t market_id)
 {
@@ -241,6 +241,9 @@ static inline void betting_final(struct betting *betting, uint64_t market_id)
 	assert_true(betting_command(betting, &command) > 0);
 }
 
+/* Everything that is due at now_ns; number of events. */
+static inline unsigned betting_due(struct betting *betting)
+{
 	unsigned events = 0;
 
 	while (ledger_due_ns(betting->ledger) <= betting->now_ns) {

@@ -214,6 +214,87 @@ TEST(a_payout_above_the_balance_limit_leaves_the_bet_open)
 	ledger_free(betting.ledger);
 }
 
+static void account_spend(struct betting *betting, uint64_t account_id, int64_t amount)
+{
+	const struct wire_request wire = { .template_id = WIRE_WITHDRAW,
+		.deposit = { .account_id = account_id,
+		    .amount = amount,
+		    .currency = KRW,
+		    .deadline_ns = NO_DEADLINE } };
+
+	assert_int_equal(betting_request(betting, wire), WIRE_CODE_OK);
+}
+
+/* Before the result is final and after: paid by the same result again, or void. */
+TEST(a_bet_without_room_is_paid_or_void_later)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		int final = i & 1, voided = i & 2;
+		struct betting betting;
+		struct ledger_command bet_void = { .type = EVENT_BET_VOID, .control_sequence = 1 };
+		struct bet_row row;
+		uint64_t bet, other;
+
+		betting_make(&betting, 256);
+		assert_true(fixture_account(betting.ledger, 3, LIMIT_BALANCE_MAX, KRW) > 0);
+		bet = betting_bet(&betting, 3, 1000, 1, 1, 0);
+		other = betting_bet(&betting, ALICE, 1000, 2, 1, 0);
+		betting_settle(&betting, 2, 0);
+		betting_settle(&betting, 1, 0);
+		assert_int_equal(ledger_market_open(betting.ledger, 1), 1);
+		if (final) {
+			betting_final(&betting, 1);
+			betting_final(&betting, 2);
+			betting_due(&betting);
+			/* Of all its final markets, the other bet has left. */
+			assert_int_equal(ledger_bet(betting.ledger, other, &row), -ENOENT);
+		}
+		/* Still no room: nothing changes. */
+		assert_int_equal(betting_settle(&betting, 1, 0), 0);
+		account_spend(&betting, 3, 5000);
+		bet_void.object_id = bet;
+		if (voided)
+			assert_true(betting_command(&betting, &bet_void) > 0);
+		assert_int_equal(betting_settle(&betting, 1, 0), !voided);
+		assert_int_equal(betting_row(&betting, bet).state, voided ? BET_VOID : BET_SETTLED);
+		assert_int_equal(betting_balance(&betting, 3),
+		    LIMIT_BALANCE_MAX - 5000 - 1000 + (voided ? 1000 : 2000));
+		assert_int_equal(ledger_market_open(betting.ledger, 1), 0);
+		assert_int_equal(ledger_market(betting.ledger, 1)->final, final);
+		if (!final)
+			betting_final(&betting, 1);
+		betting_due(&betting);
+		assert_int_equal(ledger_bet(betting.ledger, bet, &row), -ENOENT);
+		ledger_free(betting.ledger);
+	}
+}
+
+/* Its market is final and walked again: it must not leave before the walk has passed it. */
+TEST(no_bet_retires_while_its_final_market_is_walked_again)
+{
+	const uint8_t kinds[3] = { SETTLEMENT_WIN, SETTLEMENT_LOSE, SETTLEMENT_LOSE };
+	struct betting betting;
+	struct ledger_command command;
+	struct bet_row row;
+	uint64_t ticket;
+
+	betting_make(&betting, 256);
+	ticket = betting_bet(&betting, 0, 1000, 1, 1, 0);
+	betting_settle(&betting, 1, 0);
+	command = betting_result_command(&betting, 1, RESULT_FINAL, NULL);
+	assert_true(betting_command(&betting, &command) > 0);
+	command = betting_result_command(&betting, 1, RESULT_SET, kinds);
+	assert_true(betting_command(&betting, &command) > 0);
+	/* Paid while the walk goes on. */
+	assert_int_equal(betting_redeem(&betting, ticket, COUNTER, 1), WIRE_CODE_OK);
+	betting_due(&betting);
+	assert_int_equal(ledger_bet(betting.ledger, ticket, &row), 0);
+	betting_walk(&betting, 1);
+	betting_due(&betting);
+	assert_int_equal(ledger_bet(betting.ledger, ticket, &row), -ENOENT);
+	ledger_free(betting.ledger);
+}
+
 struct result_case {
 	const char *name;
 	uint8_t op, count;
@@ -247,6 +328,10 @@ TEST(results_come_in_order_only)
 		{ "set after a rollback", RESULT_SET, 3, { 1, 2, 2 }, 0, 3, 1 },
 		{ "set over a result", RESULT_SET, 3, { 2, 1, 2 }, 0, 2, -EALREADY },
 		{ "set over a final one", RESULT_SET, 3, { 2, 1, 2 }, 0, 4, -EALREADY },
+		{ "the same again", RESULT_SET, 3, { 1, 2, 2 }, 0, 2, 1 },
+		{ "the same over a final one", RESULT_SET, 3, { 1, 2, 2 }, 0, 4, 1 },
+		{ "the same, an old version", RESULT_SET, 3, { 1, 2, 2 }, 1, 4, 0 },
+		{ "the same as before its rollback", RESULT_SET, 3, { 1, 2, 2 }, 0, 3, 1 },
 		{ "an outcome missing", RESULT_SET, 3, { 1, 2, 0 }, 0, 1, -EINVAL },
 		{ "one too many", RESULT_SET, 3, { 1, 2, 2, 2 }, 0, 1, -EINVAL },
 		{ "fewer selections", RESULT_SET, 2, { 1, 2 }, 0, 1, -EINVAL },

@@ -117,14 +117,18 @@ TEST(results_are_taken_back_once_and_final_ones_never)
 		{ "2:1", 0, MARKET_SETTLED },
 		{ "1:1", -EALREADY, 0 },
 		{ "void", -EALREADY, 0 },
+		{ "3:0", 0, MARKET_SETTLED }, /* the same outcomes */
 		{ "rollback", 0, MARKET_CLOSED },
 		{ "rollback", -EALREADY, 0 },
+		{ "void", 0, MARKET_VOID },
 		{ "void", 0, MARKET_VOID },
 		{ "rollback", 0, MARKET_CLOSED },
 		{ "0:3", 0, MARKET_SETTLED },
 		{ "final", 0, MARKET_SETTLED },
 		{ "rollback", -EPERM, 0 },
 		{ "final", -EPERM, 0 },
+		{ "2:1", -EPERM, 0 },
+		{ "0:3", 0, MARKET_SETTLED },
 	};
 	struct record_control_market row;
 	struct temporary at;
@@ -143,12 +147,12 @@ TEST(results_are_taken_back_once_and_final_ones_never)
 			assert_non_null(strstr(message, "market 11"));
 	}
 	command_text(&at, sequence, text, sizeof(text));
-	assert_string_equal(text, "market_result 11 final");
+	assert_string_equal(text, "market_result 11 set 2 2 1");
 	assert_int_equal(
 	    markets_state_set(at.database, 11, MARKET_OPEN, &who, &sequence, &row), -EPERM);
 	assert_int_equal(give(&at, 99, "1:1", &sequence, &row, message), -ENOENT);
 	assert_int_equal(give(&at, 14, "1:1", &sequence, &row, message), -EINVAL);
-	assert_int_equal(give(&at, 11, "win;lose", &sequence, &row, message), -EPERM);
+	assert_int_equal(give(&at, 11, "win;lose;void", &sequence, &row, message), -EPERM);
 	assert_int_equal(give(&at, 12, "win;lose;lose", &sequence, &row, message), -EINVAL);
 	assert_non_null(strstr(message, "market 12 has 2 selections, 3 outcomes"));
 	temporary_end(&at);
