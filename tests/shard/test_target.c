@@ -118,6 +118,40 @@ TEST(a_done_request_is_reversed_on_its_shard_and_a_fence_tells_of_it)
 	library_close(&library);
 }
 
+/* The terminal's daily limit, which home keeps: on whatever shard the bet was, in cash too; and a
+ * REVERSE that undoes nothing gives nothing back. */
+TEST(a_reversed_bets_stake_no_longer_counts_for_the_day)
+{
+	struct library library;
+	uint64_t accounts[3];
+
+	library_open(&library, 2);
+	accounts[0] = bed_account(library.bed, 0, 0);
+	accounts[1] = bed_account(library.bed, 1, 0);
+	accounts[2] = 0; /* in cash */
+	for (uint64_t i = 0; i < 3; i++) {
+		uint64_t id = 10 * i;
+
+		assert_int_equal(
+		    library_ask(&library, bed_bet(id + 1, accounts[i], 5000)).code, WIRE_CODE_OK);
+		assert_int_equal(
+		    library_ask(&library, bed_bet(id + 2, accounts[i], 700)).code, WIRE_CODE_OK);
+		assert_int_equal(bed_window(library.bed, 0)->staked_today, 5700 + 700 * (int)i);
+		assert_int_equal(
+		    library_ask(&library, bed_target(WIRE_REVERSE, id + 3, id + 1)).code,
+		    WIRE_CODE_OK);
+		assert_int_equal(bed_window(library.bed, 0)->staked_today, 700 + 700 * (int)i);
+		assert_int_equal(
+		    library_ask(&library, bed_target(WIRE_REVERSE, id + 5, id + 1)).code,
+		    WIRE_CODE_REVERSED_BEFORE);
+		assert_int_equal(
+		    library_ask(&library, bed_target(WIRE_REVERSE, id + 6, id + 4)).code,
+		    WIRE_CODE_FENCED_NOW);
+		assert_int_equal(bed_window(library.bed, 0)->staked_today, 700 + 700 * (int)i);
+	}
+	library_close(&library);
+}
+
 TEST(targets_below_the_window_are_found_or_fenced)
 {
 	struct library library;
