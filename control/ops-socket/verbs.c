@@ -147,8 +147,8 @@ static const struct verb_argument account_limits[] = {
 	PLAY_LIMIT("deposit_week", "deposits a week"),
 	PLAY_LIMIT("stake_day", "stakes a day"),
 	PLAY_LIMIT("stake_week", "stakes a week"),
-	PLAY_LIMIT("loss_day", "losses a day"),
-	PLAY_LIMIT("loss_week", "losses a week"),
+	PLAY_LIMIT("loss_day", "losses a day, open stakes included"),
+	PLAY_LIMIT("loss_week", "losses a week, open stakes included"),
 	WAIT_MS,
 };
 static const struct verb_argument account_exclude[] = {

@@ -352,6 +352,7 @@ def test_loss_limit(switch, terminal):
     market = RESULTS + 9
     assert terminal.play_set(account(19), limits=(-1, -1, -1, -1, 5_000, -1)).ok
     assert bet(terminal, 19, stake=5_000, market=market).ok
+    assert bet(terminal, 19, stake=1_000).name == "LIMIT_LOSS"  # open, it may all be lost
     switch.control.ctl("market", "result", market, "--outcomes", "lose,win,lose")
     assert bet(terminal, 19, stake=1_000).name == "LIMIT_LOSS"
 
