@@ -27,6 +27,9 @@ static const char usage[] =
     "  --root DIR     where etc/, var/ and run/ live (default: the configuration's root,\n"
     "                 else $SLUICE_ROOT, else build/sluice)\n"
     "  --accept-clock a clock behind the last event is meant: go on from the last event's time\n"
+    "  --new-ticket-key\n"
+    "                 where data is and the key of its tickets is not: make a new one; tickets\n"
+    "                 sold before can be redeemed no more\n"
     "  --check        check the configuration and end; --json: as one JSON object\n"
     "  --version, --help\n"
     "\n"
@@ -34,7 +37,7 @@ static const char usage[] =
 
 struct options {
 	const char *config, *root;
-	int check, json, accept_clock;
+	int check, json, accept_clock, new_ticket_key;
 };
 
 static struct switch_process *signalled;
@@ -55,6 +58,7 @@ static int options_read(int count, char **arguments, struct options *options)
 		{ "check", no_argument, NULL, 'k' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "accept-clock", no_argument, NULL, 'a' },
+		{ "new-ticket-key", no_argument, NULL, 'n' },
 		{ "version", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -74,6 +78,9 @@ static int options_read(int count, char **arguments, struct options *options)
 			break;
 		case 'a':
 			options->accept_clock = 1;
+			break;
+		case 'n':
+			options->new_ticket_key = 1;
 			break;
 		case 'j':
 			options->json = 1;
@@ -259,7 +266,7 @@ static int run(struct switch_process *process, const struct options *options, co
 	if (status == 0)
 		status = shared_prepare(process);
 	if (status == 0)
-		status = switch_ticket_key(process);
+		status = switch_ticket_key(process, options->new_ticket_key);
 	if (status == 0)
 		status = switch_eal(process, program);
 	if (status != 0)

@@ -67,8 +67,8 @@ struct switch_process {
 
 /* Each returns 0 or an exit status, with process->message set. */
 SLUICE_MUST_USE int switch_directories(struct switch_process *process);
-/* Reads the key of the ticket codes, or makes it at the first start. */
-SLUICE_MUST_USE int switch_ticket_key(struct switch_process *process);
+/* Reads the key of the ticket codes, or makes it at the first start; beside data only if `anew`. */
+SLUICE_MUST_USE int switch_ticket_key(struct switch_process *process, int anew);
 SLUICE_MUST_USE int switch_eal(struct switch_process *process, const char *program);
 SLUICE_MUST_USE int switch_recover(struct switch_process *process);
 SLUICE_MUST_USE int switch_ports(struct switch_process *process);

@@ -2,7 +2,7 @@
 /*
  * The key of the ticket codes: var/lib/sluice/ticket.key, 16 random bytes that only the owner may
  * read, made at the first start. It belongs to the data as the journal does: without it no ticket
- * printed before can be redeemed.
+ * printed before can be redeemed, so data without its key is refused.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -61,11 +61,26 @@ static int key_write(const char *directory, const char *path, const uint8_t *key
 	return failed ? -1 : 0;
 }
 
-static int key_make(struct switch_process *process, const char *directory, const char *path)
+/* 1: there are shards, whose bets were sold with tickets of some key. */
+static int data_found(const char *directory)
 {
-	uint8_t *key = process->shared.ticket_key;
 	char shard[4500];
 
+	snprintf(shard, sizeof(shard), "%s/shard-0", directory);
+	return access(shard, F_OK) == 0;
+}
+
+static int key_make(
+    struct switch_process *process, const char *directory, const char *path, int anew)
+{
+	uint8_t *key = process->shared.ticket_key;
+	int data = data_found(directory);
+
+	if (data && !anew)
+		return refuse(process, path,
+		    "the key of the ticket codes is missing beside data that was made with it; "
+		    "put the file back from a backup, or start once with --new-ticket-key: it "
+		    "makes another key, and tickets sold before can be redeemed no more");
 	if (getrandom(key, TICKET_KEY_SIZE, 0) != TICKET_KEY_SIZE ||
 	    key_write(directory, path, key) != 0) {
 		snprintf(process->message, sizeof(process->message),
@@ -73,16 +88,15 @@ static int key_make(struct switch_process *process, const char *directory, const
 		    strerror(errno));
 		return EXIT_UNREACHABLE;
 	}
-	snprintf(shard, sizeof(shard), "%s/shard-0", directory);
-	if (access(shard, F_OK) == 0)
+	if (data)
 		log_line(LOG_LEVEL_WARNING, "ticket key",
-		    "%s was missing beside data of an earlier life and was made anew: tickets "
-		    "printed before cannot be redeemed unless the old file is put back",
+		    "%s was made anew: tickets sold before cannot be redeemed unless the old file "
+		    "is put back",
 		    path);
 	return 0;
 }
 
-int switch_ticket_key(struct switch_process *process)
+int switch_ticket_key(struct switch_process *process, int anew)
 {
 	char directory[4400], path[4450];
 	int fd, status;
@@ -91,7 +105,7 @@ int switch_ticket_key(struct switch_process *process)
 	snprintf(path, sizeof(path), "%s/ticket.key", directory);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 && errno == ENOENT)
-		return key_make(process, directory, path);
+		return key_make(process, directory, path, anew);
 	if (fd < 0)
 		return refuse(process, path, strerror(errno));
 	status = key_read(process, path, fd);

@@ -13,13 +13,13 @@ from switch import Instance, Switch
 REFUSED, USAGE, MISSING = 1, 2, 3
 
 
-def start_by_hand(switch, text, user=None):
+def start_by_hand(switch, text, user=None, options=()):
     """Runs the data plane in the foreground on a configuration that cannot work."""
     config = switch.path("etc/sluice/dataplane.yaml")
     with open(config, "w", encoding="utf-8") as stream:
         stream.write(text)
     command = [switch.binary("dataplane/sluice-dataplane"), "--config", config, "--root",
-               switch.root]
+               switch.root, *options]
     if user is not None:
         command = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups",
                    "--no-new-privs", "--inh-caps=-all", *command]
@@ -149,6 +149,37 @@ def test_hugepages_asked_for_and_not_there(switch):
     ran = start_by_hand(switch, text)
     assert ran.returncode == MISSING
     assert "hugepages" in message(ran)
+
+
+def test_data_without_the_key_of_its_tickets_is_refused():
+    with Switch("keyless", hugepages=False) as switch:
+        # Ends behind the key, before it makes a shard.
+        text = switch.configuration().replace("hugepages: false", "hugepages: true").replace(
+            "megabytes: 256", "megabytes: 1048576")
+        key = switch.path("var/lib/sluice/ticket.key")
+        ran = start_by_hand(switch, text)
+        assert ran.returncode == MISSING and os.path.getsize(key) == 16
+        with open(key, "rb") as stream:
+            first = stream.read()
+
+        os.makedirs(switch.path("var/lib/sluice/shard-0"))
+        os.rename(key, key + ".away")
+        ran = start_by_hand(switch, text)
+        assert ran.returncode == REFUSED and not os.path.exists(key)
+        said = message(ran)
+        assert "ticket.key" in said and "backup" in said and "--new-ticket-key" in said
+
+        ran = start_by_hand(switch, text, options=["--new-ticket-key"])
+        assert ran.returncode == MISSING  # hugepages again
+        with open(key, "rb") as stream:
+            second = stream.read()
+        assert len(second) == 16 and second != first
+        # One that is there is never replaced.
+        os.replace(key + ".away", key)
+        ran = start_by_hand(switch, text, options=["--new-ticket-key"])
+        assert ran.returncode == MISSING
+        with open(key, "rb") as stream:
+            assert stream.read() == first
 
 
 def test_journal_on_tmpfs_is_refused(switch):
