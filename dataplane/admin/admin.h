@@ -53,9 +53,10 @@
  * It keeps rows free for system accounts terminals may still need A refusal says "kind":
  * "malformed" (never reached a shard, number not used), "full" (it does not fit on all shards:
  * nothing changed, number not used), "refused" (number used up on all shards, nothing changed:
- * not there, or not in a state for it), "gap", "failed" (a shard could not: journal; number not
- * used there) Of the sessions' commands: "malformed", "unknown_session", "slot_live" (or the id has
- * ended), "full", "refused" (epoch or times out of range), "failed" account_show      account_id ->
+ * not there, not in a state for it, or a field is out of range), "gap", "failed" (a shard could
+ * not: journal; number not used there) Of the sessions' commands: "malformed", "unknown_session",
+ * "slot_live" (or the id has ended), "full", "refused" (epoch or times out of range), "failed"
+ * account_show      account_id ->
  * {"found":bool,"shard","lsn","balance","currency","frozen",
  *                   "staked_today","staked_day","partner_id","owed","limits","counters" (objects or
  *                   null),"profile":{...}}. staked_today is of staked_day;
