@@ -58,7 +58,7 @@
 	X(0x5001, ACCOUNT_UNKNOWN, "No such account.", "계정이 없습니다.")                         \
 	X(0x5002, ACCOUNT_FROZEN, "The account is frozen.", "정지된 계정입니다.")                  \
 	X(0x5003, CURRENCY_MISMATCH, "The account, or cash, is in another currency.",              \
-	    "계정 또는 현금의 통화가 다릅니다.")                                                             \
+	    "계정 또는 현금의 통화가 다릅니다.")                                                   \
 	X(0x5004, FUNDS_INSUFFICIENT, "Not enough money in the account.", "잔액이 부족합니다.")    \
 	X(0x5005, AMOUNT_INVALID, "The amount must be above zero and below the maximum.",          \
 	    "금액은 0보다 크고 최대 금액보다 작아야 합니다.")                                      \
