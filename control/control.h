@@ -61,6 +61,9 @@ struct control {
 	struct link *link;
 	struct key_server *key_server;
 	struct ops *ops;
+	/* Of the main thread (care.c): the market to go on with, the last one that was refused, and
+	 * when to ask again. */
+	uint64_t care_next, care_refused_id, care_again_ns;
 };
 
 /* ROOT/relative. 0 or -ENAMETOOLONG. */
@@ -96,6 +99,12 @@ json_t *monitor_terminal(struct control *control, uint64_t terminal_id);
 /* Every terminal seen, for `terminal monitor`. New reference. */
 json_t *monitor_terminals(struct control *control);
 uint64_t monitor_online(struct control *control);
+
+/* ---- care.c ---- */
+
+/* Once a second: makes results final whose time is over, and brings back the rows of commands that
+ * the shards refused; a few markets a turn. */
+void care_turn(struct control *control);
 
 /* ---- view.c: answers of the data plane in the words of the verbs, changed in place ---- */
 

@@ -67,12 +67,25 @@ static int result_do(struct control *control, struct ops_request *request,
 {
 	struct record_control_market row;
 	uint64_t sequence = 0;
+	json_t *command;
 	int error, status;
 
-	handle_dry_run(request, 1);
+	/* What the shards would refuse is not committed: the market's row would not be as theirs.
+	 */
+	database_dry_run(1);
 	error = markets_result(control->database, market_result, &request->audit, &sequence, &row,
 	    message, message_size);
-	handle_dry_run(request, 0);
+	database_dry_run(0);
+	if (error != 0)
+		return result_refused(error, message, message_size);
+	command = markets_result_command(market_result->op, &row);
+	status = handle_check(control, command, message, message_size);
+	json_decref(command);
+	if (status != CONTROL_DONE)
+		return status;
+	if (!request->dry_run)
+		error = markets_result(control->database, market_result, &request->audit, &sequence,
+		    &row, message, message_size);
 	if (error != 0)
 		return result_refused(error, message, message_size);
 	*result = markets_json(&row);

@@ -157,6 +157,7 @@ static void serve(struct control *control, const sigset_t *signals)
 		if (now_ns - sample_ns >= 1000000000ull) {
 			sample_ns = now_ns;
 			monitor_sample(control);
+			care_turn(control);
 		}
 		if (now_ns - metrics_ns >= process_metrics_interval_ns(control)) {
 			metrics_ns = now_ns;

@@ -119,6 +119,13 @@ static int command_find(struct db_txn *txn, uint64_t sequence,
 	return error != 0 ? error : record_control_command_read(value, record, text);
 }
 
+int commands_record(struct db_txn *txn, uint64_t sequence, struct record_control_command *record)
+{
+	struct db_bytes text;
+
+	return command_find(txn, sequence, record, &text);
+}
+
 struct get_context {
 	uint64_t sequence;
 	json_t *command;

@@ -40,6 +40,10 @@ SLUICE_MUST_USE int commands_append(struct db_txn *txn, const json_t *command, u
 /* The number the next append of this transaction will get. */
 SLUICE_MUST_USE int commands_next(struct db_txn *txn, uint64_t *sequence);
 
+/* The record of a command. -ENOENT. */
+SLUICE_MUST_USE int commands_record(
+    struct db_txn *txn, uint64_t sequence, struct record_control_command *record);
+
 /* Highest committed number; 0: none. */
 SLUICE_MUST_USE int commands_last(const struct database *database, uint64_t *sequence);
 /* The command with its "cmd" and "sequence", ready to send. New reference; -ENOENT. */

@@ -125,6 +125,48 @@ SLUICE_MUST_USE int market_result_list_read(const char *text, size_t size,
     struct market_result_list *list, char *message, size_t message_size);
 void market_result_list_free(struct market_result_list *list);
 
+/* The command of a result that `row` holds, or of its ROLLBACK or FINAL. New reference. */
+json_t *markets_result_command(enum result_op op, const struct record_control_market *row);
+
+/* ---- What markets want without an operator (care.c) ---- */
+
+enum market_care_kind {
+	MARKET_CARE_FINAL = 1, /* its result has stood long enough: no rollback any more */
+	MARKET_CARE_REPAIR,    /* the shards refused its last command: the row is to be as theirs */
+};
+
+struct market_care {
+	uint64_t market_id, version; /* as it was looked at; nothing is done to a later version */
+	enum market_care_kind kind;
+};
+
+/* Where to go on looking, how far, and for results that were done at done_by_ns or before. */
+struct market_care_search {
+	uint64_t next, done_by_ns;
+	unsigned look;
+};
+
+/* Looks at up to `look` markets, behind the last one the first; up to `max` of them want something.
+ */
+SLUICE_MUST_USE int markets_care_look(const struct database *database,
+    struct market_care_search *search, struct market_care *found, size_t max, size_t *count);
+/* Commits the FINAL of a result. 0; -EALREADY: it is another one by now. */
+SLUICE_MUST_USE int markets_final(
+    struct database *database, const struct market_care *care, const struct audit_entry *who);
+
+/* A market as the shards have it. */
+struct market_shown {
+	uint64_t version;
+	enum market_state state;
+	uint8_t kind, selection_count, final;
+	int16_t line;
+	uint32_t odds[LIMIT_MARKET_SELECTIONS_MAX];
+	struct settlement_outcomes outcomes; /* SETTLED, VOID */
+};
+/* Brings the row of a refused command back. 0; -EALREADY as above; -EINVAL: that is no market. */
+SLUICE_MUST_USE int markets_repair(struct database *database, const struct market_care *care,
+    const struct market_shown *shown, const struct audit_entry *who);
+
 /* ---- Rules ---- */
 
 /* The rules last committed; the defaults (version 1) when none were. */

@@ -118,6 +118,9 @@ static void parse_command(struct admin_fields *fields, struct admin_request *req
 	}
 	ledger->control_sequence = sequence;
 	admin_ledger_parse(fields, type, ledger);
+	/* It would be the newest one. */
+	if (unnumbered && ledger->type == EVENT_MARKET_RESULT)
+		ledger->result.version = le64_make(INT64_MAX);
 }
 
 /* Commands that need no shard. */

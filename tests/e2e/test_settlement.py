@@ -14,6 +14,7 @@ import season_run
 from controlled import ControlledSwitch
 from instance import InstanceError
 from season_run import BET_OPEN, BET_SETTLED, FIRST_ACCOUNT, ask, walks_wait
+from switch import wait_until
 
 HEADER = "market,event,name,start,kind,line,state,selections"
 MARKETS = """\
@@ -121,6 +122,29 @@ def test_results_by_verbs():
         assert control.json("market", "show", 3)["state"] == "void"
         control.ctl("market", "final", 3, "--yes")
         assert "final" in refused(control, "market", "rollback", 3)
+        assert switch.stop() == 0
+        assert switch.verify()["ok"]
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+def test_control_makes_results_final_on_all_shards_alike(shards):
+    with ControlledSwitch(f"final{shards}", shards=shards) as switch:
+        begin(switch, 2)
+        control = switch.control
+        control.ctl("rules", "set", "result_final_s=1")
+        control.ctl("market", "result", 4, "--outcomes", "win,lose,lose")
+        wait_until(lambda: control.json("market", "show", 4)["final"], 30, "the final result")
+        entry = control.json("audit", "tail", "--count", 1)["entries"][0]
+        assert (entry["action"], entry["user"]) == ("market final", "control")
+        wait_until(lambda: control.json("command", "list")["commands"][0]["state"] == "done", 10,
+                   "the command on all shards")
+        assert "final" in refused(control, "market", "rollback", 4)
+        # An operator's word comes before control's; and one that all shards refuse changes nothing.
+        control.ctl("rules", "set", "result_final_s=86400")
+        control.ctl("market", "result", 3, "--score", "2:1")
+        time.sleep(3)
+        assert control.json("market", "show", 3)["final"] is False
+        control.ctl("market", "rollback", 3)
         assert switch.stop() == 0
         assert switch.verify()["ok"]
 
