@@ -271,8 +271,8 @@ static int parcel_deliver(struct shards *shards, const struct ledger_parcel *par
 		/* A copy that was long on its way: nobody waits for the answer. */
 		struct ledger_parcel open;
 
-		assert_int_equal(ledger_parcel_make(shards->ledger[parcel->source],
-		                     parcel->transfer_id, &open),
+		assert_int_equal(
+		    ledger_parcel_make(shards->ledger[parcel->source], parcel->transfer_id, &open),
 		    -ENOENT);
 		return 1;
 	}
