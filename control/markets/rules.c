@@ -37,7 +37,7 @@
 	X(exposure_market_max, "minor units", "payouts of open bets on a market; 0: no limit")     \
 	X(partner_key_hold_s, "s", "how long a partner's idempotency keys are kept")               \
 	X(ticket_expiry_s, "s", "how long winnings of a cash ticket may be collected")             \
-	X(result_final_s, "s", "after it a result cannot be taken back")                           \
+	X(result_final_s, "s", "after it control makes a result final: no rollback any more")      \
 	X(limit_raise_delay_s, "s", "a customer's higher limits act after it")                     \
 	X(sprinkle_window_max_s, "s", "longest time a sprinkle may be claimed")
 
