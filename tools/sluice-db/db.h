@@ -27,6 +27,7 @@ struct options {
 	int json;
 	const char *from_postgres; /* restore: connection string */
 	const char *passfile;      /* restore: NULL: libpq's own */
+	int cut;                   /* restore: leave out what the shards do not share */
 	uint64_t transit_max_s;    /* verify: older transfers must not be open */
 };
 

@@ -133,6 +133,8 @@ struct transit_shard {
 	uint64_t strict_lsn; /* everything up to here was durable before any shard was read */
 	uint8_t ok;          /* its own check found nothing wrong */
 };
+/* 1: what arrived is what left. */
+int transit_same(const struct derived_transfer *out, const struct derived_arrival *in);
 /* 0, or -EBADMSG with the damage (and its shard) noted. */
 int transit_check(const struct transit_shard *shards, uint32_t count, uint32_t shard_count,
     struct damage *damage);

@@ -21,9 +21,11 @@ static const char help[] =
     "                                            compares it with rows, journal and the other\n"
     "                                            shards; transfers may be under way for as long\n"
     "                                            (default 60 s)\n"
-    "  sluice-db restore --from-postgres CONNINFO [--passfile FILE] [--json]\n"
+    "  sluice-db restore --from-postgres CONNINFO [--passfile FILE] [--cut] [--json]\n"
     "                                            builds a root again from what replication\n"
-    "                                            brought to PostgreSQL\n"
+    "                                            brought to PostgreSQL; --cut leaves out the\n"
+    "                                            last events of shards that are ahead of the\n"
+    "                                            others, without which it refuses such\n"
     "\n"
     "  --root DIR     SLUICE_ROOT (default: the environment's, else build/sluice)\n"
     "  --shard N      one shard instead of all\n"
@@ -61,6 +63,7 @@ enum choice {
 	CHOICE_TRANSIT_MAX,
 	CHOICE_FROM_POSTGRES,
 	CHOICE_PASSFILE,
+	CHOICE_CUT,
 	CHOICE_HELP,
 	CHOICE_VERSION,
 };
@@ -76,6 +79,7 @@ static const struct option choices[] = {
 	{ "transit-max", required_argument, NULL, CHOICE_TRANSIT_MAX },
 	{ "from-postgres", required_argument, NULL, CHOICE_FROM_POSTGRES },
 	{ "passfile", required_argument, NULL, CHOICE_PASSFILE },
+	{ "cut", no_argument, NULL, CHOICE_CUT },
 	{ "help", no_argument, NULL, CHOICE_HELP },
 	{ "version", no_argument, NULL, CHOICE_VERSION },
 	{ NULL, 0, NULL, 0 },
@@ -110,6 +114,9 @@ static int choose(struct options *options, int choice)
 		return 1;
 	case CHOICE_PASSFILE:
 		options->passfile = optarg;
+		return 1;
+	case CHOICE_CUT:
+		options->cut = 1;
 		return 1;
 	case CHOICE_JSON:
 		options->json = 1;

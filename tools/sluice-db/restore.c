@@ -230,9 +230,11 @@ static void print(const struct restore *restore, double seconds)
 	    restore->deployment, restore->events, restore->changes, restore->options->root,
 	    seconds);
 	json_array_foreach(restore->shards, i, shard)
-	    printf("shard %zu: LSN %" JSON_INTEGER_FORMAT ", state hash %s\n", i,
-	        json_integer_value(json_object_get(shard, "lsn")),
-	        json_string_value(json_object_get(shard, "state_hash")));
+	    printf("shard %zu: LSN %" JSON_INTEGER_FORMAT ", state hash %s, %" JSON_INTEGER_FORMAT
+	           " events left out\n",
+	        i, json_integer_value(json_object_get(shard, "lsn")),
+	        json_string_value(json_object_get(shard, "state_hash")),
+	        json_integer_value(json_object_get(shard, "cut")));
 }
 
 int command_restore(const struct options *options)
@@ -246,6 +248,7 @@ int command_restore(const struct options *options)
 		json_decref(restore.shards);
 		return EXIT_USAGE;
 	}
+	memset(restore.until, 0xff, sizeof(restore.until));
 	clock_gettime(CLOCK_MONOTONIC, &begun);
 	error = connect(&restore);
 	if (error == 0)
@@ -254,6 +257,8 @@ int command_restore(const struct options *options)
 		error = directories_make(&restore);
 	for (uint32_t shard = 0; error == 0 && shard < restore.shard_count; shard++)
 		error = restore_shard(&restore, shard);
+	if (error == 0)
+		error = restore_pairs(&restore);
 	if (error == 0)
 		error = restore_control(&restore);
 	if (error == 0)

@@ -16,6 +16,9 @@ struct restore {
 	uint32_t shard_count;
 	struct ids_bucket_map buckets;
 	uint64_t events, changes, state_hash;
+	uint64_t until[LIMIT_SHARDS]; /* restore no more than up to this LSN */
+	uint64_t cut[LIMIT_SHARDS];   /* events left out by it */
+	uint64_t shard_events[LIMIT_SHARDS], shard_hash[LIMIT_SHARDS]; /* in the sums above */
 	json_t *shards;
 	int code; /* exit code of the failure */
 	char message[512];
@@ -31,6 +34,8 @@ uint64_t restore_u64(const PGresult *result, int row, int column);
 
 /* Each: 0, or -1 with the failure noted. */
 int restore_shard(struct restore *restore, uint32_t shard);
+/* The shards fit together, or are cut so that they do (--cut), or the restore is refused. */
+int restore_pairs(struct restore *restore);
 int restore_control(struct restore *restore);
 
 #endif

@@ -81,6 +81,23 @@ static int capacity_read(struct restore *restore, uint32_t shard, struct ledger_
 	return 0;
 }
 
+/* Bytes of the block's events up to an LSN. 0: the block is malformed. */
+static size_t size_until(const uint8_t *events, size_t size, uint64_t until)
+{
+	struct event_record record;
+	size_t at = 0;
+
+	while (size - at >= sizeof(record)) {
+		memcpy(&record, events + at, sizeof(record));
+		if (le64_get(record.lsn) > until)
+			return at;
+		if (le16_get(record.length) < sizeof(record) || le16_get(record.length) > size - at)
+			return 0;
+		at += le16_get(record.length);
+	}
+	return at;
+}
+
 static int block_apply(struct restore *restore, struct store *store, uint32_t shard,
     const PGresult *result, int row, uint64_t *next)
 {
@@ -99,6 +116,8 @@ static int block_apply(struct restore *restore, struct store *store, uint32_t sh
 		    "shard %u: the block of LSN %" PRIu64 " in sluice.log_block is damaged; "
 		    "PostgreSQL itself must be restored first",
 		    shard, first);
+	if (last > restore->until[shard])
+		size = size_until(events, size, restore->until[shard]);
 	error = store_restore_events(store, events, size);
 	if (error != 0)
 		return restore_fail(restore, EXIT_MISMATCH,
@@ -132,7 +151,8 @@ static int events_apply(
 			    "shard %u: sluice.log_block ends at LSN %" PRIu64
 			    ", the cursor says %" PRIu64,
 			    shard, next - 1, position->lsn);
-		for (int row = 0; row < PQntuples(result) && error == 0; row++)
+		for (int row = 0; row < PQntuples(result) && error == 0 && next <= position->lsn;
+		     row++)
 			error = block_apply(restore, store, shard, result, row, &next);
 		PQclear(result);
 		if (error == 0 && store_commit(store) != 0)
@@ -201,17 +221,25 @@ int restore_shard(struct restore *restore, uint32_t shard)
 
 	snprintf(path, sizeof(path), "%s/shard-%u", restore->building, shard);
 	snprintf(journal_path, sizeof(journal_path), "%s/journal", path);
-	if (position_read(restore, shard, &position) != 0 ||
-	    store_build(restore, path, shard, &position, &hash) != 0)
+	if (position_read(restore, shard, &position) != 0)
+		return -1;
+	if (position.lsn > restore->until[shard])
+		position.lsn = restore->until[shard];
+	if (store_build(restore, path, shard, &position, &hash) != 0)
 		return -1;
 	if (position.lsn > 0 && journal_begin(&journal, position.lsn, position.incarnation,
 	                            &incarnation, why, sizeof(why)) != 0)
 		return restore_fail(restore, EXIT_MISSING, "shard %u: %s", shard, why);
 	snprintf(hash_text, sizeof(hash_text), "%016" PRIx64, hash);
-	json_array_append_new(restore->shards,
-	    json_pack("{s:i, s:I, s:I, s:s}", "shard", (int)shard, "lsn", (json_int_t)position.lsn,
-	        "incarnation", (json_int_t)incarnation, "state_hash", hash_text));
-	restore->events += position.lsn;
-	restore->state_hash += hash;
+	if (json_array_size(restore->shards) > shard)
+		json_array_remove(restore->shards, shard); /* restored again */
+	json_array_insert_new(restore->shards, shard,
+	    json_pack("{s:i, s:I, s:I, s:I, s:s}", "shard", (int)shard, "lsn",
+	        (json_int_t)position.lsn, "cut", (json_int_t)restore->cut[shard], "incarnation",
+	        (json_int_t)incarnation, "state_hash", hash_text));
+	restore->events += position.lsn - restore->shard_events[shard];
+	restore->state_hash += hash - restore->shard_hash[shard];
+	restore->shard_events[shard] = position.lsn;
+	restore->shard_hash[shard] = hash;
 	return 0;
 }

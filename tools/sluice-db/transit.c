@@ -32,7 +32,7 @@ static void note(struct damage *damage, const struct transit_shard *shard, uint6
 	damage_note(damage, lsn, "transfer %llu %s shard %u", (unsigned long long)id, what, other);
 }
 
-static int same(const struct derived_transfer *out, const struct derived_arrival *in)
+int transit_same(const struct derived_transfer *out, const struct derived_arrival *in)
 {
 	return out->amount == in->amount && out->currency == in->currency &&
 	       out->purpose == in->purpose && out->id == in->transfer_id &&
@@ -53,7 +53,7 @@ static void check_out(const struct transit_shard *from, const struct transit_sha
 			    other);
 		return;
 	}
-	if (!same(out, in))
+	if (!transit_same(out, in))
 		note(damage, from, out->open_lsn, "arrived as another one at", out->id, other);
 	else if (out->done_lsn != 0 && out->code != in->code)
 		note(damage, from, out->done_lsn, "was closed with another code than that of",
