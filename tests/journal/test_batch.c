@@ -23,7 +23,7 @@ static const struct {
 	{ 2, 2, 128 * KIB - LIMIT_EVENT_SIZE_MAX + 8, 1 }, /* 9: it does not */
 	{ 2, 2, 128 * KIB, 1 },                            /* 10: full */
 	{ 9, 2, 128 * KIB, 1 },                            /* 11 */
-	{ 9, 2, 127 * KIB, 0 },                            /* 12 */
+	{ 9, 2, 126 * KIB, 0 },                            /* 12 */
 	{ 1, 1, 64 * KIB, 0 },                             /* 13: depth 1 */
 	{ 7, 8, 16 * KIB, 1 },                             /* 14 */
 };

@@ -89,8 +89,9 @@ TEST(round_trip_of_100000_random_events)
 
 	start_new(&harness, &running, 16);
 	assert_string_equal(running.message, ""); /* this kernel has all the features */
-	harness.config.segments_max = 64;
-	running.keeper->segments_max = 64;
+	/* 100,000 events of up to LIMIT_EVENT_SIZE_MAX: some 77 MB. */
+	harness.config.segments_max = 128;
+	running.keeper->segments_max = 128;
 	running_stop(&running);
 	assert_int_equal(harness_recover(&harness, 1, 0, &report), 0);
 	running_start(&running, &harness, &report, 16);
