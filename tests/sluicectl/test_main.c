@@ -295,6 +295,7 @@ static int run_on_terminal(const struct server *server, const char *answer)
 	int terminal, status;
 	pid_t child = forkpty(&terminal, NULL, NULL, NULL);
 	size_t used = 0;
+	unsigned ends = 0;
 
 	assert_true(child >= 0);
 	if (child == 0) {
@@ -305,8 +306,13 @@ static int run_on_terminal(const struct server *server, const char *answer)
 	while (used + 1 < sizeof(said)) {
 		ssize_t got = read(terminal, said + used, sizeof(said) - used - 1);
 
-		if (got <= 0)
+		/* The kernel may report the end before it has handed over the last words. */
+		if (got <= 0 && ++ends > 3)
 			break;
+		if (got <= 0) {
+			usleep(10000);
+			continue;
+		}
 		used += (size_t)got;
 		said[used] = '\0';
 		if (strstr(said, "[y/N] ") != NULL && answer != NULL) {
