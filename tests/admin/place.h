@@ -72,6 +72,10 @@ static inline void end(void)
 			spsc_ring_free(place.workers[i]->rings.handover_in[k]);
 			spsc_ring_free(place.workers[i]->rings.request_in[k]);
 			spsc_ring_free(place.workers[i]->rings.answer_in[k]);
+			spsc_ring_free(place.workers[i]->rings.transmit_in[k]);
+			spsc_ring_free(place.workers[i]->rings.parcel_in[k]);
+			spsc_ring_free(place.workers[i]->rings.receipt_in[k]);
+			spsc_ring_free(place.workers[i]->rings.shortage_in[k]);
 		}
 		spsc_ring_free(place.workers[i]->rings.command);
 		spsc_ring_free(place.workers[i]->rings.result);
