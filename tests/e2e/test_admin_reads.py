@@ -151,5 +151,5 @@ def test_a_question_whose_asker_leaves_harms_nobody(switch, admin):
         return True
 
     while left < 100:
-        left += wait_until(leave, 10, "no place")
-    assert len(wait_until(lambda: admin.ask("sessions").get("sessions"), 10, "no list")) == 4
+        left += wait_until(leave, 60, "no place")
+    assert len(wait_until(lambda: admin.ask("sessions").get("sessions"), 60, "no list")) == 4

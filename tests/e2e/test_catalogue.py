@@ -191,7 +191,7 @@ def test_ids_too_far_apart_while_one_runs_are_busy(terminal):
 def test_no_right(switch):
     terminal = connect(switch, 3)
     switch.control.ctl("terminal", "set", 3, "--rights", "balance,market")
-    wait_until(lambda: terminal.deposit(account(0), 1).name == "NO_RIGHT", 10, "rights")
+    wait_until(lambda: terminal.deposit(account(0), 1).name == "NO_RIGHT", 60, "rights")
     switch.control.ctl("terminal", "set", 3, "--rights", "all")
     assert terminal.deposit(account(0), 1).ok
     terminal.close()
@@ -370,7 +370,7 @@ def test_bets_that_are_refused(terminal, code, legs, more):
 def test_market_not_open_and_event_started(switch, terminal):
     switch.control.ctl("market", "suspend", LATER)
     assert bet(terminal, 20, market=LATER).name == "MARKET_NOT_OPEN"
-    wait_until(lambda: bet(terminal, 20, market=STARTED).name == "EVENT_STARTED", 20, "the start")
+    wait_until(lambda: bet(terminal, 20, market=STARTED).name == "EVENT_STARTED", 60, "the start")
 
 
 def test_daily_limits_and_score(switch, terminal):
@@ -513,7 +513,7 @@ def test_the_rest_of_a_sprinkle_comes_back(terminal):
     made = terminal.sprinkle(account(42), 900, 3, room=9, window_s=1)
     assert made.ok and money(terminal, 42) == before - 900
     assert terminal.claim(made.object_id, account(43), room=9).ok
-    wait_until(lambda: money(terminal, 42) > before - 900, 20, "the rest")
+    wait_until(lambda: money(terminal, 42) > before - 900, 60, "the rest")
     share = before - money(terminal, 42)
     assert 1 <= share <= 898
     assert terminal.claim(made.object_id, account(44), room=9).name == "SPRINKLE_ENDED"

@@ -186,7 +186,7 @@ def test_everything_dies_in_random_order_and_nothing_is_lost():
             reports = end_load(started)
         switch.control.wait_up()
         wait_until(lambda: switch.control.status()["control"]["commands_done"] ==
-                   switch.control.status()["control"]["commands_committed"], 30, "all commands")
+                   switch.control.status()["control"]["commands_committed"], 60, "all commands")
         check_markets(switch)
         verdict = settle_replication(switch)
         assert switch.control.json("audit", "verify")["ok"]

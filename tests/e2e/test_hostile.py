@@ -105,7 +105,7 @@ def grown(switch, before):
 def counted(switch, before, expected):
     """Waits until the counters grew by exactly `expected`, and that nothing else follows."""
     try:
-        wait_until(lambda: sum(grown(switch, before).values()) >= expected.total(), 5, "drops")
+        wait_until(lambda: sum(grown(switch, before).values()) >= expected.total(), 60, "drops")
     except AssertionError:
         pass  # the comparison below says which are missing
     time.sleep(0.05)
@@ -139,7 +139,7 @@ def test_each_bad_message_is_answered_with_its_code_and_changes_nothing(
     for case in generator(target):
         wanted = hostile.request_ids(target, case.packet)
         terminal.send_raw(case.packet)
-        answers = terminal.receive(5.0)
+        answers = terminal.receive(30.0)
         assert answers, f"{case.name}: no answer"
         assert [(answer.request_id, answer.name) for answer in answers] == \
             [(number, case.expected) for number in wanted], case.name
@@ -153,7 +153,7 @@ def test_forged_tags_close_their_source_and_not_the_session(switch, wire, termin
     for case in hostile.source_rate(target, 2_000):
         wire.raw.send(hostile.frame(target, case.packet))
         sent += 1
-    wait_until(lambda: sum(grown(switch, drops_before).values()) == sent, 5, "all counted")
+    wait_until(lambda: sum(grown(switch, drops_before).values()) == sent, 60, "all counted")
     found = grown(switch, drops_before)
     assert set(found) == {"bad_tag", "source_rate"} and found["source_rate"] > 0
     assert terminal.balance(demo.FIRST_ACCOUNT).ok, "the victim's session must go on"
@@ -168,7 +168,7 @@ def test_a_session_over_its_rate_is_held_back_and_others_are_not(switch, wire, t
         state_before, drops_before = state(switch), drops(switch)
         for case in hostile.session_rate(target, 3_200):
             wire.raw.send(hostile.frame(target, case.packet))
-        wait_until(lambda: grown(switch, drops_before).get("session_rate", 0) > 0, 5, "rate drops")
+        wait_until(lambda: grown(switch, drops_before).get("session_rate", 0) > 0, 60, "rate drops")
         assert set(grown(switch, drops_before)) == {"session_rate"}
         assert terminal.balance(demo.FIRST_ACCOUNT).ok
         assert state(switch) == state_before
@@ -204,6 +204,6 @@ def test_scapy_fuzz_every_packet_is_counted(switch, wire, terminal):
         return sum(grown(switch, drops_before).values()) + \
             switch.shards_sum("arp_icmp_answered") - answered == FUZZED
 
-    wait_until(all_counted, 5, f"{FUZZED} packets counted, {grown(switch, drops_before)}")
+    wait_until(all_counted, 60, f"{FUZZED} packets counted, {grown(switch, drops_before)}")
     assert terminal.balance(demo.FIRST_ACCOUNT).ok
     assert state(switch) == state_before

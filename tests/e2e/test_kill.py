@@ -74,7 +74,7 @@ def check_direct_and_flushed(switch, started):
     batches = switch.shards_sum("batches")
     writes, flushes = device_counts(disk)
     before = acks_size(started)
-    wait_until(lambda: grown(started, before), 20, "answers")
+    wait_until(lambda: grown(started, before), 60, "answers")
     time.sleep(0.5)
     writes_after, flushes_after = device_counts(disk)
     batches_after = switch.shards_sum("batches")
@@ -90,7 +90,7 @@ def check_direct_and_flushed(switch, started):
 
 def restart_under_load(switch, started, chance):
     before = acks_size(started)
-    wait_until(lambda: grown(started, before), 30, "terminals going on by themselves")
+    wait_until(lambda: grown(started, before), 60, "terminals going on by themselves")
     time.sleep(chance.uniform(0.0, 0.6))
     switch.kill()
     switch.restart()
@@ -106,12 +106,12 @@ def test_kill_under_load_loses_and_doubles_nothing(shards, terminals, kills):
         started = demo.start_terminals(
             switch, terminals, accounts=120, bets=10_000_000, rate=RATE, seed=SEED % 2**31)
         try:
-            wait_until(lambda: all(acks_size(started)), 30, "first answers")
+            wait_until(lambda: all(acks_size(started)), 60, "first answers")
             check_direct_and_flushed(switch, started)
             for _ in range(kills):
                 restart_under_load(switch, started, chance)
             before = acks_size(started)
-            wait_until(lambda: grown(started, before), 30, "terminals going on after the last kill")
+            wait_until(lambda: grown(started, before), 60, "terminals going on after the last kill")
             assert all(process.poll() is None for process, _ in started)
             check_direct_and_flushed(switch, started)
             if shards > 1:
@@ -158,6 +158,6 @@ def settled(switch):
         return State(sum(shard["durable_lsn"] for shard in shards),
                      sum(int(shard["state_hash"], 16) for shard in shards) % 2**64)
 
-    state = wait_until(still, 20, "the follower catching up")
+    state = wait_until(still, 60, "the follower catching up")
     assert switch.shards_sum("divergences") == 0
     return state

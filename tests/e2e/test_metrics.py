@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 
 import prometheus  # tools/lib, put on the path by conftest.py
 import pytest
@@ -22,6 +23,47 @@ pytestmark = pytest.mark.skipif(bool(prometheus.missing()), reason="prometheus i
 def write(kind, directory):
     """As control does: beside its place, then renamed."""
     subprocess.run([FAKE, kind, directory], check=True, timeout=30)
+
+
+class Control:
+    """Writes the file again and again as control does, since an old one is an alert of its own."""
+
+    def __init__(self, kind, directory):
+        self.kind, self.directory = kind, directory
+        self.failure = None
+        self.lock, self.ended = threading.Lock(), threading.Event()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+
+    def __enter__(self):
+        write(self.kind, self.directory)
+        self.thread.start()
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.ended.set()
+        self.thread.join()
+        assert kind is not None or self.failure is None, self.failure
+
+    def run(self):
+        while not self.ended.wait(1):
+            try:
+                with self.lock:
+                    write(self.kind, self.directory)
+            except (OSError, subprocess.SubprocessError) as error:
+                self.failure = error
+                return
+
+    def change(self, kind):
+        with self.lock:
+            self.kind = kind
+            write(kind, self.directory)
+
+
+def wait_no_alert(server, seconds=60):
+    try:
+        wait_until(lambda: not server.alerts(), seconds, "no alert of a healthy switch")
+    except AssertionError as error:
+        raise AssertionError(f"{error}; these stand: {sorted(server.alerts())}") from None
 
 
 @pytest.fixture(name="textfiles")
@@ -67,44 +109,47 @@ def test_the_exporter_serves_every_sample_unchanged(textfiles, tmp_path):
     assert served == {labels_of(series): value for series, value in written.items()}
 
 
+def check_alerts(server, control, textfiles):
+    server.wait_for('sluice_up{process="dataplane"} == 1')
+    assert [value for _, value in server.wait_for("node_textfile_scrape_error")] == [0]
+    # Figures as they were written, labels and histograms understood.
+    assert server.wait_for('sluice_answers_total{code="OK"}')[0][1] == 100000
+    assert server.wait_for("sluice_replication_lag_seconds")[0][1] == 0.125
+    assert len(server.query("sluice_durable_lsn")) == 2
+    quantile = server.wait_for(
+        'histogram_quantile(0.5, sluice_stage_latency_seconds_bucket{stage="total"})')
+    assert all(0.000131 < value < 0.000263 for _, value in quantile)
+    # Before the first scrape nothing was there, which is an alert of its own.
+    wait_no_alert(server)
+
+    control.change("ill")
+    for name in ("SluiceFollowerDivergence", "SluiceJournalError", "SluiceLinkRefused",
+                 "SluiceReplicationFailed", "SluiceReplicationLag", "SluiceJournalLatency"):
+        server.wait_alert(name)
+    # Everything that fires says what it is and what to do, with its labels filled in.
+    for alert in server.api("alerts")["alerts"]:
+        assert alert["labels"]["severity"] in ("critical", "warning")
+        for text in (alert["annotations"]["summary"], alert["annotations"]["action"]):
+            assert text and "<no value>" not in text
+
+    control.change("down")
+    server.wait_alert("SluiceProcessDown")
+    # A data plane that is gone leaves no figures that look like one that stands still.
+    wait_until(lambda: not server.query("sluice_durable_lsn"), 60, "stale figures gone")
+
+    # A file somebody else put there that is none: the exporter says so, and we alert.
+    with open(os.path.join(textfiles, "other.prom"), "w", encoding="utf-8") as stream:
+        stream.write("this is no metric\n")
+    server.wait_alert("SluiceMetricsUnreadable", "warning")
+    os.unlink(os.path.join(textfiles, "other.prom"))
+
+
 def test_prometheus_scrapes_and_alerts(textfiles, tmp_path):
-    write("full", textfiles)
     with NodeExporter(textfiles, str(tmp_path)) as exporter, \
             Prometheus(str(tmp_path / "prometheus"), [exporter.address],
                        rules=[hasty_rules(str(tmp_path))]) as server:
-        server.wait_for('sluice_up{process="dataplane"} == 1')
-        assert [value for _, value in server.wait_for("node_textfile_scrape_error")] == [0]
-        # Figures as they were written, labels and histograms understood.
-        assert server.wait_for('sluice_answers_total{code="OK"}')[0][1] == 100000
-        assert server.wait_for("sluice_replication_lag_seconds")[0][1] == 0.125
-        assert len(server.query("sluice_durable_lsn")) == 2
-        quantile = server.wait_for(
-            'histogram_quantile(0.5, sluice_stage_latency_seconds_bucket{stage="total"})')
-        assert all(0.000131 < value < 0.000263 for _, value in quantile)
-        # Before the first scrape nothing was there, which is an alert of its own.
-        wait_until(lambda: not server.alerts(), 30, "no alert of a healthy switch")
-
-        write("ill", textfiles)
-        for name in ("SluiceFollowerDivergence", "SluiceJournalError", "SluiceLinkRefused",
-                     "SluiceReplicationFailed", "SluiceReplicationLag", "SluiceJournalLatency"):
-            server.wait_alert(name)
-        # Everything that fires says what it is and what to do, with its labels filled in.
-        for alert in server.api("alerts")["alerts"]:
-            assert alert["labels"]["severity"] in ("critical", "warning")
-            for text in (alert["annotations"]["summary"], alert["annotations"]["action"]):
-                assert text and "<no value>" not in text
-
-        write("down", textfiles)
-        server.wait_alert("SluiceProcessDown")
-        # A data plane that is gone leaves no figures that look like one that stands still.
-        wait_until(lambda: not server.query("sluice_durable_lsn"), 30, "stale figures gone")
-
-        # A file somebody else put there that is none: the exporter says so, and we alert.
-        with open(os.path.join(textfiles, "other.prom"), "w", encoding="utf-8") as stream:
-            stream.write("this is no metric\n")
-        server.wait_alert("SluiceMetricsUnreadable", "warning")
-        os.unlink(os.path.join(textfiles, "other.prom"))
-
+        with Control("healthy", textfiles) as control:
+            check_alerts(server, control, textfiles)
         shutil.rmtree(textfiles)
         server.wait_alert("SluiceMetricsMissing")
 

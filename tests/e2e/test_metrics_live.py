@@ -22,7 +22,7 @@ def test_prometheus_sees_the_switch(tmp_path):
         textfiles = switch.path("var/lib/sluice/node-exporter")
         reports = demo.wait(demo.start_terminals(switch.control, 3, 60, 900, 500))
         accepted = demo.summary(reports)["bets_accepted"]
-        wait_until(lambda: os.path.exists(os.path.join(textfiles, "sluice.prom")), 10, "the file")
+        wait_until(lambda: os.path.exists(os.path.join(textfiles, "sluice.prom")), 60, "the file")
         with open(os.path.join(textfiles, "sluice.prom"), "rb") as text:
             checked = subprocess.run(["promtool", "check", "metrics"], stdin=text,
                                      capture_output=True, text=True, check=False)

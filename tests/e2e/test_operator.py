@@ -149,7 +149,7 @@ def test_blocked_terminal_is_silenced_at_once_and_comes_back(switch):
     session = control.json("session", "list", "--terminal", 2)["sessions"][0]["session"]
     control.ctl("terminal", "block", 2)
     # The data plane has no session of it any more when the command returns or soon after.
-    wait_until(lambda: not control.json("session", "list", "--terminal", 2)["sessions"], 10,
+    wait_until(lambda: not control.json("session", "list", "--terminal", 2)["sessions"], 60,
                f"session {session} ending")
     status, _ = run(switch, 2, *SILENT, "balance", ACCOUNT)
     assert status in (1, 3)
@@ -282,7 +282,7 @@ def test_monitor_shows_what_a_terminal_reports(switch):
         def row():
             rows = control.json("terminal", "monitor")["terminals"]
             return next((row for row in rows if row["terminal"] == 1 and "error" in row), None)
-        seen = wait_until(row, 20, "the heartbeat")
+        seen = wait_until(row, 60, "the heartbeat")
     finally:
         terminal.close()
     assert (seen["paper"], seen["door"], seen["printer"], seen["error"], seen["battery"]) == (
@@ -303,7 +303,7 @@ def test_configuration_is_read_again(switch, way):
             return control.json("config", "reload")
         count = control.json("audit", "verify")["entries"]
         os.kill(control.pid(), signal.SIGHUP)
-        wait_until(lambda: control.json("audit", "verify")["entries"] > count, 10, "the reload")
+        wait_until(lambda: control.json("audit", "verify")["entries"] > count, 60, "the reload")
         return None
 
     with changed_config(switch, text):
@@ -394,19 +394,19 @@ def test_health_fails_while_the_data_plane_is_dead(switch):
     control = switch.control
     switch.kill()
     try:
-        wait_until(lambda: control.status()["dataplane"]["state"] == "down", 10, "its end")
+        wait_until(lambda: control.status()["dataplane"]["state"] == "down", 60, "its end")
         ran = control.ctl("status", "--health", check=False)
         assert ran.returncode == 1, ran
         problems = control.status()["health"]["problems"]
         assert any("data plane is not there" in text for text in problems), problems
         number = control.json("market", "suspend", 81, "--wait-ms", 0)["command"]
         wait_until(lambda: any(f"command {number} has waited" in text
-                               for text in control.status()["health"]["problems"]), 30,
+                               for text in control.status()["health"]["problems"]), 60,
                    "the waiting command")
     finally:
         switch.start()
         control.wait_up()
-    wait_until(lambda: control.ctl("status", "--health", check=False).returncode == 0, 20, "health")
+    wait_until(lambda: control.ctl("status", "--health", check=False).returncode == 0, 60, "health")
 
 
 ROLE_GROUPS = {"viewer": "daemon", "operator": "bin", "risk": "sys", "admin": "adm"}
@@ -470,7 +470,7 @@ def test_a_database_older_than_the_shards_is_refused_until_adopted(switch):
     database = switch.path("var/lib/sluice/control")
     os.rename(database, database + ".lost")
     control.start()
-    wait_until(lambda: control.status()["dataplane"]["state"] == "refused", 10, "the refusal")
+    wait_until(lambda: control.status()["dataplane"]["state"] == "refused", 60, "the refusal")
     assert "command adopt" in control.status()["dataplane"]["message"]
     with pytest.raises(InstanceError):
         control.wait_up()
@@ -489,7 +489,7 @@ def test_an_adopted_database_goes_on(switch):
     database = switch.path("var/lib/sluice/control")
     os.rename(database, database + ".gone")
     control.start()
-    wait_until(lambda: control.status()["dataplane"]["state"] == "refused", 10, "the refusal")
+    wait_until(lambda: control.status()["dataplane"]["state"] == "refused", 60, "the refusal")
     problems = control.status()["health"]["problems"]
     assert any("command adopt" in text for text in problems), problems
     known = max(shard["control_sequence"] for shard in control.status()["shards"])

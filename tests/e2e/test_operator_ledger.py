@@ -62,7 +62,7 @@ def test_a_result_is_set_taken_back_and_set_otherwise(switch):
     assert "final" in refused(switch, "market", "rollback", 51)
 
     # Final, its bets are put away; the next checkpoint shows them where they went.
-    wait_until(lambda: control.ctl("bet", "show", winner, check=False).returncode == 0, 10,
+    wait_until(lambda: control.ctl("bet", "show", winner, check=False).returncode == 0, 60,
                "the bet among the closed ones")
     told = control.json("explain", winner)
     assert [event["event"] for event in told["events"]] == ["settlement"] * 3 + ["bet"]
@@ -102,7 +102,7 @@ def test_results_come_from_a_file(switch, tmp_path):
     placed, payout = bet(switch, 81, 1)
     done = switch.control.json("market", "results", path)
     assert done["results"] == 4 and done["done"] is True
-    wait_until(lambda: state_of(switch, placed) == "settled", 10, "settlement")
+    wait_until(lambda: state_of(switch, placed) == "settled", 60, "settlement")
     assert switch.control.json("bet", "show", placed)["payout"] == payout
     assert switch.control.json("market", "show", 91)["state"] == "void"
 

@@ -60,7 +60,7 @@ def test_restart_of_the_data_plane_is_healed_by_reset(switch, terminal):
 def test_epoch_changes_without_losing_a_request(switch, terminal):
     for epoch in (2, 3, 4):
         switch.control.ctl("session", "rotate", terminal.session.session_id)
-        wait_until(lambda: terminal.balance(ACCOUNT).ok and terminal.epoch == epoch, 10,
+        wait_until(lambda: terminal.balance(ACCOUNT).ok and terminal.epoch == epoch, 60,
                    f"epoch {epoch}")
     assert terminal.tls_handshakes == 1
 

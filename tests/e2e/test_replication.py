@@ -27,9 +27,9 @@ def settled(switch):
         shards = control.status()["shards"]
         return status["lag_events"] == 0 and all(
             shard["replication_lag"] == 0 for shard in shards)
-    wait_until(current, 30, "PostgreSQL")
+    wait_until(current, 60, "PostgreSQL")
     audit = control.json("audit", "verify")["entries"]
-    wait_until(lambda: int(switch.postgres.sql("select count(*) from sluice.audit")) >= audit, 30,
+    wait_until(lambda: int(switch.postgres.sql("select count(*) from sluice.audit")) >= audit, 60,
                "the audit log in PostgreSQL")
     ran = control.ctl("--json", "replication", "verify", check=False)
     verdict = json.loads(ran.stdout)

@@ -133,10 +133,10 @@ def test_control_makes_results_final_on_all_shards_alike(shards):
         control = switch.control
         control.ctl("rules", "set", "result_final_s=1")
         control.ctl("market", "result", 4, "--outcomes", "win,lose,lose")
-        wait_until(lambda: control.json("market", "show", 4)["final"], 30, "the final result")
+        wait_until(lambda: control.json("market", "show", 4)["final"], 60, "the final result")
         entry = control.json("audit", "tail", "--count", 1)["entries"][0]
         assert (entry["action"], entry["user"]) == ("market final", "control")
-        wait_until(lambda: control.json("command", "list")["commands"][0]["state"] == "done", 10,
+        wait_until(lambda: control.json("command", "list")["commands"][0]["state"] == "done", 60,
                    "the command on all shards")
         assert "final" in refused(control, "market", "rollback", 4)
         # An operator's word comes before control's; and one that all shards refuse changes nothing.

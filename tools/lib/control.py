@@ -12,7 +12,7 @@ import network
 from instance import InstanceError, start_time
 
 KEY_SERVER_PORT = 7402
-READY_SECONDS = 30
+READY_SECONDS = 60
 STOP_SECONDS = 30
 
 

@@ -22,7 +22,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-READY_SECONDS = 30
+READY_SECONDS = 60
 STOP_SECONDS = 10
 TRIES = 3  # a port that was free may be taken before the program binds it
 PR_SET_PDEATHSIG = 1
@@ -183,7 +183,7 @@ class Prometheus(Program):
         return [(sample["metric"], float(sample["value"][1]))
                 for sample in self.api("query", query=expression)["result"]]
 
-    def wait_for(self, expression, seconds=30):
+    def wait_for(self, expression, seconds=60):
         """Polls until the query has a result, and returns it."""
         until = time.monotonic() + seconds
         while True:
@@ -200,6 +200,6 @@ class Prometheus(Program):
         return {(alert["labels"]["alertname"], alert["labels"].get("severity", ""), alert["state"])
                 for alert in self.api("alerts")["alerts"]}
 
-    def wait_alert(self, name, severity="critical", seconds=30):
+    def wait_alert(self, name, severity="critical", seconds=60):
         self.wait_for(f'ALERTS{{alertname="{name}",severity="{severity}",alertstate="firing"}}',
                       seconds)

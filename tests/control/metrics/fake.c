@@ -166,6 +166,20 @@ void fake_make(struct fake *fake, unsigned shards)
 	};
 }
 
+void fake_healthy(struct fake *fake)
+{
+	json_t *shards = json_object_get(fake->status, "shards"), *shard;
+	size_t i;
+
+	json_array_foreach(shards, i, shard)
+	{
+		set(shard, "walks_open", 0);
+		set(shard, "suspense", 0);
+		set(shard, "receivable", 0);
+	}
+	fake->sources.adjustments_waiting = 0;
+}
+
 void fake_ill(struct fake *fake)
 {
 	json_t *shards = json_object_get(fake->status, "shards"), *shard;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Prints a metrics file made of fake sources, for tests in other languages:
- * metrics-fake full|ill|down [DIRECTORY]; with DIRECTORY it is written there as control does.
+ * metrics-fake full|healthy|ill|down [DIRECTORY]; with DIRECTORY it is written there as control
+ * does.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,10 +19,12 @@ int main(int argc, char **argv)
 	int error = 0;
 
 	if (argc < 2) {
-		fprintf(stderr, "Usage: metrics-fake full|ill|down [DIRECTORY]\n");
+		fprintf(stderr, "Usage: metrics-fake full|healthy|ill|down [DIRECTORY]\n");
 		return 2;
 	}
 	fake_make(&fake, 2);
+	if (strcmp(argv[1], "healthy") == 0)
+		fake_healthy(&fake);
 	if (strcmp(argv[1], "ill") == 0)
 		fake_ill(&fake);
 	if (strcmp(argv[1], "down") == 0) {
