@@ -239,24 +239,6 @@ static int store_done(const struct shard_parts *parts, int work)
 	                           memory_order_acquire);
 }
 
-/* A few slices: a worker without a ready segment answers BUSY, so they come before the store's
- * work. */
-#define KEEPER_SLICES_PER_TURN 8
-
-static int keeper_turn(struct shard_parts *parts, struct store *store)
-{
-	int result = 0;
-
-	for (int i = 0; i < KEEPER_SLICES_PER_TURN; i++) {
-		int slice = journal_keeper_work(parts->keeper, store_checkpoint_lsn(store));
-
-		if (slice <= 0)
-			return slice < 0 ? slice : result;
-		result = 1;
-	}
-	return result;
-}
-
 /*
  * Store thread: follows the journal until the workers have ended and nothing is left. It blocks for
  * a moment after every piece of work, because it shares its CPU with the kernel worker that
@@ -266,27 +248,22 @@ static void *store_thread(void *context)
 {
 	struct shard_parts *parts = context;
 	struct switch_process *process = parts->process;
-	struct store *store = process->stores[parts->shard];
+	struct switch_store_turn turn;
 	unsigned idle_turns = 0;
-	int ended, work;
+	int ended;
 
 	do {
-		int keeper;
-
 		/* P1: with it all batches the worker lent are visible in the feed. */
 		ended = atomic_load_explicit(&process->workers_ended, memory_order_acquire) != 0;
-		work = store_work(store, parts->feed, parts->journal_reader, monotonic_ns());
-		keeper = keeper_turn(parts, store);
-		if (keeper < 0)
-			atomic_store_explicit(&parts->keeper_error, keeper, memory_order_relaxed);
-		idle_turns = work > 0 || keeper > 0 ? 0 : idle_turns + 1;
-		if (work < 0 || keeper < 0)
+		turn = switch_store_turn(parts, monotonic_ns());
+		idle_turns = turn.work > 0 || turn.keeper > 0 ? 0 : idle_turns + 1;
+		if (turn.work < 0 || turn.keeper < 0)
 			pause_us(10000); /* failed: shown in the status, tried again */
 		else if (idle_turns == 0)
 			pause_us(1);
 		else
 			pause_us(idle_turns < STORE_IDLE_TURNS ? 200 : 2000);
-	} while (!ended || !store_done(parts, work));
+	} while (!ended || !store_done(parts, turn.work));
 	return NULL;
 }
 
@@ -418,12 +395,7 @@ int switch_stop(struct switch_process *process)
 			    i);
 			status = EXIT_REFUSED;
 		}
-		log_history_close(process->histories[i]);
-		store_close(process->stores[i]);
-		journal_reader_close(parts->journal_reader);
-		journal_keeper_free(parts->keeper);
-		journal_feed_free(parts->feed);
-		worker_free(process->workers[i]);
+		switch_shard_free(process, i);
 	}
 	reader_free(process->reader);
 	for (uint32_t i = 0; i < process->shared.port_count; i++)

@@ -73,6 +73,14 @@ SLUICE_MUST_USE int switch_eal(struct switch_process *process, const char *progr
 SLUICE_MUST_USE int switch_recover(struct switch_process *process);
 SLUICE_MUST_USE int switch_ports(struct switch_process *process);
 SLUICE_MUST_USE int switch_threads(struct switch_process *process);
+/* What a turn came to: as store_work and journal_keeper_work say it. */
+struct switch_store_turn {
+	int work, keeper;
+};
+/* One turn of a shard's store thread. */
+struct switch_store_turn switch_store_turn(struct shard_parts *parts, uint64_t now_ns);
+/* Closes all of a shard that was opened; its worker and threads have ended. */
+void switch_shard_free(struct switch_process *process, uint32_t shard);
 /* Stops workers, lets the stores catch up and checkpoint, closes everything. 0 or an exit status.
  */
 int switch_stop(struct switch_process *process);

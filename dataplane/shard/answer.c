@@ -8,7 +8,7 @@
 #include "dataplane/shard/worker.h"
 
 /* Room kept for what is already under way when a request is admitted. */
-#define PENDING_RESERVE 1024
+#define PENDING_RESERVE (PENDING_MAX / 16)
 
 int worker_pending_full(const struct worker *worker)
 {

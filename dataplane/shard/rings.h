@@ -36,6 +36,19 @@
  * and each is in the ring once, so a parcel ring is never full; a parcel leaves one receipt, so
  * neither is a receipt ring. One more transfer is answered BUSY.
  */
+#ifdef SLUICE_SMALL_RINGS
+/* For the simulator: rings and tables that are full now and then, and quickly made. */
+#define RING_HANDOVER_COUNT 16
+#define RING_REQUEST_COUNT  32
+#define RING_ANSWER_COUNT   2048
+#define RING_TRANSMIT_COUNT 64
+#define RING_COMMAND_COUNT  16
+#define RING_HISTORY_COUNT  16
+#define RING_PARCEL_COUNT   64
+#define RING_SHORTAGE_COUNT 16
+#define PENDING_MAX         1024
+#define TRANSFERS_OPEN_MAX  64
+#else
 #define RING_HANDOVER_COUNT 1024
 #define RING_REQUEST_COUNT  1024
 #define RING_ANSWER_COUNT   32768
@@ -46,6 +59,7 @@
 #define RING_SHORTAGE_COUNT 256
 #define PENDING_MAX         16384
 #define TRANSFERS_OPEN_MAX  2048
+#endif
 _Static_assert(RING_ANSWER_COUNT >= PENDING_MAX + RING_REQUEST_COUNT,
     "a shard can always hand over every answer it owes");
 

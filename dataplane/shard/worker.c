@@ -248,10 +248,8 @@ static void turn_account(struct worker *worker, uint64_t start_ns, unsigned move
 	uint64_t end_ns, spent;
 
 	stats_add(&worker->stats.turns, 1);
-	if (moved == 0) {
-		idle(worker);
+	if (moved == 0)
 		return;
-	}
 	worker->idle_turns = 0;
 	end_ns = clock_ns(CLOCK_MONOTONIC);
 	latency_end(&worker->latency, end_ns);
@@ -262,6 +260,17 @@ static void turn_account(struct worker *worker, uint64_t start_ns, unsigned move
 		stats_set(&worker->stats.turn_ns_max, spent);
 	if (spent > 1000000)
 		stats_add(&worker->stats.turns_over_1ms, 1);
+}
+
+unsigned worker_turn(struct worker *worker, int serving)
+{
+	uint64_t start_ns = clock_ns(CLOCK_MONOTONIC);
+	unsigned moved;
+
+	latency_begin(&worker->latency, start_ns);
+	moved = turn(worker, serving);
+	turn_account(worker, start_ns, moved);
+	return moved;
 }
 
 /*
@@ -293,29 +302,25 @@ static void loop(struct worker *worker)
 	uint64_t stop_by_ns = 0;
 
 	for (;;) {
-		uint64_t start_ns = clock_ns(CLOCK_MONOTONIC);
 		/* W2, W1 */
 		int stop = atomic_load_explicit(&worker->shared->stop, memory_order_acquire) != 0;
 		int open = atomic_load_explicit(&worker->shared->open, memory_order_acquire) != 0;
 
 		if (stop && stop_by_ns == 0)
-			stop_by_ns = start_ns + 5000000000ull;
-		if (stop && (all_drained(worker) || start_ns > stop_by_ns))
+			stop_by_ns = clock_ns(CLOCK_MONOTONIC) + 5000000000ull;
+		if (stop && (all_drained(worker) || clock_ns(CLOCK_MONOTONIC) > stop_by_ns))
 			break;
-		latency_begin(&worker->latency, start_ns);
-		turn_account(worker, start_ns, turn(worker, open && !stop));
+		if (worker_turn(worker, open && !stop) == 0)
+			idle(worker);
 	}
 }
 
-int worker_run(void *context)
+int worker_begin(struct worker *worker)
 {
-	struct worker *worker = context;
-	int error;
+	int error =
+	    journal_writer_open(&worker->journal, worker->journal_config, worker->journal_start,
+	        worker->feed, worker->keeper, worker->message, sizeof(worker->message));
 
-	/* Sleeps of 20 us must not become 70 us. */
-	(void)prctl(PR_SET_TIMERSLACK, 1000);
-	error = journal_writer_open(&worker->journal, worker->journal_config, worker->journal_start,
-	    worker->feed, worker->keeper, worker->message, sizeof(worker->message));
 	worker->durable_lsn = ledger_shard(worker->ledger)->lsn; /* all of it was recovered */
 	stats_set(&worker->stats.durable_lsn, worker->durable_lsn);
 	stats_set(&worker->stats.applied_lsn, worker->durable_lsn);
@@ -325,10 +330,26 @@ int worker_run(void *context)
 	    ledger_shard(worker->ledger)->control_sequence);
 	/* W5: what open wrote to `message` is visible to main. */
 	atomic_store_explicit(&worker->state, error == 0 ? 1 : error, memory_order_release);
+	return error;
+}
+
+void worker_end(struct worker *worker)
+{
+	journal_writer_free(worker->journal);
+	worker->journal = NULL;
+}
+
+int worker_run(void *context)
+{
+	struct worker *worker = context;
+	int error;
+
+	/* Sleeps of 20 us must not become 70 us. */
+	(void)prctl(PR_SET_TIMERSLACK, 1000);
+	error = worker_begin(worker);
 	if (error != 0)
 		return error;
 	loop(worker);
-	journal_writer_free(worker->journal);
-	worker->journal = NULL;
+	worker_end(worker);
 	return 0;
 }

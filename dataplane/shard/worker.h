@@ -306,6 +306,14 @@ struct worker *worker_create(const struct worker_config *config);
 void worker_free(struct worker *worker);
 /* The lcore function: opens the journal, loops until stop. 0 or -errno. */
 int worker_run(void *worker);
+/*
+ * What worker_run is made of, for those who give the turns themselves: opens the journal, 0 or
+ * -errno; one turn, which never waits: what it moved, 0 when the loop would idle; lets the journal
+ * go.
+ */
+SLUICE_MUST_USE int worker_begin(struct worker *worker);
+unsigned worker_turn(struct worker *worker, int serving);
+void worker_end(struct worker *worker);
 
 /* Connects all workers with rings. 0 or -ENOMEM. */
 SLUICE_MUST_USE int worker_connect(struct worker **workers, uint32_t count);
