@@ -34,8 +34,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Files below this directory are simulated ("/" itself too); all others are the real ones. */
+#define SIM_ROOT "/sim"
+
 /* ---- Chance: xoshiro256**, seeded by splitmix64; nothing else in the simulator draws. ---- */
 
+/* Also sets both clocks to their start. */
 void sim_seed(uint64_t seed);
 uint64_t sim_random(void);
 /* 0 .. bound - 1. */
@@ -43,7 +47,10 @@ uint64_t sim_below(uint64_t bound);
 /* 1 with a chance of n in 1,000,000. */
 int sim_chance(uint32_t n);
 
-/* ---- Clock: both clocks of the switch; moved by the driver only. ---- */
+/*
+ * ---- Clock: both clocks of the switch; moved by the driver, and by a call that sleeps (nanosleep,
+ * or the journal's wait for a completion).
+ */
 
 uint64_t sim_clock_ns(void);
 void sim_clock_advance(uint64_t ns);
