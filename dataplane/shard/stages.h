@@ -62,6 +62,8 @@ SLUICE_MUST_USE int worker_cash_add(
 
 /* complete.c: an outcome arrived home: window, then the terminal. */
 void worker_complete(struct worker *worker, const struct outcome *outcome);
+/* The request is done: its window slides. Part of worker_complete. */
+void worker_window_slide(struct worker *worker, const struct outcome *outcome);
 /* The reader's answer arrived. */
 void worker_found(struct worker *worker, const struct history_found *found);
 /* Nothing of an admitted request was journalled: gives back what it held, answers `code`. */

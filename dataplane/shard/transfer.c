@@ -12,6 +12,7 @@
 #include <errno.h>
 
 #include "dataplane/shard/worker.h"
+#include "wire/canary.h"
 
 #define ORIGINS (2u * TRANSFERS_OPEN_MAX)
 _Static_assert((ORIGINS & (ORIGINS - 1)) == 0, "a mask finds the slot");
@@ -297,7 +298,8 @@ int worker_transfers_restore(struct worker *worker)
 		worker->resend[i] = (struct transfer_resend){ id, parcel.sequence };
 	}
 	qsort(worker->resend, count, sizeof(*worker->resend), resend_order);
-	worker->resend_count = worker->transfers_open = count;
+	worker->resend_count = SLUICE_CANARY(FORGET_TRANSFER) ? 0 : count;
+	worker->transfers_open = count;
 	stats_set(&worker->stats.transfers_open, count);
 	return 0;
 }
