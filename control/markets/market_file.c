@@ -15,6 +15,8 @@
 #define MARKET_COLUMNS   "market,event,name,start,kind[,line][,state],selections"
 #define DAY_NS           86400000000000ull
 #define SEASON_LINE      10 /* 2.5 in quarters */
+/* Times are answered as signed 64-bit nanoseconds: to the year 2262. */
+#define START_NS_MAX ((uint64_t)INT64_MAX)
 
 void market_list_free(struct market_list *list)
 {
@@ -66,17 +68,32 @@ static int season_market(struct record_control_market *row, const struct season_
     const char *const *names, const uint32_t *odds, unsigned count)
 {
 	char name[2 * SEASON_NAME_SIZE + 4];
+	size_t cut = sizeof(row->name) - 1;
 	int error;
 
 	snprintf(name, sizeof(name), "%s - %s", match->home, match->away);
-	name[sizeof(row->name) - 1] = '\0'; /* two names of 63 bytes do not fit: cut */
+	/* Two names of 63 bytes do not fit: cut, between characters. */
+	if (strlen(name) < sizeof(row->name))
+		cut = strlen(name);
+	while (cut > 0 && ((uint8_t)name[cut] & 0xc0) == 0x80)
+		cut--;
+	name[cut] = '\0';
 	error = database_text(row->name, sizeof(row->name), name);
 	for (unsigned i = 0; error == 0 && i < count; i++)
 		error = selection_add(row, names[i], odds[i]);
 	return error;
 }
 
-static int season_list(const struct season *season, uint64_t start_ns, struct market_list *list)
+/* Days from the season's first one that still are times. */
+static int season_day_fits(const struct season *season, size_t match, uint64_t start_ns)
+{
+	uint64_t days = (uint64_t)(season->matches[match].day - season->day_first);
+
+	return start_ns <= START_NS_MAX && days <= (START_NS_MAX - start_ns) / DAY_NS;
+}
+
+static int season_list(const struct season *season, uint64_t start_ns, struct market_list *list,
+    char *message, size_t message_size)
 {
 	static const char *const names_1x2[] = { "home", "draw", "away" };
 	static const char *const names_over_under[] = { "over 2.5", "under 2.5" };
@@ -87,6 +104,13 @@ static int season_list(const struct season *season, uint64_t start_ns, struct ma
 		uint64_t start = start_ns + (uint64_t)(match->day - season->day_first) * DAY_NS;
 		struct record_control_market *pair = &list->markets[list->count];
 
+		if (!season_day_fits(season, i, start_ns)) {
+			snprintf(message, message_size,
+			    "line %zu: its day is too far from the first match's. Nothing was "
+			    "imported.",
+			    i + 2);
+			return -EINVAL;
+		}
 		pair[0] = market_new(10 * (i + 1) + 1, i + 1, start, MARKET_KIND_1X2);
 		pair[1] = market_new(10 * (i + 1) + 2, i + 1, start, MARKET_KIND_OVER_UNDER);
 		pair[1].market.line = le16_make(SEASON_LINE);
@@ -94,6 +118,13 @@ static int season_list(const struct season *season, uint64_t start_ns, struct ma
 		if (error == 0)
 			error = season_market(
 			    &pair[1], match, names_over_under, match->odds_over_under, 2);
+		if (error == -EILSEQ) {
+			snprintf(message, message_size,
+			    "line %zu: a name holds control characters or is not UTF-8. Nothing "
+			    "was imported.",
+			    i + 2);
+			return -EINVAL;
+		}
 		list->count += 2;
 	}
 	return error;
@@ -156,7 +187,7 @@ static int start_parse(const struct parse *parse, const char *text, uint64_t *st
 	char *end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &parts);
 	time_t seconds = end == NULL || *end != '\0' ? -1 : timegm(&parts);
 
-	if (seconds < 0)
+	if (seconds < 0 || (uint64_t)seconds > START_NS_MAX / 1000000000u)
 		return parse_refused(parse,
 		    "column start: \"%.40s\" is not a time; write it like 2026-11-21T12:00:00Z",
 		    text);
@@ -432,7 +463,7 @@ int market_list_read(const char *text, size_t size, uint64_t start_ns, struct ma
 	} else if (size >= 5 && strncmp(text, "date,", 5) == 0) {
 		error = season_read(file, "line", &season, message, message_size);
 		if (error == 0)
-			error = season_list(&season, start_ns, &read);
+			error = season_list(&season, start_ns, &read, message, message_size);
 		season_free(&season);
 	} else {
 		parse.line = 1;

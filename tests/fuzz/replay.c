@@ -3,7 +3,7 @@
  * Runs a fuzz target over files, for builds without libFuzzer: `fuzz_x [--mutations N]
  * FILE|FOLDER...`. Each file runs as it is and then N times with a few bytes changed, cut or
  * repeated, the same ones in every run, so a failure repeats: the failing input is left in
- * ./crash-NAME.
+ * ./crash-NAME. Of a pack (tools/lib/corpora.py) each input runs as it is.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -16,7 +16,9 @@
 #include <fcntl.h>
 
 #include "tests/fuzz/fuzz.h"
+#include "wire/bytes.h"
 
+#define PACK_MAGIC     "SLPACK1\n"
 #define INPUT_SIZE_MAX (256u * 1024u)
 
 static uint8_t original[INPUT_SIZE_MAX], input[INPUT_SIZE_MAX];
@@ -74,7 +76,27 @@ static void mutate_once(uint64_t *random)
 	}
 }
 
-static int replay_file(const char *path, unsigned mutations)
+/* 0; -1 for a pack that is cut off. */
+static int replay_pack(size_t size, unsigned *inputs)
+{
+	size_t at = sizeof(PACK_MAGIC) - 1;
+
+	while (at + 4 <= size) {
+		size_t one = le32_get(*(const struct le32 *)(original + at));
+
+		at += 4;
+		if (one > size - at)
+			break;
+		memcpy(input, original + at, one);
+		input_size = one;
+		(void)LLVMFuzzerTestOneInput(input, input_size);
+		at += one;
+		*inputs += 1;
+	}
+	return at == size ? 0 : -1;
+}
+
+static int replay_file(const char *path, unsigned mutations, unsigned *inputs)
 {
 	FILE *file = fopen(path, "rb");
 	uint64_t random = 1;
@@ -86,6 +108,10 @@ static int replay_file(const char *path, unsigned mutations)
 	}
 	size = fread(original, 1, sizeof(original), file);
 	fclose(file);
+	if (size >= sizeof(PACK_MAGIC) - 1 &&
+	    memcmp(original, PACK_MAGIC, sizeof(PACK_MAGIC) - 1) == 0)
+		return replay_pack(size, inputs);
+	*inputs += 1;
 	for (unsigned run = 0; run <= mutations; run++) {
 		memcpy(input, original, size);
 		input_size = size;
@@ -96,7 +122,7 @@ static int replay_file(const char *path, unsigned mutations)
 	return 0;
 }
 
-static int replay_folder(const char *path, unsigned mutations, unsigned *files)
+static int replay_folder(const char *path, unsigned mutations, unsigned *inputs)
 {
 	DIR *folder = opendir(path);
 	struct dirent *entry;
@@ -109,8 +135,7 @@ static int replay_folder(const char *path, unsigned mutations, unsigned *files)
 		if (entry->d_name[0] == '.')
 			continue;
 		snprintf(name, sizeof(name), "%s/%s", path, entry->d_name);
-		result = replay_file(name, mutations);
-		*files += 1;
+		result = replay_file(name, mutations, inputs);
 	}
 	closedir(folder);
 	return result;
@@ -118,7 +143,7 @@ static int replay_folder(const char *path, unsigned mutations, unsigned *files)
 
 int main(int argc, char **argv)
 {
-	unsigned mutations = 0, files = 0;
+	unsigned mutations = 0, inputs = 0;
 	const char *name = strrchr(argv[0], '/');
 	int next = 1;
 
@@ -133,19 +158,17 @@ int main(int argc, char **argv)
 		struct stat status;
 
 		if (stat(argv[next], &status) == 0 && S_ISDIR(status.st_mode)) {
-			if (replay_folder(argv[next], mutations, &files) != 0)
+			if (replay_folder(argv[next], mutations, &inputs) != 0)
 				return 1;
-		} else if (replay_file(argv[next], mutations) != 0) {
+		} else if (replay_file(argv[next], mutations, &inputs) != 0) {
 			return 1;
-		} else {
-			files++;
 		}
 	}
-	if (files == 0) {
+	if (inputs == 0) {
 		fprintf(
 		    stderr, "Give seed files or folders: %s [--mutations N] FILE...\n", argv[0]);
 		return 2;
 	}
-	printf("%u files, %u mutations each\n", files, mutations);
+	printf("%u inputs; %u mutations of each seed\n", inputs, mutations);
 	return 0;
 }

@@ -179,7 +179,7 @@ static int answer_receive(int fd, int64_t until_ms, char **text, size_t *size)
 	return 0;
 }
 
-static enum ctl_status answer_read(const char *text, size_t size, json_t **result,
+enum ctl_status ctl_answer_read(const char *text, size_t size, json_t **result,
     char schema[VERB_NAME_SIZE_MAX], char *message, size_t message_size)
 {
 	json_error_t problem;
@@ -249,7 +249,7 @@ enum ctl_status ctl_call(const char *path, const json_t *request, uint32_t timeo
 	if (error == 0)
 		error = answer_receive(fd, until_ms, &text, &size);
 	if (error == 0)
-		status = answer_read(text, size, result, schema, message, message_size);
+		status = ctl_answer_read(text, size, result, schema, message, message_size);
 	else
 		explain(path, error, fd >= 0, timeout_s, message, message_size);
 	free(text);

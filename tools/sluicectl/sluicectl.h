@@ -90,6 +90,9 @@ void ctl_out_abandon(struct ctl_out *out);
 SLUICE_MUST_USE int ctl_socket_path(const struct ctl_command *command, char *out, size_t size);
 /* How long to wait for an answer, from --timeout, the verb and its wait_ms. */
 uint32_t ctl_timeout_s(const struct ctl_command *command);
+/* A line of the server's, as ctl_call gives it. */
+SLUICE_MUST_USE enum ctl_status ctl_answer_read(const char *text, size_t size, json_t **result,
+    char schema[VERB_NAME_SIZE_MAX], char *message, size_t message_size);
 /*
  * Sends one request and takes its answer. CTL_DONE with *result (a new reference) and `schema`, or
  * what the server said, or CTL_UNREACHABLE; with `message`.

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Seeds of text: files operators import, command lines of sluicectl, answers it shows."""
+
+import json
+
+MARKET_HEADER = "market,event,name,start,kind,selections\n"
+MARKET_HEADER_FULL = "market,event,name,start,kind,line,state,selections\n"
+SEASON = ("date,home,away,home_goals,away_goals,odds_home,odds_draw,odds_away,odds_over25,"
+          "odds_under25\n2021-08-13,Brentford,Arsenal,2,0,4.02,3.43,2.02,2.16,1.73\n"
+          "2021-08-14,Burnley,Brighton,1,2,3.19,3.09,2.49,2.46,1.57\n")
+NS = 1_795_262_400_000_000_000
+
+
+def imports():
+    """First byte: 0 markets, 1 results, 2 one word."""
+    return {
+        "markets": b"\0" + (MARKET_HEADER + "21,2,서울 - 부산,2026-11-21T12:00:00Z,1x2,"
+                            "홈:1.85;무:3.4;원정:4.2\n12,1,Rain,2026-11-22T00:00:00Z,other,"
+                            "yes:1.001;no:10000\r\n").encode(),
+        "markets-lines": b"\0" + (
+            MARKET_HEADER_FULL + "1,1,A - B,2026-11-21T12:00:00Z,handicap,-0.75,before,A:1.9;B:-\n"
+            "2,1,A - B,2026-11-21T12:00:00Z,over_under,2.5,suspended,over:2;under:1.8\n").encode(),
+        "markets-season": b"\0" + SEASON.encode(),
+        "markets-season-long-names": b"\0" + SEASON.replace("Brentford", "가" * 20).replace(
+            "Arsenal", "나" * 20).encode(),
+        "markets-season-far": b"\0" + SEASON.replace("2021-08-14", "9999-12-31").encode(),
+        "markets-far": b"\0" + (MARKET_HEADER + "1,1,A,9999-12-31T23:59:59Z,1x2,a:2\n").encode(),
+        "markets-season-control": b"\0" + SEASON.replace("Arsenal", "Ars\x01nal").encode(),
+        "markets-twice": b"\0" + (MARKET_HEADER + "1,1,A,2026-11-21T12:00:00Z,1x2,a:2\n" * 2).encode(),
+        "results": b"\1market,result\n1,2:1\n2,void\n3,rollback\n3,final\n4,win;lose;half_win\n",
+        "results-dead-heat": b"\1market,result\r\n18446744073,dead_heat 1/2;dead_heat 254/255;lose\n",
+        "results-broken": b"\1market,result\n1,2:\n",
+        "word-score": b"\00265535:0", "word-void": b"\2void", "word-heat": b"\2dead_heat 2/3;win",
+        "word-half": b"\2half_lose;half_win;void", "word-cut": b"\2dead_heat 1/",
+    }
+
+
+def lines():
+    """Command lines, a word a line."""
+    texts = {
+        "suspend": "market suspend 12 --dry-run", "odds": "odds set 21 1.85 3.40 --json -- 4.20",
+        "account": "account open 1000 --count 200 --currency 410 --opening-balance=1000000",
+        "time": "market import --start=2026-11-21T21:00+09:00 -", "rules": "rules set a=1 b=2",
+        "terminal": "terminal set 7 --rights balance,market --daily-max 500000 --yes",
+        "bet": "bet show 18446744073709551615", "bet-zero": "bet show 0",
+        "help": "help market", "version": "--version", "near": "markte list", "none": "",
+        "root": "--root a --timeout 86400 status --health", "twice": "market list --count 1 --count 2",
+        "on": "account freeze 1 on", "tail": "audit tail --follow", "short": "-h",
+        "socket": "--socket=a status", "completion": "completion", "half": "market",
+    }
+    found = {name: "\n".join(text.split()).encode() for name, text in texts.items()}
+    found["not-utf8"] = b"account\nclose\n1\n--reason\n\xff\xfe"
+    return found
+
+
+def answer(result, verb=0, **more):
+    return bytes([verb, 0]) + json.dumps(
+        {"ok": True, "schema": "x/1", "result": result, **more}, ensure_ascii=False).encode()
+
+
+def answers():
+    """Bytes 0 and 1: the verb."""
+    row = {"market": 21, "name": "서울 - 부산", "odds": [1850, 3400], "start_time_ns": NS,
+           "balance": -1_234_567, "before": {"state": "open", "odds": [1]},
+           "after": {"state": "closed", "odds": [2], "rows": [{"a": 1}]}}
+    found = {f"rows-{verb}": answer({"markets": [row, row], "entries": [row], "next": 5}, verb)
+             for verb in (0, 7, 20, 33)}
+    found["values"] = answer({"a": {"b": {"c": {"uptime_ns": 5 * 10**14}}}, "list": ["x y", 1.5, None],
+                              "times": [NS, NS], "started_ns": str(NS), "since": "2026-11-21T12:00:00Z",
+                              "certificate": "-----BEGIN\nabc\n-----END\n", "yes": True})
+    found["hostile"] = answer({"\x1b[2J": "\x1b[31m\x9b\x7f\u202e", "rows": [{"\x1b]0;x": "\u0085"}]})
+    found["deep"] = bytes(2) + b'{"ok":true,"schema":"x/1","result":' + b'{"a":' * 20 + b"1" + b"}" * 21
+    found["refused"] = bytes(2) + b'{"ok":false,"error":"no such market","status":1}'
+    found["other"] = bytes(2) + b'{"ok":1}'
+    found["extremes"] = answer({"amount": -2**63, "odds": 2**63 - 1, "time": 2**63 - 1,
+                                "uptime_ns": -1, "real": 1e308})
+    return found
+
+
+def connections(keying, pem):
+    """Of the key server; `keying` makes a message, `pem` is a certificate request."""
+    establish = keying(1, b"\2\0" + bytes(14))[1:]
+    renew = keying(3, pem)[1:]
+    found = {f"terminal-{kind}": bytes([kind, 0]) + establish for kind in range(7)}
+    found["pieces"] = bytes([0x08, 0]) + establish
+    found["goodbye"] = bytes([0x10, 0])
+    found["renew"] = bytes([0, 0]) + renew
+    found["renew-then-establish"] = bytes([0x10, 0]) + renew + establish * 2
+    found["too-many"] = bytes([0, 0]) + establish * 5
+    found["cipher"] = bytes([0, 0]) + keying(1, b"\1\0" + bytes(14))[1:]
+    found["half"] = bytes([0x10, 0]) + establish[:9]
+    found["edit-hello"] = bytes([0, 1, 0, 0, 40, 0, 255]) + establish
+    found["edit-finished"] = bytes([0, 2, 1, 0, 9, 1, 1, 1, 2, 0, 0, 0]) + establish
+    found["cut-flight"] = bytes([0, 1, 1, 2, 100, 0, 0]) + establish
+    found["plain"] = b"\7GET / HTTP/1.0\r\n\r\n"
+    found["alert"] = b"\7\x15\x03\x03\0\2\2\x28"
+    return found
