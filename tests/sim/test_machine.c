@@ -73,4 +73,200 @@ TEST(crash_after_crash_loses_nothing_durable)
 	world_free(follow.world);
 }
 
+/* ---- The journal alone: what is in flight, what is damaged ---- */
+
+struct line {
+	struct journal_config config;
+	struct journal_feed *feed;
+	struct journal_keeper *keeper;
+	struct journal_writer *writer;
+	uint64_t next_lsn, durable_lsn;
+	/* What recovery has seen. */
+	uint64_t applied_lsn, wrong;
+	char damage[160];
+};
+
+static void line_fill(uint8_t *event, uint64_t lsn, size_t size)
+{
+	memset(event, (int)(lsn % 255) + 1, size);
+	memcpy(event, &lsn, sizeof(lsn));
+}
+
+static int line_apply(void *context, const struct journal_batch *batch)
+{
+	struct line *line = context;
+	uint64_t lsn = le64_get(batch->header.first_lsn);
+	uint32_t count = le32_get(batch->header.event_count);
+	size_t size = le32_get(batch->header.body_length) / count;
+	uint8_t wanted[1024];
+
+	for (uint32_t i = 0; i < count; i++, lsn++) {
+		line_fill(wanted, lsn, size);
+		line->wrong += memcmp(wanted, batch->events + i * size, size) != 0;
+		line->applied_lsn = lsn;
+	}
+	return 0;
+}
+
+static int line_start(struct line *line)
+{
+	struct journal_report report;
+	char message[256];
+	int error;
+
+	line->writer = NULL;
+	line->keeper = NULL;
+	line->feed = NULL;
+	line->applied_lsn = 0;
+	error = journal_recover(&line->config, 1, 0, line_apply, line, &report);
+	memcpy(line->damage, report.damage, sizeof(line->damage));
+	if (error == 0)
+		error = journal_feed_create(&line->feed, BUFFERS, line->config.depth);
+	if (error == 0)
+		error = journal_keeper_create(&line->keeper, &line->config, &report.end);
+	if (error == 0)
+		error = journal_writer_open(&line->writer, &line->config, &report, line->feed,
+		    line->keeper, message, sizeof(message));
+	if (error == 0)
+		line->next_lsn = report.end.next_lsn;
+	return error;
+}
+
+static void line_stop(struct line *line)
+{
+	journal_writer_free(line->writer);
+	journal_keeper_free(line->keeper);
+	journal_feed_free(line->feed);
+}
+
+/* One event more; closes a batch now and then, polls, lets time pass. */
+static void line_step(struct line *line)
+{
+	struct journal_batch batch;
+	uint64_t durable;
+	void *room = journal_writer_reserve(line->writer, 1024);
+
+	if (room != NULL) {
+		line_fill(room, line->next_lsn, 1024);
+		journal_writer_append(line->writer, line->next_lsn++, sim_clock_ns(), 1024);
+	}
+	if (sim_below(4) == 0 && journal_writer_should_close(line->writer))
+		(void)!journal_writer_close_batch(line->writer, 0, 0);
+	sim_clock_advance(sim_below(50000));
+	(void)sim_disk_step();
+	line->durable_lsn = journal_writer_poll(line->writer);
+	while (journal_feed_take(line->feed, &batch, &durable) == 1)
+		journal_feed_return(line->feed);
+	(void)journal_keeper_work(line->keeper, 0);
+}
+
+static void line_begin(struct line *line, uint64_t seed)
+{
+	sim_seed(seed);
+	sim_disk_reset();
+	memset(line, 0, sizeof(*line));
+	line->config = (struct journal_config){ .directory = SIM_ROOT "/journal",
+		.segment_size = LIMIT_JOURNAL_SEGMENT_SIZE_MIN,
+		.segments_ready = 1,
+		.segments_max = 64,
+		.depth = 4 };
+}
+
+TEST(a_crash_with_writes_in_flight_keeps_what_was_durable)
+{
+	const struct sim_disk_faults faults = { .write_slow = 100000,
+		.completion_reorder = 500000 };
+	uint64_t seed = test_seed(), more = 0;
+
+	for (uint64_t run = 0; run < 40; run++) {
+		struct line line;
+
+		line_begin(&line, seed + run);
+		for (int life = 0; life < 6; life++) {
+			uint64_t durable;
+
+			assert_int_equal(line_start(&line), 0);
+			sim_disk_set_faults(&faults);
+			for (uint64_t i = sim_below(400); i > 0; i--)
+				line_step(&line);
+			durable = line.durable_lsn;
+			sim_disk_power_off(sim_below(3) == 0);
+			line_stop(&line);
+			sim_disk_power_on();
+			sim_disk_set_faults(&(struct sim_disk_faults){ 0 });
+			assert_int_equal(line_start(&line), 0);
+			assert_true(line.applied_lsn >= durable);
+			assert_int_equal(line.wrong, 0);
+			more += line.applied_lsn - durable;
+			line_stop(&line);
+		}
+	}
+	assert_true(more > 0); /* some that were in flight had arrived */
+}
+
+/* The power goes at every call of a start and a few batches, one after the other. */
+TEST(the_power_may_go_at_any_system_call)
+{
+	uint64_t durable = 0, calls = 1;
+	struct line line;
+
+	line_begin(&line, 1);
+	for (int finished = 0; !finished; calls += 1 + calls / 40) {
+		sim_disk_cut_after(calls);
+		if (line_start(&line) == 0) {
+			assert_true(line.applied_lsn >= durable);
+			for (int i = 0; i < 40 && !sim_disk_cut_due(); i++)
+				line_step(&line);
+			durable = line.durable_lsn;
+		}
+		finished = !sim_disk_cut_due();
+		sim_disk_power_off(0);
+		line_stop(&line);
+		sim_disk_power_on();
+		assert_int_equal(line.wrong, 0);
+	}
+	assert_true(calls > 50);
+	assert_int_equal(line_start(&line), 0);
+	assert_true(line.applied_lsn >= durable);
+	line_stop(&line);
+}
+
+TEST(damage_of_what_was_acknowledged_is_found)
+{
+	uint64_t seed = test_seed();
+	unsigned refused = 0;
+
+	for (uint64_t run = 0; run < 60; run++) {
+		struct line line;
+		uint64_t durable;
+		int error;
+
+		line_begin(&line, seed + run);
+		assert_int_equal(line_start(&line), 0);
+		for (int i = 0; i < 300; i++)
+			line_step(&line);
+		sim_disk_power_off(0);
+		line_stop(&line);
+		sim_disk_power_on();
+		assert_int_equal(line_start(&line), 0); /* journal.meta knows the end now */
+		durable = line.applied_lsn;
+		line_stop(&line);
+		if (sim_below(2) == 0)
+			assert_int_equal(sim_disk_flip_bit("journal-", 0), 0);
+		else
+			assert_int_equal(sim_disk_misdirect("journal-"), 0);
+		error = line_start(&line);
+		assert_int_equal(line.wrong, 0); /* never handed on */
+		if (error != 0) {
+			assert_int_equal(error, -EBADMSG);
+			assert_true(line.damage[0] != '\0');
+			refused++;
+		} else { /* zeros behind the events, or an empty place */
+			assert_int_equal(line.applied_lsn, durable);
+		}
+		line_stop(&line);
+	}
+	assert_true(refused > 20);
+}
+
 TEST_MAIN()
