@@ -49,6 +49,13 @@ SLUICE_MUST_USE int db_env_reserve(struct db_env *env, uint64_t free_size);
 /* Clears reader slots of processes that died. Their number, or -errno. */
 int db_env_reader_check(struct db_env *env);
 
+/*
+ * A snapshot of the environment as data.mdb in `directory` (which is made, and must be empty),
+ * without free pages, synced. Its owner may write meanwhile; pages it frees are kept until the copy
+ * is done, so its file may grow. 0; -EEXIST: there is one already; -errno. (db_copy.c)
+ */
+SLUICE_MUST_USE int db_env_copy(struct db_env *env, const char *directory);
+
 /* LMDB's return code as 0 or -errno: the one translator. -EXFULL: the map is full. */
 int db_error(int code);
 

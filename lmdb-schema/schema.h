@@ -61,6 +61,18 @@ SLUICE_MUST_USE int schema_log_open(
  * Their number, or -errno.
  */
 SLUICE_MUST_USE int schema_log_list(const char *directory, uint64_t **first_lsns);
+/*
+ * Cuts a log that nobody has open behind `last_lsn`: events, index of requests, whole environments.
+ * What is left is as if the log had never gone on. 0; -ENOENT: it does not reach down to last_lsn
+ * + 1; -EBADMSG: the block at the cut is damaged; -errno. (log_cut.c)
+ */
+SLUICE_MUST_USE int schema_log_cut(const char *directory, uint64_t last_lsn);
+/*
+ * Appends events that lie one behind the other, from `first_lsn` on, to a log environment that ends
+ * before them. For backups; the store has a writer of its own. (log_cut.c)
+ */
+SLUICE_MUST_USE int schema_log_write(
+    struct db_env *env, const uint8_t *events, size_t size, uint64_t first_lsn);
 /* Unlinks an environment that nobody will open again. 0 or -errno. */
 SLUICE_MUST_USE int schema_log_remove(const char *directory, uint64_t first_lsn);
 

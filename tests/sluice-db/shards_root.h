@@ -137,7 +137,7 @@ static inline void root_remove(const char *path)
 /* Exit status of `sluice-db` with these arguments; *answer is its JSON or NULL. */
 static inline int root_run(const char *arguments, json_t **answer)
 {
-	char command[512];
+	char command[2048];
 	FILE *stream;
 	int status;
 

@@ -29,6 +29,11 @@ struct options {
 	const char *passfile;      /* restore: NULL: libpq's own */
 	int cut;                   /* restore: leave out what the shards do not share */
 	uint64_t transit_max_s;    /* verify: older transfers must not be open */
+	const char *words[4];      /* behind the command */
+	int word_count;
+	const char *label;            /* backup create */
+	const char *to_time, *to_lsn; /* backup restore */
+	const char *archive;          /* backup restore: what goes on behind the backup */
 };
 
 /* The shard numbers under the root that the options ask for, ascending. Count, or -errno. */

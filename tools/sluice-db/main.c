@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/sluice-db/db.h"
+#include "tools/sluice-db/backup.h"
 
 static const char help[] =
-    "sluice-db: looks into journal and LMDB of a shard. The data plane may run; only restore\n"
-    "writes, into an empty root.\n"
+    "sluice-db: looks into journal and LMDB of a shard. The data plane may run. Only backup and\n"
+    "restore write, and only where nothing is yet.\n"
     "\n"
     "  sluice-db stat   [--json]                 files, LSNs, row counts\n"
     "  sluice-db dump   [--from LSN] [--to LSN] [--terminal ID] [--account ID] [--json]\n"
@@ -26,6 +26,18 @@ static const char help[] =
     "                                            brought to PostgreSQL; --cut leaves out the\n"
     "                                            last events of shards that are ahead of the\n"
     "                                            others, without which it refuses such\n"
+    "\n"
+    "  sluice-db backup create ROOT DIRECTORY [--label TEXT] [--json]\n"
+    "                                            a backup of a root, whose switch may run\n"
+    "  sluice-db backup verify DIRECTORY [--json]\n"
+    "                                            files, chains, every balance, state hashes\n"
+    "  sluice-db backup list DIRECTORY [--json]  the backups in it\n"
+    "  sluice-db backup restore DIRECTORY ROOT [--to-time TIME | --to-lsn SHARD:LSN,...]\n"
+    "        [--archive DIRECTORY] [--cut] [--json]\n"
+    "                                            an empty root made of a backup: as it ends, or\n"
+    "                                            at a time (UTC, 2026-11-21T10:00:00Z); with an\n"
+    "                                            archive (a later backup, a root, shards' logs)\n"
+    "                                            also after the backup\n"
     "\n"
     "  --root DIR     SLUICE_ROOT (default: the environment's, else build/sluice)\n"
     "  --shard N      one shard instead of all\n"
@@ -64,6 +76,10 @@ enum choice {
 	CHOICE_FROM_POSTGRES,
 	CHOICE_PASSFILE,
 	CHOICE_CUT,
+	CHOICE_LABEL,
+	CHOICE_TO_TIME,
+	CHOICE_TO_LSN,
+	CHOICE_ARCHIVE,
 	CHOICE_HELP,
 	CHOICE_VERSION,
 };
@@ -80,6 +96,10 @@ static const struct option choices[] = {
 	{ "from-postgres", required_argument, NULL, CHOICE_FROM_POSTGRES },
 	{ "passfile", required_argument, NULL, CHOICE_PASSFILE },
 	{ "cut", no_argument, NULL, CHOICE_CUT },
+	{ "label", required_argument, NULL, CHOICE_LABEL },
+	{ "to-time", required_argument, NULL, CHOICE_TO_TIME },
+	{ "to-lsn", required_argument, NULL, CHOICE_TO_LSN },
+	{ "archive", required_argument, NULL, CHOICE_ARCHIVE },
 	{ "help", no_argument, NULL, CHOICE_HELP },
 	{ "version", no_argument, NULL, CHOICE_VERSION },
 	{ NULL, 0, NULL, 0 },
@@ -117,6 +137,18 @@ static int choose(struct options *options, int choice)
 		return 1;
 	case CHOICE_CUT:
 		options->cut = 1;
+		return 1;
+	case CHOICE_LABEL:
+		options->label = optarg;
+		return strlen(optarg) <= 64;
+	case CHOICE_TO_TIME:
+		options->to_time = optarg;
+		return 1;
+	case CHOICE_TO_LSN:
+		options->to_lsn = optarg;
+		return 1;
+	case CHOICE_ARCHIVE:
+		options->archive = optarg;
 		return 1;
 	case CHOICE_JSON:
 		options->json = 1;
@@ -173,11 +205,13 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*run)(const struct options *options);
+		int words_max; /* behind it */
 	} commands[] = {
-		{ "stat", command_stat },
-		{ "dump", command_dump },
-		{ "verify", command_verify },
-		{ "restore", command_restore },
+		{ "stat", command_stat, 0 },
+		{ "dump", command_dump, 0 },
+		{ "verify", command_verify, 0 },
+		{ "restore", command_restore, 0 },
+		{ "backup", command_backup, 3 },
 	};
 	struct options options = {
 		.root = getenv("SLUICE_ROOT"), .to = UINT64_MAX, .shard = -1, .transit_max_s = 60
@@ -195,11 +229,17 @@ int main(int argc, char **argv)
 			return choice == '?' ? EXIT_USAGE
 			                     : usage("not a number in range: ", optarg);
 	}
-	if (optind + 1 != argc)
-		return usage(optind == argc ? "a command is missing" : "one command at a time", "");
+	if (optind == argc)
+		return usage("a command is missing", "");
 	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(commands); i++) {
 		if (strcmp(argv[optind], commands[i].name) == 0) {
-			int code =
+			int code;
+
+			if (argc - optind - 1 > commands[i].words_max)
+				return usage("one command at a time", "");
+			while (++optind < argc)
+				options.words[options.word_count++] = argv[optind];
+			code =
 			    shards_forbidden(&options) ? EXIT_MISSING : commands[i].run(&options);
 
 			if (fflush(stdout) != 0 || ferror(stdout)) {

@@ -4,15 +4,12 @@
  * built in a directory of its own, which takes its name only when all of it is there and synced: a
  * data plane never meets half of a switch.
  */
-#include "tools/sluice-db/restore.h"
+#include "tools/sluice-db/backup.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -142,42 +139,18 @@ static int deployment_read(struct restore *restore)
 	return error;
 }
 
-/* 1 when there is something in it. */
-static int is_filled(const char *path)
-{
-	DIR *directory = opendir(path);
-	struct dirent *entry;
-	int filled = 0;
-
-	while (directory != NULL && (entry = readdir(directory)) != NULL)
-		filled |= strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
-	if (directory != NULL)
-		closedir(directory);
-	return filled;
-}
-
-static int directory_sync(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int result = fd < 0 ? -1 : fsync(fd);
-
-	if (fd >= 0)
-		close(fd);
-	return result;
-}
-
-static int directories_make(struct restore *restore)
+int restore_directories_make(struct restore *restore)
 {
 	static const char *const parts[] = { "", "/var", "/var/lib" };
-	const char *root = restore->options->root;
+	const char *root = restore->root;
 	char path[PATH_MAX];
 
 	snprintf(restore->finished, sizeof(restore->finished), "%s/var/lib/sluice", root);
 	snprintf(restore->building, sizeof(restore->building), "%s/var/lib/sluice.restoring", root);
-	if (is_filled(restore->finished))
+	if (directory_is_filled(restore->finished))
 		return restore_fail(restore, EXIT_MISMATCH,
-		    "%.300s holds data; restore goes into an empty root only. Choose another "
-		    "--root, or move it away",
+		    "%.300s holds data; restore goes into an empty root only. Choose another root, "
+		    "or move it away",
 		    restore->finished);
 	for (unsigned i = 0; i < SLUICE_ARRAY_COUNT(parts); i++) {
 		snprintf(path, sizeof(path), "%s%s", root, parts[i]);
@@ -194,11 +167,11 @@ static int directories_make(struct restore *restore)
 	return 0;
 }
 
-static int names_take(struct restore *restore)
+int restore_names_take(struct restore *restore)
 {
 	char parent[PATH_MAX];
 
-	snprintf(parent, sizeof(parent), "%s/var/lib", restore->options->root);
+	snprintf(parent, sizeof(parent), "%s/var/lib", restore->root);
 	if (directory_sync(restore->building) != 0 ||
 	    rename(restore->building, restore->finished) != 0 || directory_sync(parent) != 0)
 		return restore_fail(restore, EXIT_MISSING,
@@ -207,7 +180,7 @@ static int names_take(struct restore *restore)
 	return 0;
 }
 
-static void print(const struct restore *restore, double seconds)
+void restore_print(const struct restore *restore, double seconds)
 {
 	char hash[24];
 	size_t i;
@@ -227,8 +200,7 @@ static void print(const struct restore *restore, double seconds)
 	}
 	printf("deployment %s: %" PRIu64 " events and %" PRIu64 " changes of control restored into "
 	       "%s in %.1f s\n",
-	    restore->deployment, restore->events, restore->changes, restore->options->root,
-	    seconds);
+	    restore->deployment, restore->events, restore->changes, restore->root, seconds);
 	json_array_foreach(restore->shards, i, shard)
 	    printf("shard %zu: LSN %" JSON_INTEGER_FORMAT ", state hash %s, %" JSON_INTEGER_FORMAT
 	           " events left out\n",
@@ -239,7 +211,14 @@ static void print(const struct restore *restore, double seconds)
 
 int command_restore(const struct options *options)
 {
-	struct restore restore = { .options = options, .shards = json_array() };
+	struct restore restore = {
+		.options = options,
+		.root = options->root,
+		.shard_make = restore_shard,
+		.source_remedy = "; PostgreSQL itself must be restored first",
+		.cut_allowed = options->cut,
+		.shards = json_array(),
+	};
 	struct timespec begun, ended;
 	int error;
 
@@ -254,7 +233,7 @@ int command_restore(const struct options *options)
 	if (error == 0)
 		error = deployment_read(&restore);
 	if (error == 0)
-		error = directories_make(&restore);
+		error = restore_directories_make(&restore);
 	for (uint32_t shard = 0; error == 0 && shard < restore.shard_count; shard++)
 		error = restore_shard(&restore, shard);
 	if (error == 0)
@@ -262,12 +241,12 @@ int command_restore(const struct options *options)
 	if (error == 0)
 		error = restore_control(&restore);
 	if (error == 0)
-		error = names_take(&restore);
+		error = restore_names_take(&restore);
 	PQfinish(restore.conn);
 	clock_gettime(CLOCK_MONOTONIC, &ended);
 	if (error == 0)
-		print(&restore, (double)(ended.tv_sec - begun.tv_sec) +
-		                    (double)(ended.tv_nsec - begun.tv_nsec) / 1e9);
+		restore_print(&restore, (double)(ended.tv_sec - begun.tv_sec) +
+		                            (double)(ended.tv_nsec - begun.tv_nsec) / 1e9);
 	else
 		fprintf(stderr, "sluice-db: %s\n", restore.message);
 	json_decref(restore.shards);

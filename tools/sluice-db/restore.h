@@ -9,9 +9,15 @@
 
 struct restore {
 	const struct options *options;
+	const char *root;
+	/* Where it comes from: makes a shard up to until[], and what to do when that is damaged. */
+	int (*shard_make)(struct restore *restore, uint32_t shard);
+	const char *source_remedy; /* "; PostgreSQL itself must be restored first" */
+	int cut_allowed;
 	PGconn *conn;
-	char building[PATH_MAX]; /* ROOT/var/lib/sluice.restoring */
-	char finished[PATH_MAX]; /* ROOT/var/lib/sluice */
+	struct from_backup *backup; /* backup_restore.c */
+	char building[PATH_MAX];    /* ROOT/var/lib/sluice.restoring */
+	char finished[PATH_MAX];    /* ROOT/var/lib/sluice */
 	char deployment[65];
 	uint32_t shard_count;
 	struct ids_bucket_map buckets;
@@ -37,5 +43,18 @@ int restore_shard(struct restore *restore, uint32_t shard);
 /* The shards fit together, or are cut so that they do (--cut), or the restore is refused. */
 int restore_pairs(struct restore *restore);
 int restore_control(struct restore *restore);
+/* The directories; a root that holds data is refused. */
+int restore_directories_make(struct restore *restore);
+/* Everything is there: it takes its name. */
+int restore_names_take(struct restore *restore);
+void restore_print(const struct restore *restore, double seconds);
+/* A new database of control's with its identity. */
+int restore_control_open(struct restore *restore, struct db_env **env);
+/* State hash of a store's ledger. */
+int restore_hash_make(struct restore *restore, const struct ledger_config *config,
+    const struct ledger *ledger, uint64_t *hash);
+/* A journal behind the shard's last event, and the shard's entry in the report. */
+int restore_shard_finish(
+    struct restore *restore, uint32_t shard, uint64_t lsn, uint64_t incarnation, uint64_t hash);
 
 #endif

@@ -123,22 +123,31 @@ static int changes_apply(struct restore *restore, struct db_env *env)
 	return error == 0 ? 0 : -1;
 }
 
-int restore_control(struct restore *restore)
+int restore_control_open(struct restore *restore, struct db_env **env)
 {
 	char path[PATH_MAX + 16];
-	struct db_env *env;
 	int error;
 
 	snprintf(path, sizeof(path), "%s/control", restore->building);
-	error = control_schema_open(&env, path, 0);
+	error = control_schema_open(env, path, 0);
 	if (error == 0) {
-		error = db_write(env, identity_body, restore);
+		error = db_write(*env, identity_body, restore);
 		if (error != 0)
-			db_env_close(env);
+			db_env_close(*env);
 	}
 	if (error != 0)
 		return restore_fail(
 		    restore, EXIT_MISSING, "%.300s cannot be written: %s", path, strerror(-error));
+	return 0;
+}
+
+int restore_control(struct restore *restore)
+{
+	struct db_env *env;
+	int error = restore_control_open(restore, &env);
+
+	if (error != 0)
+		return error;
 	error = changes_apply(restore, env);
 	db_env_close(env);
 	return error;

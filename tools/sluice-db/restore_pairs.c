@@ -11,14 +11,13 @@
  * needs no cut: it is sent again.
  */
 #include <errno.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/sluice-db/backup.h"
 #include "tools/sluice-db/derive.h"
-#include "tools/sluice-db/restore.h"
 
 struct pairs {
 	uint32_t count;
@@ -26,7 +25,9 @@ struct pairs {
 	struct damage damage;
 	uint64_t end[LIMIT_SHARDS];  /* LSN of the last event */
 	uint64_t last[LIMIT_SHARDS]; /* the last one kept */
-	char why[160];               /* the first cut */
+	/* First sequence seen, by source and peer: of what left, of what came. 0: none. */
+	uint64_t out_first[LIMIT_SHARDS][LIMIT_SHARDS], in_first[LIMIT_SHARDS][LIMIT_SHARDS];
+	char why[160]; /* the first cut */
 };
 
 static void shard_directory(const struct restore *restore, uint32_t shard, char path[PATH_MAX + 16])
@@ -58,6 +59,38 @@ static int shard_read(struct restore *restore, struct pairs *pairs, uint32_t sha
 	return result;
 }
 
+/* Sequences begin somewhere where old logs have retired: what is below was proven long ago. */
+static void firsts_find(struct pairs *pairs, uint32_t shard)
+{
+	const struct derive *derive = &pairs->shards[shard];
+
+	for (uint32_t k = 0; k < derive->transfers.count; k++) {
+		const struct derived_transfer *out = table_at(&derive->transfers, k);
+		uint64_t *first;
+
+		if (out->peer >= pairs->count || out->open_lsn == 0)
+			continue;
+		first = &pairs->out_first[shard][out->peer];
+		if (*first == 0 || out->sequence < *first)
+			*first = out->sequence;
+	}
+	for (uint32_t k = 0; k < derive->arrivals.count; k++) {
+		const struct derived_arrival *in = table_at(&derive->arrivals, k);
+		uint64_t from = in->key >> 56, sequence = in->key & 0xffffffffffffffull, *first;
+
+		if (from >= pairs->count)
+			continue;
+		first = &pairs->in_first[from][shard];
+		if (*first == 0 || sequence < *first)
+			*first = sequence;
+	}
+}
+
+static int is_older(const struct derive *derive, uint64_t first, uint64_t sequence)
+{
+	return !derive->complete && (first == 0 || sequence < first);
+}
+
 static void cut_note(struct pairs *pairs, uint32_t shard, uint64_t lsn, uint64_t id,
     const char *what, uint32_t other)
 {
@@ -75,18 +108,23 @@ static int arrived(const struct pairs *pairs, uint32_t from, const struct derive
 
 	if (out->peer >= pairs->count)
 		return 0;
+	if (is_older(&pairs->shards[out->peer], pairs->in_first[from][out->peer], out->sequence))
+		return 1;
 	in = table_find(
 	    &pairs->shards[out->peer].arrivals, derived_arrival_key(from, out->sequence));
 	return in != NULL && in->lsn <= pairs->last[out->peer] && transit_same(out, in);
 }
 
-static int left(const struct pairs *pairs, const struct derived_arrival *in)
+static int left(const struct pairs *pairs, uint32_t shard, const struct derived_arrival *in)
 {
 	uint32_t from = (uint32_t)(in->key >> 56);
 	const struct derived_transfer *out;
 
 	if (from >= pairs->count)
 		return 0;
+	if (is_older(
+	        &pairs->shards[from], pairs->out_first[from][shard], in->key & 0xffffffffffffffull))
+		return 1;
 	out = table_find(&pairs->shards[from].transfers, in->transfer_id);
 	return out != NULL && out->open_lsn <= pairs->last[from] && transit_same(out, in);
 }
@@ -100,7 +138,7 @@ static int shard_cut(struct pairs *pairs, uint32_t shard)
 	for (uint32_t k = 0; k < derive->arrivals.count; k++) {
 		const struct derived_arrival *in = table_at(&derive->arrivals, k);
 
-		if (in->lsn <= pairs->last[shard] && !left(pairs, in))
+		if (in->lsn <= pairs->last[shard] && !left(pairs, shard, in))
 			cut_note(pairs, shard, in->lsn, in->transfer_id, "came from",
 			    (uint32_t)(in->key >> 56));
 	}
@@ -126,20 +164,14 @@ static void cut_find(struct pairs *pairs)
 	}
 }
 
-static int entry_remove(const char *path, const struct stat *status, int kind, struct FTW *place)
+static int made_remove(struct restore *restore, const char *path)
 {
-	(void)status;
-	(void)kind;
-	(void)place;
-	return remove(path);
-}
+	int error = tree_remove(path);
 
-static int tree_remove(struct restore *restore, const char *path)
-{
-	if (nftw(path, entry_remove, 16, FTW_DEPTH | FTW_PHYS) == 0)
+	if (error == 0)
 		return 0;
 	return restore_fail(
-	    restore, EXIT_MISSING, "%.300s cannot be removed: %s", path, strerror(errno));
+	    restore, EXIT_MISSING, "%.300s cannot be removed: %s", path, strerror(-error));
 }
 
 static int refuse(struct restore *restore, const struct pairs *pairs)
@@ -148,10 +180,10 @@ static int refuse(struct restore *restore, const struct pairs *pairs)
 
 	for (uint32_t shard = 0; shard < pairs->count; shard++)
 		events += pairs->end[shard] - pairs->last[shard];
-	if (tree_remove(restore, restore->building) != 0)
+	if (made_remove(restore, restore->building) != 0)
 		return -1;
 	return restore_fail(restore, EXIT_MISMATCH,
-	    "the shards were replicated up to different moments: %s. Nothing was restored. With "
+	    "the shards are of different moments: %s. Nothing was restored. With "
 	    "--cut the last %" PRIu64 " events of the shards that are ahead are left out, so that "
 	    "all fit together",
 	    pairs->why, events);
@@ -169,9 +201,9 @@ static int shards_again(struct restore *restore, const struct pairs *pairs)
 		restore->cut[shard] = pairs->end[shard] - pairs->last[shard];
 		restore->until[shard] = pairs->last[shard];
 		shard_directory(restore, shard, path);
-		error = tree_remove(restore, path);
+		error = made_remove(restore, path);
 		if (error == 0)
-			error = restore_shard(restore, shard);
+			error = restore->shard_make(restore, shard);
 	}
 	return error;
 }
@@ -183,12 +215,14 @@ static int pairs_read(struct restore *restore, struct pairs *pairs)
 
 	for (uint32_t shard = 0; shard < pairs->count && error == 0; shard++)
 		error = shard_read(restore, pairs, shard);
+	for (uint32_t shard = 0; shard < pairs->count && error == 0; shard++)
+		firsts_find(pairs, shard);
 	if (error != 0)
 		return restore_fail(restore, EXIT_MISMATCH,
-		    "shard %u as restored does not prove: LSN %" PRIu64
-		    ": %s; PostgreSQL itself must be restored first",
+		    "shard %u as restored does not prove: LSN %" PRIu64 ": %s%s",
 		    pairs->damage.shard, pairs->damage.lsn,
-		    pairs->damage.what[0] != '\0' ? pairs->damage.what : strerror(-error));
+		    pairs->damage.what[0] != '\0' ? pairs->damage.what : strerror(-error),
+		    restore->source_remedy);
 	cut_find(pairs);
 	return 0;
 }
@@ -208,7 +242,7 @@ int restore_pairs(struct restore *restore)
 	error = pairs_read(restore, pairs);
 	if (error == 0 && pairs->why[0] != '\0')
 		error =
-		    restore->options->cut ? shards_again(restore, pairs) : refuse(restore, pairs);
+		    restore->cut_allowed ? shards_again(restore, pairs) : refuse(restore, pairs);
 	for (uint32_t shard = 0; shard < pairs->count; shard++)
 		derive_free(&pairs->shards[shard]);
 	free(pairs->shards);

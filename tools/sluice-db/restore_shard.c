@@ -163,20 +163,6 @@ static int events_apply(
 	return error;
 }
 
-static int hash_make(
-    struct restore *restore, const struct store_config *config, struct store *store, uint64_t *hash)
-{
-	struct ledger *copy = ledger_create(&config->ledger);
-
-	if (copy == NULL || ledger_copy(copy, store_ledger(store)) != 0) {
-		ledger_free(copy);
-		return restore_fail(restore, EXIT_MISSING, "not enough memory");
-	}
-	*hash = ledger_state_hash(copy);
-	ledger_free(copy);
-	return 0;
-}
-
 static int store_build(struct restore *restore, const char *path, uint32_t shard,
     const struct position *position, uint64_t *hash)
 {
@@ -205,41 +191,23 @@ static int store_build(struct restore *restore, const char *path, uint32_t shard
 		error = restore_fail(restore, EXIT_MISSING,
 		    "shard %u: the rows cannot be written; check the space on the disk", shard);
 	if (error == 0)
-		error = hash_make(restore, &config, store, hash);
+		error = restore_hash_make(restore, &config.ledger, store_ledger(store), hash);
 	store_close(store);
 	return error;
 }
 
 int restore_shard(struct restore *restore, uint32_t shard)
 {
-	char path[PATH_MAX + 16], journal_path[PATH_MAX + 32], why[256] = "", hash_text[24];
-	struct journal_config journal = {
-		.directory = journal_path, .shard = shard, .allow_volatile = 1
-	};
+	char path[PATH_MAX + 16];
 	struct position position;
-	uint64_t hash = 0, incarnation = 0;
+	uint64_t hash = 0;
 
 	snprintf(path, sizeof(path), "%s/shard-%u", restore->building, shard);
-	snprintf(journal_path, sizeof(journal_path), "%s/journal", path);
 	if (position_read(restore, shard, &position) != 0)
 		return -1;
 	if (position.lsn > restore->until[shard])
 		position.lsn = restore->until[shard];
 	if (store_build(restore, path, shard, &position, &hash) != 0)
 		return -1;
-	if (position.lsn > 0 && journal_begin(&journal, position.lsn, position.incarnation,
-	                            &incarnation, why, sizeof(why)) != 0)
-		return restore_fail(restore, EXIT_MISSING, "shard %u: %s", shard, why);
-	snprintf(hash_text, sizeof(hash_text), "%016" PRIx64, hash);
-	if (json_array_size(restore->shards) > shard)
-		json_array_remove(restore->shards, shard); /* restored again */
-	json_array_insert_new(restore->shards, shard,
-	    json_pack("{s:i, s:I, s:I, s:I, s:s}", "shard", (int)shard, "lsn",
-	        (json_int_t)position.lsn, "cut", (json_int_t)restore->cut[shard], "incarnation",
-	        (json_int_t)incarnation, "state_hash", hash_text));
-	restore->events += position.lsn - restore->shard_events[shard];
-	restore->state_hash += hash - restore->shard_hash[shard];
-	restore->shard_events[shard] = position.lsn;
-	restore->shard_hash[shard] = hash;
-	return 0;
+	return restore_shard_finish(restore, shard, position.lsn, position.incarnation, hash);
 }

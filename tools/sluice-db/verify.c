@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/sluice-db/backup.h"
 #include "tools/sluice-db/derive.h"
 #include "wire/codes.h"
 
@@ -183,7 +184,7 @@ static void between_shards(struct shard_state *states, int count, struct totals 
 		totals->damage = damage;
 }
 
-static void print_json(struct totals *totals)
+static json_t *totals_json(struct totals *totals)
 {
 	json_t *sums = json_object(), *damage = json_null(), *root;
 	char text[24];
@@ -204,9 +205,7 @@ static void print_json(struct totals *totals)
 	    sums, "transit_open", (json_int_t)totals->transit_open, "bets_open",
 	    (json_int_t)totals->bets_open, "first_damage", damage, "state_hash", text, "shards",
 	    totals->shards);
-	json_dumpf(root, stdout, JSON_INDENT(2));
-	printf("\n");
-	json_decref(root);
+	return root;
 }
 
 static void print_text(const struct totals *totals)
@@ -228,26 +227,23 @@ static void print_text(const struct totals *totals)
 		    totals->damage.lsn, totals->damage.what);
 }
 
-int command_verify(const struct options *options)
+/* The shards that are there, judged. -1: there are none, or no memory. */
+static int all_verify(const struct options *options, struct totals *totals)
 {
 	uint32_t shards[LIMIT_SHARDS];
 	struct shard_state *states;
-	struct totals totals = { .shards = json_array() };
 	int count = shards_find(options, shards);
 
 	if (count < 0) {
 		fprintf(stderr, "sluice-db: no shard under %s/var/lib/sluice; check --root\n",
 		    options->root);
-		json_decref(totals.shards);
-		return EXIT_MISSING;
+		return -1;
 	}
 	states = calloc((size_t)count, sizeof(*states));
 	if (states == NULL) {
 		fprintf(stderr, "sluice-db: out of memory; run it on a machine with more\n");
-		json_decref(totals.shards);
-		return EXIT_MISSING;
+		return -1;
 	}
-	table_init(&totals.sums, sizeof(struct derived_sum));
 	for (int i = 0; i < count; i++) {
 		states[i].shard = states[i].damage.shard = shards[i];
 		shard_path(options, shards[i], states[i].path);
@@ -256,19 +252,52 @@ int command_verify(const struct options *options)
 	}
 	for (int i = 0; i < count; i++) {
 		shard_verify(options, &states[i]);
-		shard_report(&totals, &states[i]);
-		if (states[i].damage.what[0] != '\0' && totals.damage.what[0] == '\0')
-			totals.damage = states[i].damage;
+		shard_report(totals, &states[i]);
+		if (states[i].damage.what[0] != '\0' && totals->damage.what[0] == '\0')
+			totals->damage = states[i].damage;
 	}
-	between_shards(states, count, &totals);
-	if (options->json)
-		print_json(&totals);
-	else
-		print_text(&totals);
+	between_shards(states, count, totals);
 	for (int i = 0; i < count; i++)
 		derive_free(&states[i].derive);
 	free(states);
+	return 0;
+}
+
+json_t *verify_root(const struct options *options, int *exit_code)
+{
+	struct totals totals = { .shards = json_array() };
+	json_t *answer = NULL;
+
+	table_init(&totals.sums, sizeof(struct derived_sum));
+	*exit_code = EXIT_MISSING;
+	if (all_verify(options, &totals) == 0) {
+		answer = totals_json(&totals);
+		*exit_code = totals.damage.what[0] == '\0' ? EXIT_DONE : EXIT_MISMATCH;
+	}
 	table_free(&totals.sums);
 	json_decref(totals.shards);
-	return totals.damage.what[0] == '\0' ? EXIT_DONE : EXIT_MISMATCH;
+	return answer;
+}
+
+int command_verify(const struct options *options)
+{
+	struct totals totals = { .shards = json_array() };
+	int code = EXIT_MISSING;
+
+	table_init(&totals.sums, sizeof(struct derived_sum));
+	if (all_verify(options, &totals) == 0) {
+		json_t *root = totals_json(&totals);
+
+		if (options->json) {
+			json_dumpf(root, stdout, JSON_INDENT(2));
+			printf("\n");
+		} else {
+			print_text(&totals);
+		}
+		json_decref(root);
+		code = totals.damage.what[0] == '\0' ? EXIT_DONE : EXIT_MISMATCH;
+	}
+	table_free(&totals.sums);
+	json_decref(totals.shards);
+	return code;
 }

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Backups: what one is made of. This comment is the specification of the layout, version 1.
+ *
+ *   DIR/manifest.json                          what this is; written last
+ *   DIR/var/lib/sluice/shard-N/rows/data.mdb   rows at a fuzzy checkpoint (lmdb-schema/schema.h)
+ *   DIR/var/lib/sluice/shard-N/log-<LSN>/...   the log: all events up to the manifest's last_lsn
+ *   DIR/var/lib/sluice/control/data.mdb        control's database, if there was one
+ *   DIR/var/lib/sluice/<file>                  other files there: ticket.key
+ *   DIR/etc/sluice/...                         configuration and the certificate authority
+ *
+ * It is shaped like a root without a journal, so everything that reads a root's logs and rows reads
+ * a backup. What was in the journal alone is the newest log environment here, which begins where
+ * the copied log ends.
+ *
+ * A directory is a backup if and only if manifest.json is in it. It is built under another name
+ * (DIR.tmp), every file and directory is synced, and it takes its name by rename at the very end:
+ * after a crash at any moment there is a whole backup or a DIR.tmp that is none.
+ *
+ * ORDER, while the switch runs. Per shard: rows, then the log; the log is committed before rows, so
+ * the copy of the log reaches to every row. When all shards are copied: the journal's tails, one
+ * shard right behind the other. Then control's database: what shards have of its commands is in it.
+ *
+ * MANIFEST, JSON. Times are ns of Unix time, hashes hexadecimal texts.
+ *   format "sluice-backup", version 1, software, label, deployment, begun_ns, ended_ns
+ *   formats { journal, schema, control }       versions of what the files hold
+ *   shard_count
+ *   shards [ { shard, incarnation, first_lsn (1: whole history), last_lsn, first_time_ns,
+ *              last_time_ns, horizon_lsn (rows are not ahead of it), horizon_time_ns, covered_ns,
+ *              control_sequence, state_hash (after last_lsn) } ]
+ *   control { changes, commands }              last numbers; null without a database
+ *   files [ { path, size, sha256 } ]           all but the manifest, sorted by path
+ *   digest                                     SHA-256 of this object without the member digest, as
+ *                                              JSON with sorted keys and no white space
+ * Everything that was acknowledged before covered_ns is in the shard's copy, so all shards cut at
+ * one time up to the lowest covered_ns fit together: a shard's event time never runs backwards, and
+ * what arrives is never earlier than what left.
+ *
+ * A newer version of the manifest, or of anything in `formats`, is refused by every reader.
+ */
+#ifndef SLUICE_TOOLS_BACKUP_H
+#define SLUICE_TOOLS_BACKUP_H
+
+#include <stdio.h>
+
+#include "tools/sluice-db/db.h"
+#include "tools/sluice-db/restore.h"
+
+#define BACKUP_FORMAT   "sluice-backup"
+#define BACKUP_VERSION  1
+#define BACKUP_MANIFEST "manifest.json"
+#define BACKUP_DATA     "var/lib/sluice"
+#define SHA256_TEXT     65
+
+struct backup_shard {
+	uint64_t incarnation;
+	uint64_t first_lsn, last_lsn; /* first_lsn above last_lsn: no event */
+	uint64_t first_time_ns, last_time_ns;
+	uint64_t horizon_lsn, horizon_time_ns;
+	uint64_t covered_ns;
+	uint64_t control_sequence;
+	uint64_t state_hash;
+};
+
+struct backup {
+	char path[PATH_MAX];
+	char label[65], deployment[65], software[65];
+	char digest[SHA256_TEXT];
+	uint64_t begun_ns, ended_ns;
+	uint32_t journal_version, schema_version, control_version;
+	uint32_t shard_count;
+	struct backup_shard shards[LIMIT_SHARDS];
+	uint8_t has_control;
+	uint64_t changes, commands;
+	json_t *files; /* as in the manifest */
+	char message[512];
+};
+
+/* Notes what is wrong and what to do; returns -1. */
+__attribute__((format(printf, 2, 3))) int backup_say(
+    struct backup *backup, const char *format, ...);
+
+/* ---- Manifest (backup_manifest.c) ---- */
+
+/* Each: 0, or -1 with the message set. */
+int backup_manifest_write(struct backup *backup, const char *directory);
+int backup_manifest_read(struct backup *backup, const char *directory);
+void backup_free(struct backup *backup);
+/* Every file is as the manifest says, and there is no other. 0 or -1. */
+int backup_files_check(struct backup *backup);
+/* An event time or label for people: UTC. */
+void backup_time_text(uint64_t time_ns, char text[32]);
+/* "2026-11-21T10:00:00Z", with a fraction if wanted, or ns. 0 or -1. */
+int backup_time_read(const char *text, uint64_t *time_ns);
+
+/* ---- Files (backup_files.c); each 0 or -errno ---- */
+
+int file_sha256(const char *path, char text[SHA256_TEXT], uint64_t *size);
+/* Content and mode; synced. */
+int file_copy(const char *from, const char *to);
+/* Regular files and directories, synced; locks of LMDB are left out. -ENOENT: no `from`. */
+int tree_copy(const char *from, const char *to);
+int tree_remove(const char *path);
+/* mkdir -p; the names are synced. */
+int directories_make(const char *path);
+int directory_sync(const char *path);
+/* 1 when there is something in it. */
+int directory_is_filled(const char *path);
+
+/* ---- Shards ---- */
+
+/* Reading begins at `lsn`, which the log or the journal must hold; call right after events_open. */
+void events_seek(struct events *events, uint64_t lsn);
+/*
+ * State hash of the rows brought up to date by all events of the log, by the ledger's own code, and
+ * the last command done. 0 or -errno, damage noted.
+ */
+int backup_state_hash(const char *shard_path, uint32_t shard, uint64_t last_lsn, uint64_t *hash,
+    uint64_t *control_sequence, struct damage *damage);
+/* What `sluice-db verify` finds under a root, without printing it (verify.c). A new reference. */
+json_t *verify_root(const struct options *options, int *exit_code);
+
+int backup_create(const struct options *options, const char *root, const char *directory);
+int backup_verify(const struct options *options, const char *directory);
+int backup_list(const struct options *options, const char *directory);
+int backup_restore(const struct options *options, const char *directory, const char *root);
+int command_backup(const struct options *options);
+
+#endif

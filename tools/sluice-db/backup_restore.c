@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sluice-db backup restore: a root out of a backup, at its end or at a moment before it, or, with
+ * an archive, after it. Built in a directory of its own, which takes its name when all of it is
+ * there.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lmdb-schema/control_rows.h"
+#include "tools/sluice-db/from_backup.h"
+
+/* ---- What is wanted ---- */
+
+/* "0:1500,1:1720"; a shard that is not named: its last. */
+static int lsns_read(const char *text, struct from_backup *from)
+{
+	memset(from->lsns, 0xff, sizeof(from->lsns));
+	while (*text != '\0') {
+		char *end;
+		unsigned long shard = strtoul(text, &end, 10);
+		unsigned long long lsn;
+
+		if (end == text || *end != ':' || shard >= LIMIT_SHARDS)
+			return -1;
+		text = end + 1;
+		errno = 0;
+		lsn = strtoull(text, &end, 10);
+		if (end == text || errno != 0 || (*end != ',' && *end != '\0'))
+			return -1;
+		from->lsns[shard] = lsn;
+		text = *end == ',' ? end + 1 : end;
+	}
+	return 0;
+}
+
+static int target_read(struct restore *restore, const struct options *options)
+{
+	struct from_backup *from = restore->backup;
+
+	from->target = TARGET_LATEST;
+	if (options->to_time != NULL && options->to_lsn != NULL)
+		return restore_fail(restore, EXIT_USAGE, "--to-time or --to-lsn, not both");
+	if (options->to_time != NULL && strcmp(options->to_time, "latest") != 0) {
+		from->target = TARGET_TIME;
+		if (backup_time_read(options->to_time, &from->time_ns) != 0)
+			return restore_fail(restore, EXIT_USAGE,
+			    "%.100s is no time; write 2026-11-21T10:00:00Z, with a fraction of a "
+			    "second if wanted, or nanoseconds",
+			    options->to_time);
+	}
+	if (options->to_lsn != NULL) {
+		from->target = TARGET_LSN;
+		if (lsns_read(options->to_lsn, from) != 0)
+			return restore_fail(restore, EXIT_USAGE,
+			    "%.100s: write SHARD:LSN, several with commas", options->to_lsn);
+	}
+	/* The newest moment is where all shards fit together. */
+	restore->cut_allowed = options->cut || from->target == TARGET_LATEST;
+	return 0;
+}
+
+static int archive_find(struct restore *restore, const char *directory)
+{
+	struct from_backup *from = restore->backup;
+	char path[PATH_MAX + 64];
+
+	if (directory == NULL)
+		return 0;
+	snprintf(path, sizeof(path), "%s/" BACKUP_MANIFEST, directory);
+	if (access(path, F_OK) == 0) {
+		if (backup_manifest_read(&from->archive, directory) != 0)
+			return restore_fail(
+			    restore, EXIT_MISMATCH, "%.400s", from->archive.message);
+		if (from->archive.shard_count != from->base.shard_count)
+			return restore_fail(restore, EXIT_MISMATCH,
+			    "the archive has %u shards, the backup %u", from->archive.shard_count,
+			    from->base.shard_count);
+		from->archive_is_backup = 1;
+	}
+	snprintf(path, sizeof(path), "%s/" BACKUP_DATA, directory);
+	if (access(path, F_OK) != 0)
+		snprintf(path, sizeof(path), "%s", directory);
+	if ((size_t)snprintf(from->archive_path, sizeof(from->archive_path), "%s", path) >=
+	    sizeof(from->archive_path))
+		return restore_fail(restore, EXIT_USAGE, "the archive's name is too long");
+	for (uint32_t shard = 0; shard < from->base.shard_count; shard++) {
+		from_archive_path(from, shard, path);
+		if (access(path, F_OK) != 0)
+			return restore_fail(restore, EXIT_MISSING,
+			    "%.300s is missing; an archive has a directory for each shard", path);
+	}
+	return 0;
+}
+
+/* Shard count and bucket map, as the rows say. */
+static int identity_take(struct restore *restore)
+{
+	const struct from_backup *from = restore->backup;
+	struct record_identity identity;
+	char path[PATH_MAX + 64];
+	struct db_env *env;
+	struct db_txn txn;
+	uint32_t version;
+	int error;
+
+	from_backup_path(from, 0, path);
+	error = schema_rows_open(&env, path, 1);
+	if (error == 0) {
+		error = db_read_open(&txn, env);
+		if (error == 0) {
+			error = db_read_begin(&txn);
+			if (error == 0)
+				error = schema_version_read(&txn, &version);
+			if (error == 0)
+				error = schema_identity_read(&txn, &identity);
+			db_read_close(&txn);
+		}
+		db_env_close(env);
+	}
+	if (error != 0)
+		return restore_fail(restore, EXIT_MISMATCH, "%.300s/rows cannot be read: %s", path,
+		    strerror(-error));
+	restore->shard_count = from->base.shard_count;
+	memcpy(restore->buckets.shard, identity.bucket_shard, LIMIT_BUCKETS);
+	snprintf(restore->deployment, sizeof(restore->deployment), "%s", from->base.deployment);
+	return 0;
+}
+
+/* ---- Files ---- */
+
+/* dataplane.yaml names its root: it must not lead back to the old data. */
+static int root_rewrite(const char *path, const char *root)
+{
+	char line[4096], fresh[2 * PATH_MAX], absolute[PATH_MAX];
+	FILE *in = fopen(path, "re"), *out;
+	struct stat status;
+	int failed = 0;
+
+	if (in == NULL)
+		return errno == ENOENT ? 0 : -errno;
+	snprintf(fresh, sizeof(fresh), "%s.new", path);
+	out = fopen(fresh, "wxe");
+	if (out == NULL || realpath(root, absolute) == NULL || fstat(fileno(in), &status) != 0) {
+		fclose(in);
+		if (out != NULL)
+			fclose(out);
+		return -EIO;
+	}
+	while (fgets(line, sizeof(line), in) != NULL)
+		failed |= strncmp(line, "root:", 5) == 0
+		              ? fprintf(out, "root: \"%s\"\n", absolute) < 0
+		              : fputs(line, out) == EOF;
+	failed |= ferror(in) || fflush(out) != 0 || fchmod(fileno(out), status.st_mode) != 0 ||
+	          fsync(fileno(out)) != 0;
+	fclose(in);
+	failed |= fclose(out) != 0 || rename(fresh, path) != 0;
+	return failed ? -EIO : 0;
+}
+
+static int configuration_copy(struct restore *restore)
+{
+	char from[PATH_MAX + 64], to[PATH_MAX + 64];
+	int error;
+
+	snprintf(from, sizeof(from), "%s/etc/sluice", restore->backup->base.path);
+	snprintf(to, sizeof(to), "%s/etc/sluice", restore->root);
+	if (access(from, F_OK) != 0 || directory_is_filled(to))
+		return 0;
+	error = directories_make(to);
+	if (error == 0)
+		error = tree_copy(from, to);
+	if (error == 0) {
+		snprintf(to, sizeof(to), "%s/etc/sluice/dataplane.yaml", restore->root);
+		error = root_rewrite(to, restore->root);
+	}
+	return error == 0 ? 0
+	                  : restore_fail(restore, EXIT_MISSING, "%.300s cannot be restored: %s", to,
+	                        strerror(-error));
+}
+
+/* ticket.key and what else lies beside the shards. */
+static int files_copy(struct restore *restore)
+{
+	char from[PATH_MAX + 300], to[PATH_MAX + 300];
+	struct dirent *entry;
+	struct stat status;
+	int error = 0;
+	DIR *stream;
+
+	snprintf(from, sizeof(from), "%s/" BACKUP_DATA, restore->backup->base.path);
+	stream = opendir(from);
+	if (stream == NULL)
+		error = -errno;
+	while (error == 0 && (entry = readdir(stream)) != NULL) {
+		snprintf(from, sizeof(from), "%s/" BACKUP_DATA "/%s", restore->backup->base.path,
+		    entry->d_name);
+		snprintf(to, sizeof(to), "%s/%s", restore->building, entry->d_name);
+		if (lstat(from, &status) == 0 && S_ISREG(status.st_mode))
+			error = file_copy(from, to);
+	}
+	if (stream != NULL)
+		closedir(stream);
+	return error == 0 ? 0
+	                  : restore_fail(restore, EXIT_MISSING, "%.300s cannot be copied: %s", from,
+	                        strerror(-error));
+}
+
+/* ---- All of it ---- */
+
+static int restore_run(
+    struct restore *restore, const struct options *options, const char *directory, int *made)
+{
+	struct from_backup *from = restore->backup;
+	int error = 0;
+
+	if (backup_manifest_read(&from->base, directory) != 0 ||
+	    backup_files_check(&from->base) != 0)
+		return restore_fail(restore, EXIT_MISMATCH, "%s", from->base.message);
+	error = target_read(restore, options);
+	if (error == 0)
+		error = archive_find(restore, options->archive);
+	if (error == 0)
+		error = identity_take(restore);
+	if (error == 0)
+		error = backup_cut_find(restore);
+	if (error == 0) {
+		error = restore_directories_make(restore);
+		*made = error == 0;
+	}
+	for (uint32_t shard = 0; error == 0 && shard < restore->shard_count; shard++)
+		error = backup_shard_make(restore, shard);
+	if (error == 0)
+		error = restore_pairs(restore);
+	if (error == 0)
+		error = backup_control_make(restore);
+	if (error == 0)
+		error = files_copy(restore);
+	if (error == 0)
+		error = configuration_copy(restore);
+	return error == 0 ? restore_names_take(restore) : error;
+}
+
+int backup_restore(const struct options *options, const char *directory, const char *root)
+{
+	struct from_backup *from = calloc(1, sizeof(*from));
+	struct restore restore = {
+		.options = options,
+		.root = root,
+		.backup = from,
+		.shard_make = backup_shard_make,
+		.source_remedy = "; run sluice-db backup verify",
+		.shards = json_array(),
+	};
+	struct timespec begun, ended;
+	int made = 0, error;
+
+	memset(restore.until, 0xff, sizeof(restore.until));
+	clock_gettime(CLOCK_MONOTONIC, &begun);
+	error = from == NULL ? restore_fail(&restore, EXIT_MISSING, "not enough memory")
+	                     : restore_run(&restore, options, directory, &made);
+	clock_gettime(CLOCK_MONOTONIC, &ended);
+	if (error == 0)
+		restore_print(&restore, (double)(ended.tv_sec - begun.tv_sec) +
+		                            (double)(ended.tv_nsec - begun.tv_nsec) / 1e9);
+	else
+		fprintf(stderr, "sluice-db: %s\n", restore.message);
+	if (error != 0 && made)
+		(void)tree_remove(restore.building); /* nothing of it is needed */
+	if (from != NULL) {
+		backup_free(&from->base);
+		backup_free(&from->archive);
+	}
+	free(from);
+	json_decref(restore.shards);
+	return error == 0 ? EXIT_DONE : restore.code;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sluice-db backup restore: what its parts share. */
+#ifndef SLUICE_TOOLS_FROM_BACKUP_H
+#define SLUICE_TOOLS_FROM_BACKUP_H
+
+#include "tools/sluice-db/backup.h"
+
+enum restore_target {
+	TARGET_LATEST,
+	TARGET_TIME,
+	TARGET_LSN,
+};
+
+struct from_backup {
+	struct backup base;
+	struct backup archive;       /* its manifest, if it is a backup */
+	char archive_path[PATH_MAX]; /* of what holds the shards' directories; empty: none */
+	uint8_t archive_is_backup;
+	enum restore_target target;
+	uint64_t time_ns;
+	uint64_t lsns[LIMIT_SHARDS]; /* TARGET_LSN; all ones: the shard's last */
+	uint64_t cut_time_ns;        /* of the newest event kept, over all shards */
+	uint64_t command_sequence;   /* the highest a restored shard has done */
+};
+
+/* Where a shard's events lie. */
+void from_backup_path(const struct from_backup *from, uint32_t shard, char path[PATH_MAX + 64]);
+void from_archive_path(const struct from_backup *from, uint32_t shard, char path[PATH_MAX + 64]);
+
+/* Each: 0, or -1 with the failure noted. */
+/* restore->until[]: the last event of every shard that is wanted (backup_cut.c). */
+int backup_cut_find(struct restore *restore);
+/* One shard up to until[] (backup_shard.c). */
+int backup_shard_make(struct restore *restore, uint32_t shard);
+/* Control's database up to the same moment (backup_control.c). */
+int backup_control_make(struct restore *restore);
+
+#endif
