@@ -152,8 +152,7 @@ class Witness:
         self.acknowledged = 0
 
     def collect(self):
-        """Takes over what was acknowledged so far: to be called while the switch is dead, or
-        before a moment whose acknowledgements all must be found."""
+        """Takes over what was acknowledged so far. To be called while the switch is dead."""
         for index, path in enumerate(self.files):
             with contextlib.suppress(FileNotFoundError), open(path, "rb") as stream:
                 stream.seek(self.offsets[index])
@@ -165,8 +164,8 @@ class Witness:
                         demo.ACK_COLUMNS, line.split(" "), strict=True)})
 
     def check(self):
-        """Everything collected is in the log, exactly once and as it was answered. The data plane
-        has started again (recovery has brought its log up to the end) or is stopped."""
+        """Everything collected is in the log, exactly once and as it was answered. The switch has
+        been up since (recovery brings the log up to the end) or was stopped in order."""
         for shard, seen in enumerate(self.seen_to):
             ran = self.switch.tool("tools/sluice-db", "dump", "--json", "--shard", shard, "--from",
                                    seen + 1, timeout=300)

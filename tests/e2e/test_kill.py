@@ -104,9 +104,10 @@ def kill_round(shards, kills, seed, rate, go_on=lambda: True):
                 load.wait_for_answers()
                 time.sleep(chance.uniform(0.0, 0.3))
                 switch.kill()
+                # What the death before must not have lost. Now, because nothing is added meanwhile.
+                load.witness.check()
                 load.witness.collect()
                 died += 1 + restart(switch, chance, EARLY_SHARE if died + 1 < kills else 0.0)
-                load.witness.check()
             load.wait_for_answers()
             check_direct_and_flushed(switch, load.started)
             if shards > 1:

@@ -17,6 +17,7 @@ import network
 import sources
 from long_state import LongState, commit_of
 from instance import Instance
+from mounts import unmount_below
 
 TOP = sources.TOP
 LOGS = os.path.join(TOP, "build/check")
@@ -188,8 +189,10 @@ def seeds_suite(name, build_name, count, about):
 
 def suites_long(e2e):
     """What only --long runs."""
-    kills = pytest_suite("kills", "tests/e2e/test_kill.py", 7200, 7200, "kill -9, 200 times",
-                         {**e2e, "SLUICE_KILLS": "200"})
+    kills = pytest_suite("kills", "tests/e2e/test_kill.py", 7200, 7200, "kill -9, 1,000 times",
+                         {**e2e, "SLUICE_KILLS": "1000"})
+    cuts = pytest_suite("cuts", "tests/e2e/test_fault_power.py", 7200, 7200, "200 power cuts",
+                        {**e2e, "SLUICE_CUTS": "200"})
     chaos = pytest_suite("chaos", "tests/e2e/test_chaos.py", 7200, 7200,
                          "control, data plane and PostgreSQL killed, 20 times each",
                          {**e2e, "SLUICE_CHAOS": "20"})
@@ -200,7 +203,7 @@ def suites_long(e2e):
     return [
         seeds_suite("seeds", "debug", 300, "random unit tests, 300 seeds"),
         seeds_suite("seeds-sanitize", "sanitize", 50, "the same, 50 seeds, ASan and UBSan"),
-        kills, chaos, *fuzz]
+        kills, cuts, chaos, *fuzz]
 
 
 class Runner:
@@ -287,7 +290,7 @@ def needs(suite):
     for name, (folder, _) in BUILDS.items():
         if os.path.join(TOP, folder) in suite.command:
             return [name]
-    return ["release"] if suite.name in ("python", "e2e", "kills", "chaos") else []
+    return ["release"] if suite.name in ("python", "e2e", "kills", "cuts", "chaos") else []
 
 
 def clean(prefix):
@@ -297,6 +300,7 @@ def clean(prefix):
     for name in os.listdir(E2E) if os.path.isdir(E2E) else []:
         if name.startswith(prefix):
             Instance(name, os.path.join(E2E, name)).close()
+    unmount_below(os.path.join(E2E, prefix))
 
 
 def clean_earlier():
