@@ -314,6 +314,22 @@ void sim_flight_fail(const void *context)
 	}
 }
 
+void sim_flight_show(const struct sim_inode *inode, uint64_t offset, uint8_t *to, uint64_t size)
+{
+	for (struct sim_flight *flight = flights; flight != NULL; flight = flight->next) {
+		if (flight->inode != inode || flight->offset >= offset + size ||
+		    flight->offset + flight->size <= offset || sim_below(2) == 0)
+			continue;
+		for (uint64_t i = 0; i < flight->size; i += SIM_SECTOR_SIZE) {
+			uint64_t at = flight->offset + i;
+
+			if (at >= offset && at + SIM_SECTOR_SIZE <= offset + size &&
+			    i + SIM_SECTOR_SIZE <= flight->size && sim_below(2) == 0)
+				memcpy(to + (at - offset), flight->data + i, SIM_SECTOR_SIZE);
+		}
+	}
+}
+
 unsigned sim_flight_count(const void *context)
 {
 	unsigned count = 0;

@@ -102,6 +102,8 @@ int sim_flight_begin(struct sim_inode *inode, uint64_t offset, const void *bytes
 void sim_flight_fail(const void *context);
 /* Nobody waits for the writes of this ring any more. */
 void sim_flight_forget(const void *context);
+/* A read of a place that is being written may see any sector of it already. */
+void sim_flight_show(const struct sim_inode *inode, uint64_t offset, uint8_t *to, uint64_t size);
 /* In flight of this ring. */
 unsigned sim_flight_count(const void *context);
 

@@ -61,6 +61,7 @@ static ssize_t read_at(struct sim_fd *fd, void *to, size_t size, off_t offset)
 	if (size > end - at)
 		size = end - at;
 	sim_content_read(&fd->inode->current, at, to, size);
+	sim_flight_show(fd->inode, at, to, size);
 	return (ssize_t)size;
 }
 

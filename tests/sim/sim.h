@@ -24,6 +24,7 @@
  *     Names not yet synced are kept or lost, in order.
  *   - A kill (process gone, machine alive) loses no write the kernel had taken; those in flight end
  *     one way or the other: completed, or never begun.
+ *   - A read of a place that is being written may see any sectors of the write.
  *   - On demand: completion late; completion with EIO or short; ENOSPC; read EIO; a bit of a
  * durable sector flipped; a write that went to another place (misdirected): the last two only ever
  *     while the process is down or where the driver says so, and they must be DETECTED.
