@@ -128,11 +128,13 @@ void sim_write_torn(uint64_t offset, const uint8_t *data, uint64_t size, sim_put
 void sim_file_write_failed(
     struct sim_inode *file, uint64_t offset, const uint8_t *data, uint64_t size);
 void sim_file_crash(struct sim_inode *file);
+void sim_file_free(struct sim_inode *file);
+
+/* ---- disk_names.c: inodes and directories ---- */
+
 struct sim_inode *sim_inode_make(int is_directory);
 void sim_inode_hold(struct sim_inode *inode);
 void sim_inode_release(struct sim_inode *inode);
-
-/* ---- disk_names.c: directories ---- */
 
 extern struct sim_inode *sim_top; /* "/" */
 struct sim_inode *sim_names_find(const struct sim_names *names, const char *name);

@@ -12,7 +12,6 @@
 
 static struct sim_page *pool[POOL_MAX];
 static uint32_t pool_count;
-static uint64_t inode_numbers;
 
 static void *allocated(void *memory)
 {
@@ -369,37 +368,10 @@ void sim_file_crash(struct sim_inode *file)
 	sim_content_copy(&file->current, &file->durable);
 }
 
-/* ---- Inodes ---- */
-
-struct sim_inode *sim_inode_make(int is_directory)
+void sim_file_free(struct sim_inode *file)
 {
-	struct sim_inode *inode = allocated(calloc(1, sizeof(*inode)));
-
-	inode->refs = 1;
-	inode->is_directory = is_directory;
-	inode->number = ++inode_numbers;
-	inode->writes_end = &inode->writes;
-	return inode;
-}
-
-void sim_inode_hold(struct sim_inode *inode)
-{
-	inode->refs++;
-}
-
-/* Directories hold what is in them; as deep as the tree the test has made. */
-void sim_inode_release(struct sim_inode *inode)
-{
-	if (inode == NULL || --inode->refs > 0)
-		return;
-	writes_drop(inode);
-	content_free(&inode->current);
-	content_free(&inode->durable);
-	sim_environment_free(inode->environment);
-	sim_names_free(&inode->names);
-	sim_names_free(&inode->durable_names);
-	for (uint32_t i = 0; i < inode->change_count; i++)
-		sim_inode_release(inode->changes[i].inode);
-	free(inode->changes);
-	free(inode);
+	writes_drop(file);
+	content_free(&file->current);
+	content_free(&file->durable);
+	sim_environment_free(file->environment);
 }

@@ -11,6 +11,39 @@
 
 struct sim_inode *sim_top;
 
+static uint64_t inode_numbers;
+
+struct sim_inode *sim_inode_make(int is_directory)
+{
+	struct sim_inode *inode = calloc(1, sizeof(*inode));
+
+	SLUICE_REQUIRE(inode != NULL);
+	inode->refs = 1;
+	inode->is_directory = is_directory;
+	inode->number = ++inode_numbers;
+	inode->writes_end = &inode->writes;
+	return inode;
+}
+
+void sim_inode_hold(struct sim_inode *inode)
+{
+	inode->refs++;
+}
+
+/* Directories hold what is in them; as deep as the tree the test has made. */
+void sim_inode_release(struct sim_inode *inode)
+{
+	if (inode == NULL || --inode->refs > 0)
+		return;
+	sim_file_free(inode);
+	sim_names_free(&inode->names);
+	sim_names_free(&inode->durable_names);
+	for (uint32_t i = 0; i < inode->change_count; i++)
+		sim_inode_release(inode->changes[i].inode);
+	free(inode->changes);
+	free(inode);
+}
+
 static struct sim_entry *entry_find(const struct sim_names *names, const char *name)
 {
 	for (uint32_t i = 0; i < names->count; i++)

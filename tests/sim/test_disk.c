@@ -339,18 +339,6 @@ TEST(faults_come_when_they_are_asked_for)
 	}
 }
 
-static uint64_t hash_of(const char *path)
-{
-	static uint8_t bytes[SECTORS * SECTOR];
-	uint64_t hash = 0;
-	int64_t size = sim_disk_peek(path, 0, bytes, sizeof(bytes));
-
-	assert_true(size >= 0);
-	for (int64_t i = 0; i < size; i++)
-		hash = hash * 31 + bytes[i];
-	return hash;
-}
-
 TEST(damage_changes_one_bit_or_one_block_of_what_was_durable)
 {
 	static uint8_t bytes[4 * 4096], after[4 * 4096];
@@ -384,7 +372,7 @@ TEST(damage_changes_one_bit_or_one_block_of_what_was_durable)
 
 TEST(a_seed_makes_the_same_run_again)
 {
-	uint64_t hashes[2];
+	static uint8_t bytes[2][SECTORS * SECTOR];
 
 	for (int run = 0; run < 2; run++) {
 		struct model model = { 0 };
@@ -397,9 +385,9 @@ TEST(a_seed_makes_the_same_run_again)
 			model_write(&model, 0);
 		sync_directory(SIM_ROOT);
 		crash(0);
-		hashes[run] = hash_of(SIM_ROOT "/file");
+		assert_true(sim_disk_peek(SIM_ROOT "/file", 0, bytes[run], sizeof(bytes[run])) > 0);
 	}
-	assert_true(hashes[0] == hashes[1]);
+	assert_memory_equal(bytes[0], bytes[1], sizeof(bytes[0]));
 }
 
 TEST_MAIN()
