@@ -222,6 +222,11 @@ static void pause_us(unsigned us)
 	nanosleep(&pause, NULL);
 }
 
+/*
+ * Between two pieces of the store's work. With 1 us the CPU was never idle while a checkpoint was
+ * sorted and written, and the journal's writes were left without completion for 20 to 100 ms.
+ */
+#define STORE_PAUSE_US 100
 /* Half a second without work: look less often. */
 #define STORE_IDLE_TURNS  2000
 #define READER_IDLE_TURNS 1000
@@ -260,7 +265,7 @@ static void *store_thread(void *context)
 		if (turn.work < 0 || turn.keeper < 0)
 			pause_us(10000); /* failed: shown in the status, tried again */
 		else if (idle_turns == 0)
-			pause_us(1);
+			pause_us(STORE_PAUSE_US);
 		else
 			pause_us(idle_turns < STORE_IDLE_TURNS ? 200 : 2000);
 	} while (!ended || !store_done(parts, turn.work));

@@ -63,7 +63,8 @@
 
 /* Store. */
 #define LIMIT_LOG_BLOCK_SIZE        65520u /* 16 whole LMDB overflow pages */
-#define LIMIT_CHECKPOINT_SLICE_SIZE (8u * 1024u * 1024u)
+/* The journal's writes wait behind what a slice's commit has put into the device's queue. */
+#define LIMIT_CHECKPOINT_SLICE_SIZE (512u * 1024u)
 
 /* Worker loop. */
 #define LIMIT_BURST 32

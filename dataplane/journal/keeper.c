@@ -83,7 +83,8 @@ static int make_go_on(struct journal_keeper *keeper)
 	if (left > 0) {
 		uint64_t size = left < JOURNAL_ZEROS_SIZE ? left : JOURNAL_ZEROS_SIZE;
 
-		result = journal_file_zero(fd, keeper->zeros, keeper->making_offset, size, 0);
+		/* DSYNC, or the worker's next flush would wait for the zeros of a whole segment. */
+		result = journal_file_zero(fd, keeper->zeros, keeper->making_offset, size, 1);
 		keeper->making_offset += size;
 		if (result != 0)
 			make_abandon(keeper);

@@ -5,7 +5,7 @@
  * Begin takes the shard row. Then, table by table: row numbers are taken off the ledger's dirty
  * list until it is empty (every row that an event up to the begin has changed is then taken or
  * written); ids are looked up and sorted in runs; the runs are merged into the environment in key
- * order, some hundred rows per turn, in transactions ("slices") that dirty about 8 MiB of pages at
+ * order, some hundred rows per turn, in transactions ("slices") that dirty half a MiB of pages at
  * most. A row is written as it is at that moment, so it may be newer than the begin; before a slice
  * commits, the log is committed, so rows never run ahead of it. The last transaction writes the
  * begin into `meta`, and only that makes the checkpoint.
@@ -29,10 +29,10 @@
 #include "dataplane/store/store_internal.h"
 
 #define LOW_PAUSE_NS 1000000000ull /* between checkpoints that are to make room */
-#define GATHER_PIECE 16384u        /* row numbers a turn */
-#define WRITE_PIECE  512u          /* rows a turn */
+#define GATHER_PIECE 4096u         /* row numbers a turn */
+#define WRITE_PIECE  256u          /* rows a turn */
 /* Map kept free above the high-water mark: a slice with its branch pages, and the free list. */
-#define MAP_RESERVE (8ull * LIMIT_CHECKPOINT_SLICE_SIZE)
+#define MAP_RESERVE (64ull * LIMIT_CHECKPOINT_SLICE_SIZE)
 
 int checkpoint_begin(struct store *store)
 {

@@ -5,7 +5,7 @@
 
 #include "dataplane/store/store_internal.h"
 
-#define SORT_RUN      4096u /* rows a run; one run a turn */
+#define SORT_RUN      1024u /* rows a run; one run a turn */
 #define PAGE_SIZE     4096u
 #define ROWS_PER_PAGE 16u
 

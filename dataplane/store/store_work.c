@@ -7,7 +7,7 @@
 
 #define COMMIT_PAUSE_NS  100000000ull   /* nothing waits longer for its commit */
 #define READER_CHECK_NS  60000000000ull /* reader slots of dead processes */
-#define BLOCKS_PER_TURN  16u            /* full blocks that end a turn's taking: 1 MiB */
+#define BLOCKS_PER_TURN  2u             /* full blocks that end a turn's taking: half a ms */
 #define BATCHES_PER_TURN 64u
 
 static uint64_t applied_lsn(const struct store *store)
