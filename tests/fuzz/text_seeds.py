@@ -26,9 +26,11 @@ def imports():
         "markets-season-far": b"\0" + SEASON.replace("2021-08-14", "9999-12-31").encode(),
         "markets-far": b"\0" + (MARKET_HEADER + "1,1,A,9999-12-31T23:59:59Z,1x2,a:2\n").encode(),
         "markets-season-control": b"\0" + SEASON.replace("Arsenal", "Ars\x01nal").encode(),
-        "markets-twice": b"\0" + (MARKET_HEADER + "1,1,A,2026-11-21T12:00:00Z,1x2,a:2\n" * 2).encode(),
+        "markets-twice": b"\0" + (
+            MARKET_HEADER + "1,1,A,2026-11-21T12:00:00Z,1x2,a:2\n" * 2).encode(),
         "results": b"\1market,result\n1,2:1\n2,void\n3,rollback\n3,final\n4,win;lose;half_win\n",
-        "results-dead-heat": b"\1market,result\r\n18446744073,dead_heat 1/2;dead_heat 254/255;lose\n",
+        "results-dead-heat":
+            b"\1market,result\r\n18446744073,dead_heat 1/2;dead_heat 254/255;lose\n",
         "results-broken": b"\1market,result\n1,2:\n",
         "word-score": b"\00265535:0", "word-void": b"\2void", "word-heat": b"\2dead_heat 2/3;win",
         "word-half": b"\2half_lose;half_win;void", "word-cut": b"\2dead_heat 1/",
@@ -44,7 +46,8 @@ def lines():
         "terminal": "terminal set 7 --rights balance,market --daily-max 500000 --yes",
         "bet": "bet show 18446744073709551615", "bet-zero": "bet show 0",
         "help": "help market", "version": "--version", "near": "markte list", "none": "",
-        "root": "--root a --timeout 86400 status --health", "twice": "market list --count 1 --count 2",
+        "root": "--root a --timeout 86400 status --health",
+        "twice": "market list --count 1 --count 2",
         "on": "account freeze 1 on", "tail": "audit tail --follow", "short": "-h",
         "socket": "--socket=a status", "completion": "completion", "half": "market",
     }
@@ -65,11 +68,14 @@ def answers():
            "after": {"state": "closed", "odds": [2], "rows": [{"a": 1}]}}
     found = {f"rows-{verb}": answer({"markets": [row, row], "entries": [row], "next": 5}, verb)
              for verb in (0, 7, 20, 33)}
-    found["values"] = answer({"a": {"b": {"c": {"uptime_ns": 5 * 10**14}}}, "list": ["x y", 1.5, None],
-                              "times": [NS, NS], "started_ns": str(NS), "since": "2026-11-21T12:00:00Z",
-                              "certificate": "-----BEGIN\nabc\n-----END\n", "yes": True})
-    found["hostile"] = answer({"\x1b[2J": "\x1b[31m\x9b\x7f\u202e", "rows": [{"\x1b]0;x": "\u0085"}]})
-    found["deep"] = bytes(2) + b'{"ok":true,"schema":"x/1","result":' + b'{"a":' * 20 + b"1" + b"}" * 21
+    found["values"] = answer({
+        "a": {"b": {"c": {"uptime_ns": 5 * 10**14}}}, "list": ["x y", 1.5, None],
+        "times": [NS, NS], "started_ns": str(NS), "since": "2026-11-21T12:00:00Z",
+        "certificate": "-----BEGIN\nabc\n-----END\n", "yes": True})
+    found["hostile"] = answer({
+        "\x1b[2J": "\x1b[31m\x9b\x7f\u202e", "rows": [{"\x1b]0;x": "\u0085"}]})
+    found["deep"] = (bytes(2) + b'{"ok":true,"schema":"x/1","result":' + b'{"a":' * 20 + b"1" +
+                     b"}" * 21)
     found["refused"] = bytes(2) + b'{"ok":false,"error":"no such market","status":1}'
     found["other"] = bytes(2) + b'{"ok":1}'
     found["extremes"] = answer({"amount": -2**63, "odds": 2**63 - 1, "time": 2**63 - 1,
