@@ -373,13 +373,27 @@ int switch_threads(struct switch_process *process)
 	return 0;
 }
 
+/*
+ * EAL waits until the workers' functions have returned. What orders their memory before ours is
+ * said here all the same, as for every other hand-over, and not left to a library.
+ */
+static void workers_join(struct switch_process *process)
+{
+	rte_eal_mp_wait_lcore();
+	for (uint32_t i = 0; i < process->shared.shard_count; i++)
+		if (process->workers[i] != NULL)
+			/* W7 */
+			(void)atomic_load_explicit(
+			    &process->workers[i]->state, memory_order_acquire);
+}
+
 int switch_stop(struct switch_process *process)
 {
 	int status = 0;
 
 	/* W2 */
 	atomic_store_explicit(&process->shared.stop, 1, memory_order_release);
-	rte_eal_mp_wait_lcore();
+	workers_join(process);
 	admin_free(process->admin); /* workers answered into it */
 	process->admin = NULL;
 	/* P1 */

@@ -351,5 +351,7 @@ int worker_run(void *context)
 		return error;
 	loop(worker);
 	worker_end(worker);
+	/* W7: all that this thread did to what main frees. */
+	atomic_store_explicit(&worker->state, 2, memory_order_release);
 	return 0;
 }

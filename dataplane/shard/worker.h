@@ -289,7 +289,8 @@ struct worker {
 	const struct journal_report *journal_start;
 	struct journal_feed *feed;
 	struct journal_keeper *keeper;
-	/* 0 starting, 1 running, negative -errno. Worker stores release, main acquires (W5). */
+	/* 0 starting, 1 running, 2 ended, negative -errno. Worker stores release, main acquires:
+	 * W5 for the start, W7 for the end. */
 	_Atomic int32_t state;
 	char message[256];
 };

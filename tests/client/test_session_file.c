@@ -25,6 +25,8 @@ static const struct {
 	{ "7340037", -EBADMSG },
 	{ "7340037 12 f 00", -EBADMSG },
 	{ "7340037 12 f " ROOT "00", -EBADMSG },
+	{ "0 12 f " ROOT, -EBADMSG }, /* found by fuzz_files: 0 means any */
+	{ "7340037 0 f " ROOT, -EBADMSG },
 	{ "-1 12 f " ROOT, -EBADMSG },
 	{ "4294967296 12 f " ROOT, -EBADMSG },
 	{ "7340037 4294967296 f " ROOT, -EBADMSG },

@@ -2,6 +2,9 @@
 """Seeds of text: files operators import, command lines of sluicectl, answers it shows."""
 
 import json
+import os
+import re
+import struct
 
 MARKET_HEADER = "market,event,name,start,kind,selections\n"
 MARKET_HEADER_FULL = "market,event,name,start,kind,line,state,selections\n"
@@ -101,3 +104,61 @@ def connections(keying, pem):
     found["plain"] = b"\7GET / HTTP/1.0\r\n\r\n"
     found["alert"] = b"\7\x15\x03\x03\0\2\2\x28"
     return found
+
+
+def status(top):
+    """The data plane's answers: every figure of metrics_table.h, and forms they do not have."""
+    with open(os.path.join(top, "control/metrics/metrics_table.h"), encoding="utf-8") as stream:
+        fields = re.findall(r"X\((\w+),", stream.read())
+    shard = {name: number for number, name in enumerate(fields)}
+    shard |= {"shard": 0, "journal_error": 5, "codes": {"OK": 5, "BUSY": 1},
+              "drops": {"bad_tag": 3}, "queues": {"command": 1},
+              "state_hash": "00112233445566ff", "durable_lsn": "5000",
+              "applied_lsn": 5003, "store_applied_lsn": 4990, "busy_ns": 2**53}
+    answer = {"ok": True, "version": "0.1.0", "boot_id": "4294967297", "open": True,
+              "started_ns": str(NS), "recovery_ns": 5, "drops": {"a\"b\\c\n": 1}, "codes": {"x": 1},
+              "shards": [shard, {**shard, "shard": 1}], "ports": [{"type": "af_xdp"}]}
+    histograms = {"ok": True, "bounds_ns": [1024, 2048, 4096], "shards": [
+        {"shard": 0, "stages": {"decide": {"counts": [1, 2, 3, 4], "sum_ns": 10000}}}]}
+    odd = {"shards": [5, None, {"shard": "x", "codes": [], "drops": 7}], "drops": {"a": "b"}}
+    histograms_odd = {"bounds_ns": ["x", -1], "shards": [{"stages": {"a": {"counts": [1] * 9}}}]}
+    return {"both": json.dumps(answer).encode() + b"\0" + json.dumps(histograms).encode(),
+            "status": json.dumps(answer).encode(), "none": b"",
+            "odd": json.dumps(odd).encode() + b"\0" + json.dumps(histograms_odd).encode()}
+
+
+def small_files():
+    """First byte: 0 journal.meta, 1 with its checksum made right, 2 a session, 3 a counter."""
+    block = struct.pack("<8sHHIQQQQ", b"SUCEMETA", 2, 0, 4096, 7, 1, 5, 0)
+    meta = block + bytes(4096 - len(block))
+    return {
+        "meta": b"\1" + meta, "meta-bad-checksum": b"\0" + meta,
+        "meta-newer": b"\1" + meta[:8] + b"\3" + meta[9:],
+        "meta-1": b"\1" + meta[:8] + b"\1" + meta[9:],
+        "session": b"\2" + b"5 7 ff " + b"0a" * 48 + b" # one", "session-comment": b"\2# none",
+        "session-zero": b"\0020 7 f " + b"0a" * 48,
+        "session-short": b"\0025 7 ff 0a", "session-far": b"\0029999999999 7 ff " + b"0a" * 48,
+        "counter": b"\3sluice-counter 1 1025\n", "counter-cut": b"\3sluice-counter 1 1025",
+        "counter-end": b"\3sluice-counter 1 18446744073709551615\n",
+    }
+
+
+def literals(top, paths):
+    """The words of a text format: what its parser compares with, as a libFuzzer dictionary."""
+    words = set()
+    for path in paths:
+        with open(os.path.join(top, path), encoding="utf-8") as stream:
+            text = re.sub(r"/\*.*?\*/|^#include.*?$", "", stream.read(),
+                          flags=re.DOTALL | re.MULTILINE)
+        # Sentences are for people.
+        words |= {word for word in re.findall(r'"([ !#-\[\]-~]{1,40})"', text)
+                  if "%" not in word and word.count(" ") < 3}
+    return "# Made by make-seeds.\n" + "".join(f'"{word}"\n' for word in sorted(words))
+
+
+def numbers(top, path, pattern):
+    """Numbers of an enum as 16 bits, little-endian: templates, event types, codes."""
+    with open(os.path.join(top, path), encoding="utf-8") as stream:
+        found = sorted({int(number, 0) for number in re.findall(pattern, stream.read())})
+    return "# Made by make-seeds.\n" + "".join(
+        f'"\\x{number & 255:02x}\\x{number >> 8:02x}"\n' for number in found)

@@ -48,6 +48,8 @@ int session_file_parse(const char *line, struct session_record *record)
 	    number_take(&text, 10, LIMIT_TERMINAL_ID_MAX, &terminal_id) < 0 ||
 	    number_take(&text, 16, UINT32_MAX, &rights) < 0)
 		return -EBADMSG;
+	if (session_id == 0 || terminal_id == 0) /* to session_file_find they are any */
+		return -EBADMSG;
 	made.session_id = (uint32_t)session_id;
 	made.terminal_id = terminal_id;
 	made.rights = (uint32_t)rights;
