@@ -388,12 +388,16 @@ void link_report(struct link *link, struct link_report *report)
 	pthread_mutex_unlock(&link->mutex);
 }
 
+/*
+ * Copies, not references: jansson counts them with plain reads beside atomic writes, which is a
+ * data race between two threads that hold the same object.
+ */
 json_t *link_status(struct link *link)
 {
 	json_t *status;
 
 	pthread_mutex_lock(&link->mutex);
-	status = json_incref(link->status);
+	status = json_deep_copy(link->status);
 	pthread_mutex_unlock(&link->mutex);
 	return status;
 }
@@ -403,7 +407,7 @@ json_t *link_histograms(struct link *link)
 	json_t *histograms;
 
 	pthread_mutex_lock(&link->mutex);
-	histograms = json_incref(link->histograms);
+	histograms = json_deep_copy(link->histograms);
 	pthread_mutex_unlock(&link->mutex);
 	return histograms;
 }

@@ -83,7 +83,7 @@ struct link_report {
 	char message[512]; /* why it is DOWN or REFUSED, and the remedy */
 };
 void link_report(struct link *link, struct link_report *report);
-/* The data plane's last "status" answer, NULL when there was none. New reference; do not change. */
+/* A copy of the data plane's last "status" answer, NULL when there was none. The caller's. */
 json_t *link_status(struct link *link);
 /* The last "histograms" answer, as above. */
 json_t *link_histograms(struct link *link);
