@@ -18,6 +18,9 @@
 struct io_packet {
 	uint8_t *data; /* UDP payload; room for LIMIT_DATAGRAM_SIZE_MAX */
 	uint32_t size;
+	/* Sending on a DPDK port: another source than our own (host order); 0: our own. */
+	uint32_t source_ipv4;
+	uint16_t source_port;
 };
 
 struct io_config {

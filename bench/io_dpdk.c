@@ -100,7 +100,7 @@ static unsigned dpdk_room(struct io *io, struct io_packet *packets, unsigned max
 	for (unsigned i = 0; i < count; i++)
 		packets[i] = (struct io_packet){ rte_pktmbuf_mtod_offset(dpdk->send_mbufs[i],
 			                             uint8_t *, FRAME_HEADERS_SIZE),
-			0 };
+			0, 0, 0 };
 	return count;
 }
 
@@ -110,6 +110,23 @@ static uint16_t checksum_finish(uint32_t sum)
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	return (uint16_t)~sum;
+}
+
+/* As if it came from another machine behind the same link. */
+static void source_set(
+    const struct io_dpdk *dpdk, const struct io_packet *packet, struct frame_headers *headers)
+{
+	rte_be32_t source = rte_cpu_to_be_32(packet->source_ipv4);
+	uint32_t sum = dpdk->checksum_base + headers->ip.total_length;
+
+	/* Leaves our address out of the sum and takes the other one in (RFC 1624). */
+	sum += (uint16_t) ~(uint16_t)dpdk->ip_local;
+	sum += (uint16_t) ~(uint16_t)(dpdk->ip_local >> 16);
+	sum += (uint16_t)source;
+	sum += (uint16_t)(source >> 16);
+	headers->ip.src_addr = source;
+	headers->ip.hdr_checksum = checksum_finish(sum);
+	headers->udp.src_port = rte_cpu_to_be_16(packet->source_port);
 }
 
 static void dpdk_send(struct io *io, const struct io_packet *packets, unsigned count)
@@ -129,6 +146,8 @@ static void dpdk_send(struct io *io, const struct io_packet *packets, unsigned c
 		headers->ip.hdr_checksum =
 		    checksum_finish(dpdk->checksum_base + headers->ip.total_length);
 		headers->udp.dgram_len = rte_cpu_to_be_16((uint16_t)(sizeof(headers->udp) + size));
+		if (packets[i].source_ipv4 != 0)
+			source_set(dpdk, &packets[i], headers);
 		mbuf->data_len = (uint16_t)(FRAME_HEADERS_SIZE + size);
 		mbuf->pkt_len = mbuf->data_len;
 	}
@@ -212,7 +231,7 @@ static int frame_parse(struct io_dpdk *dpdk, struct rte_mbuf *mbuf, struct io_pa
 	    size - sizeof(headers->udp) > mbuf->data_len - sizeof(*headers))
 		return 0;
 	*packet = (struct io_packet){ rte_pktmbuf_mtod_offset(mbuf, uint8_t *, sizeof(*headers)),
-		size - (uint32_t)sizeof(headers->udp) };
+		size - (uint32_t)sizeof(headers->udp), 0, 0 };
 	return 1;
 }
 

@@ -58,7 +58,7 @@ static unsigned udp_room(struct io *io, struct io_packet *packets, unsigned max)
 		return 0;
 	}
 	for (unsigned i = 0; i < max && i < LIMIT_BURST; i++)
-		packets[i] = (struct io_packet){ udp->send_buffer[i], 0 };
+		packets[i] = (struct io_packet){ .data = udp->send_buffer[i] };
 	return max < LIMIT_BURST ? max : LIMIT_BURST;
 }
 
@@ -82,7 +82,8 @@ static unsigned udp_receive(struct io *io, struct io_packet *packets, unsigned m
 	if (count <= 0)
 		return 0;
 	for (int i = 0; i < count; i++)
-		packets[i] = (struct io_packet){ udp->receive_buffer[i], udp->receive[i].msg_len };
+		packets[i] = (struct io_packet){ .data = udp->receive_buffer[i],
+			.size = udp->receive[i].msg_len };
 	io->counters.received += (unsigned)count;
 	return (unsigned)count;
 }

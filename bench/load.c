@@ -129,6 +129,8 @@ static void slot_finish(struct load *load, struct bench_terminal *terminal, stru
 		return;
 	}
 	load->counts.acked_total++;
+	terminal->acked++;
+	interval_record(&load->interval, now_ns - slot->intended_ns);
 	if (now_ns >= load->measure_ns && now_ns < load->end_ns) {
 		load->counts.acked++;
 		load->counts.accepted += code == WIRE_CODE_OK;
@@ -152,6 +154,15 @@ static void slot_retry(struct load *load, struct bench_terminal *terminal, struc
 		load->counts.in_progress++;
 		return;
 	}
+	if (load->shed) {
+		slot->state = SLOT_DONE;
+		slot->code = le16_get(reply->code);
+		terminal->waiting--;
+		load->in_flight--;
+		load->codes[slot->code]++;
+		load->counts.busy++;
+		return;
+	}
 	if (wait_ms > BUSY_WAIT_MS_MAX)
 		wait_ms = BUSY_WAIT_MS_MAX;
 	slot->due_ns = now_ns + (wait_ms > 0 ? wait_ms * 1000000ull : BUSY_WAIT_NS_DEFAULT);
@@ -167,7 +178,8 @@ static void answer_accept(struct load *load, struct bench_terminal *terminal,
 	struct bench_slot *slot = &terminal->slots[id % LIMIT_REQUEST_WINDOW];
 	uint16_t code = le16_get(reply->code);
 
-	if (le16_get(header->template_id) != (WIRE_PLACE_BET | WIRE_TEMPLATE_REPLY))
+	if (le16_get(header->template_id) != (WIRE_PLACE_BET | WIRE_TEMPLATE_REPLY) &&
+	    le16_get(header->template_id) != (WIRE_DEPOSIT | WIRE_TEMPLATE_REPLY))
 		return; /* a late answer of the greeting */
 	if (slot->request_id != id || slot->state == SLOT_FREE)
 		return; /* older than what is kept: its outcome was counted */
@@ -291,7 +303,7 @@ static unsigned turn_send(struct load *load)
 		load->drain_ns = now_ns + LOAD_DRAIN_NS;
 	}
 	budget = turn_budget(load, now_ns, &intended_ns, &step_ns);
-	if (budget < batch || load->ready_count == 0)
+	if (budget < batch || (load->ready_count == 0 && !load->shed))
 		return 0;
 	room = load->io->room(load->io, packets, LIMIT_BURST);
 	while (count < room && budget >= batch && load->ready_count > 0) {
@@ -302,6 +314,8 @@ static unsigned turn_send(struct load *load)
 			continue; /* comes back with its next answer */
 		packets[count].size = terminal_compose(terminal, &load->plan, batch, intended_ns,
 		    step_ns, now_ns + LOAD_RESEND_NS, packets[count].data);
+		if (load->flood.victim == terminal)
+			flood_see(&load->flood, packets[count].data, packets[count].size);
 		if (terminal_has_room(terminal, batch))
 			ready_push(load, index);
 		budget -= batch;
@@ -312,8 +326,41 @@ static unsigned turn_send(struct load *load)
 	}
 	if (load->in_flight_max > 0 && now_ns >= load->measure_ns)
 		load->counts.offered += (uint64_t)count * batch;
-	load->io->send(load->io, packets, count);
+	if (load->shed && (room == 0 || load->ready_count == 0)) {
+		*(room == 0 ? &load->counts.left_in_ring : &load->counts.no_terminal) += budget;
+		load->scheduled += budget;
+	}
+	if (room > 0)
+		load->io->send(load->io, packets, count);
 	return count;
+}
+
+/* Sends what is due of the flood. */
+static void turn_flood(struct load *load, uint64_t now_ns)
+{
+	struct flood *flood = &load->flood;
+	uint64_t due;
+
+	if (flood->kind == FLOOD_NONE || now_ns >= load->end_ns)
+		return;
+	due = flood_due(flood, now_ns - load->start_ns);
+	while (due > 0) {
+		struct io_packet packets[LIMIT_BURST];
+		unsigned count = 0, room;
+
+		room = load->io->room(
+		    load->io, packets, due < LIMIT_BURST ? (unsigned)due : LIMIT_BURST);
+		if (room == 0)
+			break;
+		while (count < room && flood_compose(flood, &packets[count]))
+			count++;
+		load->io->send(load->io, packets, count);
+		flood->sent += count;
+		due -= count;
+		if (count < room)
+			break; /* the rest is given up: nothing to send yet */
+	}
+	flood->left_in_ring += due;
 }
 
 /* Looks at a few terminals each turn, so that each is seen within about a thousand turns. */
@@ -373,6 +420,7 @@ static void counts_finish(struct load *load)
 	load->counts.lost = load->in_flight;
 	if (load->in_flight_max > 0)
 		return;
+	load->counts.due_total = load->scheduled;
 	due_before =
 	    (uint64_t)((__uint128_t)(load->measure_ns - load->start_ns) * load->rate / 1000000000u);
 	due_all =
@@ -383,6 +431,20 @@ static void counts_finish(struct load *load)
 	    due_all - load->scheduled < load->messages_per_datagram ? 0 : due_all - load->scheduled;
 }
 
+static void turn_interval(struct load *load, uint64_t now_ns)
+{
+	const struct load_counts *counts = &load->counts;
+	const struct interval_counts totals = {
+		.acked = counts->acked_total,
+		.accepted = load->codes[WIRE_CODE_OK],
+		.resent = counts->resent,
+		.busy = counts->busy,
+		.failed = counts->failed,
+	};
+
+	interval_close(&load->interval, &totals, now_ns);
+}
+
 void load_run(struct load *load, const atomic_int *stop)
 {
 	uint64_t turn_ns = load_clock_ns();
@@ -391,6 +453,8 @@ void load_run(struct load *load, const atomic_int *stop)
 	histogram_reset(&load->latency_during);
 	/* Sleeps of the loop end when they should, not 50 us later. Refused: only slower. */
 	(void)prctl(PR_SET_TIMERSLACK, 1);
+	load->flood.victim = &load->terminals[0];
+	interval_begin(&load->interval, load->start_ns);
 	for (uint32_t i = 0; i < load->terminal_count; i++)
 		if (load->terminals[i].greeted)
 			ready_push(load, i);
@@ -401,6 +465,9 @@ void load_run(struct load *load, const atomic_int *stop)
 		moved += turn_send(load);
 		now_ns = load_clock_ns();
 		turn_resend(load, now_ns);
+		turn_flood(load, now_ns);
+		if (interval_due(&load->interval, now_ns))
+			turn_interval(load, now_ns);
 		load->counts.turns++;
 		if (now_ns - turn_ns > load->counts.turn_ns_max)
 			load->counts.turn_ns_max = now_ns - turn_ns;

@@ -11,7 +11,9 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "bench/flood.h"
 #include "bench/histogram.h"
+#include "bench/interval.h"
 #include "bench/io.h"
 #include "bench/settle.h"
 #include "bench/terminal.h"
@@ -30,6 +32,9 @@ struct load_counts {
 	uint64_t unsent;      /* open loop: due, never sent */
 	uint64_t duplicated;  /* ids with a second outcome, or answered twice without a resend */
 	uint64_t answers_repeated; /* the same outcome again after a resend: normal */
+	uint64_t due_total;        /* open loop: requests due over the whole run */
+	uint64_t left_in_ring;     /* --shed: due while the switch's receive ring was full */
+	uint64_t no_terminal;      /* --shed: due while no terminal had room */
 	uint64_t resent, busy, in_progress, resets, bad_answers, failed;
 	uint64_t turns, turn_ns_max;
 };
@@ -46,9 +51,12 @@ struct load {
 	struct bet_plan plan;
 	struct bet_choice choices[LOAD_CHOICES_MAX];
 	unsigned messages_per_datagram;
-	uint32_t in_flight_max;  /* closed loop; 0: open loop */
-	uint64_t requests_max;   /* the run ends when so many were sent; 0: by time */
-	uint64_t rate;           /* open loop: requests a second */
+	uint32_t in_flight_max; /* closed loop; 0: open loop */
+	uint64_t requests_max;  /* the run ends when so many were sent; 0: by time */
+	uint64_t rate;          /* open loop: requests a second */
+	/* Open loop as a network does it: what finds the receive ring full is gone, BUSY is not
+	 * asked again. */
+	int shed;
 	uint64_t switch_time_ns; /* of the last HELLO answer */
 	uint32_t in_flight;
 	uint64_t scheduled; /* requests sent or due so far */
@@ -59,6 +67,8 @@ struct load {
 	struct histogram latency;
 	struct histogram latency_during; /* of those that met the settlement; not in latency */
 	struct settle settle;
+	struct flood flood;
+	struct interval interval;
 	uint64_t codes[LOAD_CODES]; /* outcomes and failures by code, whole run */
 };
 

@@ -85,6 +85,8 @@ static void plan_make(struct bench *bench)
 	plan->stake_min = options->stake_min;
 	plan->stake_span = options->stake_max - options->stake_min + 1;
 	plan->currency = options->currency;
+	plan->deposit_permille = options->deposit_permille;
+	plan->hold = options->hold;
 	plan->deadline_ns =
 	    bench->load.switch_time_ns + DEADLINE_AFTER_NS +
 	    (uint64_t)(options->warmup_s + options->seconds + options->drain_s) * 1000000000u;
@@ -130,6 +132,10 @@ static int measure(struct bench *bench)
 	load->in_flight_max = options->in_flight;
 	load->rate = options->rate;
 	load->requests_max = options->requests;
+	load->shed = options->shed;
+	load->flood.kind = options->flood;
+	load->flood.rate = options->flood_rate;
+	load->flood.random = options->seed;
 	load->start_ns = load_clock_ns();
 	load->measure_ns = load->start_ns + options->warmup_s * 1000000000ull;
 	load->end_ns = load->measure_ns + options->seconds * 1000000000ull;
@@ -155,9 +161,15 @@ static int measure(struct bench *bench)
 	load->settle.begin_ns = load->measure_ns + (load->end_ns - load->measure_ns) / 2;
 	if (options->settle_market != 0)
 		result = settle_start(&load->settle);
+	if (result == 0 && options->intervals != NULL) {
+		result = interval_start(&load->interval, options->intervals, options->interval_s);
+		if (result != 0)
+			fprintf(stderr, "--intervals %s: ", options->intervals);
+	}
 	if (result == 0)
 		load_run(load, &stop);
 	settle_finish(&load->settle);
+	interval_finish(&load->interval);
 	observer_finish(&bench->observer);
 	if (options->requests > 0)
 		observation_take(&bench->observer.end, options->admin, options->disk);

@@ -39,6 +39,19 @@ static void usage(FILE *out)
 	    "  --settle ID:COUNT  gives market ID of COUNT selections its result in the middle of "
 	    "the\n"
 	    "                     measured time (needs --admin); the result has `settlement` then\n"
+	    "  --shed             open loop as a network does it: what finds the receive ring full "
+	    "is gone\n"
+	    "                     and counted, a request answered BUSY is not sent again\n"
+	    "  --flood KIND       beside the load from a foreign source (memif only): forged, "
+	    "replayed,\n"
+	    "                     epoch or unknown; --flood-rate R datagrams a second (10000)\n"
+	    "  --deposits N       of 1000 requests are deposits instead of bets (0)\n"
+	    "  --hold N           a terminal's bets stay on one of --markets for N requests, then "
+	    "go "
+	    "on\n"
+	    "                     to the next\n"
+	    "  --intervals FILE   appends a JSON line every --interval S (60), - is standard "
+	    "error\n"
 	    "  --drain S          at most, after it, for late answers (5)\n"
 	    "  --seed N           of accounts, stakes and markets (1)\n"
 	    "  --admin SOCKET     admin socket of the data plane: its own figures join the result\n"
@@ -161,6 +174,13 @@ enum option_id {
 	OPTION_JSON,
 	OPTION_REQUESTS,
 	OPTION_SETTLE,
+	OPTION_SHED,
+	OPTION_FLOOD,
+	OPTION_FLOOD_RATE,
+	OPTION_DEPOSITS,
+	OPTION_HOLD,
+	OPTION_INTERVAL,
+	OPTION_INTERVALS,
 };
 
 static const struct option long_options[] = {
@@ -190,6 +210,13 @@ static const struct option long_options[] = {
 	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "requests", required_argument, NULL, OPTION_REQUESTS },
 	{ "settle", required_argument, NULL, OPTION_SETTLE },
+	{ "shed", no_argument, NULL, OPTION_SHED },
+	{ "flood", required_argument, NULL, OPTION_FLOOD },
+	{ "flood-rate", required_argument, NULL, OPTION_FLOOD_RATE },
+	{ "deposits", required_argument, NULL, OPTION_DEPOSITS },
+	{ "hold", required_argument, NULL, OPTION_HOLD },
+	{ "interval", required_argument, NULL, OPTION_INTERVAL },
+	{ "intervals", required_argument, NULL, OPTION_INTERVALS },
 	{ 0 },
 };
 
@@ -235,6 +262,21 @@ static int take_number(struct bench_options *options, int id, const char *name, 
 	case OPTION_CPU:
 		result = number(name, text, 0, 1023, &value);
 		options->io.cpu = (int)value;
+		break;
+	case OPTION_FLOOD_RATE:
+		result = number(name, text, 1, 100000000, &options->flood_rate);
+		break;
+	case OPTION_DEPOSITS:
+		result = number(name, text, 0, 1000, &value);
+		options->deposit_permille = (uint16_t)value;
+		break;
+	case OPTION_HOLD:
+		result = number(name, text, 1, 1000000, &value);
+		options->hold = (uint32_t)value;
+		break;
+	case OPTION_INTERVAL:
+		result = number(name, text, 1, 3600, &value);
+		options->interval_s = (uint32_t)value;
 		break;
 	case OPTION_REQUESTS:
 		result = number(name, text, 1, 1000000000, &options->requests);
@@ -309,6 +351,18 @@ static int take(struct bench_options *options, int id, const char *name, const c
 	case OPTION_JSON:
 		options->json = 1;
 		return 0;
+	case OPTION_SHED:
+		options->shed = 1;
+		return 0;
+	case OPTION_INTERVALS:
+		options->intervals = text;
+		return 0;
+	case OPTION_FLOOD:
+		options->flood = flood_kind_of(text);
+		if (options->flood != FLOOD_NONE)
+			return 0;
+		fprintf(stderr, "--flood: give forged, replayed, epoch or unknown.\n");
+		return -EINVAL;
 	default:
 		return take_number(options, id, name, text);
 	}
@@ -327,6 +381,14 @@ static enum options_result options_check(struct bench_options *options, int argc
 	if (options->rate > 0 && options->in_flight > 0) {
 		fprintf(
 		    stderr, "Give --rate (open loop) or --in-flight (closed loop), not both.\n");
+		return OPTIONS_USAGE;
+	}
+	if (options->shed && options->rate == 0) {
+		fprintf(stderr, "--shed is of the open loop: give --rate.\n");
+		return OPTIONS_USAGE;
+	}
+	if (options->flood != FLOOD_NONE && strncmp(options->io.port, "memif:", 6) != 0) {
+		fprintf(stderr, "--flood names another source: it needs a memif port.\n");
 		return OPTIONS_USAGE;
 	}
 	if (options->settle_market != 0 && options->admin == NULL) {
@@ -359,6 +421,8 @@ enum options_result options_parse(struct bench_options *options, int argc, char 
 		.seconds = 10,
 		.warmup_s = 2,
 		.drain_s = 5,
+		.flood_rate = 10000,
+		.interval_s = 60,
 		.stake_min = 100,
 		.stake_max = 1000,
 		.messages_per_datagram = 1,

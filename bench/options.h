@@ -24,6 +24,13 @@ struct bench_options {
 	uint32_t stake_min, stake_max;
 	unsigned messages_per_datagram;
 	uint16_t currency;
+	uint16_t deposit_permille;
+	uint32_t hold;
+	int shed;
+	enum flood_kind flood;
+	uint64_t flood_rate;
+	const char *intervals; /* file for a JSON line every interval_s; NULL: none */
+	uint32_t interval_s;
 	int json;
 };
 

@@ -54,6 +54,29 @@ static void add_latency(json_t *report, const struct histogram *latency)
 	set_integer(report, "latencies", latency->count);
 }
 
+/* Where every request and datagram went. */
+static void add_shed(json_t *report, const struct load *load)
+{
+	const struct load_counts *counts = &load->counts;
+	const struct flood *flood = &load->flood;
+	uint64_t others = 0;
+
+	set_integer(report, "due_total", counts->due_total);
+	set_integer(report, "left_in_ring", counts->left_in_ring);
+	set_integer(report, "no_terminal", counts->no_terminal);
+	set_integer(report, "datagrams_sent", load->io->counters.sent);
+	if (flood->kind == FLOOD_NONE)
+		return;
+	for (uint32_t i = 1; i < load->terminal_count; i++)
+		others += load->terminals[i].acked;
+	json_object_set_new(report, "flood",
+	    json_pack("{s:s,s:I,s:I,s:I,s:I,s:f}", "kind", flood_kind_name(flood->kind), "rate",
+	        (json_int_t)flood->rate, "sent", (json_int_t)flood->sent, "left_in_ring",
+	        (json_int_t)flood->left_in_ring, "victim_acked",
+	        (json_int_t)load->terminals[0].acked, "others_acked_mean",
+	        share(others, load->terminal_count - 1)));
+}
+
 static void add_load(json_t *report, const struct report_input *input)
 {
 	const struct load *load = input->load;
@@ -88,6 +111,7 @@ static void add_load(json_t *report, const struct report_input *input)
 	set_integer(report, "bad_answers", counts->bad_answers);
 	set_integer(report, "tx_full_turns", load->io->counters.turns_tx_full);
 	set_us(report, "generator_turn_max_us", counts->turn_ns_max);
+	add_shed(report, load);
 	for (unsigned i = 0; i < wire_code_count(); i++) {
 		uint16_t code = wire_code_at(i);
 
@@ -102,6 +126,37 @@ static uint64_t grown(const struct report_input *input, const char *name)
 {
 	return status_sum(input->observer->end.status, name) -
 	       status_sum(input->observer->begin.status, name);
+}
+
+/* What became of the datagrams at the switch, over the whole run. */
+static void add_datagrams(json_t *report, const struct report_input *input)
+{
+	const json_t *before = json_object_get(input->before->status, "drops");
+	json_t *after = json_object_get(input->after->status, "drops");
+	json_t *drops = json_object();
+	uint64_t missed = 0;
+	const char *name;
+	const json_t *value;
+	size_t index;
+
+	json_object_foreach(after, name, value)
+	{
+		json_int_t count =
+		    json_integer_value(value) - json_integer_value(json_object_get(before, name));
+
+		if (count != 0)
+			json_object_set_new(drops, name, json_integer(count));
+	}
+	json_array_foreach(json_object_get(input->after->status, "ports"), index, value) missed +=
+	    (uint64_t)json_integer_value(json_object_get(value, "missed"));
+	set_integer(report, "datagrams_opened",
+	    status_sum(input->after->status, "datagrams_in") -
+	        status_sum(input->before->status, "datagrams_in"));
+	json_object_set_new(report, "datagrams_dropped", drops);
+	set_integer(report, "imissed", missed);
+	set_integer(report, "resets_sent",
+	    status_sum(input->after->status, "resets_sent") -
+	        status_sum(input->before->status, "resets_sent"));
 }
 
 /* The data plane's own figures; null where it could not be asked. */
@@ -127,6 +182,7 @@ static void add_dataplane(json_t *report, const struct report_input *input)
 	json_object_set_new(report, "journal_interrupt_cpu",
 	    interrupt != NULL ? json_deep_copy(interrupt) : json_null());
 	if (input->before->status != NULL && input->after->status != NULL) {
+		add_datagrams(report, input);
 		set_integer(report, "events_logged",
 		    status_sum(input->after->status, "durable_lsn") -
 		        status_sum(input->before->status, "durable_lsn"));

@@ -11,6 +11,12 @@ struct bet_message {
 };
 ASSERT_SIZE(struct bet_message, BET_MESSAGE_SIZE);
 
+struct deposit_message {
+	struct message_header header;
+	struct deposit_request deposit;
+};
+_Static_assert(sizeof(struct deposit_message) <= BET_MESSAGE_SIZE, "room of a bet");
+
 int terminal_init(struct bench_terminal *terminal, const struct session_entry *entry)
 {
 	memset(terminal, 0, sizeof(*terminal));
@@ -116,7 +122,7 @@ static uint64_t mix(uint64_t z)
 	return z ^ (z >> 31);
 }
 
-void terminal_bet(const struct bench_terminal *terminal, const struct bet_plan *plan,
+uint32_t terminal_bet(const struct bench_terminal *terminal, const struct bet_plan *plan,
     uint64_t request_id, uint8_t flags, uint8_t *out)
 {
 	uint64_t random = mix(
@@ -124,7 +130,8 @@ void terminal_bet(const struct bench_terminal *terminal, const struct bet_plan *
 	uint64_t account = ((random & 0xffffffff) * plan->account_count) >> 32;
 	uint32_t choice = (uint32_t)(((random >> 32 & 0xffff) * plan->choice_count) >> 16);
 	uint32_t stake = (uint32_t)(((random >> 48) * plan->stake_span) >> 16);
-	const struct bet_choice *on = &plan->choices[choice];
+	const struct bet_choice *on =
+	    &plan->choices[plan->hold == 0 ? choice : request_id / plan->hold % plan->choice_count];
 	struct bet_message message = {
 		.header = {
 		    .block_length = le16_make(sizeof(struct place_bet_request)),
@@ -149,12 +156,33 @@ void terminal_bet(const struct bench_terminal *terminal, const struct bet_plan *
 		},
 	};
 
+	/* Bits that neither account nor stake nor choice are made of alone. */
+	if ((uint32_t)(mix(random) % 1000) < plan->deposit_permille) {
+		struct deposit_message deposit = {
+			.header = message.header,
+			.deposit = {
+			    .account_id = message.bet.account_id,
+			    .amount = message.bet.stake,
+			    .deadline_ns = message.bet.deadline_ns,
+			    .currency = message.bet.currency,
+			},
+		};
+
+		deposit.header.block_length = le16_make(sizeof(struct deposit_request));
+		deposit.header.total_length = le16_make(sizeof(deposit));
+		deposit.header.template_id = le16_make(WIRE_DEPOSIT);
+		memcpy(out, &deposit, sizeof(deposit));
+		return sizeof(deposit);
+	}
 	memcpy(out, &message, sizeof(message));
+	return sizeof(message);
 }
 
 uint32_t terminal_compose(struct bench_terminal *terminal, const struct bet_plan *plan,
     unsigned count, uint64_t intended_ns, uint64_t step_ns, uint64_t due_ns, uint8_t *data)
 {
+	size_t size = 0;
+
 	for (unsigned i = 0; i < count; i++) {
 		uint64_t id = terminal->next_id++;
 
@@ -165,19 +193,19 @@ uint32_t terminal_compose(struct bench_terminal *terminal, const struct bet_plan
 			.sends = 1,
 			.state = SLOT_WAITING,
 		};
-		terminal_bet(terminal, plan, id, 0,
-		    data + LIMIT_FRAME_HEADER_SIZE + (size_t)i * BET_MESSAGE_SIZE);
+		size += terminal_bet(terminal, plan, id, 0, data + LIMIT_FRAME_HEADER_SIZE + size);
 	}
 	terminal->waiting = (uint16_t)(terminal->waiting + count);
 	if (due_ns < terminal->due_ns)
 		terminal->due_ns = due_ns;
-	return terminal_seal(terminal, data, (size_t)count * BET_MESSAGE_SIZE);
+	return terminal_seal(terminal, data, size);
 }
 
 uint32_t terminal_resend(struct bench_terminal *terminal, const struct bet_plan *plan,
     uint64_t now_ns, uint64_t due_next_ns, uint8_t *data)
 {
 	uint64_t earliest = UINT64_MAX;
+	uint32_t size;
 
 	for (unsigned i = 0; i < LIMIT_REQUEST_WINDOW; i++) {
 		struct bench_slot *slot = &terminal->slots[i];
@@ -188,9 +216,9 @@ uint32_t terminal_resend(struct bench_terminal *terminal, const struct bet_plan 
 			slot->due_ns = due_next_ns;
 			if (slot->sends < UINT16_MAX)
 				slot->sends++;
-			terminal_bet(terminal, plan, slot->request_id, MESSAGE_FLAG_RETRANSMISSION,
-			    data + LIMIT_FRAME_HEADER_SIZE);
-			return terminal_seal(terminal, data, BET_MESSAGE_SIZE);
+			size = terminal_bet(terminal, plan, slot->request_id,
+			    MESSAGE_FLAG_RETRANSMISSION, data + LIMIT_FRAME_HEADER_SIZE);
+			return terminal_seal(terminal, data, size);
 		}
 		if (slot->due_ns < earliest)
 			earliest = slot->due_ns;

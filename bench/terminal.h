@@ -34,6 +34,9 @@ struct bet_plan {
 	uint32_t stake_min, stake_span; /* stake = min + 0..span-1 minor units */
 	uint64_t deadline_ns; /* switch time; one for the run, so that resends are the same */
 	uint16_t currency;
+	uint16_t deposit_permille; /* of the requests that are deposits instead */
+	/* A terminal goes on to the next choice after so many requests; 0: any at any time. */
+	uint32_t hold;
 };
 
 enum slot_state {
@@ -57,6 +60,7 @@ struct bench_terminal {
 	uint64_t next_id;
 	uint64_t packet_counter;
 	uint64_t boot_id;
+	uint64_t acked;    /* final outcomes */
 	uint64_t due_ns;   /* no slot is due before it; UINT64_MAX when none waits */
 	uint64_t hello_ns; /* last HELLO sent */
 	const struct session_entry *entry;
@@ -104,8 +108,9 @@ static inline int terminal_has_room(const struct bench_terminal *terminal, unsig
 	return 1;
 }
 
-/* Writes the bet of one request id at `out` (BET_MESSAGE_SIZE bytes). */
-void terminal_bet(const struct bench_terminal *terminal, const struct bet_plan *plan,
+/* Writes the bet or deposit of one request id at `out` (BET_MESSAGE_SIZE bytes at most). Its size.
+ */
+uint32_t terminal_bet(const struct bench_terminal *terminal, const struct bet_plan *plan,
     uint64_t request_id, uint8_t flags, uint8_t *out);
 
 /* Puts `count` new bets, intended for `intended_ns` + i * `step_ns`, into one datagram. Its size.

@@ -98,6 +98,8 @@ static const cyaml_schema_field_t config_fields[] = {
 	CYAML_FIELD_UINT("shards", CYAML_FLAG_DEFAULT, struct dataplane_config, shards),
 	CYAML_FIELD_ENUM("polling", CYAML_FLAG_STRICT, struct dataplane_config, polling,
 	    polling_names, CYAML_ARRAY_LEN(polling_names)),
+	CYAML_FIELD_UINT("worker_budget_percent", CYAML_FLAG_OPTIONAL, struct dataplane_config,
+	    worker_budget_percent),
 	CYAML_FIELD_MAPPING(
 	    "lcores", CYAML_FLAG_DEFAULT, struct dataplane_config, lcores, lcores_fields),
 	CYAML_FIELD_MAPPING(

@@ -68,6 +68,7 @@ struct dataplane_config {
 	char *root;
 	uint32_t shards;
 	enum config_polling polling;
+	uint32_t worker_budget_percent; /* for tests and benchmarks; not given: 0, no limit */
 	struct config_lcores lcores;
 	struct config_memory memory;
 	struct config_port *ports;

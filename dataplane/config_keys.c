@@ -30,6 +30,7 @@ static const struct key {
 	{ "root", KEY_TEXT, 1, 1, 4000, "" },
 	{ "shards", KEY_NUMBER, 0, 1, LIMIT_SHARDS, "" },
 	{ "polling", KEY_WORD, 0, 0, 0, "busy, adaptive" },
+	{ "worker_budget_percent", KEY_NUMBER, 1, 1, 100, "percent" },
 	{ "lcores", KEY_MAPPING, 0, 0, 0, "" },
 	{ "lcores.main", KEY_NUMBER, 0, 0, 1023, "" },
 	{ "lcores.workers", KEY_LIST, 0, 1, LIMIT_SHARDS, "" },

@@ -149,6 +149,7 @@ static int shared_prepare(struct switch_process *process)
 		shared->slots_max = LIMIT_SESSION_SLOTS;
 	shared->polling =
 	    process->config->polling == CONFIG_POLLING_BUSY ? POLLING_BUSY : POLLING_ADAPTIVE;
+	shared->budget_percent = process->config->worker_budget_percent;
 	ids_bucket_map_default(&shared->buckets, shared->shard_count);
 	shared->slot_home = malloc(shared->slots_max * sizeof(*shared->slot_home));
 	if (shared->slot_home == NULL)

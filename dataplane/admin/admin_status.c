@@ -120,13 +120,23 @@ static void set_text(json_t *object, const char *name, uint64_t value)
 static json_t *ports_status(const struct admin_context *context)
 {
 	json_t *list = json_array();
+	struct port_counters counters;
 
 	for (uint32_t i = 0; i < context->config->ports_count; i++) {
 		const struct config_port *port = &context->config->ports[i];
 
-		json_array_append_new(
-		    list, json_pack("{s:s, s:s, s:i}", "type", port_type(context->shared->ports[i]),
-		              "address", port->address, "udp_port", (int)port->udp_port));
+		json_t *object =
+		    json_pack("{s:s, s:s, s:i}", "type", port_type(context->shared->ports[i]),
+		        "address", port->address, "udp_port", (int)port->udp_port);
+
+		if (port_counters_read(context->shared->ports[i], &counters) == 0) {
+			set_number(object, "received", counters.received);
+			set_number(object, "sent", counters.sent);
+			set_number(object, "missed", counters.missed);
+			set_number(object, "no_buffer", counters.no_buffer);
+			set_number(object, "errors", counters.errors);
+		}
+		json_array_append_new(list, object);
 	}
 	return list;
 }

@@ -199,16 +199,18 @@ int session_seal(
 }
 
 int session_make_reset(struct session *session, uint64_t boot_id,
-    const struct frame_header *trigger, size_t trigger_size, uint64_t now_ns,
-    struct frame_reset *reset)
+    const struct frame_header *trigger, size_t trigger_size, const struct wire_peer *peer,
+    uint64_t now_ns, struct frame_reset *reset)
 {
+	int again = session->reset_ipv4 == peer->ipv4 && session->reset_udp_port == peer->udp_port;
+	uint64_t interval_ns = again ? SESSION_RESET_INTERVAL_NS : SESSION_RESET_INTERVAL_OTHER_NS;
 	struct frame_reset made;
 	int error;
 
 	if (!session->current_known || trigger_size < sizeof(*reset))
 		return -EAGAIN;
 	if (session->reset_sent_ns != 0 && now_ns >= session->reset_sent_ns &&
-	    now_ns - session->reset_sent_ns < SESSION_RESET_INTERVAL_NS)
+	    now_ns - session->reset_sent_ns < interval_ns)
 		return -EAGAIN;
 	made = (struct frame_reset){
 		.header = {
@@ -224,6 +226,8 @@ int session_make_reset(struct session *session, uint64_t boot_id,
 	if (error != 0)
 		return error;
 	session->reset_sent_ns = now_ns;
+	session->reset_ipv4 = peer->ipv4;
+	session->reset_udp_port = peer->udp_port;
 	*reset = made;
 	return 0;
 }

@@ -28,7 +28,9 @@
  * number per second, so a flood costs at most this many openings a second and source. */
 #define SESSION_SOURCE_FAILED_PER_S 64u
 
-#define SESSION_RESET_INTERVAL_NS 100000000ull
+/* To one source; and to any, so that a flood from another source does not use up a terminal's. */
+#define SESSION_RESET_INTERVAL_NS       100000000ull
+#define SESSION_RESET_INTERVAL_OTHER_NS 10000000ull
 
 struct session_epoch {
 	uint16_t epoch;
@@ -61,6 +63,8 @@ struct session {
 	 */
 	uint64_t datagrams, messages, resends;
 	uint64_t reset_sent_ns;
+	uint32_t reset_ipv4; /* to whom */
+	uint16_t reset_udp_port;
 	uint32_t ended_session_id; /* last id ended in this slot: never installed again */
 	uint8_t reset_key[KEYS_RESET_SIZE];
 	struct session_epoch epochs[LIMIT_EPOCHS_HELD];
@@ -170,10 +174,11 @@ SLUICE_MUST_USE int session_seal(
  * that would let anyone stop it. */
 int session_wants_rotation(const struct session *session);
 
-/* Writes a RESET for this session; 0, -EAGAIN when one was sent less than 100 ms ago, the trigger
- * is shorter than the RESET or no epoch is current, or -EIO of the MAC. */
+/* Writes a RESET for this session; 0, -EAGAIN when one was sent to this peer less than 100 ms ago
+ * or to any less than 10 ms ago, the trigger is shorter than the RESET or no epoch is current, or
+ * -EIO of the MAC. */
 SLUICE_MUST_USE int session_make_reset(struct session *session, uint64_t boot_id,
-    const struct frame_header *trigger, size_t trigger_size, uint64_t now_ns,
-    struct frame_reset *reset);
+    const struct frame_header *trigger, size_t trigger_size, const struct wire_peer *peer,
+    uint64_t now_ns, struct frame_reset *reset);
 
 #endif

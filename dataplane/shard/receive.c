@@ -22,7 +22,7 @@ static void send_reset(
 
 	memcpy(&trigger, packet->packet.payload, sizeof(trigger));
 	if (session_make_reset(session, worker->shared->boot_id, &trigger, packet->packet.size,
-	        worker->now_ns, &reset) != 0)
+	        &packet->packet.peer, worker->now_ns, &reset) != 0)
 		return;
 	mbuf = rte_pktmbuf_alloc(worker->shared->pool);
 	if (mbuf == NULL)
@@ -65,7 +65,8 @@ static void decode_text(
 	stats_add(&worker->stats.resends, resends);
 }
 
-static void open_packet(struct worker *worker, struct burst_packet *packet)
+/* 1 when its messages are in the burst. */
+static unsigned open_packet(struct worker *worker, struct burst_packet *packet)
 {
 	struct session *session = NULL;
 	uint8_t *text;
@@ -75,12 +76,13 @@ static void open_packet(struct worker *worker, struct burst_packet *packet)
 
 	if (reason == DROP_NONE) {
 		decode_text(worker, session, text, text_size);
-		return;
+		return 1;
 	}
 	worker_drop(worker, reason);
 	/* A live slot under other keys: tell the terminal which boot id and epoch to derive. */
 	if (session != NULL)
 		send_reset(worker, session, packet);
+	return 0;
 }
 
 /* 1 when the packet is ours to open; else it was answered, handed over or dropped. */
@@ -116,12 +118,11 @@ static int sort_packet(struct worker *worker, struct burst_packet *packet)
 	return 0;
 }
 
-static unsigned receive_port(
-    struct worker *worker, uint32_t port_index, struct burst_packet *ours, unsigned *ours_count)
+static unsigned receive_port(struct worker *worker, uint32_t port_index, struct burst_packet *ours,
+    uint16_t room, unsigned *ours_count)
 {
 	struct rte_mbuf *mbufs[LIMIT_BURST];
 	struct port *port = worker->shared->ports[port_index];
-	uint16_t room = (uint16_t)(LIMIT_BURST - *ours_count);
 	uint16_t count = port_receive(port, worker->queue, mbufs, room);
 
 	for (uint16_t i = 0; i < count; i++) {
@@ -158,28 +159,51 @@ unsigned worker_forward(struct worker *worker)
 	return moved;
 }
 
-unsigned worker_receive(struct worker *worker)
+/* At most `max` datagrams that are ours, from ports and other workers. */
+static unsigned collect(struct worker *worker, struct burst_packet *ours, unsigned max,
+    unsigned *ours_count, uint32_t port_first)
 {
-	struct burst_packet ours[LIMIT_BURST];
-	unsigned ours_count = 0, moved = 0;
+	uint32_t ports = worker->owns_port_queues ? worker->shared->port_count : 0;
+	unsigned moved = 0;
 
-	if (worker->owns_port_queues) {
-		for (uint32_t i = 0; i < worker->shared->port_count && ours_count < LIMIT_BURST;
-		     i++)
-			moved += receive_port(worker, i, ours, &ours_count);
-	}
+	for (uint32_t i = 0; i < ports && *ours_count < max; i++)
+		moved += receive_port(worker, (port_first + i) % ports, ours,
+		    (uint16_t)(max - *ours_count), ours_count);
 	for (uint32_t i = 0; i < worker->shared->shard_count; i++) {
 		struct ring_handover item;
 
-		while (worker->rings.handover_in[i] != NULL && ours_count < LIMIT_BURST &&
+		while (worker->rings.handover_in[i] != NULL && *ours_count < max &&
 		       spsc_ring_pop(worker->rings.handover_in[i], &item)) {
-			ours[ours_count++] = (struct burst_packet){ item.mbuf, item.packet };
+			ours[(*ours_count)++] = (struct burst_packet){ item.mbuf, item.packet };
 			moved++;
 		}
 	}
-	for (unsigned i = 0; i < ours_count; i++) {
-		open_packet(worker, &ours[i]);
-		rte_pktmbuf_free(ours[i].mbuf);
+	return moved;
+}
+
+/*
+ * What is dropped leaves its place in the burst to what comes behind it: a turn has costs of its
+ * own, and a flood must not make the others pay them for fewer requests. The ports take turns in
+ * being first, so that one that is always full leaves the others their share.
+ */
+unsigned worker_receive(struct worker *worker)
+{
+	struct burst_packet ours[LIMIT_BURST];
+	unsigned room = LIMIT_BURST, moved = 0;
+
+	worker->port_first++;
+	for (unsigned round = 0; round < WORKER_RECEIVE_ROUNDS && room > 0; round++) {
+		unsigned count = 0, got, opened = 0;
+
+		got = collect(worker, ours, room, &count, worker->port_first + round);
+		for (unsigned i = 0; i < count; i++) {
+			opened += open_packet(worker, &ours[i]);
+			rte_pktmbuf_free(ours[i].mbuf);
+		}
+		moved += got;
+		if (got < room)
+			break; /* nothing waits */
+		room -= opened;
 	}
 	return moved;
 }

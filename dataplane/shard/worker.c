@@ -297,6 +297,32 @@ static int all_drained(struct worker *worker)
 	return 1;
 }
 
+/* Shorter sleeps would cost more than they last. */
+#define BUDGET_SLEEP_MIN_NS 50000
+
+/*
+ * A worker that may be busy for a share of its time only sleeps the rest, as on a CPU that many
+ * times slower. What a sleep lasts too long is not owed the next time.
+ */
+static void budget_keep(struct worker *worker)
+{
+	uint64_t busy_ns = stats_get(&worker->stats.busy_ns), percent, begin_ns, slept_ns;
+	struct timespec pause;
+
+	percent = worker->shared->budget_percent;
+	worker->budget_owed_ns += (busy_ns - worker->budget_busy_ns) * (100 - percent) / percent;
+	worker->budget_busy_ns = busy_ns;
+	if (worker->budget_owed_ns < BUDGET_SLEEP_MIN_NS)
+		return;
+	pause = (struct timespec){ .tv_sec = (time_t)(worker->budget_owed_ns / 1000000000u),
+		.tv_nsec = (long)(worker->budget_owed_ns % 1000000000u) };
+	begin_ns = clock_ns(CLOCK_MONOTONIC);
+	nanosleep(&pause, NULL);
+	slept_ns = clock_ns(CLOCK_MONOTONIC) - begin_ns;
+	worker->budget_owed_ns -=
+	    slept_ns < worker->budget_owed_ns ? slept_ns : worker->budget_owed_ns;
+}
+
 static void loop(struct worker *worker)
 {
 	uint64_t stop_by_ns = 0;
@@ -312,6 +338,8 @@ static void loop(struct worker *worker)
 			break;
 		if (worker_turn(worker, open && !stop) == 0)
 			idle(worker);
+		else if (SLUICE_UNLIKELY(worker->shared->budget_percent != 0))
+			budget_keep(worker);
 	}
 }
 

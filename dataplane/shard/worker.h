@@ -26,6 +26,8 @@
 #define WORKER_COMMANDS_PER_TURN 16
 #define WORKER_ACCOUNTS_PER_TURN 256
 #define WORKER_MARKS_MAX         16
+/* Times a turn asks the ports again while it drops what they give. */
+#define WORKER_RECEIVE_ROUNDS    4
 #define WORKER_REMOTE_PER_TURN   64
 #define WORKER_MESSAGES_PER_TURN (LIMIT_BURST * LIMIT_MESSAGES_PER_DATAGRAM)
 #define WORKER_HEARTBEAT_MS      25000u
@@ -74,6 +76,7 @@ struct switch_shared {
 	uint32_t slots_max;
 	uint64_t boot_id;
 	enum worker_polling polling;
+	uint32_t budget_percent; /* share of its time a worker may be busy; 0: all of it */
 	uint8_t ticket_key[TICKET_KEY_SIZE]; /* main, before the threads start */
 	struct ids_bucket_map buckets;
 	struct port *ports[LIMIT_PORTS];
@@ -229,7 +232,8 @@ struct worker {
 	uint32_t shard;
 	uint32_t owns_port_queues; /* 1: polls queue `shard_queue` of every port */
 	uint16_t queue;
-	uint64_t now_ns; /* switch time of this turn */
+	uint32_t port_first; /* grows by one each turn: which port is asked first */
+	uint64_t now_ns;     /* switch time of this turn */
 	uint64_t durable_lsn;
 	struct switch_shared *shared;
 	struct ledger *ledger;
@@ -263,6 +267,8 @@ struct worker {
 	uint64_t totals_due_ns, tick_due_ns, expire_due_ns;
 	uint32_t expire_slot;
 	uint32_t idle_turns;
+	/* Only with budget_percent: busy time accounted for, and what is to be slept for it. */
+	uint64_t budget_busy_ns, budget_owed_ns;
 	struct burst_message *burst; /* WORKER_MESSAGES_PER_TURN */
 	uint32_t burst_count;
 	/* Transfers and leases that left here (transfer.c). */

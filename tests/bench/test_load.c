@@ -4,6 +4,10 @@
  * script and hands the answers back at the next receive.
  */
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "bench/load.h"
 #include "tests/test.h"
@@ -32,6 +36,9 @@ struct fake {
 	struct io io;
 	enum behaviour behaviour;
 	uint64_t packet_number, lsn, requests;
+	uint64_t floods;    /* datagrams from another source */
+	unsigned full_of_4; /* of 4 looks at the port, this many find it full */
+	unsigned looks;
 	struct aead_key from_terminal[SESSIONS], to_terminal[SESSIONS];
 	struct answer queue[QUEUE];
 	unsigned first, count;
@@ -46,8 +53,10 @@ static atomic_int stop;
 static unsigned fake_room(struct io *io, struct io_packet *packets, unsigned max)
 {
 	(void)io;
+	if (fake.looks++ % 4 < fake.full_of_4)
+		return 0;
 	for (unsigned i = 0; i < max; i++)
-		packets[i] = (struct io_packet){ fake.room[i], 0 };
+		packets[i] = (struct io_packet){ .data = fake.room[i] };
 	return max;
 }
 
@@ -99,6 +108,10 @@ static void fake_send(struct io *io, const struct io_packet *packets, unsigned c
 		unsigned answers = 0;
 		int messages;
 
+		if (packets[i].source_ipv4 != 0) {
+			fake.floods++;
+			continue;
+		}
 		memcpy(&header, packets[i].data, sizeof(header));
 		session = (le32_get(header.session_id) & 0xfffff) - 1;
 		assert_int_equal(
@@ -134,7 +147,7 @@ static unsigned fake_receive(struct io *io, struct io_packet *packets, unsigned 
 	while (count < max && count < fake.count) {
 		struct answer *answer = &fake.queue[(fake.first + count) % QUEUE];
 
-		packets[count++] = (struct io_packet){ answer->data, answer->size };
+		packets[count++] = (struct io_packet){ .data = answer->data, .size = answer->size };
 	}
 	fake.first = (fake.first + count) % QUEUE;
 	fake.count -= count;
@@ -332,6 +345,101 @@ TEST(open_loop_offers_its_rate)
 	finish();
 }
 
+/* Every request that was due is somewhere. */
+static uint64_t accounted(void)
+{
+	const struct load_counts *counts = &load->counts;
+
+	return counts->acked_total + counts->failed + counts->lost + counts->busy +
+	       counts->left_in_ring + counts->no_terminal;
+}
+
+TEST(a_full_ring_keeps_out_what_is_due_and_that_is_counted)
+{
+	fresh(ANSWER, 0, 100000, 1);
+	load->shed = 1;
+	fake.full_of_4 = 2;
+	load_run(load, &stop);
+	assert_int_equal(load->counts.due_total, 35000);
+	assert_true(load->counts.left_in_ring > 0);
+	assert_true(load->counts.acked_total > 0);
+	assert_int_equal(load->counts.lost, 0);
+	assert_int_equal(accounted(), load->counts.due_total);
+	finish();
+}
+
+TEST(shedding_does_not_ask_again_after_busy)
+{
+	fresh(BUSY_FIRST, 0, 10000, 1);
+	load->shed = 1;
+	load_run(load, &stop);
+	assert_int_equal(load->counts.resent, 0);
+	assert_int_equal(load->counts.acked_total, 0);
+	assert_int_equal(load->counts.busy, fake.requests);
+	assert_int_equal(accounted(), load->counts.due_total);
+	finish();
+}
+
+TEST(shedding_counts_what_found_no_terminal)
+{
+	fresh(SILENT, 0, 10000, 1);
+	load->shed = 1;
+	load->drain_ns = load->end_ns + 10000000;
+	load_run(load, &stop);
+	assert_true(load->counts.no_terminal > 0);
+	assert_int_equal(load->counts.left_in_ring, 0);
+	assert_int_equal(accounted(), load->counts.due_total);
+	finish();
+}
+
+TEST(a_flood_goes_beside_the_load)
+{
+	for (int kind = FLOOD_FORGED; kind <= FLOOD_UNKNOWN; kind++) {
+		fresh(ANSWER, 8, 0, 1);
+		load->flood.kind = (enum flood_kind)kind;
+		load->flood.rate = 10000;
+		load_run(load, &stop);
+		assert_true(load->flood.sent > 0);
+		assert_int_equal(load->flood.sent, fake.floods);
+		assert_true(load->flood.sent + load->flood.left_in_ring <= 3500);
+		assert_true(load->terminals[0].acked > 0);
+		assert_int_equal(load->counts.lost, 0);
+		assert_int_equal(load->counts.duplicated, 0);
+		finish();
+	}
+}
+
+TEST(intervals_are_written_line_by_line)
+{
+	char path[] = "/tmp/sluice-intervals-XXXXXX", line[512];
+	uint64_t acked = 0, value;
+	unsigned lines = 0;
+	int fd = mkstemp(path);
+	FILE *file;
+
+	assert_true(fd >= 0);
+	fresh(ANSWER, 8, 0, 1);
+	assert_int_equal(interval_start(&load->interval, path, 1), 0);
+	load->interval.length_ns = 100000000; /* the run has 350 ms */
+	load_run(load, &stop);
+	interval_finish(&load->interval);
+	file = fdopen(fd, "r");
+	while (fgets(line, sizeof(line), file) != NULL) {
+		const char *at = strstr(line, "\"acked\": ");
+
+		assert_non_null(at);
+		value = strtoull(at + 9, NULL, 10);
+		assert_true(value > 0);
+		acked += value;
+		lines++;
+	}
+	assert_in_range(lines, 1, 3);
+	assert_true(acked <= load->counts.acked_total);
+	fclose(file);
+	unlink(path);
+	finish();
+}
+
 TEST(open_loop_counts_what_it_could_not_send)
 {
 	/* 8 terminals with 32 each may wait: the rest of 3,500 is never sent. */
@@ -350,11 +458,11 @@ TEST(datagrams_of_others_and_damaged_ones_are_counted)
 		.flags = FRAME_FLAG_FROM_SWITCH };
 
 	fresh(ANSWER, 1, 0, 1);
-	load_accept(load, &(struct io_packet){ data, 8 }, 0);
-	load_accept(load, &(struct io_packet){ data, 64 }, 0); /* no such session */
+	load_accept(load, &(struct io_packet){ .data = data, .size = 8 }, 0);
+	load_accept(load, &(struct io_packet){ .data = data, .size = 64 }, 0); /* no such session */
 	header.session_id = le32_make(entries[0].session_id);
 	memcpy(data, &header, sizeof(header));
-	load_accept(load, &(struct io_packet){ data, 64 }, 0); /* wrong tag */
+	load_accept(load, &(struct io_packet){ .data = data, .size = 64 }, 0); /* wrong tag */
 	assert_int_equal(load->counts.bad_answers, 3);
 	finish();
 }

@@ -67,6 +67,31 @@ TEST(composed_bets_decode_and_stay_in_range)
 	}
 }
 
+TEST(a_plan_may_mix_in_deposits_and_hold_a_choice)
+{
+	struct bet_plan mixed = plan;
+	unsigned deposits = 0;
+
+	fresh();
+	mixed.deposit_permille = 500;
+	mixed.hold = 10;
+	for (uint64_t id = 1; id <= 1000; id++) {
+		struct wire_request request;
+		uint32_t size = terminal_bet(&terminal, &mixed, id, 0, data);
+
+		assert_int_equal(wire_request_decode(data, size, &request), 0);
+		assert_int_equal(request.request_id, id);
+		if (request.template_id == WIRE_DEPOSIT) {
+			deposits++;
+			assert_in_range(request.deposit.account_id, 500, 599);
+			assert_in_range(request.deposit.amount, 100, 1000);
+			continue;
+		}
+		assert_int_equal(request.place_bet.legs[0].market_id, id / 10 % 2 == 0 ? 11 : 22);
+	}
+	assert_in_range(deposits, 400, 600);
+}
+
 TEST(a_resend_has_the_same_body_hash_and_another_packet_number)
 {
 	struct wire_request first, again;

@@ -34,6 +34,7 @@ TEST(good_configuration_is_read)
 	assert_int_equal(config->shards, 1);
 	assert_int_equal(config->lcores.workers[0], 0);
 	assert_int_equal(config->polling, CONFIG_POLLING_ADAPTIVE);
+	assert_int_equal(config->worker_budget_percent, 0);
 	assert_int_equal(config->ports[0].address_ipv4, 198u << 24 | 18u << 16 | 1);
 	assert_int_equal(config->ports[0].udp_port, 7400);
 	assert_int_equal(config->capacity.objects, 65536);
@@ -81,6 +82,8 @@ TEST(bad_configuration_is_refused_with_the_place)
 		{ "megabytes: 256", "megabytes: 25.6", "megabytes" },
 		{ "shards: 1", "shard: 1", "shard" },
 		{ "adaptive", "lazy", "polling" },
+		{ "polling: adaptive", "polling: adaptive\nworker_budget_percent: 101",
+		    "worker_budget_percent" },
 		{ "address: 198.18.0.1", "address: 198.18.0.256", "ports[0].address" },
 		{ "udp_port: 7400", "udp_port: 0", "ports[0].udp_port" },
 		{ "udp_port: 7400", "udp_port: 65536", "udp_port" },

@@ -406,7 +406,8 @@ TEST(reset_names_boot_and_epoch_and_verifies)
 	trigger.epoch = le16_make(2);
 	trigger.packet_number = le64_make(1234);
 	assert_int_equal(
-	    session_make_reset(fixture.session, 0xb007, &trigger, 40, START, &reset), 0);
+	    session_make_reset(fixture.session, 0xb007, &trigger, 40, &fixture.peer, START, &reset),
+	    0);
 	assert_int_equal(reset.header.version_kind, 0x12);
 	assert_int_equal(reset.header.flags, FRAME_FLAG_FROM_SWITCH);
 	assert_int_equal(le16_get(reset.header.epoch), 4);
@@ -429,14 +430,41 @@ TEST(reset_is_rare_and_never_longer_than_its_trigger)
 	memset(&trigger, 0, sizeof(trigger));
 	memset(&reset, 0xee, sizeof(reset));
 	assert_int_equal(
-	    session_make_reset(fixture.session, 1, &trigger, 32, START, &reset), -EAGAIN);
-	assert_int_equal(reset.header.version_kind, 0xee);
-	assert_int_equal(session_make_reset(fixture.session, 1, &trigger, 40, START, &reset), 0);
-	assert_int_equal(
-	    session_make_reset(fixture.session, 1, &trigger, 40, START + interval - 1, &reset),
+	    session_make_reset(fixture.session, 1, &trigger, 32, &fixture.peer, START, &reset),
 	    -EAGAIN);
+	assert_int_equal(reset.header.version_kind, 0xee);
 	assert_int_equal(
-	    session_make_reset(fixture.session, 1, &trigger, 40, START + interval, &reset), 0);
+	    session_make_reset(fixture.session, 1, &trigger, 40, &fixture.peer, START, &reset), 0);
+	assert_int_equal(session_make_reset(fixture.session, 1, &trigger, 40, &fixture.peer,
+	                     START + interval - 1, &reset),
+	    -EAGAIN);
+	assert_int_equal(session_make_reset(fixture.session, 1, &trigger, 40, &fixture.peer,
+	                     START + interval, &reset),
+	    0);
+	end();
+}
+
+/* Its source asks as often as it can, the terminal once after a restart of the switch. */
+TEST(a_flood_that_asks_for_resets_leaves_the_terminal_its_own)
+{
+	struct wire_peer flood = peer_of(0x0a000042, 6666);
+	struct frame_header trigger;
+	struct frame_reset reset;
+	unsigned to_flood = 0, to_terminal = 0;
+
+	begin();
+	memset(&trigger, 0, sizeof(trigger));
+	for (uint64_t ms = 0; ms < 1000; ms++) {
+		to_flood += session_make_reset(fixture.session, 1, &trigger, 40, &flood,
+		                START + ms * 1000000, &reset) == 0;
+		/* In the middle between two RESETs to the flood. */
+		if (ms % 200 == 150)
+			to_terminal += session_make_reset(fixture.session, 1, &trigger, 40,
+			                   &fixture.peer, START + ms * 1000000, &reset) == 0;
+	}
+	assert_int_equal(to_terminal, 5);
+	/* Ten by its own interval, and one more behind each of the terminal's. */
+	assert_true(to_flood <= 15);
 	end();
 }
 
