@@ -12,6 +12,7 @@ import tempfile
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(TOP, "tools/lib"))
+import instance  # noqa: E402
 from instance import CURRENCY, Instance, InstanceError, Settings  # noqa: E402
 
 SEASON = os.path.join(TOP, "tests/data/season/premier-league-2021-22.csv")
@@ -100,10 +101,13 @@ class Loaded(Instance):
                        1_000_000)
         self.provision("open")
 
+    def shards_sum(self, counter):
+        return sum(shard[counter] for shard in self.status()["shards"])
+
     def sessions_take(self, count):
         """A file with sessions no run has used: packet numbers go on only within one process."""
         with open(self.sessions, encoding="ascii") as stream:
-            lines = stream.readlines()
+            lines = [line for line in stream if not line.startswith("#")]
         taken = lines[self.sessions_used:self.sessions_used + count]
         if len(taken) < count:
             raise InstanceError("More runs than there are sessions for.")

@@ -292,6 +292,15 @@ static int take_number(struct bench_options *options, int id, const char *name, 
 	return result;
 }
 
+static int take_flood(struct bench_options *options, const char *text)
+{
+	options->flood = flood_kind_of(text);
+	if (options->flood != FLOOD_NONE)
+		return 0;
+	fprintf(stderr, "--flood: give forged, replayed, epoch or unknown.\n");
+	return -EINVAL;
+}
+
 /* One option. 0, or -EINVAL with the reason printed. */
 static int take(struct bench_options *options, int id, const char *name, const char *text)
 {
@@ -358,14 +367,23 @@ static int take(struct bench_options *options, int id, const char *name, const c
 		options->intervals = text;
 		return 0;
 	case OPTION_FLOOD:
-		options->flood = flood_kind_of(text);
-		if (options->flood != FLOOD_NONE)
-			return 0;
-		fprintf(stderr, "--flood: give forged, replayed, epoch or unknown.\n");
-		return -EINVAL;
+		return take_flood(options, text);
 	default:
 		return take_number(options, id, name, text);
 	}
+}
+
+static int options_overload_fit(const struct bench_options *options)
+{
+	if (options->shed && options->rate == 0) {
+		fprintf(stderr, "--shed is of the open loop: give --rate.\n");
+		return 0;
+	}
+	if (options->flood != FLOOD_NONE && strncmp(options->io.port, "memif:", 6) != 0) {
+		fprintf(stderr, "--flood names another source: it needs a memif port.\n");
+		return 0;
+	}
+	return 1;
 }
 
 static enum options_result options_check(struct bench_options *options, int argc)
@@ -383,14 +401,8 @@ static enum options_result options_check(struct bench_options *options, int argc
 		    stderr, "Give --rate (open loop) or --in-flight (closed loop), not both.\n");
 		return OPTIONS_USAGE;
 	}
-	if (options->shed && options->rate == 0) {
-		fprintf(stderr, "--shed is of the open loop: give --rate.\n");
+	if (!options_overload_fit(options))
 		return OPTIONS_USAGE;
-	}
-	if (options->flood != FLOOD_NONE && strncmp(options->io.port, "memif:", 6) != 0) {
-		fprintf(stderr, "--flood names another source: it needs a memif port.\n");
-		return OPTIONS_USAGE;
-	}
 	if (options->settle_market != 0 && options->admin == NULL) {
 		fprintf(
 		    stderr, "--settle needs --admin: the result is given by the admin socket.\n");

@@ -485,6 +485,17 @@ SLUICE_MUST_USE int ledger_load_object(struct ledger *ledger, const struct objec
  * passes over their parts. Set after loading, before the first ledger_apply.
  */
 void ledger_load_horizon(struct ledger *ledger, uint64_t lsn_max);
+/* For loading: the line of the index that a row with this id will be entered in or is found by. */
+void ledger_prefetch_index(const struct ledger *ledger, enum ledger_table table, uint64_t id);
+
+/* For replay: brings rows into the cache that events some places later will touch. Begin with the
+ * events of a batch, then a step before each is applied. Bytes that are no events end it. */
+struct ledger_ahead {
+	const uint8_t *line, *row, *end;
+};
+void ledger_ahead_begin(
+    const struct ledger *ledger, struct ledger_ahead *ahead, const uint8_t *events, size_t size);
+void ledger_ahead_step(const struct ledger *ledger, struct ledger_ahead *ahead);
 void ledger_load_shard(struct ledger *ledger, const struct shard_row *row);
 /* Copies all state of `from` (same configuration but for track_checkpoint) into an empty ledger. */
 SLUICE_MUST_USE int ledger_copy(struct ledger *to, const struct ledger *from);

@@ -218,6 +218,9 @@ INDEX_FIND(terminal_find, LEDGER_TERMINAL, terminals, row.id)
 INDEX_FIND(object_find, LEDGER_OBJECT, objects, row.id)
 #undef INDEX_FIND
 
+/* ledger_ahead.c: before bet `bet_row` is copied. */
+void ledger_copy_ahead(const struct ledger *to, const struct ledger *from, uint32_t bet_row);
+
 static inline int table_room(const struct ledger *ledger, enum ledger_table table, uint32_t rows)
 {
 	const struct ledger_table_core *core = &ledger->tables[table];

@@ -331,13 +331,17 @@ static int copy_rows(struct ledger *to, const struct ledger *from)
 {
 	int error = 0;
 
-	for (uint32_t i = 0; i < from->tables[LEDGER_ACCOUNT].count && error == 0; i++)
+	for (uint32_t i = 0; i < from->tables[LEDGER_ACCOUNT].count && error == 0; i++) {
+		if (i + 16 < from->tables[LEDGER_ACCOUNT].count)
+			ledger_prefetch_index(to, LEDGER_ACCOUNT, from->accounts[i + 16].row.id);
 		error = ledger_load_account(to, &from->accounts[i].row);
+	}
 	for (uint32_t i = 0; i < from->tables[LEDGER_MARKET].count && error == 0; i++)
 		error = ledger_load_market(to, &from->markets[i].row);
 	for (uint32_t i = 0; i < from->tables[LEDGER_BET].count && error == 0; i++) {
 		struct bet_row bet;
 
+		ledger_copy_ahead(to, from, i);
 		if (!row_in_use(from, LEDGER_BET, i))
 			continue;
 		ledger_bet_at(from, i, &bet);

@@ -54,36 +54,62 @@ int rows_checkpoint_shard(const struct record_checkpoint *record, struct shard_r
 	return 0;
 }
 
+#define ROWS_AHEAD 16
+
+static int row_load(struct ledger *ledger, enum ledger_table table, struct db_bytes value,
+    struct rows_loaded *loaded)
+{
+	uint64_t lsn = 0;
+	int error = rows_load_one(ledger, table, loaded->key, value, &lsn);
+
+	/*
+	 * A bet whose account or market is not there was placed after the checkpoint: a cycle that
+	 * was cut short had written the bet and not yet them. Replay makes it again.
+	 */
+	if (error == -EINVAL && table == LEDGER_BET && lsn > loaded->begin_lsn)
+		error = 0;
+	if (error != 0)
+		return error;
+	loaded->rows[table]++;
+	if (lsn > loaded->lsn_max)
+		loaded->lsn_max = lsn;
+	return 0;
+}
+
 static int table_load(
     struct db_txn *txn, struct ledger *ledger, enum ledger_table table, struct rows_loaded *loaded)
 {
+	/* The line of the index each row goes to is fetched this many rows before. */
+	struct {
+		struct db_bytes value; /* stays where it is while the transaction reads */
+		uint64_t key;
+	} ahead[ROWS_AHEAD];
 	struct db_cursor cursor;
-	uint64_t lsn = 0;
-	int error;
+	uint64_t read = 0, taken = 0;
+	int error, found;
 
 	loaded->table = rows_table(table);
 	error = db_cursor_open(&cursor, txn, loaded->table);
 	if (error != 0)
 		return error;
-	for (error = db_cursor_first(&cursor); error == 0; error = db_cursor_next(&cursor)) {
-		error = db_key_number(cursor.key, &loaded->key);
-		if (error == 0)
-			error = rows_load_one(ledger, table, loaded->key, cursor.value, &lsn);
-		/*
-		 * A bet whose account or market is not there was placed after the checkpoint: a
-		 * cycle that was cut short had written the bet and not yet them. Replay makes it
-		 * again.
-		 */
-		if (error == -EINVAL && table == LEDGER_BET && lsn > loaded->begin_lsn)
-			error = 0;
-		if (error != 0)
-			break;
-		loaded->rows[table]++;
-		if (lsn > loaded->lsn_max)
-			loaded->lsn_max = lsn;
+	for (found = db_cursor_first(&cursor); error == 0 && (found == 0 || taken < read);) {
+		if (found == 0 && read - taken < ROWS_AHEAD) {
+			ahead[read % ROWS_AHEAD].value = cursor.value;
+			error = db_key_number(cursor.key, &ahead[read % ROWS_AHEAD].key);
+			if (error == 0)
+				ledger_prefetch_index(ledger, table, ahead[read % ROWS_AHEAD].key);
+			read++;
+			found = db_cursor_next(&cursor);
+			continue;
+		}
+		loaded->key = ahead[taken % ROWS_AHEAD].key;
+		error = row_load(ledger, table, ahead[taken % ROWS_AHEAD].value, loaded);
+		taken++;
 	}
 	db_cursor_close(&cursor);
-	return error == -ENOENT ? 0 : error;
+	if (error == 0 && found != -ENOENT)
+		error = found;
+	return error;
 }
 
 /* Before the rows: exposures are derived while bets are loaded, and the rules have a part in it. */

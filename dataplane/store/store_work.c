@@ -53,9 +53,14 @@ static int events_take(struct store *store, const struct journal_batch *batch)
 	uint32_t count = le32_get(batch->header.event_count);
 	size_t left = le32_get(batch->header.body_length), length = 0;
 	const uint8_t *at = batch->events;
+	struct ledger_ahead ahead;
 
+	ledger_ahead_begin(store->ledger, &ahead, at, left);
 	for (uint32_t i = 0; i < count; i++, lsn++) {
-		int error = event_take(store, at, left, lsn, &length);
+		int error;
+
+		ledger_ahead_step(store->ledger, &ahead);
+		error = event_take(store, at, left, lsn, &length);
 
 		if (error != 0)
 			return error;

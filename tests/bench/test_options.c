@@ -89,6 +89,10 @@ TEST(command_lines)
 		{ { NEEDED, "--settle", "11:3" }, OPTIONS_USAGE }, /* by whom? */
 		{ { NEEDED, "--admin", "s", "--settle", "11" }, OPTIONS_USAGE },
 		{ { NEEDED, "--admin", "s", "--settle", "11:17" }, OPTIONS_USAGE },
+		{ { NEEDED, "--shed", "--rate", "1000" }, OPTIONS_RUN },
+		{ { NEEDED, "--shed" }, OPTIONS_USAGE },            /* of the open loop */
+		{ { NEEDED, "--flood", "forged" }, OPTIONS_USAGE }, /* no other source over udp */
+		{ { NEEDED, "--flood", "rain" }, OPTIONS_USAGE },
 		{ { NEEDED, "more" }, OPTIONS_USAGE },
 		{ { NEEDED, "--nonsense" }, OPTIONS_USAGE },
 	};
