@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Backups of a running switch, and what comes back of them: nothing acknowledged before is lost,
+what was done later is gone on the shards and in control alike, and the switch goes on."""
+
+import datetime
+import json
+import os
+import time
+
+import demo
+from controlled import ControlledSwitch
+from switch import balance_sum
+
+
+def now():
+    """In UTC, as --to-time takes it."""
+    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def database(switch, *arguments):
+    return json.loads(switch.tool("tools/sluice-db", "backup", *arguments, "--json").stdout)
+
+
+def acks_of(started):
+    return [ack for _, files in started for ack in demo.acknowledged(files["acks"])]
+
+
+def end_all(switch, kill):
+    if kill:
+        switch.kill()
+        switch.control.kill()
+    else:
+        assert switch.control.stop() == 0
+        assert switch.stop() == 0
+
+
+def begin_again(switch):
+    switch.start()
+    switch.control.start()
+    switch.control.wait_up()
+
+
+def lose(switch, aside):
+    os.rename(switch.path("var/lib/sluice"), switch.path(aside))
+
+
+def test_a_backup_under_load_restores_at_its_end_and_at_a_moment_before():
+    with ControlledSwitch("backup", shards=2) as switch:
+        control = switch.control
+        switch.begin(terminals=3)
+        early = demo.start_terminals(control, 3, 60, 300, 500)
+        demo.wait(early)
+        before = acks_of(early)
+        moment = now()
+        time.sleep(0.05)
+        control.ctl("market", "suspend", 21)  # behind the moment
+        started = demo.start_terminals(control, 3, 60, 2_000, 500, seed=7)
+        time.sleep(1)
+        during = acks_of(started)
+        made = database(switch, "create", switch.root, switch.path("backup"), "--label", "live")
+        assert made["ok"] and made["deployment"] == switch.name
+        assert database(switch, "verify", switch.path("backup"))["ok"]
+        demo.wait(started)
+        everything = before + acks_of(started)
+        assert len(everything) - len(before) > len(during) > 0, "the switch went on meanwhile"
+        end_all(switch, kill=True)
+
+        # As the backup ends: everything that was answered before it began.
+        lose(switch, "var/lib/lost")
+        restored = database(switch, "restore", switch.path("backup"), switch.root)
+        assert switch.verify()["state_hash"] == restored["state_hash"]
+        assert demo.compare(before + during, switch.events()) == []
+        begin_again(switch)
+        assert control.json("market", "show", 21)["state"] == "suspended"
+        end_all(switch, kill=False)
+
+        # As it was before the market was suspended: on the shards and in control.
+        lose(switch, "var/lib/latest")
+        database(switch, "restore", switch.path("backup"), switch.root, "--to-time", moment)
+        assert demo.compare(before, switch.events()) == []
+        begin_again(switch)
+        assert control.json("market", "show", 21)["state"] == "open"
+        assert control.json("audit", "verify")["ok"]
+        # Terminals key themselves and go on; commands too, under numbers that were free again.
+        demo.wait(demo.start_terminals(control, 3, 60, 150, 500, seed=9))
+        control.ctl("market", "suspend", 21)
+        assert control.json("market", "show", 21)["state"] == "suspended"
+        end_all(switch, kill=False)
+        verified = switch.verify()
+        assert verified["ok"] and balance_sum(verified) == 0
+
+        # The journals that were lost with the machine may turn up: after the backup's end, too.
+        lose(switch, "var/lib/moment")
+        database(switch, "restore", switch.path("backup"), switch.root, "--archive",
+                 switch.path("var/lib/lost"))
+        assert demo.compare(everything, switch.events()) == []
+        begin_again(switch)
+        end_all(switch, kill=False)
+        assert switch.verify()["ok"]
+
+
+def test_a_switch_that_was_killed_is_backed_up_with_its_journal():
+    with ControlledSwitch("backup-dead", shards=2) as switch:
+        switch.begin(terminals=3)
+        started = demo.start_terminals(switch.control, 3, 60, 4_000, 2_000)
+        time.sleep(1)
+        switch.kill()
+        switch.control.kill()
+        demo.end(started)
+        acks = acks_of(started)
+        database(switch, "create", switch.root, switch.path("backup"))
+        assert database(switch, "verify", switch.path("backup"))["ok"]
+        lose(switch, "var/lib/lost")
+        database(switch, "restore", switch.path("backup"), switch.root)
+        assert demo.compare(acks, switch.events()) == []
+        begin_again(switch)
+        end_all(switch, kill=False)
+        assert switch.verify()["ok"]
