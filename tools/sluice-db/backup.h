@@ -7,6 +7,7 @@
  *   DIR/var/lib/sluice/shard-N/log-<LSN>/...   the log: all events up to the manifest's last_lsn
  *   DIR/var/lib/sluice/control/data.mdb        control's database, if there was one
  *   DIR/var/lib/sluice/<file>                  other files there: ticket.key
+ *   DIR/var/lib/sluice/history/...             the past of a re-sharded switch (lmdb-schema/past.h)
  *   DIR/etc/sluice/...                         configuration and the certificate authority
  *
  * It is shaped like a root without a journal, so everything that reads a root's logs and rows reads
@@ -117,6 +118,12 @@ void events_seek(struct events *events, uint64_t lsn);
  */
 int backup_state_hash(const char *shard_path, uint32_t shard, uint64_t last_lsn, uint64_t *hash,
     uint64_t *control_sequence, struct damage *damage);
+/* A shard's ledger, rows and all events behind them. 0 or -errno, damage noted. */
+int backup_ledger_load(const char *shard_path, uint32_t shard, uint64_t last_lsn,
+    struct ledger **out, struct ledger_config *config, struct damage *damage);
+/* dataplane.yaml names its root and its shards (0: as they are): it must not lead back to the old
+ * data. 0 or -errno; no file is none to change. */
+int configuration_rewrite(const char *path, const char *root, uint32_t shards);
 /* What `sluice-db verify` finds under a root, without printing it (verify.c). A new reference. */
 json_t *verify_root(const struct options *options, int *exit_code);
 
@@ -125,5 +132,6 @@ int backup_verify(const struct options *options, const char *directory);
 int backup_list(const struct options *options, const char *directory);
 int backup_restore(const struct options *options, const char *directory, const char *root);
 int command_backup(const struct options *options);
+int command_reshard(const struct options *options);
 
 #endif

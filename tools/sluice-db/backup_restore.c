@@ -136,8 +136,16 @@ static int identity_take(struct restore *restore)
 
 /* ---- Files ---- */
 
-/* dataplane.yaml names its root: it must not lead back to the old data. */
-static int root_rewrite(const char *path, const char *root)
+static int line_put(FILE *out, const char *line, const char *root, uint32_t shards)
+{
+	if (strncmp(line, "root:", 5) == 0)
+		return fprintf(out, "root: \"%s\"\n", root) < 0;
+	if (shards != 0 && strncmp(line, "shards:", 7) == 0)
+		return fprintf(out, "shards: %u\n", shards) < 0;
+	return fputs(line, out) == EOF;
+}
+
+int configuration_rewrite(const char *path, const char *root, uint32_t shards)
 {
 	char line[4096], fresh[2 * PATH_MAX], absolute[PATH_MAX];
 	FILE *in = fopen(path, "re"), *out;
@@ -155,9 +163,7 @@ static int root_rewrite(const char *path, const char *root)
 		return -EIO;
 	}
 	while (fgets(line, sizeof(line), in) != NULL)
-		failed |= strncmp(line, "root:", 5) == 0
-		              ? fprintf(out, "root: \"%s\"\n", absolute) < 0
-		              : fputs(line, out) == EOF;
+		failed |= line_put(out, line, absolute, shards);
 	failed |= ferror(in) || fflush(out) != 0 || fchmod(fileno(out), status.st_mode) != 0 ||
 	          fsync(fileno(out)) != 0;
 	fclose(in);
@@ -179,7 +185,7 @@ static int configuration_copy(struct restore *restore)
 		error = tree_copy(from, to);
 	if (error == 0) {
 		snprintf(to, sizeof(to), "%s/etc/sluice/dataplane.yaml", restore->root);
-		error = root_rewrite(to, restore->root);
+		error = configuration_rewrite(to, restore->root, 0);
 	}
 	return error == 0 ? 0
 	                  : restore_fail(restore, EXIT_MISSING, "%.300s cannot be restored: %s", to,
@@ -208,6 +214,14 @@ static int files_copy(struct restore *restore)
 	}
 	if (stream != NULL)
 		closedir(stream);
+	if (error == 0) {
+		snprintf(
+		    from, sizeof(from), "%s/" BACKUP_DATA "/history", restore->backup->base.path);
+		snprintf(to, sizeof(to), "%s/history", restore->building);
+		error = tree_copy(from, to);
+		if (error == -ENOENT)
+			error = 0;
+	}
 	return error == 0 ? 0
 	                  : restore_fail(restore, EXIT_MISSING, "%.300s cannot be copied: %s", from,
 	                        strerror(-error));
@@ -267,7 +281,9 @@ int backup_restore(const struct options *options, const char *directory, const c
 	error = from == NULL ? restore_fail(&restore, EXIT_MISSING, "not enough memory")
 	                     : restore_run(&restore, options, directory, &made);
 	clock_gettime(CLOCK_MONOTONIC, &ended);
-	if (error == 0)
+	if (error == 0 && options->quiet)
+		; /* a step of something else */
+	else if (error == 0)
 		restore_print(&restore, (double)(ended.tv_sec - begun.tv_sec) +
 		                            (double)(ended.tv_nsec - begun.tv_nsec) / 1e9);
 	else

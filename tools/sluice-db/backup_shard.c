@@ -146,27 +146,42 @@ static int events_replay(
 	return result;
 }
 
-int backup_state_hash(const char *shard_path, uint32_t shard, uint64_t last_lsn, uint64_t *hash,
-    uint64_t *control_sequence, struct damage *damage)
+int backup_ledger_load(const char *shard_path, uint32_t shard, uint64_t last_lsn,
+    struct ledger **out, struct ledger_config *config, struct damage *damage)
 {
-	struct ledger_config config = { 0 };
 	struct ledger *ledger = NULL;
-	int error = identity_read(shard_path, &config);
+	int error;
 
+	*config = (struct ledger_config){ 0 };
+	error = identity_read(shard_path, config);
 	if (error == 0)
-		error = ledger_size(shard_path, last_lsn, config.shard_count, &config);
+		error = ledger_size(shard_path, last_lsn, config->shard_count, config);
 	if (error == 0) {
-		ledger = ledger_create(&config);
+		ledger = ledger_create(config);
 		error = ledger == NULL ? -ENOMEM : rows_read(shard_path, ledger);
 	}
 	if (error == 0)
 		error = events_replay(ledger, shard_path, shard, damage);
-	if (error == 0) {
-		*hash = ledger_state_hash(ledger);
-		*control_sequence = ledger_shard(ledger)->control_sequence;
-	}
-	ledger_free(ledger);
+	if (error == 0)
+		*out = ledger;
+	else
+		ledger_free(ledger);
 	return error;
+}
+
+int backup_state_hash(const char *shard_path, uint32_t shard, uint64_t last_lsn, uint64_t *hash,
+    uint64_t *control_sequence, struct damage *damage)
+{
+	struct ledger_config config;
+	struct ledger *ledger;
+	int error = backup_ledger_load(shard_path, shard, last_lsn, &ledger, &config, damage);
+
+	if (error != 0)
+		return error;
+	*hash = ledger_state_hash(ledger);
+	*control_sequence = ledger_shard(ledger)->control_sequence;
+	ledger_free(ledger);
+	return 0;
 }
 
 /* ---- Building ---- */

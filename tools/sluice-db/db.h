@@ -31,6 +31,8 @@ struct options {
 	uint64_t transit_max_s;    /* verify: older transfers must not be open */
 	const char *words[4];      /* behind the command */
 	int word_count;
+	int quiet;                    /* backup: a step of something else, nothing is printed */
+	uint64_t shards_wanted;       /* reshard */
 	const char *label;            /* backup create */
 	const char *to_time, *to_lsn; /* backup restore */
 	const char *archive;          /* backup restore: what goes on behind the backup */

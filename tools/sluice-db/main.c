@@ -38,6 +38,10 @@ static const char help[] =
     "                                            at a time (UTC, 2026-11-21T10:00:00Z); with an\n"
     "                                            archive (a later backup, a root, shards' logs)\n"
     "                                            also after the backup\n"
+    "  sluice-db reshard ROOT NEW_ROOT --shards N [--json]\n"
+    "                                            the same switch with N shards; it is stopped, "
+    "and\n"
+    "                                            nothing may be under way between shards\n"
     "\n"
     "  --root DIR     SLUICE_ROOT (default: the environment's, else build/sluice)\n"
     "  --shard N      one shard instead of all\n"
@@ -80,6 +84,7 @@ enum choice {
 	CHOICE_TO_TIME,
 	CHOICE_TO_LSN,
 	CHOICE_ARCHIVE,
+	CHOICE_SHARDS,
 	CHOICE_HELP,
 	CHOICE_VERSION,
 };
@@ -100,6 +105,7 @@ static const struct option choices[] = {
 	{ "to-time", required_argument, NULL, CHOICE_TO_TIME },
 	{ "to-lsn", required_argument, NULL, CHOICE_TO_LSN },
 	{ "archive", required_argument, NULL, CHOICE_ARCHIVE },
+	{ "shards", required_argument, NULL, CHOICE_SHARDS },
 	{ "help", no_argument, NULL, CHOICE_HELP },
 	{ "version", no_argument, NULL, CHOICE_VERSION },
 	{ NULL, 0, NULL, 0 },
@@ -150,6 +156,8 @@ static int choose(struct options *options, int choice)
 	case CHOICE_ARCHIVE:
 		options->archive = optarg;
 		return 1;
+	case CHOICE_SHARDS:
+		return number(optarg, LIMIT_SHARDS, &options->shards_wanted);
 	case CHOICE_JSON:
 		options->json = 1;
 		return 1;
@@ -212,6 +220,7 @@ int main(int argc, char **argv)
 		{ "verify", command_verify, 0 },
 		{ "restore", command_restore, 0 },
 		{ "backup", command_backup, 3 },
+		{ "reshard", command_reshard, 2 },
 	};
 	struct options options = {
 		.root = getenv("SLUICE_ROOT"), .to = UINT64_MAX, .shard = -1, .transit_max_s = 60

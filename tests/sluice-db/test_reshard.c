@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Re-sharding over random streams of everything there is: 4 shards become 1, 3 and 2; every account
+ * is what it was, system accounts hold what is behind them, every shard comes to zero and verifies.
+ * What is under way between shards stands against it.
+ */
+#include <errno.h>
+#include <inttypes.h>
+
+#include "dataplane/store/rows.h"
+#include "tests/sluice-db/backup.h"
+
+#define STEPS 2500
+
+static const uint16_t currencies[] = { KRW, 840, 392 };
+
+static struct shards *ended_make(uint64_t seed)
+{
+	struct shards *shards = shards_new(seed);
+	struct shards_stream *stream = shards_stream_new(shards, 0);
+	struct ledger_command none = { .type = EVENT_COMMAND_MARK };
+	struct ledger_command rules = { .type = EVENT_RULES_SET };
+
+	for (unsigned i = 0; i < STEPS; i++) {
+		shards_stream_step(stream);
+		/* What a crash takes of a command on one shard control would send again. */
+		for (uint32_t shard = 0; shard < SHARDS; shard++)
+			shards_sync(shards, shard);
+	}
+	shards_stream_finish(stream);
+	/* The stream's commands reach one shard and not the other: here all end alike. */
+	rules.rules = ledger_shard(shards->ledger[0])->rules;
+	rules.rules.version = 1u << 30;
+	rules.control_sequence = stream->control_sequence;
+	assert_true(shards_command(shards, &rules) > 0);
+	/* All have done the same commands: the highest of all, one after the other. */
+	for (uint32_t shard = 0; shard < SHARDS; shard++)
+		for (none.control_sequence =
+		         ledger_shard(shards->ledger[shard])->control_sequence + 1;
+		     none.control_sequence <= stream->control_sequence + 1; none.control_sequence++)
+			assert_true(shards_command_on(shards, shard, &none) > 0);
+	shards_stream_free(stream);
+	return shards;
+}
+
+/* Walks that are not done stand against it: they are done. */
+static void walks_end(struct shards *shards)
+{
+	for (uint32_t shard = 0; shard < SHARDS; shard++) {
+		struct ledger *ledger = shards->ledger[shard];
+		const struct market_row_state *market;
+		uint32_t row = 0;
+
+		while ((market = ledger_walk_due(ledger, &row)) != NULL) {
+			struct ledger_walk walk = { .market_id = market->id };
+			struct event_buffer event;
+			int length;
+
+			do {
+				length =
+				    ledger_walk_next(ledger, &walk, 1000, shards->time_ns, &event);
+				if (length > 0)
+					shards_take(shards, shard, &event, (size_t)length);
+			} while (length > 0 || length == -EAGAIN);
+			assert_int_equal(length, 0);
+			length = ledger_decide_walked(ledger, &walk, shards->time_ns, &event);
+			assert_true(length > 0);
+			shards_take(shards, shard, &event, (size_t)length);
+			row = 0;
+		}
+	}
+}
+
+static void root_write(const struct shards *shards, const char *root)
+{
+	for (uint32_t shard = 0; shard < SHARDS; shard++)
+		(void)root_shard_write(
+		    shards, shard, root, root_last(shards, shard), 3 + shard, NULL);
+}
+
+/* The rows of a root's shard. */
+static struct ledger *rows_of(const char *root, uint32_t shard, uint32_t shard_count)
+{
+	struct ledger_config config = {
+		.shard = shard,
+		.shard_count = shard_count,
+		.accounts_max = SHARDS_ROWS * SHARDS,
+		.bets_max = SHARDS_ROWS * SHARDS,
+		.markets_max = SHARDS_ROWS,
+		.terminals_max = SHARDS_ROWS,
+		.objects_max = SHARDS_ROWS * SHARDS,
+	};
+	struct rows_loaded loaded = { 0 };
+	struct ledger *ledger;
+	struct db_env *env;
+	struct db_txn txn;
+	char path[200];
+
+	ids_bucket_map_default(&config.buckets, shard_count);
+	ledger = ledger_create(&config);
+	assert_non_null(ledger);
+	snprintf(path, sizeof(path), "%s/var/lib/sluice/shard-%u", root, shard);
+	assert_int_equal(schema_rows_open(&env, path, 1), 0);
+	assert_int_equal(db_read_open(&txn, env), 0);
+	assert_int_equal(db_read_begin(&txn), 0);
+	assert_int_equal(rows_load(&txn, ledger, &loaded), 0);
+	db_read_close(&txn);
+	db_env_close(env);
+	return ledger;
+}
+
+/* Customers as they were, at home; open bets and their exposure as they were, in all. */
+static void content_compare(const struct shards *shards, const char *root, uint32_t count)
+{
+	struct ledger *now[SHARDS];
+	struct ids_bucket_map map;
+	struct ledger_totals totals;
+	uint64_t bets_before = 0, bets_now = 0;
+	int64_t cash_before = 0, cash_now = 0;
+
+	ids_bucket_map_default(&map, count);
+	for (uint32_t i = 0; i < count; i++) {
+		now[i] = rows_of(root, i, count);
+		ledger_totals(now[i], &totals);
+		bets_now += totals.bets_open;
+		for (unsigned c = 0; c < SLUICE_ARRAY_COUNT(currencies); c++)
+			assert_int_equal(ledger_balance_sum(now[i], currencies[c]), 0);
+	}
+	for (uint32_t shard = 0; shard < SHARDS; shard++) {
+		const struct ledger *ledger = shards->ledger[shard];
+
+		ledger_totals(ledger, &totals);
+		bets_before += totals.bets_open;
+		for (uint32_t i = 0; i < ledger_row_count(ledger, LEDGER_ACCOUNT); i++) {
+			const struct account_row *row = ledger_account_at(ledger, i), *is;
+
+			if (row->flags & ACCOUNT_SYSTEM) {
+				if (row->id ==
+				    ledger_system_account(SYSTEM_CASH, row->currency, row->id))
+					cash_before += row->balance * row->currency;
+				continue;
+			}
+			is = ledger_account(now[map.shard[ids_bucket_of_key(row->id)]], row->id);
+			assert_non_null(is);
+			assert_memory_equal(is, row, sizeof(*row));
+		}
+	}
+	for (uint32_t k = 0; k < count; k++)
+		for (uint32_t i = 0; i < ledger_row_count(now[k], LEDGER_ACCOUNT); i++) {
+			const struct account_row *row = ledger_account_at(now[k], i);
+
+			if (row->id == ledger_system_account(SYSTEM_CASH, row->currency, row->id)) {
+				cash_now += row->balance * row->currency;
+				/* At its terminal's home. */
+				assert_int_equal(
+				    map.shard[ids_bucket_of_key(row->id & UINT32_MAX)], k);
+			}
+		}
+	assert_int_equal(bets_before, bets_now);
+	assert_int_equal(cash_before, cash_now);
+	for (uint32_t i = 0; i < count; i++)
+		ledger_free(now[i]);
+}
+
+TEST(every_account_is_what_it_was_whatever_the_number_of_shards)
+{
+	static const uint32_t counts[] = { 1, 3, 2 };
+	uint64_t seed = test_seed();
+
+	for (unsigned round = 0; round < 2; round++) {
+		struct shards *shards = ended_make(seed + round);
+		char top[64], before[96], root[96], arguments[300];
+		json_t *answer;
+
+		walks_end(shards);
+		root_make(top);
+		snprintf(before, sizeof(before), "%s/root", top);
+		root_write(shards, before);
+		/* One out of the other: a switch may be re-sharded any number of times. */
+		for (unsigned i = 0; i < SLUICE_ARRAY_COUNT(counts); i++) {
+			snprintf(root, sizeof(root), "%s/root-%u", top, i);
+			snprintf(arguments, sizeof(arguments),
+			    "reshard '%s' '%s' --shards %u --json", before, root, counts[i]);
+			assert_int_equal(root_run(arguments, &answer), 0);
+			assert_int_equal(
+			    json_integer_value(json_object_get(answer, "shards_now")), counts[i]);
+			json_decref(answer);
+			must_run("verify --root '%s'", root);
+			content_compare(shards, root, counts[i]);
+			/* The past is there as it was, and proves itself. */
+			must_run("verify --root '%s/var/lib/sluice/history/%u' --transit-max "
+			         "999999999",
+			    root, i + 1);
+			must_run("backup create '%s' '%s/backup-%u'", root, top, i);
+			must_run("backup verify '%s/backup-%u'", top, i);
+			memcpy(before, root, sizeof(before));
+		}
+		root_remove(top);
+		shards_free(shards);
+	}
+}
+
+TEST(what_is_under_way_stands_against_it)
+{
+	struct shards *shards = shards_new(1);
+	uint64_t from, to;
+	struct wire_request wire = { .template_id = WIRE_TRANSFER };
+	char top[64], said[1024];
+
+	from = shards_id_on(shards, 0, 1, 0);
+	to = shards_id_on(shards, 1, 1, 0);
+	shards_account(shards, from, 10000, KRW);
+	shards_account(shards, to, 10000, KRW);
+	for (uint32_t shard = 2; shard < SHARDS; shard++)
+		shards_account(shards, shards_id_on(shards, shard, 1, 0), 1, KRW);
+	wire.transfer.from_account = from;
+	wire.transfer.to_account = to;
+	wire.transfer.amount = 300;
+	wire.transfer.currency = KRW;
+	wire.transfer.deadline_ns = UINT64_MAX;
+	assert_int_equal(shards_code(shards, &wire, 1), WIRE_CODE_PENDING);
+	root_make(top);
+	root_write(shards, top);
+	assert_int_equal(say_run(said, "reshard '%s' '%s/new' --shards 2", top, top), 1);
+	print_message("  %s", said);
+	assert_non_null(strstr(said, "of 300 (currency 410) is under way from shard 0 to shard 1"));
+	/* Nothing is left of the attempt, so that the next one begins anew. */
+	assert_int_equal(say_run(said, "reshard '%s' '%s/new' --shards 2", top, top), 1);
+	assert_non_null(strstr(said, "is under way"));
+	assert_int_equal(say_run(said, "reshard '%s' '%s/new'", top, top), 2);
+	root_remove(top);
+	shards_free(shards);
+}
+
+TEST_MAIN()

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a backup holds beside the shards: control's database, keys, configuration, history. */
+#include <dirent.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lmdb-schema/control_rows.h"
+#include "tools/sluice-db/create.h"
+
+static int last_number(struct db_txn *txn, unsigned table, uint64_t *number)
+{
+	struct db_cursor cursor;
+	int error = db_cursor_open(&cursor, txn, table);
+
+	*number = 0;
+	if (error != 0)
+		return error;
+	error = db_cursor_last(&cursor);
+	if (error == 0)
+		error = db_key_number(cursor.key, number);
+	db_cursor_close(&cursor);
+	return error == -ENOENT ? 0 : error;
+}
+
+static int control_read(struct create *create, const char *directory)
+{
+	struct record_control_identity identity;
+	struct backup *backup = &create->backup;
+	struct db_bytes value;
+	struct db_env *env;
+	struct db_txn txn;
+	int error = control_schema_open(&env, directory, 1);
+
+	if (error != 0)
+		return error;
+	error = db_read_open(&txn, env);
+	if (error == 0) {
+		error = db_read_begin(&txn);
+		if (error == 0)
+			error = db_get(
+			    &txn, CONTROL_TABLE_META, (struct db_bytes){ "identity", 8 }, &value);
+		if (error == 0)
+			error = record_control_identity_read(value, &identity);
+		if (error == 0)
+			error = last_number(&txn, CONTROL_TABLE_CHANGE, &backup->changes);
+		if (error == 0)
+			error = last_number(&txn, CONTROL_TABLE_COMMAND, &backup->commands);
+		db_read_close(&txn);
+	}
+	db_env_close(env);
+	if (error == 0)
+		snprintf(backup->deployment, sizeof(backup->deployment), "%.64s",
+		    (const char *)identity.deployment);
+	return error;
+}
+
+int create_control_copy(struct create *create)
+{
+	char from[PATH_MAX + 32], to[PATH_MAX + 32];
+	struct db_env *env;
+	int error;
+
+	snprintf(from, sizeof(from), "%s/" BACKUP_DATA "/control", create->options.root);
+	snprintf(to, sizeof(to), "%s/" BACKUP_DATA "/control", create->building);
+	if (access(from, F_OK) != 0)
+		return 0; /* this switch never had a control process */
+	error = control_schema_open(&env, from, 1);
+	if (error == 0) {
+		error = db_env_copy(env, to);
+		db_env_close(env);
+	}
+	if (error == 0)
+		error = control_read(create, to);
+	create->backup.has_control = 1;
+	return error == 0 ? 0
+	                  : backup_say(&create->backup, "%.300s cannot be copied: %s", from,
+	                        strerror(-error));
+}
+
+/* The files beside the shards' directories, and etc/sluice. */
+int create_files_copy(struct create *create)
+{
+	char from[PATH_MAX + 300], to[PATH_MAX + 300];
+	struct dirent *entry;
+	struct stat status;
+	int error = 0;
+	DIR *stream;
+
+	snprintf(from, sizeof(from), "%s/" BACKUP_DATA, create->options.root);
+	stream = opendir(from);
+	if (stream == NULL)
+		error = -errno;
+	while (error == 0 && (entry = readdir(stream)) != NULL) {
+		snprintf(from, sizeof(from), "%s/" BACKUP_DATA "/%s", create->options.root,
+		    entry->d_name);
+		snprintf(to, sizeof(to), "%s/" BACKUP_DATA "/%s", create->building, entry->d_name);
+		if (lstat(from, &status) == 0 && S_ISREG(status.st_mode))
+			error = file_copy(from, to);
+	}
+	if (stream != NULL)
+		closedir(stream);
+	if (error == 0) {
+		snprintf(from, sizeof(from), "%s/" BACKUP_DATA "/history", create->options.root);
+		snprintf(to, sizeof(to), "%s/" BACKUP_DATA "/history", create->building);
+		error = tree_copy(from, to);
+		if (error == -ENOENT)
+			error = 0;
+	}
+	if (error == 0) {
+		snprintf(from, sizeof(from), "%s/etc/sluice", create->options.root);
+		snprintf(to, sizeof(to), "%s/etc", create->building);
+		error = directories_make(to);
+	}
+	if (error == 0) {
+		snprintf(to, sizeof(to), "%s/etc/sluice", create->building);
+		error = tree_copy(from, to);
+		if (error == -ENOENT)
+			error = 0;
+	}
+	return error == 0 ? 0
+	                  : backup_say(&create->backup, "%.300s cannot be copied: %s", from,
+	                        strerror(-error));
+}
