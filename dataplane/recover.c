@@ -325,6 +325,14 @@ int switch_recover(struct switch_process *process)
 	}
 	process->recovered_ns = monotonic_ns() - start_ns;
 	snprintf(data, sizeof(data), "%s/var/lib/sluice", process->root);
+	status = log_past_open(&process->past, data);
+	if (status != 0) {
+		snprintf(process->message, sizeof(process->message),
+		    "%.512s/history, the past of the shards, cannot be read: %s; restore it from a "
+		    "backup",
+		    data, strerror(-status));
+		return EXIT_REFUSED;
+	}
 	process->journal_interrupt_cpu = placement_interrupt_cpu(data);
 	return 0;
 }

@@ -353,6 +353,7 @@ int switch_threads(struct switch_process *process)
 	    reader_create(&process->shared, process->workers, process->stores, process->histories);
 	if (process->reader == NULL)
 		return start_failed(process, "reader", ENOMEM);
+	reader_past_set(process->reader, process->past);
 	status = workers_start(process);
 	if (status != 0)
 		return status;
@@ -417,6 +418,8 @@ int switch_stop(struct switch_process *process)
 		switch_shard_free(process, i);
 	}
 	reader_free(process->reader);
+	log_past_close(process->past);
+	process->past = NULL;
 	for (uint32_t i = 0; i < process->shared.port_count; i++)
 		port_close(process->shared.ports[i]);
 	return status;

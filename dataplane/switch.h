@@ -54,6 +54,7 @@ struct switch_process {
 	struct store *stores[LIMIT_SHARDS];
 	struct log_history *histories[LIMIT_SHARDS];
 	struct reader *reader;
+	struct log_past *past; /* of a re-sharded switch; the reader's while it runs */
 	pthread_t reader_thread;
 	int reader_started;
 	/* Main stores release when workers have ended; store threads load acquire (P1). */

@@ -5,26 +5,55 @@
 
 int reader_log_retired(const struct reader_files *files)
 {
+	/* Before its first event the log of a re-sharded switch goes on in the past. */
+	if (log_past_complete(files->past))
+		return 0;
 	for (uint32_t shard = 0; shard < files->shared->shard_count; shard++)
 		if (log_history_first_lsn(files->histories[shard]) > 1)
 			return 1;
 	return 0;
 }
 
-/* The event of (terminal, request id), on whatever shard. Its length, -ENOENT or -EIO. */
-static int request_find(const struct reader_files *files, const struct history_query *query,
-    struct event_buffer *event, uint8_t *shard)
+/* The shard of today for an event of the past: who would be asked about it. */
+static uint8_t event_owner(const struct reader_files *files, const struct event_buffer *event)
 {
-	for (uint32_t i = 0; i < files->shared->shard_count; i++) {
-		int length = log_history_request(
-		    files->histories[i], query->origin.terminal_id, query->id, event);
+	struct event_record record;
+	uint64_t account_id;
+	uint32_t bucket;
 
+	memcpy(&record, event->bytes, sizeof(record));
+	account_id = le64_get(record.account_id);
+	if (account_id != 0)
+		bucket = ids_bucket_of_key(account_id);
+	else if (le16_get(record.type) == EVENT_PLACE_BET ||
+	         le16_get(record.type) == EVENT_REDEEM || le16_get(record.type) == EVENT_CANCEL_BET)
+		bucket = ids_bucket_of_printed(le64_get(record.object_id));
+	else
+		bucket = ids_bucket_of_key(le64_get(record.terminal_id));
+	return files->shared->buckets.shard[bucket];
+}
+
+/*
+ * The event of (terminal, request id), on whatever shard, or in the past. *shard is the one that
+ * answered then, *owner the one to ask now. Its length, -ENOENT or -EIO.
+ */
+static int request_find(const struct reader_files *files, const struct history_query *query,
+    struct event_buffer *event, uint8_t *shard, uint8_t *owner)
+{
+	int length;
+
+	for (uint32_t i = 0; i < files->shared->shard_count; i++) {
+		length = log_history_request(
+		    files->histories[i], query->origin.terminal_id, query->id, event);
 		if (length == -ENOENT)
 			continue;
-		*shard = (uint8_t)i;
+		*shard = *owner = (uint8_t)i;
 		return length < 0 ? -EIO : length;
 	}
-	return -ENOENT;
+	length = log_past_request(files->past, query->origin.terminal_id, query->id, event, shard);
+	if (length > 0)
+		*owner = event_owner(files, event);
+	return length < 0 && length != -ENOENT ? -EIO : length;
 }
 
 static void unavailable(struct wire_reply *reply)
@@ -81,8 +110,8 @@ static void look_outcome(
     const struct reader_files *files, const struct history_query *query, struct wire_reply *reply)
 {
 	struct event_buffer event;
-	uint8_t shard = 0;
-	int length = request_find(files, query, &event, &shard);
+	uint8_t shard = 0, owner = 0;
+	int length = request_find(files, query, &event, &shard, &owner);
 
 	if (length == -EIO)
 		unavailable(reply);
@@ -121,9 +150,9 @@ static void look_status(const struct reader_files *files, const struct history_q
 	struct wire_reply *reply = &found->reply;
 	struct event_buffer event;
 	struct event_record record;
-	uint8_t shard = 0;
+	uint8_t shard = 0, owner = 0;
 	uint16_t code;
-	int error, length = request_find(files, query, &event, &shard);
+	int error, length = request_find(files, query, &event, &shard, &owner);
 
 	if (length == -EIO) {
 		unavailable(reply);
@@ -135,10 +164,10 @@ static void look_status(const struct reader_files *files, const struct history_q
 		return;
 	}
 	memcpy(&record, event.bytes, sizeof(record));
-	error = code_now(files, &record, shard, &code);
+	error = code_now(files, &record, owner, &code);
 	if (error == -EAGAIN) {
 		found->found = 1;
-		found->shard = shard;
+		found->shard = owner;
 		found->request = query->request;
 		found->target = record;
 		return;
@@ -165,6 +194,7 @@ static void look_target(const struct reader_files *files, const struct history_q
     int complete, struct history_found *found)
 {
 	struct event_buffer event;
+	uint8_t shard;
 	int length;
 
 	found->request = query->request;
@@ -174,7 +204,7 @@ static void look_target(const struct reader_files *files, const struct history_q
 		found->code = WIRE_CODE_IN_PROGRESS;
 		return;
 	}
-	length = request_find(files, query, &event, &found->shard);
+	length = request_find(files, query, &event, &shard, &found->shard);
 	if (length > 0) {
 		memcpy(&found->target, event.bytes, sizeof(found->target));
 		found->found = 1;

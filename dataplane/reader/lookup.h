@@ -5,12 +5,14 @@
 
 #include "dataplane/shard/worker.h"
 #include "dataplane/store/store.h"
+#include "lmdb-schema/past.h"
 
 #define READER_BUSY_MS 100
 
 struct reader_files {
 	struct switch_shared *shared;
 	struct log_history **histories;
+	struct log_past *past; /* of a re-sharded switch; NULL: none */
 };
 
 /*

@@ -42,6 +42,11 @@ struct reader *reader_create(struct switch_shared *shared, struct worker **worke
 	return reader;
 }
 
+void reader_past_set(struct reader *reader, struct log_past *past)
+{
+	reader->files.past = past;
+}
+
 /* Questions that closed rows answer. */
 static int of_rows(uint8_t kind)
 {

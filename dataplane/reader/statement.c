@@ -77,6 +77,8 @@ void reader_statement(
 		struct entry entry;
 		int length = log_history_event(history, lsn, &event);
 
+		if (length == -ENOENT)
+			length = log_past_event(files->past, query->id, lsn, &event);
 		if (length == -ENOENT) {
 			/* Retired with its log: the statement ends here. */
 			lsn = 0;

@@ -75,8 +75,8 @@ static int old_shards_load(struct reshard *reshard, const char *new_root)
 		snprintf(shard->path, sizeof(shard->path),
 		    "%.4000s/" WORK "/copy/" BACKUP_DATA "/shard-%u", new_root, i);
 		/* Checkpointed to its end: nothing lies behind the rows. */
-		error = backup_ledger_load(
-		    shard->path, i, 0, &shard->ledger, &shard->config, &damage);
+		error =
+		    backup_ledger_load(shard->path, i, 0, &shard->ledger, &shard->config, &damage);
 		if (error == 0)
 			error = log_history_open(&shard->history, shard->path, i);
 		if (error != 0)

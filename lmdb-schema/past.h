@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The past of a re-sharded switch: what its shards were before (sluice-db reshard), for look-ups of
+ * old outcomes and statements. Nothing there ever changes.
+ *
+ *   history/<generation>/var/lib/sluice/shard-<number>/rows    generations from 1; each is laid out
+ *   history/<generation>/var/lib/sluice/shard-<number>/log-*   like a root, so sluice-db reads it
+ *
+ * LSNs: the shards of a generation begin behind the highest LSN of the generation before, those of
+ * today behind the highest of the newest one. An event of an account is in the log of the shard
+ * that its bucket was of then; the outcome of a request in that of any shard.
+ *
+ * One owning thread per handle.
+ */
+#ifndef SLUICE_LMDB_SCHEMA_PAST_H
+#define SLUICE_LMDB_SCHEMA_PAST_H
+
+#include "lmdb-schema/history.h"
+
+struct log_past;
+
+/* `directory` is the data directory (var/lib/sluice). 0 and *out, NULL when there is no past;
+ * -errno: a generation cannot be read. */
+SLUICE_MUST_USE int log_past_open(struct log_past **out, const char *directory);
+void log_past_close(struct log_past *past);
+/* The event that holds the outcome of (terminal, request id), newest generation first; *shard is
+ * the one it was then. Its length; -ENOENT; -EIO. NULL: -ENOENT. */
+SLUICE_MUST_USE int log_past_request(struct log_past *past, uint64_t terminal_id,
+    uint64_t request_id, struct event_buffer *event, uint8_t *shard);
+/* The event at `lsn` of the account's chain. Its length; -ENOENT; -EIO. NULL: -ENOENT. */
+SLUICE_MUST_USE int log_past_event(
+    struct log_past *past, uint64_t account_id, uint64_t lsn, struct event_buffer *event);
+/* 1 when the logs of the past go back to the first event of every shard. NULL: 0. */
+int log_past_complete(const struct log_past *past);
+
+#endif
