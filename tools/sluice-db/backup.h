@@ -133,5 +133,6 @@ int backup_list(const struct options *options, const char *directory);
 int backup_restore(const struct options *options, const char *directory, const char *root);
 int command_backup(const struct options *options);
 int command_reshard(const struct options *options);
+int command_migrate(const struct options *options);
 
 #endif

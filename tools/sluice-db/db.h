@@ -33,6 +33,7 @@ struct options {
 	int word_count;
 	int quiet;                    /* backup: a step of something else, nothing is printed */
 	uint64_t shards_wanted;       /* reshard */
+	int dry_run;                  /* migrate */
 	const char *label;            /* backup create */
 	const char *to_time, *to_lsn; /* backup restore */
 	const char *archive;          /* backup restore: what goes on behind the backup */

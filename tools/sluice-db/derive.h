@@ -151,6 +151,7 @@ struct replay {
 	struct ledger *ledger; /* NULL: no rows environment */
 	uint64_t checkpoint_lsn, rows_lsn_max;
 	uint32_t shard_count;
+	uint32_t version; /* of the rows' schema */
 };
 int replay_open(
     struct replay *replay, const char *path, const struct scan *scan, struct damage *damage);

@@ -42,6 +42,7 @@ static const char help[] =
     "                                            the same switch with N shards; it is stopped, "
     "and\n"
     "                                            nothing may be under way between shards\n"
+    "  sluice-db migrate ROOT [--dry-run]        brings a stopped root to this program's formats\n"
     "\n"
     "  --root DIR     SLUICE_ROOT (default: the environment's, else build/sluice)\n"
     "  --shard N      one shard instead of all\n"
@@ -85,6 +86,7 @@ enum choice {
 	CHOICE_TO_LSN,
 	CHOICE_ARCHIVE,
 	CHOICE_SHARDS,
+	CHOICE_DRY_RUN,
 	CHOICE_HELP,
 	CHOICE_VERSION,
 };
@@ -106,6 +108,7 @@ static const struct option choices[] = {
 	{ "to-lsn", required_argument, NULL, CHOICE_TO_LSN },
 	{ "archive", required_argument, NULL, CHOICE_ARCHIVE },
 	{ "shards", required_argument, NULL, CHOICE_SHARDS },
+	{ "dry-run", no_argument, NULL, CHOICE_DRY_RUN },
 	{ "help", no_argument, NULL, CHOICE_HELP },
 	{ "version", no_argument, NULL, CHOICE_VERSION },
 	{ NULL, 0, NULL, 0 },
@@ -155,6 +158,9 @@ static int choose(struct options *options, int choice)
 		return 1;
 	case CHOICE_ARCHIVE:
 		options->archive = optarg;
+		return 1;
+	case CHOICE_DRY_RUN:
+		options->dry_run = 1;
 		return 1;
 	case CHOICE_SHARDS:
 		return number(optarg, LIMIT_SHARDS, &options->shards_wanted);
@@ -221,6 +227,7 @@ int main(int argc, char **argv)
 		{ "restore", command_restore, 0 },
 		{ "backup", command_backup, 3 },
 		{ "reshard", command_reshard, 2 },
+		{ "migrate", command_migrate, 1 },
 	};
 	struct options options = {
 		.root = getenv("SLUICE_ROOT"), .to = UINT64_MAX, .shard = -1, .transit_max_s = 60

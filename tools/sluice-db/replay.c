@@ -22,8 +22,7 @@ static int ledger_of(struct replay *replay, struct db_txn *txn, const struct sca
 	struct record_checkpoint checkpoint;
 	struct ledger_config config = { 0 };
 	uint64_t counts[LEDGER_TABLE_COUNT] = { 0 }, systems;
-	uint32_t version;
-	int error = schema_version_read(txn, &version);
+	int error = schema_version_read(txn, &replay->version);
 
 	if (error == 0)
 		error = schema_identity_read(txn, &identity);
@@ -85,9 +84,9 @@ int replay_open(
 	}
 	if (error == -EPROTO)
 		damage_note(damage, 0,
-		    "rows: not of schema version %d; use the sluice-db of the program that wrote "
-		    "them",
-		    SCHEMA_VERSION);
+		    "rows: schema version %u is not this program's %d; use the sluice-db of the "
+		    "program that wrote them, or a newer one",
+		    replay->version, SCHEMA_VERSION);
 	else
 		damage_note(damage, 0, "rows: table %d, key %llu: %s", (int)loaded.table,
 		    (unsigned long long)loaded.key, strerror(-error));
