@@ -56,12 +56,12 @@ uint16_t open_account_judge(struct decision *decision)
 
 /* ---- DEPOSIT ---- */
 
-uint16_t deposit_judge(struct decision *decision)
+/* What a deposit and a withdrawal are asked first. */
+static uint16_t movement_judge(struct decision *decision)
 {
 	const struct wire_request *wire = decision->request;
-	int64_t amount = wire->deposit.amount;
-	int repeat;
 	uint16_t code;
+	int repeat;
 
 	code = partner_key_judge(decision, wire->deposit.partner_key, &repeat);
 	if (code != WIRE_CODE_OK)
@@ -69,8 +69,17 @@ uint16_t deposit_judge(struct decision *decision)
 	code = decision_account_usable(decision);
 	if (code != WIRE_CODE_OK)
 		return code;
-	if (amount_invalid(amount))
-		return WIRE_CODE_AMOUNT_INVALID;
+	return amount_invalid(wire->deposit.amount) ? WIRE_CODE_AMOUNT_INVALID : WIRE_CODE_OK;
+}
+
+uint16_t deposit_judge(struct decision *decision)
+{
+	const struct wire_request *wire = decision->request;
+	int64_t amount = wire->deposit.amount;
+	uint16_t code = movement_judge(decision);
+
+	if (code != WIRE_CODE_OK)
+		return code;
 	code = play_judge_deposit(decision, amount);
 	if (code != WIRE_CODE_OK)
 		return code;
@@ -122,17 +131,10 @@ uint16_t withdraw_judge(struct decision *decision)
 {
 	const struct wire_request *wire = decision->request;
 	int64_t amount = wire->deposit.amount;
-	uint16_t code;
-	int repeat;
+	uint16_t code = movement_judge(decision);
 
-	code = partner_key_judge(decision, wire->deposit.partner_key, &repeat);
 	if (code != WIRE_CODE_OK)
 		return code;
-	code = decision_account_usable(decision);
-	if (code != WIRE_CODE_OK)
-		return code;
-	if (amount_invalid(amount))
-		return WIRE_CODE_AMOUNT_INVALID;
 	/* Self-exclusion and limits do not keep a customer from taking the money out. */
 	code = decision_debit(decision, amount);
 	if (code != WIRE_CODE_OK) {
