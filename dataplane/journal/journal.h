@@ -7,7 +7,8 @@
  *   recovery (before threads)   journal_recover
  *   worker thread               journal_writer_*
  *   store thread                journal_feed_*, journal_reader_*, journal_keeper_*
- *   tools                       journal_reader_*
+ *   sealer's thread             journal_sealer_* (seal.h)
+ *   tools                       journal_reader_*, journal_inspect, journal_check_* (seal.h)
  * Life: journal_recover -> journal_keeper_create, journal_feed_create -> journal_writer_open in the
  * worker -> ... -> journal_writer_free -> journal_keeper_free, journal_feed_free.
  *
@@ -16,6 +17,8 @@
  *   segment.new                               a segment being made; deleted at start
  *   journal.meta                              4 KiB: identity and boot counter
  *   journal.meta.new                          the next journal.meta, before its rename
+ *   journal.manifest                          seals of finished segments (manifest.h)
+ *   journal.manifest.new                      the manifest being made, before its rename
  * The directory is locked (flock) by recovery and by the keeper: one process at a time.
  *
  * journal.meta, little-endian
@@ -59,13 +62,15 @@
  * the next block, or, when that is not valid, at the start of the next segment.
  *
  * RECOVERY. A, the floor, is the highest of: from_lsn - 1, floor_lsn (the store), the last LSN kept
- * and the base in journal.meta, and `durable through` of any header behind the end of the chain
- * that keeps rules 1 to 4. If the chain ends below A, events that were acknowledged are missing:
- * damage. Nothing is written, the report names file, offset, LSN. Otherwise the chain ends because
- * of a crash: what is behind it was never acknowledged and is cut. Also damage: the oldest segment
- * is not generation 1 and does not begin with a valid batch (an older segment is recycled only once
- * the next one holds a durable batch); a generation missing below the segment needed; journal.meta
- * missing or damaged.
+ * and the base in journal.meta, the last LSN sealed by journal.manifest, and `durable through` of
+ * any header behind the end of the chain that keeps rules 1 to 4. If the chain ends below A, events
+ * that were acknowledged are missing: damage. Nothing is written, the report names file, offset,
+ * LSN. Otherwise the chain ends because of a crash: what is behind it was never acknowledged and is
+ * cut. Also damage: the oldest segment is not generation 1 and does not begin with a valid batch
+ * (an older segment is recycled only once the next one holds a durable batch); a generation missing
+ * below the segment needed; journal.meta missing or damaged; journal.manifest damaged, of another
+ * journal, or ending before the segment in front of the oldest one (nothing is recycled unsealed).
+ * No manifest at all is no damage: the program before had none.
  *
  * SYNC ORDER, and what a crash between two steps leaves
  *   new journal   directory, sync of its parent | journal.meta | segment 1 ...
@@ -81,6 +86,8 @@
  *                 The old name: a segment below the checkpoint, recycled later. The new name: its
  *                 batches are of an older generation, not valid (rule 3). If the sync fails the
  *                 name is never used: the keeper stops and the writer runs out of segments.
+ *                 Sealed before: the line in journal.manifest is durable, and with an archive the
+ *                 file and its name there.
  *   batch         write with RWF_DSYNC | completion | durable LSN = end of the contiguous prefix |
  *                 answers. Up to `depth` batches are written at the same time and may reach the
  *                 device in any order; a torn or missing one and all behind it are cut.
@@ -205,14 +212,19 @@ struct journal_report {
 	struct journal_position end; /* where writing goes on */
 	uint64_t from_lsn;           /* first LSN replayed */
 	uint64_t events, batches, segments;
-	uint64_t floor_lsn;                 /* A: everything up to here must be valid */
-	uint64_t cut_lsn;                   /* last LSN kept */
-	uint64_t batches_discarded;         /* valid batches after the cut */
+	uint64_t floor_lsn;                     /* A: everything up to here must be valid */
+	uint64_t cut_lsn;                       /* last LSN kept */
+	const char *floor_source;               /* who says so */
+	uint64_t batches_discarded;             /* valid batches after the cut */
+	uint64_t bytes_discarded;               /* of all batches there with an intact header */
+	uint64_t discarded_lsn;                 /* the highest LSN of these; 0: none */
+	uint64_t sealed_generation, sealed_lsn; /* by the manifest; 0: nothing is sealed */
+	uint64_t nanoseconds;
 	uint64_t incarnation, boot_counter; /* the new boot counter, already durable */
 	uint64_t time_ns;                   /* event time of the last event kept */
 	/* Damage only. */
 	uint64_t damage_generation, damage_offset, damage_lsn;
-	char damage[160]; /* what failed, for a person */
+	char damage[240]; /* what failed, for a person */
 };
 
 /*
@@ -226,6 +238,13 @@ struct journal_report {
  */
 typedef int journal_apply_batch(void *context, const struct journal_batch *batch);
 SLUICE_MUST_USE int journal_recover(const struct journal_config *config, uint64_t from_lsn,
+    uint64_t floor_lsn, journal_apply_batch *apply, void *context, struct journal_report *report);
+
+/*
+ * The same without writing anything: what recovery would find. 0: it would cut there and go on;
+ * the journal may not exist (-ENOENT). boot_counter in the report stays 0.
+ */
+SLUICE_MUST_USE int journal_inspect(const struct journal_config *config, uint64_t from_lsn,
     uint64_t floor_lsn, journal_apply_batch *apply, void *context, struct journal_report *report);
 
 /* ---- Beginning a journal behind restored events ---- */

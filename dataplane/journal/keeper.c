@@ -12,6 +12,7 @@
 
 #include "dataplane/journal/meta.h"
 #include "dataplane/journal/reader.h"
+#include "dataplane/journal/seal_internal.h"
 #include "dataplane/journal/segment.h"
 
 static uint32_t ready_count(const struct journal_keeper *keeper)
@@ -108,10 +109,18 @@ static int make_go_on(struct journal_keeper *keeper)
 	return result;
 }
 
+static void oldest_publish(struct journal_keeper *keeper)
+{
+	/* Pairs with the acquire in the sealer's retain. */
+	atomic_store_explicit(&keeper->oldest_generation,
+	    keeper->kept_count > 0 ? keeper->kept[0].generation : 0, memory_order_release);
+}
+
 static void kept_remove_oldest(struct journal_keeper *keeper)
 {
 	keeper->kept_count--;
 	memmove(keeper->kept, keeper->kept + 1, keeper->kept_count * sizeof(*keeper->kept));
+	oldest_publish(keeper);
 }
 
 /* Takes the oldest file away. */
@@ -167,7 +176,21 @@ static int keep_one(struct journal_keeper *keeper, const struct journal_segment 
 	SLUICE_REQUIRE(keeper->kept_count == 0 ||
 	               keeper->kept[keeper->kept_count - 1].generation < segment->generation);
 	keeper->kept[keeper->kept_count++] = *segment;
+	oldest_publish(keeper);
+	/* Pairs with the acquire in finished_generation of the sealer. */
+	atomic_store_explicit(
+	    &keeper->finished_generation, segment->generation, memory_order_release);
 	return 1;
+}
+
+/* The oldest file is below the checkpoint, and its seal is where it has to be. */
+static int is_spare(const struct journal_keeper *keeper, uint64_t checkpoint_lsn)
+{
+	const struct journal_segment *oldest = &keeper->kept[0];
+
+	return keeper->kept_count > 0 && oldest->last_lsn < checkpoint_lsn &&
+	       (keeper->sealer == NULL ||
+	           oldest->generation <= journal_sealer_released(keeper->sealer));
 }
 
 /* 1 did something, 0 nothing to do, -errno. */
@@ -180,7 +203,7 @@ static int work(struct journal_keeper *keeper, uint64_t checkpoint_lsn)
 		return keeper->failed;
 	if (spsc_ring_pop(keeper->finished, &back))
 		return keep_one(keeper, &back);
-	spare = keeper->kept_count > 0 && keeper->kept[0].last_lsn < checkpoint_lsn;
+	spare = is_spare(keeper, checkpoint_lsn);
 	if (keeper->making_fd >= 0)
 		result = make_go_on(keeper);
 	else if (spare && keeper->files > keeper->segments_max)

@@ -3,8 +3,12 @@
 #ifndef SLUICE_JOURNAL_KEEPER_H
 #define SLUICE_JOURNAL_KEEPER_H
 
+#include <stdatomic.h>
+
 #include "dataplane/journal/journal.h"
 #include "wire/spsc.h"
+
+struct journal_sealer;
 
 /* A segment handed over: whoever holds it owns the descriptor. */
 struct journal_segment {
@@ -34,6 +38,14 @@ struct journal_keeper {
 	uint8_t *zeros;
 	int failed; /* a directory sync failed: what a name means is no longer known */
 	uint64_t errors;
+	/* What may be used again must be sealed, if there is a sealer; set before the threads. */
+	const struct journal_sealer *sealer;
+	/* For the sealer's thread. Newest segment the writer has left: stored with release in
+	 * keep_one, loaded with acquire in finished_generation of the sealer. */
+	_Atomic uint64_t finished_generation;
+	/* Oldest file of them, 0 none: release in oldest_publish, acquire in the sealer's retain.
+	 */
+	_Atomic uint64_t oldest_generation;
 };
 
 #endif

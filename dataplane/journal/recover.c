@@ -11,13 +11,16 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "dataplane/journal/manifest.h"
 #include "dataplane/journal/meta.h"
 
 struct recovery {
 	const struct journal_config *config;
 	struct journal_report *report;
+	int read_only;
 	int directory_fd;
 	struct journal_meta meta;
 	struct journal_segment_list list;
@@ -50,14 +53,18 @@ static int fail_damage(struct recovery *recovery)
 	report->damage_lsn = report->end.next_lsn;
 	journal_segment_name(name, report->end.generation);
 	return fail(recovery, -EBADMSG,
-	    "%s offset %" PRIu64 " LSN %" PRIu64 ": %.48s; acknowledged up to LSN %" PRIu64, name,
-	    report->end.offset, report->end.next_lsn, recovery->why, report->floor_lsn);
+	    "%s offset %" PRIu64 " LSN %" PRIu64 ": %.48s; acknowledged up to LSN %" PRIu64
+	    ", says %s",
+	    name, report->end.offset, report->end.next_lsn, recovery->why, report->floor_lsn,
+	    report->floor_source);
 }
 
-static void raise_floor(struct recovery *recovery, uint64_t lsn)
+static void raise_floor(struct recovery *recovery, uint64_t lsn, const char *source)
 {
-	if (lsn > recovery->report->floor_lsn)
-		recovery->report->floor_lsn = lsn;
+	if (lsn <= recovery->report->floor_lsn)
+		return;
+	recovery->report->floor_lsn = lsn;
+	recovery->report->floor_source = source;
 }
 
 /* journal.meta, or a new identity for a directory that never held a journal. */
@@ -95,9 +102,36 @@ static int identify(struct recovery *recovery)
 		return fail(recovery, result, "journal.meta: %s", strerror(-result));
 	}
 	report->incarnation = recovery->meta.incarnation;
-	raise_floor(recovery, recovery->meta.kept_lsn);
-	raise_floor(recovery, recovery->meta.base_lsn);
+	raise_floor(recovery, recovery->meta.kept_lsn, JOURNAL_META_NAME);
+	raise_floor(recovery, recovery->meta.base_lsn, JOURNAL_META_NAME);
 	return 0;
+}
+
+/* What is sealed was durable. Without a manifest nothing was sealed yet: the sealer makes one. */
+static int seals(struct recovery *recovery)
+{
+	const struct journal_segment_list *list = &recovery->list;
+	struct journal_report *report = recovery->report;
+	struct journal_manifest manifest;
+	int result = journal_manifest_read(recovery->directory_fd, recovery->config->shard,
+	    recovery->meta.incarnation, &manifest, report->damage, sizeof(report->damage));
+
+	if (result == -ENOENT) {
+		report->damage[0] = '\0';
+		return 0;
+	}
+	if (result != 0)
+		return result;
+	report->sealed_generation = manifest.next_generation - 1;
+	report->sealed_lsn = manifest.last_lsn;
+	raise_floor(recovery, manifest.last_lsn, JOURNAL_MANIFEST_NAME);
+	if (list->count == 0 || list->generations[0] <= manifest.next_generation)
+		return 0;
+	report->damage_generation = manifest.next_generation;
+	return fail(recovery, -EBADMSG,
+	    JOURNAL_MANIFEST_NAME " ends at segment %" PRIu64 ", the oldest one here is %" PRIu64
+	                          ": put the right one back, or move it away",
+	    manifest.next_generation - 1, list->generations[0]);
 }
 
 /* A file gone between the oldest and the first one needed is damage too: somebody removed it. */
@@ -214,7 +248,10 @@ static int scan_block(struct recovery *recovery, const struct journal_expect *ex
 		return journal_file_zero(
 		    fd, recovery->zeros, expect->offset, LIMIT_JOURNAL_BLOCK_SIZE, 1);
 	recovery->scan_valid++;
-	raise_floor(recovery, le64_get(header.durable_through));
+	recovery->report->bytes_discarded += journal_batch_padded(le32_get(header.body_length));
+	if (journal_batch_last_lsn(&header) > recovery->report->discarded_lsn)
+		recovery->report->discarded_lsn = journal_batch_last_lsn(&header);
+	raise_floor(recovery, le64_get(header.durable_through), "a later batch");
 	bytes = journal_reader_load(recovery->reader, expect->offset,
 	    (size_t)journal_batch_padded(le32_get(header.body_length)), 0, &error);
 	if (bytes != NULL && journal_body_check(&header, bytes + JOURNAL_HEADER_SIZE))
@@ -350,6 +387,8 @@ static int recover(struct recovery *recovery, journal_apply_batch *apply, void *
 	if (result != 0)
 		return fail(recovery, result, "listing the directory: %s", strerror(-result));
 	result = identify(recovery);
+	if (result == 0)
+		result = seals(recovery);
 	if (result != 0)
 		return result;
 	result = journal_reader_open_at(&recovery->reader, recovery->directory_fd,
@@ -368,22 +407,34 @@ static int recover(struct recovery *recovery, journal_apply_batch *apply, void *
 	/* The first batch of a segment was durable before an older one was recycled. */
 	if (report->cut_lsn < report->floor_lsn || report->end.next_lsn == 0)
 		return fail_damage(recovery);
-	return cut(recovery);
+	return recovery->read_only ? 0 : cut(recovery);
 }
 
-int journal_recover(const struct journal_config *config, uint64_t from_lsn, uint64_t floor_lsn,
-    journal_apply_batch *apply, void *context, struct journal_report *report)
+static uint64_t monotonic_ns(void)
 {
-	struct recovery recovery = { .config = config, .report = report, .directory_fd = -1 };
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
+static int run(const struct journal_config *config, int read_only, uint64_t from_lsn,
+    uint64_t floor_lsn, journal_apply_batch *apply, void *context, struct journal_report *report)
+{
+	struct recovery recovery = {
+		.config = config, .report = report, .read_only = read_only, .directory_fd = -1
+	};
+	uint64_t begun_ns = monotonic_ns();
 	int result;
 
-	*report = (struct journal_report){ .from_lsn = from_lsn != 0 ? from_lsn : 1 };
-	raise_floor(&recovery, floor_lsn);
-	raise_floor(&recovery, report->from_lsn - 1);
+	*report = (struct journal_report){ .from_lsn = from_lsn != 0 ? from_lsn : 1,
+		.floor_source = "the checkpoint" };
+	raise_floor(&recovery, report->from_lsn - 1, "the checkpoint");
+	raise_floor(&recovery, floor_lsn, "the store's log");
 	if (journal_config_check(config) != 0)
 		return fail(&recovery, -EINVAL, "journal settings out of range");
 	result = journal_directory_open(
-	    config, 1, &recovery.directory_fd, report->damage, sizeof(report->damage));
+	    config, !read_only, &recovery.directory_fd, report->damage, sizeof(report->damage));
 	if (result == 0)
 		result = recover(&recovery, apply, context);
 	journal_reader_close(recovery.reader);
@@ -391,5 +442,18 @@ int journal_recover(const struct journal_config *config, uint64_t from_lsn, uint
 	free(recovery.zeros);
 	if (recovery.directory_fd >= 0)
 		close(recovery.directory_fd);
+	report->nanoseconds = monotonic_ns() - begun_ns;
 	return result;
+}
+
+int journal_recover(const struct journal_config *config, uint64_t from_lsn, uint64_t floor_lsn,
+    journal_apply_batch *apply, void *context, struct journal_report *report)
+{
+	return run(config, 0, from_lsn, floor_lsn, apply, context, report);
+}
+
+int journal_inspect(const struct journal_config *config, uint64_t from_lsn, uint64_t floor_lsn,
+    journal_apply_batch *apply, void *context, struct journal_report *report)
+{
+	return run(config, 1, from_lsn, floor_lsn, apply, context, report);
 }
