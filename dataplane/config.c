@@ -87,6 +87,17 @@ static const cyaml_schema_field_t store_fields[] = {
 	CYAML_FIELD_UINT("log_keep_mib", CYAML_FLAG_DEFAULT, struct config_store, log_keep_mib),
 	CYAML_FIELD_UINT("checkpoint_interval_ms", CYAML_FLAG_DEFAULT, struct config_store,
 	    checkpoint_interval_ms),
+	CYAML_FIELD_UINT(
+	    "disk_quota_mib", CYAML_FLAG_OPTIONAL, struct config_store, disk_quota_mib),
+	CYAML_FIELD_UINT("disk_free_mib", CYAML_FLAG_OPTIONAL, struct config_store, disk_free_mib),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t archive_fields[] = {
+	CYAML_FIELD_STRING_PTR("directory", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+	    struct config_archive, directory, 1, 4000),
+	CYAML_FIELD_UINT("keep_days", CYAML_FLAG_OPTIONAL, struct config_archive, keep_days),
+	CYAML_FIELD_UINT("keep_mib", CYAML_FLAG_OPTIONAL, struct config_archive, keep_mib),
 	CYAML_FIELD_END,
 };
 
@@ -112,6 +123,8 @@ static const cyaml_schema_field_t config_fields[] = {
 	    "journal", CYAML_FLAG_DEFAULT, struct dataplane_config, journal, journal_fields),
 	CYAML_FIELD_MAPPING(
 	    "store", CYAML_FLAG_DEFAULT, struct dataplane_config, store, store_fields),
+	CYAML_FIELD_MAPPING(
+	    "archive", CYAML_FLAG_OPTIONAL, struct dataplane_config, archive, archive_fields),
 	CYAML_FIELD_END,
 };
 
@@ -154,6 +167,23 @@ static int check_together(const struct dataplane_config *config, char *message, 
 		    "key \"journal.segments_max\": expected segments_ready + 2 (%" PRIu32
 		    ") at least, found %" PRIu32,
 		    least, config->journal.segments_max);
+		return -EINVAL;
+	}
+	if (config->store.disk_quota_mib != 0 &&
+	    config->store.disk_quota_mib / config->journal.segments_max <
+	        config->journal.segment_mib) {
+		snprintf(message, size,
+		    "key \"store.disk_quota_mib\": %" PRIu32
+		    " MiB do not hold the journal alone (segments_max %" PRIu32 " of %" PRIu32
+		    " MiB); give it the log and the tables on top",
+		    config->store.disk_quota_mib, config->journal.segments_max,
+		    config->journal.segment_mib);
+		return -EINVAL;
+	}
+	if (config->archive.directory == NULL &&
+	    (config->archive.keep_days != 0 || config->archive.keep_mib != 0)) {
+		snprintf(message, size,
+		    "key \"archive.directory\": missing; name it, or leave out archive");
 		return -EINVAL;
 	}
 	if (config->lcores.workers_count != config->shards) {
@@ -204,6 +234,10 @@ static int config_check(struct dataplane_config *config, char *message, size_t s
 	struct config_capacity *capacity = &config->capacity;
 	int error = check_together(config, message, size);
 
+	if (config->store.disk_free_mib == 0)
+		config->store.disk_free_mib = CONFIG_DISK_FREE_MIB;
+	if (config->archive.keep_days == 0)
+		config->archive.keep_days = CONFIG_ARCHIVE_KEEP_DAYS;
 	if (capacity->objects == 0)
 		capacity->objects =
 		    capacity->bets > CONFIG_OBJECTS_MIN ? capacity->bets : CONFIG_OBJECTS_MIN;

@@ -61,6 +61,17 @@ struct config_journal {
 
 struct config_store {
 	uint32_t log_rotate_mib, log_keep_mib, checkpoint_interval_ms;
+	uint32_t disk_quota_mib; /* of each shard's files; 0: none */
+	uint32_t disk_free_mib;  /* to be left on the file system; not given: 256 */
+};
+
+#define CONFIG_DISK_FREE_MIB     256u
+#define CONFIG_ARCHIVE_KEEP_DAYS 2557u /* 7 years */
+
+struct config_archive {
+	char *directory;    /* not given: no archive; relative: below ROOT/var/lib/sluice */
+	uint32_t keep_days; /* not given: CONFIG_ARCHIVE_KEEP_DAYS */
+	uint32_t keep_mib;  /* of each shard; 0: no limit */
 };
 
 struct dataplane_config {
@@ -76,6 +87,7 @@ struct dataplane_config {
 	struct config_capacity capacity;
 	struct config_journal journal;
 	struct config_store store;
+	struct config_archive archive;
 };
 
 /*

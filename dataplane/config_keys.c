@@ -64,6 +64,12 @@ static const struct key {
 	{ "store.log_rotate_mib", KEY_NUMBER, 0, 1, 1u << 20, "MiB" },
 	{ "store.log_keep_mib", KEY_NUMBER, 0, 0, 1u << 30, "MiB" },
 	{ "store.checkpoint_interval_ms", KEY_NUMBER, 0, 0, 3600000, "ms" },
+	{ "store.disk_quota_mib", KEY_NUMBER, 1, 0, 1u << 30, "MiB" },
+	{ "store.disk_free_mib", KEY_NUMBER, 1, 1, 1u << 30, "MiB" },
+	{ "archive", KEY_MAPPING, 1, 0, 0, "" },
+	{ "archive.directory", KEY_TEXT, 1, 1, 4000, "" },
+	{ "archive.keep_days", KEY_NUMBER, 1, 1, 36500, "days" },
+	{ "archive.keep_mib", KEY_NUMBER, 1, 0, 1u << 30, "MiB" },
 };
 #define KEYS SLUICE_ARRAY_COUNT(keys)
 

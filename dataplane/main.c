@@ -194,33 +194,6 @@ static int journal_health(struct switch_process *process)
 	return EXIT_DONE;
 }
 
-/* What fails beside the workers stops nothing at once, so it must be said: once for each new value.
- */
-static void background_health(struct switch_process *process)
-{
-	for (uint32_t i = 0; i < process->shared.shard_count; i++) {
-		struct shard_parts *parts = &process->shards[i];
-		/* relaxed: a figure of the store thread */
-		int32_t keeper = atomic_load_explicit(&parts->keeper_error, memory_order_relaxed);
-		struct store_status store;
-
-		store_status(process->stores[i], &store);
-		if (keeper != parts->keeper_error_said)
-			log_line(LOG_LEVEL_ERROR, "segments",
-			    "shard %u: a journal segment could not be made or recycled: %s; make "
-			    "room "
-			    "on the disk, or bets will be answered BUSY",
-			    i, strerror(-keeper));
-		if (store.divergences + store.errors != parts->store_errors_said)
-			log_line(LOG_LEVEL_ERROR, "store",
-			    "shard %u: the store has failed (%" PRIu64 " divergences, %" PRIu64
-			    " errors); run sluice-db verify before the next start",
-			    i, store.divergences, store.errors);
-		parts->keeper_error_said = keeper;
-		parts->store_errors_said = store.divergences + store.errors;
-	}
-}
-
 static int serve(struct switch_process *process)
 {
 	struct admin_context context = {
@@ -228,6 +201,7 @@ static int serve(struct switch_process *process)
 		.shared = &process->shared,
 		.workers = process->workers,
 		.stores = process->stores,
+		.background = process->background,
 		.recovered_ns = process->recovered_ns,
 		.started_ns = process->started_ns,
 		.journal_interrupt_cpu = process->journal_interrupt_cpu,
@@ -247,7 +221,7 @@ static int serve(struct switch_process *process)
 	       status == EXIT_DONE) {
 		admin_work(process->admin, 50);
 		status = journal_health(process);
-		background_health(process);
+		switch_background_health(process);
 	}
 	admin_work(process->admin, 0); /* the answer to "stop" */
 	admin_close(process->admin);

@@ -2,11 +2,21 @@
 /* What a process holds for its shards: the turn of their store threads, and letting go. */
 #include <stdlib.h>
 
+#include "dataplane/log.h"
 #include "dataplane/switch.h"
 
 /* A few slices: a worker without a ready segment answers BUSY, so they come before the store's
  * work. */
 #define KEEPER_SLICES_PER_TURN 8
+
+static void keeper_note(struct shard_background *background, int result)
+{
+	if (result < 0)
+		stats_add(&background->keeper_errors, 1);
+	if (result != 0)
+		atomic_store_explicit(
+		    &background->keeper_error, result < 0 ? result : 0, memory_order_relaxed);
+}
 
 static int keeper_turn(struct shard_parts *parts, struct store *store)
 {
@@ -29,8 +39,7 @@ struct switch_store_turn switch_store_turn(struct shard_parts *parts, uint64_t n
 
 	turn.work = store_work(store, parts->feed, parts->journal_reader, now_ns);
 	turn.keeper = keeper_turn(parts, store);
-	if (turn.keeper < 0)
-		atomic_store_explicit(&parts->keeper_error, turn.keeper, memory_order_relaxed);
+	keeper_note(&parts->process->background[parts->shard], turn.keeper);
 	return turn;
 }
 
@@ -44,4 +53,50 @@ void switch_shard_free(struct switch_process *process, uint32_t shard)
 	journal_keeper_free(parts->keeper);
 	journal_feed_free(parts->feed);
 	worker_free(process->workers[shard]);
+}
+
+/* Where the archive of a shard lies. */
+static int archive_configure(struct switch_process *process, uint32_t shard)
+{
+	const struct config_archive *config = &process->config->archive;
+	struct journal_archive_config *archive = &process->shards[shard].archive;
+	int length;
+
+	*archive = (struct journal_archive_config){ .keep_days = config->keep_days,
+		.keep_bytes = (uint64_t)config->keep_mib << 20 };
+	if (config->directory == NULL)
+		return 0;
+	if (config->directory[0] == '/')
+		length = snprintf(archive->directory, sizeof(archive->directory), "%s/shard-%u",
+		    config->directory, shard);
+	else
+		length = snprintf(archive->directory, sizeof(archive->directory),
+		    "%s/var/lib/sluice/%s/shard-%u", process->root, config->directory, shard);
+	if (length < 0 || (size_t)length >= sizeof(archive->directory)) {
+		snprintf(process->message, sizeof(process->message),
+		    "archive.directory: the name is too long");
+		return EXIT_REFUSED;
+	}
+	return switch_make_directory(process, archive->directory);
+}
+
+int switch_seal_create(struct switch_process *process, uint32_t shard)
+{
+	struct shard_parts *parts = &process->shards[shard];
+	struct shard_background *background = &process->background[shard];
+	char message[512];
+	int status = archive_configure(process, shard);
+
+	if (status != 0)
+		return status;
+	background->archive = parts->archive.directory;
+	if (journal_sealer_create(&background->sealer, &parts->journal_config, &parts->archive,
+	        parts->keeper, message, sizeof(message)) != 0) {
+		snprintf(
+		    process->message, sizeof(process->message), "shard %u: %s", shard, message);
+		return EXIT_REFUSED;
+	}
+	if (message[0] != '\0')
+		log_line(LOG_LEVEL_WARNING, "seals", "shard %u: %s", shard, message);
+	return 0;
 }

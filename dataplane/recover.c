@@ -47,7 +47,7 @@ static void parent_sync(const char *path)
 	close(fd);
 }
 
-static int make_directory(struct switch_process *process, const char *path)
+int switch_make_directory(struct switch_process *process, const char *path)
 {
 	char part[4400];
 
@@ -105,7 +105,7 @@ int switch_directories(struct switch_process *process)
 		int status;
 
 		snprintf(path, sizeof(path), "%s/%s", process->root, parts[i]);
-		status = make_directory(process, path);
+		status = switch_make_directory(process, path);
 		if (status != 0)
 			return status;
 	}
@@ -149,11 +149,62 @@ static void shard_configure(struct switch_process *process, uint32_t shard)
 		.log_keep_size = (uint64_t)config->store.log_keep_mib << 20,
 		.checkpoint_interval_ms = config->store.checkpoint_interval_ms,
 	};
+	parts->disk = (struct disk_limits){
+		.quota = (uint64_t)config->store.disk_quota_mib << 20,
+		.floor = (uint64_t)config->store.disk_free_mib << 20,
+	};
 }
 
 static int apply_batch(void *context, const struct journal_batch *batch)
 {
 	return store_apply_batch(context, batch);
+}
+
+static int table_is_full(const struct store *store)
+{
+	struct store_status status;
+
+	store_status(store, &status);
+	return status.table_full != 0;
+}
+
+/* What was found and done, for people and programs; `status` shows it as long as the process runs.
+ */
+static void recovery_report(struct switch_process *process, uint32_t shard,
+    const struct store_report *store, uint64_t recovery_ns)
+{
+	const struct journal_report *report = &process->shards[shard].journal_report;
+	struct shard_background *background = &process->background[shard];
+	const struct log_number numbers[] = {
+		{ "shard", shard },
+		{ "checkpoint_lsn", store->checkpoint_lsn },
+		{ "replayed_events", report->events },
+		{ "replayed_batches", report->batches },
+		{ "kept_lsn", report->cut_lsn },
+		{ "floor_lsn", report->floor_lsn },
+		{ "sealed_lsn", report->sealed_lsn },
+		{ "cut_batches", report->batches_discarded },
+		{ "cut_bytes", report->bytes_discarded },
+		{ "cut_to_lsn", report->discarded_lsn },
+		{ "segment", report->end.generation },
+		{ "offset", report->end.offset },
+		{ "boot_counter", report->boot_counter },
+		{ "milliseconds", recovery_ns / 1000000 },
+		{ "accounts", store->accounts },
+		{ "bets", store->bets },
+	};
+
+	background->recovery = *report;
+	background->recovery_checkpoint_lsn = store->checkpoint_lsn;
+	background->recovery_ns = recovery_ns;
+	log_numbers(LOG_LEVEL_INFO, "recovered", numbers, SLUICE_ARRAY_COUNT(numbers),
+	    "shard %u: checkpoint at LSN %" PRIu64 ", replayed %" PRIu64 " events in %" PRIu64
+	    " batches, kept up to LSN %" PRIu64 ", cut %" PRIu64
+	    " batches never acknowledged (%" PRIu64 " bytes) in %" PRIu64 " ms; %" PRIu64
+	    " accounts, %" PRIu64 " bets",
+	    shard, store->checkpoint_lsn, report->events, report->batches, report->cut_lsn,
+	    report->batches_discarded, report->bytes_discarded, recovery_ns / 1000000,
+	    store->accounts, store->bets);
 }
 
 static int shard_recover(struct switch_process *process, uint32_t shard)
@@ -162,8 +213,8 @@ static int shard_recover(struct switch_process *process, uint32_t shard)
 	struct journal_report *report = &parts->journal_report;
 	struct store_report store = { 0 };
 	struct journal_identity journal = { 0 };
-	uint64_t from_lsn;
-	int error = make_directory(process, parts->directory);
+	uint64_t from_lsn, begun_ns = monotonic_ns();
+	int error = switch_make_directory(process, parts->directory);
 
 	if (error != 0)
 		return error;
@@ -184,7 +235,9 @@ static int shard_recover(struct switch_process *process, uint32_t shard)
 	if (error != 0) {
 		snprintf(process->message, sizeof(process->message),
 		    "shard %u: journal recovery refused: %s (%s)", shard, report->damage,
-		    error == -ENOSPC
+		    error == -ENOSPC && !table_is_full(process->stores[shard])
+		        ? "the disk is full: make room on it"
+		    : error == -ENOSPC
 		        ? "more rows in use than there is room for; raise capacity.accounts, "
 		          "bets, markets, terminals or objects in the configuration"
 		        : strerror(-error));
@@ -196,12 +249,7 @@ static int shard_recover(struct switch_process *process, uint32_t shard)
 		    shard, parts->directory);
 		return EXIT_REFUSED;
 	}
-	log_line(LOG_LEVEL_INFO, "recovered",
-	    "shard %u: checkpoint at LSN %" PRIu64 ", replayed %" PRIu64 " events in %" PRIu64
-	    " batches, kept up to LSN %" PRIu64 ", cut %" PRIu64
-	    " batches never acknowledged; %" PRIu64 " accounts, %" PRIu64 " bets",
-	    shard, store.checkpoint_lsn, report->events, report->batches, report->cut_lsn,
-	    report->batches_discarded, store.accounts, store.bets);
+	recovery_report(process, shard, &store, monotonic_ns() - begun_ns);
 	return 0;
 }
 
@@ -217,6 +265,7 @@ static int shard_create(struct switch_process *process, uint32_t shard)
 		.ledger = ledger,
 	};
 	struct worker *worker;
+	int error;
 
 	snprintf(process->message, sizeof(process->message),
 	    "shard %u: not enough memory; lower capacity in the configuration", shard);
@@ -244,6 +293,9 @@ static int shard_create(struct switch_process *process, uint32_t shard)
 		    "shard %u: the log in %.512s cannot be read", shard, parts->directory);
 		return EXIT_UNREACHABLE;
 	}
+	error = switch_seal_create(process, shard);
+	if (error != 0)
+		return error;
 	worker->journal_config = &parts->journal_config;
 	worker->journal_start = &parts->journal_report;
 	worker->feed = parts->feed;

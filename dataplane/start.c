@@ -261,6 +261,7 @@ static void *store_thread(void *context)
 		/* P1: with it all batches the worker lent are visible in the feed. */
 		ended = atomic_load_explicit(&process->workers_ended, memory_order_acquire) != 0;
 		turn = switch_store_turn(parts, monotonic_ns());
+		switch_disk_look(parts, monotonic_ns());
 		idle_turns = turn.work > 0 || turn.keeper > 0 ? 0 : idle_turns + 1;
 		if (turn.work < 0 || turn.keeper < 0)
 			pause_us(10000); /* failed: shown in the status, tried again */
@@ -366,6 +367,9 @@ int switch_threads(struct switch_process *process)
 			return start_failed(process, "store thread", error);
 		parts->thread_started = 1;
 	}
+	error = switch_seal_start(process);
+	if (error != 0)
+		return start_failed(process, "sealing thread", error);
 	error = thread_start(&process->reader_thread, reader_thread, process, "sluice-reader",
 	    process->config->lcores.store);
 	if (error != 0)
@@ -401,11 +405,13 @@ int switch_stop(struct switch_process *process)
 	atomic_store_explicit(&process->workers_ended, 1, memory_order_release);
 	if (process->reader_started)
 		pthread_join(process->reader_thread, NULL);
+	for (uint32_t i = 0; i < process->shared.shard_count; i++)
+		if (process->shards[i].thread_started)
+			pthread_join(process->shards[i].thread, NULL);
+	switch_seal_stop(process);
 	for (uint32_t i = 0; i < process->shared.shard_count; i++) {
 		struct shard_parts *parts = &process->shards[i];
 
-		if (parts->thread_started)
-			pthread_join(parts->thread, NULL);
 		if (process->stores[i] != NULL && parts->thread_started &&
 		    store_checkpoint_now(process->stores[i]) != 0) {
 			snprintf(process->message, sizeof(process->message),

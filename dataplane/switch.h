@@ -12,6 +12,7 @@
 
 #include "dataplane/admin/admin.h"
 #include "dataplane/config.h"
+#include "dataplane/disk.h"
 #include "dataplane/reader/reader.h"
 #include "dataplane/shard/worker.h"
 #include "dataplane/store/store.h"
@@ -37,11 +38,13 @@ struct shard_parts {
 	struct journal_reader *journal_reader;
 	pthread_t thread;
 	int thread_started;
-	/* Keeper errors seen; store thread stores, main loads, relaxed: a figure. */
-	_Atomic int32_t keeper_error;
-	/* Main only: what has been logged of it and of the store. */
-	int32_t keeper_error_said;
-	uint64_t store_errors_said;
+	struct journal_archive_config archive;
+	struct disk_limits disk;
+	uint64_t disk_looked_ns; /* store thread */
+	/* Main only: what has been logged of the background work. */
+	int64_t keeper_error_said;
+	uint64_t store_errors_said, store_waiting_said, disk_said, seals_damaged_said;
+	uint64_t seal_errors_said, archive_error_said;
 };
 
 struct switch_process {
@@ -57,6 +60,9 @@ struct switch_process {
 	struct log_past *past; /* of a re-sharded switch; the reader's while it runs */
 	pthread_t reader_thread;
 	int reader_started;
+	struct shard_background background[LIMIT_SHARDS];
+	pthread_t seal_thread;
+	int seal_started;
 	/* Main stores release when workers have ended; store threads load acquire (P1). */
 	_Atomic uint32_t workers_ended;
 	struct admin *admin;
@@ -74,6 +80,16 @@ SLUICE_MUST_USE int switch_eal(struct switch_process *process, const char *progr
 SLUICE_MUST_USE int switch_recover(struct switch_process *process);
 SLUICE_MUST_USE int switch_ports(struct switch_process *process);
 SLUICE_MUST_USE int switch_threads(struct switch_process *process);
+/* The sealer of a shard, behind its keeper. */
+SLUICE_MUST_USE int switch_seal_create(struct switch_process *process, uint32_t shard);
+SLUICE_MUST_USE int switch_seal_start(struct switch_process *process);
+/* Ends the thread and frees all sealers; keepers are still there. */
+void switch_seal_stop(struct switch_process *process);
+/* Store thread: looks at the shard's disk now and then. */
+void switch_disk_look(struct shard_parts *parts, uint64_t now_ns);
+/* Main: says what failed beside the workers, once for each new value. */
+void switch_background_health(struct switch_process *process);
+SLUICE_MUST_USE int switch_make_directory(struct switch_process *process, const char *path);
 /* What a turn came to: as store_work and journal_keeper_work say it. */
 struct switch_store_turn {
 	int work, keeper;

@@ -78,6 +78,49 @@
 	    "Times the open journal batch had no room.")                                           \
 	X(journal_not_lent, "sluice_journal_not_lent_total", counter, COUNT,                       \
 	    "Durable batches the store must read from the files.")                                 \
+	X(disk_refused, "sluice_busy_disk_total", counter, COUNT,                                  \
+	    "Times an event was refused: disk quota, or too little free space.")                   \
+	X(disk_state, "sluice_disk_full", gauge, COUNT,                                            \
+	    "0 there is room, 1 the shard's quota is reached, 2 too little space is free.")        \
+	X(disk_used_bytes, "sluice_disk_used_bytes", gauge, COUNT,                                 \
+	    "Size of the shard's journal, log and row files.")                                     \
+	X(disk_free_bytes, "sluice_disk_free_bytes", gauge, COUNT,                                 \
+	    "Free space of the file system they are on.")                                          \
+	X(store_waiting, "sluice_store_waiting", gauge, COUNT,                                     \
+	    "Error number of the full disk the store waits for, 0 when it does not.")              \
+	X(keeper_errors, "sluice_journal_segment_errors_total", counter, COUNT,                    \
+	    "Times a journal segment could not be made or used again.")                            \
+	X(keeper_error, "sluice_journal_segment_error", gauge, COUNT,                              \
+	    "Error number of the last time, 0 when it went well since.")                           \
+	X(finished_segment, "sluice_journal_finished_segment", gauge, COUNT,                       \
+	    "Newest segment the worker has left.")                                                 \
+	X(sealed_segment, "sluice_journal_sealed_segment", gauge, COUNT, "Newest segment sealed.") \
+	X(sealed_lsn, "sluice_journal_sealed_lsn", gauge, COUNT, "Last position sealed.")          \
+	X(sealed_bytes, "sluice_journal_sealed_bytes_total", counter, COUNT, "Bytes sealed.")      \
+	X(seals_damaged, "sluice_journal_seals_damaged_total", counter, COUNT,                     \
+	    "Segments found damaged when they were sealed: must stay 0.")                          \
+	X(seal_errors, "sluice_journal_seal_errors_total", counter, COUNT,                         \
+	    "Times a segment could not be sealed.")                                                \
+	X(waiting_segments, "sluice_journal_waiting_segments", gauge, COUNT,                       \
+	    "Finished segments not yet sealed and, where there is an archive, archived.")          \
+	X(archiving, "sluice_archive_enabled", gauge, COUNT, "1 when there is an archive.")        \
+	X(archived_segment, "sluice_archive_segment", gauge, COUNT, "Newest segment archived.")    \
+	X(archive_bytes_in, "sluice_archive_sealed_bytes_total", counter, COUNT,                   \
+	    "Sealed bytes archived.")                                                              \
+	X(archive_bytes_out, "sluice_archive_written_bytes_total", counter, COUNT,                 \
+	    "Compressed bytes written to the archive.")                                            \
+	X(archive_errors, "sluice_archive_errors_total", counter, COUNT,                           \
+	    "Times archiving failed.")                                                             \
+	X(archive_error, "sluice_archive_error", gauge, COUNT,                                     \
+	    "Error number of the last try to archive, 0 when it succeeded.")                       \
+	X(archive_files, "sluice_archive_files", gauge, COUNT, "Files in the archive.")            \
+	X(archive_bytes, "sluice_archive_bytes", gauge, COUNT, "Size of the archive.")             \
+	X(archive_removed, "sluice_archive_removed_total", counter, COUNT,                         \
+	    "Files removed by retention.")                                                         \
+	X(verify_runs, "sluice_journal_verify_runs_total", counter, COUNT,                         \
+	    "Checks of all seals finished.")                                                       \
+	X(verify_bad, "sluice_journal_verify_bad", gauge, COUNT,                                   \
+	    "What the last check found that does not fit: must stay 0.")                           \
 	X(segments_ready, "sluice_journal_segments_ready", gauge, COUNT,                           \
 	    "Journal segments made and not begun.")                                                \
 	X(durable_lsn, "sluice_durable_lsn", gauge, COUNT, "Last position on stable storage.")     \
@@ -98,6 +141,10 @@
 	    "Errors of the store thread.")                                                         \
 	X(log_bytes, "sluice_log_bytes", gauge, COUNT, "Size of the log tables.")                  \
 	X(row_bytes, "sluice_rows_bytes", gauge, COUNT, "Size of the row tables.")                 \
+	X(log_map_bytes, "sluice_log_map_bytes", gauge, COUNT,                                     \
+	    "Memory map of the newest log table: grown before it is full.")                        \
+	X(row_map_bytes, "sluice_rows_map_bytes", gauge, COUNT,                                    \
+	    "Memory map of the row tables: grown before it is full.")                              \
 	X(accounts, "sluice_accounts", gauge, COUNT, "Accounts.")                                  \
 	X(bets, "sluice_bets", gauge, COUNT, "Bets held.")                                         \
 	X(bets_open, "sluice_bets_open", gauge, COUNT, "Open bets.")                               \

@@ -12,6 +12,16 @@
  *                   "busy_permille": of the worker's last second, "segments_ready": journal
  *                   segments made and not begun, "queues":{"command","handover","request",
  *                   "answer","transmit","history"}: what waits in rings now, drops, codes}]
+ *                   and of what runs beside the worker: "store_waiting" (errno of a full disk, 0
+ *                   none), "store_waits", "log_map_bytes", "row_map_bytes", "disk_state" (0 room,
+ *                   1 quota, 2 floor), "disk_used_bytes", "disk_free_bytes", "keeper_errors",
+ *                   "keeper_error", every figure of journal/seal.h, "archive", "seal_chain",
+ *                   "verify_text", and of the start "recovery":{"checkpoint_lsn","replayed_events",
+ *                   "kept_lsn","floor_lsn","sealed_lsn","cut_batches","cut_bytes","cut_to_lsn",
+ *                   "duration_ns"}
+ * journal_verify    all seals, segments and archive files of all shards are checked, in the
+ *                   background; verify_runs of the status goes up when it is done
+ * journal_archive   what failed to be sealed or archived is tried at once
  * histograms        {"bounds_ns":[..],"shards":[{"shard":0,"stages":{"decide":{"counts":[..],
  *                   "sum_ns":n},...}}]}: latency by stage (shard/latency.h), log-linear buckets
  *                   with inclusive bounds; one count more than bounds, for what lies above
@@ -98,6 +108,7 @@
 #include <stdint.h>
 
 #include "dataplane/config.h"
+#include "dataplane/shard/background.h"
 #include "dataplane/shard/worker.h"
 #include "dataplane/store/store.h"
 
@@ -117,6 +128,7 @@ struct admin_context {
 	struct switch_shared *shared;
 	struct worker **workers;
 	struct store **stores;
+	struct shard_background *background; /* [shard]; NULL: none */
 	uint64_t recovered_ns;               /* time recovery took */
 	uint64_t started_ns;                 /* of the process, CLOCK_MONOTONIC */
 	int journal_interrupt_cpu;           /* -1 unknown */

@@ -123,6 +123,23 @@ static void parse_command(struct admin_fields *fields, struct admin_request *req
 		ledger->result.version = le64_make(INT64_MAX);
 }
 
+/* Asked of the sealers, which do it in their own time. */
+static json_t *journal_work(const struct admin_context *context, int verify)
+{
+	for (uint32_t i = 0; i < context->shared->shard_count; i++) {
+		struct journal_sealer *sealer =
+		    context->background == NULL ? NULL : context->background[i].sealer;
+
+		if (sealer == NULL)
+			return admin_error("nothing is sealed here");
+		if (verify)
+			journal_sealer_verify(sealer);
+		else
+			journal_sealer_retry(sealer);
+	}
+	return json_pack("{s:b}", "ok", 1);
+}
+
 /* Commands that need no shard. */
 static json_t *answer_here(const struct admin_context *context, const char *name)
 {
@@ -130,6 +147,8 @@ static json_t *answer_here(const struct admin_context *context, const char *name
 		return admin_status(context);
 	if (strcmp(name, "histograms") == 0)
 		return admin_histograms(context);
+	if (strcmp(name, "journal_verify") == 0 || strcmp(name, "journal_archive") == 0)
+		return journal_work(context, strcmp(name, "journal_verify") == 0);
 	if (strcmp(name, "open") == 0) {
 		/* W1: all sessions installed so far are visible to workers that see the flag. */
 		atomic_store_explicit(&context->shared->open, 1, memory_order_release);
@@ -143,7 +162,7 @@ static json_t *answer_here(const struct admin_context *context, const char *name
 	return admin_error(
 	    "unknown command; use status, histograms, sessions, session_install, session_end, "
 	    "command, account_show, bet_show, terminal_show, market_show, object_show, "
-	    "withdrawals, ticket_verify, open or stop");
+	    "withdrawals, ticket_verify, journal_verify, journal_archive, open or stop");
 }
 
 void admin_parse(const struct admin_context *context, const char *line, size_t size,

@@ -68,6 +68,55 @@ static json_t *queues_status(const struct admin_context *context, uint32_t shard
 	return object;
 }
 
+static void set_figure(json_t *object, const char *name, const _Atomic uint64_t *figure)
+{
+	set_number(object, name, atomic_load_explicit(figure, memory_order_relaxed));
+}
+
+static json_t *recovery_status(const struct shard_background *background)
+{
+	const struct journal_report *report = &background->recovery;
+	json_t *object = json_object();
+
+	set_number(object, "checkpoint_lsn", background->recovery_checkpoint_lsn);
+	set_number(object, "replayed_events", report->events);
+	set_number(object, "kept_lsn", report->cut_lsn);
+	set_number(object, "floor_lsn", report->floor_lsn);
+	set_number(object, "sealed_lsn", report->sealed_lsn);
+	set_number(object, "cut_batches", report->batches_discarded);
+	set_number(object, "cut_bytes", report->bytes_discarded);
+	set_number(object, "cut_to_lsn", report->discarded_lsn);
+	set_number(object, "duration_ns", background->recovery_ns);
+	return object;
+}
+
+/* What runs beside the worker. */
+static void background_status(json_t *object, const struct shard_background *background)
+{
+	struct journal_sealer_status seals;
+	char chain[JOURNAL_SHA256_TEXT], text[256];
+
+	set_figure(object, "disk_state", &background->disk_state);
+	set_figure(object, "disk_used_bytes", &background->disk_used);
+	set_figure(object, "disk_free_bytes", &background->disk_free);
+	set_figure(object, "keeper_errors", &background->keeper_errors);
+	/* relaxed: a figure of the store thread */
+	set_number(object, "keeper_error",
+	    (uint64_t)-atomic_load_explicit(&background->keeper_error, memory_order_relaxed));
+	json_object_set_new(object, "recovery", recovery_status(background));
+	if (background->sealer == NULL)
+		return;
+	journal_sealer_status(background->sealer, &seals);
+#define FIGURE(name) set_number(object, #name, seals.name);
+	JOURNAL_SEALER_FIGURES(FIGURE)
+#undef FIGURE
+	journal_sealer_chain(background->sealer, chain);
+	journal_sealer_verify_text(background->sealer, text, sizeof(text));
+	json_object_set_new(object, "archive", json_string(background->archive));
+	json_object_set_new(object, "seal_chain", json_string(chain));
+	json_object_set_new(object, "verify_text", json_string(text));
+}
+
 static json_t *shard_status(const struct admin_context *context, uint32_t shard)
 {
 	const struct admin_samples *samples = context->samples;
@@ -94,6 +143,12 @@ static json_t *shard_status(const struct admin_context *context, uint32_t shard)
 	set_number(object, "store_errors", store.errors);
 	set_number(object, "log_bytes", store.log_bytes);
 	set_number(object, "row_bytes", store.row_bytes);
+	set_number(object, "log_map_bytes", store.log_map);
+	set_number(object, "row_map_bytes", store.row_map);
+	set_number(object, "store_waiting", store.waiting);
+	set_number(object, "store_waits", store.waits);
+	if (context->background != NULL)
+		background_status(object, &context->background[shard]);
 	if (samples != NULL) {
 		set_number(
 		    object, "store_lag_ns", admin_lag_ns(&samples->store_lag[shard], now_ns));

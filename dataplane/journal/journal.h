@@ -310,6 +310,8 @@ SLUICE_MUST_USE int journal_keeper_create(struct journal_keeper **out,
 int journal_keeper_work(struct journal_keeper *keeper, uint64_t checkpoint_lsn);
 /* Any thread: segments made and not yet taken by the writer, about. */
 unsigned journal_keeper_ready(const struct journal_keeper *keeper);
+/* Store thread: bytes of all segment files. */
+uint64_t journal_keeper_bytes(const struct journal_keeper *keeper);
 void journal_keeper_free(struct journal_keeper *keeper);
 
 /* ---- Writer: worker thread only ---- */

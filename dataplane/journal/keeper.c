@@ -375,6 +375,11 @@ unsigned journal_keeper_ready(const struct journal_keeper *keeper)
 	return spsc_ring_count(keeper->ready);
 }
 
+uint64_t journal_keeper_bytes(const struct journal_keeper *keeper)
+{
+	return keeper->files * keeper->segment_size;
+}
+
 void journal_keeper_free(struct journal_keeper *keeper)
 {
 	if (keeper == NULL)

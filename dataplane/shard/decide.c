@@ -9,8 +9,15 @@
 struct event_buffer *worker_reserve_events(struct worker *worker, unsigned count)
 {
 	size_t size = (size_t)count * LIMIT_EVENT_SIZE_MAX;
-	void *room = journal_writer_reserve(worker->journal, size);
+	void *room;
 
+	/* relaxed: see switch_shared */
+	if (SLUICE_UNLIKELY(atomic_load_explicit(&worker->shared->disk_full[worker->shard],
+	                        memory_order_relaxed) != 0)) {
+		stats_add(&worker->stats.disk_refused, 1);
+		return NULL;
+	}
+	room = journal_writer_reserve(worker->journal, size);
 	if (SLUICE_LIKELY(room != NULL))
 		return room;
 	/* The open batch is full: close it if the depth allows, and try once more. */

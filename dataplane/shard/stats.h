@@ -52,6 +52,7 @@
 	X(journal_bytes, "bytes written to the journal")                                           \
 	X(journal_no_segment, "times no journal segment was ready")                                \
 	X(journal_no_buffer, "times the open journal batch had no room")                           \
+	X(disk_refused, "times an event was refused: disk quota, or too little free space")        \
 	X(journal_not_lent, "durable batches the store must read from the files")                  \
 	X(pending_full, "requests answered BUSY: too many answers wait for the disk")              \
 	X(window_full, "requests answered BUSY: 64 ids away from one that is running")             \

@@ -91,6 +91,9 @@ struct switch_shared {
 	_Atomic uint8_t *slot_home;
 	/* Last durable LSN of each shard. Its worker stores release, the reader acquires (W4). */
 	_Atomic uint64_t durable_lsn[LIMIT_SHARDS];
+	/* Not 0: the disk of the shard has no room; new events are refused. The store thread
+	 * stores, the worker loads, relaxed: it publishes nothing else. */
+	_Atomic uint32_t disk_full[LIMIT_SHARDS];
 	/* 1 when a stopping worker owes nothing. Worker stores release, workers acquire (W6). */
 	_Atomic uint32_t drained[LIMIT_SHARDS];
 };

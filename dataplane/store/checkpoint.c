@@ -187,16 +187,23 @@ static int write_top(struct store *store)
 	return 0;
 }
 
-/* The reserve was not enough: grow, and write this slice's rows again. */
-static int slice_again(struct store *store)
+/* Nothing of this slice is written: its rows come again. */
+static void slice_back(struct store *store)
 {
 	struct checkpoint *checkpoint = &store->checkpoint;
-	int error;
 
 	db_write_abort(&checkpoint->txn);
 	checkpoint->heap_count = checkpoint->slice_heap_count;
 	memcpy(checkpoint->heap, checkpoint->slice_heap,
 	    checkpoint->heap_count * sizeof(*checkpoint->heap));
+}
+
+/* The reserve was not enough: grow, and write this slice's rows again. */
+static int slice_again(struct store *store)
+{
+	int error;
+
+	slice_back(store);
 	error = db_env_reserve(store->rows, db_env_map_size(store->rows) + MAP_RESERVE);
 	return error != 0 ? error : 1;
 }
@@ -237,6 +244,8 @@ static int write_piece(struct store *store)
 		error = slice_end(store);
 	if (error == -EXFULL)
 		return slice_again(store);
+	if (error != 0)
+		slice_back(store); /* the disk may be full only for now */
 	return error != 0 ? error : 1;
 }
 

@@ -8,6 +8,11 @@
 #define HEADER_SIZE sizeof(struct log_block_header)
 /* A commit is forced when the index is this full: probing stays short. */
 #define REQUESTS_MAX (LOG_PENDING_KEYS / 2)
+/* Blocks and requests one batch of the journal can fill, and the block it begins in. */
+#define BATCH_BLOCKS   (LIMIT_JOURNAL_BATCH_SIZE_MAX / LIMIT_LOG_BLOCK_SIZE + 2)
+#define BATCH_REQUESTS (LIMIT_JOURNAL_BATCH_SIZE_MAX / sizeof(struct event_record) + 1)
+/* Map kept free: a commit grows it before it is full, so none is begun twice. */
+#define MAP_RESERVE (2ull * LOG_PENDING_BLOCKS * LIMIT_LOG_BLOCK_SIZE)
 
 static struct log_block *block_last(struct log_writer *log)
 {
@@ -276,7 +281,9 @@ int log_writer_commit(struct log_writer *log)
 			log_block_seal(
 			    log->blocks[i].bytes, log->blocks[i].count, log->blocks[i].length);
 	requests_sort(log);
-	error = db_write(log->env, commit_body, log);
+	error = db_env_reserve(log->env, MAP_RESERVE);
+	if (error == 0)
+		error = db_write(log->env, commit_body, log);
 	if (error != 0)
 		return error;
 	log->committed_lsn = log->last_lsn;
@@ -290,7 +297,15 @@ int log_writer_commit(struct log_writer *log)
 	error = env_begin(log, log->last_lsn + 1);
 	if (error == 0)
 		log->block_count = 0;
+	else if (schema_log_remove(log->directory, log->last_lsn + 1) != 0)
+		return -EIO; /* half made, and it must not be taken for one that is there */
 	return error;
+}
+
+int log_writer_has_room(const struct log_writer *log)
+{
+	return log->block_count + BATCH_BLOCKS <= LOG_PENDING_BLOCKS &&
+	       log->request_count + BATCH_REQUESTS < REQUESTS_MAX;
 }
 
 uint64_t log_writer_size(const struct log_writer *log)

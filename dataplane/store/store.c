@@ -269,6 +269,10 @@ void store_publish(struct store *store)
 	PUBLISH(status_applied_lsn, ledger_shard(store->ledger)->lsn);
 	PUBLISH(status_log_bytes, log_writer_size(&store->log));
 	PUBLISH(status_row_bytes, db_env_used(store->rows));
+	PUBLISH(status_log_map, db_env_map_size(store->log.env));
+	PUBLISH(status_row_map, db_env_map_size(store->rows));
+	PUBLISH(status_waiting, (uint64_t)-store->waiting);
+	PUBLISH(status_table_full, store->table_full);
 #undef PUBLISH
 }
 
@@ -285,6 +289,11 @@ void store_status(const struct store *store, struct store_status *status)
 		.errors = TAKE(errors),
 		.log_bytes = TAKE(log_bytes),
 		.row_bytes = TAKE(row_bytes),
+		.log_map = TAKE(log_map),
+		.row_map = TAKE(row_map),
+		.waiting = TAKE(waiting),
+		.waits = TAKE(waits),
+		.table_full = TAKE(table_full),
 	};
 #undef TAKE
 }

@@ -84,7 +84,8 @@ SLUICE_MUST_USE int store_restore_events(struct store *store, const uint8_t *eve
  * applies them, commits the log when 64 KiB blocks are full or 100 ms have passed, writes one
  * checkpoint slice when one is due. Every piece is under 1 ms of CPU. Returns 1 when it did
  * something, 0 idle, -errno when the store has failed (recorded in the status; the worker is never
- * touched).
+ * touched). A full disk is no failure: it takes nothing more, so the journal's segments keep what
+ * comes, and tries again every second (status: waiting).
  */
 int store_work(
     struct store *store, struct journal_feed *feed, struct journal_reader *reader, uint64_t now_ns);
@@ -97,7 +98,11 @@ SLUICE_MUST_USE int store_checkpoint_now(struct store *store);
 struct store_status {
 	uint64_t applied_lsn, committed_lsn, checkpoint_lsn, batches_from_files, divergences,
 	    errors;
-	uint64_t log_bytes, row_bytes;
+	uint64_t log_bytes, row_bytes; /* of the files */
+	uint64_t log_map, row_map;     /* LMDB maps: grown before they are full */
+	uint64_t waiting;              /* errno of the full disk it waits for, 0: none */
+	uint64_t waits;                /* times it began to wait */
+	uint64_t table_full;           /* failed: rows in use fill a table of the ledger */
 };
 void store_status(const struct store *store, struct store_status *status);
 void store_close(struct store *store);

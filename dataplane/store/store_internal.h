@@ -65,6 +65,8 @@ static inline uint32_t log_writer_full(const struct log_writer *log)
 	return log->block_count <= 1 ? 0 : log->block_count - 1 - !log->blocks[0].changed;
 }
 uint64_t log_writer_size(const struct log_writer *log);
+/* 1: a whole batch of the journal fits into memory, so that taking it commits nothing. */
+int log_writer_has_room(const struct log_writer *log);
 
 /* ---- Checkpoint ---- */
 
@@ -127,6 +129,10 @@ struct store {
 	uint64_t commit_ns; /* time of the last commit seen by store_work */
 	uint64_t reader_check_ns;
 	int failed; /* 0 or the -errno that stopped it */
+	/* The disk is full: nothing is taken, what is due is tried again. 0 or the -errno. */
+	int waiting;
+	uint64_t waiting_ns; /* of the last try */
+	uint8_t table_full;  /* -ENOSPC is of the ledger: rows in use fill a table */
 	uint8_t loaded;
 	/* A batch taken from the feed while the gap before it is read from the files. */
 	struct journal_batch held;
@@ -137,9 +143,20 @@ struct store {
 	 * store_status. */
 	_Atomic uint64_t status_applied_lsn, status_committed_lsn, status_checkpoint_lsn;
 	_Atomic uint64_t status_batches_from_files, status_divergences, status_errors;
-	_Atomic uint64_t status_log_bytes, status_row_bytes;
+	_Atomic uint64_t status_log_bytes, status_row_bytes, status_log_map, status_row_map;
+	_Atomic uint64_t status_waiting, status_waits, status_table_full;
 };
 
+/*
+ * An error of a turn. Of a full disk (or a map that cannot grow): remembered, and the turn is tried
+ * again a second later, as everything is still in memory or in the journal's segments: 0. Else
+ * final, as store_fail.
+ */
+int store_wait(struct store *store, int error, uint64_t now_ns);
+/* 1: it is too early to try again. */
+int store_waits(const struct store *store, uint64_t now_ns);
+/* The turn went through. */
+void store_wait_end(struct store *store);
 /* Remembers a failure: the store does nothing more. Returns it. */
 int store_fail(struct store *store, int error);
 void store_publish(struct store *store);

@@ -59,8 +59,10 @@ int store_event_apply(struct store *store, const uint8_t *event, size_t length)
 		room = room_make(store);
 		if (room < 0)
 			return room;
-		if (room == 0)
+		if (room == 0) {
+			store->table_full = 1;
 			return -ENOSPC;
+		}
 	}
 	return error;
 }

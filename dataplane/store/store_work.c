@@ -207,8 +207,11 @@ static int batches(struct store *store, struct journal_feed *feed, struct journa
 	int did = 0;
 
 	for (uint32_t i = 0; i < BATCHES_PER_TURN; i++) {
-		int result = next_batch(store, feed, reader);
+		/* So that no commit, which may find the disk full, comes in the middle of one. */
+		int result = log_writer_has_room(&store->log) ? 0 : log_writer_commit(&store->log);
 
+		if (result == 0)
+			result = next_batch(store, feed, reader);
 		if (result < 0)
 			return result;
 		if (result == 0)
@@ -229,7 +232,8 @@ static int commit_due(struct store *store, uint64_t now_ns)
 		store->commit_ns = now_ns; /* the wait begins with the next event */
 		return 0;
 	}
-	if (log_writer_full(log) == 0 && now_ns - store->commit_ns < COMMIT_PAUSE_NS)
+	if (log_writer_full(log) == 0 && now_ns - store->commit_ns < COMMIT_PAUSE_NS &&
+	    store->waiting == 0)
 		return 0;
 	error = log_writer_commit(log);
 	store->commit_ns = now_ns;
@@ -244,15 +248,18 @@ int store_work(
 	SLUICE_REQUIRE(store->loaded);
 	if (store->failed != 0)
 		return store->failed;
+	if (store_waits(store, now_ns))
+		return 0;
 	did = batches(store, feed, reader);
 	if (did < 0)
-		return store_fail(store, did);
+		return store_wait(store, did, now_ns);
 	committed = commit_due(store, now_ns);
 	if (committed < 0)
-		return store_fail(store, committed);
+		return store_wait(store, committed, now_ns);
 	piece = checkpoint_work(store, now_ns);
 	if (piece < 0)
-		return store_fail(store, piece);
+		return store_wait(store, piece, now_ns);
+	store_wait_end(store);
 	if (now_ns - store->reader_check_ns >= READER_CHECK_NS) {
 		store->reader_check_ns = now_ns;
 		if (db_env_reader_check(store->rows) < 0 || db_env_reader_check(store->log.env) < 0)
