@@ -60,28 +60,33 @@ static json_t *shard_view(struct control *control, const json_t *shard, const js
 	struct shard_rate rate = monitor_rate(control, number);
 	uint64_t durable = shard_number(shard, "durable_lsn");
 	uint64_t applied = shard_number(shard, "store_applied_lsn");
+	json_t *view;
 
-	return json_pack(
-	    "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-	    "s:I, s:O, s:I, s:I, s:o}",
-	    "shard", (json_int_t)number, "events", (json_int_t)shard_number(shard, "events"),
-	    "rate_per_s", (json_int_t)rate.events_per_s, "busy_percent",
-	    (json_int_t)(rate.busy_permille / 10), "durable_lsn", (json_int_t)durable,
-	    "applied_lsn", (json_int_t)shard_number(shard, "applied_lsn"), "store_lag",
-	    (json_int_t)behind(durable, applied), "committed_lsn",
-	    (json_int_t)shard_number(shard, "committed_lsn"), "checkpoint_lsn",
-	    (json_int_t)shard_number(shard, "checkpoint_lsn"), "control_sequence",
-	    (json_int_t)shard_number(shard, "control_sequence"), "rule_version",
-	    (json_int_t)shard_number(shard, "rule_version"), "accounts",
-	    (json_int_t)shard_number(shard, "accounts"), "bets_open",
-	    (json_int_t)shard_number(shard, "bets_open"), "sessions",
-	    (json_int_t)shard_number(shard, "sessions"), "divergences",
-	    (json_int_t)shard_number(shard, "divergences"), "store_errors",
-	    (json_int_t)shard_number(shard, "store_errors"), "state_hash",
-	    json_object_get(shard, "state_hash"), "store_lag_ns",
-	    (json_int_t)shard_number(shard, "store_lag_ns"), "log_lag",
-	    (json_int_t)behind(durable, shard_number(shard, "committed_lsn")), "replication_lag",
-	    replication_lag_json(replication, number));
+	view =
+	    json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+	              "s:I, s:O, s:I, s:I, s:o}",
+	        "shard", (json_int_t)number, "events", (json_int_t)shard_number(shard, "events"),
+	        "rate_per_s", (json_int_t)rate.events_per_s, "busy_percent",
+	        (json_int_t)(rate.busy_permille / 10), "durable_lsn", (json_int_t)durable,
+	        "applied_lsn", (json_int_t)shard_number(shard, "applied_lsn"), "store_lag",
+	        (json_int_t)behind(durable, applied), "committed_lsn",
+	        (json_int_t)shard_number(shard, "committed_lsn"), "checkpoint_lsn",
+	        (json_int_t)shard_number(shard, "checkpoint_lsn"), "control_sequence",
+	        (json_int_t)shard_number(shard, "control_sequence"), "rule_version",
+	        (json_int_t)shard_number(shard, "rule_version"), "accounts",
+	        (json_int_t)shard_number(shard, "accounts"), "bets_open",
+	        (json_int_t)shard_number(shard, "bets_open"), "sessions",
+	        (json_int_t)shard_number(shard, "sessions"), "divergences",
+	        (json_int_t)shard_number(shard, "divergences"), "store_errors",
+	        (json_int_t)shard_number(shard, "store_errors"), "state_hash",
+	        json_object_get(shard, "state_hash"), "store_lag_ns",
+	        (json_int_t)shard_number(shard, "store_lag_ns"), "log_lag",
+	        (json_int_t)behind(durable, shard_number(shard, "committed_lsn")),
+	        "replication_lag", replication_lag_json(replication, number));
+	/* Of its start; and whether its disk has room. */
+	json_object_set(view, "recovery", json_object_get(shard, "recovery"));
+	json_object_set(view, "disk_state", json_object_get(shard, "disk_state"));
+	return view;
 }
 
 /* As the data plane says now, or what it said last when it does not answer. New reference. */

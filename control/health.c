@@ -132,6 +132,24 @@ static void shard_check(const json_t *shard, json_t *problems)
 	if (member(shard, "store_errors") != 0)
 		problem(problems,
 		    "the store of shard %" PRIu64 " has failed: see the data plane's log", number);
+	if (member(shard, "disk_state") != 0)
+		problem(problems,
+		    "the disk of shard %" PRIu64
+		    " has no room, requests are answered BUSY: sluicectl journal status",
+		    number);
+	if (member(shard, "store_waiting") != 0)
+		problem(
+		    problems, "the store of shard %" PRIu64 " waits for room on its disk", number);
+	if (member(shard, "archive_error") != 0)
+		problem(problems,
+		    "the journal of shard %" PRIu64 " cannot be archived (error %" PRIu64
+		    "): sluicectl journal status",
+		    number, member(shard, "archive_error"));
+	if (member(shard, "seals_damaged") != 0 || member(shard, "verify_bad") != 0)
+		problem(problems,
+		    "the sealed journal of shard %" PRIu64
+		    " is not what it was: sluice-db journal verify",
+		    number);
 	if (lag_ns > STORE_LAG_NS_MAX)
 		problem(problems,
 		    "the store of shard %" PRIu64 " is %" PRIu64

@@ -206,6 +206,10 @@ static const struct verb_argument account_open[] = {
 };
 static const struct verb_argument account_one[] = { ACCOUNT_ID };
 static const struct verb_argument account_freeze[] = { ACCOUNT_ID, WAIT_MS };
+static const struct verb_argument journal_archive[] = {
+	{ "wait_ms", VERB_NUMBER, 0, 0, 0, 0, 600000, NULL,
+	    "how long to wait until nothing is left to be done (10000)" },
+};
 static const struct verb_argument bet_show[] = {
 	{ "bet", VERB_ID, 1, 1, 0, 0, 0, NULL, "bet id" },
 };
@@ -380,6 +384,15 @@ static const struct verb verbs[] = {
 	{ "replication pause", ADMIN, VERB_CHANGES, NO_ARGUMENTS, NULL, NULL,
 	    "Sends nothing to PostgreSQL until resumed." },
 	{ "replication resume", ADMIN, VERB_CHANGES, NO_ARGUMENTS, NULL, NULL, "Goes on." },
+	{ "journal status", VIEWER, 0, NO_ARGUMENTS, "shards",
+	    "shard sealed_segment sealed_lsn waiting_segments archived_segment archive_files "
+	    "archive_bytes archive_error disk disk_used_bytes disk_free_bytes",
+	    "What of each shard's journal is sealed and archived, and the room on its disk." },
+	{ "journal verify", VIEWER, VERB_SLOW, NO_ARGUMENTS, NULL, NULL,
+	    "Compares seals, segments and archive files of the running switch." },
+	{ "journal archive", ADMIN, 0, ARGUMENTS(journal_archive), "shards",
+	    "shard sealed_segment archived_segment waiting_segments archive_error",
+	    "Tries at once what could not be sealed or archived." },
 	{ "audit tail", VIEWER, 0, ARGUMENTS(audit_tail), "entries",
 	    "sequence time user action object before->after outcome",
 	    "The newest entries of the audit log." },

@@ -146,7 +146,6 @@ int journal_archive_finish(struct journal_archive_writer *writer, uint32_t shard
 	if (pwrite(writer->fd, &header, sizeof(header), 0) != (ssize_t)sizeof(header) ||
 	    fsync(writer->fd) != 0)
 		return -errno;
-	(void)posix_fadvise(writer->fd, 0, 0, POSIX_FADV_DONTNEED); /* read again years later */
 	journal_archive_name(name, incarnation, seal->generation);
 	if (renameat(writer->directory_fd, JOURNAL_ARCHIVE_NAME_NEW, writer->directory_fd, name) !=
 	        0 ||

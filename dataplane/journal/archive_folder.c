@@ -32,17 +32,22 @@ static int is_archive_name(const char *name)
 
 int journal_archive_list(const char *directory, journal_archive_visit *visit, void *context)
 {
-	DIR *stream = opendir(directory);
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *stream = fd < 0 ? NULL : opendir(directory);
 	struct journal_archive_file file;
 	struct dirent *entry;
 	int result = 0;
 
-	if (stream == NULL)
-		return -errno;
+	if (stream == NULL) {
+		result = -errno;
+		if (fd >= 0)
+			close(fd);
+		return result;
+	}
 	while (result == 0 && (errno = 0, entry = readdir(stream)) != NULL) {
 		if (!is_archive_name(entry->d_name))
 			continue;
-		result = journal_archive_header_read(dirfd(stream), entry->d_name, &file);
+		result = journal_archive_header_read(fd, entry->d_name, &file);
 		if (result == -ENOENT) {
 			result = 0; /* removed since */
 			continue;
@@ -59,6 +64,7 @@ int journal_archive_list(const char *directory, journal_archive_visit *visit, vo
 	if (result == 0 && entry == NULL && errno != 0)
 		result = -errno;
 	closedir(stream);
+	close(fd);
 	return result;
 }
 

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "dataplane/journal/archive.h"
@@ -122,9 +123,10 @@ int journal_check_open(struct journal_check **out, const struct journal_config *
 static int is_here(const struct journal_check *check)
 {
 	char name[JOURNAL_NAME_SIZE];
+	struct stat status;
 
 	journal_segment_name(name, check->seal.generation);
-	return faccessat(check->directory_fd, name, F_OK, 0) == 0;
+	return fstatat(check->directory_fd, name, &status, 0) == 0;
 }
 
 static int segment_begin(struct journal_check *check, struct journal_check_report *report)

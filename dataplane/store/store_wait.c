@@ -6,7 +6,9 @@
  * still there, so trying again is doing the same once more.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "dataplane/store/store_internal.h"
 
@@ -22,11 +24,16 @@ int store_waits(const struct store *store, uint64_t now_ns)
 static int is_full(const struct store *store, int error)
 {
 	struct statvfs disk;
+	int fd, full;
 
 	if (error == -ENOSPC || error == -EDQUOT || error == -EXFULL)
 		return 1;
-	return error == -EIO && statvfs(store->directory, &disk) == 0 &&
+	fd = error == -EIO ? open(store->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	full = fd >= 0 && fstatvfs(fd, &disk) == 0 &&
 	       (uint64_t)disk.f_bavail * disk.f_frsize < FULL_SIZE;
+	if (fd >= 0)
+		close(fd);
+	return full;
 }
 
 int store_wait(struct store *store, int error, uint64_t now_ns)

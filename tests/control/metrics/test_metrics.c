@@ -5,6 +5,7 @@
 
 #include "control/metrics/metrics_table.h"
 #include "control/metrics/metrics_text.h"
+#include "dataplane/journal/seal.h"
 #include "dataplane/shard/stats.h"
 #include "tests/control/metrics/fake.h"
 #include "tests/test.h"
@@ -122,6 +123,9 @@ TEST(every_field_we_name_is_one_the_data_plane_sends)
 #define COUNTER(name, text) #name,
 		WORKER_COUNTERS(COUNTER)
 #undef COUNTER
+#define FIGURE(name) #name,
+		    JOURNAL_SEALER_FIGURES(FIGURE)
+#undef FIGURE
 	};
 	char *source = file_read(SOURCE_ROOT "/dataplane/admin/admin_status.c");
 
