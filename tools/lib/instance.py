@@ -55,6 +55,10 @@ class Settings:
     log_rotate_mib: int = 256
     log_keep_mib: int = 1_024
     checkpoint_interval_ms: int = 1_000
+    disk_quota_mib: int = 0  # 0: none
+    disk_free_mib: int = 0  # 0: as the data plane has it
+    archive: str = ""  # directory; "": none
+    archive_keep_mib: int = 0
 
 
 def start_time(pid):
@@ -202,6 +206,10 @@ class Instance:
             "store:",
             *(f"  {key}: {getattr(use, key)}"
               for key in ("log_rotate_mib", "log_keep_mib", "checkpoint_interval_ms")),
+            *(f"  {key}: {getattr(use, key)}"
+              for key in ("disk_quota_mib", "disk_free_mib") if getattr(use, key)),
+            *(["archive:", f"  directory: {use.archive}", f"  keep_mib: {use.archive_keep_mib}"]
+              if use.archive else []),
             ""])
 
     # ---- the data plane process ----
