@@ -36,7 +36,8 @@ struct options {
 	int dry_run;                  /* migrate */
 	const char *label;            /* backup create */
 	const char *to_time, *to_lsn; /* backup restore */
-	const char *archive;          /* backup restore: what goes on behind the backup */
+	const char *archive; /* backup restore: what goes on behind the backup; journal, archive */
+	int cut_damaged_tail, yes_lose_acknowledged; /* repair */
 };
 
 /* The shard numbers under the root that the options ask for, ascending. Count, or -errno. */
@@ -92,5 +93,11 @@ int command_stat(const struct options *options);
 int command_dump(const struct options *options);
 int command_verify(const struct options *options);
 int command_restore(const struct options *options);
+int command_journal(const struct options *options);
+int command_archive(const struct options *options);
+int command_repair(const struct options *options);
+/* Seals of a shard against what is left of its segments; none is no damage. */
+void seals_verify(
+    const char *path, uint32_t shard, struct damage *damage, uint64_t *seals, char chain[65]);
 
 #endif

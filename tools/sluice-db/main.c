@@ -11,8 +11,8 @@
 #include "tools/sluice-db/backup.h"
 
 static const char help[] =
-    "sluice-db: looks into journal and LMDB of a shard. The data plane may run. Only backup and\n"
-    "restore write, and only where nothing is yet.\n"
+    "sluice-db: looks into journal and LMDB of a shard. The data plane may run. backup and\n"
+    "restore write where nothing is yet, repair where no process runs, nothing else does.\n"
     "\n"
     "  sluice-db stat   [--json]                 files, LSNs, row counts\n"
     "  sluice-db dump   [--from LSN] [--to LSN] [--terminal ID] [--account ID] [--json]\n"
@@ -43,6 +43,19 @@ static const char help[] =
     "and\n"
     "                                            nothing may be under way between shards\n"
     "  sluice-db migrate ROOT [--dry-run]        brings a stopped root to this program's formats\n"
+    "\n"
+    "  sluice-db journal status [--json]         segments, seals\n"
+    "  sluice-db journal verify [--archive DIR] [--json]\n"
+    "                                            the chain of seals, and segments and archive\n"
+    "                                            files against them\n"
+    "  sluice-db archive list|verify [--archive DIR] [--json]\n"
+    "                                            archive files (in DIR/shard-N, default\n"
+    "                                            ROOT/var/lib/sluice/archive), each by itself\n"
+    "  sluice-db archive extract FILE OUT        the sealed bytes of a segment\n"
+    "  sluice-db repair --shard N [--cut-damaged-tail] [--yes-lose-acknowledged] [--json]\n"
+    "                                            a journal that a start refuses is moved aside\n"
+    "                                            and a new one begun behind the last event that\n"
+    "                                            can be had; without the flags it only tells\n"
     "\n"
     "  --root DIR     SLUICE_ROOT (default: the environment's, else build/sluice)\n"
     "  --shard N      one shard instead of all\n"
@@ -87,6 +100,8 @@ enum choice {
 	CHOICE_ARCHIVE,
 	CHOICE_SHARDS,
 	CHOICE_DRY_RUN,
+	CHOICE_CUT_DAMAGED_TAIL,
+	CHOICE_YES_LOSE_ACKNOWLEDGED,
 	CHOICE_HELP,
 	CHOICE_VERSION,
 };
@@ -109,6 +124,8 @@ static const struct option choices[] = {
 	{ "archive", required_argument, NULL, CHOICE_ARCHIVE },
 	{ "shards", required_argument, NULL, CHOICE_SHARDS },
 	{ "dry-run", no_argument, NULL, CHOICE_DRY_RUN },
+	{ "cut-damaged-tail", no_argument, NULL, CHOICE_CUT_DAMAGED_TAIL },
+	{ "yes-lose-acknowledged", no_argument, NULL, CHOICE_YES_LOSE_ACKNOWLEDGED },
 	{ "help", no_argument, NULL, CHOICE_HELP },
 	{ "version", no_argument, NULL, CHOICE_VERSION },
 	{ NULL, 0, NULL, 0 },
@@ -164,6 +181,12 @@ static int choose(struct options *options, int choice)
 		return 1;
 	case CHOICE_SHARDS:
 		return number(optarg, LIMIT_SHARDS, &options->shards_wanted);
+	case CHOICE_CUT_DAMAGED_TAIL:
+		options->cut_damaged_tail = 1;
+		return 1;
+	case CHOICE_YES_LOSE_ACKNOWLEDGED:
+		options->yes_lose_acknowledged = 1;
+		return 1;
 	case CHOICE_JSON:
 		options->json = 1;
 		return 1;
@@ -228,6 +251,9 @@ int main(int argc, char **argv)
 		{ "backup", command_backup, 3 },
 		{ "reshard", command_reshard, 2 },
 		{ "migrate", command_migrate, 1 },
+		{ "journal", command_journal, 1 },
+		{ "archive", command_archive, 3 },
+		{ "repair", command_repair, 0 },
 	};
 	struct options options = {
 		.root = getenv("SLUICE_ROOT"), .to = UINT64_MAX, .shard = -1, .transit_max_s = 60

@@ -19,6 +19,8 @@ struct shard_state {
 	struct replay replay;
 	struct damage damage;
 	uint64_t state_hash;
+	uint64_t seals; /* segments sealed */
+	char seal_chain[65];
 };
 
 struct totals {
@@ -114,6 +116,11 @@ static void shard_verify(const struct options *options, struct shard_state *stat
 
 	if (state->damage.what[0] != '\0')
 		result = -EBADMSG;
+	if (result == 0) {
+		seals_verify(
+		    state->path, state->shard, &state->damage, &state->seals, state->seal_chain);
+		result = state->damage.what[0] != '\0' ? -EBADMSG : 0;
+	}
 	if (result == 0)
 		result = replay_open(&state->replay, state->path, &state->scan, &state->damage);
 	if (result == 0)
@@ -140,6 +147,7 @@ static void shard_report(struct totals *totals, const struct shard_state *state)
 {
 	const struct derive *derive = &state->derive;
 	uint64_t last = derive->next_lsn == 0 ? 0 : derive->next_lsn - 1;
+	json_t *last_shard;
 	char text[24];
 
 	snprintf(text, sizeof(text), "%016" PRIx64, state->state_hash);
@@ -150,6 +158,9 @@ static void shard_report(struct totals *totals, const struct shard_state *state)
 	        "bets_open", (json_int_t)bets_open(derive), "transit_open",
 	        (json_int_t)derive->transfers_open, "complete", derive->complete, "state_hash",
 	        text));
+	last_shard = json_array_get(totals->shards, json_array_size(totals->shards) - 1);
+	json_object_set_new(last_shard, "seals", json_integer((json_int_t)state->seals));
+	json_object_set_new(last_shard, "seal_chain", json_string(state->seal_chain));
 	totals->events += derive->events;
 	totals->accounts += derive->customers;
 	totals->state_hash += state->state_hash;
