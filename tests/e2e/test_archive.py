@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finished journal segments of a running switch are sealed, archived, kept and checked."""
+
+import json
+import os
+import shutil
+import subprocess
+
+import demo
+from switch import BUILD, Switch, wait_until
+
+SETTINGS = {"segment_mib": 1, "segments_max": 8, "archive": "archive"}
+
+
+def database(switch, *command):
+    """sluice-db: (exit status, what it printed as JSON)."""
+    done = subprocess.run(
+        [os.path.join(BUILD, "tools/sluice-db"), *command, "--root", switch.root, "--json"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=60,
+        check=False)
+    return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr
+
+
+def play(switch, bets, rate=4_000):
+    demo.wait(demo.start_terminals(switch, 2, accounts=30, bets=bets, rate=rate), 120)
+
+
+def shard(switch):
+    return switch.status()["shards"][0]
+
+
+def recycled(switch):
+    """Oldest segment still there, by its name."""
+    folder = switch.path("var/lib/sluice/shard-0/journal")
+    return min(int(name[8:24], 16) for name in os.listdir(folder) if name.endswith(".seg"))
+
+
+def test_segments_are_archived_checked_and_told_from_changed_ones():
+    with Switch("archive", **SETTINGS) as switch:
+        switch.begin(2)
+        archive = switch.path("var/lib/sluice/archive/shard-0")
+        play(switch, 40_000)
+        wait_until(lambda: shard(switch)["waiting_segments"] == 0, 20, "all archived")
+        now = shard(switch)
+        assert now["archived_segment"] == now["sealed_segment"] == now["finished_segment"] > 3
+        assert now["seals_damaged"] == now["archive_error"] == now["seal_errors"] == 0
+        wait_until(lambda: recycled(switch) > 1, 20, "a segment used again")
+        # Beside the running switch: seals, what is left of the segments, every archive file.
+        code, found = database(switch, "journal", "verify")
+        assert code == 0, found
+        assert found["shards"][0]["archives_compared"] >= now["archived_segment"]
+        assert database(switch, "verify")[0] == 0
+        # An auditor's way, without a program of ours.
+        code, found = database(switch, "archive", "list")
+        file = found["shards"][0]["archive"][0]
+        path = os.path.join(archive, file["file"])
+        digest = subprocess.run(f"zstd -dcq '{path}' | sha256sum", shell=True, check=False,
+                                stdout=subprocess.PIPE, universal_newlines=True).stdout
+        if shutil.which("zstd"):
+            assert digest.split()[0] == file["sha256"]
+        # The archive goes away: nothing is used again, nobody is refused meanwhile; it comes back.
+        os.rename(archive, archive + "-away")
+        play(switch, 6_000)
+        wait_until(lambda: shard(switch)["archive_error"] == 2, 20, "the failure is seen")
+        before = recycled(switch)
+        assert before <= now["archived_segment"] + 1
+        os.rename(archive + "-away", archive)
+        wait_until(lambda: shard(switch)["waiting_segments"] == 0, 20, "caught up")
+        switch.stop()
+        # One byte of the archive, one of the manifest: both are named.
+        with open(path, "r+b") as stream:
+            stream.seek(5_000)
+            byte = stream.read(1)
+            stream.seek(5_000)
+            stream.write(bytes([byte[0] ^ 1]))
+        code, found = database(switch, "archive", "verify")
+        assert code == 1 and found["shards"][0]["bad"] == 1
+        code, found = database(switch, "journal", "verify")
+        assert code == 1 and file["file"] in found["shards"][0]["message"], found
+        manifest = switch.path("var/lib/sluice/shard-0/journal/journal.manifest")
+        with open(manifest, "r+b") as stream:
+            text = stream.read()
+            stream.seek(text.index(b'"last_lsn":', 400) + 11)
+            stream.write(b"7")
+        code, found = database(switch, "verify")
+        assert code == 1 and "journal.manifest byte" in found["first_damage"]["what"], found
+
+
+def test_only_so_much_is_kept():
+    with Switch("archive-keep", **SETTINGS, archive_keep_mib=1) as switch:
+        switch.begin(2)
+        play(switch, 40_000)
+        wait_until(lambda: shard(switch)["waiting_segments"] == 0, 20, "all archived")
+        switch.stop()
+        switch.restart()  # retention looks at the start, then hourly
+        wait_until(lambda: shard(switch)["archive_removed"] > 0, 20, "old files removed")
+        assert shard(switch)["archive_files"] < shard(switch)["archived_segment"]
+        assert database(switch, "journal", "verify")[0] == 0
