@@ -40,10 +40,43 @@ BUILDS = {
         "-Db_lundef=false",
         # Instrumented code makes gcc warn of copies that cannot happen; the other two keep -Werror.
         "-Dwerror=false"]),
+    "thread": ("build-thread", [
+        "-Doptimization=1", "-Ddebug_asserts=true", "-Db_sanitize=thread", "-Db_lundef=false",
+        "-Dwerror=false"]),
 }
+# What a build is for where it is not everything: names of ninja, and the tests of the same files.
+THREADED = {
+    "bench-load": "tests/bench/test_bench_load",
+    "client-identity": "tests/client/test_identity",
+    "control-keys-key-server": "tests/control/keys/test_control_keys_key_server",
+    "control-keys-terminal": "tests/control/keys/test_control_keys_terminal",
+    "control-link-link": "tests/control/link/test_control_link_link",
+    "control-link-random": "tests/control/link/test_control_link_random",
+    "control-log": "tests/control/log/test-control-log",
+    "control-ops-ops": "tests/control/ops-socket/test_ops_socket_ops",
+    "control-sessions-sessions": "tests/control/sessions/test_control_sessions_sessions",
+    "journal-writer": "tests/journal/test-journal-writer",
+    "threads-counters": "tests/threads/test_threads_counters",
+    "threads-follow": "tests/threads/test_threads_follow",
+    "wire-aead": "tests/wire/test_wire_aead",
+    "wire-spsc": "tests/wire/test_wire_spsc",
+}
+PROGRAMS = ["dataplane/sluice-dataplane", "control/sluice-control", "tools/sluicectl",
+            "tools/sluice-db", "tools/sluice-provision", "tools/sluice-terminal",
+            "bench/sluice-bench"]
+TARGETS = {"thread": [*PROGRAMS, *THREADED.values()]}
+# Whole processes under ThreadSanitizer, in the short form; with --long all of tests/e2e.
+E2E_THREADED = ["test_admin_reads.py", "test_python_keying.py", "test_shards.py"]
+# Their own measure is the machine's, or they change what is the machine's: not beside others.
+# Where the optimiser has no say that the debug build would not show: waiting, text, PostgreSQL.
+RELEASE_WITHOUT = re.compile(r"(admin-client|bench|client-identity|client-keying|control|fuzz|man|"
+                             r"provision|sluicectl)(-|_|$)")
+E2E_ALONE = ["test_bench.py", "test_idle.py", "test_overload.py", "test_up.py"]
+LANES = max(2, min(4, os.cpu_count() or 2))
 SANITIZER_OPTIONS = {
     "ASAN_OPTIONS": "abort_on_error=1:detect_leaks=1:strict_string_checks=1",
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+    "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
 }
 COUNT_LINE = re.compile(r"(\d+) passed, (\d+) failed(?:, (\d+) skipped)?")
 
@@ -73,6 +106,7 @@ class Suite:
     counter: object
     about: str
     environment: dict = dataclasses.field(default_factory=dict)
+    without: object = None  # names of meson's tests that are left out
 
 
 # ---- counting: each reads what a suite left behind ----
@@ -143,12 +177,29 @@ def count_pytest(suite, log, status):
 
 # ---- the suites ----
 
-def meson_suite(name, build_name, chosen, seconds, seconds_long, about):
+def meson_suite(name, build_name, chosen, seconds, seconds_long, about, without=None):
     folder = os.path.join(TOP, BUILDS[build_name][0])
     return Suite(name, [
         "meson", "test", "-C", folder, "--no-rebuild", "--logbase", f"check-{name}",
-        "--print-errorlogs", "--num-processes", str(os.cpu_count()), *chosen],
-        seconds, seconds_long, count_meson, about, SANITIZER_OPTIONS)
+        "--print-errorlogs", "--num-processes", str(LANES + 1), *chosen],
+        seconds, seconds_long, count_meson, about, SANITIZER_OPTIONS, without)
+
+
+def names_without(folder, pattern):
+    """Names of a build's tests but those the pattern matches."""
+    listed = subprocess.run(["meson", "introspect", "--tests", folder], stdin=subprocess.DEVNULL,
+                            capture_output=True, text=True, check=True)
+    return [test["name"] for test in json.loads(listed.stdout) if not pattern.match(test["name"])]
+
+
+def lanes_suite(name, paths, seconds, seconds_long, about, environment):
+    """Test files side by side (lanes.py); those of E2E_ALONE last, one at a time."""
+    return Suite(name, [
+        PYTHON, "-B", os.path.join(TOP, "tools/lib/lanes.py"), "--junit", junit_of(name),
+        "--earlier", junit_of(name) + ".earlier", "--lanes", str(LANES),
+        *[word for file in E2E_ALONE for word in ("--alone", file)],
+        *[os.path.join(TOP, path) for path in paths]],
+        seconds, seconds_long, count_pytest, about, environment)
 
 
 def pytest_suite(name, folder, seconds, seconds_long, about, environment):
@@ -162,20 +213,27 @@ def suites_all(long, prefix):
     chosen = [] if long else ["--no-suite", "long"]
     e2e = {"SLUICE_E2E_PREFIX": prefix}
     suites = [
-        Suite("style", [PYTHON, os.path.join(TOP, "tools/style"), "--skip", "readme"], 60, 60,
-              count_line, "named style checks"),
-        Suite("readme", [PYTHON, os.path.join(TOP, "tools/style"), "--only", "readme"], 10, 10,
-              count_line, "a README.md in every folder"),
-        Suite("layers", [PYTHON, os.path.join(TOP, "tools/layers")], 20, 20, count_line,
+        Suite("style", [PYTHON, os.path.join(TOP, "tools/style"), "--skip", "readme"], 180,
+              180, count_line, "named style checks"),
+        Suite("readme", [PYTHON, os.path.join(TOP, "tools/style"), "--only", "readme"], 30,
+              30, count_line, "a README.md in every folder"),
+        Suite("layers", [PYTHON, os.path.join(TOP, "tools/layers")], 60, 60, count_line,
               "one-way dependencies between folders"),
-        Suite("shellcheck", ["shellcheck", "-x", *shell], 60, 60, count_status, "shell scripts"),
-        meson_suite("unit", "debug", chosen, 120, 1800, "unit tests, debug build"),
-        meson_suite("unit-release", "release", chosen, 120, 1800, "unit tests, release build"),
-        meson_suite("unit-sanitize", "sanitize", chosen, 240, 3600,
+        Suite("shellcheck", ["shellcheck", "-x", *shell], 180, 180, count_status, "shell scripts"),
+        meson_suite("unit", "debug", chosen, 360, 1800, "unit tests, debug build"),
+        meson_suite("unit-release", "release", chosen, 360, 1800, "unit tests that optimisation "
+                    "could change, release build", RELEASE_WITHOUT),
+        meson_suite("unit-sanitize", "sanitize", chosen, 480, 3600,
                     "unit tests and fuzz seeds under ASan and UBSan"),
-        pytest_suite("python", "tests/python", 120, 600, "the Python terminal, vectors", {}),
-        pytest_suite("tools", "tests/tools", 60, 60, "the scripts themselves", {}),
-        pytest_suite("e2e", "tests/e2e", 420, 7200, "real processes in namespaces", e2e),
+        meson_suite("thread", "thread", list(THREADED), 240, 1800,
+                    "tests of several threads under ThreadSanitizer"),
+        lanes_suite("e2e-thread", ["tests/e2e"] if long else [
+            f"tests/e2e/{file}" for file in E2E_THREADED], 360, 7200,
+            "real processes under ThreadSanitizer",
+            {**e2e, **SANITIZER_OPTIONS, "SLUICE_BUILD": os.path.join(TOP, "build-thread")}),
+        lanes_suite("python", ["tests/python"], 360, 600, "the Python terminal, vectors", {}),
+        pytest_suite("tools", "tests/tools", 180, 180, "the scripts themselves", {}),
+        lanes_suite("e2e", ["tests/e2e"], 1200, 7200, "real processes in namespaces", e2e),
     ]
     return suites + suites_long(e2e) if long else suites
 
@@ -255,7 +313,7 @@ def build(runner, name):
     log = os.path.join(LOGS, f"build-{name}.log")
     script = '. tools/lib/common.sh; build_tree "$@"'
     status = runner.run(["bash", "-euc", script, "build", os.path.join(TOP, folder), *options], log,
-                        1800, {})
+                        3600, {"ninja_targets": " ".join(TARGETS.get(name, []))})
     if status != 0:
         print(f"build-{name:<13} FAILED  {os.path.relpath(log, TOP)}\n{tail(log)}", flush=True)
     return status == 0
@@ -266,9 +324,12 @@ def run_suite(runner, suite, long):
     log = os.path.join(LOGS, f"{'long-' if long else ''}{suite.name}.log")
     seconds = suite.seconds_long if long else suite.seconds
     if os.path.exists(junit_of(suite.name)):
-        os.unlink(junit_of(suite.name))
+        os.replace(junit_of(suite.name), junit_of(suite.name) + ".earlier")
+    command = list(suite.command)
+    if suite.without:
+        command += names_without(command[command.index("-C") + 1], suite.without)
     began = time.monotonic()
-    status = runner.run(suite.command, log, seconds, suite.environment)
+    status = runner.run(command, log, seconds, suite.environment)
     took = time.monotonic() - began
     if status is None:
         with open(log, "ab") as stream:
@@ -288,7 +349,7 @@ def run_suite(runner, suite, long):
 def needs(suite):
     """The builds a suite uses."""
     for name, (folder, _) in BUILDS.items():
-        if os.path.join(TOP, folder) in suite.command:
+        if os.path.join(TOP, folder) in [*suite.command, suite.environment.get("SLUICE_BUILD")]:
             return [name]
     return ["release"] if suite.name in ("python", "e2e", "kills", "cuts", "chaos") else []
 

@@ -77,8 +77,8 @@ packages_install() {
 	fi
 }
 
-# build_tree DIR [MESON OPTION...]: configures once, then builds what changed. A lock keeps two
-# tools from building into one directory at the same time.
+# build_tree DIR [MESON OPTION...]: configures once, then builds what changed, or of it what
+# $ninja_targets names. A lock keeps two tools from building into one directory at the same time.
 build_tree() {
 	local dir="$1" log options
 	shift
@@ -95,7 +95,8 @@ build_tree() {
 			meson setup "$dir" "$top" "$@" || exit 1
 			printf '%s' "$options" >"$dir/.options"
 		fi
-		exec ninja -C "$dir" 9>&-
+		# shellcheck disable=SC2086 # words
+		exec ninja -C "$dir" ${ninja_targets:-} 9>&-
 	) >"$log" 2>&1 </dev/null; then
 		grep -E -m 5 'error:|ERROR|FAILED' "$log" >&2 || tail -n 10 "$log" >&2
 		fail "the build in ${dir#"$top"/} failed. The whole log is $log."
