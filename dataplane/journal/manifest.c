@@ -237,6 +237,7 @@ static int last_seal(
 static int tail_read(
     int fd, uint64_t header_end, struct journal_manifest *manifest, char *why, size_t why_size)
 {
+	static const char unknown[sizeof(manifest->chain)] = "";
 	char tail[TAIL_SIZE + 1], *begin = tail;
 	struct stat status;
 	struct journal_seal seal;
@@ -260,7 +261,7 @@ static int tail_read(
 	}
 	manifest->next_generation = manifest->header.first_generation;
 	manifest->size = header_end;
-	if (last_seal(begin, size, from > header_end ? "" : manifest->chain, &seal, &end)) {
+	if (last_seal(begin, size, from > header_end ? unknown : manifest->chain, &seal, &end)) {
 		manifest->size = from + (uint64_t)(begin - tail) + end;
 		manifest->next_generation = seal.generation + 1;
 		manifest->last_lsn = seal.last_lsn;
