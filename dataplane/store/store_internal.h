@@ -136,6 +136,7 @@ struct store {
 	uint8_t loaded;
 	/* A batch taken from the feed while the gap before it is read from the files. */
 	struct journal_batch held;
+	uint64_t seen_lsn; /* durable when it was last looked for a batch */
 	uint8_t is_held;
 	struct journal_position after; /* the last batch applied; generation 0: unknown */
 	uint64_t reader_next_lsn;      /* where the reader stands; 0 unknown */

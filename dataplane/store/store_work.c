@@ -9,6 +9,9 @@
 #define READER_CHECK_NS  60000000000ull /* reader slots of dead processes */
 #define BLOCKS_PER_TURN  2u             /* full blocks that end a turn's taking: half a ms */
 #define BATCHES_PER_TURN 64u
+/* So far behind, catching up comes before the latency of those who share the CPU. */
+#define BEHIND_EVENTS          (512u * 1024u)
+#define BLOCKS_PER_TURN_BEHIND 16u
 
 static uint64_t applied_lsn(const struct store *store)
 {
@@ -186,6 +189,7 @@ static int next_batch(struct store *store, struct journal_feed *feed, struct jou
 
 	if (!store->is_held) {
 		store->is_held = journal_feed_take(feed, &store->held, &durable_lsn) == 1;
+		store->seen_lsn = durable_lsn;
 		if (!store->is_held) {
 			/* Durable and not lent: only the files have it. */
 			if (durable_lsn <= applied_lsn(store))
@@ -204,6 +208,9 @@ static int next_batch(struct store *store, struct journal_feed *feed, struct jou
 
 static int batches(struct store *store, struct journal_feed *feed, struct journal_reader *reader)
 {
+	uint32_t blocks = store->seen_lsn > applied_lsn(store) + BEHIND_EVENTS
+	                      ? BLOCKS_PER_TURN_BEHIND
+	                      : BLOCKS_PER_TURN;
 	int did = 0;
 
 	for (uint32_t i = 0; i < BATCHES_PER_TURN; i++) {
@@ -217,7 +224,7 @@ static int batches(struct store *store, struct journal_feed *feed, struct journa
 		if (result == 0)
 			break;
 		did = 1;
-		if (log_writer_full(&store->log) >= BLOCKS_PER_TURN)
+		if (log_writer_full(&store->log) >= blocks)
 			break;
 	}
 	return did;
