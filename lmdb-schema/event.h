@@ -205,7 +205,8 @@ enum shift_op {
 };
 
 struct event_shift {
-	uint8_t op; /* shift_op */
+	uint8_t
+	    op; /* shift_op, of a refusal too (0 in logs of 0.1.0: not told); the rest is 0 then */
 	uint8_t reserved[3];
 	struct le32 number;      /* counts the terminal's shifts from 1 */
 	struct le64s cash;       /* OPEN: in the drawer; CLOSE: counted */

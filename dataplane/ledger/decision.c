@@ -383,6 +383,16 @@ static int rows_fit(const struct decision *decision, const struct event_view *vi
 	       (!decision->new_id || ledger->shard.bet_counter < (1ull << 53) - 1);
 }
 
+/* Of a refusal nothing is kept but which of the two messages of a shift it was: the answer given
+ * after a restart must be that message's. */
+static void body_refused(struct decision *decision, size_t size)
+{
+	memset(&decision->body, 0, size);
+	if (decision->type == EVENT_SHIFT)
+		decision->body.shift.op =
+		    decision->request->template_id == WIRE_SHIFT_CLOSE ? SHIFT_CLOSE : SHIFT_OPEN;
+}
+
 int decision_write(struct decision *decision, uint16_t code, struct event_buffer *event)
 {
 	int moves = event_moves(decision->type, code);
@@ -403,7 +413,7 @@ int decision_write(struct decision *decision, uint16_t code, struct event_buffer
 
 		SLUICE_REQUIRE(size >= 0 && (size_t)size <= sizeof(decision->body));
 		if (!moves && size > 0)
-			memset(&decision->body, 0, (size_t)size);
+			body_refused(decision, (size_t)size);
 		at = put(event, at, &decision->body, (size_t)size);
 	}
 	at = put_lines(decision, at, event);

@@ -62,6 +62,7 @@ TEST(scripts)
 
 	for (unsigned i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		const struct step *step = &steps[i];
+		struct event_shift shift;
 		uint16_t code;
 
 		if (step->flags & NEW_WORLD) {
@@ -73,6 +74,11 @@ TEST(scripts)
 		code = wallet_ask(&wallet, &step->wire);
 		if (code != step->code)
 			fail_msg("%s: %s", step->name, wire_code_name(code));
+		/* Refused or not: an answer after a restart is of the message that was asked. */
+		memcpy(&shift, wallet.event.bytes + sizeof(struct event_record), sizeof(shift));
+		if (shift.op !=
+		    (step->wire.template_id == WIRE_SHIFT_CLOSE ? SHIFT_CLOSE : SHIFT_OPEN))
+			fail_msg("%s: the event does not say which message it was", step->name);
 		if (le64_get(wallet.record.object_id) != step->number ||
 		    le64s_get(wallet.record.payout) != step->difference)
 			fail_msg("%s: shift %d, difference %lld", step->name,

@@ -11,6 +11,7 @@
 #include "dataplane/ledger/ledger.h"
 #include "lmdb-schema/log.h"
 #include "lmdb-schema/schema.h"
+#include "tools/sluice-db/damage.h"
 
 enum exit_code {
 	EXIT_DONE = 0,
@@ -43,15 +44,6 @@ struct options {
 /* The shard numbers under the root that the options ask for, ascending. Count, or -errno. */
 int shards_find(const struct options *options, uint32_t shards[LIMIT_SHARDS]);
 void shard_path(const struct options *options, uint32_t shard, char path[PATH_MAX]);
-
-/* The first thing found wrong in a shard. */
-struct damage {
-	uint32_t shard;
-	uint64_t lsn;
-	char what[160]; /* empty: none */
-};
-__attribute__((format(printf, 3, 4))) void damage_note(
-    struct damage *damage, uint64_t lsn, const char *format, ...);
 
 /* ---- All events of a shard, oldest first: log environments, then the journal behind them ---- */
 

@@ -9,9 +9,13 @@
 #define SLUICE_TOOLS_DERIVE_H
 
 #include "lmdb-schema/event_sections.h"
-#include "tools/sluice-db/db.h"
+#include "lmdb-schema/db.h"
+#include "tools/sluice-db/damage.h"
 #include "tools/sluice-db/postings.h"
 #include "tools/sluice-db/table.h"
+
+struct events;
+struct ledger;
 
 struct derived_account {
 	uint64_t id, lsn;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "dataplane/store/rows.h"
+#include "tools/sluice-db/db.h"
 #include "tools/sluice-db/derive.h"
 
 #define ROWS_MAX    ((1u << 30) - 1) /* of a ledger's table */

@@ -7,6 +7,7 @@
 #include <xxhash.h>
 
 #include "dataplane/store/rows.h"
+#include "tools/sluice-db/db.h"
 #include "tools/sluice-db/derive.h"
 
 static int accounts_compare(

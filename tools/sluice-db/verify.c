@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tools/sluice-db/backup.h"
+#include "tools/sluice-db/db.h"
 #include "tools/sluice-db/derive.h"
 #include "wire/codes.h"
 
