@@ -238,7 +238,7 @@ static int disk_turn(void)
 static int act(struct world *world, enum phase phase)
 {
 	uint32_t shards = world->plan.shards;
-	uint64_t pick = sim_below(8 * shards + 14);
+	uint64_t pick = sim_below(8 * shards + 15);
 
 	if (pick < 6 * shards)
 		return worker_turn_of(world, (uint32_t)(pick % shards));
@@ -256,6 +256,8 @@ static int act(struct world *world, enum phase phase)
 		           : terminal_step(world, (uint32_t)sim_below(WORLD_TERMINALS));
 	if (pick < 13)
 		return control_step(world);
+	if (pick < 14)
+		return process_sealer(world, (uint32_t)sim_below(shards));
 	return process_reader(world);
 }
 

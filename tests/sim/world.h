@@ -265,6 +265,7 @@ int process_stop(struct world *world);
 int process_worker(struct world *world, uint32_t shard);
 int process_store(struct world *world, uint32_t shard);
 int process_reader(struct world *world);
+int process_sealer(struct world *world, uint32_t shard);
 /* 1: nothing is left to do or to write. */
 int process_quiet(const struct world *world);
 

@@ -28,6 +28,16 @@ void log_line(enum log_level level, const char *event, const char *format, ...)
 	(void)format;
 }
 
+void log_numbers(enum log_level level, const char *event, const struct log_number *numbers,
+    size_t count, const char *format, ...)
+{
+	(void)level;
+	(void)event;
+	(void)numbers;
+	(void)count;
+	(void)format;
+}
+
 int placement_interrupt_cpu(const char *path)
 {
 	(void)path;
@@ -101,6 +111,7 @@ static void let_go(struct world *world)
 	struct switch_process *process = &world->process;
 
 	network_crash();
+	switch_seal_stop(process);
 	for (uint32_t i = 0; i < world->plan.shards; i++) {
 		if (process->workers[i] != NULL) {
 			buffers_free(process->workers[i], world->plan.shards);
@@ -109,6 +120,7 @@ static void let_go(struct world *world)
 		switch_shard_free(process, i);
 	}
 	reader_free(process->reader);
+	log_past_close(process->past);
 	if (process->lock_fd > 0)
 		close(process->lock_fd);
 	if (rte_mempool_in_use_count(pool) != 0)
@@ -153,6 +165,7 @@ static int parts_start(struct world *world)
 		return -ENOMEM;
 	process->reader =
 	    reader_create(&process->shared, process->workers, process->stores, process->histories);
+	reader_past_set(process->reader, process->past);
 	for (uint32_t i = 0; i < world->plan.shards; i++) {
 		status = worker_begin(process->workers[i]);
 		if (status != 0) {
@@ -248,6 +261,13 @@ int process_reader(struct world *world)
 	if (moved)
 		trace_note(TRACE_READER, 0, 0, 0, 0);
 	return moved;
+}
+
+int process_sealer(struct world *world, uint32_t shard)
+{
+	struct journal_sealer *sealer = world->process.background[shard].sealer;
+
+	return sealer != NULL && journal_sealer_work(sealer, world_now()) == 1;
 }
 
 int process_quiet(const struct world *world)
