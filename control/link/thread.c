@@ -40,6 +40,16 @@ static int link_ahead(struct link *link)
 	return 1;
 }
 
+/* Whoever adopts the numbers wipes the message meanwhile: a copy of it. */
+static void refused_log(struct link *link)
+{
+	struct link_report report;
+
+	link_report(link, &report);
+	if (report.state == LINK_REFUSED)
+		log_event(LOG_ERROR, "link", "refused", NULL, "%s", report.message);
+}
+
 /* Waits until no shard is ahead of control. Sessions are ended and questions answered meanwhile. */
 static int link_refused(struct link *link)
 {
@@ -51,7 +61,7 @@ static int link_refused(struct link *link)
 		if (result == 0)
 			result = link_questions_turn(link, &busy);
 		if (!said)
-			log_event(LOG_ERROR, "link", "refused", NULL, "%s", link->report.message);
+			refused_log(link);
 		said = 1;
 		if (result == 0 && !busy)
 			result = link_wait(link, link_mono_ns() + LINK_STATUS_NS);

@@ -73,9 +73,9 @@ def test_seeds_names_the_seed_that_fails_and_leaves_out_what_is_not_random(capsy
     assert "bad failed: SLUICE_TEST_SEED=12" in capsys.readouterr().out
 
 
-def test_long_form_kills_200_times_and_lets_chaos_reign_20_times():
+def test_long_form_kills_1000_times_and_lets_chaos_reign_20_times():
     suites = {suite.name: suite for suite in check.suites_all(True, "x-")}
-    assert suites["kills"].environment["SLUICE_KILLS"] == "200"
+    assert suites["kills"].environment["SLUICE_KILLS"] == "1000"
     assert suites["kills"].command[-1].endswith("tests/e2e/test_kill.py")
     assert suites["chaos"].environment["SLUICE_CHAOS"] == "20"
     assert suites["chaos"].command[-1].endswith("tests/e2e/test_chaos.py")
