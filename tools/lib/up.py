@@ -249,7 +249,8 @@ def main():
         signal.signal(number, lambda *_: sys.exit(130))
     try:
         instance = Instance(options.instance, options.root, Settings(
-            shards=options.shards, port=options.port, hugepages=not options.no_hugepages))
+            shards=options.shards, port=options.port, hugepages=not options.no_hugepages,
+            archive="archive"))
         control = Control(instance)
         server = Postgres(postgres_folder(instance)) if options.postgres else None
         if instance.running_pid():

@@ -11,8 +11,8 @@
 #include "tools/sluice-db/backup.h"
 
 static const char help[] =
-    "sluice-db: looks into journal and LMDB of a shard. The data plane may run. backup and\n"
-    "restore write where nothing is yet, repair where no process runs, nothing else does.\n"
+    "sluice-db: looks into journal and LMDB of a shard. The data plane may run. Backup,\n"
+    "restore and reshard write where nothing is yet, migrate and repair where no process runs.\n"
     "\n"
     "  sluice-db stat   [--json]                 files, LSNs, row counts\n"
     "  sluice-db dump   [--from LSN] [--to LSN] [--terminal ID] [--account ID] [--json]\n"
@@ -214,7 +214,9 @@ static int is_forbidden(const char *path)
 		if (entry->d_name[0] == '.')
 			continue;
 		snprintf(inner, sizeof(inner), "%s/%s", path, entry->d_name);
-		forbidden = access(inner, R_OK | X_OK) != 0 && errno == EACCES;
+		/* Files (reports of repair) are not executable, not even for root. */
+		forbidden = access(inner, entry->d_type == DT_DIR ? R_OK | X_OK : R_OK) != 0 &&
+		            errno == EACCES;
 	}
 	if (directory != NULL)
 		closedir(directory);

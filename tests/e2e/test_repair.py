@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A damaged journal: a start refuses it, sluice-db repair says what is lost and asks for each step."""
+
+import glob
+import json
+import os
+import struct
+import time
+
+import demo
+from instance import InstanceError
+from switch import Switch, wait_until
+from test_archive import database
+
+BLOCK = 4096
+MAGIC = b"SUCEJRNL"
+
+
+def headers(switch):
+    """(path, offset, first LSN, last LSN, durable through) of every batch there, in order of LSN."""
+    found = []
+    for path in sorted(glob.glob(switch.path("var/lib/sluice/shard-0/journal/*.seg"))):
+        with open(path, "rb") as stream:
+            data = stream.read()
+        generation = int(os.path.basename(path)[8:24], 16)
+        for offset in range(0, len(data), BLOCK):
+            if data[offset:offset + 8] != MAGIC:
+                continue
+            own, first, count = struct.unpack_from("<QQI", data, offset + 32)
+            durable, = struct.unpack_from("<Q", data, offset + 64)
+            if own == generation:
+                found.append((path, offset, first, first + count - 1, durable))
+    return sorted(found, key=lambda header: header[2])
+
+
+def damage(header):
+    with open(header[0], "r+b") as stream:
+        stream.seek(header[1] + 200)
+        byte = stream.read(1)
+        stream.seek(header[1] + 200)
+        stream.write(bytes([byte[0] ^ 1]))
+
+
+def log_end(switch):
+    return database(switch, "stat")[1]["shards"][0]["log_last_lsn"]
+
+
+def refused(switch):
+    """The start's message."""
+    try:
+        switch.start()
+    except InstanceError as error:
+        return str(error)
+    raise AssertionError("a damaged journal was started on")
+
+
+def repair(switch, *flags):
+    return database(switch, "repair", "--shard", "0", *flags)
+
+
+def report(switch):
+    path, = glob.glob(switch.path("var/lib/sluice/shard-0/repair-*.json"))
+    with open(path, encoding="utf-8") as stream:
+        return json.load(stream)
+
+
+def test_what_the_log_holds_is_not_lost_with_the_journal():
+    with Switch("repair", checkpoint_interval_ms=3_600_000) as switch:
+        switch.begin(2)
+        demo.wait(demo.start_terminals(switch, 2, accounts=30, bets=3_000, rate=3_000), 60)
+        code, said = repair(switch, "--cut-damaged-tail", "--yes-lose-acknowledged")
+        assert code == 1 and "runs under" in said
+        time.sleep(0.3)  # the log has all of it
+        switch.kill()
+        code, said = repair(switch, "--cut-damaged-tail", "--yes-lose-acknowledged")
+        assert code == 1 and "nothing is damaged" in said
+        last = log_end(switch)
+        batches = headers(switch)
+        assert batches[-1][3] == last
+        damage(batches[len(batches) // 2])
+        hash_before = database(switch, "verify")[1]["state_hash"]
+        assert f"LSN {batches[len(batches) // 2][2]}" in refused(switch)
+        code, found = repair(switch)
+        assert code == 1 and found["state"] == "examined"
+        assert found["acknowledged_lost"] is None and found["kept_to_lsn"] == last
+        assert found["place"]["lsn"] == batches[len(batches) // 2][2]
+        assert not glob.glob(switch.path("var/lib/sluice/shard-0/repair-*"))
+        code, found = repair(switch, "--cut-damaged-tail")
+        assert code == 0 and found["state"] == "done"
+        assert report(switch) == found
+        # Every byte of the original is still there.
+        saved = os.path.join(found["original_kept_in"], os.path.basename(batches[0][0]))
+        assert os.path.getsize(saved) == 4 << 20
+        switch.restart()
+        assert switch.status()["shards"][0]["durable_lsn"] >= last
+        demo.wait(demo.start_terminals(switch, 2, accounts=30, bets=500, rate=3_000), 60)
+        switch.stop()
+        code, verified = database(switch, "verify")
+        assert code == 0, verified
+        assert hash_before != verified["state_hash"]  # it went on
+        code, said = repair(switch, "--cut-damaged-tail")
+        assert code == 1 and "nothing is damaged" in said
+
+
+def killed_with_events_the_log_lacks(switch):
+    """Kills under load until the journal has batches the log has not. A batch that proves it lost."""
+    for _ in range(8):
+        started = demo.start_terminals(switch, 2, accounts=30, bets=20_000, rate=6_000)
+        before = switch.status()["shards"][0]["durable_lsn"]
+        wait_until(lambda low=before: switch.status()["shards"][0]["durable_lsn"] > low + 2_000,
+                   30, "load")
+        switch.kill()
+        demo.end(started)
+        last = log_end(switch)
+        batches = headers(switch)
+        durable = max(header[4] for header in batches)
+        for header in batches:
+            if last < header[2] and header[3] <= durable:
+                return header, last, durable
+        switch.restart()
+    raise AssertionError("the log was never behind")
+
+
+def test_lost_acknowledged_events_are_named_and_asked_for():
+    with Switch("repair-loss") as switch:
+        switch.begin(2)
+        header, last, durable = killed_with_events_the_log_lacks(switch)
+        damage(header)
+        refused(switch)
+        code, found = repair(switch, "--cut-damaged-tail")
+        assert code == 1 and found["state"] == "examined"
+        keep = max(last, header[2] - 1)
+        assert found["kept_to_lsn"] == keep and found["acknowledged_to_lsn"] >= durable
+        assert found["acknowledged_lost"] == {
+            "from_lsn": keep + 1, "to_lsn": found["acknowledged_to_lsn"]}
+        code, found = repair(switch, "--cut-damaged-tail", "--yes-lose-acknowledged")
+        assert code == 0, found
+        assert report(switch)["acknowledged_lost"] == found["acknowledged_lost"]
+        switch.restart()
+        assert switch.status()["shards"][0]["durable_lsn"] >= keep
+        switch.stop()
+        code, verified = database(switch, "verify")
+        assert code == 0, verified
