@@ -278,6 +278,19 @@ static int finish(struct store *store, uint64_t now_ns)
 	return error != 0 ? error : 1;
 }
 
+/*
+ * Nothing to write, but less may be kept than before (a start with another log_keep_mib). At its
+ * quota a switch takes no event, so no checkpoint would come to make the room it waits for.
+ */
+static int idle_retire(struct store *store, uint64_t now_ns)
+{
+	uint32_t before = store->log.env_count;
+	int error = log_writer_retire(&store->log, store->checkpoint.lsn);
+
+	store->checkpoint.finished_ns = now_ns;
+	return error != 0 ? error : store->log.env_count != before;
+}
+
 int checkpoint_work(struct store *store, uint64_t now_ns)
 {
 	struct checkpoint *checkpoint = &store->checkpoint;
@@ -287,9 +300,10 @@ int checkpoint_work(struct store *store, uint64_t now_ns)
 	case CHECKPOINT_IDLE:
 		if (pause_ns > LOW_PAUSE_NS && store_room_low(store))
 			pause_ns = LOW_PAUSE_NS;
-		if (now_ns - checkpoint->finished_ns < pause_ns ||
-		    ledger_shard(store->ledger)->lsn == checkpoint->lsn)
+		if (now_ns - checkpoint->finished_ns < pause_ns)
 			return 0;
+		if (ledger_shard(store->ledger)->lsn == checkpoint->lsn)
+			return idle_retire(store, now_ns);
 		checkpoint->clean = 0;
 		return checkpoint_begin(store) == 0;
 	case CHECKPOINT_GATHER:

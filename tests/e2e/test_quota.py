@@ -23,7 +23,7 @@ def said(switch):
 
 
 def test_quota_is_busy_counted_and_left_again():
-    with Switch("quota", **ROOM, log_keep_mib=0, disk_quota_mib=18) as switch:
+    with Switch("quota", **ROOM, log_keep_mib=0, disk_quota_mib=13) as switch:
         switch.begin(2)
         terminal = connect(switch, demo.FIRST_TERMINAL + 1)
         assert terminal.deposit(ACCOUNT, 1).ok
@@ -31,7 +31,7 @@ def test_quota_is_busy_counted_and_left_again():
         wait_until(lambda: shard(switch)["disk_state"] == 1, 60, "the quota is reached")
         demo.end(started)
         now = shard(switch)
-        assert now["disk_used_bytes"] >= 18 << 20
+        assert now["disk_used_bytes"] >= 13 << 20
         # Nothing more is taken; what is asked is told so; nothing fails.
         request_id = begin_deposit(terminal, 7)
         terminal.send(*terminal.texts(request_id))
