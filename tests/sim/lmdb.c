@@ -88,6 +88,18 @@ int mdb_env_create(MDB_env **out)
 	return 0;
 }
 
+static struct sim_environment *environment_make(void)
+{
+	struct sim_environment *made = calloc(1, sizeof(*made));
+
+	SLUICE_REQUIRE(made != NULL);
+	made->committed = calloc(1, sizeof(*made->committed));
+	SLUICE_REQUIRE(made->committed != NULL);
+	made->committed->refs = 1;
+	made->pages_high = PAGES_OF_META;
+	return made;
+}
+
 /* The file is made as any file is: its name is durable when the directory is synced. */
 static int file_make(const char *path, int flags)
 {
@@ -117,16 +129,8 @@ int mdb_env_open(MDB_env *env, const char *path, unsigned flags, mdb_mode_t mode
 	env->file = sim_path_find(AT_FDCWD, name);
 	if (env->file == NULL)
 		return EIO;
-	if (env->file->environment == NULL) {
-		struct sim_environment *made = calloc(1, sizeof(*made));
-
-		SLUICE_REQUIRE(made != NULL);
-		made->committed = calloc(1, sizeof(*made->committed));
-		SLUICE_REQUIRE(made->committed != NULL);
-		made->committed->refs = 1;
-		made->pages_high = PAGES_OF_META;
-		env->file->environment = made;
-	}
+	if (env->file->environment == NULL)
+		env->file->environment = environment_make();
 	env->environment = env->file->environment;
 	env->flags = flags;
 	sim_inode_hold(env->file);
@@ -140,6 +144,33 @@ void mdb_env_close(MDB_env *env)
 	SLUICE_REQUIRE(env->writer == NULL);
 	sim_inode_release(env->file);
 	free(env);
+}
+
+/* The copy holds what was committed; as bytes its file is empty, as every environment's here is. */
+int mdb_env_copy2(MDB_env *env, const char *path, unsigned flags)
+{
+	struct sim_environment *copy;
+	struct sim_inode *file;
+	char name[4096 + 16];
+	int error;
+
+	(void)flags;
+	SLUICE_REQUIRE(sim_path_is(AT_FDCWD, path));
+	snprintf(name, sizeof(name), "%s/data.mdb", path);
+	error = file_make(name, O_RDWR | O_CREAT | O_EXCL);
+	if (error != 0)
+		return error;
+	file = sim_path_find(AT_FDCWD, name);
+	if (file == NULL)
+		return EIO;
+	copy = environment_make();
+	snapshot_release(copy->committed);
+	copy->committed = env->environment->committed;
+	copy->committed->refs++;
+	memcpy(copy->names, env->environment->names, sizeof(copy->names));
+	copy->pages_high = snapshot_pages(copy->committed);
+	file->environment = copy;
+	return 0;
 }
 
 int mdb_env_set_mapsize(MDB_env *env, size_t size)

@@ -262,4 +262,31 @@ TEST(an_environment_goes_with_its_file)
 	}
 }
 
+TEST(a_copy_holds_what_was_committed)
+{
+	struct reference committed = { 0 }, later;
+	struct db_txn txn;
+	struct db_env *env, *copy;
+	struct db_options options = {
+		.directory = SIM_ROOT "/copy", .tables = tables, .table_count = 2, .map_size = 4096
+	};
+
+	begin(7);
+	env = env_open(1u << 26);
+	assert_int_equal(db_write_begin(&txn, env), 0);
+	change(&txn, &committed);
+	assert_int_equal(db_write_commit(&txn), 0);
+	assert_int_equal(mkdir(options.directory, 0700), 0);
+	assert_int_equal(db_env_copy(env, options.directory), 0);
+	later = committed;
+	assert_int_equal(db_write_begin(&txn, env), 0);
+	change(&txn, &later);
+	assert_int_equal(db_write_commit(&txn), 0);
+	assert_int_equal(db_env_open(&copy, &options), 0);
+	check_env(copy, &committed);
+	check_env(env, &later);
+	db_env_close(copy);
+	db_env_close(env);
+}
+
 TEST_MAIN()
