@@ -17,8 +17,13 @@
 #include "dataplane/placement.h"
 #include "dataplane/switch.h"
 
-/* Batch buffers of a shard: in flight, open, and lent to the store thread. 24 MiB. */
+/* Batch buffers of a shard: in flight, open, and lent to the store thread. 24 MiB; few for the
+ * simulator, so that they run out now and then (shard/rings.h). */
+#ifdef SLUICE_SMALL_RINGS
+#define FEED_BUFFERS 12
+#else
 #define FEED_BUFFERS 192
+#endif
 
 static uint64_t monotonic_ns(void)
 {

@@ -216,7 +216,7 @@ void control_world_make(struct world *world)
 		market_add(world, control->market_last);
 	}
 	/* The others are opened by terminals, with partners. A range is of one currency. */
-	for (uint64_t id = 1; id <= WORLD_ACCOUNTS / 2; id += 5) {
+	for (uint64_t id = 1; id <= WORLD_ACCOUNTS * 3 / 4; id += 5) {
 		accounts_add(world, id, 4);
 		accounts_add(world, id + 4, 1);
 	}

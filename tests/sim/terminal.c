@@ -344,7 +344,9 @@ int terminal_step(struct world *world, uint32_t number)
 	}
 	if (!world->ending && terminal->next_id > 1 && terminal->again_ns <= now_ns &&
 	    sim_chance(world->plan.again)) {
-		uint32_t id = 1 + (uint32_t)sim_below(terminal->next_id - 1);
+		uint32_t known = terminal->next_id - 1, near = known < 90 ? known : 90;
+		uint32_t id = sim_below(5) ? known - (uint32_t)sim_below(near)
+		                           : 1 + (uint32_t)sim_below(known);
 
 		terminal->again_ns = now_ns + sim_below(AGAIN_PAUSE_NS);
 		if (terminal->ops[id].state == OP_DONE && terminal->ops[id].mutates) {

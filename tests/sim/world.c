@@ -10,11 +10,11 @@
 
 #include "tests/sim/world.h"
 
-#define IDLE_STEPS      24u
+#define IDLE_STEPS      12u
 #define QUIET_NS        (600 * SECOND_NS)
 #define QUIET_STEPS_MAX 2000000u
 #define STARTS_MAX      64u
-#define AGAIN_MAX       24u /* requests of a terminal asked again in the end */
+#define AGAIN_MAX       16u /* requests of a terminal asked again in the end */
 
 enum phase {
 	PHASE_SETUP = 1,

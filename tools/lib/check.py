@@ -245,6 +245,16 @@ def seeds_suite(name, build_name, count, about):
         7200, 7200, count_line, about, SANITIZER_OPTIONS)
 
 
+def sim_suite(seeds):
+    """Each commit has a log of its own: what is left of its seeds is run when it is run again."""
+    build, commit = os.path.join(TOP, BUILDS["debug"][0]), commit_of()
+    command = [os.path.join(build, "tests/sim/sim"), "--seeds", f"1..{seeds}", "--jobs", "2"]
+    if commit:
+        command += ["--log", os.path.join(LOGS, f"sim-seeds-{commit[:12]}.log"), "--resume"]
+    return Suite("sim", command, 14400, 14400, count_status, f"the simulator, {seeds:,} seeds",
+                 {"SLUICE_BUILD": build})
+
+
 def suites_long(e2e):
     """What only --long runs."""
     kills = pytest_suite("kills", "tests/e2e/test_kill.py", 7200, 7200, "kill -9, 1,000 times",
@@ -261,7 +271,7 @@ def suites_long(e2e):
     return [
         seeds_suite("seeds", "debug", 300, "random unit tests, 300 seeds"),
         seeds_suite("seeds-sanitize", "sanitize", 50, "the same, 50 seeds, ASan and UBSan"),
-        kills, cuts, chaos, *fuzz]
+        kills, cuts, chaos, sim_suite(100000), *fuzz]
 
 
 class Runner:
