@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,7 @@ SESSIONS = 650  # of one run, as the terminals of the requirements
 
 
 def choices(first=1, count=3, selections=3):
-    """--markets of sluice-bench: the 1X2 markets of some matches, at the odds they were opened at."""
+    """--markets of sluice-bench: 1X2 markets of some matches at the odds they were opened at."""
     found = []
     with open(SEASON, encoding="utf-8", newline="") as stream:
         for number, row in enumerate(csv.reader(stream)):
@@ -70,25 +71,25 @@ class Loaded(Instance):
     def polling(self, place):
         return self.polling_asked or place.polling
 
-    def socket(self):
+    def memif(self):
         return self.path("run/sluice/memif.sock")
 
     def configuration(self):
         lines = super().configuration().splitlines()
         at = next(i for i, line in enumerate(lines) if line.startswith("    interface:"))
-        lines[at] = f"    socket: {json.dumps(self.socket())}"
+        lines[at] = f"    socket: {json.dumps(self.memif())}"
         if self.budget:
             lines.append(f"worker_budget_percent: {self.budget}")
         return "\n".join(lines) + "\n"
 
     def start(self):
-        if os.path.exists(self.socket()):
-            os.unlink(self.socket())
+        if os.path.exists(self.memif()):
+            os.unlink(self.memif())
         super().start()
 
     def fill(self, accounts, sessions):
-        """Markets, accounts, sessions; ports open. Rates limit one terminal; a benchmark's few stand
-        for many."""
+        """Markets, accounts, sessions; ports open. The session rates limit one terminal; the few of a
+        benchmark stand for many."""
         self.accounts = accounts
         self.sessions_make(1, sessions)
         self.provision("markets", "--file", SEASON)
@@ -100,6 +101,19 @@ class Loaded(Instance):
         self.provision("install", "--sessions", self.sessions, "--rate", 1_000_000, "--burst",
                        1_000_000)
         self.provision("open")
+
+    def admin(self, request):
+        """One request on the admin socket, as control would send it."""
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(60)
+            folder = os.open(self.path("run/sluice"), os.O_PATH)
+            try:
+                client.connect(f"/proc/self/fd/{folder}/admin.sock")
+            finally:
+                os.close(folder)
+            client.sendall(json.dumps(request).encode() + b"\n")
+            with client.makefile("rb") as answers:
+                return json.loads(answers.readline())
 
     def shards_sum(self, counter):
         return sum(shard[counter] for shard in self.status()["shards"])
@@ -119,7 +133,7 @@ class Loaded(Instance):
         return path
 
     def bench_command(self, *options, sessions=SESSIONS):
-        return [self.binary("bench/sluice-bench"), "--port", f"memif:{self.socket()}", "--switch",
+        return [self.binary("bench/sluice-bench"), "--port", f"memif:{self.memif()}", "--switch",
                 self.address, "--admin", self.path("run/sluice/admin.sock"), "--sessions",
                 self.sessions_take(sessions), "--accounts", f"1:{self.accounts}", "--disk",
                 self.path("var/lib/sluice"), "--cpu", str(self.placement.main), "--json",
