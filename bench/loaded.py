@@ -88,8 +88,8 @@ class Loaded(Instance):
         super().start()
 
     def fill(self, accounts, sessions):
-        """Markets, accounts, sessions; ports open. The session rates limit one terminal; the few of a
-        benchmark stand for many."""
+        """Markets, accounts, sessions; ports open. The session rates limit one terminal; the few
+        of a benchmark stand for many."""
         self.accounts = accounts
         self.sessions_make(1, sessions)
         self.provision("markets", "--file", SEASON)
