@@ -184,6 +184,8 @@ static int journal_health(struct switch_process *process)
 
 		if (error == 0)
 			continue;
+		/* W2: before stop */
+		atomic_store_explicit(&process->shared.failed, 1, memory_order_relaxed);
 		snprintf(process->message, sizeof(process->message),
 		    "shard %u: a journal write failed (%s); nothing unacknowledged was answered. "
 		    "Check "

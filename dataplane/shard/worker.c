@@ -274,17 +274,30 @@ unsigned worker_turn(struct worker *worker, int serving)
 }
 
 /*
- * Everything owed is out on all workers: nothing waits for the disk, no forwarded request or
- * transfer is on its way, and the frames of the others are sent. No worker takes requests in any
- * more, so once all have said so it stays so; the owner of the ports ends with a last look at their
- * frames.
+ * Nothing waits for the disk, no forwarded request or transfer is on its way. Once a journal has
+ * failed, here or elsewhere, what waits for it waits for ever: only our own disk is waited for, and
+ * a failed one's only as long as writes are under way.
+ */
+int worker_owes_nothing(const struct worker *worker)
+{
+	if (journal_writer_error(worker->journal) != 0)
+		return journal_writer_in_flight(worker->journal) == 0;
+	if (worker->durable_lsn != ledger_shard(worker->ledger)->lsn)
+		return 0;
+	/* W2 has made it visible. */
+	return atomic_load_explicit(&worker->shared->failed, memory_order_relaxed) != 0 ||
+	       (worker->pending_head == worker->pending_tail && worker->remote_running == 0 &&
+	           worker->transfers_open == 0);
+}
+
+/*
+ * Everything owed is out on all workers, and the frames of the others are sent. No worker takes
+ * requests in any more, so once all have said so it stays so; the owner of the ports ends with a
+ * last look at their frames.
  */
 static int all_drained(struct worker *worker)
 {
-	uint32_t mine = worker->pending_head == worker->pending_tail &&
-	                worker->remote_running == 0 && worker->transfers_open == 0 &&
-	                (journal_writer_error(worker->journal) != 0 ||
-	                    worker->durable_lsn == ledger_shard(worker->ledger)->lsn);
+	uint32_t mine = (uint32_t)worker_owes_nothing(worker);
 
 	/* W6: our frames are in the transmit rings before the flag. */
 	atomic_store_explicit(&worker->shared->drained[worker->shard], mine, memory_order_release);

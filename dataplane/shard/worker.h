@@ -85,6 +85,9 @@ struct switch_shared {
 	_Atomic uint32_t open;
 	/* Main or signal: store release; every loop: load acquire (W2). */
 	_Atomic uint32_t stop;
+	/* A journal has failed: stopping waits for nothing it held. Main: store relaxed, before
+	 * stop (W2). */
+	_Atomic uint32_t failed;
 	/* Home worker of each session slot, 0xff unknown. Main stores release, workers acquire
 	 * (W3). A worker that ended a session past its time stores 0xff: main only stores a home
 	 * after that worker has installed a later session there. */
@@ -324,6 +327,8 @@ int worker_run(void *worker);
 SLUICE_MUST_USE int worker_begin(struct worker *worker);
 unsigned worker_turn(struct worker *worker, int serving);
 void worker_end(struct worker *worker);
+/* 1: a stopping worker may end, nothing it could still tell anyone is on its way. */
+int worker_owes_nothing(const struct worker *worker);
 
 /* Connects all workers with rings. 0 or -ENOMEM. */
 SLUICE_MUST_USE int worker_connect(struct worker **workers, uint32_t count);

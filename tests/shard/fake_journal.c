@@ -139,7 +139,8 @@ int journal_writer_error(const struct journal_writer *writer)
 
 unsigned journal_writer_in_flight(const struct journal_writer *writer)
 {
-	return writer->closed != writer->durable;
+	/* What a failed one had under way has ended. */
+	return writer->error != 0 ? 0 : writer->closed != writer->durable;
 }
 
 void journal_writer_wait(struct journal_writer *writer, unsigned timeout_us)

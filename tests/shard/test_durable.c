@@ -197,6 +197,27 @@ TEST(after_a_write_error_nothing_beyond_the_durable_lsn_leaves)
 	bed_close(bed);
 }
 
+/* A failed write once held the end of the process up for 5 s, for answers that could never come. */
+TEST(a_stop_after_a_write_error_does_not_wait_for_what_cannot_come)
+{
+	struct bed *bed = bed_open(2, 0);
+	uint64_t here = bed_account(bed, 0, 0), there = bed_account(bed, 1, 0);
+
+	bed_send(bed, 0, bed_bet(1, here, 5000));
+	bed_send(bed, 0, bed_transfer(2, there, here, 100));
+	assert_false(worker_owes_nothing(bed->workers[0]));
+	fake_journal_fail(bed->journals[0], EIO);
+	bed_settle(bed, 0);
+	assert_true(worker_owes_nothing(bed->workers[0]));
+	/* The other one waits for the money that was on its way here, unless it hears of it. */
+	fake_journal_complete_all(bed->journals[1]);
+	bed_settle(bed, 0);
+	assert_false(worker_owes_nothing(bed->workers[1]));
+	atomic_store_explicit(&bed->workers[1]->shared->failed, 1, memory_order_relaxed);
+	assert_true(worker_owes_nothing(bed->workers[1]));
+	bed_close(bed);
+}
+
 TEST(no_room_in_the_journal_is_busy_and_leaves_no_trace)
 {
 	struct bed *bed = bed_open(1, 0);

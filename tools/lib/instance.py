@@ -96,6 +96,7 @@ class Instance:
         self.build = build or os.path.join(TOP, "build")
         self.settings = settings or Settings()
         self.process = None
+        self.options = []  # more of the data plane's command line
         self.pages = 0
         self.placement = None
         self.disk = None
@@ -220,7 +221,7 @@ class Instance:
         with open(config, "w", encoding="utf-8") as stream:
             stream.write(self.configuration())
         command = [self.binary("dataplane/sluice-dataplane"), "--config", config, "--root",
-                   self.root]
+                   self.root, *self.options]
         with open(self.log, "ab") as log:
             log_begin = log.tell()
             self.process = subprocess.Popen(
