@@ -13,6 +13,27 @@ static uint64_t clock_ns(clockid_t clock)
 	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
 }
 
+/* The longest turn that counts when the wall clock is behind: it may be set meanwhile. */
+#define CLOCK_STEP_MAX_NS 1000000000ull
+
+/*
+ * Switch time follows the wall clock, but never goes back: deadlines, timers and what terminals
+ * were told depend on it. Where the clock is behind, switch time goes on at half speed until it is
+ * not. Standing still instead would refuse everything: deadlines are made of the time in answers.
+ */
+static void clock_follow(struct worker *worker)
+{
+	uint64_t wall_ns = clock_ns(CLOCK_REALTIME);
+	uint64_t passed_ns = wall_ns > worker->wall_ns ? wall_ns - worker->wall_ns : 0;
+
+	worker->wall_ns = wall_ns;
+	if (wall_ns >= worker->now_ns)
+		worker->now_ns = wall_ns;
+	else
+		worker->now_ns +=
+		    (passed_ns < CLOCK_STEP_MAX_NS ? passed_ns : CLOCK_STEP_MAX_NS) / 2;
+}
+
 /* A linked group at the head of a ring. 1: decided; 0: its home has not sent all of it yet. */
 static int group_take(struct worker *worker, struct spsc_ring *ring, unsigned count)
 {
@@ -178,7 +199,7 @@ static unsigned turn(struct worker *worker, int serving)
 	int going = atomic_load_explicit(&worker->shared->stop, memory_order_relaxed) == 0;
 	unsigned moved = 0;
 
-	worker->now_ns = clock_ns(CLOCK_REALTIME);
+	clock_follow(worker);
 	if (going)
 		moved += worker_slow_owed(worker);
 	if (serving) {
@@ -362,6 +383,9 @@ int worker_begin(struct worker *worker)
 	    journal_writer_open(&worker->journal, worker->journal_config, worker->journal_start,
 	        worker->feed, worker->keeper, worker->message, sizeof(worker->message));
 
+	/* Ahead of the clock only where somebody said --accept-clock. */
+	worker->now_ns = ledger_shard(worker->ledger)->time_ns;
+	worker->wall_ns = clock_ns(CLOCK_REALTIME);
 	worker->durable_lsn = ledger_shard(worker->ledger)->lsn; /* all of it was recovered */
 	stats_set(&worker->stats.durable_lsn, worker->durable_lsn);
 	stats_set(&worker->stats.applied_lsn, worker->durable_lsn);

@@ -239,7 +239,8 @@ struct worker {
 	uint32_t owns_port_queues; /* 1: polls queue `shard_queue` of every port */
 	uint16_t queue;
 	uint32_t port_first; /* grows by one each turn: which port is asked first */
-	uint64_t now_ns;     /* switch time of this turn */
+	uint64_t now_ns;     /* switch time of this turn: never goes back */
+	uint64_t wall_ns;    /* what the wall clock said then */
 	uint64_t durable_lsn;
 	struct switch_shared *shared;
 	struct ledger *ledger;

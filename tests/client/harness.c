@@ -124,7 +124,8 @@ static void deliver(struct harness *harness, struct packet *packet)
 	}
 	if (harness->switch_down)
 		return;
-	harness->sim.time_ns = 1700000000000000000ull + harness->now_ns;
+	harness->sim.time_ns =
+	    1700000000000000000ull + harness->now_ns + (uint64_t)harness->clock_set_ns;
 	size = sim_switch_take(&harness->sim, packet->bytes, packet->size, out);
 	if (size > 0)
 		network_put(harness, out, size, 0);

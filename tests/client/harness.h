@@ -32,6 +32,7 @@ struct harness {
 	/* Network, in percent and ns. */
 	unsigned loss, doubled;
 	uint64_t delay_min_ns, delay_max_ns;
+	int64_t clock_set_ns;         /* how far the switch's clock was set */
 	unsigned switch_down;         /* 1: datagrams to the switch vanish */
 	uint64_t due_ns[PACKETS_MAX]; /* of each packet; UINT64_MAX: none */
 	struct packet packets[PACKETS_MAX];

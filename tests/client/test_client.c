@@ -342,6 +342,32 @@ TEST(the_deadline_is_switch_time_plus_timeout)
 	harness_free(harness);
 }
 
+/* For ten seconds all deadlines were long past. */
+TEST(a_switch_whose_clock_was_set_is_believed_at_once)
+{
+	static const int64_t set_ns[] = { 172800000000000, -172800000000000 };
+	struct harness *harness = harness_make(&plain, 1);
+
+	harness_connect(harness);
+	harness_bet(harness, 0);
+	harness_run(harness, harness->now_ns + 1000 * MS, CLIENT_ANSWERED, 1);
+	/* Slower from here on, so these are no better samples. */
+	harness->delay_min_ns = harness->delay_max_ns = 20 * MS;
+	for (unsigned i = 0; i < SLUICE_ARRAY_COUNT(set_ns); i++) {
+		uint64_t true_ns;
+		int64_t wrong_ns;
+
+		harness->clock_set_ns = set_ns[i];
+		harness_bet(harness, 0);
+		harness_run(harness, harness->now_ns + 1000 * MS, CLIENT_ANSWERED, 2 + i);
+		true_ns = 1700000000000000000ull + harness->now_ns + (uint64_t)set_ns[i];
+		wrong_ns =
+		    (int64_t)(client_switch_time_ns(harness->client, harness->now_ns) - true_ns);
+		assert_true(wrong_ns > -50 * (int64_t)MS && wrong_ns < 50 * (int64_t)MS);
+	}
+	harness_free(harness);
+}
+
 TEST(a_mutating_request_is_kept_before_it_is_sent_or_it_is_not_sent)
 {
 	struct wire_request request = { .template_id = WIRE_DEPOSIT };

@@ -24,6 +24,17 @@ from switch import balance_sum, wait_until
 BETTING_ACCOUNTS, MOVING_ACCOUNTS = 120, 24
 MOVING_FIRST = demo.FIRST_ACCOUNT + BETTING_ACCOUNTS
 ANSWERS_SECONDS = 60
+PAUSE = os.environ.get("SLUICE_PAUSE", "")
+
+
+def paused():
+    """Long forms begin no new death while the file named by SLUICE_PAUSE exists."""
+    return bool(PAUSE) and os.path.exists(PAUSE)
+
+
+def wait_unpaused():
+    while paused():
+        time.sleep(1)
 
 
 class Mover(threading.Thread):

@@ -5,9 +5,8 @@ import mmap
 import os
 
 import pytest
-from faulty import PROGRAM, FaultFs
+from faulty import PROGRAM, FaultFs, FaultySwitch
 from killing import Load, begin
-from faulty import FaultySwitch
 
 BLOCK = 4096
 

@@ -22,13 +22,13 @@ import time
 
 import placement
 import pytest
-from killing import Load, acks_size, begin, conclude, grown, restart
+from killing import (
+    Load, acks_size, begin, conclude, grown, paused, restart, wait_unpaused)
 from switch import BUILD, TOP, Switch, wait_until
 
 SHORT, ROUND = 50, 50
 KILLS = int(os.environ.get("SLUICE_KILLS", str(SHORT)))
 SEED = int(os.environ.get("SLUICE_TEST_SEED", "0") or 0) or int(time.time())
-PAUSE = os.environ.get("SLUICE_PAUSE", "")
 RATE = 400
 EARLY_SHARE = 0.15  # of the deaths are followed by one while recovering
 STATE = os.path.join(TOP, "build/check/kills.json")
@@ -151,17 +151,12 @@ def keep(program, rounds):
         stream.write(f"{now} {program} {json.dumps(rounds[-1])}; {total} kills in all\n")
 
 
-def paused():
-    return bool(PAUSE) and os.path.exists(PAUSE)
-
-
 @pytest.mark.skipif(KILLS <= SHORT, reason="the long form: SLUICE_KILLS=1000, resumable")
 def test_many_kills_in_rounds():
     program = program_hash()
     rounds = rounds_done(program)
     while (left := KILLS - sum(part["kills"] for part in rounds)) > 0:
-        while paused():
-            time.sleep(1)
+        wait_unpaused()
         number = len(rounds)
         done = kill_round((1, 3, 2)[number % 3], min(ROUND, left), SEED + number,
                           (0, RATE)[number % 2], go_on=lambda: not paused())

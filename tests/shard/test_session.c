@@ -43,6 +43,33 @@ static uint64_t lost(const struct bed *bed)
 	return stats_get(&bed->workers[0]->stats.answers_lost);
 }
 
+/* With the clock set back, deadlines made of the time in answers were all long past. */
+TEST(switch_time_never_goes_back_and_meets_the_clock_again)
+{
+	struct bed *bed = bed_open(1, 0);
+	const struct worker *worker = bed->workers[0];
+	uint64_t told_ns, before_ns;
+	unsigned turns = 0;
+
+	bed_turn(bed, 0);
+	told_ns = worker->now_ns;
+	assert_int_equal(told_ns, bed->now_ns);
+	bed->now_ns -= 100 * SECOND;
+	for (before_ns = told_ns; worker->now_ns != bed->now_ns; before_ns = worker->now_ns) {
+		bed_turn(bed, 0);
+		assert_true(worker->now_ns >= before_ns);
+		assert_true(turns++ < 1000);
+		bed->now_ns += SECOND / 2;
+		if (turns == 10)
+			assert_in_range(worker->now_ns, told_ns + 2 * SECOND, told_ns + 3 * SECOND);
+	}
+	assert_in_range(turns, 390, 410); /* at half speed twice as long */
+	bed->now_ns += 1000 * SECOND;
+	bed_turn(bed, 0);
+	assert_int_equal(worker->now_ns, bed->now_ns);
+	bed_close(bed);
+}
+
 TEST(nothing_is_sealed_for_a_session_that_has_ended)
 {
 	struct bed *bed = bed_open(2, 0);

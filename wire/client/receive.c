@@ -7,6 +7,7 @@
 #include "wire/client/internal.h"
 
 #define CLOCK_SAMPLE_AGE_MAX_NS 10000000000ull
+#define CLOCK_DRIFT_MAX_NS      5000000ull /* of two clocks in that time */
 
 static struct client_entry *entry_find(
     struct client *client, uint64_t request_id, uint16_t template_id)
@@ -36,20 +37,27 @@ static void rtt_sample(struct client *client, uint64_t sample_ns)
 
 /*
  * The answer was made somewhere between the first send and now; the middle is off by half of that
- * at most. So the sample with the shortest time wins until it is ten seconds old. The estimate must
- * not run ahead by an outage, so no more than half a round trip is added.
+ * at most. So the sample with the shortest time wins until it is ten seconds old, or until one says
+ * what cannot be true of the same clock: it has been set, and deadlines by the old one would all be
+ * long past. The estimate must not run ahead by an outage, so no more than half a round trip is
+ * added.
  */
 static void clock_sample(
     struct client *client, uint64_t switch_time_ns, uint64_t trip_ns, uint64_t now_ns)
 {
 	uint64_t half_ns = (trip_ns < client->rtt_ns ? trip_ns : client->rtt_ns) / 2;
+	int64_t offset_ns = (int64_t)(switch_time_ns + half_ns - now_ns);
+	uint64_t apart_ns = offset_ns > client->clock_offset_ns
+	                        ? (uint64_t)offset_ns - (uint64_t)client->clock_offset_ns
+	                        : (uint64_t)client->clock_offset_ns - (uint64_t)offset_ns;
 
 	if (switch_time_ns == 0)
 		return;
 	if (client->clock_sample_ns != 0 && trip_ns > client->clock_rtt_ns &&
-	    now_ns - client->clock_sample_ns < CLOCK_SAMPLE_AGE_MAX_NS)
+	    now_ns - client->clock_sample_ns < CLOCK_SAMPLE_AGE_MAX_NS &&
+	    apart_ns <= trip_ns + client->clock_rtt_ns + CLOCK_DRIFT_MAX_NS)
 		return;
-	client->clock_offset_ns = (int64_t)(switch_time_ns + half_ns - now_ns);
+	client->clock_offset_ns = offset_ns;
 	client->clock_rtt_ns = trip_ns;
 	client->clock_sample_ns = now_ns == 0 ? 1 : now_ns;
 }
