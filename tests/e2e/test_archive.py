@@ -7,6 +7,7 @@ import shutil
 import subprocess
 
 import demo
+from controlled import ControlledSwitch
 from switch import BUILD, Switch, wait_until
 
 SETTINGS = {"segment_mib": 1, "segments_max": 8, "archive": "archive"}
@@ -96,3 +97,25 @@ def test_only_so_much_is_kept():
         wait_until(lambda: shard(switch)["archive_removed"] > 0, 20, "old files removed")
         assert shard(switch)["archive_files"] < shard(switch)["archived_segment"]
         assert database(switch, "journal", "verify")[0] == 0
+
+
+def test_an_operator_asks_the_running_switch():
+    with ControlledSwitch("archive-ctl", **SETTINGS) as switch:
+        switch.begin(2)
+        demo.wait(demo.start_terminals(switch.control, 2, accounts=30, bets=12_000, rate=4_000),
+                  120)
+        wait_until(lambda: shard(switch)["archived_segment"] > 0, 20, "something is archived")
+        row = switch.control.json("journal", "status")["shards"][0]
+        assert row["disk"] == "room" and row["archive"].endswith("archive/shard-0")
+        assert len(row["seal_chain"]) == 64 and row["recovery"]["cut_batches"] == 0
+        found = switch.control.json("journal", "verify")
+        assert found["ok"] and found["archives_compared"] > 0 and found["seals"] > 0
+        assert switch.control.json("journal", "archive")["waiting_segments"] == 0
+        assert switch.control.json("shards")["shards"][0]["recovery"]["kept_lsn"] == 0
+        archive = switch.path("var/lib/sluice/archive/shard-0")
+        name = next(name for name in sorted(os.listdir(archive)) if name.endswith(".zst"))
+        with open(os.path.join(archive, name), "r+b") as stream:
+            stream.seek(5_000)
+            stream.write(b"\xff\x00\xff")
+        ran = switch.control.ctl("journal", "verify", check=False)
+        assert ran.returncode == 1 and name in ran.stderr, ran.stderr
