@@ -220,6 +220,12 @@ static const struct verb_argument explain[] = {
 	{ "terminal", VERB_NUMBER, 0, 0, 0, 1, TERMINAL_MAX, NULL, "with --request" },
 	{ "request", VERB_NUMBER, 0, 0, 0, 1, INT64_MAX, NULL, "request id of a terminal" },
 };
+static const struct verb_argument backup_create[] = {
+	{ "label", VERB_TEXT, 0, 0, 0, 1, 64, NULL, "a text for people" },
+};
+static const struct verb_argument backup_verify[] = {
+	{ "name", VERB_TEXT, 1, 1, 0, 1, 64, NULL, "its name, as backup list says" },
+};
 static const struct verb_argument audit_tail[] = {
 	COUNT,
 	{ "before", VERB_NUMBER, 0, 0, 0, 1, INT64_MAX, NULL, "older than this sequence" },
@@ -398,6 +404,12 @@ static const struct verb verbs[] = {
 	    "The newest entries of the audit log." },
 	{ "audit verify", VIEWER, VERB_SLOW, NO_ARGUMENTS, NULL, NULL,
 	    "Checks the audit log's chain of hashes." },
+	{ "backup create", ADMIN, VERB_CHANGES | VERB_SLOW, ARGUMENTS(backup_create), NULL, NULL,
+	    "Makes a backup under var/backups/sluice while the switch runs." },
+	{ "backup list", VIEWER, 0, NO_ARGUMENTS, "backups", "name covered bytes shards label ok",
+	    "The backups made so, and up to when they hold everything." },
+	{ "backup verify", VIEWER, VERB_SLOW, ARGUMENTS(backup_verify), NULL, NULL,
+	    "Proves a backup: files, chains, every balance, state hashes." },
 	{ "command list", VIEWER, 0, ARGUMENTS(command_list), "commands",
 	    "sequence type state committed done", "Commands sent to the shards." },
 	{ "command adopt", ADMIN, VERB_CHANGES | VERB_IRREVERSIBLE, NO_ARGUMENTS, NULL, NULL,

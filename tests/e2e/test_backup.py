@@ -99,6 +99,27 @@ def test_a_backup_under_load_restores_at_its_end_and_at_a_moment_before():
         assert switch.verify()["ok"]
 
 
+def test_an_operator_makes_lists_and_verifies_backups():
+    with ControlledSwitch("backup-ctl", shards=2) as switch:
+        control = switch.control
+        switch.begin(terminals=1)
+        would = control.json("backup", "create", "--dry-run")
+        assert would["dry_run"] and not os.path.exists(would["directory"])
+        made = control.json("backup", "create", "--label", "nightly")
+        assert made["ok"] and made["directory"].startswith(switch.path("var/backups/sluice"))
+        listed = control.json("backup", "list")["backups"]
+        assert [(entry["label"], entry["ok"]) for entry in listed] == [("nightly", True)]
+        assert control.json("backup", "verify", listed[0]["name"])["ok"]
+        refused = control.ctl("backup", "verify", "../x", check=False)
+        assert refused.returncode == 1 and "backup list" in refused.stderr
+        newest = control.json("audit", "tail", "--count", 1)["entries"][0]
+        assert newest["action"] == "backup create"
+        with open(os.path.join(made["directory"], "manifest.json"), "a", encoding="ascii") as file:
+            file.write(" ,")
+        refused = control.ctl("backup", "verify", listed[0]["name"], check=False)
+        assert refused.returncode == 1 and "damaged" in refused.stderr
+
+
 def test_a_switch_that_was_killed_is_backed_up_with_its_journal():
     with ControlledSwitch("backup-dead", shards=2) as switch:
         switch.begin(terminals=3)

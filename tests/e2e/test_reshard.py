@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One shard becomes three, three become two: tickets, ids, old outcomes, statements and balances stay
-what they were, and the switch goes on."""
+"""One shard becomes three, three become two: tickets, ids, old outcomes, statements and balances
+stay what they were, and the switch goes on."""
 
 import json
 import os

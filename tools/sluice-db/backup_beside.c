@@ -24,6 +24,27 @@ static int last_number(struct db_txn *txn, unsigned table, uint64_t *number)
 	return error == -ENOENT ? 0 : error;
 }
 
+static int version_check(struct backup *backup, struct db_txn *txn)
+{
+	struct db_bytes value;
+	struct le32 version;
+	int error = db_get(txn, CONTROL_TABLE_META, (struct db_bytes){ "version", 7 }, &value);
+
+	if (error == 0 && value.size != sizeof(version))
+		error = -EBADMSG;
+	if (error != 0)
+		return error;
+	memcpy(&version, value.data, sizeof(version));
+	if (le32_get(version) == CONTROL_SCHEMA_VERSION)
+		return 0;
+	(void)backup_say(backup,
+	    "control's schema version %u is %s than this program's %u; use the sluice-db of the "
+	    "program that wrote it",
+	    le32_get(version), le32_get(version) > CONTROL_SCHEMA_VERSION ? "newer" : "older",
+	    CONTROL_SCHEMA_VERSION);
+	return -EPROTO;
+}
+
 static int control_read(struct create *create, const char *directory)
 {
 	struct record_control_identity identity;
@@ -38,6 +59,8 @@ static int control_read(struct create *create, const char *directory)
 	error = db_read_open(&txn, env);
 	if (error == 0) {
 		error = db_read_begin(&txn);
+		if (error == 0)
+			error = version_check(backup, &txn);
 		if (error == 0)
 			error = db_get(
 			    &txn, CONTROL_TABLE_META, (struct db_bytes){ "identity", 8 }, &value);
@@ -74,6 +97,8 @@ int create_control_copy(struct create *create)
 	if (error == 0)
 		error = control_read(create, to);
 	create->backup.has_control = 1;
+	if (error == -EPROTO && create->backup.message[0] != '\0')
+		return -1;
 	return error == 0 ? 0
 	                  : backup_say(&create->backup, "%.300s cannot be copied: %s", from,
 	                        strerror(-error));
