@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A damaged journal: a start refuses it, sluice-db repair says what is lost and asks for each step."""
+"""A damaged journal: a start refuses it, sluice-db repair tells what is lost and asks for each step.
+"""
 
 import glob
 import json
@@ -17,7 +18,7 @@ MAGIC = b"SUCEJRNL"
 
 
 def headers(switch):
-    """(path, offset, first LSN, last LSN, durable through) of every batch there, in order of LSN."""
+    """(path, offset, first LSN, last LSN, durable through) of every batch, in order of LSN."""
     found = []
     for path in sorted(glob.glob(switch.path("var/lib/sluice/shard-0/journal/*.seg"))):
         with open(path, "rb") as stream:
@@ -103,7 +104,7 @@ def test_what_the_log_holds_is_not_lost_with_the_journal():
 
 
 def killed_with_events_the_log_lacks(switch):
-    """Kills under load until the journal has batches the log has not. A batch that proves it lost."""
+    """Kills under load until the journal has batches the log has not. One that was acknowledged."""
     for _ in range(8):
         started = demo.start_terminals(switch, 2, accounts=30, bets=20_000, rate=6_000)
         before = switch.status()["shards"][0]["durable_lsn"]
