@@ -143,6 +143,21 @@ def small_files():
     }
 
 
+def manifests():
+    """First byte, bit 0: chains are made right."""
+    zeros = "0" * 64
+    first = ('{"format":"sluice-journal-manifest","version":1,"shard":0,"incarnation":"7",'
+             f'"first_segment":1,"follows":"{zeros}","chain":"{zeros}"}}\n')
+    seals = [(f'{{"segment":{n},"first_lsn":{10 * n - 9},"last_lsn":{10 * n},"events":10,'
+              f'"batches":2,"bytes":8192,"time_ns":"{NS}","sealed_ns":"{NS}","damaged":false,'
+              f'"sha256":"{zeros}","chain":"{zeros}"}}\n') for n in range(1, 4)]
+    whole = first + "".join(seals)
+    return {"whole": b"\1" + whole.encode(), "first": b"\1" + first.encode(),
+            "torn": b"\1" + whole[:-30].encode(), "gap": b"\1" + (first + seals[1]).encode(),
+            "bad-chain": b"\0" + whole.encode(), "empty": b"\1",
+            "newer": b"\1" + whole.replace('"version":1', '"version":2').encode()}
+
+
 def literals(top, paths):
     """The words of a text format: what its parser compares with, as a libFuzzer dictionary."""
     words = set()
