@@ -84,6 +84,7 @@ static void plan_make(struct world *world, uint32_t operations, uint32_t shards)
 		.store_failures = often(8, 2000),
 		.limits_fixed = (uint8_t)sim_below(2),
 		.damage = sim_below(5) == 0,
+		.archive = sim_below(3) == 0,
 		.checkpoint_ms = 5 + (uint32_t)sim_below(sim_below(2) ? 50 : 2000),
 	};
 	if (plan->shards > WORLD_SHARDS_MAX)

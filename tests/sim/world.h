@@ -47,6 +47,7 @@ struct world_plan {
 	uint32_t store_failures;  /* in a million, each store turn: its next commit fails */
 	uint8_t limits_fixed;     /* no rollbacks, no lowered limits: exposure is checked too */
 	uint8_t damage;           /* in the end something is damaged while the switch is down */
+	uint8_t archive;          /* full segments are archived, and not used again before */
 	uint32_t checkpoint_ms;
 	struct sim_disk_faults disk;
 };

@@ -51,6 +51,8 @@ void process_prepare(struct rte_mempool *packets)
 
 static void configure(struct world *world)
 {
+	static char archive[] = "archive";
+
 	world->config = (struct dataplane_config){
 		.shards = world->plan.shards,
 		.polling = CONFIG_POLLING_BUSY,
@@ -64,6 +66,7 @@ static void configure(struct world *world)
 		    .depth = 2,
 		    .segments_ready = 2,
 		    .segments_max = 12 },
+		.archive = { .directory = world->plan.archive ? archive : NULL, .keep_days = 30 },
 		.store = { .log_rotate_mib = 1,
 		    .checkpoint_interval_ms = world->plan.checkpoint_ms },
 	};
