@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A damaged journal: a start refuses it, sluice-db repair tells what is lost and asks for each step.
-"""
+"""A damaged journal: a start refuses it, sluice-db repair tells what is lost and asks first."""
 
 import glob
 import json
