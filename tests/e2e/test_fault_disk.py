@@ -78,6 +78,22 @@ def test_a_store_that_cannot_write_does_not_stop_the_worker():
         conclude(load)
 
 
+def test_no_room_for_the_store_is_waited_for():
+    """LMDB's files cannot grow: the worker goes on, and the store follows when there is room."""
+    with loaded("store-full") as (switch, faults, load):
+        faults.fault(STORE, "grow", "enospc")
+        wait_until(lambda: shard(switch)["store_waiting"], 60, "a store that waits")
+        committed = shard(switch)["committed_lsn"]
+        for _ in range(3):
+            load.wait_for_answers()
+        now = shard(switch)
+        assert committed <= now["committed_lsn"] < now["durable_lsn"]
+        faults.ask("clear")
+        wait_until(lambda: not shard(switch)["store_waiting"], 60, "a store that goes on")
+        assert shard(switch)["store_errors"] == 0
+        conclude(load)
+
+
 def test_no_room_for_journal_segments_is_busy_until_there_is():
     """None can be recycled either, because no checkpoint is due."""
     with loaded("journal-full", checkpoint_interval_ms=600_000) as (switch, faults, load):
