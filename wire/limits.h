@@ -62,7 +62,7 @@
 #define LIMIT_EVENT_SIZE_MAX           1536u
 
 /* Store. */
-#define LIMIT_LOG_BLOCK_SIZE        65520u /* 16 whole LMDB overflow pages */
+#define LIMIT_LOG_BLOCK_SIZE 65520u /* 16 whole LMDB overflow pages */
 /* The journal's writes wait behind what a slice's commit has put into the device's queue. */
 #define LIMIT_CHECKPOINT_SLICE_SIZE (512u * 1024u)
 
