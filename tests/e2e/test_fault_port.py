@@ -4,6 +4,7 @@ dies. Nothing acknowledged is lost, and terminals go on by themselves."""
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -84,6 +85,8 @@ def test_a_memif_peer_dies_and_comes_back():
             finally:
                 peer.send_signal(signal.SIGKILL)
                 peer.communicate()
+                # What DPDK of a killed process leaves.
+                shutil.rmtree(f"/var/run/dpdk/sluice-bench-{peer.pid}", ignore_errors=True)
         peer = switch.bench((8, 12), 1)
         output, words = peer.communicate(timeout=120)
         assert peer.returncode == 0, words + output
