@@ -168,6 +168,9 @@ static void request_take(
 	op->event_shard = (uint8_t)number;
 	op->event_code = code;
 	op->event_type = type;
+	op->event_object = le64_get(record->object_id);
+	op->event_balance = le64s_get(record->balance);
+	op->event_payout = le64s_get(record->payout);
 	op->checked = 0;
 }
 
@@ -265,6 +268,17 @@ static void event_again(struct world *world, uint32_t number, uint64_t lsn)
 
 /* ---- What was told ---- */
 
+/* Two templates' answers carry no payout (struct money_reply). */
+static int says_the_same(const struct op *op)
+{
+	const struct answer *answer = &op->answer;
+	int money =
+	    op->request.template_id == WIRE_CANCEL_BET || op->request.template_id == WIRE_DEPOSIT;
+
+	return answer->object_id == op->event_object && answer->balance == op->event_balance &&
+	       (money || answer->payout == op->event_payout);
+}
+
 static void answer_check(
     struct world *world, const struct terminal *terminal, struct op *op, int recovered)
 {
@@ -301,6 +315,13 @@ static void answer_check(
 		    "request %llu of terminal %llu was answered %s, the log says %s",
 		    (unsigned long long)op->request.request_id, (unsigned long long)terminal->id,
 		    wire_code_name(answer->code), wire_code_name(op->event_code));
+	if (op->event_lsn == answer->lsn && !says_the_same(op))
+		world_violation(world, "answer-changed",
+		    "request %llu of terminal %llu was answered object %llx, balance %lld; the log "
+		    "says object %llx, balance %lld",
+		    (unsigned long long)op->request.request_id, (unsigned long long)terminal->id,
+		    (unsigned long long)answer->object_id, (long long)answer->balance,
+		    (unsigned long long)op->event_object, (long long)op->event_balance);
 	op->checked = 1;
 }
 

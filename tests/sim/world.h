@@ -84,7 +84,8 @@ struct op {
 	uint16_t sent;
 	struct answer answer;
 	/* From the logs (oracle.c): the event of its outcome, and the one that opened it. */
-	uint64_t event_lsn, open_lsn;
+	uint64_t event_lsn, open_lsn, event_object;
+	int64_t event_balance, event_payout;
 	uint16_t event_code, event_type;
 	uint8_t event_shard, events;
 };
