@@ -137,10 +137,13 @@ static void slot_finish(struct load *load, struct bench_terminal *terminal, stru
 	}
 	if (slot->intended_ns < load->measure_ns || slot->intended_ns >= load->end_ns)
 		return;
-	if (settle_meets(&load->settle, slot->intended_ns, now_ns))
+	if (settle_meets(&load->settle, slot->intended_ns, now_ns)) {
 		histogram_record(&load->latency_during, now_ns - slot->intended_ns);
-	else
-		histogram_record(&load->latency, now_ns - slot->intended_ns);
+		return;
+	}
+	histogram_record(&load->latency, now_ns - slot->intended_ns);
+	if (settle_follows(&load->settle, now_ns))
+		histogram_record(&load->latency_before, now_ns - slot->intended_ns);
 }
 
 static void slot_retry(struct load *load, struct bench_terminal *terminal, struct bench_slot *slot,
@@ -451,6 +454,7 @@ void load_run(struct load *load, const atomic_int *stop)
 
 	histogram_reset(&load->latency);
 	histogram_reset(&load->latency_during);
+	histogram_reset(&load->latency_before);
 	/* Sleeps of the loop end when they should, not 50 us later. Refused: only slower. */
 	(void)prctl(PR_SET_TIMERSLACK, 1);
 	load->flood.victim = &load->terminals[0];

@@ -66,6 +66,7 @@ struct load {
 	struct load_counts counts;
 	struct histogram latency;
 	struct histogram latency_during; /* of those that met the settlement; not in latency */
+	struct histogram latency_before; /* of those answered before it; in latency too */
 	struct settle settle;
 	struct flood flood;
 	struct interval interval;

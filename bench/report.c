@@ -302,7 +302,7 @@ static void add_settlement(json_t *report, const struct report_input *input)
 	const struct load *load = input->load;
 	const struct settle *settle = &load->settle;
 	uint64_t during = histogram_quantile(&load->latency_during, 99, 100);
-	uint64_t without = histogram_quantile(&load->latency, 99, 100);
+	uint64_t without = histogram_quantile(&load->latency_before, 99, 100);
 	/* The thread has ended. */
 	uint64_t started = atomic_load_explicit(&settle->started_ns, memory_order_relaxed);
 	uint64_t ended = atomic_load_explicit(&settle->ended_ns, memory_order_relaxed);
@@ -314,12 +314,13 @@ static void add_settlement(json_t *report, const struct report_input *input)
 	set_integer(object, "market", settle->market_id);
 	set_integer(object, "bets", settle->bets);
 	set_real(object, "seconds", (double)(ended - started) / 1e9);
-	set_us(object, "live_p50_us_without", histogram_quantile(&load->latency, 50, 100));
+	set_us(object, "live_p50_us_without", histogram_quantile(&load->latency_before, 50, 100));
 	set_us(object, "live_p50_us_during", histogram_quantile(&load->latency_during, 50, 100));
 	set_us(object, "live_p99_us_without", without);
 	set_us(object, "live_p99_us_during", during);
+	set_us(object, "live_p99_us_others", histogram_quantile(&load->latency, 99, 100));
 	set_real(object, "ratio", without == 0 ? 0.0 : (double)during / (double)without);
-	set_integer(object, "live_bets_without", load->latency.count);
+	set_integer(object, "live_bets_without", load->latency_before.count);
 	set_integer(object, "live_bets_during", load->latency_during.count);
 	json_object_set_new(report, "settlement", object);
 }

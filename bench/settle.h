@@ -43,4 +43,11 @@ static inline int settle_meets(struct settle *settle, uint64_t intended_ns, uint
 	       intended_ns <= atomic_load_explicit(&settle->ended_ns, memory_order_relaxed);
 }
 
+/* 1 when the settlement has not begun at now_ns. */
+static inline int settle_follows(struct settle *settle, uint64_t now_ns)
+{
+	/* S1 */
+	return now_ns < atomic_load_explicit(&settle->started_ns, memory_order_relaxed);
+}
+
 #endif

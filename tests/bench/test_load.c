@@ -256,6 +256,7 @@ TEST(latencies_are_parted_by_the_settlement)
 	load_run(load, &stop);
 	assert_true(load->latency.count > 0);
 	assert_int_equal(load->latency_during.count, 0); /* there was none */
+	assert_int_equal(load->latency_before.count, load->latency.count);
 	finish();
 
 	fresh(ANSWER, 20, 0, 1);
@@ -272,6 +273,7 @@ TEST(latencies_are_parted_by_the_settlement)
 	load_run(load, &stop);
 	assert_true(load->latency.count > 0);
 	assert_int_equal(load->latency_during.count, 0);
+	assert_int_equal(load->latency_before.count, 0); /* all of it came after */
 	finish();
 }
 
