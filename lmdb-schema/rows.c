@@ -155,10 +155,11 @@ int record_market_read(struct db_bytes bytes, struct record_market *out)
 
 static int shift_fits(const struct record_terminal *record)
 {
-	return record->shift_open == 1 ||
-	       (record->shift_open == 0 && le32_get(record->cashier_id) == 0 &&
-	           le64s_get(record->shift_cash) == 0 && le64s_get(record->shift_cash_total) == 0 &&
-	           le64_get(record->shift_opened_ns) == 0);
+	if (record->shift_open == 1)
+		return le16_get(record->shift_currency) <= 999;
+	return record->shift_open == 0 && le16_get(record->shift_currency) == 0 &&
+	       le32_get(record->cashier_id) == 0 && le64s_get(record->shift_cash) == 0 &&
+	       le64s_get(record->shift_cash_total) == 0 && le64_get(record->shift_opened_ns) == 0;
 }
 
 int record_terminal_read(struct db_bytes bytes, struct record_terminal *out)
@@ -177,8 +178,7 @@ int record_terminal_read(struct db_bytes bytes, struct record_terminal *out)
 		return -EBADMSG;
 	if (le64_get(record.id) == 0 || le64_get(record.id) > LIMIT_TERMINAL_ID_MAX ||
 	    le64_get(record.lsn) == 0 || le64s_get(record.staked_today) < 0 ||
-	    !bytes_all_zero(record.reserved, sizeof(record.reserved)) ||
-	    !bytes_all_zero(record.reserved1, sizeof(record.reserved1)) || !shift_fits(&record))
+	    !bytes_all_zero(record.reserved, sizeof(record.reserved)) || !shift_fits(&record))
 		return -EBADMSG;
 	*out = record;
 	return 0;

@@ -137,11 +137,11 @@ struct record_terminal {
 	struct le64 version;
 	uint8_t blocked;
 	uint8_t shift_open;
-	uint8_t reserved[2];
+	struct le16 shift_currency; /* 0: opened before it was kept, in the rules' currency */
 	struct le32
 	    cashier_id; /* from here: of the open shift; zero but for the number without one */
 	struct le32 shift_number;
-	uint8_t reserved1[4];
+	uint8_t reserved[4];
 	struct le64s shift_cash;
 	struct le64s shift_cash_total;
 	struct le64 shift_opened_ns;
@@ -150,6 +150,7 @@ ASSERT_SIZE(struct record_terminal, 104);
 ASSERT_OFFSET(struct record_terminal, staked_today, 32);
 ASSERT_OFFSET(struct record_terminal, rights, 44);
 ASSERT_OFFSET(struct record_terminal, version, 56);
+ASSERT_OFFSET(struct record_terminal, shift_currency, 66);
 ASSERT_OFFSET(struct record_terminal, cashier_id, 68);
 ASSERT_OFFSET(struct record_terminal, shift_cash, 80);
 

@@ -133,8 +133,8 @@ struct terminal_row {
 	uint64_t version;  /* of the last TERMINAL_SET, 0 none */
 	uint8_t blocked;   /* 1: no request is taken */
 	uint8_t shift_open;
-	uint8_t reserved[2];
-	uint32_t cashier_id; /* of the open shift */
+	uint16_t shift_currency; /* of the open shift; 0: opened before it was kept, the rules' */
+	uint32_t cashier_id;     /* of the open shift */
 	uint32_t shift_number;
 	uint32_t reserved1;
 	int64_t shift_cash;       /* in the drawer at its begin */

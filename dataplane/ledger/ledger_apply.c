@@ -156,6 +156,7 @@ static void terminal_shift(struct terminal_row *row, const struct plan *plan)
 	memcpy(&shift, plan->view.body, sizeof(shift));
 	row->shift_open = shift.op == SHIFT_OPEN;
 	row->shift_number = le32_get(shift.number);
+	row->shift_currency = row->shift_open ? le16_get(plan->view.record.currency) : 0;
 	row->cashier_id = row->shift_open ? le32_get(plan->view.record.cashier_id) : 0;
 	row->shift_cash = row->shift_open ? le64s_get(shift.cash) : 0;
 	row->shift_cash_total = row->shift_open ? le64s_get(shift.cash_total) : 0;

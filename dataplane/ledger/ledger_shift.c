@@ -3,9 +3,10 @@
  * Shifts at the counter: SHIFT_OPEN and SHIFT_CLOSE, decided at the terminal's home.
  *
  * Cash accounts are per terminal on every shard; home is told their sum over all shards with the
- * request. Expected at the close = cash in the drawer at the open + what came in meanwhile. The
- * answer's payout, and the event's, is counted - expected: negative when cash is missing. Nothing
- * is posted for it: who answers for the difference is decided by people, with an adjustment.
+ * request. Expected at the close = cash in the drawer at the open + what came in meanwhile. Both
+ * sums are of one currency, that of the open. The answer's payout, and the event's, is counted -
+ * expected: negative when cash is missing. Nothing is posted for it: who answers for the difference
+ * is decided by people, with an adjustment.
  */
 #include "dataplane/ledger/ledger_decision.h"
 
@@ -39,6 +40,13 @@ static uint16_t shift_open(struct decision *decision, struct event_shift *shift)
 	return WIRE_CODE_OK;
 }
 
+/* A shift opened before this was kept has none: held to be the rules'. */
+static uint16_t shift_currency(const struct decision *decision)
+{
+	return decision->terminal->shift_currency != 0 ? decision->terminal->shift_currency
+	                                               : decision->ledger->shard.rules.currency;
+}
+
 static uint16_t shift_close(struct decision *decision, struct event_shift *shift)
 {
 	const struct terminal_row *terminal = decision->terminal;
@@ -48,6 +56,9 @@ static uint16_t shift_close(struct decision *decision, struct event_shift *shift
 		return WIRE_CODE_SHIFT_NOT_OPEN;
 	if (terminal->cashier_id != decision->cashier_id)
 		return WIRE_CODE_CASHIER_OTHER;
+	/* The sum told is of the request's currency; of another it says nothing of the drawer. */
+	if (decision->currency != shift_currency(decision))
+		return WIRE_CODE_CURRENCY_MISMATCH;
 	moved = difference_of(decision->asked->terminal_cash_total, terminal->shift_cash_total);
 	expected = sum_of(terminal->shift_cash, moved);
 	shift->op = SHIFT_CLOSE;

@@ -237,6 +237,7 @@ static void terminal_make(struct rows_record *record, const struct terminal_row 
 		.version = le64_make(row->version),
 		.blocked = row->blocked,
 		.shift_open = row->shift_open,
+		.shift_currency = le16_make(row->shift_currency),
 		.cashier_id = le32_make(row->cashier_id),
 		.shift_number = le32_make(row->shift_number),
 		.shift_cash = le64s_make(row->shift_cash),
@@ -269,6 +270,7 @@ static int terminal_load(struct ledger *ledger, uint64_t key, struct db_bytes va
 	row.version = le64_get(in.version);
 	row.blocked = in.blocked;
 	row.shift_open = in.shift_open;
+	row.shift_currency = le16_get(in.shift_currency);
 	row.cashier_id = le32_get(in.cashier_id);
 	row.shift_number = le32_get(in.shift_number);
 	row.shift_cash = le64s_get(in.shift_cash);

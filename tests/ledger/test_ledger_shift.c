@@ -137,4 +137,48 @@ TEST(one_shift_per_terminal)
 	wallet_free(&wallet);
 }
 
+/* What came in of one currency is not what is missing of another. */
+TEST(a_shift_closes_in_the_currency_it_was_opened_in)
+{
+	const struct wire_request won = OPEN(.cash = 50000), dollars = OPEN(.currency = 840);
+	const struct wire_request close_won = CLOSE(.cash = 53000),
+	                          close_dollars = CLOSE(.cash = 53000, .currency = 840);
+	struct wallet wallet;
+
+	wallet_make(&wallet);
+	assert_int_equal(wallet_ask(&wallet, &won), OK);
+	assert_int_equal(wallet_ask(&wallet, &close_dollars), WIRE_CODE_CURRENCY_MISMATCH);
+	assert_int_equal(ledger_terminal(wallet.ledger, TERMINAL)->shift_currency, KRW);
+	wallet.cash_total = 3000;
+	assert_int_equal(wallet_ask(&wallet, &close_won), OK);
+	assert_int_equal(le64s_get(wallet.record.payout), 0);
+	assert_int_equal(ledger_terminal(wallet.ledger, TERMINAL)->shift_currency, 0);
+	assert_int_equal(wallet_ask(&wallet, &dollars), OK);
+	assert_int_equal(wallet_ask(&wallet, &close_won), WIRE_CODE_CURRENCY_MISMATCH);
+	assert_int_equal(wallet_ask(&wallet, &close_dollars), OK);
+	wallet_free(&wallet);
+}
+
+TEST(a_shift_of_before_is_in_the_rules_currency)
+{
+	const struct terminal_row row = { .id = TERMINAL + 1,
+		.lsn = 1,
+		.rights = RIGHT_ALL,
+		.shift_open = 1,
+		.cashier_id = ALICE,
+		.shift_number = 1,
+		.shift_cash = 7 };
+	const struct wire_request won = CLOSE(.cash = 7),
+	                          dollars = CLOSE(.cash = 7, .currency = 840);
+	struct wallet wallet;
+
+	wallet_make(&wallet);
+	wallet.terminal++;
+	assert_int_equal(ledger_load_terminal(wallet.ledger, &row), 0);
+	assert_int_equal(wallet_ask(&wallet, &dollars), WIRE_CODE_CURRENCY_MISMATCH);
+	assert_int_equal(wallet_ask(&wallet, &won), OK);
+	assert_int_equal(le64s_get(wallet.record.payout), 0);
+	wallet_free(&wallet);
+}
+
 TEST_MAIN()

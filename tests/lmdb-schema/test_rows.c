@@ -15,6 +15,7 @@ static const struct terminal_row terminal_filled = { .id = 3,
 	.version = 4,
 	.blocked = 1,
 	.shift_open = 1,
+	.shift_currency = 410,
 	.cashier_id = 17,
 	.shift_number = 5,
 	.shift_cash = 1000,
@@ -220,7 +221,7 @@ static const struct {
 	{ LEDGER_TERMINAL, 64, 2 },                          /* neither blocked nor not */
 	{ LEDGER_TERMINAL, 65, 2 },                          /* neither open nor closed */
 	{ LEDGER_TERMINAL, 65, 0 },                          /* no shift, and its cashier */
-	{ LEDGER_TERMINAL, 66, 1 },                          /* reserved */
+	{ LEDGER_TERMINAL, 67, 4 },                          /* a currency above 999 */
 	{ LEDGER_TERMINAL, 76, 1 }, { LEDGER_OBJECT, 0, 9 }, /* another id than its key */
 	{ LEDGER_OBJECT, 8, 0 },                             /* LSN 0 */
 	{ LEDGER_OBJECT, 24, 0 },                            /* kind */
