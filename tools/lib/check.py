@@ -67,10 +67,14 @@ PROGRAMS = ["dataplane/sluice-dataplane", "control/sluice-control", "tools/sluic
 TARGETS = {"thread": [*PROGRAMS, *THREADED.values()]}
 # Whole processes under ThreadSanitizer, in the short form; with --long all of tests/e2e.
 E2E_THREADED = ["test_admin_reads.py", "test_python_keying.py", "test_shards.py"]
-# Their own measure is the machine's, or they change what is the machine's: not beside others.
-# Where the optimiser has no say that the debug build would not show: waiting, text, PostgreSQL.
+# What a build need not run again. Release: where the optimiser has no say that the debug build
+# would not show: waiting, text, PostgreSQL. The simulator runs with debug assertions under the
+# sanitizers; its canaries, each a program with a planted bug, run where they are quickest.
 RELEASE_WITHOUT = re.compile(r"(admin-client|bench|client-identity|client-keying|control|fuzz|man|"
-                             r"provision|sluicectl)(-|_|$)")
+                             r"provision|sluice-db-(backup|fixture|reshard)|sluicectl)(-|_|$)")
+DEBUG_WITHOUT = re.compile(r"sim(-canaries)?$")
+SANITIZE_WITHOUT = re.compile(r"man-|sim-canaries$")
+# Their own measure is the machine's, or they change what is the machine's: not beside others.
 E2E_ALONE = ["test_bench.py", "test_idle.py", "test_overload.py", "test_up.py"]
 LANES = max(2, min(4, os.cpu_count() or 2))
 SANITIZER_OPTIONS = {
@@ -220,11 +224,11 @@ def suites_all(long, prefix):
         Suite("layers", [PYTHON, os.path.join(TOP, "tools/layers")], 60, 60, count_line,
               "one-way dependencies between folders"),
         Suite("shellcheck", ["shellcheck", "-x", *shell], 180, 180, count_status, "shell scripts"),
-        meson_suite("unit", "debug", chosen, 360, 1800, "unit tests, debug build"),
+        meson_suite("unit", "debug", chosen, 360, 1800, "unit tests, debug build", DEBUG_WITHOUT),
         meson_suite("unit-release", "release", chosen, 360, 1800, "unit tests that optimisation "
                     "could change, release build", RELEASE_WITHOUT),
         meson_suite("unit-sanitize", "sanitize", chosen, 480, 3600,
-                    "unit tests and fuzz seeds under ASan and UBSan"),
+                    "unit tests and fuzz seeds under ASan and UBSan", SANITIZE_WITHOUT),
         meson_suite("thread", "thread", list(THREADED), 240, 1800,
                     "tests of several threads under ThreadSanitizer"),
         lanes_suite("e2e-thread", ["tests/e2e"] if long else [
