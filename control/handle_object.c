@@ -16,7 +16,7 @@ static json_t *ticket_question(uint64_t bet_id, const uint8_t ticket[TICKET_SIZE
 {
 	char id[24], hex[2 * TICKET_SIZE + 1];
 	uint32_t odds[LIMIT_BET_LEGS_MAX];
-	json_t *question, *stake = json_object_get(closed, "stake"), *leg;
+	json_t *question, *sold, *stake = json_object_get(closed, "stake"), *leg;
 	size_t index;
 
 	snprintf(id, sizeof(id), "%" PRIu64, bet_id);
@@ -25,11 +25,14 @@ static json_t *ticket_question(uint64_t bet_id, const uint8_t ticket[TICKET_SIZE
 	    json_pack("{s:s, s:s, s:s}", "cmd", "ticket_verify", "bet_id", id, "ticket", hex);
 	if (closed == NULL)
 		return question;
+	sold = json_array();
 	json_array_foreach(json_object_get(closed, "legs"), index, leg)
 	{
 		if (index < LIMIT_BET_LEGS_MAX)
 			odds[index] = (uint32_t)json_integer_value(json_object_get(leg, "odds"));
+		json_array_append(sold, json_object_get(leg, "odds"));
 	}
+	json_object_set_new(question, "odds", sold);
 	json_object_set(question, "stake", stake);
 	json_object_set_new(question, "payout",
 	    json_integer((json_int_t)ledger_payout(json_integer_value(stake), odds,

@@ -8,6 +8,7 @@
 
 #include "wire/bytes.h"
 
+#define FACTS       5  /* words of the message before the odds */
 #define CODE_SIZE   15 /* id and MAC */
 #define SYMBOLS     24
 #define GROUP       6
@@ -23,15 +24,20 @@ static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 void ticket_make(const uint8_t key[TICKET_KEY_SIZE], const struct ticket_facts *facts,
     uint8_t ticket[TICKET_SIZE])
 {
-	struct le64 words[4] = {
+	struct le64 words[FACTS + LIMIT_BET_LEGS_MAX] = {
 		le64_make(facts->bet_id),
 		le64_make((uint64_t)facts->stake),
 		le64_make((uint64_t)facts->payout),
 		le64_make(facts->placed_at_ns),
+		le64_make(facts->leg_count),
 	};
 	uint8_t hash[crypto_shorthash_BYTES]; /* little-endian: the low bits come first */
 
-	(void)crypto_shorthash(hash, (const uint8_t *)words, sizeof(words), key);
+	SLUICE_REQUIRE(facts->leg_count <= LIMIT_BET_LEGS_MAX);
+	for (unsigned i = 0; i < facts->leg_count; i++)
+		words[FACTS + i] = le64_make(facts->odds[i]);
+	(void)crypto_shorthash(
+	    hash, (const uint8_t *)words, (FACTS + facts->leg_count) * sizeof(words[0]), key);
 	memcpy(ticket, hash, TICKET_SIZE);
 }
 

@@ -4,10 +4,11 @@
  * SipHash-2-4 (Aumasson, Bernstein 2012; libsodium crypto_shorthash) under the switch's ticket key
  * of
  *
- *   bet id | stake | potential payout | placed_at_ns     (four little-endian 64-bit words)
+ *   bet id | stake | potential payout | placed_at_ns | legs | odds of each leg, in their order
  *
- * cut to its low 56 bits. The payout is stake times the accepted odds, so odds are bound by it. A
- * guess is checked online only and each wrong one is journalled as TICKET_INVALID.
+ * (little-endian 64-bit words), cut to its low 56 bits. The payout alone does not bind the odds: it
+ * is rounded down, and other odds come to the same. A guess is checked online only and each wrong
+ * one is journalled as TICKET_INVALID.
  *
  * Printed form: 24 characters of Crockford's base 32 (no I, L, O, U) of the 15 bytes id
  * (big-endian), MAC, in four groups: "01AB2C-3D4E5F-6G7H8J-9KMNPQ".
@@ -19,6 +20,7 @@
 #include <stdint.h>
 
 #include "wire/assert.h"
+#include "wire/limits.h"
 #include "wire/messages.h"
 
 #define TICKET_KEY_SIZE  16
@@ -28,6 +30,8 @@ struct ticket_facts {
 	uint64_t bet_id;
 	int64_t stake, payout;
 	uint64_t placed_at_ns;
+	unsigned leg_count;                /* at most LIMIT_BET_LEGS_MAX */
+	uint32_t odds[LIMIT_BET_LEGS_MAX]; /* as accepted, in 1/1,000 */
 };
 
 /* The MAC of a bet's ticket. */

@@ -97,11 +97,29 @@ static void key_parse(const json_t *object, struct admin_request *request, json_
 			*error = admin_error("\"words\"[%zu] is not a whole number", i);
 }
 
+/* Odds of the legs, in their order. 0 or -EINVAL. */
+static int ticket_odds_read(const json_t *odds, struct ticket_facts *facts)
+{
+	size_t count = json_array_size(odds);
+
+	if (count == 0 || count > LIMIT_BET_LEGS_MAX)
+		return -EINVAL;
+	for (size_t i = 0; i < count; i++) {
+		json_int_t number = json_integer_value(json_array_get(odds, i));
+
+		if (number < LIMIT_ODDS_MIN || number > LIMIT_ODDS_MAX)
+			return -EINVAL;
+		facts->odds[i] = (uint32_t)number;
+	}
+	facts->leg_count = (unsigned)count;
+	return 0;
+}
+
 /* The code, and what is known of a bet that has left memory. */
 static void ticket_parse_fields(const json_t *object, struct admin_request *request, json_t **error)
 {
 	const char *text = json_string_value(json_object_get(object, "ticket"));
-	struct ticket_facts *facts = &request->query.facts;
+	struct ticket_facts facts = { .bet_id = request->query.id };
 	uint64_t stake = 0, payout = 0, placed_at_ns = 0;
 
 	if (text == NULL || strlen(text) != 2 * TICKET_SIZE ||
@@ -115,17 +133,17 @@ static void ticket_parse_fields(const json_t *object, struct admin_request *requ
 	    stake > LIMIT_STAKE_MAX ||
 	    admin_id_read(json_object_get(object, "payout"), &payout) != 0 ||
 	    payout > LIMIT_PAYOUT_MAX ||
-	    admin_id_read(json_object_get(object, "placed_at_ns"), &placed_at_ns) != 0) {
+	    admin_id_read(json_object_get(object, "placed_at_ns"), &placed_at_ns) != 0 ||
+	    ticket_odds_read(json_object_get(object, "odds"), &facts) != 0) {
 		*error =
-		    admin_error("\"stake\", \"payout\" and \"placed_at_ns\" of a bet go together");
+		    admin_error("\"stake\", \"payout\", \"odds\" and \"placed_at_ns\" of a bet "
+		                "go together");
 		return;
 	}
-	*facts = (struct ticket_facts){
-		.bet_id = request->query.id,
-		.stake = (int64_t)stake,
-		.payout = (int64_t)payout,
-		.placed_at_ns = placed_at_ns,
-	};
+	facts.stake = (int64_t)stake;
+	facts.payout = (int64_t)payout;
+	facts.placed_at_ns = placed_at_ns;
+	request->query.facts = facts;
 }
 
 int admin_query_parse(const struct admin_context *context, const json_t *object, const char *name,

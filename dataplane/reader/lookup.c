@@ -221,16 +221,16 @@ static void look_target(const struct reader_files *files, const struct history_q
 static int ticket_is(const struct reader_files *files, const struct record_bet_full *bet,
     const uint8_t ticket[TICKET_SIZE])
 {
-	uint32_t odds[LIMIT_BET_LEGS_MAX];
 	struct ticket_facts facts = {
 		.bet_id = le64_get(bet->bet.id),
 		.stake = le64s_get(bet->bet.stake),
 		.placed_at_ns = le64_get(bet->bet.placed_at_ns),
+		.leg_count = bet->bet.leg_count,
 	};
 
 	for (unsigned i = 0; i < bet->bet.leg_count; i++)
-		odds[i] = le32_get(bet->legs[i].odds);
-	facts.payout = ledger_payout(facts.stake, odds, bet->bet.leg_count);
+		facts.odds[i] = le32_get(bet->legs[i].odds);
+	facts.payout = ledger_payout(facts.stake, facts.odds, bet->bet.leg_count);
 	return ticket_verify(files->shared->ticket_key, &facts, ticket);
 }
 

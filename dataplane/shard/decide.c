@@ -148,20 +148,12 @@ void worker_outcome_fill(struct worker *worker, const struct worker_ask *ask,
  * row holds what the bet is worth by now. */
 static uint8_t ticket_genuine(const struct worker *worker, const struct wire_request *request)
 {
-	uint32_t odds[LIMIT_BET_LEGS_MAX];
 	struct ticket_facts facts;
 	struct bet_row bet;
 
 	if (ledger_bet(worker->ledger, request->redeem.bet_id, &bet) != 0)
 		return 0;
-	for (unsigned i = 0; i < bet.leg_count; i++)
-		odds[i] = bet.legs[i].odds;
-	facts = (struct ticket_facts){
-		.bet_id = bet.id,
-		.stake = bet.stake,
-		.payout = ledger_payout(bet.stake, odds, bet.leg_count),
-		.placed_at_ns = bet.placed_at_ns,
-	};
+	facts = outcome_ticket_facts(&bet);
 	return ticket_verify(worker->shared->ticket_key, &facts, request->redeem.ticket) != 0;
 }
 

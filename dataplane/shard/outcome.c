@@ -68,7 +68,8 @@ void outcome_ticket(const uint8_t key[TICKET_KEY_SIZE], const struct event_buffe
 
 	memset(ticket, 0, TICKET_SIZE);
 	memcpy(&record, event->bytes, sizeof(record));
-	if (le16_get(record.type) != EVENT_PLACE_BET || le16_get(record.code) != WIRE_CODE_OK)
+	if (le16_get(record.type) != EVENT_PLACE_BET || le16_get(record.code) != WIRE_CODE_OK ||
+	    record.leg_count > LIMIT_BET_LEGS_MAX)
 		return;
 	facts = (struct ticket_facts){
 		.bet_id = le64_get(record.object_id),
@@ -82,7 +83,29 @@ void outcome_ticket(const uint8_t key[TICKET_KEY_SIZE], const struct event_buffe
 			return;
 		facts.stake = -view.lines[0].amount;
 	}
+	facts.leg_count = record.leg_count;
+	for (unsigned i = 0; i < record.leg_count; i++) {
+		struct event_leg leg;
+
+		memcpy(&leg, event->bytes + sizeof(record) + i * sizeof(leg), sizeof(leg));
+		facts.odds[i] = le32_get(leg.odds);
+	}
 	ticket_make(key, &facts, ticket);
+}
+
+struct ticket_facts outcome_ticket_facts(const struct bet_row *bet)
+{
+	struct ticket_facts facts = {
+		.bet_id = bet->id,
+		.stake = bet->stake,
+		.placed_at_ns = bet->placed_at_ns,
+		.leg_count = bet->leg_count,
+	};
+
+	for (unsigned i = 0; i < bet->leg_count; i++)
+		facts.odds[i] = bet->legs[i].odds;
+	facts.payout = ledger_payout(bet->stake, facts.odds, bet->leg_count);
+	return facts;
 }
 
 /*

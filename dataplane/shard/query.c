@@ -63,7 +63,6 @@ static uint64_t query_bet(const struct worker *worker, struct shard_query *query
 static uint64_t query_ticket(const struct worker *worker, struct shard_query *query)
 {
 	struct query_ticket *answer = &query->ticket_bet;
-	uint32_t odds[LIMIT_BET_LEGS_MAX];
 	struct ticket_facts facts;
 
 	query->found = ledger_bet(worker->ledger, query->id, &answer->bet) == 0;
@@ -73,14 +72,7 @@ static uint64_t query_ticket(const struct worker *worker, struct shard_query *qu
 		    ticket_verify(worker->shared->ticket_key, &query->facts, query->ticket);
 		return 0;
 	}
-	for (unsigned i = 0; i < answer->bet.leg_count; i++)
-		odds[i] = answer->bet.legs[i].odds;
-	facts = (struct ticket_facts){
-		.bet_id = answer->bet.id,
-		.stake = answer->bet.stake,
-		.payout = ledger_payout(answer->bet.stake, odds, answer->bet.leg_count),
-		.placed_at_ns = answer->bet.placed_at_ns,
-	};
+	facts = outcome_ticket_facts(&answer->bet);
 	answer->genuine = (uint8_t)ticket_verify(worker->shared->ticket_key, &facts, query->ticket);
 	return answer->bet.lsn;
 }

@@ -132,6 +132,8 @@ void worker_read(struct worker *worker, const struct worker_ask *ask);
 uint16_t outcome_template(const struct event_buffer *event);
 /* What has become of a withdrawal that waited, by the state of its object. */
 uint16_t outcome_withdrawal(uint8_t state);
+/* What was sold: the payout at the odds of the legs, as the row holds what it is worth by now. */
+struct ticket_facts outcome_ticket_facts(const struct bet_row *bet);
 /* The ticket of an accepted PLACE_BET, from its event; zeros for any other. */
 void outcome_ticket(const uint8_t key[TICKET_KEY_SIZE], const struct event_buffer *event,
     uint8_t ticket[TICKET_SIZE]);

@@ -181,12 +181,14 @@ TEST(questions_go_where_the_answer_is)
 	assert_int_equal(request.query.id, 700);
 	assert_null(
 	    parse("{\"cmd\":\"ticket_verify\",\"bet_id\":\"5\",\"ticket\":\"00112233445566\","
-	          "\"stake\":10,\"payout\":20,\"placed_at_ns\":\"77\"}",
+	          "\"stake\":10,\"payout\":20,\"placed_at_ns\":\"77\",\"odds\":[1500,2000]}",
 	        &request));
 	assert_int_equal(request.query.kind, QUERY_TICKET);
 	assert_int_equal(request.query.ticket[6], 0x66);
 	assert_int_equal(request.query.facts.payout, 20);
 	assert_int_equal(request.query.facts.placed_at_ns, 77);
+	assert_int_equal(request.query.facts.leg_count, 2);
+	assert_int_equal(request.query.facts.odds[1], 2000);
 }
 
 #define TERMINAL_SET(fields)                                                                       \
@@ -405,6 +407,9 @@ static const struct {
 	{ "{\"cmd\":\"object_show\",\"kind\":\"partner\"}", "words" },
 	{ "{\"cmd\":\"withdrawals\",\"shard\":64}", "shard" },
 	{ "{\"cmd\":\"ticket_verify\",\"bet_id\":5,\"ticket\":\"00\"}", "ticket" },
+	{ "{\"cmd\":\"ticket_verify\",\"bet_id\":5,\"ticket\":\"00112233445566\",\"stake\":10,"
+	  "\"payout\":20,\"placed_at_ns\":77,\"odds\":[1500,0]}",
+	    "odds" },
 };
 
 TEST(bad_lines_are_refused_and_the_field_is_named)

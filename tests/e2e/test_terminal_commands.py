@@ -88,7 +88,8 @@ def test_tickets(run, switch):
     assert (status["state"], status["account"], status["stake"]) == ("open", 0, 1_000)
     with open(switch.path("var/lib/sluice/ticket.key"), "rb") as stream:
         key = stream.read()
-    mac = sluice_ticket.ticket_mac(key, bet, 1_000, sold["payout"], status["placed_at_ns"])
+    mac = sluice_ticket.ticket_mac(key, bet, 1_000, sold["payout"], status["placed_at_ns"],
+                                   [market["odds_thousandths"][0]])
     assert sold["ticket"] == sluice_ticket.ticket_code(bet, mac)
 
     assert run("redeem", sold["ticket"], status=1)["code"] == "TICKET_NOT_PAYABLE"

@@ -40,9 +40,9 @@ def siphash(key, data):
     return v[0] ^ v[1] ^ v[2] ^ v[3]
 
 
-def ticket_mac(key, bet, stake, payout, placed_at_ns):
-    """The 7 bytes of the answer of PLACE_BET."""
-    facts = struct.pack("<QqqQ", bet, stake, payout, placed_at_ns)
+def ticket_mac(key, bet, stake, payout, placed_at_ns, odds):
+    """The 7 bytes of the answer of PLACE_BET. `odds` in 1/1,000, of each leg in its order."""
+    facts = struct.pack("<QqqQQ%dQ" % len(odds), bet, stake, payout, placed_at_ns, len(odds), *odds)
     return siphash(key, facts).to_bytes(8, "little")[:7]
 
 

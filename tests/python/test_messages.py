@@ -166,7 +166,8 @@ def test_ticket_vectors():
     assert len(vectors()) >= 8
     for one in vectors():
         ticket = st.ticket_mac(bytes.fromhex(one["key"]), int(one["bet"]), int(one["stake"]),
-                               int(one["payout"]), int(one["placed_at_ns"]))
+                               int(one["payout"]), int(one["placed_at_ns"]),
+                               [int(odds) for odds in one["odds"].split(",")])
         assert ticket.hex() == one["ticket"]
         assert st.ticket_code(int(one["bet"]), ticket) == one["code"]
         assert st.ticket_parse(one["code"].lower()) == (int(one["bet"]), ticket)

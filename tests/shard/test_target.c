@@ -458,7 +458,8 @@ TEST(a_ticket_whose_bet_has_left_memory_is_refused_for_what_became_of_it)
 	library_open(&library, 2);
 	for (uint32_t shard = 0; shard < 2; shard++) {
 		struct record_bet_full *bet = &library.histories[shard].closed_bet;
-		const struct ticket_facts facts = { ids_make(1023 * shard, 77), 500, 1000, 9 };
+		const struct ticket_facts facts = { ids_make(1023 * shard, 77), 500, 1000, 9, 1,
+			{ 2000 } };
 
 		ticket_make(library.bed->shared.ticket_key, &facts, ticket);
 		bet->bet = (struct record_bet){ .id = le64_make(facts.bet_id),

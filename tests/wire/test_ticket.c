@@ -13,11 +13,19 @@ struct vector {
 	char code[TICKET_TEXT_SIZE];
 };
 
+static void odds_read(char *text, struct ticket_facts *facts)
+{
+	for (char *one = strtok(text, ","); one != NULL; one = strtok(NULL, ",")) {
+		assert_true(facts->leg_count < LIMIT_BET_LEGS_MAX);
+		facts->odds[facts->leg_count++] = (uint32_t)strtoul(one, NULL, 10);
+	}
+}
+
 static void vector_line(struct vector *vector, const char *line)
 {
-	char name[24], value[64];
+	char name[24], value[96];
 
-	if (sscanf(line, "%23s = %63s", name, value) != 2)
+	if (sscanf(line, "%23s = %95s", name, value) != 2)
 		fail_msg("malformed: %s", line);
 	if (strcmp(name, "key") == 0)
 		assert_int_equal(hex_parse(value, vector->key, TICKET_KEY_SIZE), TICKET_KEY_SIZE);
@@ -31,6 +39,8 @@ static void vector_line(struct vector *vector, const char *line)
 		vector->facts.payout = strtoll(value, NULL, 10);
 	else if (strcmp(name, "placed_at_ns") == 0)
 		vector->facts.placed_at_ns = strtoull(value, NULL, 10);
+	else if (strcmp(name, "odds") == 0)
+		odds_read(value, &vector->facts);
 	else if (strcmp(name, "code") == 0)
 		snprintf(vector->code, sizeof(vector->code), "%.27s", value);
 	else
@@ -113,6 +123,31 @@ TEST(anything_changed_is_not_genuine)
 			    bit, ticket_verify(changed.key, &changed.facts, changed.ticket), 0);
 		}
 	}
+}
+
+/* Other odds that come to the same payout, fewer legs or another order are another bet. */
+TEST(the_odds_of_each_leg_are_bound)
+{
+	const uint8_t key[TICKET_KEY_SIZE] = { 1, 2, 3 };
+	const struct ticket_facts sold = { 5, 100, 300, 9, 2, { 2000, 1500 } };
+	uint8_t ticket[TICKET_SIZE];
+	struct ticket_facts changed;
+
+	ticket_make(key, &sold, ticket);
+	for (unsigned leg = 0; leg < 2; leg++)
+		for (unsigned bit = 0; bit < 32; bit++) {
+			changed = sold;
+			changed.odds[leg] ^= 1u << bit;
+			assert_case_equal(bit, ticket_verify(key, &changed, ticket), 0);
+		}
+	changed = (struct ticket_facts){ 5, 100, 300, 9, 2, { 1500, 2000 } };
+	assert_int_equal(ticket_verify(key, &changed, ticket), 0);
+	changed = (struct ticket_facts){ 5, 100, 300, 9, 1, { 3000 } };
+	assert_int_equal(ticket_verify(key, &changed, ticket), 0);
+	changed = (struct ticket_facts){ 5, 100, 300, 9, 3, { 2000, 1500 } };
+	assert_int_equal(ticket_verify(key, &changed, ticket), 0);
+	changed = (struct ticket_facts){ 5, 100, 300, 9, 2, { 2000, 1500, 7 } };
+	assert_int_equal(ticket_verify(key, &changed, ticket), 1);
 }
 
 TEST(printed_and_read_again)

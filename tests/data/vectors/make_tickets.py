@@ -17,11 +17,12 @@ import sluice_ticket  # noqa: E402
 import sources  # noqa: E402
 
 
-def show(key, bet, stake, payout, placed_at_ns):
-    ticket = sluice_ticket.ticket_mac(key, bet, stake, payout, placed_at_ns)
-    print("[ticket]\nkey = %s\nbet = %d\nstake = %d\npayout = %d\nplaced_at_ns = %d\nticket = %s\n"
-          "code = %s\n" % (key.hex(), bet, stake, payout, placed_at_ns, ticket.hex(),
-                           sluice_ticket.ticket_code(bet, ticket)))
+def show(key, bet, stake, payout, placed_at_ns, odds):
+    ticket = sluice_ticket.ticket_mac(key, bet, stake, payout, placed_at_ns, odds)
+    print("[ticket]\nkey = %s\nbet = %d\nstake = %d\npayout = %d\nplaced_at_ns = %d\nodds = %s\n"
+          "ticket = %s\ncode = %s\n" % (
+              key.hex(), bet, stake, payout, placed_at_ns, ",".join(str(one) for one in odds),
+              ticket.hex(), sluice_ticket.ticket_code(bet, ticket)))
 
 
 def main():
@@ -34,14 +35,15 @@ def main():
     parser.parse_args()
     print("# Ticket codes of wire/README.md 7.3. Made by make_tickets.py.\n")
     key = bytes(range(16))
-    show(key, 0x0040000000000001, 5000, 10750, 1700000000012345678)
-    show(key, 0, 0, 0, 0)
-    show(bytes(16), 1, 1, 1001, 1)
-    show(b"\xff" * 16, 2**64 - 1, 10**12, 10**15, 2**64 - 1)
+    show(key, 0x0040000000000001, 5000, 10750, 1700000000012345678, [2150])
+    show(key, 0, 0, 0, 0, [1001])
+    show(bytes(16), 1, 1, 1001, 1, [1001] * 2)
+    show(b"\xff" * 16, 2**64 - 1, 10**12, 10**15, 2**64 - 1, [10_000_000] * 10)
     chance = random.Random(7)
     for _ in range(8):
         show(chance.randbytes(16), chance.getrandbits(64), chance.randint(1, 10**12),
-             chance.randint(1, 10**15), chance.getrandbits(63))
+             chance.randint(1, 10**15), chance.getrandbits(63),
+             [chance.randint(1001, 10_000_000) for _ in range(chance.randint(1, 10))])
 
 
 if __name__ == "__main__":
