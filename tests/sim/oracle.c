@@ -48,8 +48,10 @@ static int says_never(const struct wire_reply *reply)
 static void answer_first(
     struct world *world, struct terminal *terminal, struct op *op, const struct wire_reply *reply)
 {
-	/* Its TRANSFER_DONE may not have been read yet. */
+	/* Its TRANSFER_DONE may not have been read yet; or be read, and on its way to the home,
+	 * which says PENDING until then. */
 	if (op->events > 0 && op->event_type != EVENT_TRANSFER_OUT &&
+	    !(reply->code == WIRE_CODE_PENDING && reply->lsn == op->open_lsn) &&
 	    (reply->lsn != op->event_lsn || reply->shard != op->event_shard))
 		world_violation(world, "ack-lost",
 		    "request %llu of terminal %llu is answered %s at LSN %llu of shard %u, the log "
