@@ -205,6 +205,27 @@ static void bet_add(
 	json_object_set_new(object, "legs", legs_json(control, record, bytes));
 }
 
+/* Who sold, or why it was done: one field of the record, by type (event.h). 0: not told. */
+static void person_add(const struct event_record *record, json_t *object)
+{
+	uint32_t extra = le32_get(record->cashier_id);
+	const char *name;
+
+	switch (le16_get(record->type)) {
+	case EVENT_PLACE_BET:
+	case EVENT_SHIFT:
+		name = "cashier";
+		break;
+	case EVENT_ACCOUNT_OPEN:
+		name = "partner";
+		break;
+	default:
+		name = "reason";
+	}
+	if (extra != 0)
+		number_set(object, name, extra);
+}
+
 static json_t *event_json(struct control *control, uint32_t shard, const struct event_buffer *event)
 {
 	const struct event_record *record;
@@ -234,6 +255,7 @@ static json_t *event_json(struct control *control, uint32_t shard, const struct 
 	number_set(object, "currency", le16_get(record->currency));
 	if (le64s_get(record->payout) != 0 || type == EVENT_PLACE_BET)
 		number_set(object, "payout", (uint64_t)le64s_get(record->payout));
+	person_add(record, object);
 	if ((record->flags & EVENT_FLAG_TIMER) != 0)
 		json_object_set_new(object, "by", json_string("time"));
 	if ((record->flags & EVENT_FLAG_REVERSAL) != 0)

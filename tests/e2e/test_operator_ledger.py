@@ -205,6 +205,17 @@ def test_partners_are_made_listed_and_blocked(switch):
     assert "no such partner" in refused(switch, "partner", "show", 6)
 
 
+def test_explain_tells_who_sold_a_bet_and_why_it_was_cancelled(switch):
+    _, sold = run(switch, 1, "--cash", "--currency", "KRW", "--cashier", 77, "bet", 1000,
+                  "112:0:1.01")
+    assert code_of(run(switch, 1, "cancel", sold["object_id"], 12)[1]) == "OK"
+    cancelled, placed = switch.control.json("explain", sold["object_id"])["events"]
+    assert placed["cashier"] == 77 and "reason" not in placed
+    assert cancelled["event"] == "cancellation" and cancelled["reason"] == 12
+    words = str(switch.control.ctl("explain", sold["object_id"]).stdout)
+    assert "CASHIER" in words and "REASON" in words
+
+
 def test_a_ticket_is_verified_by_its_code(switch):
     status, answer = run(
         switch, 1, "bet", "--cash", "--currency", "KRW", 1000, "111:0:1.01")
