@@ -229,6 +229,7 @@ HANDLER(handle_partner_set);
 HANDLER(handle_partner_list);
 HANDLER(handle_partner_show);
 HANDLER(handle_report_partners);
+HANDLER(handle_report_receivables);
 HANDLER(handle_bet_show);
 HANDLER(handle_bet_void);
 HANDLER(handle_ticket_verify);

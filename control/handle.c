@@ -64,6 +64,7 @@ static const struct {
 	{ "partner list", handle_partner_list, 0 },
 	{ "partner show", handle_partner_show, 0 },
 	{ "report partners", handle_report_partners, 0 },
+	{ "report receivables", handle_report_receivables, 0 },
 	{ "bet show", handle_bet_show, 0 },
 	{ "bet void", handle_bet_void, 1 },
 	{ "ticket verify", handle_ticket_verify, 0 },

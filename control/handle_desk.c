@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* account adjust, adjustment, withdrawal, partner, report partners. */
+/* account adjust, adjustment, withdrawal, partner, report. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -363,6 +363,18 @@ int handle_report_partners(
 		    CONTROL_USAGE, message, message_size, "--to must be after --from");
 	error = replication_report_partners(control->replication, (uint64_t)from_ns,
 	    (uint64_t)to_ns, result, message, message_size);
+	if (error == -EPERM)
+		return CONTROL_REFUSED;
+	return error == 0 ? CONTROL_DONE : CONTROL_UNREACHABLE;
+}
+
+int handle_report_receivables(
+    void *context, struct ops_request *request, json_t **result, char *message, size_t message_size)
+{
+	struct control *control = context;
+	int error = replication_report_receivables(control->replication,
+	    ops_number(request, "partner", -1), result, message, message_size);
+
 	if (error == -EPERM)
 		return CONTROL_REFUSED;
 	return error == 0 ? CONTROL_DONE : CONTROL_UNREACHABLE;

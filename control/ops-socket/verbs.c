@@ -183,6 +183,10 @@ static const struct verb_argument report_partners[] = {
 	{ "from", VERB_TIME, 0, 1, 0, 0, 0, NULL, "begin, included" },
 	{ "to", VERB_TIME, 0, 1, 0, 0, 0, NULL, "end, not included" },
 };
+static const struct verb_argument report_receivables[] = {
+	{ "partner", VERB_NUMBER, 0, 0, 0, 0, LIMIT_PARTNER_ID_MAX, NULL,
+	    "this partner's customers only; 0: nobody's" },
+};
 static const struct verb_argument ticket_verify_one[] = {
 	{ "code", VERB_TEXT, 1, 1, 0, 24, 31, NULL, "the code on the ticket" },
 };
@@ -374,6 +378,9 @@ static const struct verb verbs[] = {
 	    "partner currency bets stakes payouts refunds net rounds_debited rounds_credited "
 	    "rounds_net fees",
 	    "What each partner's customers staked and won, from PostgreSQL." },
+	{ "report receivables", VIEWER, VERB_SLOW, ARGUMENTS(report_receivables), "receivables",
+	    "account partner currency owed",
+	    "Customers who owe, and the sum of each currency, from PostgreSQL." },
 	{ "bet show", VIEWER, 0, ARGUMENTS(bet_show), NULL, NULL, "One bet, now." },
 	{ "bet void", OPERATOR, VERB_CHANGES | VERB_IRREVERSIBLE, ARGUMENTS(bet_void), NULL, NULL,
 	    "Voids an open bet: the stake goes back." },

@@ -410,3 +410,12 @@ int replication_report_partners(struct replication *replication, uint64_t from_n
 	return report_partners_run(&replication->config, from_ns, to_ns, &replication->stop, result,
 	    message, message_size);
 }
+
+int replication_report_receivables(struct replication *replication, int64_t partner,
+    json_t **result, char *message, size_t message_size)
+{
+	if (!is_configured(replication, message, message_size))
+		return -EPERM;
+	return report_receivables_run(
+	    &replication->config, partner, &replication->stop, result, message, message_size);
+}

@@ -66,5 +66,12 @@ SLUICE_MUST_USE int replication_verify(
  */
 SLUICE_MUST_USE int replication_report_partners(struct replication *replication, uint64_t from_ns,
     uint64_t to_ns, json_t **result, char *message, size_t message_size);
+/*
+ * Customers who owe (a reversal or a result taken back asked for more than they had), as far as
+ * PostgreSQL has it; of one partner, 0 nobody's, -1 all: {"receivables":[{"account","partner",
+ * "currency","owed"}],"sums":[{"currency","accounts","owed"}],"replicated_through_ns"}. As above.
+ */
+SLUICE_MUST_USE int replication_report_receivables(struct replication *replication, int64_t partner,
+    json_t **result, char *message, size_t message_size);
 
 #endif

@@ -163,9 +163,11 @@ SLUICE_MUST_USE int verify_run(const struct control_config *config, const char *
     struct database *database, const _Atomic int *stop, json_t **result, char *message,
     size_t message_size);
 
-/* report.c: the whole of replication_report_partners. */
+/* report.c: the whole of replication_report_partners and _receivables. */
 SLUICE_MUST_USE int report_partners_run(const struct control_config *config, uint64_t from_ns,
     uint64_t to_ns, const _Atomic int *stop, json_t **out, char *message, size_t message_size);
+SLUICE_MUST_USE int report_receivables_run(const struct control_config *config, int64_t partner,
+    const _Atomic int *stop, json_t **out, char *message, size_t message_size);
 
 int64_t replication_monotonic_ms(void);
 

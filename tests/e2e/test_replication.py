@@ -87,6 +87,37 @@ def test_money_of_partners_is_reported(switch):
         "having sum(amount) <> 0) e") == "0"
 
 
+def test_who_owes_is_reported(switch):
+    control = switch.control
+    account = 7_700_002
+
+    def terminal(*words):
+        process = control.terminal(2, "--json", *words, out=subprocess.PIPE)
+        text = process.communicate(timeout=30)[0]
+        assert process.returncode == 0, (words, text)
+        return json.loads(text)
+    assert control.json("report", "receivables")["receivables"] == []
+    terminal("open-account", account, "KRW", 5)
+    terminal("deposit", account, 1000, "KRW")
+    payout = terminal("bet", account, 1000, "41:0:1.01")["payout"]
+    control.ctl("market", "result", 41, "--score", "1:0")
+    terminal("withdraw", account, payout, "KRW")
+    control.ctl("market", "rollback", 41)
+    wait_until(lambda: control.json("report", "receivables")["receivables"], 60, "what is owed")
+    report = control.json("report", "receivables", "--partner", 5)
+    assert report["receivables"] == [
+        {"account": account, "partner": 5, "currency": 410, "owed": payout}]
+    assert report["sums"] == [{"currency": 410, "accounts": 1, "owed": payout}]
+    assert control.json("report", "receivables")["sums"] == report["sums"]
+    assert control.json("report", "receivables", "--partner", 6)["receivables"] == []
+    words = control.ctl("report", "receivables").stdout
+    assert str(account) in words and words.count(f"{payout:,}") == 2
+    # What comes in later goes to what is owed first.
+    terminal("deposit", account, payout, "KRW")
+    wait_until(lambda: not control.json("report", "receivables")["receivables"], 60,
+               "nothing owed")
+
+
 def test_certificates_follow_renewal_and_revocation(switch):
     control = switch.control
     assert control.terminal(1, "renew").wait(30) == 0
