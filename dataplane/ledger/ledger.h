@@ -347,10 +347,11 @@ SLUICE_MUST_USE int ledger_decide_receipt(struct ledger *ledger,
 uint64_t ledger_transfer_open(const struct ledger *ledger, uint32_t *row);
 
 /*
- * Credit of payout limits (leases). After a bet was refused with an EXPOSURE_* code:
- * what it lacked here and of which limit; ledger_decide_lease at another shard gives up to `amount`
- * of its own free credit: length of its LEASE event (with a TRANSFER object: send its parcel), 0:
- * nothing to give.
+ * Credit of payout limits (leases). After a bet was refused with an EXPOSURE_* code: 1, and what it
+ * lacked here and of which limit; 0: no credit can help, as its payout alone is above a whole
+ * limit. ledger_credit_free is what another shard could give, 0 or more. ledger_decide_lease there
+ * gives what it has, up to `amount` or half of it: length of its LEASE event (with a TRANSFER
+ * object: send its parcel), 0: nothing to give.
  */
 struct ledger_shortage {
 	uint64_t id; /* market or partner */
@@ -361,6 +362,7 @@ struct ledger_shortage {
 };
 int ledger_shortage(const struct ledger *ledger, const struct wire_request *request,
     uint64_t time_ns, struct ledger_shortage *shortage);
+int64_t ledger_credit_free(const struct ledger *ledger, const struct ledger_shortage *shortage);
 SLUICE_MUST_USE int ledger_decide_lease(struct ledger *ledger,
     const struct ledger_shortage *shortage, uint32_t receiver, uint64_t time_ns,
     struct event_buffer *event);

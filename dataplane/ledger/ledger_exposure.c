@@ -25,7 +25,8 @@
 
 /* One limit, as this shard sees it. */
 struct exposure_limit {
-	uint64_t id; /* market or partner */
+	uint64_t id;   /* market or partner */
+	int64_t whole; /* over all shards */
 	int64_t credit, exposure;
 	uint8_t scope; /* lease_scope */
 	uint8_t selection;
@@ -56,8 +57,8 @@ static int limit_of_partner(
 	memcpy(&partner, row->body, sizeof(partner));
 	if (le64s_get(partner.exposure_max) == 0 || le16_get(partner.currency) != currency)
 		return 0;
-	limit->credit =
-	    limit_base(ledger, le64s_get(partner.exposure_max)) + le64s_get(partner.credit_moved);
+	limit->whole = le64s_get(partner.exposure_max);
+	limit->credit = limit_base(ledger, limit->whole) + le64s_get(partner.credit_moved);
 	limit->exposure = ledger_partner_exposure(ledger, (uint32_t)limit->id);
 	return 1;
 }
@@ -80,6 +81,7 @@ static int limit_read(const struct ledger *ledger, uint16_t currency, struct exp
 	market = ledger_market(ledger, limit->id);
 	if (market == NULL || limit->selection >= LIMIT_MARKET_SELECTIONS_MAX)
 		return 0;
+	limit->whole = most;
 	limit->credit =
 	    limit_base(ledger, most) +
 	    (of_market ? market->credit_moved_market : market->credit_moved[limit->selection]);
@@ -101,26 +103,44 @@ struct exposure_bet {
 	uint16_t currency, partner_id;
 };
 
+/* The bet's limits: two of each leg and the partner's. 0: there is no such limit. */
+static int limit_of_bet(const struct ledger *ledger, const struct exposure_bet *bet, unsigned index,
+    struct exposure_limit *limit)
+{
+	if (index == 2 * bet->count) {
+		*limit = (struct exposure_limit){ .id = bet->partner_id, .scope = LEASE_PARTNER };
+		return bet->partner_id != 0 && limit_read(ledger, bet->currency, limit);
+	}
+	*limit = (struct exposure_limit){ .id = bet->legs[index / 2].market_id };
+	limit->scope = index % 2 == 0 ? LEASE_SELECTION : LEASE_MARKET;
+	if (limit->scope == LEASE_SELECTION)
+		limit->selection = (uint8_t)bet->legs[index / 2].selection;
+	return limit_read(ledger, bet->currency, limit);
+}
+
 /* The first limit the bet would pass. OK: none. */
 static uint16_t exposure_find(
     const struct ledger *ledger, const struct exposure_bet *bet, struct exposure_limit *limit)
 {
-	for (unsigned i = 0; i < 2 * bet->count; i++) {
-		const struct wire_leg *leg = &bet->legs[i / 2];
-
-		*limit = (struct exposure_limit){ .id = leg->market_id };
-		limit->scope = i % 2 == 0 ? LEASE_SELECTION : LEASE_MARKET;
-		if (limit->scope == LEASE_SELECTION)
-			limit->selection = (uint8_t)leg->selection;
-		if (limit_read(ledger, bet->currency, limit) && bet->payout > limit_free(limit))
-			return limit->scope == LEASE_MARKET ? WIRE_CODE_EXPOSURE_MARKET
-			                                    : WIRE_CODE_EXPOSURE_SELECTION;
+	for (unsigned i = 0; i <= 2 * bet->count; i++) {
+		if (limit_of_bet(ledger, bet, i, limit) && bet->payout > limit_free(limit))
+			return limit->scope == LEASE_PARTNER  ? WIRE_CODE_EXPOSURE_PARTNER
+			       : limit->scope == LEASE_MARKET ? WIRE_CODE_EXPOSURE_MARKET
+			                                      : WIRE_CODE_EXPOSURE_SELECTION;
 	}
-	*limit = (struct exposure_limit){ .id = bet->partner_id, .scope = LEASE_PARTNER };
-	if (bet->partner_id != 0 && limit_read(ledger, bet->currency, limit) &&
-	    bet->payout > limit_free(limit))
-		return WIRE_CODE_EXPOSURE_PARTNER;
 	return WIRE_CODE_OK;
+}
+
+/* 1: with all the credit there is the bet would still pass one of its limits. */
+static int exposure_hopeless(const struct ledger *ledger, const struct exposure_bet *bet)
+{
+	struct exposure_limit limit;
+
+	for (unsigned i = 0; i <= 2 * bet->count; i++) {
+		if (limit_of_bet(ledger, bet, i, &limit) && bet->payout > limit.whole)
+			return 1;
+	}
+	return 0;
 }
 
 uint16_t exposure_judge(
@@ -166,7 +186,7 @@ int ledger_shortage(const struct ledger *ledger, const struct wire_request *requ
 	if (account != NULL)
 		bet.partner_id = account->partner_id;
 	bet.payout = ledger_payout(request->place_bet.stake, odds, bet.count);
-	if (bet.payout <= 0 || bet.payout > LIMIT_PAYOUT_MAX ||
+	if (bet.payout <= 0 || bet.payout > LIMIT_PAYOUT_MAX || exposure_hopeless(ledger, &bet) ||
 	    exposure_find(ledger, &bet, &limit) == WIRE_CODE_OK)
 		return 0;
 	*shortage = (struct ledger_shortage){
@@ -211,19 +231,36 @@ uint16_t lease_take(
 	return lease_move(decision, scope, id, selection, amount);
 }
 
+/* The limit of a question. 0: there is none. */
+static int limit_asked(const struct ledger *ledger, const struct ledger_shortage *shortage,
+    struct exposure_limit *limit)
+{
+	*limit = (struct exposure_limit){
+		.id = shortage->id, .scope = shortage->scope, .selection = shortage->selection
+	};
+	return shortage->scope >= LEASE_SELECTION && shortage->scope <= LEASE_PARTNER &&
+	       limit_read(ledger, shortage->currency, limit);
+}
+
+int64_t ledger_credit_free(const struct ledger *ledger, const struct ledger_shortage *shortage)
+{
+	struct exposure_limit limit;
+
+	if (!limit_asked(ledger, shortage, &limit) || limit_free(&limit) < 0)
+		return 0;
+	return limit_free(&limit);
+}
+
 int ledger_decide_lease(struct ledger *ledger, const struct ledger_shortage *shortage,
     uint32_t receiver, uint64_t time_ns, struct event_buffer *event)
 {
-	struct exposure_limit limit = {
-		.id = shortage->id, .scope = shortage->scope, .selection = shortage->selection
-	};
+	struct exposure_limit limit;
 	struct decision decision;
 	int64_t available, amount;
 
 	if (receiver == ledger->config.shard || receiver >= ledger->config.shard_count)
 		return -EINVAL;
-	if (shortage->scope < LEASE_SELECTION || shortage->scope > LEASE_PARTNER ||
-	    !limit_read(ledger, shortage->currency, &limit))
+	if (!limit_asked(ledger, shortage, &limit))
 		return 0;
 	available = limit_free(&limit);
 	if (available <= 0)

@@ -182,7 +182,7 @@ int worker_credit_waits(
 	    code != WIRE_CODE_EXPOSURE_PARTNER)
 		return 0;
 	return ask->refuse_code == 0 &&
-	       worker_shortage(worker, ask->request, le64_get(record->time_ns));
+	       worker_shortage(worker, ask, le64_get(record->time_ns));
 }
 
 /*

@@ -9,7 +9,7 @@
  *                          transmit  sealed frames for the worker that owns the port's queue
  *                          parcel    money or credit that has left i durably
  *                          receipt   j's durable answer to a parcel of i
- *                          shortage  i asks j for credit of a limit, or says it has none
+ *                          shortage  i asks j for credit of a limit, or says what it has
  *   main -> worker         command    worker -> main    result
  *   worker -> reader       query      reader -> worker  found
  */
@@ -148,16 +148,20 @@ struct outcome {
 };
 _Static_assert(sizeof(struct outcome) == 128, "two cache lines");
 
-/* Between shards: a question for credit, or the answer of one that gives none. */
+/* Between shards: questions about credit of a limit, and their answers (lease.c). */
 enum shortage_what {
-	SHORTAGE_ASKED,
+	SHORTAGE_LOOK,    /* how much have you? */
+	SHORTAGE_HAS,     /* answer: `amount` */
+	SHORTAGE_ASKED,   /* give `amount`; the answer is a LEASE, or one of these: */
 	SHORTAGE_NOTHING, /* it has no credit */
 	SHORTAGE_LATER,   /* it may have some and cannot send it now */
 };
 
 struct ring_shortage {
 	struct ledger_shortage shortage;
-	uint8_t what; /* shortage_what */
+	uint64_t round; /* the asker's; its answers carry the same */
+	uint8_t what;   /* shortage_what */
+	uint8_t coming; /* HAS: 1: it gathers, so more may be on its way to it */
 };
 
 /* Main to worker. */

@@ -159,8 +159,8 @@ int worker_credit_waits(
     struct worker *worker, const struct worker_ask *ask, const struct event_record *record);
 
 /* lease.c */
-/* A bet lacks credit: 1: others are being asked, answer BUSY; 0: nobody has any. */
-int worker_shortage(struct worker *worker, const struct wire_request *request, uint64_t time_ns);
+/* A bet lacks credit: 1: others are being asked, answer BUSY; 0: the refusal is final. */
+int worker_shortage(struct worker *worker, const struct worker_ask *ask, uint64_t time_ns);
 /* Credit has come. */
 void worker_shortage_met(struct worker *worker, const struct ledger_parcel *parcel);
 unsigned worker_shortages(struct worker *worker);

@@ -39,8 +39,14 @@
 #define WORKER_PARCELS_PER_TURN 64
 /* Currencies of cash kept per terminal. */
 #define WORKER_CASH_CURRENCIES 6
-/* Questions for credit of a limit at a time, and their patience (lease.c). */
+/* Rounds for credit of a limit at a time, and bets that are remembered to have had one (lease.c).
+ */
 #define WORKER_SHORTAGES_MAX 64
+#ifdef SLUICE_SMALL_RINGS
+#define WORKER_ASKERS_MAX 64
+#else
+#define WORKER_ASKERS_MAX 4096
+#endif
 /* Receipts that wait for room in the account their money goes back to. */
 #define WORKER_RECEIPTS_ASIDE 64
 /*
@@ -194,13 +200,40 @@ struct transfer_resend {
 	uint64_t transfer_id, sequence;
 };
 
-/* A question to the other shards for credit of a limit. */
+/* A round over the other shards for credit of a limit (lease.c). */
+enum shortage_phase {
+	SHORTAGE_LOOKING,   /* all have been asked how much they have */
+	SHORTAGE_GATHERING, /* one of them has been asked to give some */
+	SHORTAGE_MET,       /* over: enough came, and is held for the bet */
+	SHORTAGE_KNOWN,     /* over: what they have was not enough */
+};
+
 struct shortage_question {
-	struct ledger_shortage shortage; /* id 0: free place */
-	uint64_t until_ns; /* waiting: given up then; nothing: remembered until then */
-	uint32_t asked;    /* shards asked so far */
-	uint8_t nothing;   /* 1: none of them had any */
-	uint8_t later;     /* 1: one of them could not say */
+	struct ledger_shortage shortage; /* id 0: free place; amount: what is still wanted */
+	uint64_t round;
+	uint64_t until_ns; /* given up then; met: held, known: remembered until then */
+	int64_t least;     /* what the bet lacks that lacks least */
+	int64_t elsewhere; /* what the others have left, by what they said */
+	int64_t has[LIMIT_SHARDS];
+	uint32_t unanswered; /* looking */
+	uint32_t next, peer; /* gathering: who comes next, who was asked last */
+	uint8_t phase;       /* shortage_phase */
+	uint8_t later;       /* 1: one of them could not say */
+};
+
+/* A bet that waited for a round. */
+struct shortage_asker {
+	uint64_t terminal_id, request_id, body_hash; /* request id 0: free place */
+	uint64_t round;                              /* the last one; 0: none */
+	uint64_t until_ns;
+	uint32_t rounds; /* in vain so far */
+	uint32_t reserved;
+};
+
+/* What a round came to. */
+struct shortage_result {
+	uint64_t round;
+	int64_t elsewhere; /* what the others had left */
 };
 
 /* Cash of one terminal over all shards, in minus out. */
@@ -289,6 +322,9 @@ struct worker {
 	uint32_t aside_count;
 	uint64_t aside_due_ns;
 	struct shortage_question shortages[WORKER_SHORTAGES_MAX];
+	struct shortage_asker shortage_askers[WORKER_ASKERS_MAX];
+	struct shortage_result shortage_results[WORKER_ASKERS_MAX];
+	uint64_t shortage_round; /* the last one begun */
 	/* Of the last BET_RETIRE and OBJECT_RETIRE: what the closed tables must hold to say "no".
 	 */
 	uint64_t bets_retired_lsn, objects_retired_lsn;

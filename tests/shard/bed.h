@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A test bed of one or two workers on fakes (fake.h): terminals send sealed datagrams, workers take
+ * A test bed of one to six workers on fakes (fake.h): terminals send sealed datagrams, workers take
  * real turns one at a time under the bed's clock, answers are opened and kept in the order they
  * left. Every answer with an LSN is checked when it leaves: it must be durable by then.
  */
@@ -11,7 +11,7 @@
 #include "tests/ledger/fixture.h"
 #include "tests/shard/fake.h"
 
-#define BED_WORKERS_MAX   2
+#define BED_WORKERS_MAX   6
 #define BED_TERMINALS_MAX 4
 #define BED_REPLIES_MAX   32768
 #define BED_OPENING       1000000ll /* of every account */

@@ -4,7 +4,7 @@
 
 #include "tests/shard/fake.h"
 
-#define QUEUES    2
+#define QUEUES    6 /* BED_WORKERS_MAX */
 #define INBOX_MAX 1024
 
 static struct {

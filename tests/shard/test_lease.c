@@ -148,6 +148,206 @@ TEST(a_group_asks_for_credit_before_it_is_refused)
 	bed_close(bed);
 }
 
+TEST(a_payout_above_the_whole_limit_is_refused_at_once)
+{
+	static const uint32_t counts[] = { 2, 3, 6 };
+
+	for (unsigned i = 0; i < SLUICE_ARRAY_COUNT(counts); i++) {
+		struct bed *bed = bed_with_limit(counts[i]);
+		uint64_t account = bed_account(bed, 0, 0);
+		unsigned busy;
+
+		assert_case_equal(i, bed_ask(bed, 0, bed_bet(1, account, LIMIT / 2 + 1)).code,
+		    WIRE_CODE_EXPOSURE_MARKET);
+		assert_case_equal(i, stats_get(&bed->workers[0]->stats.shortages_asked), 0);
+		/* The whole limit can be had, by one bet. */
+		assert_case_equal(
+		    i, persist(bed, bed_bet(2, account, LIMIT / 2), &busy), WIRE_CODE_OK);
+		assert_case_equal(i, busy, 1);
+		bed_close(bed);
+	}
+}
+
+TEST(a_round_that_finds_too_little_moves_nothing_and_is_final)
+{
+	struct bed *bed = bed_with_limit(6);
+	uint64_t account = bed_account(bed, 0, 0), leases = 0;
+	struct wire_request large = bed_bet(2, account, 45000);
+	unsigned busy;
+
+	assert_int_equal(
+	    persist(bed, bed_bet(1, bed_account(bed, 3, 0), 8000), &busy), WIRE_CODE_OK);
+	assert_int_equal(busy, 0);
+	/* 90,000 of the 84,000 that are left. It comes again long after its round. */
+	bed_send(bed, 0, large);
+	bed_settle(bed, 1);
+	(void)bed_take_only(bed, 2, WIRE_CODE_BUSY);
+	bed->now_ns += 2 * SECOND;
+	assert_int_equal(bed_ask(bed, 0, large).code, WIRE_CODE_EXPOSURE_MARKET);
+	for (uint32_t i = 0; i < bed->count; i++)
+		leases += stats_get(&bed->workers[i]->stats.leases_given);
+	assert_int_equal(leases, 0);
+	/* What there is can be had. */
+	assert_int_equal(persist(bed, bed_bet(3, account, 42000), &busy), WIRE_CODE_OK);
+	assert_int_equal(busy, 1);
+	bed_close(bed);
+}
+
+/* Between BUSY and the next try others here are faster, every time. */
+TEST(gathered_credit_that_others_take_does_not_keep_a_bet_busy_for_ever)
+{
+	struct bed *bed = bed_with_limit(6);
+	uint64_t account = bed_account(bed, 0, 0), id = 100;
+	struct wire_request slow = bed_bet(1, account, 9000);
+	unsigned busy = 0;
+
+	for (;; busy++) {
+		struct wire_reply reply = bed_ask(bed, 0, slow);
+
+		if (reply.code != WIRE_CODE_BUSY) {
+			assert_int_equal(reply.code, WIRE_CODE_EXPOSURE_MARKET);
+			break;
+		}
+		assert_true(busy < 8);
+		while (ledger_market_exposure(bed->workers[0]->ledger, BED_MARKET, -1) < LIMIT) {
+			reply = bed_ask(bed, 1, bed_bet(id++, account, 500));
+			if (reply.code != WIRE_CODE_OK)
+				break;
+		}
+		bed->now_ns += 2 * SECOND;
+	}
+	bed_close(bed);
+}
+
+/* Each lacks a little that the other has, and only one of them fits. */
+TEST(two_shards_that_lack_credit_at_once_do_not_take_it_from_each_other_for_ever)
+{
+	struct bed *bed = bed_with_limit(2);
+	struct wire_request bets[] = { bed_bet(1, bed_account(bed, 0, 0), 30000),
+		bed_bet(2, bed_account(bed, 1, 0), 30000) };
+	uint16_t codes[2] = { WIRE_CODE_BUSY, WIRE_CODE_BUSY };
+
+	for (unsigned round = 0; codes[0] == WIRE_CODE_BUSY || codes[1] == WIRE_CODE_BUSY;
+	     round++) {
+		assert_true(round < 8);
+		for (unsigned i = 0; i < 2; i++)
+			if (codes[i] == WIRE_CODE_BUSY)
+				bed_send_all(bed, i == 0 ? 0 : 2, &bets[i], 1);
+		bed_settle(bed, 1);
+		while (bed_waiting(bed) != 0) {
+			struct wire_reply reply = bed_take(bed);
+
+			codes[reply.request_id - 1] = reply.code;
+		}
+		bed->now_ns += 2 * SECOND;
+	}
+	assert_int_equal(codes[0], WIRE_CODE_OK);
+	assert_int_equal(codes[1], WIRE_CODE_EXPOSURE_MARKET);
+	bed_close(bed);
+}
+
+TEST(credit_that_is_free_again_is_found)
+{
+	struct bed *bed = bed_with_limit(3);
+	uint64_t account = bed_account(bed, 0, 0), bet;
+	struct wire_reply reply;
+	unsigned busy;
+
+	assert_int_equal(
+	    persist(bed, bed_bet(1, bed_account(bed, 2, 0), 16000), &busy), WIRE_CODE_OK);
+	reply = bed_ask(bed, 0, bed_bet(1, bed_account(bed, 2, 0), 16000));
+	bet = reply.object_id;
+	assert_int_equal(reply.code, WIRE_CODE_OK);
+	assert_int_equal(
+	    persist(bed, bed_bet(2, account, 40000), &busy), WIRE_CODE_EXPOSURE_MARKET);
+	assert_int_equal(bed_ask(bed, 0, bed_cancel(3, bet)).code, WIRE_CODE_OK);
+	bed->now_ns += SECOND;
+	assert_int_equal(persist(bed, bed_bet(4, account, 40000), &busy), WIRE_CODE_OK);
+	assert_true(busy <= 2);
+	bed_close(bed);
+}
+
+/* ---- Terminals at the limit ---- */
+
+#define CROWD 240
+
+struct crowd_bet {
+	struct wire_request request;
+	uint64_t due_ns, pause_ns;
+	unsigned terminal, busy;
+	uint16_t code;
+};
+
+static void crowd_turn(struct bed *bed, struct crowd_bet *bets, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct crowd_bet *bet = &bets[i];
+
+		if (bet->code == WIRE_CODE_BUSY && bed->now_ns >= bet->due_ns)
+			bed_send_all(bed, bet->terminal, &bet->request, 1);
+	}
+	bed_settle(bed, 1);
+	while (bed_waiting(bed) != 0) {
+		struct wire_reply reply = bed_take(bed);
+		struct crowd_bet *bet = &bets[reply.request_id - 1];
+
+		bet->code = reply.code;
+		if (reply.code != WIRE_CODE_BUSY)
+			continue;
+		assert_true(++bet->busy < 40);
+		bet->due_ns = bed->now_ns + bet->pause_ns;
+		if (bet->pause_ns < 2 * SECOND)
+			bet->pause_ns *= 2;
+	}
+}
+
+/* Bets of payouts from 20 to 400 on all shards, on top of large ones that leave 400 free. */
+TEST(many_terminals_at_the_limit_all_get_an_outcome)
+{
+	static struct crowd_bet bets[CROWD];
+	struct bed *bed = bed_with_limit(3);
+	uint64_t random = test_seed();
+	int64_t sum = 0, smallest_refused = LIMIT;
+	unsigned open = CROWD;
+
+	for (unsigned i = 0; i < CROWD; i++) {
+		struct crowd_bet *bet = &bets[i];
+		uint32_t shard = (uint32_t)(test_random(&random) % 3);
+		int64_t stake = i < 83 ? 600 : 10 + (int64_t)(test_random(&random) % 191);
+
+		*bet = (struct crowd_bet){
+			.request = bed_bet(i + 1, bed_account(bed, shard, i % 4), stake),
+			.pause_ns = 5000000,
+			.terminal = i % 4,
+			.code = WIRE_CODE_BUSY,
+		};
+	}
+	for (unsigned first = 0; open != 0;) {
+		/* Ids of a terminal that are open lie within its window. */
+		while (bets[first].code != WIRE_CODE_BUSY)
+			first++;
+		crowd_turn(bed, bets, first + 40 < CROWD ? first + 40 : CROWD);
+		open = 0;
+		for (unsigned i = 0; i < CROWD; i++)
+			open += bets[i].code == WIRE_CODE_BUSY;
+		bed->now_ns += 5000000;
+	}
+	for (unsigned i = 0; i < CROWD; i++) {
+		int64_t payout = 2 * bets[i].request.place_bet.stake;
+
+		if (bets[i].code == WIRE_CODE_OK)
+			sum += payout;
+		else
+			assert_int_equal(bets[i].code, WIRE_CODE_EXPOSURE_MARKET);
+		if (bets[i].code != WIRE_CODE_OK && payout < smallest_refused)
+			smallest_refused = payout;
+	}
+	assert_true(sum <= LIMIT);
+	printf("%lld of the limit left, smallest refused %lld\n", (long long)(LIMIT - sum),
+	    (long long)smallest_refused);
+	bed_close(bed);
+}
+
 TEST(alone_a_shard_refuses_at_once)
 {
 	struct bed *bed = bed_with_limit(1);
