@@ -130,7 +130,9 @@ static int is_final(struct worker *worker, struct shortage_asker *asker,
 
 	if (asker->round == 0 || result->round != asker->round)
 		return 0;
-	return shortage->amount > result->elsewhere || ++asker->rounds >= ROUNDS_MAX + 2 * legs;
+	if (same_limit(&asker->shortage, shortage) && shortage->amount > result->elsewhere)
+		return 1;
+	return ++asker->rounds >= ROUNDS_MAX + 2 * legs;
 }
 
 /* Over, with too little; or nobody knows. */
@@ -245,6 +247,7 @@ int worker_shortage(struct worker *worker, const struct worker_ask *ask, uint64_
 	} else {
 		round_begin(worker, question, &shortage);
 	}
+	asker->shortage = shortage;
 	asker->round = question->round;
 	return 1;
 }

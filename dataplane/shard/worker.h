@@ -224,9 +224,10 @@ struct shortage_question {
 /* A bet that waited for a round. */
 struct shortage_asker {
 	uint64_t terminal_id, request_id, body_hash; /* request id 0: free place */
+	struct ledger_shortage shortage;             /* what the last round was about */
 	uint64_t round;                              /* the last one; 0: none */
 	uint64_t until_ns;
-	uint32_t rounds; /* in vain so far */
+	uint32_t rounds; /* that are over */
 	uint32_t reserved;
 };
 
