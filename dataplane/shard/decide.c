@@ -181,8 +181,7 @@ int worker_credit_waits(
 	if (code != WIRE_CODE_EXPOSURE_SELECTION && code != WIRE_CODE_EXPOSURE_MARKET &&
 	    code != WIRE_CODE_EXPOSURE_PARTNER)
 		return 0;
-	return ask->refuse_code == 0 &&
-	       worker_shortage(worker, ask, le64_get(record->time_ns));
+	return ask->refuse_code == 0 && worker_shortage(worker, ask, le64_get(record->time_ns));
 }
 
 /*
