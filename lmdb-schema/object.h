@@ -196,8 +196,12 @@ struct object_partner_key {
 	struct le64 lsn;
 	struct le16 code;
 	uint8_t reserved[6];
+	/* Who asked first, by which the REVERSAL of it is found. 0: kept before it was told, or by
+	 * control. */
+	struct le64 terminal_id;
+	struct le64 request_id;
 };
-ASSERT_SIZE(struct object_partner_key, 72);
+ASSERT_SIZE(struct object_partner_key, 88);
 
 struct object_reversal {
 	struct le64 terminal_id;

@@ -119,6 +119,8 @@ static const struct object_field partner_key[] = {
 	FIELD(partner_key, payout, AMOUNT),
 	FIELD(partner_key, code, CODE),
 	FIELD_AS(partner_key, lsn, NUMBER, "event_lsn"),
+	FIELD(partner_key, terminal_id, NUMBER),
+	FIELD(partner_key, request_id, ID),
 };
 static const struct object_field reversal[] = {
 	FIELD(reversal, terminal_id, NUMBER),

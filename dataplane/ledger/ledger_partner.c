@@ -11,7 +11,11 @@
  * transfer later, its key is set free by the TRANSFER_DONE: REVERSED, out of the quota, and it
  * retires at once.
  *
- * A reversal does not free the key: the same key means the same request, and that was carried out.
+ * A reversal does not free the key: the same key means the same request, and that was carried out
+ * and taken back. So it is REVERSED_BEFORE from then on: REPEATED would say that the money is
+ * there.
+ * The REVERSAL outlives the key: it is kept as long, from later on. (Unless the rule was lowered in
+ * between: then the key's last days say REPEATED.)
  */
 #include <errno.h>
 
@@ -60,6 +64,15 @@ static uint32_t quota(const struct ledger *ledger, const struct object_row *part
 	return (uint32_t)(((uint64_t)le32_get(body.keys_max) + shards - 1) / shards);
 }
 
+/* Whether what was carried out under the key was reversed. */
+static int is_reversed(const struct ledger *ledger, const struct object_partner_key *body)
+{
+	const struct object_key reversal = { .kind = OBJECT_REVERSAL,
+		.words = { le64_get(body->terminal_id), le64_get(body->request_id) } };
+
+	return reversal.words[0] != 0 && ledger_object_by_key(ledger, &reversal) != NULL;
+}
+
 /*
  * PARTNER_UNKNOWN for a key on an account of no partner: nobody's key would be kept for it, and to
  * carry the request out without would break the promise.
@@ -92,6 +105,8 @@ uint16_t partner_key_judge(struct decision *decision, const uint64_t key[2], int
 	fingerprint(decision->request, print);
 	if (memcmp(print, body.fingerprint, sizeof(print)) != 0)
 		return WIRE_CODE_KEY_MISMATCH;
+	if (is_reversed(decision->ledger, &body))
+		return WIRE_CODE_REVERSED_BEFORE;
 	*repeat = 1;
 	decision->object_id = le64_get(body.object_id);
 	decision->payout = le64s_get(body.payout);
@@ -116,6 +131,8 @@ uint64_t partner_key_keep(struct decision *decision, const uint64_t key[2], uint
 		.payout = le64s_make(decision->payout),
 		.lsn = le64_make(decision->ledger->shard.lsn + 1),
 		.code = le16_make(code),
+		.terminal_id = le64_make(decision->terminal_id),
+		.request_id = le64_make(decision->request->request_id),
 	};
 	fingerprint(decision->request, body.fingerprint);
 	freed = ledger_object_by_key(decision->ledger, &natural);

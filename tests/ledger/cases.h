@@ -358,11 +358,24 @@ static inline void world_rounds(struct cases_world *world)
 	world_ok(world, ASK(DEBIT(1, 1, 100, .account_id = FROZEN, .partner_id = 0)));
 }
 
+static inline void world_reverse(struct cases_world *world, unsigned which)
+{
+	const struct event_record *target = &world->reversible[which];
+	struct betting *betting = &world->betting;
+	struct wire_request wire = ASK(REVERSE(le64_get(target->request_id)));
+	struct ledger_request request = {
+		.wire = &wire, .terminal_id = COUNTER, .reverse_target = target
+	};
+
+	wire.request_id = ++betting->request_id;
+	betting_apply(
+	    betting, ledger_decide(betting->ledger, &request, betting->now_ns, &betting->event));
+	assert_int_equal(betting_code(betting), WIRE_CODE_OK);
+}
+
 static inline void world_wallet(struct cases_world *world)
 {
 	struct betting *betting = &world->betting;
-	struct ledger_request request;
-	struct wire_request wire;
 
 	world_ok(world, ASK(DEPOSIT(RICH, 5000)));
 	world_save(world, R_DEPOSIT);
@@ -392,14 +405,7 @@ static inline void world_wallet(struct cases_world *world)
 	world_save(world, R_FROZEN);
 	world_ok(world, ASK(DEPOSIT(CLAIMER, 10)));
 	world_save(world, R_REVERSED);
-	wire = ASK(REVERSE(le64_get(world->reversible[R_REVERSED].request_id)));
-	wire.request_id = ++betting->request_id;
-	request = (struct ledger_request){ .wire = &wire,
-		.terminal_id = COUNTER,
-		.reverse_target = &world->reversible[R_REVERSED] };
-	betting_apply(
-	    betting, ledger_decide(betting->ledger, &request, betting->now_ns, &betting->event));
-	assert_int_equal(betting_code(betting), WIRE_CODE_OK);
+	world_reverse(world, R_REVERSED);
 }
 
 static inline void world_make(struct cases_world *world)

@@ -183,6 +183,13 @@ static void second_key(struct cases_world *world)
 	world_ok(world, ASK(DEPOSIT(CUSTOMER, 5, KEY(901))));
 }
 
+static void key_reversed(struct cases_world *world)
+{
+	world_ok(world, ASK(DEPOSIT(CUSTOMER, 1000, KEY(903))));
+	world_save(world, R_REVERSED);
+	world_reverse(world, R_REVERSED);
+}
+
 static void limited_staked(struct cases_world *world)
 {
 	world_ok(world, ASK(BET(.account_id = LIMITED, .stake = 1000)));

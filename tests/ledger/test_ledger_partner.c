@@ -90,6 +90,44 @@ TEST(repeated_answer_is_the_first_one)
 	wallet_free(&wallet);
 }
 
+/* The money went back: the key must not say that it is there, nor pay it again. */
+TEST(a_key_whose_request_was_reversed_says_so)
+{
+	static const struct {
+		struct wire_request wire;
+		uint16_t code;
+	} cases[] = {
+		{ DEPOSIT(MINE, KEY(1)), OK },
+		{ WITHDRAW(MINE, KEY(1)), OK },
+		{ WITHDRAW(MINE, KEY(1), .amount = WAITS_FROM), WIRE_CODE_PENDING },
+		{ TRANSFER(.from_account = PARTNERED, KEY(1)), OK },
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct wire_request other = cases[i].wire;
+		struct event_record target;
+		struct wallet wallet;
+
+		wallet_make(&wallet);
+		assert_case_equal(i, wallet_ask(&wallet, &cases[i].wire), cases[i].code);
+		target = wallet.record;
+		assert_case_equal(i, wallet_ask(&wallet, &cases[i].wire), WIRE_CODE_REPEATED);
+		assert_case_equal(
+		    i, wallet_reverse(&wallet, le64_get(target.request_id), &target), OK);
+		wallet.terminal = TERMINAL + 1;
+		assert_case_equal(
+		    i, wallet_ask(&wallet, &cases[i].wire), WIRE_CODE_REVERSED_BEFORE);
+		assert_case_equal(i, wallet_balance(&wallet, PARTNERED), 1000000);
+		assert_case_equal(i, le64s_get(wallet.record.payout), 0);
+		if (other.template_id == WIRE_TRANSFER)
+			other.transfer.amount++;
+		else
+			other.deposit.amount++;
+		assert_case_equal(i, wallet_ask(&wallet, &other), WIRE_CODE_KEY_MISMATCH);
+		wallet_free(&wallet);
+	}
+}
+
 /* Keys of one account do not meet another partner's. */
 TEST(key_is_the_partners_own)
 {
