@@ -39,6 +39,7 @@ static struct shards *ended_make(uint64_t seed)
 		         ledger_shard(shards->ledger[shard])->control_sequence + 1;
 		     none.control_sequence <= stream->control_sequence + 1; none.control_sequence++)
 			assert_true(shards_command_on(shards, shard, &none) > 0);
+	shards->watch = NULL; /* the stream's */
 	shards_stream_free(stream);
 	return shards;
 }
