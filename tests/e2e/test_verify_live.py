@@ -6,6 +6,7 @@ between them meanwhile. Nothing of that may look like damage.
 import os
 import time
 
+import demo
 from sluice_terminal import load_sessions
 from switch import Switch, wait_until
 from test_transfer_kill import ACCOUNTS, SEED, SHARDS, TERMINALS, Mover
@@ -18,7 +19,8 @@ def test_verify_finds_nothing_wrong_with_a_running_switch():
     with Switch("verify-live", shards=SHARDS, accounts=30_000) as switch:
         switch.begin(TERMINALS, accounts=ACCOUNTS)
         sessions = load_sessions(switch.sessions)
-        movers = [Mover(switch, session, SEED + n) for n, session in enumerate(sessions)]
+        movers = [Mover(switch, session, SEED + n, demo.FIRST_ACCOUNT, ACCOUNTS)
+                  for n, session in enumerate(sessions)]
         for mover in movers:
             mover.start()
         wait_until(lambda: all(mover.outcomes or mover.failure for mover in movers), 60,
