@@ -5,6 +5,7 @@ tools/up, tools/down and the tests in tests/e2e all drive instances through this
 are found by process id and start time from a state file, never by name.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -282,7 +283,8 @@ class Instance:
         """kill -9, as a power switch would."""
         pid = self.pid()
         if pid:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has died by itself meanwhile
+                os.kill(pid, signal.SIGKILL)
             self.reap(pid)
 
     def stop(self):
