@@ -81,10 +81,13 @@ static int replay_pack(size_t size, unsigned *inputs)
 {
 	size_t at = sizeof(PACK_MAGIC) - 1;
 
-	while (at + 4 <= size) {
-		size_t one = le32_get(*(const struct le32 *)(original + at));
+	while (at + sizeof(struct le32) <= size) {
+		struct le32 length;
+		size_t one;
 
-		at += 4;
+		memcpy(&length, original + at, sizeof(length));
+		one = le32_get(length);
+		at += sizeof(length);
 		if (one > size - at)
 			break;
 		memcpy(input, original + at, one);
