@@ -110,7 +110,7 @@ class MiniSwitch:
             if len(datagram) < 40:
                 return None
             self.resets += 1
-            return st.reset_make(st.derive_reset(self.root), self.epoch, self.session_id, number,
+            return st.reset_make(st.derive_reset(self.root), self.epoch, session_id, number,
                                  self.boot_id)
         window.add(number)
         self.epoch_seen = epoch
@@ -118,7 +118,8 @@ class MiniSwitch:
         if not out:
             return None
         self.sent += 1
-        header = st.HEADER.pack(st.DATA, st.FROM_SWITCH, self.epoch, self.session_id,
+        # The session asked in: another thread may have made the switch forget it meanwhile.
+        header = st.HEADER.pack(st.DATA, st.FROM_SWITCH, self.epoch, session_id,
                                 2 << 56 | self.sent)
         return st.seal(*self.seal_key, header, out)
 
