@@ -24,6 +24,8 @@ TICKET = bytes(range(1, 8))
 class MiniSwitch:
     def __init__(self, root=bytes(range(48)), session_id=7 << 20 | 5, boot_id=1000, epoch=3,
                  lose=0.0, seed=1):
+        # What the test changes, between datagrams and not in the middle of one.
+        self.lock = threading.RLock()
         self.root, self.session_id = root, session_id
         self.boot_id, self.epoch, self.lose = boot_id, epoch, lose
         self.random = random.Random(seed)
@@ -55,9 +57,10 @@ class MiniSwitch:
 
     def restart(self, boot_id, epoch):
         """Outcomes stay, as the journal does."""
-        self.boot_id, self.sent = boot_id, 0
-        self.held = {}  # epoch -> key to open, window
-        self.epoch_set(epoch)
+        with self.lock:
+            self.boot_id, self.sent = boot_id, 0
+            self.held = {}  # epoch -> key to open, window
+            self.epoch_set(epoch)
 
     def epoch_set(self, epoch):
         self.epoch = epoch
@@ -66,18 +69,21 @@ class MiniSwitch:
 
     def rotate(self):
         """The next epoch, without a RESET: the one before is held on."""
-        self.held = {self.epoch: self.held[self.epoch]}
-        self.epoch_set(self.epoch + 1)
+        with self.lock:
+            self.held = {self.epoch: self.held[self.epoch]}
+            self.epoch_set(self.epoch + 1)
 
     def install(self, session_id, root):
         """Another session in place of the one it has, as control would install it."""
-        self.session_id, self.root = session_id, root
-        self.restart(self.boot_id, self.epoch)
+        with self.lock:
+            self.session_id, self.root = session_id, root
+            self.restart(self.boot_id, self.epoch)
 
     def forget(self):
         """Starts anew while nobody installs its session."""
-        self.session_id = None
-        self.restart(self.boot_id + 1, 1)
+        with self.lock:
+            self.session_id = None
+            self.restart(self.boot_id + 1, 1)
 
     def run(self):
         while not self.stopping:
@@ -87,7 +93,8 @@ class MiniSwitch:
                 continue
             if self.down or self.random.random() < self.lose:
                 continue
-            answer = self.take(datagram)
+            with self.lock:
+                answer = self.take(datagram)
             if answer and self.random.random() >= self.lose:
                 self.sock.sendto(answer, peer)
 
