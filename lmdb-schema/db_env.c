@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAP_STEP 4096u /* LMDB wants whole pages */
+#define MAP_STEP  4096u  /* LMDB wants whole pages */
+#define LOCK_ROOM 16384u /* more than LMDB's lock file of 126 readers needs */
 
 /*
  * One open per process: all open environments, by real path. The lock is held over the whole open,
@@ -108,15 +110,50 @@ static int tables_open(struct db_env *env, const struct db_options *options)
 	return db_error(mdb_txn_commit(txn));
 }
 
+/*
+ * LMDB maps its lock file after an ftruncate: without blocks of its own the first write to a page
+ * of it would end the process by SIGBUS on a full disk. The size stays LMDB's to set.
+ */
+static int lock_reserve(const char *directory, int read_only)
+{
+	char path[PATH_MAX];
+	int length = snprintf(path, sizeof(path), "%s/lock.mdb", directory), error = 0, fd;
+
+	if (length < 0 || (size_t)length >= sizeof(path))
+		return -ENAMETOOLONG;
+	fd = open(path, O_RDWR | O_CLOEXEC | (read_only ? 0 : O_CREAT), 0640);
+	if (fd < 0)
+		return read_only ? 0 : -errno; /* a reader says in mdb_env_open what it lacks */
+	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, LOCK_ROOM) != 0 && errno != EOPNOTSUPP)
+		error = -errno;
+	close(fd);
+	return error;
+}
+
 static uint64_t map_size_rounded(uint64_t size)
 {
 	return (size + MAP_STEP - 1) / MAP_STEP * MAP_STEP;
 }
 
+/* 0 or LMDB's code. */
+static int environment_open(struct db_env *env, const char *path, const struct db_options *options)
+{
+	int stale, error = mdb_env_set_maxdbs(env->env, DB_TABLES_MAX);
+
+	if (error == 0)
+		error = mdb_env_set_mapsize(env->env, map_size_rounded(options->map_size));
+	if (error == 0)
+		error = mdb_env_open(
+		    env->env, path, MDB_NOTLS | (options->read_only ? MDB_RDONLY : 0), 0640);
+	if (error == 0)
+		error = mdb_reader_check(env->env, &stale);
+	return error;
+}
+
 static int env_create(struct db_env **out, char *path, const struct db_options *options)
 {
 	struct db_env *env = calloc(1, sizeof(*env));
-	int stale, error;
+	int error;
 
 	if (env == NULL)
 		return -ENOMEM;
@@ -127,15 +164,9 @@ static int env_create(struct db_env **out, char *path, const struct db_options *
 	}
 	pthread_rwlock_init(&env->map_lock, NULL);
 	env->read_only = options->read_only;
-	error = mdb_env_set_maxdbs(env->env, DB_TABLES_MAX);
+	error = lock_reserve(path, options->read_only);
 	if (error == 0)
-		error = mdb_env_set_mapsize(env->env, map_size_rounded(options->map_size));
-	if (error == 0)
-		error = mdb_env_open(
-		    env->env, path, MDB_NOTLS | (options->read_only ? MDB_RDONLY : 0), 0640);
-	if (error == 0)
-		error = mdb_reader_check(env->env, &stale);
-	error = db_error(error);
+		error = db_error(environment_open(env, path, options));
 	if (error == 0)
 		error = tables_open(env, options);
 	if (error == 0 && !options->read_only)

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A full disk below the store: it waits, the journal keeps what comes, and all is made up for. */
+#include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include "lmdb-schema/schema.h"
 #include "tests/store/follow.h"
 
 static char small_path[100];
@@ -135,6 +138,34 @@ TEST(a_restart_while_it_waits_loses_nothing)
 	assert_int_equal(ledger_shard(store_ledger(follow.store))->lsn, last);
 	assert_true(store_hash(follow.store) == ledger_state_hash(follow.world->ledger));
 	follow_stop(&follow);
+	assert_int_equal(umount(small_path), 0);
+	follow_end(&follow);
+}
+
+/* LMDB's lock file is mapped: on a full disk the first write to it would be a SIGBUS. */
+TEST(a_new_log_on_a_full_disk_is_refused_and_made_when_there_is_room)
+{
+	static const uint8_t block[4096];
+	struct follow follow;
+	struct db_env *env;
+	char path[120];
+	int fd;
+
+	follow_begin(&follow);
+	if (!small_mount(&follow, "size=1m")) {
+		follow_end(&follow);
+		skip();
+	}
+	snprintf(path, sizeof(path), "%s/filler", small_path);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	while (write(fd, block, sizeof(block)) == (ssize_t)sizeof(block))
+		;
+	close(fd);
+	assert_int_equal(schema_log_open(&env, small_path, 1, 0), -ENOSPC);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(schema_log_open(&env, small_path, 1, 0), 0);
+	db_env_close(env);
 	assert_int_equal(umount(small_path), 0);
 	follow_end(&follow);
 }
