@@ -38,8 +38,10 @@ static void *store_run(void *context)
 		else
 			sched_yield();
 		store_status(follow->store, &status);
-	} while (!ended || status.applied_lsn <
-	                       atomic_load_explicit(&threads->durable_lsn, memory_order_acquire));
+		/* Not before its first checkpoint: a quick worker may be done before that. */
+	} while (
+	    !ended || status.checkpoint_lsn == 0 ||
+	    status.applied_lsn < atomic_load_explicit(&threads->durable_lsn, memory_order_acquire));
 	return NULL;
 }
 
