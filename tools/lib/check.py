@@ -321,6 +321,17 @@ def tail(path, lines=15):
         return "".join("    " + line for line in stream.readlines()[-lines:])
 
 
+# pytest's summary of a file, wherever in the log it stands, and cmocka's of a program.
+FAILURE_LINE = re.compile(r"^(?:(?:FAILED|ERROR) tests/|\[  FAILED  \] (?!\d)).*")
+
+
+def failures(path, lines=20):
+    """The names of what failed: with suites side by side they are anywhere in the log."""
+    with open(path, encoding="utf-8", errors="replace") as stream:
+        found = [line.rstrip("\n") for line in stream if FAILURE_LINE.match(line)]
+    return "".join(f"    {line}\n" for line in list(dict.fromkeys(found))[:lines])
+
+
 def build(runner, name):
     """Configures once, builds what changed. True when done."""
     folder, options = BUILDS[name]
@@ -356,7 +367,7 @@ def run_suite(runner, suite, long):
     where = f"  log: {os.path.relpath(log, TOP)}" if count.failed else ""
     print(f"{suite.name:<14} {count.text()}  ({took:.1f} s)  {word}{where}", flush=True)
     if count.failed:
-        print(tail(log), end="", flush=True)
+        print(failures(log) + tail(log), end="", flush=True)
     return count, took
 
 
