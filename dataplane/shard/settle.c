@@ -118,7 +118,7 @@ static int walk_step(struct worker *worker)
 	struct event_buffer *event;
 	int length;
 
-	if (!worker_slow_room(worker, &worker->walk_share))
+	if (walk->paced_ns > worker->now_ns || !worker_slow_room(worker, &worker->walk_share))
 		return 0;
 	event = worker_reserve(worker);
 	if (event == NULL)
@@ -133,6 +133,9 @@ static int walk_step(struct worker *worker)
 		return 0;
 	}
 	slow_commit(worker, event, length, &worker->walk_share);
+	if (walk->paced_ns + WORKER_WALK_CREDIT_NS < worker->now_ns)
+		walk->paced_ns = worker->now_ns - WORKER_WALK_CREDIT_NS;
+	walk->paced_ns += WORKER_WALK_EVENT_NS;
 	stats_add(&worker->stats.walk_events, 1);
 	return 1;
 }
