@@ -241,6 +241,8 @@ static inline uint32_t system_rows_kept(const struct ledger *ledger)
 
 /* Enters a free row number for an id that is not in the table; the caller has checked the room. */
 uint32_t ledger_table_insert(struct ledger *ledger, enum ledger_table table, uint64_t id);
+/* Enters a row whose id is not in the index. */
+void ledger_index_enter(struct ledger *ledger, enum ledger_table table, uint32_t row, uint64_t id);
 /* Takes the id out of the index; the row keeps its number until ledger_table_free. */
 void ledger_table_remove(struct ledger *ledger, enum ledger_table table, uint32_t row);
 /* The number may be used again. */

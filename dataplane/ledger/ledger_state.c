@@ -4,7 +4,6 @@
 
 #include "dataplane/ledger/ledger_derived.h"
 #include "dataplane/ledger/ledger_internal.h"
-#include "wire/canary.h"
 
 const struct account_row *ledger_account(const struct ledger *ledger, uint64_t account_id)
 {
@@ -224,13 +223,11 @@ uint64_t ledger_state_hash_full(const struct ledger *ledger)
 
 /* ---- Loading: like a change, but the store has the row already ---- */
 
-static void row_loaded(
-    struct ledger *ledger, enum ledger_table table, uint32_t row, struct row_meta *meta)
+/* Hashed at once, while the row is in the cache. */
+static void row_loaded(struct ledger *ledger, struct row_meta *meta, uint64_t hash)
 {
-	struct ledger_table_core *core = &ledger->tables[table];
-
-	meta->listed |= LISTED_HASH;
-	core->hash_list[core->hash_count++] = row;
+	meta->hash = hash;
+	ledger->hash_sum += hash;
 }
 
 int ledger_load_account(struct ledger *ledger, const struct account_row *row)
@@ -243,7 +240,7 @@ int ledger_load_account(struct ledger *ledger, const struct account_row *row)
 		return -ENOSPC;
 	number = ledger_account_create(ledger, row->id, row->currency, row->flags);
 	ledger->accounts[number].row = *row;
-	row_loaded(ledger, LEDGER_ACCOUNT, number, &ledger->accounts[number].meta);
+	row_loaded(ledger, &ledger->accounts[number].meta, account_hash(ledger, number));
 	return 0;
 }
 
@@ -264,7 +261,7 @@ int ledger_load_bet(struct ledger *ledger, const struct bet_row *row)
 	if (error != 0)
 		return error;
 	ledger_due_note(ledger, LEDGER_BET, number, 0);
-	row_loaded(ledger, LEDGER_BET, number, &ledger->bet_meta[number]);
+	row_loaded(ledger, &ledger->bet_meta[number], ledger_bet_hash(ledger, number));
 	return 0;
 }
 
@@ -283,7 +280,7 @@ int ledger_load_market(struct ledger *ledger, const struct market_row_state *row
 	ledger_market_order_set(ledger, number);
 	ledger_event_index_add(ledger, number);
 	ledger_due_note(ledger, LEDGER_MARKET, number, 0);
-	row_loaded(ledger, LEDGER_MARKET, number, &ledger->markets[number].meta);
+	row_loaded(ledger, &ledger->markets[number].meta, market_hash(ledger, number));
 	return 0;
 }
 
@@ -297,7 +294,7 @@ int ledger_load_terminal(struct ledger *ledger, const struct terminal_row *row)
 		return -ENOSPC;
 	number = ledger_terminal_create(ledger, row->id);
 	ledger->terminals[number].row = *row;
-	row_loaded(ledger, LEDGER_TERMINAL, number, &ledger->terminals[number].meta);
+	row_loaded(ledger, &ledger->terminals[number].meta, terminal_hash(ledger, number));
 	return 0;
 }
 
@@ -313,7 +310,7 @@ int ledger_load_object(struct ledger *ledger, const struct object_row *row)
 	ledger->objects[number].row = *row;
 	ledger_object_count(ledger, number, 1);
 	ledger_due_note(ledger, LEDGER_OBJECT, number, row->due_ns);
-	row_loaded(ledger, LEDGER_OBJECT, number, &ledger->objects[number].meta);
+	row_loaded(ledger, &ledger->objects[number].meta, object_hash(ledger, number));
 	return 0;
 }
 
@@ -325,54 +322,4 @@ void ledger_load_horizon(struct ledger *ledger, uint64_t lsn_max)
 void ledger_load_shard(struct ledger *ledger, const struct shard_row *row)
 {
 	ledger->shard = *row;
-}
-
-static int copy_rows(struct ledger *to, const struct ledger *from)
-{
-	int error = 0;
-
-	for (uint32_t i = 0; i < from->tables[LEDGER_ACCOUNT].count && error == 0; i++) {
-		if (i + 16 < from->tables[LEDGER_ACCOUNT].count)
-			ledger_prefetch_index(to, LEDGER_ACCOUNT, from->accounts[i + 16].row.id);
-		error = ledger_load_account(to, &from->accounts[i].row);
-	}
-	for (uint32_t i = 0; i < from->tables[LEDGER_MARKET].count && error == 0; i++)
-		error = ledger_load_market(to, &from->markets[i].row);
-	for (uint32_t i = 0; i < from->tables[LEDGER_BET].count && error == 0; i++) {
-		struct bet_row bet;
-
-		ledger_copy_ahead(to, from, i);
-		if (!row_in_use(from, LEDGER_BET, i))
-			continue;
-		ledger_bet_at(from, i, &bet);
-		error = ledger_load_bet(to, &bet);
-	}
-	for (uint32_t i = 0; i < from->tables[LEDGER_OBJECT].count && error == 0; i++)
-		if (row_in_use(from, LEDGER_OBJECT, i))
-			error = ledger_load_object(to, &from->objects[i].row);
-	for (uint32_t i = 0; i < from->tables[LEDGER_TERMINAL].count && error == 0; i++)
-		error = ledger_load_terminal(to, &from->terminals[i].row);
-	return error;
-}
-
-int ledger_copy(struct ledger *to, const struct ledger *from)
-{
-	const struct market_row_state *first;
-	int more, error;
-
-	for (unsigned i = 0; i < LEDGER_TABLE_COUNT; i++) {
-		if (to->tables[i].count != 0)
-			return -EEXIST;
-	}
-	error = copy_rows(to, from);
-	if (error != 0)
-		return error;
-	ledger_load_shard(to, &from->shard);
-	to->horizon_lsn = from->horizon_lsn;
-	/* What would otherwise be done at first use, on the packet path. */
-	(void)ledger_markets_since(to, 0, &first, 1, &more);
-	(void)ledger_state_hash(to);
-	if (SLUICE_CANARY(ALIAS_FOLLOWER))
-		to->accounts = from->accounts;
-	return 0;
 }

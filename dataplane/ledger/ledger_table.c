@@ -127,18 +127,26 @@ void ledger_free(struct ledger *ledger)
 	free(ledger);
 }
 
-uint32_t ledger_table_insert(struct ledger *ledger, enum ledger_table table, uint64_t id)
+void ledger_index_enter(struct ledger *ledger, enum ledger_table table, uint32_t row, uint64_t id)
 {
 	struct ledger_table_core *core = &ledger->tables[table];
-	uint32_t tag, row;
+	uint32_t tag;
 	uint64_t at = index_start(table, id, &tag);
 
-	SLUICE_REQUIRE(table_room(ledger, table, 1));
-	row = core->free_count > 0 ? core->free_rows[--core->free_count] : core->count++;
 	while (core->index[at & core->index_mask].row_plus_one != 0)
 		at++;
 	core->index[at & core->index_mask] =
 	    (struct index_entry){ .row_plus_one = row + 1, .tag = tag };
+}
+
+uint32_t ledger_table_insert(struct ledger *ledger, enum ledger_table table, uint64_t id)
+{
+	struct ledger_table_core *core = &ledger->tables[table];
+	uint32_t row;
+
+	SLUICE_REQUIRE(table_room(ledger, table, 1));
+	row = core->free_count > 0 ? core->free_rows[--core->free_count] : core->count++;
+	ledger_index_enter(ledger, table, row, id);
 	ledger_row_meta(ledger, table, row)->listed &= ~(uint32_t)LISTED_GONE;
 	return row;
 }
