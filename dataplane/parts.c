@@ -53,6 +53,8 @@ void switch_shard_free(struct switch_process *process, uint32_t shard)
 	journal_keeper_free(parts->keeper);
 	journal_feed_free(parts->feed);
 	worker_free(process->workers[shard]);
+	ledger_free(parts->ledger);
+	parts->ledger = NULL;
 }
 
 /* Where the archive of a shard lies. */

@@ -33,6 +33,7 @@ struct shard_parts {
 	struct journal_config journal_config;
 	struct journal_report journal_report;
 	struct store_config store_config;
+	struct ledger *ledger; /* the worker's, until the worker has it */
 	struct journal_feed *feed;
 	struct journal_keeper *keeper;
 	struct journal_reader *journal_reader;

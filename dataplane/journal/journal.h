@@ -150,6 +150,8 @@ ASSERT_OFFSET(struct journal_batch_header, previous_checksum, 88);
 ASSERT_OFFSET(struct journal_batch_header, segment_offset, 112);
 ASSERT_OFFSET(struct journal_batch_header, header_checksum, 120);
 
+struct journal_batch;
+
 struct journal_config {
 	const char *directory; /* of this shard; created when missing */
 	uint32_t shard;
@@ -158,6 +160,15 @@ struct journal_config {
 	uint32_t segments_max;   /* quota: never more files than this */
 	uint32_t depth;          /* writes in flight */
 	uint8_t allow_volatile;  /* tests only: accept tmpfs and the like (no O_DIRECT) */
+	/*
+	 * journal_recover alone: it reads and checks in a thread of its own while the caller's
+	 * applies, so many bytes ahead; 0: one after the other in the caller's thread. The rest is
+	 * the same, also what is found and reported.
+	 */
+	size_t recovery_ahead;
+	/* NULL, or called there for each batch before it is given to apply. */
+	void (*recovery_look)(void *context, const struct journal_batch *batch);
+	void *recovery_look_context;
 };
 
 /* Where the next batch goes. */

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "dataplane/journal/ahead.h"
 #include "dataplane/journal/manifest.h"
 #include "dataplane/journal/meta.h"
 
@@ -178,16 +179,70 @@ static int choose_start(struct recovery *recovery)
 	return check_gapless(recovery);
 }
 
-/* Follows the chain to its end, applying. Sets report->end. */
-static int walk(struct recovery *recovery, journal_apply_batch *apply, void *context)
+/* What is done with a batch of the chain. 0; else it ends the walk and is its result. */
+typedef int give_batch(void *context, const struct journal_batch *batch);
+
+struct application {
+	struct recovery *recovery;
+	journal_apply_batch *apply;
+	void *context;
+};
+
+static int apply_failed(struct recovery *recovery, const struct journal_batch *batch, int result)
+{
+	struct journal_report *report = recovery->report;
+
+	report->damage_generation = batch->generation;
+	report->damage_offset = batch->offset;
+	report->damage_lsn = le64_get(batch->header.first_lsn);
+	return fail(recovery, result < 0 ? result : -ECANCELED,
+	    "applying the batch of LSN %" PRIu64 " failed", report->damage_lsn);
+}
+
+static int apply_batch(struct application *application, const struct journal_batch *batch)
+{
+	struct journal_report *report = application->recovery->report;
+
+	report->batches++;
+	report->events += le32_get(batch->header.event_count);
+	return application->apply(application->context, batch);
+}
+
+static int give_apply(void *context, const struct journal_batch *batch)
+{
+	struct application *application = context;
+	int result = apply_batch(application, batch);
+
+	return result == 0 ? 0 : apply_failed(application->recovery, batch, result);
+}
+
+static int walk_end(struct recovery *recovery, int result)
 {
 	struct journal_report *report = recovery->report;
 	struct journal_reader *reader = recovery->reader;
+
+	report->end = reader->at;
+	report->cut_lsn = report->end.next_lsn == 0 ? 0 : report->end.next_lsn - 1;
+	if (result == -EPROTO)
+		return fail(recovery, result,
+		    "LSN %" PRIu64 " was written by a newer version: start that version",
+		    report->end.next_lsn);
+	if (result != 0 && result != -EBADMSG)
+		return fail(recovery, result, "generation %" PRIu64 " offset %" PRIu64 ": %s",
+		    reader->at.generation, reader->at.offset, strerror(-result));
+	return 0;
+}
+
+/* Follows the chain to its end, giving what is due. Sets report->end. */
+static int walk(struct recovery *recovery, give_batch *give, void *context)
+{
+	const struct journal_config *config = recovery->config;
+	struct journal_report *report = recovery->report;
 	struct journal_batch batch;
 	uint64_t generation = 0;
 	int result;
 
-	while ((result = journal_reader_step(reader, &batch, 1, &recovery->why)) == 1) {
+	while ((result = journal_reader_step(recovery->reader, &batch, 1, &recovery->why)) == 1) {
 		uint64_t first = le64_get(batch.header.first_lsn);
 
 		if (generation == 0 && first > report->from_lsn) {
@@ -203,27 +258,13 @@ static int walk(struct recovery *recovery, journal_apply_batch *apply, void *con
 		report->time_ns = le64_get(batch.header.time_ns);
 		if (journal_batch_last_lsn(&batch.header) < report->from_lsn)
 			continue;
-		report->batches++;
-		report->events += le32_get(batch.header.event_count);
-		result = apply(context, &batch);
-		if (result != 0) {
-			report->damage_generation = batch.generation;
-			report->damage_offset = batch.offset;
-			report->damage_lsn = first;
-			return fail(recovery, result < 0 ? result : -ECANCELED,
-			    "applying the batch of LSN %" PRIu64 " failed", first);
-		}
+		if (config->recovery_look != NULL)
+			config->recovery_look(config->recovery_look_context, &batch);
+		result = give(context, &batch);
+		if (result != 0)
+			return result;
 	}
-	report->end = reader->at;
-	report->cut_lsn = report->end.next_lsn == 0 ? 0 : report->end.next_lsn - 1;
-	if (result == -EPROTO)
-		return fail(recovery, result,
-		    "LSN %" PRIu64 " was written by a newer version: start that version",
-		    report->end.next_lsn);
-	if (result != 0 && result != -EBADMSG)
-		return fail(recovery, result, "generation %" PRIu64 " offset %" PRIu64 ": %s",
-		    reader->at.generation, reader->at.offset, strerror(-result));
-	return 0;
+	return walk_end(recovery, result);
 }
 
 /* One block behind the end: a header that is intact proves what was durable when it was made. */
@@ -379,6 +420,49 @@ static int cut(struct recovery *recovery)
 	return 0;
 }
 
+/* ---- The walk and the scan, beside the applying or in turn with it ---- */
+
+static int give_ahead(void *context, const struct journal_batch *batch)
+{
+	return journal_ahead_put(context, batch);
+}
+
+/* In the thread. What it writes of the report the applying side leaves alone until it has ended:
+ * everything but the batches and events counted there. */
+static int read_ahead(void *context, struct journal_ahead *ahead)
+{
+	struct recovery *recovery = context;
+	int result = walk(recovery, give_ahead, ahead);
+
+	return result == 0 ? scan(recovery, 0) : result;
+}
+
+static int apply_ahead(struct application *application, struct journal_ahead *ahead)
+{
+	struct journal_batch batch;
+	int result = 0, read;
+
+	while (result == 0 && journal_ahead_next(ahead, &batch) == 1)
+		result = apply_batch(application, &batch);
+	read = journal_ahead_end(ahead);
+	return result != 0 ? apply_failed(application->recovery, &batch, result) : read;
+}
+
+static int read_and_apply(struct recovery *recovery, journal_apply_batch *apply, void *context)
+{
+	struct application application = { recovery, apply, context };
+	struct journal_ahead *ahead;
+	int result;
+
+	/* Without memory or a thread for it: in turn. */
+	if (recovery->config->recovery_ahead != 0 && !recovery->read_only &&
+	    journal_ahead_start(&ahead, recovery->config->recovery_ahead, read_ahead, recovery) ==
+	        0)
+		return apply_ahead(&application, ahead);
+	result = walk(recovery, give_apply, &application);
+	return result == 0 ? scan(recovery, 0) : result;
+}
+
 static int recover(struct recovery *recovery, journal_apply_batch *apply, void *context)
 {
 	struct journal_report *report = recovery->report;
@@ -399,9 +483,7 @@ static int recover(struct recovery *recovery, journal_apply_batch *apply, void *
 	recovery->reader->boot_counter_max = recovery->meta.boot_counter;
 	result = choose_start(recovery);
 	if (result == 0)
-		result = walk(recovery, apply, context);
-	if (result == 0)
-		result = scan(recovery, 0);
+		result = read_and_apply(recovery, apply, context);
 	if (result != 0)
 		return result;
 	/* The first batch of a segment was durable before an older one was recycled. */

@@ -499,6 +499,14 @@ void ledger_ahead_begin(
     const struct ledger *ledger, struct ledger_ahead *ahead, const uint8_t *events, size_t size);
 void ledger_ahead_step(const struct ledger *ledger, struct ledger_ahead *ahead);
 void ledger_load_shard(struct ledger *ledger, const struct shard_row *row);
+
+/*
+ * For replay: the memory of LEDGER_POPULATE_ROWS bets from row `first` on, before the rows are
+ * made; with first 0 the whole index too. Changes no content, so another thread than the owner's
+ * may call it. Ends at the capacity; where the kernel cannot, memory comes when it is touched.
+ */
+#define LEDGER_POPULATE_ROWS 16384u
+void ledger_bets_populate(const struct ledger *ledger, uint64_t first);
 /* Copies all state of `from` (same configuration but for track_checkpoint) into an empty ledger. */
 SLUICE_MUST_USE int ledger_copy(struct ledger *to, const struct ledger *from);
 

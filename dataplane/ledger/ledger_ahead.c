@@ -3,6 +3,9 @@
  * Replay and loading wait for memory more than they compute: accounts are at random places. These
  * fetch what comes a few rows later. They change nothing and check nothing.
  */
+#include <sys/mman.h>
+
+#include "dataplane/ledger/ledger_derived.h"
 #include "dataplane/ledger/ledger_internal.h"
 
 /* First the line of the index, some rows later (it has come) the row it names. */
@@ -95,4 +98,37 @@ void ledger_copy_ahead(const struct ledger *to, const struct ledger *from, uint3
 		    to, LEDGER_ACCOUNT, from->bets[bet_row + AHEAD_LINES].account_id);
 	if (bet_row + AHEAD_ROWS < count)
 		ahead_account_row(to, from->bets[bet_row + AHEAD_ROWS].account_id);
+}
+
+/* Whole pages of the size that arena_map asks for. */
+#define POPULATE_PAGE ((uintptr_t)2 << 20)
+
+static void populate(const void *table, uint64_t first, uint64_t end, size_t size)
+{
+	uintptr_t begin = (uintptr_t)table + first * size, behind = (uintptr_t)table + end * size;
+	/* The page a part of the table begins in was populated with the part before. */
+	uintptr_t from =
+	    first == 0 ? begin : (begin + POPULATE_PAGE - 1) / POPULATE_PAGE * POPULATE_PAGE;
+	uintptr_t to = (behind + 4095) / 4096 * 4096;
+
+	if (from < to)
+		(void)madvise((void *)from, to - from, MADV_POPULATE_WRITE);
+}
+
+void ledger_bets_populate(const struct ledger *ledger, uint64_t first)
+{
+	const struct ledger_table_core *core = &ledger->tables[LEDGER_BET];
+	uint64_t end = first + LEDGER_POPULATE_ROWS;
+
+	if (end > core->capacity)
+		end = core->capacity;
+	if (first >= end)
+		return;
+	if (first == 0)
+		populate(core->index, 0, core->index_mask + 1, sizeof(*core->index));
+	populate(ledger->bets, first, end, sizeof(*ledger->bets));
+	populate(ledger->bet_meta, first, end, sizeof(*ledger->bet_meta));
+	populate(ledger->derived->links, first, end, sizeof(*ledger->derived->links));
+	if (core->dirty_ring != NULL)
+		populate(core->dirty_ring, first, end, sizeof(*core->dirty_ring));
 }

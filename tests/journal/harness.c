@@ -19,7 +19,8 @@ void harness_begin(struct harness *harness)
 		.segments_ready = 1,
 		.segments_max = 4,
 		.depth = 2,
-		.allow_volatile = 1 };
+		.allow_volatile = 1,
+		.recovery_ahead = getenv("SLUICE_TEST_RECOVERY_AHEAD") != NULL };
 	harness->directory_fd = open(harness->directory, O_RDONLY | O_DIRECTORY);
 	assert_true(harness->directory_fd >= 0);
 }

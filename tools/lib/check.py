@@ -55,6 +55,8 @@ THREADED = {
     "control-log": "tests/control/log/test-control-log",
     "control-ops-ops": "tests/control/ops-socket/test_ops_socket_ops",
     "control-sessions-sessions": "tests/control/sessions/test_control_sessions_sessions",
+    "journal-ahead": "tests/journal/test-journal-ahead",
+    "journal-recover-ahead": "tests/journal/test-journal-recover",
     "journal-writer": "tests/journal/test-journal-writer",
     "threads-counters": "tests/threads/test_threads_counters",
     "threads-follow": "tests/threads/test_threads_follow",
