@@ -20,27 +20,31 @@ SECONDS_MAX = 300  # one program, one seed
 
 
 def programs(build):
-    """Unit test programs of a build folder, by name."""
+    """Unit test programs of a build folder, by name: (command, folder, environment)."""
+    build = os.path.abspath(build)
     listed = subprocess.run(["meson", "introspect", "--tests", build], stdin=subprocess.DEVNULL,
                             capture_output=True, text=True, check=True)
-    return {test["name"]: test["cmd"] for test in json.loads(listed.stdout)}
+    return {test["name"]: (test["cmd"], test["workdir"] or build, test["env"])
+            for test in json.loads(listed.stdout)}
 
 
-def run(command, seed):
+def run(program, seed):
     """(succeeded, output) of one program with one seed."""
+    command, folder, environment = program
     try:
         ran = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, text=True, errors="replace", check=False,
-                             timeout=SECONDS_MAX, env={**os.environ, "SLUICE_TEST_SEED": str(seed)})
+                             timeout=SECONDS_MAX, cwd=folder,
+                             env={**os.environ, **environment, "SLUICE_TEST_SEED": str(seed)})
         return ran.returncode == 0, ran.stdout
     except subprocess.TimeoutExpired:
         return False, f"no end within {SECONDS_MAX} s"
 
 
-def sweep(commands, first, count):
+def sweep(programs_found, first, count):
     """Programs side by side, seeds one after another. Returns (random ones, {name: bad seed})."""
     failed = {}
-    left = dict(commands)
+    left = dict(programs_found)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for seed in range(first, first + count):
             names = list(left)
@@ -49,7 +53,7 @@ def sweep(commands, first, count):
                 if seed == first and not SEED_LINE.search(output) and succeeded:
                     del left[name]  # nothing random in it: the fast suite is enough
                 elif not succeeded:
-                    print(f"{name} failed: SLUICE_TEST_SEED={seed} {' '.join(left[name])}")
+                    print(f"{name} failed: SLUICE_TEST_SEED={seed} {' '.join(left[name][0])}")
                     last = output.splitlines()[-15:]
                     print("\n".join("    " + line for line in last), flush=True)
                     failed[name] = seed
