@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/risk/risk_factors.h"
+
+#include <stddef.h>
+
+#include "dataplane/risk/risk_decay.h"
+#include "dataplane/risk/risk_internal.h"
+
+#define HOURS_7D   168u
+#define POINTS_MAX 100u
+
+static const char *const factor_names[RISK_STATE_FACTOR_COUNT] = {
+#define RISK_FACTOR_NAME(name, text) [RISK_STATE_##name] = #name,
+	RISK_STATE_FACTORS(RISK_FACTOR_NAME)
+#undef RISK_FACTOR_NAME
+};
+
+static const char *const factor_texts[RISK_STATE_FACTOR_COUNT] = {
+#define RISK_FACTOR_TEXT(name, text) [RISK_STATE_##name] = (text),
+	RISK_STATE_FACTORS(RISK_FACTOR_TEXT)
+#undef RISK_FACTOR_TEXT
+};
+
+/* Factors that say more together; `young`: and the account is new. Points add up to the limit. */
+static const struct {
+	uint32_t base_bits, bits;
+	bool young;
+	uint8_t points;
+} composites[] = {
+	{ RISK_BIT(LARGE), 0, true, 20 },
+	{ 0, RISK_STATE_BIT(STRUCTURING) | RISK_STATE_BIT(RAPID_MOVEMENT), false, 30 },
+	{ RISK_BIT(AMOUNT_DEVIATION), RISK_STATE_BIT(ACCOUNT_CONFIRMED), false, 20 },
+	{ RISK_BIT(AMOUNT_DEVIATION), RISK_STATE_BIT(TERMINAL_CONFIRMED), false, 20 },
+	{ RISK_BIT(AMOUNT_DEVIATION), RISK_STATE_BIT(TIME_DEVIATION), false, 10 },
+	{ RISK_BIT(FREQUENCY_DEVIATION), RISK_STATE_BIT(TERMINAL_VELOCITY), false, 10 },
+	{ 0, RISK_STATE_BIT(RAPID_MOVEMENT), true, 10 },
+	{ 0, RISK_STATE_BIT(REPEATED_TRANSFER) | RISK_STATE_BIT(ACCOUNT_CONFIRMED), false, 20 },
+};
+
+const char *risk_state_factor_name(enum risk_state_factor factor)
+{
+	return (unsigned)factor < RISK_STATE_FACTOR_COUNT ? factor_names[factor] : NULL;
+}
+
+const char *risk_state_factor_text(enum risk_state_factor factor)
+{
+	return (unsigned)factor < RISK_STATE_FACTOR_COUNT ? factor_texts[factor] : NULL;
+}
+
+void risk_factor_rules_default(struct risk_factor_rules *rules)
+{
+	*rules = (struct risk_factor_rules){
+		.structuring_window_s = 2 * RISK_DAY_S,
+		.rapid_window_s = RISK_DAY_S,
+		.rapid_moved_percent = 80,
+		.rapid_staked_percent = 20,
+		.ladder_steps = 4,
+		.repeated_transfers = 3,
+		.counterparties = 24,
+		.velocity_count = 5,
+		.velocity_ratio_tenths = 30,
+		.confirmed_percent = 20,
+		.confirmed_tenths = 3,
+		.young_s = 7 * RISK_DAY_S,
+		.points = {
+			[RISK_STATE_TIME_DEVIATION] = 8, /* a third of behaviour's 25 */
+			[RISK_STATE_STRUCTURING] = 30,
+			[RISK_STATE_RAPID_MOVEMENT] = 30,
+			[RISK_STATE_STAKE_LADDER] = 20,
+			[RISK_STATE_REPEATED_TRANSFER] = 20,
+			[RISK_STATE_COUNTERPARTIES] = 20,
+			[RISK_STATE_TERMINAL_VELOCITY] = 15,
+			[RISK_STATE_ACCOUNT_CONFIRMED] = 30,
+			[RISK_STATE_TERMINAL_CONFIRMED] = 40,
+			[RISK_STATE_COMPOSITE] = 40,
+		},
+	};
+}
+
+static bool goes_out(const struct risk_view *view)
+{
+	return view->transaction->kind == RISK_KIND_TRANSFER ||
+	       view->transaction->kind == RISK_KIND_WITHDRAWAL;
+}
+
+/* This one and the two before it, the older of them still inside of the window. */
+static bool structuring(const struct risk_factor_rules *rules, const struct risk_view *view)
+{
+	return view->transaction->near_report && view->account->near_s[1] != 0 &&
+	       since(view->account->near_s[1], view->time_s) <= rules->structuring_window_s;
+}
+
+static bool rapid_movement(const struct risk_factor_rules *rules, const struct risk_view *view)
+{
+	uint64_t received = view->account->received_amount;
+
+	return goes_out(view) && received != 0 && view->received_idle_s <= rules->rapid_window_s &&
+	       (uint64_t)view->transaction->amount * 100 >= received * rules->rapid_moved_percent &&
+	       view->account->staked_since * 100 < received * rules->rapid_staked_percent;
+}
+
+/* This amount would be the step that completes the ladder. */
+static bool stake_ladder(const struct risk_factor_rules *rules, const struct risk_view *view)
+{
+	return view->account->observations != 0 &&
+	       view->amount_log >= view->account->amount_last + RISK_LADDER_STEP_LOG &&
+	       view->account->ladder + 1u >= rules->ladder_steps;
+}
+
+static bool repeated_transfer(const struct risk_factor_rules *rules, const struct risk_view *view)
+{
+	return view->transaction->kind == RISK_KIND_TRANSFER && view->partner_rank == 1 &&
+	       view->account->parties.repeats + 2u >= rules->repeated_transfers;
+}
+
+/*
+ * The transaction judged is part of the hour. The average is that of a full week: what a steady
+ * rate since the first day would have filled of it, 7 days * (1 - e^(-age / 7 days)).
+ */
+static bool terminal_velocity(const struct risk_factor_rules *rules, const struct risk_view *view)
+{
+	uint64_t hour = (uint64_t)view->terminal_counts[RISK_1H] + RISK_COUNT_ONE;
+	uint64_t week = (uint64_t)view->terminal_counts[RISK_7D] + RISK_COUNT_ONE;
+	uint64_t full = 1ull << 32, filled;
+
+	if (view->terminal_age_s < RISK_DAY_S || hour <= rules->velocity_count * RISK_COUNT_ONE)
+		return false;
+	filled =
+	    full - risk_decay(full, RISK_STEPS((uint64_t)view->terminal->first_s * RISK_SECOND_NS,
+	                                view->time_s * RISK_SECOND_NS, RISK_STEP_7D_NS));
+	return (unsigned __int128)hour * HOURS_7D * 10 * filled >
+	       (unsigned __int128)week * rules->velocity_ratio_tenths * full;
+}
+
+static bool confirmed(
+    const struct risk_factor_rules *rules, const struct risk_feedback_view *feedback)
+{
+	return feedback->confirmed != 0 &&
+	       (uint64_t)feedback->confirmed_7d * 10 >=
+	           (uint64_t)rules->confirmed_tenths * RISK_COUNT_ONE &&
+	       (uint64_t)feedback->confirmed_7d * 100 >=
+	           (uint64_t)feedback->labelled_7d * rules->confirmed_percent;
+}
+
+static unsigned composite(const struct risk_factor_rules *rules, const struct risk_view *view,
+    uint32_t base_bits, uint32_t bits)
+{
+	bool young = view->account_age_s < rules->young_s;
+	unsigned points = 0;
+
+	for (size_t i = 0; i < sizeof(composites) / sizeof(composites[0]); i++)
+		if ((base_bits & composites[i].base_bits) == composites[i].base_bits &&
+		    (bits & composites[i].bits) == composites[i].bits &&
+		    (!composites[i].young || young))
+			points += composites[i].points;
+	return points < rules->points[RISK_STATE_COMPOSITE] ? points
+	                                                    : rules->points[RISK_STATE_COMPOSITE];
+}
+
+void risk_factors_evaluate(const struct risk_factor_rules *rules, const struct risk_view *view,
+    uint32_t base_bits, struct risk_state_result *result)
+{
+	const bool fired[RISK_STATE_COMPOSITE] = {
+		[RISK_STATE_TIME_DEVIATION] = view->hour_outside || view->day_outside,
+		[RISK_STATE_STRUCTURING] = structuring(rules, view),
+		[RISK_STATE_RAPID_MOVEMENT] = rapid_movement(rules, view),
+		[RISK_STATE_STAKE_LADDER] = stake_ladder(rules, view),
+		[RISK_STATE_REPEATED_TRANSFER] = repeated_transfer(rules, view),
+		[RISK_STATE_COUNTERPARTIES] = view->partners >= rules->counterparties,
+		[RISK_STATE_TERMINAL_VELOCITY] = terminal_velocity(rules, view),
+		[RISK_STATE_ACCOUNT_CONFIRMED] = confirmed(rules, &view->account_feedback),
+		[RISK_STATE_TERMINAL_CONFIRMED] = confirmed(rules, &view->terminal_feedback),
+	};
+	unsigned points = 0, together;
+	uint32_t bits = 0;
+
+	for (unsigned i = 0; i < RISK_STATE_COMPOSITE; i++) {
+		bits |= (uint32_t)fired[i] << i;
+		points += fired[i] ? rules->points[i] : 0;
+	}
+	together = composite(rules, view, base_bits, bits);
+	if (together != 0)
+		bits |= RISK_STATE_BIT(COMPOSITE);
+	points += together;
+	result->factor_bits = bits;
+	result->points = (uint8_t)(points < POINTS_MAX ? points : POINTS_MAX);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Factors that need more of the past than struct risk_profile has. Pure functions of a view, beside
+ * risk_evaluate (risk.h): its points and these are added, at most 100 together. Every threshold is
+ * at, not above: a value that reaches it fires, but where "above" is written.
+ */
+#ifndef SLUICE_RISK_FACTORS_H
+#define SLUICE_RISK_FACTORS_H
+
+#include "dataplane/risk/risk.h"
+#include "dataplane/risk/risk_state.h"
+
+/* X(NAME, text): bits 0.. of `factor_bits` here; the worker shifts them behind those of risk.h. */
+#define RISK_STATE_FACTORS(X)                                                                      \
+	X(TIME_DEVIATION, "hour or day outside of those with 90 % of the account's past")          \
+	X(STRUCTURING, "third amount just below the report threshold within the window")           \
+	X(RAPID_MOVEMENT, "most of a deposit leaves soon, hardly staked")                          \
+	X(STAKE_LADDER, "amounts that grow one after another")                                     \
+	X(REPEATED_TRANSFER, "transfers to the same account one after another")                    \
+	X(COUNTERPARTIES, "many different counterparties in two weeks")                            \
+	X(TERMINAL_VELOCITY, "terminal's rate above its own average")                              \
+	X(ACCOUNT_CONFIRMED, "confirmed fraud of the account")                                     \
+	X(TERMINAL_CONFIRMED, "confirmed fraud at the terminal")                                   \
+	X(COMPOSITE, "factors that say more together")
+
+enum risk_state_factor {
+#define RISK_STATE_FACTOR_ENUM(name, text) RISK_STATE_##name,
+	RISK_STATE_FACTORS(RISK_STATE_FACTOR_ENUM)
+#undef RISK_STATE_FACTOR_ENUM
+	    RISK_STATE_FACTOR_COUNT,
+};
+#define RISK_STATE_BIT(name) (1u << RISK_STATE_##name)
+
+const char *risk_state_factor_name(enum risk_state_factor factor);
+const char *risk_state_factor_text(enum risk_state_factor factor);
+
+struct risk_factor_rules {
+	uint32_t structuring_window_s;           /* 48 h */
+	uint32_t rapid_window_s;                 /* 24 h, at most 24 h */
+	uint8_t rapid_moved_percent;             /* 80 of the deposit */
+	uint8_t rapid_staked_percent;            /* below 20 of it staked */
+	uint8_t ladder_steps;                    /* 4 amounts larger than the one before */
+	uint8_t repeated_transfers;              /* the third in a row */
+	uint8_t counterparties;                  /* 24 of 64 hash bits, about 30 different ones */
+	uint8_t velocity_count;                  /* above 5 in an hour */
+	uint8_t velocity_ratio_tenths;           /* above 3.0 times the hourly average of 7 days */
+	uint8_t confirmed_percent;               /* 20 of the labelled of 7 days */
+	uint8_t confirmed_tenths;                /* decayed count of 7 days, 0.3 */
+	uint8_t points[RISK_STATE_FACTOR_COUNT]; /* of COMPOSITE: the most it gives */
+	uint8_t reserved[5];
+	uint32_t young_s; /* an account is new for so long: 7 days */
+};
+_Static_assert(sizeof(struct risk_factor_rules) == 36, "no padding");
+
+void risk_factor_rules_default(struct risk_factor_rules *rules);
+
+struct risk_state_result {
+	uint32_t factor_bits;
+	uint8_t points; /* 0 to 100 */
+};
+
+/* `base_bits`: what risk_evaluate found (RISK_BIT). Writes *result always. */
+void risk_factors_evaluate(const struct risk_factor_rules *rules, const struct risk_view *view,
+    uint32_t base_bits, struct risk_state_result *result);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside of risk_state.c, risk_view.c and risk_feedback.c: decay, hashes, times. */
+#ifndef SLUICE_RISK_INTERNAL_H
+#define SLUICE_RISK_INTERNAL_H
+
+#include "dataplane/risk/risk_decay.h"
+#include "dataplane/risk/risk_state.h"
+
+#define RISK_SECOND_NS 1000000000ull
+#define RISK_DAY_S     86400u
+#define RISK_WEEK_S    (7u * RISK_DAY_S)
+#define RISK_MONTH_S   (4u * RISK_WEEK_S)
+
+/* A factor of decay, in 1/2^32; made once a window, used for several counts. */
+struct decay {
+	uint64_t factor;
+};
+
+static inline uint32_t seconds_of(uint64_t time_ns)
+{
+	uint64_t seconds = time_ns / RISK_SECOND_NS;
+
+	return seconds < UINT32_MAX ? (uint32_t)seconds : UINT32_MAX - 1;
+}
+
+static inline struct decay decay_make(uint32_t from_s, uint32_t to_s, uint64_t step_ns)
+{
+	return (struct decay){ risk_decay(
+	    1ull << 32, RISK_STEPS(from_s * RISK_SECOND_NS, to_s * RISK_SECOND_NS, step_ns)) };
+}
+
+static inline uint32_t decayed(uint32_t value, struct decay decay)
+{
+	return (uint32_t)((value * decay.factor) >> 32);
+}
+
+static inline uint64_t decayed_sum(uint64_t value, struct decay decay)
+{
+	return (uint64_t)((unsigned __int128)value * decay.factor >> 32);
+}
+
+static inline uint32_t plus_one(uint32_t count)
+{
+	return count < UINT32_MAX - RISK_COUNT_ONE ? count + RISK_COUNT_ONE : UINT32_MAX;
+}
+
+static inline uint32_t since(uint32_t then_s, uint32_t now_s)
+{
+	return now_s > then_s ? now_s - then_s : 0;
+}
+
+/* SplitMix64's finaliser: ids are neighbours, hash bits and tags must not be. */
+static inline uint64_t party_hash(uint64_t id)
+{
+	uint64_t z = id + 0x9e3779b97f4a7c15ull;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+	return z ^ (z >> 31);
+}
+
+static inline uint64_t party_bit(uint64_t hash)
+{
+	return 1ull << (hash & 63);
+}
+
+static inline uint16_t party_tag(uint64_t hash)
+{
+	uint16_t tag = (uint16_t)(hash >> 48);
+
+	return tag != 0 ? tag : 1;
+}
+
+static inline uint8_t parties_rank(const struct risk_parties *parties, uint16_t tag)
+{
+	for (uint8_t i = 0; i < RISK_TAGS; i++)
+		if (parties->tags[i] == tag)
+			return (uint8_t)(i + 1);
+	return RISK_TAGS + 1;
+}
+
+static inline void local_time(
+    const struct risk_transaction *transaction, uint8_t *hour, uint8_t *day)
+{
+	uint64_t seconds = transaction->time_ns / RISK_SECOND_NS + transaction->utc_offset_s;
+
+	*hour = (uint8_t)(seconds / 3600 % 24);
+	*day = (uint8_t)(seconds / RISK_DAY_S % 7);
+}
+
+#endif

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/risk/risk_internal.h"
+
+#define SUM_MAX      (1ull << 62)
+#define HABIT_WEIGHT 32 /* means: plain averages first, then exponential with 1/32 */
+#define CLIP_AFTER   5
+#define CLIP_MEANS   4
+
+static uint64_t plus_amount(uint64_t sum, int64_t amount)
+{
+	return sum < SUM_MAX ? sum + (uint64_t)amount : SUM_MAX;
+}
+
+/* A counter that halves with each period. */
+static uint16_t halved(uint16_t count, uint32_t from, uint32_t to)
+{
+	if (to <= from)
+		return count;
+	return to - from < 16 ? (uint16_t)(count >> (to - from)) : 0;
+}
+
+static void parties_add(struct risk_parties *parties, uint64_t hash, uint32_t week)
+{
+	uint16_t tag = party_tag(hash);
+	unsigned rank = parties_rank(parties, tag);
+
+	if (week > parties->week) {
+		parties->seen[1] = week == parties->week + 1 ? parties->seen[0] : 0;
+		parties->seen[0] = 0;
+		parties->again = halved(parties->again, parties->week / 4, week / 4);
+		parties->week = week;
+	}
+	parties->seen[0] |= party_bit(hash);
+	if (rank <= RISK_TAGS && parties->again < UINT16_MAX)
+		parties->again++;
+	if (rank == 1) {
+		if (parties->repeats < UINT16_MAX)
+			parties->repeats++;
+		return;
+	}
+	parties->repeats = 0;
+	for (unsigned i = rank <= RISK_TAGS ? rank - 1 : RISK_TAGS - 1; i > 0; i--)
+		parties->tags[i] = parties->tags[i - 1];
+	parties->tags[0] = tag;
+}
+
+static void slot_add(uint8_t *slots, unsigned count, unsigned slot)
+{
+	if (slots[slot] == UINT8_MAX)
+		for (unsigned i = 0; i < count; i++)
+			slots[i] /= 2;
+	slots[slot]++;
+}
+
+/* One amount into mean and mean absolute deviation. From the sixth on an outlier is cut. */
+static void amount_learn(uint64_t *mean, uint64_t *spread, uint32_t seen, int64_t value)
+{
+	int64_t amount = value * 256, weight = seen < HABIT_WEIGHT ? seen + 1 : HABIT_WEIGHT;
+	int64_t difference, deviation;
+
+	if (seen >= CLIP_AFTER && *mean != 0 && (uint64_t)amount > CLIP_MEANS * *mean)
+		amount = (int64_t)(CLIP_MEANS * *mean);
+	if (seen == 0) {
+		*mean = (uint64_t)amount;
+		*spread = 0;
+		return;
+	}
+	difference = amount - (int64_t)*mean;
+	deviation = difference < 0 ? -difference : difference;
+	*mean = (uint64_t)((int64_t)*mean + difference / weight);
+	*spread = (uint64_t)((int64_t)*spread + (deviation - (int64_t)*spread) / weight);
+}
+
+void risk_account_init(struct risk_account_state *account, uint64_t time_ns)
+{
+	*account = (struct risk_account_state){
+		.updated_s = seconds_of(time_ns),
+		.first_s = seconds_of(time_ns),
+	};
+}
+
+void risk_terminal_init(struct risk_terminal_state *terminal, uint64_t time_ns)
+{
+	*terminal = (struct risk_terminal_state){
+		.updated_s = seconds_of(time_ns),
+		.first_s = seconds_of(time_ns),
+	};
+}
+
+static void counts_add(uint32_t *counts, uint32_t from_s, uint32_t to_s)
+{
+	static const uint64_t steps[RISK_WINDOWS] = { RISK_STEP_1H_NS, RISK_STEP_24H_NS,
+		RISK_STEP_7D_NS, RISK_STEP_30D_NS };
+
+	for (unsigned i = 0; i < RISK_WINDOWS; i++)
+		counts[i] = plus_one(decayed(counts[i], decay_make(from_s, to_s, steps[i])));
+}
+
+/* A stake ladder: each amount at least 1.2 times the one before. */
+static void ladder_step(struct risk_account_state *account, uint16_t amount)
+{
+	if (account->observations != 0 && amount >= account->amount_last + RISK_LADDER_STEP_LOG) {
+		if (account->ladder < UINT8_MAX)
+			account->ladder++;
+	} else {
+		account->ladder = 0;
+	}
+	account->amount_last = amount;
+}
+
+void risk_account_observe(
+    struct risk_account_state *account, const struct risk_transaction *transaction)
+{
+	uint32_t now = seconds_of(transaction->time_ns), before = account->updated_s;
+	int64_t amount = transaction->amount;
+	struct decay day = decay_make(before, now, RISK_STEP_24H_NS);
+	struct decay week = decay_make(before, now, RISK_STEP_7D_NS);
+	struct decay month = decay_make(before, now, RISK_STEP_30D_NS);
+	uint8_t hour, weekday;
+
+	counts_add(account->counts, before, now);
+	account->sum_24h = plus_amount(decayed_sum(account->sum_24h, day), amount);
+	account->sum_7d = plus_amount(decayed_sum(account->sum_7d, week), amount);
+	account->sum_30d = plus_amount(decayed_sum(account->sum_30d, month), amount);
+	account->high_7d = decayed(account->high_7d, week);
+	if (account->observations >= CLIP_AFTER &&
+	    (uint64_t)amount * 512 > 5 * account->amount_mean)
+		account->high_7d = plus_one(account->high_7d);
+	amount_learn(&account->amount_mean, &account->amount_spread, account->observations, amount);
+	parties_add(&account->parties, party_hash(transaction->terminal_id), now / RISK_WEEK_S);
+	ladder_step(account, (uint16_t)risk_log2((uint64_t)amount));
+	if (transaction->near_report) {
+		account->near_s[1] = account->near_s[0];
+		account->near_s[0] = now;
+	}
+	if (transaction->kind == RISK_KIND_STAKE)
+		account->staked_since = plus_amount(account->staked_since, amount);
+	local_time(transaction, &hour, &weekday);
+	slot_add(account->hours, RISK_SLOTS_HOUR, hour);
+	slot_add(account->days, RISK_SLOTS_DAY, weekday);
+	if (now > before)
+		account->updated_s = now;
+	if (account->observations < UINT32_MAX)
+		account->observations++;
+}
+
+/* Who paid, to the front. */
+static void source_add(struct risk_account_state *account, uint16_t tag)
+{
+	uint16_t *tags = account->source_tags;
+	unsigned place = 0;
+
+	while (place < 2 && tags[place] != tag)
+		place++;
+	if (tags[place] == tag && account->source_again < UINT8_MAX)
+		account->source_again++;
+	for (; place > 0; place--)
+		tags[place] = tags[place - 1];
+	tags[0] = tag;
+}
+
+void risk_account_receive(
+    struct risk_account_state *account, uint64_t time_ns, int64_t amount, uint64_t source_id)
+{
+	uint32_t now = seconds_of(time_ns), before = account->in_updated_s;
+	uint64_t hash = party_hash(source_id);
+
+	if (before == 0 || since(before, now) > RISK_DAY_S) {
+		account->received_amount = 0;
+		account->staked_since = 0;
+	}
+	if (now / RISK_MONTH_S > before / RISK_MONTH_S) {
+		account->sources = 0;
+		account->source_again = (uint8_t)halved(
+		    account->source_again, before / RISK_MONTH_S, now / RISK_MONTH_S);
+	}
+	account->sources |= party_bit(hash);
+	source_add(account, party_tag(hash));
+	account->received_amount = plus_amount(account->received_amount, amount);
+	account->in_24h =
+	    plus_one(decayed(account->in_24h, decay_make(before, now, RISK_STEP_24H_NS)));
+	account->in_7d =
+	    plus_one(decayed(account->in_7d, decay_make(before, now, RISK_STEP_7D_NS)));
+	account->in_30d =
+	    plus_one(decayed(account->in_30d, decay_make(before, now, RISK_STEP_30D_NS)));
+	if (now > before)
+		account->in_updated_s = now;
+}
+
+void risk_terminal_observe(struct risk_terminal_state *terminal,
+    const struct risk_transaction *transaction, uint64_t account_id)
+{
+	uint32_t now = seconds_of(transaction->time_ns), before = terminal->updated_s;
+
+	counts_add(terminal->counts, before, now);
+	amount_learn(&terminal->amount_mean, &terminal->amount_spread, terminal->observations,
+	    transaction->amount);
+	parties_add(&terminal->parties, party_hash(account_id), now / RISK_WEEK_S);
+	if (now > before)
+		terminal->updated_s = now;
+	if (terminal->observations < UINT32_MAX)
+		terminal->observations++;
+}

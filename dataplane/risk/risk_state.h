@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is kept of the past of an account and of a terminal: fixed size, decayed without scanning,
+ * integers only, so that worker, follower and recovery hold the same bytes. One transaction is
+ * looked at (risk_view_make), judged (risk_factors.h, risk_features.h) and then observed. Pure.
+ *
+ * Counts and sums fall to 1/e in 1 h, 24 h, 7 d and 30 d (risk_decay.h). Counts are in 1/4,096:
+ * rounding loses at most 0.36 of a count, and only where something happens in every step of a
+ * window. Times are whole seconds since 1970, good until 2106.
+ */
+#ifndef SLUICE_RISK_STATE_H
+#define SLUICE_RISK_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define RISK_COUNT_ONE          4096u /* one transaction in a decayed count */
+#define RISK_TAGS               4     /* counterparties remembered by name */
+#define RISK_STEP_1H_NS         2436845557ull
+#define RISK_LADDER_STEP_LOG    67 /* 256 * log2(1.2) */
+#define RISK_SLOTS_HOUR         24
+#define RISK_SLOTS_DAY          7
+#define RISK_SLOTS_OBSERVED_MIN 20 /* before that no habit of hours is known */
+
+enum risk_window {
+	RISK_1H,
+	RISK_24H,
+	RISK_7D,
+	RISK_30D,
+	RISK_WINDOWS,
+};
+
+enum risk_kind {
+	RISK_KIND_STAKE,
+	RISK_KIND_PAYMENT,
+	RISK_KIND_TRANSFER,
+	RISK_KIND_WITHDRAWAL,
+	RISK_KIND_DEBIT,
+	RISK_KIND_DEPOSIT, /* comes in; all others go out */
+	RISK_KIND_COUNT,
+};
+
+/* What a transaction is, as far as risk looks at it. Amounts in minor units, 0 to 10^12. */
+struct risk_transaction {
+	uint64_t time_ns;
+	int64_t amount;
+	uint64_t terminal_id; /* the terminal, or the other account of a transfer */
+	uint8_t kind;         /* risk_kind */
+	uint8_t near_report;  /* in [90 %, 100 %) of the report threshold, as the rules say */
+	uint8_t has_balances; /* of the account; the next two are read only then */
+	uint8_t has_balances_other;
+	uint32_t utc_offset_s;
+	int64_t balance_before, balance_after;
+	int64_t other_before, other_after;
+};
+
+/*
+ * Closed cases and imported labels, arriving days late. Counts fall from the day a label arrived;
+ * first_s and last_s are times of transactions: a run of confirmed ones without a gap of ten days.
+ */
+struct risk_feedback {
+	uint32_t updated_s;
+	uint32_t first_s, last_s;                                          /* 0: none confirmed */
+	uint32_t confirmed_7d, confirmed_30d, dismissed_7d, dismissed_30d; /* in RISK_COUNT_ONE */
+	uint16_t confirmed, dismissed;                                     /* ever, saturating */
+	uint8_t clean_run; /* dismissed behind last_s, saturating */
+	uint8_t reserved[3];
+};
+_Static_assert(sizeof(struct risk_feedback) == 36, "part of rows");
+
+/* Counterparties: a set of 64 hash bits for this and the last week, and the last four by tag. */
+struct risk_parties {
+	uint64_t seen[2];         /* this week, the week before */
+	uint16_t tags[RISK_TAGS]; /* most recent first; 0: none */
+	uint32_t week;
+	uint16_t repeats; /* of tags[0] in a row */
+	uint16_t again;   /* of any of the four, halved every four weeks, saturating */
+};
+_Static_assert(sizeof(struct risk_parties) == 32, "part of rows");
+
+/*
+ * Budget, account row + profile + index <= 400 B. In memory: 192 (slot with a profile of 128) - 48
+ * (spare bytes of the profile, not needed any more) + 232 + 16 (index) = 392. On disk 184 - 48 +
+ * 232.
+ */
+struct risk_account_state {
+	uint64_t sum_24h, sum_7d, sum_30d;      /* of amounts that went out, minor units, decayed */
+	uint64_t amount_mean, amount_spread;    /* minor units << 8; an outlier counts as 4 means */
+	uint64_t received_amount, staked_since; /* deposits of the last 24 h; staked since then */
+	struct risk_parties parties;            /* terminals, accounts paid */
+	uint64_t sources;                       /* hash bits of who paid, four weeks */
+	uint16_t source_tags[3];                /* the last who paid, most recent first; 0: none */
+	uint8_t source_again; /* one of them paid again; halved every four weeks */
+	uint8_t reserved_source[1];
+	uint32_t updated_s, first_s;
+	uint32_t observations; /* saturating */
+	uint32_t counts[RISK_WINDOWS];
+	uint32_t high_7d; /* amounts above 2.5 means */
+	uint32_t in_updated_s, in_24h, in_7d, in_30d;
+	uint32_t near_s[2]; /* the last two just below the report threshold */
+	struct risk_feedback feedback;
+	uint16_t amount_last; /* log2, 8.8 */
+	uint8_t ladder;       /* amounts in a row, each at least 1.2 times the one before */
+	uint8_t reserved[1];
+	uint8_t hours[RISK_SLOTS_HOUR], days[RISK_SLOTS_DAY]; /* halved when one is full */
+	uint8_t reserved_slot[1];
+};
+
+struct risk_terminal_state {
+	uint64_t amount_mean, amount_spread;
+	struct risk_parties parties; /* accounts */
+	uint32_t updated_s, first_s;
+	uint32_t observations;
+	uint32_t counts[RISK_WINDOWS];
+	struct risk_feedback feedback;
+};
+
+_Static_assert(sizeof(struct risk_account_state) == 232, "part of the account's row");
+_Static_assert(sizeof(struct risk_terminal_state) == 112, "part of the terminal's row");
+
+void risk_account_init(struct risk_account_state *account, uint64_t time_ns);
+void risk_terminal_init(struct risk_terminal_state *terminal, uint64_t time_ns);
+/* Folds a transaction that was accepted into the state; a clock that steps back decays nothing. */
+void risk_account_observe(
+    struct risk_account_state *account, const struct risk_transaction *transaction);
+void risk_terminal_observe(struct risk_terminal_state *terminal,
+    const struct risk_transaction *transaction, uint64_t account_id);
+/* Money came in: a deposit or a transfer from source_id. */
+void risk_account_receive(
+    struct risk_account_state *account, uint64_t time_ns, int64_t amount, uint64_t source_id);
+/* A label of a transaction of transaction_ns, known now. */
+void risk_feedback_label(
+    struct risk_feedback *feedback, uint64_t now_ns, uint64_t transaction_ns, bool confirmed);
+
+/* Feedback as of now: counts in RISK_COUNT_ONE. */
+struct risk_feedback_view {
+	uint32_t confirmed_7d, confirmed_30d, labelled_7d, labelled_30d;
+	uint32_t since_last_s, since_first_s; /* UINT32_MAX: none confirmed */
+	uint16_t confirmed, dismissed;
+	uint8_t clean_run;
+};
+
+/* What a decision looks at: both states as of the transaction, itself not included. */
+struct risk_view {
+	const struct risk_account_state *account;
+	const struct risk_terminal_state *terminal;
+	const struct risk_transaction *transaction;
+	uint64_t sum_24h, sum_7d, sum_30d;
+	uint32_t time_s;
+	uint32_t account_counts[RISK_WINDOWS], terminal_counts[RISK_WINDOWS];
+	uint32_t high_7d, in_24h, in_7d, in_30d;
+	uint32_t account_idle_s, terminal_idle_s, received_idle_s; /* UINT32_MAX: never before */
+	uint32_t account_age_s, terminal_age_s;
+	struct risk_feedback_view account_feedback, terminal_feedback;
+	uint16_t amount_log; /* log2(amount + 1), 8.8 */
+	uint8_t hour, day;   /* local; day 0 is Thursday, as 1970 began */
+	uint8_t hour_share,
+	    day_share; /* of the habit in this slot, in 1/255; 255 without a habit */
+	uint8_t partners, sources, visitors; /* hash bits set, 0 to 64 */
+	uint8_t partner_rank, visitor_rank;  /* 1 the last one .. 4; 5 older or never */
+	bool hour_outside,
+	    day_outside; /* the busier slots hold 90 % of the past, or this one is empty */
+	bool partner_seen, visitor_seen; /* by hash bits: this or the last week */
+	bool partner_paid;               /* the counterparty is among the last who paid */
+};
+void risk_view_make(struct risk_view *view, const struct risk_account_state *account,
+    const struct risk_terminal_state *terminal, const struct risk_transaction *transaction,
+    uint64_t account_id);
+
+/* log2(value + 1) in 1/256, by table: the same on every machine; error below 1/256. */
+uint32_t risk_log2(uint64_t value);
+
+#endif

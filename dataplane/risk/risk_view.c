@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/risk/risk_internal.h"
+
+uint32_t risk_log2(uint64_t value)
+{
+	/* round(256 * log2(1 + i / 32)) */
+	static const uint16_t fraction[33] = { 0, 11, 22, 33, 44, 54, 63, 73, 82, 92, 100, 109, 118,
+		126, 134, 142, 150, 157, 165, 172, 179, 186, 193, 200, 207, 213, 220, 226, 232, 238,
+		244, 250, 256 };
+	uint64_t number = value < UINT64_MAX ? value + 1 : UINT64_MAX;
+	unsigned exponent = 63u - (unsigned)__builtin_clzll(number);
+	/* The top bit apart: 16 bits of fraction, 5 of them the place, 11 between two places. */
+	uint32_t rest = (uint32_t)((number << (63 - exponent) << 1) >> 48);
+	uint32_t low = fraction[rest >> 11], high = fraction[(rest >> 11) + 1];
+
+	return exponent * 256 + low + ((high - low) * (rest & 2047) >> 11);
+}
+
+/* The sets as of a week, without changing them. */
+static uint64_t parties_seen(const struct risk_parties *parties, uint32_t week)
+{
+	if (week <= parties->week)
+		return parties->seen[0] | parties->seen[1];
+	return week == parties->week + 1 ? parties->seen[0] : 0;
+}
+
+/* A slot among those of a habit: its share of all, and whether busier ones hold 90 %. */
+static void slot_look(
+    const uint8_t *slots, unsigned count, unsigned slot, uint8_t *share, bool *outside)
+{
+	unsigned total = 0, busier = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		total += slots[i];
+		busier += slots[i] > slots[slot] ? slots[i] : 0;
+	}
+	*share = total != 0 ? (uint8_t)(slots[slot] * 255u / total) : UINT8_MAX;
+	*outside = total != 0 && busier * 10 >= total * 9;
+}
+
+static void feedback_view(
+    struct risk_feedback_view *view, const struct risk_feedback *feedback, uint32_t now)
+{
+	struct decay week = decay_make(feedback->updated_s, now, RISK_STEP_7D_NS);
+	struct decay month = decay_make(feedback->updated_s, now, RISK_STEP_30D_NS);
+
+	*view = (struct risk_feedback_view){
+		.confirmed_7d = decayed(feedback->confirmed_7d, week),
+		.confirmed_30d = decayed(feedback->confirmed_30d, month),
+		.since_last_s = feedback->last_s != 0 ? since(feedback->last_s, now) : UINT32_MAX,
+		.since_first_s = feedback->last_s != 0 ? since(feedback->first_s, now) : UINT32_MAX,
+		.confirmed = feedback->confirmed,
+		.dismissed = feedback->dismissed,
+		.clean_run = feedback->clean_run,
+	};
+	view->labelled_7d = view->confirmed_7d + decayed(feedback->dismissed_7d, week);
+	view->labelled_30d = view->confirmed_30d + decayed(feedback->dismissed_30d, month);
+}
+
+static void view_account(
+    struct risk_view *view, const struct risk_account_state *account, uint32_t now)
+{
+	uint32_t before = account->updated_s, in_before = account->in_updated_s;
+	struct decay day = decay_make(before, now, RISK_STEP_24H_NS);
+	struct decay week = decay_make(before, now, RISK_STEP_7D_NS);
+	struct decay month = decay_make(before, now, RISK_STEP_30D_NS);
+
+	view->account_counts[RISK_1H] =
+	    decayed(account->counts[RISK_1H], decay_make(before, now, RISK_STEP_1H_NS));
+	view->account_counts[RISK_24H] = decayed(account->counts[RISK_24H], day);
+	view->account_counts[RISK_7D] = decayed(account->counts[RISK_7D], week);
+	view->account_counts[RISK_30D] = decayed(account->counts[RISK_30D], month);
+	view->sum_24h = decayed_sum(account->sum_24h, day);
+	view->sum_7d = decayed_sum(account->sum_7d, week);
+	view->sum_30d = decayed_sum(account->sum_30d, month);
+	view->high_7d = decayed(account->high_7d, week);
+	view->in_24h = decayed(account->in_24h, decay_make(in_before, now, RISK_STEP_24H_NS));
+	view->in_7d = decayed(account->in_7d, decay_make(in_before, now, RISK_STEP_7D_NS));
+	view->in_30d = decayed(account->in_30d, decay_make(in_before, now, RISK_STEP_30D_NS));
+	view->account_idle_s = account->observations != 0 ? since(before, now) : UINT32_MAX;
+	view->received_idle_s = in_before != 0 ? since(in_before, now) : UINT32_MAX;
+	view->account_age_s = since(account->first_s, now);
+	view->sources = (uint8_t)(now / RISK_MONTH_S == in_before / RISK_MONTH_S
+	                              ? __builtin_popcountll(account->sources)
+	                              : 0);
+	view->hour_share = view->day_share = UINT8_MAX;
+	view->hour_outside = view->day_outside = false;
+	if (account->observations >= RISK_SLOTS_OBSERVED_MIN) {
+		slot_look(account->hours, RISK_SLOTS_HOUR, view->hour, &view->hour_share,
+		    &view->hour_outside);
+		slot_look(
+		    account->days, RISK_SLOTS_DAY, view->day, &view->day_share, &view->day_outside);
+	}
+	feedback_view(&view->account_feedback, &account->feedback, now);
+}
+
+static void view_terminal(
+    struct risk_view *view, const struct risk_terminal_state *terminal, uint32_t now)
+{
+	static const uint64_t steps[RISK_WINDOWS] = { RISK_STEP_1H_NS, RISK_STEP_24H_NS,
+		RISK_STEP_7D_NS, RISK_STEP_30D_NS };
+
+	for (unsigned i = 0; i < RISK_WINDOWS; i++)
+		view->terminal_counts[i] =
+		    decayed(terminal->counts[i], decay_make(terminal->updated_s, now, steps[i]));
+	view->terminal_idle_s =
+	    terminal->observations != 0 ? since(terminal->updated_s, now) : UINT32_MAX;
+	view->terminal_age_s = since(terminal->first_s, now);
+	feedback_view(&view->terminal_feedback, &terminal->feedback, now);
+}
+
+void risk_view_make(struct risk_view *view, const struct risk_account_state *account,
+    const struct risk_terminal_state *terminal, const struct risk_transaction *transaction,
+    uint64_t account_id)
+{
+	uint32_t now = seconds_of(transaction->time_ns), week = now / RISK_WEEK_S;
+	uint64_t partner = party_hash(transaction->terminal_id), visitor = party_hash(account_id);
+	uint64_t partners = parties_seen(&account->parties, week);
+	uint64_t visitors = parties_seen(&terminal->parties, week);
+
+	view->partner_paid = account->source_tags[0] == party_tag(partner) ||
+	                     account->source_tags[1] == party_tag(partner) ||
+	                     account->source_tags[2] == party_tag(partner);
+	view->account = account;
+	view->terminal = terminal;
+	view->transaction = transaction;
+	view->time_s = now;
+	view->amount_log = (uint16_t)risk_log2((uint64_t)transaction->amount);
+	local_time(transaction, &view->hour, &view->day);
+	view->partners = (uint8_t)__builtin_popcountll(partners);
+	view->visitors = (uint8_t)__builtin_popcountll(visitors);
+	view->partner_seen = (partners & party_bit(partner)) != 0;
+	view->visitor_seen = (visitors & party_bit(visitor)) != 0;
+	view->partner_rank = parties_rank(&account->parties, party_tag(partner));
+	view->visitor_rank = parties_rank(&terminal->parties, party_tag(visitor));
+	view_account(view, account, now);
+	view_terminal(view, terminal, now);
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+
+#include "dataplane/risk/risk_features.h"
+#include "tests/test.h"
+#include "wire/assert.h"
+
+#define SECOND  1000000000ull
+#define DAY     (86400 * SECOND)
+#define NOW     (20000 * DAY)
+#define F(name) features[RISK_FEATURE_##name]
+
+static void fill(const struct risk_account_state *account,
+    const struct risk_terminal_state *terminal, const struct risk_transaction *transaction,
+    float *features)
+{
+	struct risk_view view;
+
+	risk_view_make(&view, account, terminal, transaction, 42);
+	risk_features_fill(&view, features, 1);
+}
+
+static void assert_about(float value, double expected)
+{
+	if (fabs((double)value - expected) > fabs(expected) * 0.002 + 0.002)
+		fail_msg("got %f, expected %f", (double)value, expected);
+}
+
+TEST(features_of_the_first_transaction)
+{
+	struct risk_account_state account;
+	struct risk_terminal_state terminal;
+	struct risk_transaction transaction = {
+		.time_ns = NOW + 13 * 3600 * SECOND, .amount = 1023, .kind = RISK_KIND_PAYMENT
+	};
+	float features[RISK_FEATURE_COUNT];
+
+	risk_account_init(&account, NOW);
+	risk_terminal_init(&terminal, NOW);
+	fill(&account, &terminal, &transaction, features);
+	assert_about(F(kind), RISK_KIND_PAYMENT);
+	assert_about(F(amount_log), 10);
+	assert_about(F(hour), 13);
+	assert_about(F(day), 20000 % 7);
+	assert_about(F(hour_share), 1);
+	assert_about(F(account_age_days), 13.0 / 24);
+	assert_about(F(account_idle_log), 32);
+	assert_about(F(amount_to_mean), 1000); /* nothing to compare with: the end of the scale */
+	assert_about(F(amount_deviation), 0);
+	assert_about(F(mean_7d_to_mean), 0);
+	assert_about(F(partner_rank), 5);
+	assert_about(F(amount_to_received), -1);
+	assert_about(F(terminal_confirmed_last_days), 1000);
+	assert_about(F(account_confirmed_rate_7d), 0);
+	assert_about(F(amount_to_balance), -1);
+	assert_about(F(other_before_log), -1);
+}
+
+TEST(features_of_a_habit)
+{
+	struct risk_account_state account;
+	struct risk_terminal_state terminal;
+	struct risk_transaction transaction = {
+		.time_ns = NOW, .amount = 1000, .terminal_id = 3, .kind = RISK_KIND_PAYMENT
+	};
+	float features[RISK_FEATURE_COUNT];
+
+	risk_account_init(&account, NOW);
+	risk_terminal_init(&terminal, NOW);
+	for (unsigned i = 0; i < 20; i++) {
+		transaction.time_ns = NOW + i * DAY;
+		risk_account_observe(&account, &transaction);
+		risk_terminal_observe(&terminal, &transaction, i % 3);
+	}
+	risk_account_receive(&account, transaction.time_ns, 8000, 1);
+	risk_feedback_label(&terminal.feedback, transaction.time_ns, NOW + 5 * DAY, true);
+	risk_feedback_label(&terminal.feedback, transaction.time_ns, NOW + 6 * DAY, false);
+	transaction.amount = 5000;
+	fill(&account, &terminal, &transaction, features);
+	assert_about(F(amount_to_mean), 5);
+	assert_about(F(amount_deviation), 32); /* 4 means over the floor of an eighth */
+	assert_about(F(mean_7d_to_mean), 1);
+	assert_about(F(mean_30d_to_mean), 1);
+	assert_about(F(high_7d), 0);
+	assert_about(F(account_24h), 1.582);
+	assert_about(F(account_burst), 1.582 * 30 / 14.842);
+	assert_about(F(partner_rank), 1);
+	assert_about(F(partner_repeats), 20);
+	assert_about(F(partners_again), 19);
+	assert_about(F(amount_to_received), 0.625);
+	assert_about(F(staked_to_received), 0);
+	assert_about(F(terminal_confirmed_rate_7d), 0.5);
+	assert_about(F(terminal_confirmed_7d), 1);
+	assert_about(F(terminal_confirmed_last_days), 14);
+	assert_about(F(terminal_clean_run), 1);
+	assert_about(F(account_confirmed), 0);
+	assert_about(F(amount_to_terminal_mean), 5);
+	assert_about(F(day_share), 3.0 / 20);
+	transaction.amount = 500;
+	fill(&account, &terminal, &transaction, features);
+	assert_about(F(amount_deviation), -4);
+}
+
+TEST(features_of_balances)
+{
+	static const struct {
+		uint8_t kind;
+		int64_t amount, before, after, other_before, other_after;
+		double to_balance, error, left, other_error;
+	} cases[] = {
+		{ RISK_KIND_TRANSFER, 100, 100, 0, 0, 100, 1, 0, 0, 0 },
+		{ RISK_KIND_TRANSFER, 100, 100, 0, 50, 50, 1, 0, 0, 1 },
+		{ RISK_KIND_WITHDRAWAL, 100, 400, 350, 0, 100, 0.25, -0.5, 0.875, 0 },
+		{ RISK_KIND_DEPOSIT, 100, 400, 500, 900, 800, 0.25, 0, 1.25, 0 },
+		{ RISK_KIND_TRANSFER, 0, 0, 0, 0, 0, 0, 0, 0, 0 },
+		{ RISK_KIND_TRANSFER, 100, 0, 0, 0, 0, 1000, -1, 0, 1 },
+	};
+
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
+		struct risk_account_state account;
+		struct risk_terminal_state terminal;
+		struct risk_transaction transaction = {
+			.time_ns = NOW,
+			.amount = cases[i].amount,
+			.kind = cases[i].kind,
+			.has_balances = 1,
+			.has_balances_other = 1,
+			.balance_before = cases[i].before,
+			.balance_after = cases[i].after,
+			.other_before = cases[i].other_before,
+			.other_after = cases[i].other_after,
+		};
+		float features[RISK_FEATURE_COUNT];
+
+		risk_account_init(&account, NOW);
+		risk_terminal_init(&terminal, NOW);
+		fill(&account, &terminal, &transaction, features);
+		assert_about(F(amount_to_balance), cases[i].to_balance);
+		assert_about(F(balance_error), cases[i].error);
+		assert_about(F(balance_left), cases[i].left);
+		assert_about(F(other_error), cases[i].other_error);
+	}
+}
+
+/* Whatever the state and the transaction: every feature is written and is a number. */
+TEST(features_are_always_finite)
+{
+	uint64_t draws = test_seed();
+
+	for (unsigned round = 0; round < 20000; round++) {
+		struct risk_account_state account;
+		struct risk_terminal_state terminal;
+		struct risk_transaction transaction = {
+			.time_ns = test_random(&draws) >> (test_random(&draws) % 64),
+			.amount = (int64_t)(test_random(&draws) % 1000000000001),
+			.terminal_id = test_random(&draws),
+			.kind = (uint8_t)(test_random(&draws) % RISK_KIND_COUNT),
+			.has_balances = 1,
+			.has_balances_other = 1,
+			.balance_before = (int64_t)(test_random(&draws) >> 12),
+			.balance_after = (int64_t)(test_random(&draws) >> 12),
+			.other_before = -(int64_t)(test_random(&draws) >> 12),
+			.other_after = (int64_t)(test_random(&draws) >> 12),
+			.utc_offset_s = (uint32_t)(test_random(&draws) % 86400),
+		};
+		float features[RISK_FEATURE_COUNT * 2];
+		struct risk_view view;
+		uint8_t *bytes = (uint8_t *)&account;
+
+		for (size_t i = 0; i < sizeof(account); i++)
+			bytes[i] = (uint8_t)(test_random(&draws) & test_random(&draws));
+		bytes = (uint8_t *)&terminal;
+		for (size_t i = 0; i < sizeof(terminal); i++)
+			bytes[i] = (uint8_t)test_random(&draws);
+		for (unsigned i = 0; i < RISK_FEATURE_COUNT * 2; i++)
+			features[i] = NAN;
+		risk_view_make(&view, &account, &terminal, &transaction, test_random(&draws));
+		risk_features_fill(&view, features, 2);
+		for (unsigned i = 0; i < RISK_FEATURE_COUNT; i++) {
+			if (!isfinite(features[2 * i]))
+				fail_msg(
+				    "round %u: %s", round, risk_feature_name((enum risk_feature)i));
+			assert_true(isnan(features[2 * i + 1]));
+		}
+	}
+}
+
+TEST(every_feature_has_a_name_and_a_text)
+{
+	for (unsigned i = 0; i < RISK_FEATURE_COUNT; i++) {
+		assert_non_null(risk_feature_name((enum risk_feature)i));
+		assert_true(strlen(risk_feature_text((enum risk_feature)i)) > 8);
+	}
+	assert_null(risk_feature_name(RISK_FEATURE_COUNT));
+	assert_null(risk_feature_text(RISK_FEATURE_COUNT));
+}
+
+TEST_MAIN()

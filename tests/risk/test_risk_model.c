@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <stdbool.h>
+
+#include "dataplane/risk/risk_model.h"
+#include "tests/test.h"
+#include "wire/assert.h"
+
+#define FEATURES 9
+#define STRIDE   RISK_MODEL_BURST
+
+static struct risk_model *model_make(uint32_t trees, uint32_t depth, uint64_t *state)
+{
+	struct risk_model *model = calloc(1, risk_model_size(trees, depth));
+
+	assert_non_null(model);
+	model->tree_count = trees;
+	model->depth = depth;
+	model->feature_count = FEATURES;
+	model->base = -RISK_MODEL_ONE;
+	model->margin_alert = RISK_MODEL_ONE;
+	for (uint32_t i = 0; i < trees << depth; i++) {
+		model->nodes[i].feature = (uint16_t)(test_random(state) % FEATURES);
+		model->nodes[i].missing_left = (uint16_t)(test_random(state) % 2);
+		model->nodes[i].threshold = (float)(test_random(state) % 16);
+		risk_model_leaves(model)[i] = (int32_t)(test_random(state) % 2000) - 1000;
+	}
+	return model;
+}
+
+/* The definition: from the root down, one node after another. */
+static int32_t walk(struct risk_model *model, const float *features, uint32_t row)
+{
+	int32_t sum = model->base;
+
+	for (uint32_t tree = 0; tree < model->tree_count; tree++) {
+		uint32_t place = 0, first = tree << model->depth;
+
+		for (uint32_t level = 0; level < model->depth; level++) {
+			const struct risk_model_node *node = &model->nodes[first + place];
+			float value = features[node->feature * STRIDE + row];
+			bool left = isnan(value) ? node->missing_left : value < node->threshold;
+
+			place = 2 * place + (left ? 1 : 2);
+		}
+		sum += risk_model_leaves(model)[first + place + 1 - (1u << model->depth)];
+	}
+	return sum;
+}
+
+/* Values on the thresholds, beside them, infinite and missing; any number of rows. */
+TEST(margins_are_those_of_a_walk_down_the_trees)
+{
+	uint64_t draws = test_seed();
+
+	for (unsigned round = 0; round < 60; round++) {
+		uint32_t depth = round % RISK_MODEL_DEPTH_MAX + 1;
+		uint32_t trees = (uint32_t)(test_random(&draws) % 70) + 1;
+		uint32_t rows = (uint32_t)(test_random(&draws) % STRIDE) + 1;
+		struct risk_model *model = model_make(trees, depth, &draws);
+		float features[FEATURES * STRIDE];
+		int32_t margins[STRIDE];
+
+		for (unsigned i = 0; i < FEATURES * STRIDE; i++) {
+			uint64_t draw = test_random(&draws) % 40;
+
+			features[i] = draw < 34   ? (float)draw / 2
+			              : draw < 36 ? INFINITY
+			                          : -INFINITY;
+			if (draw == 39 && round % 2 == 0)
+				features[i] = NAN;
+		}
+		risk_model_score(model, features, STRIDE, rows, margins);
+		for (uint32_t row = 0; row < rows; row++)
+			assert_case_equal(row, margins[row], walk(model, features, row));
+		free(model);
+	}
+}
+
+TEST(missing_goes_where_the_node_says)
+{
+	uint64_t draws = 1;
+	struct risk_model *model = model_make(1, 1, &draws);
+	float features[FEATURES * STRIDE];
+	int32_t margins[STRIDE];
+
+	for (unsigned i = 0; i < FEATURES * STRIDE; i++)
+		features[i] = NAN;
+	model->base = 0;
+	risk_model_leaves(model)[0] = 10;
+	risk_model_leaves(model)[1] = 20;
+	for (uint16_t left = 0; left < 2; left++) {
+		model->nodes[0].missing_left = left;
+		risk_model_score(model, features, STRIDE, 1, margins);
+		assert_int_equal(margins[0], left ? 10 : 20);
+	}
+	free(model);
+}
+
+TEST(points_of_a_margin)
+{
+	struct risk_model model = { .margin_zero = -2000, .margin_alert = 4000 };
+	static const struct {
+		int32_t margin;
+		uint8_t points;
+	} cases[] = { { INT32_MIN, 0 }, { -2001, 0 }, { -2000, 0 }, { -1901, 0 }, { -1900, 1 },
+		{ 3999, 59 }, { 4000, 60 }, { 4100, 61 }, { 7999, 99 }, { 8000, 100 },
+		{ INT32_MAX, 100 } };
+
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++)
+		assert_case_equal(i, risk_model_points(&model, cases[i].margin), cases[i].points);
+}
+
+TEST_MAIN()
