@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "control/alerts/follow.h"
 #include "control/config/config.h"
 #include "control/database/database.h"
 #include "control/keys/authority.h"
@@ -58,6 +59,7 @@ struct control {
 	struct authority *authority;
 	struct sessions *sessions;
 	struct replication *replication;
+	struct alerts_follow *alerts;
 	struct link *link;
 	struct key_server *key_server;
 	struct ops *ops;
@@ -253,5 +255,21 @@ HANDLER(handle_config_show);
 HANDLER(handle_config_check);
 HANDLER(handle_config_reload);
 HANDLER(handle_log_level);
+HANDLER(handle_alert_list);
+HANDLER(handle_alert_show);
+HANDLER(handle_alert_create);
+HANDLER(handle_alert_assign);
+HANDLER(handle_alert_note);
+HANDLER(handle_alert_investigate);
+HANDLER(handle_alert_severity);
+HANDLER(handle_alert_close);
+HANDLER(handle_alert_report);
+HANDLER(handle_account_profile);
+HANDLER(handle_feedback_import);
+HANDLER(handle_subject_set);
+HANDLER(handle_subject_list);
+HANDLER(handle_country_import);
+HANDLER(handle_country_list);
+HANDLER(handle_country_set);
 
 #endif

@@ -88,6 +88,22 @@ static const struct {
 	{ "config check", handle_config_check, 0 },
 	{ "config reload", handle_config_reload, 0 },
 	{ "log level", handle_log_level, 0 },
+	{ "alert list", handle_alert_list, 0 },
+	{ "alert show", handle_alert_show, 0 },
+	{ "alert create", handle_alert_create, 0 },
+	{ "alert assign", handle_alert_assign, 0 },
+	{ "alert note", handle_alert_note, 0 },
+	{ "alert investigate", handle_alert_investigate, 0 },
+	{ "alert severity", handle_alert_severity, 0 },
+	{ "alert close", handle_alert_close, 0 },
+	{ "alert report", handle_alert_report, 0 },
+	{ "account profile", handle_account_profile, 0 },
+	{ "feedback import", handle_feedback_import, 0 },
+	{ "subject set", handle_subject_set, 0 },
+	{ "subject list", handle_subject_list, 0 },
+	{ "country import", handle_country_import, 0 },
+	{ "country list", handle_country_list, 0 },
+	{ "country set", handle_country_set, 0 },
 };
 
 /* By verb_index; filled by control_handlers. */

@@ -59,6 +59,7 @@ void control_settings_apply(struct control *control)
 	authority_config_set(control->authority, &config);
 	key_server_reload(control->key_server, &config);
 	ops_reload(control->ops, &config);
+	alerts_follow_suppress(control->alerts, config.alerts.suppress_minutes);
 }
 
 /* ---- Start ---- */
@@ -185,6 +186,10 @@ static int parts_start(struct control *control, char *message, size_t message_si
 		.on_session = monitor_session,
 		.context = control,
 	};
+	struct alerts_follow_config alerts = {
+		.root = control->root,
+		.suppress_minutes = control->config.alerts.suppress_minutes,
+	};
 	char path[CONTROL_PATH_SIZE];
 	int error = control_path(control, "var/lib/sluice/control", path, sizeof(path));
 
@@ -201,6 +206,9 @@ static int parts_start(struct control *control, char *message, size_t message_si
 	if (error == 0)
 		error = replication_start(
 		    &control->replication, &control->config, control->root, control->database);
+	alerts.database = control->database;
+	if (error == 0)
+		error = alerts_follow_start(&control->alerts, &alerts);
 	link.database = control->database;
 	link.sessions = control->sessions;
 	if (error == 0)
@@ -241,6 +249,7 @@ void process_stop(struct control *control)
 	ops_stop(control->ops);
 	key_server_stop(control->key_server);
 	link_stop(control->link);
+	alerts_follow_stop(control->alerts);
 	replication_stop(control->replication);
 	sessions_free(control->sessions);
 	authority_close(control->authority);

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lmdb-schema/control_read.h"
+
 static const char *const table_names[CONTROL_TABLE_COUNT] = {
 #define CONTROL_TABLE_TEXT(name, text, replicated) [CONTROL_TABLE_##name] = text,
 	CONTROL_TABLES(CONTROL_TABLE_TEXT)
@@ -48,44 +50,13 @@ struct record_header record_control_header(enum record_control_kind kind, size_t
 	};
 }
 
-/* The fixed part of a record: kind, version, its own size, reserved bytes, and that it is there. */
-static int header_fits(struct db_bytes bytes, enum record_control_kind kind, size_t size)
-{
-	struct record_header header;
-
-	if (bytes.size < size)
-		return 0;
-	memcpy(&header, bytes.data, sizeof(header));
-	return header.kind == kind && header.version == RECORD_VERSION &&
-	       le16_get(header.size) == size &&
-	       bytes_all_zero(header.reserved, sizeof(header.reserved));
-}
-
-/* Copies a record that is nothing but its fixed part. */
-static int fixed_read(
-    struct db_bytes bytes, enum record_control_kind kind, void *record, size_t size)
-{
-	if (!header_fits(bytes, kind, size) || bytes.size != size)
-		return -EBADMSG;
-	memcpy(record, bytes.data, size);
-	return 0;
-}
-
-/* A padded text: ends inside its field, nothing behind its end. */
-static int text_fits(const uint8_t *field, size_t size)
-{
-	size_t length = strnlen((const char *)field, size);
-
-	return length < size && bytes_all_zero(field + length, size - length);
-}
-
 int record_control_identity_read(struct db_bytes bytes, struct record_control_identity *out)
 {
 	struct record_control_identity record;
 
-	if (fixed_read(bytes, RECORD_CONTROL_IDENTITY, &record, sizeof(record)) != 0 ||
+	if (control_fixed_read(bytes, RECORD_CONTROL_IDENTITY, &record, sizeof(record)) != 0 ||
 	    record.deployment[0] == '\0' ||
-	    !text_fits(record.deployment, sizeof(record.deployment)))
+	    !control_text_fits(record.deployment, sizeof(record.deployment)))
 		return -EBADMSG;
 	*out = record;
 	return 0;
@@ -95,15 +66,15 @@ int record_control_terminal_read(struct db_bytes bytes, struct record_control_te
 {
 	struct record_control_terminal record;
 
-	if (fixed_read(bytes, RECORD_CONTROL_TERMINAL, &record, sizeof(record)) != 0 ||
+	if (control_fixed_read(bytes, RECORD_CONTROL_TERMINAL, &record, sizeof(record)) != 0 ||
 	    le64_get(record.id) == 0 || le64_get(record.id) > LIMIT_TERMINAL_ID_MAX ||
 	    record.state < CONTROL_TERMINAL_ACTIVE || record.state > CONTROL_TERMINAL_REVOKED ||
 	    le64_get(record.sessions_void_version) > le64_get(record.version) ||
 	    (le32_get(record.rights) & ~(uint32_t)RIGHT_ALL) != 0 ||
 	    le64s_get(record.daily_max) < 0 || le64s_get(record.daily_max) > LIMIT_BALANCE_MAX ||
 	    !bytes_all_zero(record.reserved, sizeof(record.reserved)) ||
-	    !text_fits(record.name, sizeof(record.name)) ||
-	    !text_fits(record.location, sizeof(record.location)))
+	    !control_text_fits(record.name, sizeof(record.name)) ||
+	    !control_text_fits(record.location, sizeof(record.location)))
 		return -EBADMSG;
 	*out = record;
 	return 0;
@@ -113,7 +84,7 @@ int record_control_certificate_read(struct db_bytes bytes, struct record_control
 {
 	struct record_control_certificate record;
 
-	if (fixed_read(bytes, RECORD_CONTROL_CERTIFICATE, &record, sizeof(record)) != 0 ||
+	if (control_fixed_read(bytes, RECORD_CONTROL_CERTIFICATE, &record, sizeof(record)) != 0 ||
 	    record.state < CONTROL_CERTIFICATE_VALID ||
 	    record.state > CONTROL_CERTIFICATE_REVOKED || le64_get(record.terminal_id) == 0 ||
 	    le64_get(record.terminal_id) > LIMIT_TERMINAL_ID_MAX ||
@@ -127,7 +98,7 @@ int record_control_slot_read(struct db_bytes bytes, struct record_control_slot *
 {
 	struct record_control_slot record;
 
-	if (fixed_read(bytes, RECORD_CONTROL_SLOT, &record, sizeof(record)) != 0 ||
+	if (control_fixed_read(bytes, RECORD_CONTROL_SLOT, &record, sizeof(record)) != 0 ||
 	    record.state > CONTROL_SLOT_ENDING ||
 	    (le32_get(record.session_id) & (LIMIT_SESSION_SLOTS - 1)) == 0 ||
 	    le32_get(record.session_id) >> LIMIT_SESSION_SLOT_BITS == 0 ||
@@ -161,18 +132,18 @@ int record_control_market_read(struct db_bytes bytes, struct record_control_mark
 	struct record_control_market record;
 	const struct event_market *market = &record.market;
 
-	if (fixed_read(bytes, RECORD_CONTROL_MARKET, &record, sizeof(record)) != 0 ||
+	if (control_fixed_read(bytes, RECORD_CONTROL_MARKET, &record, sizeof(record)) != 0 ||
 	    le64_get(record.id) == 0 || le64_get(record.id) > LIMIT_ACCOUNT_ID_MAX ||
 	    market->state < MARKET_BEFORE || market->state > MARKET_VOID || market->kind == 0 ||
 	    market->selection_count == 0 || market->selection_count > LIMIT_MARKET_SELECTIONS_MAX ||
 	    !bytes_all_zero(market->reserved, sizeof(market->reserved)) ||
 	    !bytes_all_zero(market->reserved_tail, sizeof(market->reserved_tail)) ||
-	    !text_fits(record.name, sizeof(record.name)) || !market_result_fits(&record))
+	    !control_text_fits(record.name, sizeof(record.name)) || !market_result_fits(&record))
 		return -EBADMSG;
 	for (unsigned i = 0; i < LIMIT_MARKET_SELECTIONS_MAX; i++) {
 		uint32_t odds = le32_get(market->odds[i]);
 
-		if (!text_fits(record.selections[i], sizeof(record.selections[i])) ||
+		if (!control_text_fits(record.selections[i], sizeof(record.selections[i])) ||
 		    (odds != 0 && (i >= market->selection_count || odds < LIMIT_ODDS_MIN ||
 		                      odds > LIMIT_ODDS_MAX)))
 			return -EBADMSG;
@@ -185,7 +156,7 @@ int record_control_rules_read(struct db_bytes bytes, struct record_control_rules
 {
 	struct record_control_rules record;
 
-	if (fixed_read(bytes, RECORD_CONTROL_RULES, &record, sizeof(record)) != 0 ||
+	if (control_fixed_read(bytes, RECORD_CONTROL_RULES, &record, sizeof(record)) != 0 ||
 	    le32_get(record.rules.version) == 0 ||
 	    !bytes_all_zero(record.rules.reserved, sizeof(record.rules.reserved)))
 		return -EBADMSG;
@@ -197,13 +168,13 @@ int record_control_partner_read(struct db_bytes bytes, struct record_control_par
 {
 	struct record_control_partner record;
 
-	if (fixed_read(bytes, RECORD_CONTROL_PARTNER, &record, sizeof(record)) != 0 ||
+	if (control_fixed_read(bytes, RECORD_CONTROL_PARTNER, &record, sizeof(record)) != 0 ||
 	    le64_get(record.id) == 0 || le64_get(record.id) > LIMIT_PARTNER_ID_MAX ||
 	    le64s_get(record.exposure_max) < 0 ||
 	    le64s_get(record.exposure_max) > LIMIT_BALANCE_MAX || le16_get(record.currency) == 0 ||
 	    le16_get(record.currency) > 999 || record.blocked > 1 ||
 	    !bytes_all_zero(record.reserved, sizeof(record.reserved)) ||
-	    !text_fits(record.name, sizeof(record.name)))
+	    !control_text_fits(record.name, sizeof(record.name)))
 		return -EBADMSG;
 	*out = record;
 	return 0;
@@ -214,7 +185,7 @@ int record_control_adjustment_read(struct db_bytes bytes, struct record_control_
 	struct record_control_adjustment record;
 	int waiting;
 
-	if (fixed_read(bytes, RECORD_CONTROL_ADJUSTMENT, &record, sizeof(record)) != 0)
+	if (control_fixed_read(bytes, RECORD_CONTROL_ADJUSTMENT, &record, sizeof(record)) != 0)
 		return -EBADMSG;
 	waiting = record.state == CONTROL_ADJUSTMENT_WAITING;
 	if (le64_get(record.number) == 0 || le64_get(record.account_id) == 0 ||
@@ -226,9 +197,9 @@ int record_control_adjustment_read(struct db_bytes bytes, struct record_control_
 	    (le64_get(record.decided_ns) == 0) != waiting ||
 	    (le64_get(record.command) != 0) != (record.state == CONTROL_ADJUSTMENT_APPROVED) ||
 	    !bytes_all_zero(record.reserved, sizeof(record.reserved)) ||
-	    !text_fits(record.proposed_by, sizeof(record.proposed_by)) ||
-	    !text_fits(record.decided_by, sizeof(record.decided_by)) ||
-	    !text_fits(record.note, sizeof(record.note)))
+	    !control_text_fits(record.proposed_by, sizeof(record.proposed_by)) ||
+	    !control_text_fits(record.decided_by, sizeof(record.decided_by)) ||
+	    !control_text_fits(record.note, sizeof(record.note)))
 		return -EBADMSG;
 	*out = record;
 	return 0;
@@ -249,7 +220,7 @@ int record_control_command_read(
 	struct record_control_command record;
 	struct db_bytes tail;
 
-	if (!header_fits(bytes, RECORD_CONTROL_COMMAND, sizeof(record)))
+	if (!control_header_fits(bytes, RECORD_CONTROL_COMMAND, sizeof(record)))
 		return -EBADMSG;
 	memcpy(&record, bytes.data, sizeof(record));
 	if (le64_get(record.sequence) == 0 || record.state < CONTROL_COMMAND_COMMITTED ||
@@ -268,7 +239,7 @@ int record_control_audit_read(
 	struct record_control_audit record;
 	struct db_bytes tail;
 
-	if (!header_fits(bytes, RECORD_CONTROL_AUDIT, sizeof(record)))
+	if (!control_header_fits(bytes, RECORD_CONTROL_AUDIT, sizeof(record)))
 		return -EBADMSG;
 	memcpy(&record, bytes.data, sizeof(record));
 	if (le64_get(record.sequence) == 0 ||
@@ -287,7 +258,7 @@ int record_control_change_read(struct db_bytes bytes, struct record_control_chan
 	uint64_t value_length;
 	uint16_t key_length;
 
-	if (!header_fits(bytes, RECORD_CONTROL_CHANGE, sizeof(record)))
+	if (!control_header_fits(bytes, RECORD_CONTROL_CHANGE, sizeof(record)))
 		return -EBADMSG;
 	memcpy(&record, bytes.data, sizeof(record));
 	key_length = le16_get(record.key_length);

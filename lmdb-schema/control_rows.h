@@ -14,6 +14,15 @@
  *   audit        sequence -> record_control_audit, JSON of what was done
  *   partner      partner id -> record_control_partner
  *   adjustment   number -> record_control_adjustment: proposals that wait, or waited, for approval
+ *   rules_note   version of rules -> record_control_rules_note: who set them and why
+ *   subject      kind and id -> record_control_subject (lmdb-schema/control_alerts.h, this and
+ * below) alert        number -> record_control_alert alert_history  number ->
+ * record_control_alert_history: every step of every alert alert_index  found anew from `alert` when
+ * it is missing: which alert an event, a hit or a pattern already has; counts; where reading the
+ * logs goes on profile      account -> record_control_profile: factors seen, first, last, how often
+ *   watch_list   number -> record_control_watch_list: a list of names, as imported
+ *   watch_name   list, place -> record_control_watch_name: its names
+ *   country      ISO 3166 letters -> record_control_country
  *   change       sequence -> record_control_change, key, value: every put of a replicated table in
  *                order; what replication sends and restore replays
  */
@@ -34,7 +43,16 @@
 	X(AUDIT, "audit", 1)                                                                       \
 	X(CHANGE, "change", 0)                                                                     \
 	X(PARTNER, "partner", 1)                                                                   \
-	X(ADJUSTMENT, "adjustment", 1)
+	X(ADJUSTMENT, "adjustment", 1)                                                             \
+	X(RULES_NOTE, "rules_note", 1)                                                             \
+	X(SUBJECT, "subject", 1)                                                                   \
+	X(ALERT, "alert", 1)                                                                       \
+	X(ALERT_HISTORY, "alert_history", 1)                                                       \
+	X(ALERT_INDEX, "alert_index", 0)                                                           \
+	X(PROFILE, "profile", 0)                                                                   \
+	X(WATCH_LIST, "watch_list", 1)                                                             \
+	X(WATCH_NAME, "watch_name", 0)                                                             \
+	X(COUNTRY, "country", 1)
 
 enum control_table {
 #define CONTROL_TABLE_ENUM(name, text, replicated) CONTROL_TABLE_##name,
@@ -57,6 +75,16 @@ enum record_control_kind {
 	/* 41: RECORD_CONTROL_REPLICATION below */
 	RECORD_CONTROL_PARTNER = 42,
 	RECORD_CONTROL_ADJUSTMENT = 43,
+	RECORD_CONTROL_RULES_NOTE = 44,
+	RECORD_CONTROL_SUBJECT = 45,
+	RECORD_CONTROL_ALERT = 46,
+	RECORD_CONTROL_ALERT_HISTORY = 47,
+	RECORD_CONTROL_ALERT_COUNTS = 48,
+	RECORD_CONTROL_ALERT_CURSOR = 49,
+	RECORD_CONTROL_PROFILE = 50,
+	RECORD_CONTROL_WATCH_LIST = 51,
+	RECORD_CONTROL_WATCH_NAME = 52,
+	RECORD_CONTROL_COUNTRY = 53,
 };
 
 /* Taken: the record of control/replication/position.c, in meta; read and written only there. */

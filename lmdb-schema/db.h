@@ -19,7 +19,7 @@
 
 #include "wire/assert.h"
 
-#define DB_TABLES_MAX 12
+#define DB_TABLES_MAX 24
 
 struct db_env;
 struct MDB_txn;

@@ -63,6 +63,11 @@ struct control_config {
 	} approval;
 
 	struct {
+		uint32_t suppress_minutes;
+		uint32_t name_similarity_permille;
+	} alerts;
+
+	struct {
 		char level[8]; /* debug, info, warning, error */
 	} log;
 };

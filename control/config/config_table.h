@@ -21,6 +21,7 @@
 	X(metrics, "text file for the Prometheus node exporter")                                   \
 	X(access, "who may use sluicectl")                                                         \
 	X(approval, "what a second operator must approve")                                         \
+	X(alerts, "alerts and watch lists")                                                        \
 	X(log, "log")
 
 #define CONFIG_ROWS_keys(NUMBER, TEXT)                                                             \
@@ -91,6 +92,12 @@
 #define CONFIG_ROWS_approval(NUMBER, TEXT)                                                         \
 	NUMBER(approval, adjustment_min, 0, 4294967295, 1000000, "minor units", RELOAD,            \
 	    "account adjust: from this amount on, added or taken, another operator must approve")
+
+#define CONFIG_ROWS_alerts(NUMBER, TEXT)                                                           \
+	NUMBER(alerts, suppress_minutes, 0, 10080, 60, "min", RELOAD,                              \
+	    "the same account with the same factors again so soon is counted, no new alert")       \
+	NUMBER(alerts, name_similarity_permille, 500, 1000, 800, "1/1000", RELOAD,                 \
+	    "a name this like one of a watch list is a hit")
 
 #define CONFIG_ROWS_log(NUMBER, TEXT)                                                              \
 	TEXT(log, level, LEVEL, "info", RELOAD, "lowest level that is written")

@@ -4,39 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "wire/assert.h"
-#include "wire/limits.h"
+#include "control/ops-socket/verbs_table.h"
 
-/* Shorthand of the tables below: { name, type, positional, required, repeats, lowest, highest,
- * choices, help }. */
-#define TERMINAL_MAX ((int64_t)LIMIT_TERMINAL_ID_MAX)
-#define ID_MAX       ((int64_t)LIMIT_ACCOUNT_ID_MAX)
-#define TERMINAL_ID                                                                                \
-	{                                                                                          \
-		"terminal", VERB_NUMBER, 1, 1, 0, 1, TERMINAL_MAX, NULL, "terminal id"             \
-	}
-#define MARKET_ID                                                                                  \
-	{                                                                                          \
-		"market", VERB_NUMBER, 1, 1, 0, 1, ID_MAX, NULL, "market id"                       \
-	}
-#define ACCOUNT_ID                                                                                 \
-	{                                                                                          \
-		"account", VERB_NUMBER, 1, 1, 0, 1, ID_MAX, NULL, "account id"                     \
-	}
-#define COUNT                                                                                      \
-	{                                                                                          \
-		"count", VERB_NUMBER, 0, 0, 0, 1, 10000, NULL, "rows at most (100)"                \
-	}
-#define WAIT_MS                                                                                    \
-	{                                                                                          \
-		"wait_ms", VERB_NUMBER, 0, 0, 0, 0, 600000, NULL,                                  \
-		    "how long to wait until all shards have it (10000); 0: do not wait"            \
-	}
-#define REASON                                                                                     \
-	{                                                                                          \
-		"reason", VERB_NUMBER, 0, 0, 0, 0, UINT32_MAX, NULL,                               \
-		    "the operator's own code, kept in the event (0)"                               \
-	}
 #define TERMINAL_SETTINGS                                                                          \
 	{ "name", VERB_TEXT, 0, 0, 0, 0, 63, NULL, "name for people" },                            \
 	    { "location", VERB_TEXT, 0, 0, 0, 0, 63, NULL, "where it stands" },                    \
@@ -194,11 +163,6 @@ static const struct verb_argument object_one[] = {
 	{ "object", VERB_ID, 1, 1, 0, 0, 0, NULL,
 	    "id of a withdrawal, transfer, sprinkle, round ..." },
 };
-static const struct verb_argument rules_set[] = {
-	{ "setting", VERB_TEXT, 1, 1, 1, 3, 100, NULL,
-	    "KEY=VALUE, e.g. stake_single_max=1000000; the rest stays" },
-	WAIT_MS,
-};
 static const struct verb_argument account_open[] = {
 	{ "first", VERB_NUMBER, 1, 1, 0, 1, ID_MAX / 2, NULL, "account id" },
 	{ "count", VERB_NUMBER, 0, 0, 0, 1, LIMIT_ACCOUNTS_PER_COMMAND, NULL,
@@ -258,13 +222,6 @@ static const struct verb_argument status[] = {
 static const struct verb_argument config_check[] = {
 	{ "file", VERB_FILE, 1, 1, 0, 0, 0, NULL, "YAML file to check" },
 };
-
-#define ARGUMENTS(table) (table), SLUICE_ARRAY_COUNT(table)
-#define NO_ARGUMENTS     NULL, 0
-#define VIEWER           VERB_ROLE_VIEWER
-#define OPERATOR         VERB_ROLE_OPERATOR
-#define RISK             VERB_ROLE_RISK
-#define ADMIN            VERB_ROLE_ADMIN
 
 static const struct verb verbs[] = {
 	{ "status", VIEWER, 0, ARGUMENTS(status), NULL, NULL,
@@ -335,10 +292,6 @@ static const struct verb verbs[] = {
 	    NULL, NULL, "The result can no longer be taken back." },
 	{ "odds set", OPERATOR, VERB_CHANGES, ARGUMENTS(odds_set), NULL, NULL,
 	    "New odds for all selections of a market." },
-	{ "rules show", VIEWER, 0, NO_ARGUMENTS, "rules", "key value unit help",
-	    "The rules in force." },
-	{ "rules set", RISK, VERB_CHANGES, ARGUMENTS(rules_set), NULL, NULL,
-	    "Changes rules under a new version." },
 	{ "account open", OPERATOR, VERB_CHANGES, ARGUMENTS(account_open), NULL, NULL,
 	    "Opens accounts." },
 	{ "account show", VIEWER, 0, ARGUMENTS(account_one), NULL, NULL,
@@ -447,26 +400,32 @@ int verb_role_may(enum verb_role has, enum verb_role needs)
 	return has == needs || has == VERB_ROLE_ADMIN || needs == VERB_ROLE_VIEWER;
 }
 
-const struct verb *verb_find(const char *name)
-{
-	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(verbs); i++)
-		if (strcmp(verbs[i].name, name) == 0)
-			return &verbs[i];
-	return NULL;
-}
-
+/* Those of risk work (verbs_risk.c) stand behind these. */
 const struct verb *verb_at(size_t index)
 {
-	return index < SLUICE_ARRAY_COUNT(verbs) ? &verbs[index] : NULL;
+	if (index < SLUICE_ARRAY_COUNT(verbs))
+		return &verbs[index];
+	index -= SLUICE_ARRAY_COUNT(verbs);
+	return index < verbs_risk_count ? &verbs_risk[index] : NULL;
 }
 
 size_t verb_count(void)
 {
-	return SLUICE_ARRAY_COUNT(verbs);
+	return SLUICE_ARRAY_COUNT(verbs) + verbs_risk_count;
+}
+
+const struct verb *verb_find(const char *name)
+{
+	for (size_t i = 0; i < verb_count(); i++)
+		if (strcmp(verb_at(i)->name, name) == 0)
+			return verb_at(i);
+	return NULL;
 }
 
 size_t verb_index(const struct verb *verb)
 {
+	if (verb >= verbs_risk && verb < verbs_risk + verbs_risk_count)
+		return SLUICE_ARRAY_COUNT(verbs) + (size_t)(verb - verbs_risk);
 	return (size_t)(verb - verbs);
 }
 

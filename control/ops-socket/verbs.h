@@ -76,6 +76,10 @@ struct verb {
 	const char *help;    /* one sentence */
 };
 
+/* verbs_risk.c: a part of the table, for verb_at. */
+extern const struct verb verbs_risk[];
+extern const size_t verbs_risk_count;
+
 const struct verb *verb_find(const char *name);
 const struct verb *verb_at(size_t index);
 size_t verb_count(void);

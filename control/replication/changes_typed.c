@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "control/replication/changes.h"
+#include "control/replication/changes_row.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -12,15 +12,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-/* Parameters of one row, with room for their texts. */
-struct row {
-	struct session_params params;
-	char texts[SESSION_PARAMS_MAX][80];
-	char *large; /* one long text; malloc */
-	char *second;
-};
-
-static void row_number(struct row *row, int64_t value)
+void row_number(struct row *row, int64_t value)
 {
 	char *text = row->texts[row->params.count];
 
@@ -28,8 +20,7 @@ static void row_number(struct row *row, int64_t value)
 	row->params.values[row->params.count++] = text;
 }
 
-/* ISO 8601 in UTC, microseconds; null for 0. PostgreSQL rounds nothing away. */
-static void row_time(struct row *row, uint64_t time_ns)
+void row_time(struct row *row, uint64_t time_ns)
 {
 	char *text = row->texts[row->params.count];
 	uint64_t seconds = time_ns / 1000000000u;
@@ -43,7 +34,7 @@ static void row_time(struct row *row, uint64_t time_ns)
 	row->params.values[row->params.count++] = time_ns == 0 ? NULL : text;
 }
 
-static void row_bytes(struct row *row, const uint8_t *bytes, size_t size)
+void row_bytes(struct row *row, const uint8_t *bytes, size_t size)
 {
 	char *text = row->texts[row->params.count];
 
@@ -79,8 +70,7 @@ int change_text_valid(const uint8_t *text, size_t size)
 	return 1;
 }
 
-/* A padded text; null when it is none that PostgreSQL takes. */
-static void row_text(struct row *row, const uint8_t *field, size_t size)
+void row_text(struct row *row, const uint8_t *field, size_t size)
 {
 	char *text = row->texts[row->params.count];
 	size_t length = strnlen((const char *)field, size);
@@ -88,6 +78,14 @@ static void row_text(struct row *row, const uint8_t *field, size_t size)
 	SLUICE_REQUIRE(size <= sizeof(row->texts[0]));
 	snprintf(text, sizeof(row->texts[0]), "%.*s", (int)length, (const char *)field);
 	row->params.values[row->params.count++] = change_text_valid(field, length) ? text : NULL;
+}
+
+void row_text_long(struct row *row, const uint8_t *field, size_t size)
+{
+	size_t length = strnlen((const char *)field, size);
+
+	row->large = change_text_valid(field, length) ? strndup((const char *)field, length) : NULL;
+	row->params.values[row->params.count++] = row->large;
 }
 
 static void row_detail(struct row *row, struct db_bytes text)
@@ -297,11 +295,7 @@ static const char *adjustment_row(struct row *row, struct db_bytes value)
 	row_text(row, record.decided_by, sizeof(record.decided_by));
 	row_time(row, le64_get(record.decided_ns));
 	row_number(row, (int64_t)le64_get(record.command));
-	row->large = strndup((const char *)record.note, sizeof(record.note));
-	row->params.values[row->params.count++] =
-	    row->large != NULL && change_text_valid((const uint8_t *)row->large, strlen(row->large))
-	        ? row->large
-	        : NULL;
+	row_text_long(row, record.note, sizeof(record.note));
 	return "insert into sluice.adjustments (number, state, account, amount, currency, reason, "
 	       "proposed_by, proposed, decided_by, decided, command, note) values ($1, $2, $3, $4, "
 	       "$5, $6, $7, coalesce($8, 'epoch'::timestamptz), $9, $10, $11, $12)";
@@ -315,6 +309,10 @@ static int row_key(struct row *row, struct db_bytes key)
 	/* A certificate's: its terminal's id, then its SHA-256 (lmdb-schema/control_rows.h). */
 	if (key.size == 8 + 32)
 		row_bytes(row, (const uint8_t *)key.data + 8, 32);
+	else if (key.size == 3)
+		row_text(row, key.data, key.size);
+	else if (key.size == 16)
+		return row_subject(row, key);
 	else if (db_key_number(key, &number) == 0)
 		row_number(row, (int64_t)number);
 	else
@@ -330,7 +328,7 @@ static int row_delete(struct session *session, const char *sql, struct db_bytes 
 }
 
 static const struct {
-	const char *(*make)(struct row *row, struct db_bytes value);
+	row_maker *make;
 	const char *delete_sql;
 } tables[CONTROL_TABLE_COUNT] = {
 	[CONTROL_TABLE_TERMINAL] = { terminal_row, "delete from sluice.terminals where id = $1" },
@@ -344,6 +342,17 @@ static const struct {
 	[CONTROL_TABLE_PARTNER] = { partner_row, "delete from sluice.partners where id = $1" },
 	[CONTROL_TABLE_ADJUSTMENT] = { adjustment_row,
 	    "delete from sluice.adjustments where number = $1" },
+	[CONTROL_TABLE_RULES_NOTE] = { change_rules_note_row,
+	    "delete from sluice.rules_notes where version = $1" },
+	[CONTROL_TABLE_SUBJECT] = { change_subject_row,
+	    "delete from sluice.subjects where subject = $1" },
+	[CONTROL_TABLE_ALERT] = { change_alert_row, "delete from sluice.alerts where number = $1" },
+	[CONTROL_TABLE_ALERT_HISTORY] = { change_alert_history_row,
+	    "delete from sluice.alert_history where number = $1" },
+	[CONTROL_TABLE_WATCH_LIST] = { change_watch_list_row,
+	    "delete from sluice.watch_lists where number = $1" },
+	[CONTROL_TABLE_COUNTRY] = { change_country_row,
+	    "delete from sluice.countries where code = $1" },
 };
 
 int change_typed(

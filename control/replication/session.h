@@ -35,7 +35,7 @@ SLUICE_MUST_USE int session_open(
 void session_close(struct session *session);
 
 /* A parameter in text form; NULL: null. */
-#define SESSION_PARAMS_MAX 16
+#define SESSION_PARAMS_MAX 32
 struct session_params {
 	const char *values[SESSION_PARAMS_MAX];
 	int count;

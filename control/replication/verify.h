@@ -36,7 +36,13 @@ struct verify_stretch {
 	X(COMMANDS, commands)                                                                      \
 	X(AUDIT, audit)                                                                            \
 	X(PARTNERS, partners)                                                                      \
-	X(ADJUSTMENTS, adjustments)
+	X(ADJUSTMENTS, adjustments)                                                                \
+	X(RULES_NOTES, rules_notes)                                                                \
+	X(SUBJECTS, subjects)                                                                      \
+	X(ALERTS, alerts)                                                                          \
+	X(ALERT_HISTORY, alert_history)                                                            \
+	X(WATCH_LISTS, watch_lists)                                                                \
+	X(COUNTRIES, countries)
 
 enum verify_table {
 #define VERIFY_TABLE_ENUM(name, table) VERIFY_##name,

@@ -204,6 +204,24 @@ static const struct typed_source {
 	{ CONTROL_TABLE_ADJUSTMENT, VERIFY_ADJUSTMENTS, "adjustments", "number",
 	    "number, state, account, amount, currency, reason, proposed_by, " TIME(
 	        "proposed") ", decided_by, " TIME("decided") ", command, note" },
+	{ CONTROL_TABLE_RULES_NOTE, VERIFY_RULES_NOTES, "rules_notes", "version",
+	    "version, copied_from, uid, set_by, note" },
+	{ CONTROL_TABLE_SUBJECT, VERIFY_SUBJECTS, "subjects", "subject",
+	    "subject, kind, id, name, country, confirmed, dismissed, " TIME("changed") },
+	{ CONTROL_TABLE_ALERT, VERIFY_ALERTS, "alerts", "number",
+	    "number, state, severity, reason, verdict, subject_kind, subject, terminal, partner, "
+	    "bet, "
+	    "amount, currency, score, code, factor_bits, rule_version, events, shard, lsn, "
+	    "last_lsn, "
+	    "watch_list, entry, similarity, assignee, report, " TIME("raised") ", " TIME(
+	        "changed") ", " TIME("first") ", " TIME("last") ", text" },
+	{ CONTROL_TABLE_ALERT_HISTORY, VERIFY_ALERT_HISTORY, "alert_history", "number",
+	    "number, alert, " TIME("time") ", uid, action, \"from\", \"to\", verdict, by, text" },
+	{ CONTROL_TABLE_WATCH_LIST, VERIFY_WATCH_LISTS, "watch_lists", "number",
+	    "number, version, name, dated, entries, names, " HEX("sha256") ", imported_by, " TIME(
+	        "imported") },
+	{ CONTROL_TABLE_COUNTRY, VERIFY_COUNTRIES, "countries", "code",
+	    "code, level, status, dated, " TIME("changed") },
 };
 
 /* 1 when it is one that is expected, as it is or not; 0 when not. */
@@ -236,7 +254,7 @@ static int typed_compare(struct verify *verify, const struct map *map,
 static int typed_table(struct verify *verify, struct session *session, const struct map *map,
     const struct typed_source *source)
 {
-	char after[80], sql[768];
+	char after[80], sql[1024];
 	struct session_params params = { .values = { after } };
 	uint64_t found = 0, wanted = 0;
 	int rows;

@@ -105,7 +105,7 @@ static int connect(struct restore *restore)
 	return 0;
 }
 
-#define SCHEMA_KNOWN 2 /* migrations this program understands */
+#define SCHEMA_KNOWN 3 /* migrations this program understands */
 
 static int deployment_read(struct restore *restore)
 {

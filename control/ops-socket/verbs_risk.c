@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Verbs of risk work: rules, alerts, subjects, watch lists, countries. */
+#include "control/ops-socket/verbs.h"
+#include "control/ops-socket/verbs_table.h"
+
+#define NOTE(size)                                                                                 \
+	{                                                                                          \
+		"note", VERB_TEXT, 0, 0, 0, 1, size, NULL, "why, for people"                       \
+	}
+#define KINDS "account|terminal|partner"
+#define SUBJECT                                                                                    \
+	{ "kind", VERB_CHOICE, 1, 1, 0, 0, 0, KINDS, "whom it is about" },                         \
+	{                                                                                          \
+		"id", VERB_NUMBER, 1, 1, 0, 1, ID_MAX, NULL, "its id"                              \
+	}
+#define ALERT_ID                                                                                   \
+	{                                                                                          \
+		"alert", VERB_NUMBER, 1, 1, 0, 1, INT64_MAX, NULL, "number of the alert"           \
+	}
+#define SEVERITIES "low|medium|high|critical"
+
+/* ---- Rules ---- */
+
+static const struct verb_argument rules_set[] = {
+	{ "setting", VERB_TEXT, 1, 1, 1, 3, 100, NULL,
+	    "KEY=VALUE, e.g. stake_single_max=1000000; the rest stays" },
+	WAIT_MS,
+};
+
+/* ---- Alerts ---- */
+
+static const struct verb_argument alert_list[] = {
+	{ "open", VERB_SWITCH, 0, 0, 0, 0, 0, NULL, "only new ones and those under investigation" },
+	{ "state", VERB_CHOICE, 0, 0, 0, 0, 0, "new|investigating|closed|reported", "only these" },
+	{ "severity", VERB_CHOICE, 0, 0, 0, 0, 0, SEVERITIES, "only these" },
+	{ "reason", VERB_CHOICE, 0, 0, 0, 0, 0, "risk|watch_list|country|manual", "only these" },
+	{ "account", VERB_NUMBER, 0, 0, 0, 1, ID_MAX, NULL, "only about this account" },
+	{ "assignee", VERB_TEXT, 0, 0, 0, 0, 63, NULL, "only assigned to this person" },
+	COUNT,
+	{ "before", VERB_NUMBER, 0, 0, 0, 1, INT64_MAX, NULL, "older than this number" },
+};
+static const struct verb_argument alert_one[] = { ALERT_ID };
+static const struct verb_argument alert_create[] = {
+	SUBJECT,
+	{ "text", VERB_TEXT, 1, 1, 0, 1, 159, NULL, "what it is about" },
+	{ "severity", VERB_CHOICE, 0, 0, 0, 0, 0, SEVERITIES, "how much it matters (medium)" },
+	{ "terminal", VERB_NUMBER, 0, 0, 0, 1, TERMINAL_MAX, NULL, "terminal it happened at" },
+};
+static const struct verb_argument alert_assign[] = {
+	ALERT_ID,
+	{ "assignee", VERB_TEXT, 1, 1, 0, 0, 63, NULL, "who works on it; \"\": nobody" },
+	NOTE(511),
+};
+static const struct verb_argument alert_note[] = {
+	ALERT_ID,
+	{ "note", VERB_TEXT, 1, 1, 0, 1, 511, NULL, "kept with the alert, for people" },
+};
+static const struct verb_argument alert_investigate[] = { ALERT_ID, NOTE(511) };
+static const struct verb_argument alert_severity[] = {
+	ALERT_ID,
+	{ "severity", VERB_CHOICE, 1, 1, 0, 0, 0, SEVERITIES, "how much it matters" },
+	NOTE(511),
+};
+static const struct verb_argument alert_close[] = {
+	ALERT_ID,
+	{ "verdict", VERB_CHOICE, 1, 1, 0, 0, 0, "confirmed|false", "what it turned out to be" },
+	NOTE(511),
+};
+static const struct verb_argument alert_report[] = {
+	ALERT_ID,
+	{ "reference", VERB_TEXT, 1, 1, 0, 1, 63, NULL, "of the report to the authority" },
+	NOTE(511),
+};
+static const struct verb_argument account_profile[] = { ACCOUNT_ID, COUNT };
+
+/* ---- Subjects, countries ---- */
+
+static const struct verb_argument feedback_import[] = {
+	{ "file", VERB_FILE, 1, 1, 0, 0, 0, NULL,
+	    "CSV: kind,id,label,date; a label is confirmed or false" },
+};
+static const struct verb_argument subject_set[] = {
+	SUBJECT,
+	{ "name", VERB_TEXT, 0, 0, 0, 0, 127, NULL, "of the holder; \"\": not known" },
+	{ "country", VERB_TEXT, 0, 0, 0, 0, 3, NULL,
+	    "ISO 3166 letters, e.g. KOR; \"\": not known" },
+};
+static const struct verb_argument subject_list[] = {
+	{ "kind", VERB_CHOICE, 0, 0, 0, 0, 0, KINDS, "only these" },
+	{ "from", VERB_NUMBER, 0, 0, 0, 0, ID_MAX, NULL, "first id" },
+	COUNT,
+};
+static const struct verb_argument country_import[] = {
+	{ "file", VERB_FILE, 1, 1, 0, 0, 0, NULL, "CSV: iso3,fatf_status" },
+	{ "dated", VERB_TEXT, 0, 1, 0, 4, 15, NULL, "date of the list, e.g. 2026-10-24" },
+};
+static const struct verb_argument country_set[] = {
+	{ "country", VERB_TEXT, 1, 1, 0, 3, 3, NULL, "ISO 3166 letters, e.g. PRK" },
+	{ "level", VERB_CHOICE, 1, 1, 0, 0, 0, "none|monitored|high", "what it counts as" },
+};
+
+const struct verb verbs_risk[] = {
+	{ "rules show", VIEWER, 0, NO_ARGUMENTS, "rules", "key value unit help",
+	    "The rules in force." },
+	{ "rules set", RISK, VERB_CHANGES, ARGUMENTS(rules_set), NULL, NULL,
+	    "Changes rules under a new version." },
+	{ "alert list", VIEWER, 0, ARGUMENTS(alert_list), "alerts",
+	    "alert state severity reason about score count assignee first text",
+	    "Alerts, newest first." },
+	{ "alert show", VIEWER, 0, ARGUMENTS(alert_one), NULL, NULL,
+	    "One alert with everything that was done about it." },
+	{ "alert create", RISK, VERB_CHANGES, ARGUMENTS(alert_create), NULL, NULL,
+	    "Raises an alert by hand." },
+	{ "alert assign", RISK, VERB_CHANGES, ARGUMENTS(alert_assign), NULL, NULL,
+	    "Gives an alert to somebody." },
+	{ "alert note", RISK, VERB_CHANGES, ARGUMENTS(alert_note), NULL, NULL,
+	    "Adds a note to an alert." },
+	{ "alert investigate", RISK, VERB_CHANGES, ARGUMENTS(alert_investigate), NULL, NULL,
+	    "Begins work on a new alert, or takes a closed one up again: its verdict is taken "
+	    "back." },
+	{ "alert severity", RISK, VERB_CHANGES, ARGUMENTS(alert_severity), NULL, NULL,
+	    "Says anew how much an alert matters." },
+	{ "alert close", RISK, VERB_CHANGES, ARGUMENTS(alert_close), NULL, NULL,
+	    "Closes an alert as confirmed or false, which counts for its account, terminal and "
+	    "partner." },
+	{ "alert report", RISK, VERB_CHANGES, ARGUMENTS(alert_report), NULL, NULL,
+	    "Notes that an alert was reported to the authority." },
+	{ "account profile", VIEWER, 0, ARGUMENTS(account_profile), NULL, NULL,
+	    "What is known of an account: holder, cases, factors seen, alerts, and the shard's own "
+	    "profile." },
+	{ "feedback import", RISK, VERB_CHANGES, ARGUMENTS(feedback_import), NULL, NULL,
+	    "Counts confirmed and false cases of a file, days late or not; the same line once." },
+	{ "subject set", RISK, VERB_CHANGES, ARGUMENTS(subject_set), NULL, NULL,
+	    "Name of the holder and country of an account, terminal or partner." },
+	{ "subject list", VIEWER, 0, ARGUMENTS(subject_list), "subjects",
+	    "kind id name country confirmed dismissed", "What is known of whom." },
+	{ "country import", RISK, VERB_CHANGES, ARGUMENTS(country_import), NULL, NULL,
+	    "Replaces the list of countries of higher risk." },
+	{ "country list", VIEWER, 0, NO_ARGUMENTS, "countries", "country level status dated",
+	    "Countries of higher risk; those not listed have none." },
+	{ "country set", RISK, VERB_CHANGES, ARGUMENTS(country_set), NULL, NULL,
+	    "Puts a country on the list, or changes what it counts as." },
+};
+const size_t verbs_risk_count = SLUICE_ARRAY_COUNT(verbs_risk);

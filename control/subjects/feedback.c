@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Judged cases: confirmed and dismissed ones, of an account, its terminal and its partner. They
+ * come from alerts that are closed and from files of labels, days late.
+ *
+ * A label imported is remembered under "label", kind, id, label and date in alert_index, so that
+ * the same file twice counts once.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "control/subjects/subjects.h"
+
+#define NS_PER_S 1000000000ull
+
+/*
+ * The one place from which the shards hear of a judged case, in the transaction that counts it.
+ * They do not know the event yet (README.md): it will be one commands_append here, numbered and
+ * journalled like every command.
+ */
+static int feedback_send(struct db_txn *txn, const struct feedback_case *judged)
+{
+	(void)txn;
+	(void)judged;
+	return 0;
+}
+
+static struct le32 counted(struct le32 count, int change)
+{
+	uint32_t value = le32_get(count);
+
+	if (change > 0 && value < UINT32_MAX)
+		value++;
+	if (change < 0 && value > 0)
+		value--;
+	return le32_make(value);
+}
+
+static int subject_count(
+    struct db_txn *txn, const struct subject *subject, const struct feedback_case *judged)
+{
+	struct record_control_subject row;
+	struct db_key key = db_key_make_pair(subject->kind, subject->id);
+	int known, error;
+
+	if (subject->id == 0)
+		return 0;
+	error = subject_row(txn, subject, &row, &known);
+	if (error != 0)
+		return error;
+	row.confirmed = counted(row.confirmed, judged->confirmed);
+	row.dismissed = counted(row.dismissed, judged->dismissed);
+	row.changed_ns = le64_make(database_now_ns());
+	return database_put(
+	    txn, CONTROL_TABLE_SUBJECT, db_key(&key), (struct db_bytes){ &row, sizeof(row) });
+}
+
+int feedback_apply(struct db_txn *txn, const struct feedback_case *judged)
+{
+	const struct subject subjects[] = {
+		{ CONTROL_SUBJECT_ACCOUNT, judged->account_id },
+		{ CONTROL_SUBJECT_TERMINAL, judged->terminal_id },
+		{ CONTROL_SUBJECT_PARTNER, judged->partner_id },
+	};
+	int error = 0;
+
+	for (size_t i = 0; error == 0 && i < SLUICE_ARRAY_COUNT(subjects); i++)
+		error = subject_count(txn, &subjects[i], judged);
+	return error != 0 ? error : feedback_send(txn, judged);
+}
+
+/* ---- Files of labels ---- */
+
+struct import_context {
+	const char *text;
+	size_t size;
+	const struct audit_entry *who;
+	unsigned added, skipped;
+	char *message;
+	size_t message_size;
+};
+
+static int line_refused(
+    const struct import_context *context, const struct csv *csv, const char *what)
+{
+	snprintf(context->message, context->message_size, "line %u: %s", csv->line, what);
+	return -EINVAL;
+}
+
+static int id_parse(const char *text, uint64_t highest, uint64_t *id)
+{
+	char *end;
+
+	if (text[0] < '0' || text[0] > '9')
+		return -EINVAL;
+	errno = 0;
+	*id = strtoull(text, &end, 10);
+	return *end != '\0' || errno != 0 || *id == 0 || *id > highest ? -EINVAL : 0;
+}
+
+/* "2026-11-21", what follows (a time) is not looked at. */
+static int date_parse(const char *text, uint64_t *time_ns)
+{
+	struct tm parts = { 0 };
+	const char *end = strptime(text, "%Y-%m-%d", &parts);
+	time_t time;
+
+	if (end == NULL || (*end != '\0' && *end != 'T' && *end != ' ') || parts.tm_year < 70)
+		return -EINVAL;
+	time = timegm(&parts);
+	*time_ns = (uint64_t)time * NS_PER_S;
+	return 0;
+}
+
+/* 1 when it is new, and noted; 0 when it was imported before. */
+static int label_note(
+    struct db_txn *txn, const struct feedback_case *judged, const struct subject *subject)
+{
+	struct {
+		char table[8];
+		uint8_t kind, confirmed, reserved[6];
+		struct le64 id, time_ns;
+	} bytes = { "label", (uint8_t)subject->kind, judged->confirmed > 0, { 0 },
+		le64_make(subject->id), le64_make(judged->time_ns) };
+	struct db_bytes key = { &bytes, sizeof(bytes) }, value;
+	int error = db_get(txn, CONTROL_TABLE_ALERT_INDEX, key, &value);
+
+	if (error != -ENOENT)
+		return error;
+	error = database_put(txn, CONTROL_TABLE_ALERT_INDEX, key, (struct db_bytes){ "", 1 });
+	return error == 0 ? 1 : error;
+}
+
+static int line_apply(struct db_txn *txn, struct import_context *context, const struct csv *csv)
+{
+	static const uint64_t highest[] = { 0, LIMIT_ACCOUNT_ID_MAX, LIMIT_TERMINAL_ID_MAX,
+		LIMIT_PARTNER_ID_MAX };
+	struct feedback_case judged = { 0 };
+	struct subject subject;
+	int added;
+
+	if (csv->count < 4)
+		return line_refused(context, csv,
+		    "expected kind,id,label,date like account,1000,confirmed,2026-11-21");
+	subject.kind = subject_kind_parse(csv->fields[0]);
+	if (subject.kind == 0)
+		return line_refused(context, csv, "the kind must be account, terminal or partner");
+	if (id_parse(csv->fields[1], highest[subject.kind], &subject.id) != 0)
+		return line_refused(context, csv, "the id is no number of such a one");
+	judged.confirmed = strcmp(csv->fields[2], "confirmed") == 0;
+	judged.dismissed = strcmp(csv->fields[2], "false") == 0;
+	if (!judged.confirmed && !judged.dismissed)
+		return line_refused(context, csv, "the label must be confirmed or false");
+	if (date_parse(csv->fields[3], &judged.time_ns) != 0)
+		return line_refused(context, csv, "the date must be like 2026-11-21");
+	*(subject.kind == CONTROL_SUBJECT_ACCOUNT      ? &judged.account_id
+	    : subject.kind == CONTROL_SUBJECT_TERMINAL ? &judged.terminal_id
+	                                               : &judged.partner_id) = subject.id;
+	added = label_note(txn, &judged, &subject);
+	if (added <= 0) {
+		context->skipped += added == 0;
+		return added;
+	}
+	context->added++;
+	return feedback_apply(txn, &judged);
+}
+
+static int import_body(struct db_txn *txn, void *argument)
+{
+	struct import_context *context = argument;
+	struct audit_entry entry = *context->who;
+	struct csv csv;
+	int more, error = 0;
+
+	context->added = context->skipped = 0;
+	csv_begin(&csv, context->text, context->size);
+	while (error == 0 && (more = csv_next(&csv)) != 0) {
+		if (more < 0)
+			return line_refused(
+			    context, &csv, "is too long, or holds a quote that is not closed");
+		if (csv.line == 1 && csv.count >= 1 && strcmp(csv.fields[0], "kind") == 0)
+			continue;
+		error = line_apply(txn, context, &csv);
+	}
+	if (error != 0)
+		return error;
+	entry.object = "labels";
+	entry.after =
+	    json_pack("{s:i, s:i}", "added", (int)context->added, "skipped", (int)context->skipped);
+	error = audit_append(txn, &entry);
+	json_decref(entry.after);
+	return error;
+}
+
+int feedback_import(struct database *database, const char *text, size_t size,
+    const struct audit_entry *who, unsigned *added, unsigned *skipped, char *message,
+    size_t message_size)
+{
+	struct import_context context = { .text = text,
+		.size = size,
+		.who = who,
+		.message = message,
+		.message_size = message_size };
+	int error = database_write(database, import_body, &context);
+
+	if (error == 0) {
+		*added = context.added;
+		*skipped = context.skipped;
+	}
+	return error;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What control knows of accounts, terminals and partners besides their rows: name of the holder,
+ * country, confirmed and dismissed cases. And the list of countries.
+ */
+#ifndef SLUICE_CONTROL_SUBJECTS_H
+#define SLUICE_CONTROL_SUBJECTS_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "control/audit/audit.h"
+#include "control/database/database.h"
+#include "lmdb-schema/control_alerts.h"
+
+struct subject {
+	enum control_subject_kind kind;
+	uint64_t id;
+};
+
+/* "account"; NULL for another number. 0 for another word. */
+const char *subject_kind_name(unsigned kind);
+enum control_subject_kind subject_kind_parse(const char *name);
+/* "account 1000" */
+#define SUBJECT_TEXT_SIZE 40
+void subject_text(const struct subject *subject, char out[SUBJECT_TEXT_SIZE]);
+
+/* Inside a transaction: the row, or one that says nothing where there is none (*known 0). */
+SLUICE_MUST_USE int subject_row(struct db_txn *txn, const struct subject *subject,
+    struct record_control_subject *row, int *known);
+SLUICE_MUST_USE int subjects_get(const struct database *database, const struct subject *subject,
+    struct record_control_subject *row, int *known);
+
+/* What is to change; NULL: as it is, "": none. */
+struct subject_settings {
+	const char *name, *country;
+};
+/* 0 with the row as it is then; -ENAMETOOLONG, -EILSEQ (the name), -EINVAL (the country). */
+SLUICE_MUST_USE int subjects_set(struct database *database, const struct subject *subject,
+    const struct subject_settings *settings, const struct audit_entry *who,
+    struct record_control_subject *row);
+/* {"kind","id","name","country","confirmed","dismissed","changed_ns"}. New reference. */
+json_t *subject_json(const struct record_control_subject *row);
+/* Those of one kind (0: all) from `first_id` on, at most `count`. New reference. */
+json_t *subjects_list(const struct database *database, enum control_subject_kind kind,
+    uint64_t first_id, unsigned count);
+
+/* ---- Feedback (feedback.c) ---- */
+
+struct feedback_case {
+	uint64_t account_id, terminal_id, partner_id; /* 0: none */
+	uint64_t time_ns;                             /* of what was judged */
+	int confirmed, dismissed;                     /* +1, -1 (taken back), 0 */
+};
+/* Inside a database_write body: counts a judged case for whoever it is about, and hands it on to
+ * the shards (feedback_send). */
+SLUICE_MUST_USE int feedback_apply(struct db_txn *txn, const struct feedback_case *judged);
+
+/*
+ * A file of labels, "kind,id,label,date" in CSV, with a heading line: account|terminal|partner,
+ * confirmed|false, 2026-11-21. All of it, or nothing: -EINVAL with `message` naming the line. A
+ * label that was imported before (same subject, label and date) is skipped. *added and *skipped:
+ * lines.
+ */
+SLUICE_MUST_USE int feedback_import(struct database *database, const char *text, size_t size,
+    const struct audit_entry *who, unsigned *added, unsigned *skipped, char *message,
+    size_t message_size);
+
+/* ---- Countries (countries.c) ---- */
+
+/* "none", "monitored", "high" */
+const char *country_level_name(unsigned level);
+/* -1 for another word. */
+int country_level_parse(const char *name);
+/* -ENOENT: not on the list. */
+SLUICE_MUST_USE int country_row(
+    struct db_txn *txn, const uint8_t code[3], struct record_control_country *row);
+SLUICE_MUST_USE int country_set(struct database *database, const char *code,
+    enum control_country_level level, const struct audit_entry *who,
+    struct record_control_country *row);
+/* "iso3,fatf_status" with a heading line; replaces the list. -EINVAL with `message`. */
+SLUICE_MUST_USE int countries_import(struct database *database, const char *text, size_t size,
+    const char *dated, const struct audit_entry *who, unsigned *count, char *message,
+    size_t message_size);
+json_t *country_json(const struct record_control_country *row);
+/* New reference. */
+json_t *countries_list(const struct database *database);
+
+/* ---- Lines of CSV (csv.c) ---- */
+
+#define CSV_FIELDS_MAX 16
+struct csv {
+	const char *at, *end;
+	unsigned line; /* of the row just read, from 1 */
+	unsigned count;
+	const char *fields[CSV_FIELDS_MAX]; /* into `buffer` */
+	char buffer[4096];
+};
+void csv_begin(struct csv *csv, const char *text, size_t size);
+/* The next row, quotes taken off ("" is one), blanks around fields too; empty lines are passed
+ * over. 1; 0: the end; -EINVAL: a row too long, with too many fields, a quote left open, or a zero
+ * byte. */
+SLUICE_MUST_USE int csv_next(struct csv *csv);
+
+#endif

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Subjects, labels that come late, countries, and the lines of CSV they come in. */
+#include "control/subjects/subjects.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "tests/control/temporary.h"
+
+static const struct audit_entry kim = {
+	.uid = 1001, .user = "kim (risk)", .action = "subject set", .outcome = "done"
+};
+
+static struct record_control_subject subject_get(
+    const struct temporary *at, enum control_subject_kind kind, uint64_t id)
+{
+	const struct subject subject = { kind, id };
+	struct record_control_subject row;
+	int known;
+
+	assert_int_equal(subjects_get(at->database, &subject, &row, &known), 0);
+	return row;
+}
+
+TEST(a_subject_keeps_name_and_country)
+{
+	const struct subject subject = { CONTROL_SUBJECT_ACCOUNT, 1000 };
+	struct record_control_subject row;
+	struct temporary at;
+	uint64_t entries;
+
+	temporary_begin(&at);
+	assert_int_equal(subjects_set(at.database, &subject,
+	                     &(struct subject_settings){ "Hong Gil-dong", "KOR" }, &kim, &row),
+	    0);
+	assert_int_equal(subjects_set(at.database, &subject,
+	                     &(struct subject_settings){ NULL, "PRK" }, &kim, &row),
+	    0);
+	assert_string_equal((const char *)row.name, "Hong Gil-dong");
+	assert_memory_equal(row.country, "PRK", 3);
+	assert_int_equal(subjects_set(at.database, &subject,
+	                     &(struct subject_settings){ NULL, "pr" }, &kim, &row),
+	    -EINVAL);
+	assert_int_equal(subjects_set(at.database, &subject,
+	                     &(struct subject_settings){ "a\nb", NULL }, &kim, &row),
+	    -EILSEQ);
+	/* The same again changes nothing. */
+	assert_int_equal(subjects_set(at.database, &subject,
+	                     &(struct subject_settings){ NULL, "PRK" }, &kim, &row),
+	    0);
+	assert_int_equal(audit_count(at.database, &entries), 0);
+	assert_int_equal(entries, 2);
+	temporary_end(&at);
+}
+
+static int import(struct temporary *at, const char *text, unsigned *added, unsigned *skipped)
+{
+	char message[256] = "";
+	int error = feedback_import(
+	    at->database, text, strlen(text), &kim, added, skipped, message, sizeof(message));
+
+	if (error != 0)
+		assert_true(strncmp(message, "line ", 5) == 0);
+	return error;
+}
+
+TEST(labels_count_once_and_late)
+{
+	struct temporary at;
+	unsigned added = 0, skipped = 0;
+	static const char labels[] = "kind,id,label,date\n"
+	                             "account,7,confirmed,2026-11-01\n"
+	                             "terminal,5,confirmed,2026-11-01\r\n"
+	                             "account,7,false,2026-11-02T10:00:00\n"
+	                             "\n"
+	                             "partner,3,\"confirmed\",2026-11-01";
+
+	temporary_begin(&at);
+	assert_int_equal(import(&at, labels, &added, &skipped), 0);
+	assert_int_equal(added, 4);
+	assert_int_equal(skipped, 0);
+	assert_int_equal(import(&at, labels, &added, &skipped), 0);
+	assert_int_equal(added, 0);
+	assert_int_equal(skipped, 4);
+	assert_int_equal(le32_get(subject_get(&at, CONTROL_SUBJECT_ACCOUNT, 7).confirmed), 1);
+	assert_int_equal(le32_get(subject_get(&at, CONTROL_SUBJECT_ACCOUNT, 7).dismissed), 1);
+	assert_int_equal(le32_get(subject_get(&at, CONTROL_SUBJECT_TERMINAL, 5).confirmed), 1);
+	assert_int_equal(le32_get(subject_get(&at, CONTROL_SUBJECT_PARTNER, 3).confirmed), 1);
+	temporary_end(&at);
+}
+
+TEST(a_file_of_labels_is_taken_whole_or_not_at_all)
+{
+	static const char *const wrong[] = {
+		"account,7,confirmed,2026-11-01\naccount,x,confirmed,2026-11-01\n",
+		"account,7,confirmed,2026-11-01\naccount,7,maybe,2026-11-01\n",
+		"account,7,confirmed,2026-11-01\nshop,7,confirmed,2026-11-01\n",
+		"account,7,confirmed,2026-11-01\naccount,7,confirmed,yesterday\n",
+		"account,7,confirmed,2026-11-01\naccount,7,confirmed\n",
+		"account,7,confirmed,2026-11-01\n\"account,7\n",
+		"account,7,confirmed,2026-11-01\nterminal,99999999999,false,2026-11-01\n",
+		"account,7,confirmed,2026-11-01\naccount,0,false,2026-11-01\n",
+		"account,7,confirmed,2026-11-01\naccount,18446744073709551616,false,2026-11-01\n",
+	};
+	struct temporary at;
+	unsigned added, skipped;
+
+	temporary_begin(&at);
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(wrong); i++)
+		assert_int_equal(import(&at, wrong[i], &added, &skipped), -EINVAL);
+	assert_int_equal(le32_get(subject_get(&at, CONTROL_SUBJECT_ACCOUNT, 7).confirmed), 0);
+	temporary_end(&at);
+}
+
+TEST(a_list_of_countries_replaces_the_one_before)
+{
+	struct temporary at;
+	struct record_control_country row;
+	char message[256];
+	unsigned count = 0;
+	static const char first[] = "iso3,fatf_status\n"
+	                            "PRK,High-Risk (Call for Action)\n"
+	                            "BFA,Increased Monitoring (Grey List)\n";
+	static const char second[] = "IRN,High-Risk (Call for Action)\n";
+	json_t *list;
+
+	temporary_begin(&at);
+	assert_int_equal(countries_import(at.database, first, strlen(first), "2024-10-25", &kim,
+	                     &count, message, sizeof(message)),
+	    0);
+	assert_int_equal(count, 2);
+	list = countries_list(at.database);
+	assert_int_equal(json_array_size(list), 2);
+	assert_string_equal(
+	    json_string_value(json_object_get(json_array_get(list, 0), "level")), "monitored");
+	assert_string_equal(
+	    json_string_value(json_object_get(json_array_get(list, 1), "level")), "high");
+	json_decref(list);
+	assert_int_equal(countries_import(at.database, second, strlen(second), "2026-02-01", &kim,
+	                     &count, message, sizeof(message)),
+	    0);
+	assert_int_equal(country_set(at.database, "XYZ", CONTROL_COUNTRY_MONITORED, &kim, &row), 0);
+	assert_int_equal(country_set(at.database, "xy", CONTROL_COUNTRY_HIGH, &kim, &row), -EINVAL);
+	list = countries_list(at.database);
+	assert_int_equal(json_array_size(list), 2);
+	json_decref(list);
+	assert_int_equal(countries_import(at.database, "PR,High\n", 8, "x", &kim, &count, message,
+	                     sizeof(message)),
+	    -EINVAL);
+	assert_int_equal(
+	    countries_import(at.database, "", 0, "x", &kim, &count, message, sizeof(message)),
+	    -EINVAL);
+	list = countries_list(at.database);
+	assert_int_equal(json_array_size(list), 2);
+	json_decref(list);
+	temporary_end(&at);
+}
+
+TEST(csv_lines)
+{
+	static const struct {
+		const char *text;
+		int result;
+		unsigned count;
+		const char *last;
+	} cases[] = {
+		{ "a,b,c\n", 1, 3, "c" },
+		{ " a , b \r\n", 1, 2, "b" },
+		{ "\n \n x", 1, 1, "x" },
+		{ "\"a,\"\"b\"\"\",\" c \"\n", 1, 2, " c " },
+		{ "a,\n", 1, 2, "" },
+		{ "\xef\xbb\xbfname\n", 1, 1, "name" },
+		{ "\"a", -EINVAL, 0, NULL },
+		{ "\"a\nb\"", -EINVAL, 0, NULL },
+		{ "\"a\"b\n", -EINVAL, 0, NULL },
+		{ "a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q\n", -EINVAL, 0, NULL },
+		{ "", 0, 0, NULL },
+		{ "\n\n", 0, 0, NULL },
+	};
+
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
+		struct csv csv;
+
+		csv_begin(&csv, cases[i].text, strlen(cases[i].text));
+		assert_int_equal(csv_next(&csv), cases[i].result);
+		if (cases[i].result != 1)
+			continue;
+		assert_int_equal(csv.count, cases[i].count);
+		assert_string_equal(csv.fields[csv.count - 1], cases[i].last);
+	}
+}
+
+TEST_MAIN()
