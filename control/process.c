@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "control/alerts/alerts.h"
 #include "control/audit/audit.h"
 #include "control/commands/commands.h"
 #include "control/desk/desk.h"
@@ -274,6 +275,7 @@ void process_metrics_write(struct control *control)
 	struct sessions_counts sessions;
 	struct key_server_counts keys = { 0 };
 	struct replication_report replication;
+	struct alerts_counts alerts;
 	struct link_report link;
 	struct metrics_sources sources = {
 		.link = &link,
@@ -299,6 +301,8 @@ void process_metrics_write(struct control *control)
 	    commands_last(control->database, &sources.commands) != 0)
 		log_event(LOG_WARNING, "main", "database_unread", NULL,
 		    "control's database cannot be read; figures in the metrics are incomplete");
+	if (alerts_counts(control->database, &alerts) == 0)
+		sources.alerts = &alerts;
 	sources.status = status;
 	sources.histograms = histograms;
 	sources.terminals = counts[CONTROL_TERMINAL_ACTIVE] + counts[CONTROL_TERMINAL_BLOCKED];

@@ -106,8 +106,11 @@ static int64_t shard_read(struct alerts_reader *reader, uint32_t number)
 	}
 	if (result == 1)
 		result = log_tail_next(shard->tail, &piece);
-	if (result == -ENODATA)
+	if (result == -ENODATA) {
 		result = gap_pass(reader, number);
+		if (result == 0)
+			result = log_tail_next(shard->tail, &piece);
+	}
 	if (result != 1)
 		return result;
 	reader_piece(reader, number, &piece);

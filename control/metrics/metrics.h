@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <stddef.h>
 
+#include "control/alerts/alerts.h"
 #include "control/keys/key_server.h"
 #include "control/link/link.h"
 #include "control/replication/replication.h"
@@ -22,6 +23,7 @@ struct metrics_sources {
 	const struct sessions_counts *sessions;
 	const struct key_server_counts *keys;
 	const struct replication_report *replication;
+	const struct alerts_counts *alerts;
 	uint64_t terminals, terminals_online, audit_entries, commands;
 	uint64_t adjustments_waiting; /* for a second operator */
 	uint64_t time_ns;

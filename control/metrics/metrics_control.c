@@ -182,6 +182,30 @@ static void add_replication(struct metrics_text *text, const struct replication_
 	    "Last change of control's own tables replicated.", replication->change_sequence);
 }
 
+static void add_alerts(struct metrics_text *text, const struct alerts_counts *alerts)
+{
+	metrics_family(text, "sluice_alerts_open", "gauge",
+	    "Alerts that are new or under investigation, by severity.");
+	for (unsigned i = 0; i < CONTROL_ALERT_SEVERITY_MAX; i++) {
+		char labels[METRICS_LABELS_SIZE] = "";
+
+		metrics_label(labels, "severity", alert_severity_name(i + 1));
+		metrics_sample(text, "", labels, alerts->open[i]);
+	}
+	metrics_family(text, "sluice_alerts_total", "counter", "Alerts raised, by reason.");
+	for (unsigned i = 0; i < CONTROL_ALERT_REASON_MAX; i++) {
+		char labels[METRICS_LABELS_SIZE] = "";
+
+		metrics_label(labels, "reason", alert_reason_name(i + 1));
+		metrics_sample(text, "", labels, alerts->raised[i]);
+	}
+	add_counter(text, "sluice_alerts_suppressed_total",
+	    "Decisions counted in an alert that stood already.", alerts->suppressed);
+	add_counter(text, "sluice_alert_events_skipped_total",
+	    "Events that a log no longer held when they were to be read for alerts.",
+	    alerts->skipped);
+}
+
 void metrics_add_control(
     struct metrics_text *text, const struct metrics_sources *sources, int dataplane_up)
 {
@@ -200,6 +224,8 @@ void metrics_add_control(
 	add_gauge(text, "sluice_adjustments_waiting",
 	    "Corrections of balances that wait for a second operator.",
 	    sources->adjustments_waiting);
+	if (sources->alerts != NULL)
+		add_alerts(text, sources->alerts);
 	if (sources->sessions != NULL)
 		add_sessions(text, sources->sessions);
 	if (sources->keys != NULL)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Targets: every record_control_*_read of lmdb-schema/control_rows.h.
+ * Targets: every record_control_*_read of lmdb-schema/control_rows.h and control_alerts.h.
  *
- * First byte, bits 0 to 3: the record kind, counted from RECORD_CONTROL_IDENTITY; bit 7: the header
+ * First byte, bits 0 to 4: the record kind, counted from RECORD_CONTROL_IDENTITY; bit 7: the header
  * is made right first. What is accepted is the input, byte for byte, its text and key and value
  * lie inside it and reach exactly to its end; a refusal writes nothing.
  */
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lmdb-schema/control_rows.h"
+#include "lmdb-schema/control_alerts.h"
 #include "tests/fuzz/fuzz.h"
 
 #define FIX 0x80u
@@ -27,6 +27,16 @@ static union {
 	struct record_control_change change;
 	struct record_control_partner partner;
 	struct record_control_adjustment adjustment;
+	struct record_control_rules_note rules_note;
+	struct record_control_subject subject;
+	struct record_control_alert alert;
+	struct record_control_alert_history alert_history;
+	struct record_control_alert_counts alert_counts;
+	struct record_control_alert_cursor alert_cursor;
+	struct record_control_profile profile;
+	struct record_control_watch_list watch_list;
+	struct record_control_watch_name watch_name;
+	struct record_control_country country;
 	uint8_t bytes[1024];
 } out;
 
@@ -43,12 +53,63 @@ static const uint16_t sizes[] = {
 	0, /* RECORD_CONTROL_REPLICATION is read elsewhere */
 	sizeof(struct record_control_partner),
 	sizeof(struct record_control_adjustment),
+	sizeof(struct record_control_rules_note),
+	sizeof(struct record_control_subject),
+	sizeof(struct record_control_alert),
+	sizeof(struct record_control_alert_history),
+	sizeof(struct record_control_alert_counts),
+	sizeof(struct record_control_alert_cursor),
+	sizeof(struct record_control_profile),
+	sizeof(struct record_control_watch_list),
+	sizeof(struct record_control_watch_name),
+	sizeof(struct record_control_country),
 };
 #define KINDS (sizeof(sizes) / sizeof(sizes[0]))
+
+static struct record_control_profile_entry entries[CONTROL_PROFILE_ENTRIES_MAX];
+
+/* What follows a profile is its entries, copied. */
+static int read_profile(struct db_bytes bytes, struct db_bytes *first)
+{
+	int result = record_control_profile_read(bytes, &out.profile, entries);
+
+	if (result == 0)
+		*first = (struct db_bytes){ (const uint8_t *)bytes.data + sizeof(out.profile),
+			bytes.size - sizeof(out.profile) };
+	return result;
+}
+
+static int read_alert_record(unsigned kind, struct db_bytes bytes, struct db_bytes *first)
+{
+	switch (kind) {
+	case RECORD_CONTROL_RULES_NOTE:
+		return record_control_rules_note_read(bytes, &out.rules_note);
+	case RECORD_CONTROL_SUBJECT:
+		return record_control_subject_read(bytes, &out.subject);
+	case RECORD_CONTROL_ALERT:
+		return record_control_alert_read(bytes, &out.alert);
+	case RECORD_CONTROL_ALERT_HISTORY:
+		return record_control_alert_history_read(bytes, &out.alert_history);
+	case RECORD_CONTROL_ALERT_COUNTS:
+		return record_control_alert_counts_read(bytes, &out.alert_counts);
+	case RECORD_CONTROL_ALERT_CURSOR:
+		return record_control_alert_cursor_read(bytes, &out.alert_cursor);
+	case RECORD_CONTROL_PROFILE:
+		return read_profile(bytes, first);
+	case RECORD_CONTROL_WATCH_LIST:
+		return record_control_watch_list_read(bytes, &out.watch_list);
+	case RECORD_CONTROL_WATCH_NAME:
+		return record_control_watch_name_read(bytes, &out.watch_name, first);
+	default:
+		return record_control_country_read(bytes, &out.country);
+	}
+}
 
 static int read_record(
     unsigned kind, struct db_bytes bytes, struct db_bytes *first, struct db_bytes *second)
 {
+	if (kind >= RECORD_CONTROL_RULES_NOTE)
+		return read_alert_record(kind, bytes, first);
 	switch (kind) {
 	case RECORD_CONTROL_IDENTITY:
 		return record_control_identity_read(bytes, &out.identity);
@@ -103,14 +164,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint8_t *copy;
 
-	if (size < 1 || size > 2 * CONTROL_TEXT_SIZE_MAX || (data[0] & 15u) >= KINDS ||
-	    sizes[data[0] & 15u] == 0)
+	if (size < 1 || size > 2 * CONTROL_TEXT_SIZE_MAX || (data[0] & 31u) >= KINDS ||
+	    sizes[data[0] & 31u] == 0)
 		return 0;
 	/* Of exactly this size, so that a sanitizer sees a read behind the end. */
 	copy = malloc(size > 1 ? size - 1 : 1);
 	SLUICE_REQUIRE(copy != NULL);
 	memcpy(copy, data + 1, size - 1);
-	use_record(data[0] & 15u, (data[0] & FIX) != 0, copy, size - 1);
+	use_record(data[0] & 31u, (data[0] & FIX) != 0, copy, size - 1);
 	free(copy);
 	return 0;
 }

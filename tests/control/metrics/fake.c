@@ -150,6 +150,9 @@ void fake_make(struct fake *fake, unsigned shards)
 #define COUNTER(name, text) fake->keys.name = value++;
 	KEY_SERVER_COUNTERS(COUNTER)
 #undef COUNTER
+	fake->alerts = (struct alerts_counts){
+		.open = { 4, 3, 2, 1 }, .raised = { 40, 3, 2, 1 }, .suppressed = 17, .skipped = 5
+	};
 	fake->sources = (struct metrics_sources){
 		.status = fake->status,
 		.histograms = fake->histograms,
@@ -160,6 +163,7 @@ void fake_make(struct fake *fake, unsigned shards)
 		.terminals = 650,
 		.terminals_online = 640,
 		.audit_entries = 1234,
+		.alerts = &fake->alerts,
 		.adjustments_waiting = 2,
 		.commands = 41,
 		.time_ns = 1795233321123456789,
@@ -181,6 +185,7 @@ void fake_healthy(struct fake *fake)
 			set(shard, none[j], 0);
 	}
 	fake->sources.adjustments_waiting = 0;
+	fake->alerts = (struct alerts_counts){ 0 };
 }
 
 void fake_ill(struct fake *fake)

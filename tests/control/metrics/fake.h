@@ -9,6 +9,7 @@ struct fake {
 	struct metrics_sources sources;
 	json_t *status, *histograms;
 	struct link_report link;
+	struct alerts_counts alerts;
 	struct sessions_counts sessions;
 	struct key_server_counts keys;
 	struct replication_report replication;

@@ -3,6 +3,7 @@
 #ifndef SLUICE_TESTS_CONTROL_REPLICATION_CONTROL_ROWS_H
 #define SLUICE_TESTS_CONTROL_REPLICATION_CONTROL_ROWS_H
 
+#include "lmdb-schema/control_alerts.h"
 #include "tests/control/replication/bed.h"
 
 static inline void put(
@@ -147,7 +148,92 @@ static inline void adjustment_put(struct db_txn *txn)
 	put(txn, CONTROL_TABLE_ADJUSTMENT, 1, &record, sizeof(record));
 }
 
-#define CONTROL_ROWS_CHANGES 13 /* of the body below */
+static inline void alerts_put(struct db_txn *txn)
+{
+	struct record_control_alert alert = {
+		.header = record_control_header(RECORD_CONTROL_ALERT, sizeof(alert)),
+		.number = le64_make(1),
+		.raised_ns = le64_make(BED_TIME),
+		.changed_ns = le64_make(BED_TIME + 1000),
+		.first_ns = le64_make(BED_TIME - 5000),
+		.last_ns = le64_make(BED_TIME - 3000),
+		.subject_id = le64_make(7),
+		.object_id = le64_make(UINT64_MAX),
+		.source_lsn = le64_make(12),
+		.last_lsn = le64_make(14),
+		.amount = le64s_make(-5000),
+		.history_last = le64_make(1),
+		.factor_bits = le32_make(0x80000001u),
+		.count = le32_make(2),
+		.source_shard = le16_make(1),
+		.subject_kind = CONTROL_SUBJECT_ACCOUNT,
+		.reason = CONTROL_ALERT_RISK,
+		.state = CONTROL_ALERT_CLOSED,
+		.severity = CONTROL_ALERT_HIGH,
+		.verdict = CONTROL_ALERT_FALSE,
+		.score = 85,
+	};
+	struct record_control_alert_history step = {
+		.header = record_control_header(RECORD_CONTROL_ALERT_HISTORY, sizeof(step)),
+		.number = le64_make(1),
+		.alert = le64_make(1),
+		.time_ns = le64_make(BED_TIME),
+		.uid = le32_make(UINT32_MAX),
+		.action = CONTROL_ALERT_RAISED,
+	};
+
+	assert_int_equal(database_text(alert.text, sizeof(alert.text), "score 85: LARGE"), 0);
+	assert_int_equal(database_text(step.user, sizeof(step.user), "control"), 0);
+	put(txn, CONTROL_TABLE_ALERT_HISTORY, 1, &step, sizeof(step));
+	put(txn, CONTROL_TABLE_ALERT, 1, &alert, sizeof(alert));
+}
+
+static inline void subjects_put(struct db_txn *txn)
+{
+	struct record_control_subject subject = {
+		.header = record_control_header(RECORD_CONTROL_SUBJECT, sizeof(subject)),
+		.id = le64_make(INT64_MAX),
+		.changed_ns = le64_make(BED_TIME),
+		.confirmed = le32_make(2),
+		.kind = CONTROL_SUBJECT_ACCOUNT,
+		.country = "KOR",
+	};
+	struct record_control_country country = {
+		.header = record_control_header(RECORD_CONTROL_COUNTRY, sizeof(country)),
+		.changed_ns = le64_make(BED_TIME),
+		.code = "PRK",
+		.level = CONTROL_COUNTRY_HIGH,
+	};
+	struct record_control_watch_list list = {
+		.header = record_control_header(RECORD_CONTROL_WATCH_LIST, sizeof(list)),
+		.number = le32_make(1),
+		.version = le32_make(3),
+		.imported_ns = le64_make(BED_TIME),
+		.entries = le64_make(10),
+		.names = le64_make(15),
+	};
+	struct record_control_rules_note note = {
+		.header = record_control_header(RECORD_CONTROL_RULES_NOTE, sizeof(note)),
+		.version = le32_make(2),
+		.uid = le32_make(1001),
+	};
+	struct db_key key = db_key_make_pair(CONTROL_SUBJECT_ACCOUNT, INT64_MAX);
+
+	assert_int_equal(database_text(subject.name, sizeof(subject.name), "J\xc3\xb6rg \\x"), 0);
+	assert_int_equal(database_text(list.name, sizeof(list.name), "ofac"), 0);
+	assert_int_equal(database_text(note.note, sizeof(note.note), "after the audit"), 0);
+	assert_int_equal(database_put(txn, CONTROL_TABLE_SUBJECT, db_key(&key),
+	                     (struct db_bytes){ &subject, sizeof(subject) }),
+	    0);
+	assert_int_equal(
+	    database_put(txn, CONTROL_TABLE_COUNTRY, (struct db_bytes){ country.code, 3 },
+	        (struct db_bytes){ &country, sizeof(country) }),
+	    0);
+	put(txn, CONTROL_TABLE_WATCH_LIST, 1, &list, sizeof(list));
+	put(txn, CONTROL_TABLE_RULES_NOTE, 2, &note, sizeof(note));
+}
+
+#define CONTROL_ROWS_CHANGES 19 /* of the body below */
 
 static inline int control_rows_body(struct db_txn *txn, void *context)
 {
@@ -167,6 +253,8 @@ static inline int control_rows_body(struct db_txn *txn, void *context)
 	certificate_put(txn, CONTROL_CERTIFICATE_REVOKED);
 	partner_put(txn);
 	adjustment_put(txn);
+	alerts_put(txn);
+	subjects_put(txn);
 	return 0;
 }
 

@@ -136,6 +136,14 @@ TAMPER_TEST(verify_finds_postings_bet_changes_and_objects_that_are_not_those_of_
     { "update sluice.partners set exposure_max = 0 where id = 5", "partners", "differing", 1 },
     { "delete from sluice.adjustments where number = 1", "adjustments", "missing", 1 })
 
+TAMPER_TEST(verify_finds_alerts_subjects_and_lists_that_are_not_controls,
+    { "update sluice.alerts set verdict = 1 where number = 1", "alerts", "differing", 1 },
+    { "delete from sluice.alert_history where number = 1", "alert_history", "missing", 1 },
+    { "update sluice.subjects set confirmed = 0", "subjects", "differing", 1 },
+    { "insert into sluice.countries values ('XYZ', 2, '', '', now())", "countries", "surplus", 1 },
+    { "update sluice.watch_lists set names = 14", "watch_lists", "differing", 1 },
+    { "update sluice.rules_notes set note = 'no'", "rules_notes", "differing", 1 })
+
 TAMPER_TEST(verify_finds_accounts_that_do_not_stand_where_the_log_leaves_them,
     { "update sluice.accounts set balance = balance + 1 where id = (select max(id) from "
       "sluice.accounts)",
