@@ -81,8 +81,10 @@ def expressions(node):
 
 def check_verbs():
     """What an alert tells a person to type must exist."""
-    with open(os.path.join(TOP, "control/ops-socket/verbs.c"), encoding="utf-8") as stream:
-        verbs = set(re.findall(r'^\t\{ "([a-z -]+)", [A-Z]', stream.read(), re.MULTILINE))
+    verbs = set()
+    for name in ("verbs.c", "verbs_risk.c"):
+        with open(os.path.join(TOP, "control/ops-socket", name), encoding="utf-8") as stream:
+            verbs |= set(re.findall(r'^\t\{ "([a-z -]+)", [A-Z]', stream.read(), re.MULTILINE))
     with open(os.path.join(FILES, "alerts.yml"), encoding="utf-8") as stream:
         named = set(re.findall(r"`sluicectl ([a-z -]+)`", stream.read()))
     if len(verbs) < 20 or len(named) < 5:
