@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Alerts from the bet that raises them to the verdict: once each, also when control dies, and in
+PostgreSQL."""
+
+import json
+import os
+import signal
+
+import demo
+import pytest
+from controlled import ControlledSwitch
+from switch import wait_until
+from test_operator import refused, run
+
+ACCOUNT = demo.FIRST_ACCOUNT
+
+
+@pytest.fixture(name="switch", scope="module")
+def switch_fixture():
+    with ControlledSwitch("alerts", shards=2, postgres=True) as switch:
+        switch.begin(terminals=2)
+        switch.control.ctl("rules", "set", "large_amount=50000", "alert_score=40",
+                           "refuse_score=90", "points_behaviour=0", "points_odds=0")
+        yield switch
+
+
+def bet(switch, account, stake=60_000, terminal=1):
+    return run(switch, terminal, "bet", account, stake, "21:0:1.01")[1]["code"]
+
+
+def alerts(switch, *arguments):
+    return switch.control.json("alert", "list", "--count", 10000, *arguments)["alerts"]
+
+
+def wait_alerts(switch, count):
+    wait_until(lambda: len(alerts(switch)) >= count, 20, f"{count} alerts")
+    found = alerts(switch)
+    assert len(found) == count, found
+    return found
+
+
+def control_dies(switch):
+    with open(switch.path("run/sluice/control.pid"), encoding="utf-8") as stream:
+        os.kill(int(stream.read()), signal.SIGKILL)
+    switch.control.kill()
+    switch.control.start()
+    switch.control.wait_up()
+
+
+def test_a_bet_becomes_one_alert_and_repetitions_are_counted(switch):
+    assert bet(switch, ACCOUNT, stake=1000) == "OK"
+    assert bet(switch, ACCOUNT) == "OK"
+    found = wait_alerts(switch, 1)[0]
+    assert (found["alert"], found["state"], found["severity"], found["reason"]) == \
+        (1, "new", "low", "risk")
+    assert found["id"] == ACCOUNT and found["score"] == 40 and "LARGE" in found["text"]
+    assert bet(switch, ACCOUNT) == "OK"
+    wait_until(lambda: alerts(switch)[0]["count"] == 2, 20, "the repetition")
+    told = switch.control.json("explain", found["bet"])["events"][0]
+    assert (told["shard"], told["lsn"]) == (found["shard"], found["lsn"])
+
+
+def test_a_refusal_by_score_is_an_alert_of_high_severity(switch):
+    switch.control.ctl("rules", "set", "points_large=95")
+    assert bet(switch, ACCOUNT + 1, terminal=2) == "RISK_SCORE"
+    found = wait_alerts(switch, 2)[0]
+    assert found["severity"] == "critical" and found["code"] == "RISK_SCORE"
+    switch.control.ctl("rules", "set", "points_large=40")
+
+
+def test_each_event_once_while_control_dies(switch):
+    before = len(alerts(switch))
+    for number in range(6):
+        assert bet(switch, ACCOUNT + 10 + number, terminal=1 + number % 2) == "OK"
+        if number % 2 == 0:
+            control_dies(switch)
+    found = wait_alerts(switch, before + 6)
+    places = [(row["shard"], row["lsn"]) for row in found]
+    assert len(set(places)) == len(places)
+    assert [row["alert"] for row in found] == list(range(before + 6, 0, -1))
+    assert all(row["count"] == 1 for row in found[:6])
+
+
+def test_work_on_an_alert_is_kept_with_everything_said(switch):
+    control = switch.control
+    assert "begin with it first" in refused(switch, "alert", "close", 1, "false")
+    control.ctl("alert", "investigate", 1, "--note", "called the shop")
+    assert control.json("alert", "show", 1)["assignee"].startswith("root")
+    control.ctl("alert", "assign", 1, "lee")
+    control.ctl("alert", "severity", 1, "high")
+    control.ctl("alert", "report", 1, "STR 2026-17")
+    shown = control.json("alert", "close", 1, "confirmed", "--note", "he admitted it")
+    assert (shown["state"], shown["verdict"], shown["report"]) == \
+        ("closed", "confirmed", "STR 2026-17")
+    history = control.json("alert", "show", 1)["history"]
+    assert [step["action"] for step in history] == \
+        ["raised", "assigned", "state", "note", "assigned", "severity", "state", "state", "note"]
+    assert history[0]["user"] == "control" and history[3]["text"] == "called the shop"
+    entry = control.json("audit", "tail", "--count", 1)["entries"][0]
+    assert entry["action"] == "alert close" and entry["object"] == "alert 1"
+    assert "no such alert" in refused(switch, "alert", "show", 9999)
+    made = control.json("alert", "create", "terminal", 2, "a tip by telephone", "--severity",
+                        "medium")
+    assert made["state"] == "new" and made["about"] == "terminal 2"
+    assert made["alert"] == len(alerts(switch))
+    control.ctl("alert", "investigate", 2, "--dry-run")
+    assert control.json("alert", "show", 2)["state"] == "new"
+
+
+def test_a_profile_tells_what_was_seen(switch):
+    profile = switch.control.json("account", "profile", ACCOUNT)
+    assert (profile["holder"]["confirmed"], profile["holder"]["dismissed"]) == (1, 0)
+    assert [row["alert"] for row in profile["alerts"]] == [1]
+
+    def factors():
+        told = switch.control.json("account", "profile", ACCOUNT)["factors"]
+        return {row["factor"]: row["count"] for row in told} == \
+            {"LARGE": 2, "ODDS_CLAIMED": 3, "ALERT": 2}
+    wait_until(factors, 20, "the factors of the account")
+    assert profile["switch"]["balance"] > 0
+
+
+def test_labels_and_countries_come_from_files(switch, tmp_path):
+    control = switch.control
+    labels = tmp_path / "labels.csv"
+    labels.write_text(f"kind,id,label,date\naccount,{ACCOUNT},confirmed,2026-11-01\n"
+                      "terminal,1,false,2026-11-02\n", encoding="utf-8")
+    assert control.json("feedback", "import", str(labels))["added"] == 2
+    assert control.json("feedback", "import", str(labels))["skipped"] == 2
+    assert control.json("account", "profile", ACCOUNT)["holder"]["confirmed"] == 2
+    labels.write_text("account,1,perhaps,2026-11-01\n", encoding="utf-8")
+    assert "line 1: the label must be" in refused(switch, "feedback", "import", str(labels))
+    countries = tmp_path / "fatf.csv"
+    countries.write_text("iso3,fatf_status\nPRK,High-Risk (Call for Action)\n"
+                         "BGR,Increased Monitoring (Grey List)\n", encoding="utf-8")
+    assert control.json("country", "import", str(countries), "--dated", "2026-10-24")[
+        "countries"] == 2
+    control.ctl("country", "set", "KEN", "monitored")
+    assert [(row["country"], row["level"]) for row in control.json("country", "list")[
+        "countries"]] == [("BGR", "monitored"), ("KEN", "monitored"), ("PRK", "high")]
+    control.ctl("subject", "set", "account", ACCOUNT, "--name", "Hong Gil-dong", "--country", "KOR")
+    assert control.json("account", "profile", ACCOUNT)["holder"]["country"] == "KOR"
+
+
+def test_metrics_count_what_is_open(switch):
+    counts = {row["severity"]: 0 for row in alerts(switch)}
+    for row in alerts(switch, "--open"):
+        counts[row["severity"]] += 1
+
+    def written():
+        with open(switch.path("var/lib/sluice/node-exporter/sluice.prom"),
+                  encoding="utf-8") as stream:
+            text = stream.read()
+        return all(f'sluice_alerts_open{{severity="{name}"}} {count}\n' in text
+                   for name, count in counts.items())
+    wait_until(written, 20, "the alerts in the metrics file")
+
+
+def test_all_of_it_is_in_postgresql(switch):
+    control = switch.control
+    changes = control.json("audit", "verify")["entries"]
+    wait_until(lambda: int(switch.postgres.sql("select count(*) from sluice.audit")) >= changes, 60,
+               "the audit log in PostgreSQL")
+    ran = control.ctl("--json", "replication", "verify", check=False)
+    verdict = json.loads(ran.stdout)
+    assert verdict["ok"], verdict
+    tables = verdict["tables"]
+    assert tables["alerts"]["rows"] == len(alerts(switch))
+    assert tables["alert_history"]["rows"] > tables["alerts"]["rows"]
+    assert tables["countries"]["rows"] == 3 and tables["subjects"]["rows"] >= 2
+    assert switch.postgres.sql("select report from sluice.alerts where number = 1") == "STR 2026-17"
