@@ -86,7 +86,8 @@ def check_verbs():
         with open(os.path.join(TOP, "control/ops-socket", name), encoding="utf-8") as stream:
             verbs |= set(re.findall(r'^\t\{ "([a-z -]+)", [A-Z]', stream.read(), re.MULTILINE))
     with open(os.path.join(FILES, "alerts.yml"), encoding="utf-8") as stream:
-        named = set(re.findall(r"`sluicectl ([a-z -]+)`", stream.read()))
+        named = {words.split(" --")[0]
+                 for words in re.findall(r"`sluicectl ([a-z -]+)`", stream.read())}
     if len(verbs) < 20 or len(named) < 5:
         return ["the verbs of sluicectl were not found"]
     return [f"alerts.yml: sluicectl has no verb `{name}`" for name in sorted(named - verbs)]
