@@ -250,11 +250,13 @@ static void bet_changed(struct ledger *ledger, const struct plan *plan)
 
 static void apply_bet(struct ledger *ledger, struct plan *plan)
 {
-	if (plan->type == EVENT_PLACE_BET)
+	/* A new bet is OPEN and on no queue: nothing is due. */
+	if (plan->type == EVENT_PLACE_BET) {
 		bet_placed(ledger, plan);
-	else
+	} else {
 		bet_changed(ledger, plan);
-	ledger_due_note(ledger, LEDGER_BET, plan->bet, 0);
+		ledger_due_note(ledger, LEDGER_BET, plan->bet, 0);
+	}
 	ledger_row_changed(ledger, LEDGER_BET, plan->bet, &ledger->bet_meta[plan->bet]);
 }
 

@@ -118,6 +118,8 @@ static void bets_copy(struct ledger *to, const struct ledger *from)
 			bet_free(to, row);
 			continue;
 		}
+		if (!index_too && row + INDEX_AHEAD < count)
+			ledger_prefetch_index(to, LEDGER_BET, from->bets[row + INDEX_AHEAD].id);
 		if (!index_too)
 			ledger_index_enter(to, LEDGER_BET, row, to->bets[row].id);
 		if (to->bets[row].state != BET_OPEN)

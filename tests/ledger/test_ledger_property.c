@@ -130,6 +130,52 @@ TEST(a_copy_is_equal_and_goes_on_equally)
 	free(stream);
 }
 
+/*
+ * A follower's rows lie in the copy as they lie there, by an index of the same size or of another,
+ * up to the last number: the same state, with the same derived of it, that goes on equally. Numbers
+ * that do not fit: tests/store/test_retire.c.
+ */
+TEST(a_copy_of_any_capacity_is_the_same_state)
+{
+	static const uint32_t capacities[] = { STREAM_CAPACITY, 4 * STREAM_CAPACITY, 0 };
+	struct stream *stream = stream_new(test_seed() + 13);
+	struct ledger *from = fixture_create(STREAM_CAPACITY, 1);
+	struct ledger *copies[SLUICE_ARRAY_COUNT(capacities)];
+
+	stream_fill(stream, from, 500);
+	for (unsigned i = 0; i < SLUICE_ARRAY_COUNT(capacities); i++) {
+		struct ledger_config config = fixture_config(STREAM_CAPACITY, 0);
+
+		/* The rows in use fill it to the last one. */
+		config.bets_max =
+		    capacities[i] != 0 ? capacities[i] : ledger_row_count(from, LEDGER_BET);
+		config.accounts_max = capacities[i] != 0 ? capacities[i] : STREAM_CAPACITY;
+		copies[i] = ledger_create(&config);
+		assert_non_null(copies[i]);
+		assert_int_equal(ledger_copy(copies[i], from), 0);
+		stream_assert_same_state(from, copies[i]);
+		assert_true(ledger_state_hash(copies[i]) == ledger_state_hash_full(from));
+		for (uint32_t m = 0; m < ledger_row_count(from, LEDGER_MARKET); m++) {
+			uint64_t id = ledger_market_at(from, m)->id;
+
+			assert_int_equal(ledger_market_exposure(copies[i], id, -1),
+			    ledger_market_exposure(from, id, -1));
+			assert_int_equal(
+			    ledger_market_open(copies[i], id), ledger_market_open(from, id));
+		}
+	}
+	stream_fill(stream, from, 1000);
+	for (unsigned i = 0; i < SLUICE_ARRAY_COUNT(capacities); i++) {
+		if (capacities[i] != 0) {
+			stream_apply(stream, copies[i], 500, 1000);
+			stream_assert_same_state(from, copies[i]);
+		}
+		ledger_free(copies[i]);
+	}
+	ledger_free(from);
+	free(stream);
+}
+
 /* Applying what is applied already changes nothing; a jump is refused. */
 TEST(applying_again_changes_nothing)
 {
