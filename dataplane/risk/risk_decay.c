@@ -17,6 +17,19 @@ static const uint64_t decay_fine[32] = { 4294967296ull, 4292061010ull, 428915669
 	4231481241ull, 4228617914ull, 4225756525ull, 4222897072ull, 4220039553ull, 4217183969ull,
 	4214330316ull, 4211478595ull, 4208628803ull, 4205780940ull };
 
+/* 2^-1 <= factor <= 1 in 1/2^32; whole half-lives are shifts. */
+static inline uint64_t factor_of(uint64_t steps)
+{
+	return (decay_coarse[steps >> 5 & 31] * (decay_fine[steps & 31] >> 1)) >> 31;
+}
+
+uint64_t risk_decay_factor(uint64_t steps)
+{
+	return steps < 63ull * RISK_STEPS_PER_HALF_LIFE
+	           ? factor_of(steps) >> steps / RISK_STEPS_PER_HALF_LIFE
+	           : 0;
+}
+
 uint64_t risk_decay(uint64_t value, uint64_t steps)
 {
 	if (steps == 0)
@@ -24,8 +37,7 @@ uint64_t risk_decay(uint64_t value, uint64_t steps)
 	if (steps >= 63ull * RISK_STEPS_PER_HALF_LIFE)
 		return 0;
 
-	/* 2^-1 <= factor < 1 in 1/2^32; whole half-lives are shifts. */
-	uint64_t factor = (decay_coarse[steps >> 5 & 31] * (decay_fine[steps & 31] >> 1)) >> 31;
+	uint64_t factor = factor_of(steps);
 	unsigned __int128 product = (unsigned __int128)value * factor;
 
 	return (uint64_t)(product >> (32 + steps / RISK_STEPS_PER_HALF_LIFE));

@@ -25,6 +25,9 @@
 /* value * 2^(-steps / 1,024), rounded down; value < 2^63. */
 uint64_t risk_decay(uint64_t value, uint64_t steps);
 
+/* 2^(-steps / 1,024) in 1/2^32, rounded down: risk_decay(2^32, steps), for many counts at once. */
+uint64_t risk_decay_factor(uint64_t steps);
+
 /* Steps from `from_ns` to `to_ns`; 0 when the clock stands or went back. */
 #define RISK_STEPS(from_ns, to_ns, step_ns)                                                        \
 	((to_ns) > (from_ns) ? (to_ns) / (step_ns) - (from_ns) / (step_ns) : 0)

@@ -25,8 +25,8 @@ static inline uint32_t seconds_of(uint64_t time_ns)
 
 static inline struct decay decay_make(uint32_t from_s, uint32_t to_s, uint64_t step_ns)
 {
-	return (struct decay){ risk_decay(
-	    1ull << 32, RISK_STEPS(from_s * RISK_SECOND_NS, to_s * RISK_SECOND_NS, step_ns)) };
+	return (struct decay){ risk_decay_factor(
+	    RISK_STEPS(from_s * RISK_SECOND_NS, to_s * RISK_SECOND_NS, step_ns)) };
 }
 
 static inline uint32_t decayed(uint32_t value, struct decay decay)

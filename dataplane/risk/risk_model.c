@@ -4,9 +4,17 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* The compiler's vectors: one instruction each where the machine has them, else several. */
-typedef float lanes_float __attribute__((vector_size(4 * RISK_MODEL_LANES)));
-typedef int32_t lanes_int __attribute__((vector_size(4 * RISK_MODEL_LANES)));
+/* The compiler's vectors, as wide as the machine's: no intrinsics, and it builds everywhere. */
+#if defined(__AVX512F__)
+#define LANES 16
+#elif defined(__AVX__)
+#define LANES 8
+#else
+#define LANES 4
+#endif
+_Static_assert(RISK_MODEL_LANES % LANES == 0, "callers' bursts are whole vectors");
+typedef float lanes_float __attribute__((vector_size(4 * LANES)));
+typedef int32_t lanes_int __attribute__((vector_size(4 * LANES)));
 
 #define POINTS_ALERT 60
 #define POINTS_MAX   100
@@ -109,7 +117,7 @@ static bool any_missing(const struct risk_model *model, const float *features, u
 
 		found |= (lanes_int)(value != value);
 	}
-	for (unsigned i = 0; i < RISK_MODEL_LANES; i++)
+	for (unsigned i = 0; i < LANES; i++)
 		any |= found[i];
 	return any != 0;
 }
@@ -121,7 +129,7 @@ void risk_model_score(const struct risk_model *model, const float *features, uin
 	    const float *, uint32_t, int32_t *,
 	    bool) = { NULL, score_1, score_2, score_3, score_4, score_5, score_6 };
 
-	for (uint32_t row = 0; row < rows; row += RISK_MODEL_LANES)
+	for (uint32_t row = 0; row < rows; row += LANES)
 		by_depth[model->depth](model, features + row, stride, margins + row,
 		    any_missing(model, features + row, stride));
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/risk/risk_internal.h"
 
-#define SUM_MAX      (1ull << 62)
-#define HABIT_WEIGHT 32 /* means: plain averages first, then exponential with 1/32 */
+#define SUM_MAX      (1ull << 56) /* times 100 it still fits */
+#define HABIT_WEIGHT 32           /* means: plain averages first, then exponential with 1/32 */
 #define CLIP_AFTER   5
 #define CLIP_MEANS   4
 

@@ -40,7 +40,7 @@ enum risk_kind {
 	RISK_KIND_COUNT,
 };
 
-/* What a transaction is, as far as risk looks at it. Amounts in minor units, 0 to 10^12. */
+/* What a transaction is, as far as risk looks at it. Amounts in minor units, 0 to 10^15. */
 struct risk_transaction {
 	uint64_t time_ns;
 	int64_t amount;

@@ -41,9 +41,15 @@ static void slot_look(
 static void feedback_view(
     struct risk_feedback_view *view, const struct risk_feedback *feedback, uint32_t now)
 {
-	struct decay week = decay_make(feedback->updated_s, now, RISK_STEP_7D_NS);
-	struct decay month = decay_make(feedback->updated_s, now, RISK_STEP_30D_NS);
+	struct decay week, month;
 
+	/* Most accounts have no labels: nothing to decay. */
+	*view =
+	    (struct risk_feedback_view){ .since_last_s = UINT32_MAX, .since_first_s = UINT32_MAX };
+	if (feedback->updated_s == 0)
+		return;
+	week = decay_make(feedback->updated_s, now, RISK_STEP_7D_NS);
+	month = decay_make(feedback->updated_s, now, RISK_STEP_30D_NS);
 	*view = (struct risk_feedback_view){
 		.confirmed_7d = decayed(feedback->confirmed_7d, week),
 		.confirmed_30d = decayed(feedback->confirmed_30d, month),
@@ -74,9 +80,14 @@ static void view_account(
 	view->sum_7d = decayed_sum(account->sum_7d, week);
 	view->sum_30d = decayed_sum(account->sum_30d, month);
 	view->high_7d = decayed(account->high_7d, week);
-	view->in_24h = decayed(account->in_24h, decay_make(in_before, now, RISK_STEP_24H_NS));
-	view->in_7d = decayed(account->in_7d, decay_make(in_before, now, RISK_STEP_7D_NS));
-	view->in_30d = decayed(account->in_30d, decay_make(in_before, now, RISK_STEP_30D_NS));
+	view->in_24h = view->in_7d = view->in_30d = 0;
+	if (in_before != 0) {
+		view->in_24h =
+		    decayed(account->in_24h, decay_make(in_before, now, RISK_STEP_24H_NS));
+		view->in_7d = decayed(account->in_7d, decay_make(in_before, now, RISK_STEP_7D_NS));
+		view->in_30d =
+		    decayed(account->in_30d, decay_make(in_before, now, RISK_STEP_30D_NS));
+	}
 	view->account_idle_s = account->observations != 0 ? since(before, now) : UINT32_MAX;
 	view->received_idle_s = in_before != 0 ? since(in_before, now) : UINT32_MAX;
 	view->account_age_s = since(account->first_s, now);

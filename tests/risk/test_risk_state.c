@@ -133,12 +133,12 @@ TEST(counters_stay_at_their_ends)
 {
 	struct risk_account_state account;
 	struct risk_terminal_state terminal;
-	struct risk_transaction transaction = transaction_at(UINT64_MAX, 1000000000000);
+	struct risk_transaction transaction = transaction_at(UINT64_MAX, 1000000000000000);
 
 	risk_account_init(&account, NOW);
 	risk_terminal_init(&terminal, NOW);
 	account.observations = terminal.observations = UINT32_MAX;
-	account.sum_30d = 1ull << 62;
+	account.sum_30d = 1ull << 56;
 	account.ladder = account.parties.again = UINT8_MAX;
 	account.hours[0] = UINT8_MAX;
 	memset(account.hours, UINT8_MAX, sizeof(account.hours));
@@ -148,7 +148,7 @@ TEST(counters_stay_at_their_ends)
 	risk_terminal_observe(&terminal, &transaction, 1);
 	assert_true(account.observations == UINT32_MAX && terminal.observations == UINT32_MAX);
 	assert_true(account.counts[RISK_30D] == UINT32_MAX);
-	assert_true(account.sum_30d == 1ull << 62);
+	assert_true(account.sum_30d == 1ull << 56);
 	assert_int_equal(account.hours[1], 127 + (account.hours[1] == 128));
 	for (unsigned i = 0; i < 100000; i++)
 		risk_feedback_label(&account.feedback, NOW, NOW, i % 2 == 0);
