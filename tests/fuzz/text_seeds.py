@@ -158,6 +158,44 @@ def manifests():
             "newer": b"\1" + whole.replace('"version":1', '"version":2').encode()}
 
 
+def model(names, **more):
+    """Two trees, as XGBoost writes them."""
+    trees = [{"left_children": [1, -1, 3, -1, -1], "right_children": [2, -1, 4, -1, -1],
+              "split_indices": [1, 0, 2, 0, 0], "split_conditions": [10.0, -1.0, 6.0, 2.0, 0.5],
+              "default_left": [1, 0, 0, 0, 0], "split_type": [0] * 5},
+             {"left_children": [-1], "right_children": [-1], "split_indices": [0],
+              "split_conditions": [0.25], "default_left": [0], "split_type": [0]}]
+    return json.dumps({"learner": {
+        "attributes": {"sluice_features_version": "1", "sluice_margin_zero": "-1.5",
+                       "sluice_margin_alert": "2"},
+        "feature_names": names, "objective": {"name": "binary:logistic"},
+        "gradient_booster": {"name": "gbtree", "model": {
+            "gbtree_model_param": {"num_parallel_tree": "1"}, "trees": trees}},
+        "learner_model_param": {"base_score": "5E-1", "num_class": "0",
+                                "num_feature": str(len(names))}, **more}}).encode()
+
+
+def risk(top):
+    """First byte: 0 card, 1 paysim, 2 amlsim, 3 a model."""
+    with open(os.path.join(top, "dataplane/risk/risk_features.h"), encoding="utf-8") as stream:
+        names = re.findall(r"^\tX\((\w+),", stream.read(), re.MULTILINE)
+    return {
+        "model": b"\3" + model(names),
+        "model-other-objective": b"\3" + model(names, objective={"name": "multi:softmax"}),
+        "model-no-features": b"\3" + model([]),
+        "card": b"\0tx_id,t_seconds,customer_id,terminal_id,amount,is_fraud,fraud_scenario\n"
+                b"0,31,596,3156,57.16,0,0\n1,130,4961,3412,81.51,1,2\n2,86500,596,3156,570,0,0\n",
+        "paysim": b"\1step,type,amount,nameOrig,oldbalanceOrg,newbalanceOrig,nameDest,"
+                  b"oldbalanceDest,newbalanceDest,isFraud,isFlaggedFraud\n"
+                  b"1,PAYMENT,9006.78,C1016633682,0.0,0.0,M2018220300,0.0,0.0,0,0\n"
+                  b"1,TRANSFER,181.0,C1305486145,181.0,0.0,C553264065,0.0,0.0,1,0\n"
+                  b"2,CASH_IN,128022.19,C1028472807,7430051.5,7558073.69,C1286084959,2756959.24,"
+                  b"2107778.11,0,0\n",
+        "amlsim": b"\2tx_id,source_account,target_account,amount,step,pattern_tx\n"
+                  b"0,216,14730,163.3,1,0\n1,322,5431,143.11,1,1\n",
+    }
+
+
 def literals(top, paths):
     """The words of a text format: what its parser compares with, as a libFuzzer dictionary."""
     words = set()
