@@ -154,6 +154,17 @@ static int record_read(enum record_control_kind kind, struct db_bytes bytes, uni
 		return record_control_partner_read(bytes, &out->partner);
 	case RECORD_CONTROL_ADJUSTMENT:
 		return record_control_adjustment_read(bytes, &out->adjustment);
+	case RECORD_CONTROL_RULES_NOTE: /* these: tests/control/alerts and fuzz_control_record */
+	case RECORD_CONTROL_SUBJECT:
+	case RECORD_CONTROL_ALERT:
+	case RECORD_CONTROL_ALERT_HISTORY:
+	case RECORD_CONTROL_ALERT_COUNTS:
+	case RECORD_CONTROL_ALERT_CURSOR:
+	case RECORD_CONTROL_PROFILE:
+	case RECORD_CONTROL_WATCH_LIST:
+	case RECORD_CONTROL_WATCH_NAME:
+	case RECORD_CONTROL_COUNTRY:
+		break;
 	}
 	return -EINVAL;
 }
