@@ -171,6 +171,34 @@ TEST(stake_ladder_by_real_amounts)
 	expect(&scene, 9, 0, 0);
 }
 
+TEST(stake_ladder_at_its_step)
+{
+	static const struct {
+		uint16_t step;
+		uint8_t ladder;
+		uint32_t observations;
+		bool fires;
+	} cases[] = {
+		{ RISK_LADDER_STEP_LOG - 1, 3, 9, false },
+		{ RISK_LADDER_STEP_LOG, 3, 9, true },
+		{ RISK_LADDER_STEP_LOG + 1, 3, 9, true },
+		{ RISK_LADDER_STEP_LOG, 2, 9, false },
+		{ RISK_LADDER_STEP_LOG, 4, 9, true },
+		{ RISK_LADDER_STEP_LOG, 3, 0, false },
+	};
+
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
+		struct scene scene;
+
+		scene_make(&scene);
+		scene.account.ladder = cases[i].ladder;
+		scene.account.observations = cases[i].observations;
+		scene.view.amount_log = (uint16_t)(scene.account.amount_last + cases[i].step);
+		expect(&scene, (int)i, cases[i].fires ? BIT(STAKE_LADDER) : 0,
+		    cases[i].fires ? 20 : 0);
+	}
+}
+
 TEST(repeated_transfer)
 {
 	static const struct {

@@ -185,6 +185,74 @@ TEST(features_are_always_finite)
 	}
 }
 
+static uint64_t hash_add(uint64_t hash, const void *data, size_t size)
+{
+	const uint8_t *bytes = data;
+
+	for (size_t i = 0; i < size; i++)
+		hash = (hash ^ bytes[i]) * 0x100000001b3ull; /* FNV-1a */
+	return hash;
+}
+
+/*
+ * The very bits of 3,000 transactions, on any machine and in any build. Models are trained on these
+ * numbers: who changes them gives RISK_FEATURES_VERSION a new number and trains the models of
+ * tools/risk-models anew, or undoes it.
+ */
+TEST(features_are_these_bits)
+{
+	struct risk_account_state accounts[5];
+	struct risk_terminal_state terminals[4];
+	uint64_t draws = 1, time = NOW, hash = 0xcbf29ce484222325ull;
+
+	for (unsigned i = 0; i < 5; i++)
+		risk_account_init(&accounts[i], NOW);
+	for (unsigned i = 0; i < 4; i++)
+		risk_terminal_init(&terminals[i], NOW);
+	for (unsigned i = 0; i < 3000; i++) {
+		uint64_t draw[8], account, terminal;
+		struct risk_transaction transaction;
+		float features[RISK_FEATURE_COUNT];
+		struct risk_view view;
+
+		for (unsigned j = 0; j < 8; j++)
+			draw[j] = test_random(&draws);
+		account = draw[0] % 5;
+		terminal = draw[1] % 4;
+		time += draw[2] % (i % 50 == 0 ? 20 * DAY : DAY / 20);
+		transaction = (struct risk_transaction){
+			.time_ns = time,
+			.amount = (int64_t)(draw[3] >> 44) >> (i % 7),
+			.terminal_id = terminal,
+			.kind = (uint8_t)(draw[3] % RISK_KIND_COUNT),
+			.has_balances = i % 2,
+			.has_balances_other = i % 3 == 0,
+			.balance_before = (int64_t)(draw[4] >> 40),
+			.balance_after = (int64_t)(draw[5] >> 40),
+			.other_before = (int64_t)(draw[6] >> 40),
+			.other_after = (int64_t)(draw[7] >> 40),
+			.utc_offset_s = 9 * 3600,
+		};
+		risk_view_make(
+		    &view, &accounts[account], &terminals[terminal], &transaction, account);
+		risk_features_fill(&view, features, 1);
+		hash = hash_add(hash, features, sizeof(features));
+		risk_account_observe(&accounts[account], &transaction);
+		risk_terminal_observe(&terminals[terminal], &transaction, account);
+		if (i % 4 == 0)
+			risk_account_receive(
+			    &accounts[account], time, transaction.amount, terminal);
+		if (i % 5 == 0)
+			risk_feedback_label(&accounts[account].feedback, time,
+			    time - draw[4] % (9 * DAY), i % 10 == 0);
+		if (i % 6 == 0)
+			risk_feedback_label(&terminals[terminal].feedback, time,
+			    time - draw[5] % (9 * DAY), i % 18 == 0);
+	}
+	if (hash != 0x66c72e0dd2fbfe15ull)
+		fail_msg("hash %#llx", (unsigned long long)hash);
+}
+
 TEST(every_feature_has_a_name_and_a_text)
 {
 	for (unsigned i = 0; i < RISK_FEATURE_COUNT; i++) {

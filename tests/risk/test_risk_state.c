@@ -158,6 +158,32 @@ TEST(counters_stay_at_their_ends)
 	assert_int_equal(account.feedback.dismissed, UINT16_MAX);
 }
 
+TEST(small_counters_stay_at_their_ends_too)
+{
+	struct risk_account_state account;
+	struct risk_transaction transaction = transaction_at(NOW, 1000);
+
+	risk_account_init(&account, NOW);
+	risk_account_observe(&account, &transaction);
+	account.parties.repeats = account.parties.again = UINT16_MAX;
+	account.ladder = UINT8_MAX;
+	transaction.amount = 2000;
+	risk_account_observe(&account, &transaction);
+	assert_int_equal(account.parties.repeats, UINT16_MAX);
+	assert_int_equal(account.parties.again, UINT16_MAX);
+	assert_int_equal(account.ladder, UINT8_MAX);
+	risk_account_receive(&account, NOW, 1, 1);
+	account.source_again = UINT8_MAX;
+	risk_account_receive(&account, NOW, 1, 1);
+	assert_int_equal(account.source_again, UINT8_MAX);
+	account.feedback.confirmed = UINT16_MAX;
+	account.feedback.clean_run = UINT8_MAX;
+	risk_feedback_label(&account.feedback, NOW, NOW, false);
+	assert_int_equal(account.feedback.clean_run, UINT8_MAX);
+	risk_feedback_label(&account.feedback, NOW, NOW, true);
+	assert_int_equal(account.feedback.confirmed, UINT16_MAX);
+}
+
 TEST(outlier_moves_the_mean_by_four_means_at_most)
 {
 	struct risk_account_state account;
@@ -218,6 +244,93 @@ TEST(counterparties_are_remembered)
 	transaction.terminal_id = 99;
 	risk_account_observe(&account, &transaction);
 	assert_int_equal(account.parties.again, 0);
+}
+
+TEST(hash_bits_stay_for_this_week_and_the_next)
+{
+	struct risk_account_state account;
+	struct risk_terminal_state terminal;
+	struct risk_transaction transaction = transaction_at(NOW, 1000);
+
+	risk_account_init(&account, NOW);
+	risk_terminal_init(&terminal, NOW);
+	risk_account_observe(&account, &transaction);
+	/* Seen a week later, by looking and after another one was observed; not two weeks later. */
+	transaction.time_ns = NOW + 7 * DAY;
+	assert_true(look(&account, &terminal, &transaction).partner_seen);
+	transaction.terminal_id = 8;
+	assert_false(look(&account, &terminal, &transaction).partner_seen);
+	risk_account_observe(&account, &transaction);
+	transaction.terminal_id = 7;
+	assert_true(look(&account, &terminal, &transaction).partner_seen);
+	assert_int_equal(look(&account, &terminal, &transaction).partners, 2);
+	transaction.time_ns = NOW + 14 * DAY;
+	assert_false(look(&account, &terminal, &transaction).partner_seen);
+	transaction.terminal_id = 8;
+	assert_true(look(&account, &terminal, &transaction).partner_seen);
+	transaction.time_ns = NOW + 28 * DAY;
+	risk_account_observe(&account, &transaction);
+	assert_true(account.parties.seen[1] == 0);
+	assert_int_equal(account.parties.repeats, 1);
+}
+
+TEST(payers_by_tag_and_decayed_counts)
+{
+	struct risk_account_state account;
+	struct risk_terminal_state terminal;
+	struct risk_transaction transaction = transaction_at(NOW + 7 * DAY, 10);
+	struct risk_view view;
+
+	risk_account_init(&account, NOW);
+	risk_terminal_init(&terminal, NOW);
+	for (uint64_t payer = 1; payer <= 4; payer++)
+		risk_account_receive(&account, NOW, 100, payer);
+	for (uint64_t payer = 1; payer <= 4; payer++) {
+		transaction.terminal_id = payer;
+		assert_case_equal(
+		    payer, look(&account, &terminal, &transaction).partner_paid, payer != 1);
+	}
+	assert_int_equal(account.source_again, 0);
+	risk_account_receive(&account, NOW, 100, 2); /* the third of three: to the front */
+	assert_int_equal(account.source_again, 1);
+	risk_account_receive(&account, NOW, 100, 5);
+	transaction.terminal_id = 3;
+	assert_false(look(&account, &terminal, &transaction).partner_paid);
+	view = look(&account, &terminal, &transaction);
+	assert_near(view.in_24h, 6 * 0.000912);
+	assert_near(view.in_7d, 6 * 0.367879);
+	assert_near(view.in_30d, 6 * 0.791890);
+	/* Exactly a day later the deposits are still counted together. */
+	risk_account_receive(&account, NOW + DAY, 100, 2);
+	assert_int_equal(account.received_amount, 700);
+	risk_account_receive(&account, NOW + 2 * DAY + SECOND, 100, 2);
+	assert_int_equal(account.received_amount, 100);
+	/* Four weeks on: bits of then are gone, repeats halved. */
+	transaction.time_ns = NOW + 40 * DAY;
+	assert_int_equal(look(&account, &terminal, &transaction).sources, 0);
+	account.source_again = 9;
+	risk_account_receive(&account, NOW + 2 * DAY + 28 * DAY, 100, 77);
+	assert_int_equal(account.source_again, 4);
+	assert_int_equal(__builtin_popcountll(account.sources), 1);
+}
+
+TEST(growing_amounts)
+{
+	/* log2 in 1/256: 2^10 is 2,560; a step of 67 more is a step up. */
+	static const struct {
+		int64_t amount;
+		uint8_t ladder;
+	} cases[] = { { 1023, 0 }, { 1227, 0 }, { 1473, 1 }, { 1473, 0 }, { 2000, 1 },
+		{ 4000, 2 } };
+	struct risk_account_state account;
+
+	risk_account_init(&account, NOW);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct risk_transaction transaction = transaction_at(NOW, cases[i].amount);
+
+		risk_account_observe(&account, &transaction);
+		assert_case_equal(i, account.ladder, cases[i].ladder);
+	}
 }
 
 TEST(money_that_came_in)
@@ -310,7 +423,13 @@ TEST(labels_that_arrive_late)
 	assert_int_equal(view.terminal_feedback.clean_run, 1);
 	assert_int_equal(view.terminal_feedback.since_first_s, 10 * 86400);
 	assert_int_equal(view.terminal_feedback.since_last_s, 9 * 86400);
-	/* A gap of more than ten days begins a new run. */
+	assert_near(view.terminal_feedback.labelled_30d, 0.904837 + 0.935507 + 0.967216 + 1);
+	/* One of the same moment as the last confirmed is not behind it. */
+	risk_feedback_label(feedback, NOW + 10 * DAY, NOW + DAY, false);
+	assert_int_equal(feedback->clean_run, 1);
+	risk_feedback_label(feedback, NOW + 10 * DAY, NOW + DAY, true);
+	assert_int_equal(feedback->clean_run, 0);
+	/* A gap of more than ten days begins a new run; one of exactly ten does not. */
 	risk_feedback_label(feedback, NOW + 18 * DAY, NOW + 11 * DAY, true);
 	assert_int_equal(feedback->first_s, NOW / SECOND);
 	assert_int_equal(feedback->clean_run, 0);
