@@ -18,6 +18,7 @@
 #include "control/ops-socket/ops.h"
 #include "control/replication/replication.h"
 #include "control/sessions/sessions.h"
+#include "control/watchlist/watchlist.h"
 #include "lmdb-schema/object.h"
 
 #define CONTROL_PATH_SIZE      4400
@@ -60,6 +61,8 @@ struct control {
 	struct sessions *sessions;
 	struct replication *replication;
 	struct alerts_follow *alerts;
+	struct watchlist *watchlist;
+	struct screen *screen; /* of the alerts' thread */
 	struct link *link;
 	struct key_server *key_server;
 	struct ops *ops;
@@ -268,6 +271,9 @@ HANDLER(handle_account_profile);
 HANDLER(handle_feedback_import);
 HANDLER(handle_subject_set);
 HANDLER(handle_subject_list);
+HANDLER(handle_watchlist_import);
+HANDLER(handle_watchlist_list);
+HANDLER(handle_watchlist_match);
 HANDLER(handle_country_import);
 HANDLER(handle_country_list);
 HANDLER(handle_country_set);

@@ -139,6 +139,24 @@ static void wake(void *context)
 	link_wake(control->link);
 }
 
+/* On the alerts' thread: slices of screening, for a tenth of a second at most. */
+static void screen(void *context)
+{
+	struct control *control = context;
+	uint64_t begun_ns = database_now_ns(), now_ns = begun_ns;
+	struct control_config config;
+	int left = 1;
+
+	control_config_get(control, &config);
+	while (left > 0 && now_ns >= begun_ns && now_ns - begun_ns < 100000000u) {
+		left = screen_turn(control->screen, config.alerts.name_similarity_permille);
+		now_ns = database_now_ns();
+	}
+	if (left < 0)
+		log_event(LOG_ERROR, "alerts", "screen_failed", NULL,
+		    "names cannot be screened: %s; it is tried again", strerror(-left));
+}
+
 static uint64_t boot_id(void *context)
 {
 	struct control *control = context;
@@ -190,6 +208,8 @@ static int parts_start(struct control *control, char *message, size_t message_si
 	struct alerts_follow_config alerts = {
 		.root = control->root,
 		.suppress_minutes = control->config.alerts.suppress_minutes,
+		.on_turn = screen,
+		.context = control,
 	};
 	char path[CONTROL_PATH_SIZE];
 	int error = control_path(control, "var/lib/sluice/control", path, sizeof(path));
@@ -208,6 +228,10 @@ static int parts_start(struct control *control, char *message, size_t message_si
 		error = replication_start(
 		    &control->replication, &control->config, control->root, control->database);
 	alerts.database = control->database;
+	if (error == 0)
+		error = watchlist_open(&control->watchlist, control->database);
+	if (error == 0)
+		error = screen_open(&control->screen, control->database, control->watchlist);
 	if (error == 0)
 		error = alerts_follow_start(&control->alerts, &alerts);
 	link.database = control->database;
@@ -251,6 +275,8 @@ void process_stop(struct control *control)
 	key_server_stop(control->key_server);
 	link_stop(control->link);
 	alerts_follow_stop(control->alerts);
+	screen_close(control->screen);
+	watchlist_close(control->watchlist);
 	replication_stop(control->replication);
 	sessions_free(control->sessions);
 	authority_close(control->authority);

@@ -96,7 +96,7 @@
 #define CONFIG_ROWS_alerts(NUMBER, TEXT)                                                           \
 	NUMBER(alerts, suppress_minutes, 0, 10080, 60, "min", RELOAD,                              \
 	    "the same account with the same factors again so soon is counted, no new alert")       \
-	NUMBER(alerts, name_similarity_permille, 500, 1000, 800, "1/1000", RELOAD,                 \
+	NUMBER(alerts, name_similarity_permille, 500, 1000, 780, "1/1000", RELOAD,                 \
 	    "a name this like one of a watch list is a hit")
 
 #define CONFIG_ROWS_log(NUMBER, TEXT)                                                              \

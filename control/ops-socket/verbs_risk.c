@@ -90,6 +90,19 @@ static const struct verb_argument subject_list[] = {
 	{ "from", VERB_NUMBER, 0, 0, 0, 0, ID_MAX, NULL, "first id" },
 	COUNT,
 };
+static const struct verb_argument watchlist_import[] = {
+	{ "list", VERB_TEXT, 1, 1, 0, 1, 31, NULL, "name of the list, e.g. ofac" },
+	{ "sdn", VERB_FILE, 0, 0, 0, 0, 0, NULL, "OFAC's SDN.CSV: number,name,..." },
+	{ "alt", VERB_FILE, 0, 0, 0, 0, 0, NULL, "its ALT.CSV: number,number,kind,alias" },
+	{ "names", VERB_FILE, 0, 0, 0, 0, 0, NULL, "or names, one a line" },
+	{ "dated", VERB_TEXT, 0, 0, 0, 4, 15, NULL, "date of the list, e.g. 2026-03-22" },
+};
+static const struct verb_argument watchlist_match[] = {
+	{ "name", VERB_TEXT, 1, 0, 0, 1, 400, NULL, "a name" },
+	{ "file", VERB_FILE, 0, 0, 0, 0, 0, NULL, "or a file of names, one a line" },
+	{ "threshold", VERB_NUMBER, 0, 0, 0, 500, 1000, NULL,
+	    "thousandths (alerts.name_similarity_permille)" },
+};
 static const struct verb_argument country_import[] = {
 	{ "file", VERB_FILE, 1, 1, 0, 0, 0, NULL, "CSV: iso3,fatf_status" },
 	{ "dated", VERB_TEXT, 0, 1, 0, 4, 15, NULL, "date of the list, e.g. 2026-10-24" },
@@ -134,6 +147,13 @@ const struct verb verbs_risk[] = {
 	    "Name of the holder and country of an account, terminal or partner." },
 	{ "subject list", VIEWER, 0, ARGUMENTS(subject_list), "subjects",
 	    "kind id name country confirmed dismissed", "What is known of whom." },
+	{ "watchlist import", RISK, VERB_CHANGES, ARGUMENTS(watchlist_import), NULL, NULL,
+	    "Replaces a watch list; all names are screened again." },
+	{ "watchlist list", VIEWER, 0, NO_ARGUMENTS, "lists",
+	    "list version entries names dated imported imported_by", "Watch lists." },
+	{ "watchlist match", VIEWER, VERB_SLOW, ARGUMENTS(watchlist_match), "matches",
+	    "name similarity_permille list entry listed",
+	    "What on the watch lists is like a name, or like each name of a file." },
 	{ "country import", RISK, VERB_CHANGES, ARGUMENTS(country_import), NULL, NULL,
 	    "Replaces the list of countries of higher risk." },
 	{ "country list", VIEWER, 0, NO_ARGUMENTS, "countries", "country level status dated",

@@ -142,6 +142,40 @@ def test_labels_and_countries_come_from_files(switch, tmp_path):
     assert control.json("account", "profile", ACCOUNT)["holder"]["country"] == "KOR"
 
 
+def test_names_are_screened_and_screened_again_when_a_list_changes(switch, tmp_path):
+    control = switch.control
+    before = len(alerts(switch))
+    control.ctl("subject", "set", "account", ACCOUNT + 1, "--name", "Pedro Martinez")
+    sdn = tmp_path / "sdn.csv"
+    sdn.write_text('ent_num,name,type\n535,CIMEX,entity\n900,"MARTINEZ, Pedro",individual\n',
+                   encoding="utf-8")
+    alt = tmp_path / "alt.csv"
+    alt.write_text('535,1,aka,"CIMEX, S.A."\n', encoding="utf-8")
+    told = control.json("watchlist", "import", "ofac", "--sdn", str(sdn), "--alt", str(alt),
+                        "--dated", "2026-03-22")
+    assert (told["entries"], told["names"], told["version"]) == (2, 3, 1)
+    hit = wait_alerts(switch, before + 1)[0]
+    assert hit["reason"] == "watch_list" and hit["id"] == ACCOUNT + 1
+    assert hit["similarity_permille"] == 1000 and hit["entry"] == 900
+    control.ctl("alert", "investigate", hit["alert"])
+    control.ctl("alert", "close", hit["alert"], "false", "--note", "another birthday")
+    control.ctl("watchlist", "import", "ofac", "--sdn", str(sdn))
+    control_dies(switch)
+    control.ctl("subject", "set", "account", ACCOUNT + 2, "--name", "Cimex Ltd")
+    hit = wait_alerts(switch, before + 2)[0]
+    assert hit["id"] == ACCOUNT + 2
+
+    matched = control.json("watchlist", "match", "Martinez Pedro")["matches"]
+    assert matched[0]["listed"] == "MARTINEZ, Pedro"
+    names = tmp_path / "names.txt"
+    names.write_text("Cimex\nNobody At All\n", encoding="utf-8")
+    told = control.json("watchlist", "match", "--file", str(names))
+    assert told["names"] == 2 and [row["name"] for row in told["matches"]] == ["Cimex"]
+    sdn.write_text("535\n", encoding="utf-8")
+    assert "sdn, line 1: expected number,name" in refused(
+        switch, "watchlist", "import", "ofac", "--sdn", str(sdn))
+
+
 def test_metrics_count_what_is_open(switch):
     counts = {row["severity"]: 0 for row in alerts(switch)}
     for row in alerts(switch, "--open"):
@@ -167,5 +201,6 @@ def test_all_of_it_is_in_postgresql(switch):
     tables = verdict["tables"]
     assert tables["alerts"]["rows"] == len(alerts(switch))
     assert tables["alert_history"]["rows"] > tables["alerts"]["rows"]
+    assert tables["watch_lists"]["rows"] == 1
     assert tables["countries"]["rows"] == 3 and tables["subjects"]["rows"] >= 2
     assert switch.postgres.sql("select report from sluice.alerts where number = 1") == "STR 2026-17"
