@@ -56,6 +56,10 @@ void risk_factor_rules_default(struct risk_factor_rules *rules)
 		.rapid_staked_percent = 20,
 		.ladder_steps = 4,
 		.repeated_transfers = 3,
+		.selection_repeats = 6,
+		.selection_terminals = 3,
+		.selection_at_terminal = 100,
+		.late_s = 5,
 		.counterparties = 24,
 		.velocity_count = 5,
 		.velocity_ratio_tenths = 30,
@@ -68,6 +72,10 @@ void risk_factor_rules_default(struct risk_factor_rules *rules)
 			[RISK_STATE_RAPID_MOVEMENT] = 30,
 			[RISK_STATE_STAKE_LADDER] = 20,
 			[RISK_STATE_REPEATED_TRANSFER] = 20,
+			[RISK_STATE_SELECTION_REPEATED] = 20,
+			[RISK_STATE_SELECTION_TERMINALS] = 20,
+			[RISK_STATE_SELECTION_AT_TERMINAL] = 10,
+			[RISK_STATE_LATE_BET] = 10,
 			[RISK_STATE_COUNTERPARTIES] = 20,
 			[RISK_STATE_TERMINAL_VELOCITY] = 15,
 			[RISK_STATE_ACCOUNT_CONFIRMED] = 30,
@@ -166,18 +174,32 @@ void risk_factors_evaluate(const struct risk_factor_rules *rules, const struct r
 		[RISK_STATE_RAPID_MOVEMENT] = rapid_movement(rules, view),
 		[RISK_STATE_STAKE_LADDER] = stake_ladder(rules, view),
 		[RISK_STATE_REPEATED_TRANSFER] = repeated_transfer(rules, view),
+		[RISK_STATE_SELECTION_REPEATED] =
+		    view->account_selections >= rules->selection_repeats,
+		[RISK_STATE_SELECTION_TERMINALS] =
+		    view->account_selection_sides >= rules->selection_terminals,
+		[RISK_STATE_SELECTION_AT_TERMINAL] =
+		    view->terminal_selections >= rules->selection_at_terminal,
+		[RISK_STATE_LATE_BET] = view->transaction->close_in_s != 0 &&
+		                        view->transaction->close_in_s <= rules->late_s,
 		[RISK_STATE_COUNTERPARTIES] = view->partners >= rules->counterparties,
 		[RISK_STATE_TERMINAL_VELOCITY] = terminal_velocity(rules, view),
 		[RISK_STATE_ACCOUNT_CONFIRMED] = confirmed(rules, &view->account_feedback),
 		[RISK_STATE_TERMINAL_CONFIRMED] = confirmed(rules, &view->terminal_feedback),
 	};
-	unsigned points = 0, together;
+	unsigned points = 0, pattern = 0, together;
 	uint32_t bits = 0;
 
 	for (unsigned i = 0; i < RISK_STATE_COMPOSITE; i++) {
+		unsigned own = fired[i] ? rules->points[i] : 0;
+
 		bits |= (uint32_t)fired[i] << i;
-		points += fired[i] ? rules->points[i] : 0;
+		if (i >= RISK_STATE_STAKE_LADDER && i <= RISK_STATE_LATE_BET)
+			pattern = own > pattern ? own : pattern;
+		else
+			points += own;
 	}
+	points += pattern;
 	together = composite(rules, view, base_bits, bits);
 	if (together != 0)
 		bits |= RISK_STATE_BIT(COMPOSITE);

@@ -17,6 +17,10 @@
 	X(RAPID_MOVEMENT, "most of a deposit leaves soon, hardly staked")                          \
 	X(STAKE_LADDER, "amounts that grow one after another")                                     \
 	X(REPEATED_TRANSFER, "transfers to the same account one after another")                    \
+	X(SELECTION_REPEATED, "one selection again and again within an hour")                      \
+	X(SELECTION_TERMINALS, "one selection from several terminals within an hour")              \
+	X(SELECTION_AT_TERMINAL, "one selection again and again at one terminal")                  \
+	X(LATE_BET, "bet just before the market closes")                                           \
 	X(COUNTERPARTIES, "many different counterparties in two weeks")                            \
 	X(TERMINAL_VELOCITY, "terminal's rate above its own average")                              \
 	X(ACCOUNT_CONFIRMED, "confirmed fraud of the account")                                     \
@@ -41,6 +45,10 @@ struct risk_factor_rules {
 	uint8_t rapid_staked_percent;            /* below 20 of it staked */
 	uint8_t ladder_steps;                    /* 4 amounts larger than the one before */
 	uint8_t repeated_transfers;              /* the third in a row */
+	uint8_t selection_repeats;               /* the 6th bet on it within an hour */
+	uint8_t selection_terminals;             /* 3 of 8 hash bits */
+	uint8_t selection_at_terminal;           /* the 100th at the terminal */
+	uint8_t late_s;                          /* at most 5 s before; 0: never */
 	uint8_t counterparties;                  /* 24 of 64 hash bits, about 30 different ones */
 	uint8_t velocity_count;                  /* above 5 in an hour */
 	uint8_t velocity_ratio_tenths;           /* above 3.0 times the hourly average of 7 days */
@@ -50,7 +58,7 @@ struct risk_factor_rules {
 	uint8_t reserved[5];
 	uint32_t young_s; /* an account is new for so long: 7 days */
 };
-_Static_assert(sizeof(struct risk_factor_rules) == 36, "no padding");
+_Static_assert(sizeof(struct risk_factor_rules) == 44, "no padding");
 
 void risk_factor_rules_default(struct risk_factor_rules *rules);
 
@@ -59,7 +67,10 @@ struct risk_state_result {
 	uint8_t points; /* 0 to 100 */
 };
 
-/* `base_bits`: what risk_evaluate found (RISK_BIT). Writes *result always. */
+/*
+ * STAKE_LADDER to LATE_BET are one factor in the score, "pattern": the points of the highest count.
+ * `base_bits`: what risk_evaluate found (RISK_BIT). Writes *result always.
+ */
 void risk_factors_evaluate(const struct risk_factor_rules *rules, const struct risk_view *view,
     uint32_t base_bits, struct risk_state_result *result);
 

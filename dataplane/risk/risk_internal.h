@@ -71,6 +71,18 @@ static inline uint16_t party_tag(uint64_t hash)
 	return tag != 0 ? tag : 1;
 }
 
+/* Whether a run is about this selection and still inside of its hour. */
+static inline bool selection_goes_on(
+    const struct risk_selection_run *run, uint16_t tag, uint32_t now)
+{
+	return run->tag == tag && since(run->begin_s, now) <= RISK_SELECTION_WINDOW_S;
+}
+
+static inline uint8_t selection_side(uint64_t hash)
+{
+	return (uint8_t)(1u << (hash >> 32 & 7));
+}
+
 static inline uint8_t parties_rank(const struct risk_parties *parties, uint16_t tag)
 {
 	for (uint8_t i = 0; i < RISK_TAGS; i++)

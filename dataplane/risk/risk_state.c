@@ -44,6 +44,23 @@ static void parties_add(struct risk_parties *parties, uint64_t hash, uint32_t we
 	parties->tags[0] = tag;
 }
 
+static void selection_add(
+    struct risk_selection_run *run, uint64_t selection_id, uint64_t side_hash, uint32_t now)
+{
+	uint16_t tag = party_tag(party_hash(selection_id));
+
+	if (selection_id == 0)
+		return;
+	if (selection_goes_on(run, tag, now)) {
+		run->count += run->count < UINT8_MAX;
+		run->sides |= selection_side(side_hash);
+	} else if (run->count > 1 && since(run->begin_s, now) <= RISK_SELECTION_WINDOW_S) {
+		run->count--;
+	} else {
+		*run = (struct risk_selection_run){ now, tag, 1, selection_side(side_hash) };
+	}
+}
+
 static void slot_add(uint8_t *slots, unsigned count, unsigned slot)
 {
 	if (slots[slot] == UINT8_MAX)
@@ -112,6 +129,7 @@ void risk_account_observe(
     struct risk_account_state *account, const struct risk_transaction *transaction)
 {
 	uint32_t now = seconds_of(transaction->time_ns), before = account->updated_s;
+	uint64_t terminal = party_hash(transaction->terminal_id);
 	int64_t amount = transaction->amount;
 	struct decay day = decay_make(before, now, RISK_STEP_24H_NS);
 	struct decay week = decay_make(before, now, RISK_STEP_7D_NS);
@@ -127,7 +145,8 @@ void risk_account_observe(
 	    (uint64_t)amount * 512 > 5 * account->amount_mean)
 		account->high_7d = plus_one(account->high_7d);
 	amount_learn(&account->amount_mean, &account->amount_spread, account->observations, amount);
-	parties_add(&account->parties, party_hash(transaction->terminal_id), now / RISK_WEEK_S);
+	parties_add(&account->parties, terminal, now / RISK_WEEK_S);
+	selection_add(&account->selection, transaction->selection_id, terminal, now);
 	ladder_step(account, (uint16_t)risk_log2((uint64_t)amount));
 	if (transaction->near_report) {
 		account->near_s[1] = account->near_s[0];
@@ -191,11 +210,13 @@ void risk_terminal_observe(struct risk_terminal_state *terminal,
     const struct risk_transaction *transaction, uint64_t account_id)
 {
 	uint32_t now = seconds_of(transaction->time_ns), before = terminal->updated_s;
+	uint64_t account = party_hash(account_id);
 
 	counts_add(terminal->counts, before, now);
 	amount_learn(&terminal->amount_mean, &terminal->amount_spread, terminal->observations,
 	    transaction->amount);
-	parties_add(&terminal->parties, party_hash(account_id), now / RISK_WEEK_S);
+	parties_add(&terminal->parties, account, now / RISK_WEEK_S);
+	selection_add(&terminal->selection, transaction->selection_id, account, now);
 	if (now > before)
 		terminal->updated_s = now;
 	if (terminal->observations < UINT32_MAX)

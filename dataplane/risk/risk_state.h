@@ -18,6 +18,7 @@
 #define RISK_TAGS               4     /* counterparties remembered by name */
 #define RISK_STEP_1H_NS         2436845557ull
 #define RISK_LADDER_STEP_LOG    67 /* 256 * log2(1.2) */
+#define RISK_SELECTION_WINDOW_S 3600
 #define RISK_SLOTS_HOUR         24
 #define RISK_SLOTS_DAY          7
 #define RISK_SLOTS_OBSERVED_MIN 20 /* before that no habit of hours is known */
@@ -44,12 +45,14 @@ enum risk_kind {
 struct risk_transaction {
 	uint64_t time_ns;
 	int64_t amount;
-	uint64_t terminal_id; /* the terminal, or the other account of a transfer */
-	uint8_t kind;         /* risk_kind */
-	uint8_t near_report;  /* in [90 %, 100 %) of the report threshold, as the rules say */
-	uint8_t has_balances; /* of the account; the next two are read only then */
+	uint64_t terminal_id;  /* the terminal, or the other account of a transfer */
+	uint64_t selection_id; /* of a single bet; 0: none, or a combination */
+	uint8_t kind;          /* risk_kind */
+	uint8_t near_report;   /* in [90 %, 100 %) of the report threshold, as the rules say */
+	uint8_t has_balances;  /* of the account; the next two are read only then */
 	uint8_t has_balances_other;
 	uint32_t utc_offset_s;
+	uint32_t close_in_s; /* until the market closes; 0: not known, or no bet */
 	int64_t balance_before, balance_after;
 	int64_t other_before, other_after;
 };
@@ -79,6 +82,18 @@ struct risk_parties {
 _Static_assert(sizeof(struct risk_parties) == 32, "part of rows");
 
 /*
+ * Bets on one selection within an hour. Another selection takes one off (a majority vote), so that
+ * a few bets in between do not hide a run.
+ */
+struct risk_selection_run {
+	uint32_t begin_s;
+	uint16_t tag;  /* 0: none */
+	uint8_t count; /* saturating */
+	uint8_t sides; /* 8 hash bits: terminals of an account's run, accounts of a terminal's */
+};
+_Static_assert(sizeof(struct risk_selection_run) == 8, "part of rows");
+
+/*
  * Budget, account row + profile + index <= 400 B. In memory: 192 (slot with a profile of 128) - 48
  * (spare bytes of the profile, not needed any more) + 232 + 16 (index) = 392. On disk 184 - 48 +
  * 232.
@@ -99,6 +114,7 @@ struct risk_account_state {
 	uint32_t in_updated_s, in_24h, in_7d, in_30d;
 	uint32_t near_s[2]; /* the last two just below the report threshold */
 	struct risk_feedback feedback;
+	struct risk_selection_run selection;
 	uint16_t amount_last; /* log2, 8.8 */
 	uint8_t ladder;       /* amounts in a row, each at least 1.2 times the one before */
 	uint8_t reserved[1];
@@ -113,10 +129,10 @@ struct risk_terminal_state {
 	uint32_t observations;
 	uint32_t counts[RISK_WINDOWS];
 	struct risk_feedback feedback;
+	struct risk_selection_run selection;
 };
-
-_Static_assert(sizeof(struct risk_account_state) == 232, "part of the account's row");
-_Static_assert(sizeof(struct risk_terminal_state) == 112, "part of the terminal's row");
+_Static_assert(sizeof(struct risk_account_state) == 240, "part of the account's row");
+_Static_assert(sizeof(struct risk_terminal_state) == 120, "part of the terminal's row");
 
 void risk_account_init(struct risk_account_state *account, uint64_t time_ns);
 void risk_terminal_init(struct risk_terminal_state *terminal, uint64_t time_ns);
@@ -158,6 +174,9 @@ struct risk_view {
 	    day_share; /* of the habit in this slot, in 1/255; 255 without a habit */
 	uint8_t partners, sources, visitors; /* hash bits set, 0 to 64 */
 	uint8_t partner_rank, visitor_rank;  /* 1 the last one .. 4; 5 older or never */
+	/* Bets on the same selection in the hour, and hash bits of their other sides, this one
+	 * included. */
+	uint8_t account_selections, account_selection_sides, terminal_selections;
 	bool hour_outside,
 	    day_outside; /* the busier slots hold 90 % of the past, or this one is empty */
 	bool partner_seen, visitor_seen; /* by hash bits: this or the last week */

@@ -120,6 +120,29 @@ static void view_terminal(
 	feedback_view(&view->terminal_feedback, &terminal->feedback, now);
 }
 
+/* As of this bet, which is part of it. Only an account's run has its sides looked at. */
+static void view_selections(struct risk_view *view, uint64_t terminal)
+{
+	const struct risk_selection_run *account = &view->account->selection;
+	const struct risk_selection_run *at_terminal = &view->terminal->selection;
+	uint64_t selection = view->transaction->selection_id;
+	uint16_t tag = party_tag(party_hash(selection));
+	uint8_t side = selection_side(terminal);
+
+	view->account_selections = view->account_selection_sides = view->terminal_selections = 0;
+	if (selection == 0)
+		return;
+	view->account_selections = view->account_selection_sides = view->terminal_selections = 1;
+	if (selection_goes_on(account, tag, view->time_s)) {
+		view->account_selections =
+		    (uint8_t)(account->count < UINT8_MAX ? account->count + 1 : UINT8_MAX);
+		view->account_selection_sides = (uint8_t)__builtin_popcount(account->sides | side);
+	}
+	if (selection_goes_on(at_terminal, tag, view->time_s))
+		view->terminal_selections =
+		    (uint8_t)(at_terminal->count < UINT8_MAX ? at_terminal->count + 1 : UINT8_MAX);
+}
+
 void risk_view_make(struct risk_view *view, const struct risk_account_state *account,
     const struct risk_terminal_state *terminal, const struct risk_transaction *transaction,
     uint64_t account_id)
@@ -146,4 +169,5 @@ void risk_view_make(struct risk_view *view, const struct risk_account_state *acc
 	view->visitor_rank = parties_rank(&terminal->parties, party_tag(visitor));
 	view_account(view, account, now);
 	view_terminal(view, terminal, now);
+	view_selections(view, partner);
 }

@@ -224,6 +224,46 @@ TEST(repeated_transfer)
 	}
 }
 
+TEST(patterns_of_selections_and_late_bets)
+{
+	static const struct {
+		uint8_t account, sides, terminal;
+		uint32_t close_in_s, bits;
+		int points;
+	} cases[] = {
+		{ 5, 2, 99, 6, 0, 0 },
+		{ 6, 2, 99, 0, BIT(SELECTION_REPEATED), 20 },
+		{ 7, 2, 99, 0, BIT(SELECTION_REPEATED), 20 },
+		{ 5, 3, 99, 0, BIT(SELECTION_TERMINALS), 20 },
+		{ 5, 4, 99, 0, BIT(SELECTION_TERMINALS), 20 },
+		{ 0, 0, 100, 0, BIT(SELECTION_AT_TERMINAL), 10 },
+		{ 0, 0, 101, 0, BIT(SELECTION_AT_TERMINAL), 10 },
+		{ 0, 0, 0, 5, BIT(LATE_BET), 10 },
+		{ 0, 0, 0, 1, BIT(LATE_BET), 10 },
+		{ 0, 0, 0, UINT32_MAX, 0, 0 },
+		/* One factor: the highest counts once. */
+		{ 9, 9, 200, 1,
+		    BIT(SELECTION_REPEATED) | BIT(SELECTION_TERMINALS) |
+		        BIT(SELECTION_AT_TERMINAL) | BIT(LATE_BET),
+		    20 },
+		{ 0, 0, 200, 1, BIT(SELECTION_AT_TERMINAL) | BIT(LATE_BET), 10 },
+	};
+
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
+		struct scene scene;
+
+		scene_make(&scene);
+		scene.view.account_selections = cases[i].account;
+		scene.view.account_selection_sides = cases[i].sides;
+		scene.view.terminal_selections = cases[i].terminal;
+		scene.transaction.close_in_s = cases[i].close_in_s;
+		expect(&scene, (int)i, cases[i].bits, cases[i].points);
+		/* Beside another factor they add up. */
+		scene.view.partners = 24;
+		expect(&scene, (int)i, cases[i].bits | BIT(COUNTERPARTIES), cases[i].points + 20);
+	}
+}
+
 TEST(counterparties)
 {
 	for (uint8_t partners = 23; partners <= 25; partners++) {

@@ -314,6 +314,62 @@ TEST(payers_by_tag_and_decayed_counts)
 	assert_int_equal(__builtin_popcountll(account.sources), 1);
 }
 
+TEST(runs_on_one_selection)
+{
+	/* After each bet: how often and from how many sides the next on selection 5 is judged. */
+	static const struct {
+		uint32_t minute;
+		uint64_t selection, terminal, account;
+		uint8_t count, sides, at_terminal;
+	} cases[] = {
+		{ 0, 5, 1, 10, 2, 1, 2 },
+		{ 1, 5, 1, 10, 3, 1, 3 },
+		{ 2, 5, 2, 10, 4, 2, 4 },
+		{ 3, 0, 2, 10, 4, 2, 4 }, /* a combination changes nothing */
+		{ 4, 6, 2, 10, 3, 2, 3 }, /* another takes one off */
+		{ 5, 5, 3, 10, 4, 3, 4 },
+		{ 60, 5, 3, 10, 5, 3, 5 }, /* the end of the hour */
+		{ 61, 5, 3, 10, 2, 1, 2 }, /* a new run */
+		{ 62, 6, 3, 10, 1, 1, 1 }, /* which one bet on another ends */
+		{ 63, 5, 3, 10, 2, 1, 2 },
+	};
+	struct risk_account_state account;
+	struct risk_terminal_state terminal;
+	uint64_t terminals[] = { 0, 7, 8, 9 };
+
+	risk_account_init(&account, NOW);
+	risk_terminal_init(&terminal, NOW);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct risk_transaction transaction =
+		    transaction_at(NOW + cases[i].minute * 60 * SECOND, 100);
+		struct risk_view view;
+
+		transaction.selection_id = cases[i].selection;
+		transaction.terminal_id = terminals[cases[i].terminal];
+		risk_account_observe(&account, &transaction);
+		risk_terminal_observe(&terminal, &transaction, cases[i].account);
+		transaction.selection_id = 5;
+		view = look(&account, &terminal, &transaction);
+		assert_case_equal(i, view.account_selections, cases[i].count);
+		assert_case_equal(i, view.account_selection_sides, cases[i].sides);
+		assert_case_equal(i, view.terminal_selections, cases[i].at_terminal);
+		transaction.selection_id = 0;
+		assert_case_equal(i, look(&account, &terminal, &transaction).account_selections, 0);
+	}
+	account.selection.count = terminal.selection.count = UINT8_MAX;
+	for (unsigned i = 0; i < 2; i++) {
+		struct risk_transaction transaction = transaction_at(NOW + 3780 * SECOND, 100);
+		struct risk_view view;
+
+		transaction.selection_id = 5;
+		view = look(&account, &terminal, &transaction);
+		assert_int_equal(view.account_selections, UINT8_MAX);
+		assert_int_equal(view.terminal_selections, UINT8_MAX);
+		risk_account_observe(&account, &transaction);
+		risk_terminal_observe(&terminal, &transaction, 10);
+	}
+}
+
 TEST(growing_amounts)
 {
 	/* log2 in 1/256: 2^10 is 2,560; a step of 67 more is a step up. */
