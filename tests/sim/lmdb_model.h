@@ -7,7 +7,7 @@
 
 #include "tests/sim/disk.h"
 
-#define SIM_TABLES_MAX 16u
+#define SIM_TABLES_MAX 24u
 
 /* The bytes of a value: shared by all versions of the tree that hold it. */
 struct sim_value {
