@@ -49,7 +49,7 @@ void eval_figures_make(
 {
 	struct scored *sorted = malloc((count + 1) * sizeof(*sorted));
 
-	*figures = (struct eval_figures){ NAN, NAN, NAN, count, 0 };
+	*figures = (struct eval_figures){ (double)NAN, (double)NAN, (double)NAN, count, 0 };
 	SLUICE_REQUIRE(sorted != NULL);
 	for (size_t i = 0; i < count; i++) {
 		sorted[i] = (struct scored){ scores[i], labels[i] };
