@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* market, odds, rules. */
+/* market, odds. */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -156,35 +156,4 @@ int handle_odds_set(
 		    market_of(request), wanted, count);
 	return market_changed(
 	    control, request, error, sequence, &row, result, message, message_size);
-}
-
-int handle_rules_show(
-    void *context, struct ops_request *request, json_t **result, char *message, size_t message_size)
-{
-	struct control *control = context;
-	struct risk_rules rules;
-	int error = rules_get(control->database, &rules);
-
-	(void)request;
-	if (error != 0)
-		return handle_error(error, "rules", message, message_size);
-	*result = json_pack("{s:o}", "rules", rules_json(&rules));
-	return CONTROL_DONE;
-}
-
-int handle_rules_set(
-    void *context, struct ops_request *request, json_t **result, char *message, size_t message_size)
-{
-	struct control *control = context;
-	struct risk_rules rules;
-	uint64_t sequence = 0;
-	int error = rules_set(control->database, json_object_get(request->arguments, "setting"),
-	    request->dry_run, &request->audit, &sequence, &rules, message, message_size);
-
-	if (error == -EINVAL)
-		return CONTROL_USAGE;
-	if (error != 0)
-		return handle_error(error, "rules", message, message_size);
-	*result = rules_object(&rules);
-	return handle_wait(control, request, sequence, result, message, message_size);
 }

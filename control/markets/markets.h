@@ -181,6 +181,26 @@ SLUICE_MUST_USE int rules_get_version(
 SLUICE_MUST_USE int rules_set(struct database *database, const json_t *settings, int dry_run,
     const struct audit_entry *who, uint64_t *sequence, struct risk_rules *rules, char *message,
     size_t message_size);
+/* What the next version is made of: the rules in force, or those of copy_version, then the file,
+ * then the settings. NULL and 0: none. */
+struct rules_change {
+	const json_t *settings; /* ["key=value"] */
+	/* Lines "key: value", "#" begins a comment; a key once. What it does not name stays. */
+	const char *file;
+	uint32_t copy_version;
+	const char *note; /* for people; at most 159 bytes */
+};
+/* As rules_set. -ENOENT: no version copy_version; -ENAMETOOLONG, -EILSEQ: the note. */
+SLUICE_MUST_USE int rules_change(struct database *database, const struct rules_change *change,
+    int dry_run, const struct audit_entry *who, uint64_t *sequence, struct risk_rules *rules,
+    char *message, size_t message_size);
+/* Versions, newest first: [{"version","set_ns","set_by","note","copied_from"}]. New reference. */
+json_t *rules_versions(const struct database *database, unsigned count);
+/* Keys that differ: [{"key","from","to","unit"}]. New reference. */
+json_t *rules_diff(const struct risk_rules *from, const struct risk_rules *to);
+/* A file of all rules, as rules_change takes it, each with its help. The caller's to free(); NULL.
+ */
+char *rules_file_text(const struct risk_rules *rules);
 /* [{"key","value","unit","help"}]. New reference. */
 json_t *rules_json(const struct risk_rules *rules);
 /* {"key":value,...}, as the admin socket takes them. New reference. */

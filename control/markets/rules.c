@@ -7,7 +7,8 @@
 #include <string.h>
 
 #include "control/commands/commands.h"
-#include "control/markets/markets.h"
+#include "control/markets/markets_internal.h"
+#include "lmdb-schema/control_alerts.h"
 
 /* X(field, unit, help): what operators may set. Ranges: risk_rules_check. */
 #define RULES_FIELDS(X)                                                                            \
@@ -41,20 +42,16 @@
 	X(limit_raise_delay_s, "s", "a customer's higher limits act after it")                     \
 	X(sprinkle_window_max_s, "s", "longest time a sprinkle may be claimed")
 
-struct rule_field {
-	const char *name, *unit, *help;
-	size_t offset, size;
-};
-
-static const struct rule_field fields[] = {
+const struct rule_field rule_fields[] = {
 #define RULES_FIELD(field, field_unit, field_help)                                                 \
 	{ #field, field_unit, field_help, offsetof(struct risk_rules, field),                      \
 		sizeof(((struct risk_rules *)NULL)->field) },
 	RULES_FIELDS(RULES_FIELD)
 #undef RULES_FIELD
 };
+const size_t rule_fields_count = SLUICE_ARRAY_COUNT(rule_fields);
 
-static int64_t field_get(const struct risk_rules *rules, const struct rule_field *field)
+int64_t rule_field_get(const struct risk_rules *rules, const struct rule_field *field)
 {
 	const uint8_t *at = (const uint8_t *)rules + field->offset;
 	uint64_t value = 0;
@@ -64,8 +61,7 @@ static int64_t field_get(const struct risk_rules *rules, const struct rule_field
 	return (int64_t)value;
 }
 
-/* 0 or -ERANGE when the field is too narrow. */
-static int field_set(struct risk_rules *rules, const struct rule_field *field, int64_t value)
+int rule_field_set(struct risk_rules *rules, const struct rule_field *field, int64_t value)
 {
 	/* Amounts are signed and have 8 bytes; all else is narrower and unsigned. */
 	unsigned bits = field->size == 8 ? 63 : (unsigned)(8 * field->size);
@@ -77,6 +73,15 @@ static int field_set(struct risk_rules *rules, const struct rule_field *field, i
 	return 0;
 }
 
+const struct rule_field *rule_field_find(const char *name, size_t length)
+{
+	for (size_t i = 0; i < rule_fields_count; i++)
+		if (strlen(rule_fields[i].name) == length &&
+		    strncmp(rule_fields[i].name, name, length) == 0)
+			return &rule_fields[i];
+	return NULL;
+}
+
 json_t *rules_json(const struct risk_rules *rules)
 {
 	json_t *list = json_array();
@@ -84,10 +89,11 @@ json_t *rules_json(const struct risk_rules *rules)
 	json_array_append_new(list,
 	    json_pack("{s:s, s:I, s:s, s:s}", "key", "version", "value", (json_int_t)rules->version,
 	        "unit", "", "help", "number of the command that set them; 1: the defaults"));
-	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(fields); i++)
-		json_array_append_new(list, json_pack("{s:s, s:I, s:s, s:s}", "key", fields[i].name,
-		                                "value", (json_int_t)field_get(rules, &fields[i]),
-		                                "unit", fields[i].unit, "help", fields[i].help));
+	for (size_t i = 0; i < rule_fields_count; i++)
+		json_array_append_new(
+		    list, json_pack("{s:s, s:I, s:s, s:s}", "key", rule_fields[i].name, "value",
+		              (json_int_t)rule_field_get(rules, &rule_fields[i]), "unit",
+		              rule_fields[i].unit, "help", rule_fields[i].help));
 	return list;
 }
 
@@ -96,9 +102,9 @@ json_t *rules_object(const struct risk_rules *rules)
 	json_t *object = json_object();
 
 	json_object_set_new(object, "version", json_integer((json_int_t)rules->version));
-	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(fields); i++)
-		json_object_set_new(
-		    object, fields[i].name, json_integer((json_int_t)field_get(rules, &fields[i])));
+	for (size_t i = 0; i < rule_fields_count; i++)
+		json_object_set_new(object, rule_fields[i].name,
+		    json_integer((json_int_t)rule_field_get(rules, &rule_fields[i])));
 	return object;
 }
 
@@ -129,6 +135,23 @@ int rules_get(const struct database *database, struct risk_rules *rules)
 	return database_read(database, get_body, rules);
 }
 
+int rules_version_get(struct db_txn *txn, uint32_t version, struct risk_rules *rules)
+{
+	struct db_key key = db_key_make(version);
+	struct record_control_rules row;
+	struct db_bytes value;
+	int error;
+
+	if (version == 1) {
+		risk_rules_default(rules);
+		return 0;
+	}
+	error = db_get(txn, CONTROL_TABLE_RULES, db_key(&key), &value);
+	if (error == 0)
+		error = record_control_rules_read(value, &row);
+	return error != 0 ? error : risk_rules_decode(&row.rules, rules);
+}
+
 struct version_context {
 	uint32_t version;
 	struct risk_rules *rules;
@@ -137,19 +160,8 @@ struct version_context {
 static int version_body(struct db_txn *txn, void *argument)
 {
 	const struct version_context *context = argument;
-	struct db_key key = db_key_make(context->version);
-	struct record_control_rules row;
-	struct db_bytes value;
-	int error;
 
-	if (context->version == 1) {
-		risk_rules_default(context->rules);
-		return 0;
-	}
-	error = db_get(txn, CONTROL_TABLE_RULES, db_key(&key), &value);
-	if (error == 0)
-		error = record_control_rules_read(value, &row);
-	return error != 0 ? error : risk_rules_decode(&row.rules, context->rules);
+	return rules_version_get(txn, context->version, context->rules);
 }
 
 int rules_get_version(const struct database *database, uint32_t version, struct risk_rules *rules)
@@ -160,7 +172,7 @@ int rules_get_version(const struct database *database, uint32_t version, struct 
 }
 
 struct set_context {
-	const json_t *settings;
+	const struct rules_change *change;
 	const struct audit_entry *who;
 	int dry_run;
 	uint64_t sequence;
@@ -185,6 +197,7 @@ static int setting_apply(
     const struct set_context *context, struct risk_rules *rules, const char *setting)
 {
 	const char *equals = setting != NULL ? strchr(setting, '=') : NULL;
+	const struct rule_field *field;
 	char *end;
 	long long value;
 
@@ -192,24 +205,42 @@ static int setting_apply(
 		return set_refused(context,
 		    "\"%s\" is not KEY=VALUE; write it like stake_single_max=1000000",
 		    setting != NULL ? setting : "");
-	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(fields); i++) {
-		if (strlen(fields[i].name) != (size_t)(equals - setting) ||
-		    strncmp(fields[i].name, setting, (size_t)(equals - setting)) != 0)
-			continue;
-		errno = 0;
-		value = strtoll(equals + 1, &end, 10);
-		if (equals[1] == '\0' || *end != '\0' || errno != 0)
-			return set_refused(context, "%s: \"%s\" is not a whole number",
-			    fields[i].name, equals + 1);
-		if (field_set(rules, &fields[i], value) != 0)
-			return set_refused(context,
-			    "%s: %lld is out of range; \"rules show\" tells "
-			    "the unit",
-			    fields[i].name, value);
-		return 0;
-	}
-	return set_refused(context, "there is no rule \"%.*s\"; \"rules show\" lists them",
-	    (int)(equals - setting), setting);
+	field = rule_field_find(setting, (size_t)(equals - setting));
+	if (field == NULL)
+		return set_refused(context, "there is no rule \"%.*s\"; \"rules show\" lists them",
+		    (int)(equals - setting), setting);
+	errno = 0;
+	value = strtoll(equals + 1, &end, 10);
+	if (equals[1] == '\0' || *end != '\0' || errno != 0)
+		return set_refused(
+		    context, "%s: \"%s\" is not a whole number", field->name, equals + 1);
+	if (rule_field_set(rules, field, value) != 0)
+		return set_refused(context,
+		    "%s: %lld is out of range; \"rules show\" tells "
+		    "the unit",
+		    field->name, value);
+	return 0;
+}
+
+/* Who set this version, and why. */
+static int note_put(
+    struct db_txn *txn, const struct set_context *context, const struct risk_rules *rules)
+{
+	struct record_control_rules_note row = {
+		.header = record_control_header(RECORD_CONTROL_RULES_NOTE, sizeof(row)),
+		.version = le32_make(rules->version),
+		.copied_from = le32_make(context->change->copy_version),
+		.uid = le32_make(context->who->uid),
+	};
+	const char *note = context->change->note;
+	struct db_key key = db_key_make(rules->version);
+	int error = note != NULL ? database_text(row.note, sizeof(row.note), note) : 0;
+
+	if (error == 0 && context->who->user != NULL)
+		error = database_text(row.user, sizeof(row.user), context->who->user);
+	return error != 0 ? error
+	                  : database_put(txn, CONTROL_TABLE_RULES_NOTE, db_key(&key),
+	                        (struct db_bytes){ &row, sizeof(row) });
 }
 
 static int set_store(struct db_txn *txn, struct set_context *context,
@@ -230,16 +261,38 @@ static int set_store(struct db_txn *txn, struct set_context *context,
 		error = database_put(
 		    txn, CONTROL_TABLE_RULES, db_key(&key), (struct db_bytes){ &row, sizeof(row) });
 	if (error == 0)
+		error = note_put(txn, context, rules);
+	if (error == 0)
 		error = commands_append(txn, command, &context->sequence);
 	entry.object = "rules";
 	entry.before = rules_object(before);
 	entry.after = rules_object(rules);
+	if (context->change->note != NULL)
+		json_object_set_new(entry.after, "note", json_string(context->change->note));
 	if (error == 0)
 		error = audit_append(txn, &entry);
 	json_decref(entry.before);
 	json_decref(entry.after);
 	json_decref(command);
 	return error;
+}
+
+static int range_refused(const struct set_context *context, const struct risk_rules *before,
+    const struct risk_rules *rules, const char *name)
+{
+	const struct rule_field *field = rule_field_find(name, strlen(name));
+	int64_t lowest, highest;
+
+	if (field == NULL)
+		return set_refused(
+		    context, "%s is out of range; \"rules show\" tells the unit", name);
+	rule_field_range(before, field, &lowest, &highest);
+	return set_refused(context,
+	    "%s is out of range: expected %lld to %lld (%s), found %lld; \"rules show\" tells what "
+	    "it "
+	    "does",
+	    name, (long long)lowest, (long long)highest, field->unit,
+	    (long long)rule_field_get(rules, field));
 }
 
 static int set_body(struct db_txn *txn, void *argument)
@@ -253,25 +306,29 @@ static int set_body(struct db_txn *txn, void *argument)
 	if (error == 0)
 		error = commands_next(txn, &next);
 	rules = before;
-	for (size_t i = 0; error == 0 && i < json_array_size(context->settings); i++)
-		error = setting_apply(
-		    context, &rules, json_string_value(json_array_get(context->settings, i)));
+	if (error == 0 && context->change->copy_version != 0)
+		error = rules_version_get(txn, context->change->copy_version, &rules);
+	if (error == 0 && context->change->file != NULL)
+		error = rules_file_apply(
+		    context->change->file, &rules, context->message, context->message_size);
+	for (size_t i = 0; error == 0 && i < json_array_size(context->change->settings); i++)
+		error = setting_apply(context, &rules,
+		    json_string_value(json_array_get(context->change->settings, i)));
 	if (error != 0)
 		return error;
 	/* Unique and rising without another counter; 1 stands for the defaults. */
 	rules.version = (uint32_t)next + 1;
 	if (risk_rules_check(&rules, &field) != 0)
-		return set_refused(
-		    context, "%s is out of range; \"rules show\" tells the unit", field);
+		return range_refused(context, &before, &rules, field);
 	context->rules = rules;
 	return context->dry_run ? -ECANCELED : set_store(txn, context, &before, &rules);
 }
 
-int rules_set(struct database *database, const json_t *settings, int dry_run,
+int rules_change(struct database *database, const struct rules_change *change, int dry_run,
     const struct audit_entry *who, uint64_t *sequence, struct risk_rules *rules, char *message,
     size_t message_size)
 {
-	struct set_context context = { .settings = settings,
+	struct set_context context = { .change = change,
 		.who = who,
 		.dry_run = dry_run,
 		.message = message,
@@ -285,4 +342,14 @@ int rules_set(struct database *database, const json_t *settings, int dry_run,
 		*rules = context.rules;
 	}
 	return error;
+}
+
+int rules_set(struct database *database, const json_t *settings, int dry_run,
+    const struct audit_entry *who, uint64_t *sequence, struct risk_rules *rules, char *message,
+    size_t message_size)
+{
+	const struct rules_change change = { .settings = settings };
+
+	return rules_change(
+	    database, &change, dry_run, who, sequence, rules, message, message_size);
 }

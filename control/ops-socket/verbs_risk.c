@@ -21,9 +21,31 @@
 
 /* ---- Rules ---- */
 
+#define RULES_VERSION(name, positional, required, help)                                            \
+	{                                                                                          \
+		name, VERB_NUMBER, positional, required, 0, 1, UINT32_MAX, NULL, help              \
+	}
+static const struct verb_argument rules_show[] = {
+	RULES_VERSION("rules_version", 1, 0, "a version (those in force)"),
+	{ "out", VERB_OUT, 0, 0, 0, 0, 0, "file", "where to write them as a file of rules" },
+};
 static const struct verb_argument rules_set[] = {
-	{ "setting", VERB_TEXT, 1, 1, 1, 3, 100, NULL,
+	{ "setting", VERB_TEXT, 1, 0, 1, 3, 100, NULL,
 	    "KEY=VALUE, e.g. stake_single_max=1000000; the rest stays" },
+	{ "file", VERB_FILE, 0, 0, 0, 0, 0, NULL,
+	    "file of rules: lines key: value, as rules show --out writes them" },
+	NOTE(159),
+	WAIT_MS,
+};
+static const struct verb_argument rules_list[] = { COUNT };
+static const struct verb_argument rules_diff[] = {
+	RULES_VERSION("from", 1, 1, "a version; 1: the defaults"),
+	RULES_VERSION("to", 1, 0, "another one (those in force)"),
+	{ "file", VERB_FILE, 0, 0, 0, 0, 0, NULL, "instead of another version: a file of rules" },
+};
+static const struct verb_argument rules_rollback[] = {
+	RULES_VERSION("rules_version", 1, 1, "whose content becomes the next version"),
+	NOTE(159),
 	WAIT_MS,
 };
 
@@ -113,8 +135,14 @@ static const struct verb_argument country_set[] = {
 };
 
 const struct verb verbs_risk[] = {
-	{ "rules show", VIEWER, 0, NO_ARGUMENTS, "rules", "key value unit help",
-	    "The rules in force." },
+	{ "rules show", VIEWER, 0, ARGUMENTS(rules_show), "rules", "key value unit help",
+	    "The rules in force, or those of a version." },
+	{ "rules list", VIEWER, 0, ARGUMENTS(rules_list), "versions",
+	    "version set set_by copied_from note", "Versions of the rules, newest first." },
+	{ "rules diff", VIEWER, 0, ARGUMENTS(rules_diff), "differences", "key from to unit",
+	    "What differs between two versions, or a version and a file." },
+	{ "rules rollback", RISK, VERB_CHANGES, ARGUMENTS(rules_rollback), NULL, NULL,
+	    "Makes the content of an older version the next one." },
 	{ "rules set", RISK, VERB_CHANGES, ARGUMENTS(rules_set), NULL, NULL,
 	    "Changes rules under a new version." },
 	{ "alert list", VIEWER, 0, ARGUMENTS(alert_list), "alerts",

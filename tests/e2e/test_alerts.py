@@ -176,6 +176,37 @@ def test_names_are_screened_and_screened_again_when_a_list_changes(switch, tmp_p
         switch, "watchlist", "import", "ofac", "--sdn", str(sdn))
 
 
+def test_rules_come_from_a_file_and_an_older_version_comes_back(switch, tmp_path):
+    control = switch.control
+
+    def in_force():
+        return {row["key"]: row["value"] for row in control.json("rules", "show")["rules"]}
+    first = in_force()
+    path = tmp_path / "rules.yaml"
+    control.ctl("rules", "show", "--out", str(path))
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("large_amount: 50000 ", "large_amount: 70000 "), encoding="utf-8")
+    assert control.json("rules", "diff", first["version"], "--file", str(path))["differences"] == \
+        [{"key": "large_amount", "from": 50000, "to": 70000, "unit": "minor units"}]
+    control.ctl("rules", "set", "--file", str(path), "--note", "fewer small ones")
+    assert bet(switch, ACCOUNT + 30) == "OK"
+    second = in_force()
+    assert second["large_amount"] == 70000 and second["version"] > first["version"]
+    control.ctl("rules", "rollback", first["version"], "--note", "it was worse")
+    third = in_force()
+    assert third == {**first, "version": third["version"]}
+    versions = control.json("rules", "list")["versions"]
+    assert (versions[0]["version"], versions[0]["copied_from"], versions[0]["note"]) == \
+        (third["version"], first["version"], "it was worse")
+    assert versions[0]["set_by"].startswith("root") and versions[-1]["note"] == "the defaults"
+    assert control.json("rules", "diff", second["version"])["differences"][0]["to"] == 50000
+    path.write_text("points_odds: 7\nlarge_amont: 1\n", encoding="utf-8")
+    assert 'line 2: there is no rule "large_amont"' in refused(
+        switch, "rules", "set", "--file", str(path))
+    assert "no version 99999" in refused(switch, "rules", "rollback", 99999)
+    assert "in force already" in refused(switch, "rules", "rollback", third["version"])
+
+
 def test_metrics_count_what_is_open(switch):
     counts = {row["severity"]: 0 for row in alerts(switch)}
     for row in alerts(switch, "--open"):
@@ -201,6 +232,6 @@ def test_all_of_it_is_in_postgresql(switch):
     tables = verdict["tables"]
     assert tables["alerts"]["rows"] == len(alerts(switch))
     assert tables["alert_history"]["rows"] > tables["alerts"]["rows"]
-    assert tables["watch_lists"]["rows"] == 1
+    assert tables["watch_lists"]["rows"] == 1 and tables["rules_notes"]["rows"] >= 5
     assert tables["countries"]["rows"] == 3 and tables["subjects"]["rows"] >= 2
     assert switch.postgres.sql("select report from sluice.alerts where number = 1") == "STR 2026-17"

@@ -40,6 +40,21 @@ def imports():
     }
 
 
+def names():
+    """First byte: 0 two names, 1 CSV, 2 rules."""
+    return {
+        "names": b"\0ANGLO-CARIBBEAN CO., LTD.\0Anglo Caribbean",
+        "names-marks": "\0Müller & Søn GmbH\0서울 은행".encode(),
+        "names-order": b"\0HUSSEIN, Saddam\0Sadam Husein",
+        "names-none": b"\0...\0", "names-not-utf8": b"\0ab\xff\0\xc3",
+        "csv": b'\1ent_num,name\n173,"ANGLO ""X"" CO., LTD."\r\n\n306 , BANCO\n\x1a\n',
+        "csv-open": b'\0011,"a', "csv-mark": b"\1\xef\xbb\xbfkind,id\n",
+        "rules": b"\2# ours\nlarge_amount: 700000 # won\r\n\nalert_score : 101\n",
+        "rules-twice": b"\2points_odds: 1\npoints_odds: 2\n", "rules-none": b"\2points: 1",
+        "rules-range": b"\2points_odds: 101\n",
+    }
+
+
 def lines():
     """Command lines, a word a line."""
     texts = {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "control/commands/commands.h"
@@ -78,6 +79,112 @@ TEST(bad_settings_and_dry_runs_change_nothing)
 	assert_int_equal(set(&at, "points_odds=7", 1, message), 0);
 	assert_int_equal(rules_get(at.database, &rules), 0);
 	assert_int_equal(rules.version, 1);
+	temporary_end(&at);
+}
+
+static int change(struct temporary *at, struct rules_change wanted, char *message)
+{
+	struct risk_rules rules;
+	uint64_t sequence = 0;
+
+	message[0] = '\0';
+	return rules_change(at->database, &wanted, 0, &who, &sequence, &rules, message, 256);
+}
+
+TEST(a_file_is_taken_whole)
+{
+	struct temporary at;
+	struct risk_rules rules, again;
+	char message[256], *text;
+
+	temporary_begin(&at);
+	assert_int_equal(
+	    change(&at,
+	        (struct rules_change){ .file = "# ours\n large_amount : 700000 # won\r\n"
+	                                       "\nalert_score: 101",
+	            .note = "after the audit" },
+	        message),
+	    0);
+	assert_int_equal(rules_get(at.database, &rules), 0);
+	assert_int_equal(rules.large_amount, 700000);
+	assert_int_equal(rules.alert_score, 101);
+	assert_int_equal(rules.version, 2);
+	/* What is written is read as the same. */
+	text = rules_file_text(&rules);
+	assert_int_equal(change(&at, (struct rules_change){ .file = text }, message), 0);
+	free(text);
+	assert_int_equal(rules_get(at.database, &again), 0);
+	again.version = rules.version;
+	assert_memory_equal(&rules, &again, sizeof(rules));
+	temporary_end(&at);
+}
+
+TEST(a_wrong_file_changes_nothing_and_is_told_where)
+{
+	static const struct {
+		const char *file, *says;
+	} cases[] = {
+		{ "points_odds: 7\n\nlarge_amont: 5\n",
+		    "line 3: there is no rule \"large_amont\"" },
+		{ "points_odds 7\n", "line 1: \"points_odds 7\" is not key: value" },
+		{ "points_odds: \n", "line 1: points_odds: expected a whole number from 0 to 100" },
+		{ "points_odds: 7%\n", "found \"7%\"" },
+		{ "points_odds: 101\n",
+		    "line 1: points_odds: expected 0 to 100 (points), found 101" },
+		{ "cancel_window_s: -1\n", "expected 0 to 2592000 (s), found -1" },
+		{ "currency: 99999999\n", "expected 1 to 999" },
+		{ "points_odds: 1\nlarge_amount: 2\npoints_odds: 1\n",
+		    "line 3: points_odds is named in line 1 already" },
+		{ "points_odds: 99999999999999999999\n", "expected a whole number" },
+	};
+	struct temporary at;
+	struct risk_rules rules;
+	char message[256];
+
+	temporary_begin(&at);
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
+		assert_int_equal(
+		    change(&at, (struct rules_change){ .file = cases[i].file }, message), -EINVAL);
+		if (strstr(message, cases[i].says) == NULL)
+			fail_msg("\"%s\" does not say \"%s\"", message, cases[i].says);
+	}
+	assert_int_equal(rules_get(at.database, &rules), 0);
+	assert_int_equal(rules.version, 1);
+	temporary_end(&at);
+}
+
+TEST(an_older_version_comes_back_as_a_new_one)
+{
+	struct temporary at;
+	struct risk_rules rules, first, second;
+	json_t *versions, *diff, *newest;
+	char message[256];
+
+	temporary_begin(&at);
+	assert_int_equal(set(&at, "points_odds=7", 0, message), 0);
+	assert_int_equal(set(&at, "points_large=30", 0, message), 0);
+	assert_int_equal(
+	    change(&at, (struct rules_change){ .copy_version = 2, .note = "too mild" }, message),
+	    0);
+	assert_int_equal(rules_get(at.database, &rules), 0);
+	assert_int_equal(rules.version, 4);
+	assert_int_equal(rules.points_odds, 7);
+	assert_int_equal(rules.points_large, 40);
+	assert_int_equal(change(&at, (struct rules_change){ .copy_version = 9 }, message), -ENOENT);
+	versions = rules_versions(at.database, 10);
+	assert_int_equal(json_array_size(versions), 4);
+	newest = json_array_get(versions, 0);
+	assert_int_equal(json_integer_value(json_object_get(newest, "version")), 4);
+	assert_int_equal(json_integer_value(json_object_get(newest, "copied_from")), 2);
+	assert_string_equal(json_string_value(json_object_get(newest, "note")), "too mild");
+	assert_string_equal(json_string_value(json_object_get(newest, "set_by")), "lee (risk)");
+	json_decref(versions);
+	assert_int_equal(rules_get_version(at.database, 1, &first), 0);
+	assert_int_equal(rules_get_version(at.database, 3, &second), 0);
+	diff = rules_diff(&first, &second);
+	assert_int_equal(json_array_size(diff), 2);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(diff, 0), "from")), 40);
+	json_decref(diff);
 	temporary_end(&at);
 }
 

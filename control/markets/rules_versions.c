@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Versions of rules: who set them, and what differs. */
+#include <errno.h>
+#include <string.h>
+
+#include "control/markets/markets_internal.h"
+#include "lmdb-schema/control_alerts.h"
+
+json_t *rules_diff(const struct risk_rules *from, const struct risk_rules *to)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < rule_fields_count; i++) {
+		const struct rule_field *field = &rule_fields[i];
+		int64_t before = rule_field_get(from, field), after = rule_field_get(to, field);
+
+		if (before != after)
+			json_array_append_new(list,
+			    json_pack("{s:s, s:I, s:I, s:s}", "key", field->name, "from",
+			        (json_int_t)before, "to", (json_int_t)after, "unit", field->unit));
+	}
+	return list;
+}
+
+struct versions_context {
+	json_t *list;
+	unsigned count;
+};
+
+static int version_add(
+    struct db_txn *txn, struct versions_context *context, const struct record_control_rules *row)
+{
+	struct record_control_rules_note note = { 0 };
+	struct db_key key = db_key_make(le32_get(row->rules.version));
+	struct db_bytes value;
+	int error = db_get(txn, CONTROL_TABLE_RULES_NOTE, db_key(&key), &value);
+
+	/* Versions of before there were notes have none. */
+	if (error == 0)
+		error = record_control_rules_note_read(value, &note);
+	if (error != 0 && error != -ENOENT)
+		return error;
+	json_array_append_new(context->list,
+	    json_pack("{s:I, s:I, s:s, s:I, s:s}", "version",
+	        (json_int_t)le32_get(row->rules.version), "set_ns",
+	        (json_int_t)le64_get(row->set_ns), "set_by", (const char *)note.user, "copied_from",
+	        (json_int_t)le32_get(note.copied_from), "note", (const char *)note.note));
+	return 0;
+}
+
+static int versions_body(struct db_txn *txn, void *argument)
+{
+	struct versions_context *context = argument;
+	uint64_t number;
+	struct db_cursor cursor;
+	int error = db_cursor_open(&cursor, txn, CONTROL_TABLE_RULES);
+
+	if (error != 0)
+		return error;
+	error = db_cursor_last(&cursor);
+	while (error == 0 && json_array_size(context->list) < context->count) {
+		struct record_control_rules row;
+		struct db_key key;
+
+		error = db_key_number(cursor.key, &number);
+		if (error == 0)
+			error = record_control_rules_read(cursor.value, &row);
+		if (error == 0)
+			error = version_add(txn, context, &row);
+		key = db_key_make(number - 1);
+		if (error == 0)
+			error = number == 0 ? -ENOENT : db_cursor_seek_below(&cursor, db_key(&key));
+	}
+	db_cursor_close(&cursor);
+	return error == -ENOENT ? 0 : error;
+}
+
+json_t *rules_versions(const struct database *database, unsigned count)
+{
+	struct versions_context context = { json_array(), count };
+
+	if (context.list != NULL && database_read(database, versions_body, &context) != 0) {
+		json_decref(context.list);
+		return NULL;
+	}
+	if (json_array_size(context.list) < count)
+		json_array_append_new(
+		    context.list, json_pack("{s:i, s:i, s:s, s:i, s:s}", "version", 1, "set_ns", 0,
+		                      "set_by", "", "copied_from", 0, "note", "the defaults"));
+	return context.list;
+}
