@@ -27,8 +27,8 @@ int handle_rules_show(
 {
 	struct risk_rules rules;
 	char *text;
-	int status =
-	    rules_find(context, ops_number(request, "rules_version", 0), &rules, message, message_size);
+	int status = rules_find(
+	    context, ops_number(request, "rules_version", 0), &rules, message, message_size);
 
 	if (status != CONTROL_DONE)
 		return status;
