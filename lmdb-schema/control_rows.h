@@ -21,7 +21,7 @@
  * it is missing: which alert an event, a hit or a pattern already has; counts; where reading the
  * logs goes on profile      account -> record_control_profile: factors seen, first, last, how often
  *   watch_list   number -> record_control_watch_list: a list of names, as imported
- *   watch_name   list, place -> record_control_watch_name: its names
+ *   watch_name   list, hash of the record -> record_control_watch_name: its names
  *   country      ISO 3166 letters -> record_control_country
  *   change       sequence -> record_control_change, key, value: every put of a replicated table in
  *                order; what replication sends and restore replays
@@ -51,7 +51,7 @@
 	X(ALERT_INDEX, "alert_index", 0)                                                           \
 	X(PROFILE, "profile", 0)                                                                   \
 	X(WATCH_LIST, "watch_list", 1)                                                             \
-	X(WATCH_NAME, "watch_name", 0)                                                             \
+	X(WATCH_NAME, "watch_name", 1)                                                             \
 	X(COUNTRY, "country", 1)
 
 enum control_table {

@@ -76,7 +76,10 @@ static int gap_pass(struct alerts_reader *reader, uint32_t number)
 	    "shard %u: the log begins at LSN %" PRIu64 ", alerts had read to %" PRIu64
 	    "; what lies between was never looked at (store.log_keep_mib)",
 	    number, first_lsn, shard->lsn);
-	reader->batch.skipped += first_lsn - shard->lsn - 1;
+	if (first_lsn - 1 > shard->alerts_after)
+		reader->batch.skipped +=
+		    first_lsn - 1 -
+		    (shard->lsn > shard->alerts_after ? shard->lsn : shard->alerts_after);
 	shard->lsn = first_lsn - 1;
 	shard->hash = 0;
 	log_tail_seek(shard->tail, first_lsn);

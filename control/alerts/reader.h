@@ -20,6 +20,7 @@ struct reader_shard {
 	uint64_t lsn, hash;    /* read to, in memory */
 	uint64_t written_lsn;  /* as the cursor in the database has it */
 	uint32_t line;
+	uint64_t alerts_after; /* events up to it raise nothing: they have their alerts */
 };
 
 /* What was found since it was last written. */

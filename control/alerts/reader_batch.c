@@ -116,7 +116,8 @@ void reader_piece(struct alerts_reader *reader, uint32_t shard, const struct log
 			factors_see(&reader->batch, &record);
 		if (((le32_get(record.factor_bits) & RISK_BIT(ALERT)) != 0 ||
 		        code == WIRE_CODE_RISK_SCORE) &&
-		    (le64_get(record.account_id) != 0 || le64_get(record.terminal_id) != 0))
+		    (le64_get(record.account_id) != 0 || le64_get(record.terminal_id) != 0) &&
+		    le64_get(record.lsn) > reader->shards[shard].alerts_after)
 			alert_see(reader, shard, at, &record);
 	}
 	memcpy(&record, last, sizeof(record));

@@ -66,7 +66,7 @@ static int holds(struct log_tail *tail, uint64_t lsn, uint64_t hash)
 	return XXH3_64bits(piece.events, le16_get(record.length)) == hash;
 }
 
-/* Behind the newest alert whose event the log has; from the first event without one. */
+/* Which log it is, by the newest alert whose event it has; behind that with a cursor. */
 static int common_find(
     struct alerts_reader *reader, struct reader_shard *shard, struct begin_context *context)
 {
@@ -84,9 +84,10 @@ static int common_find(
 			line_max = line;
 		if (!same)
 			continue;
-		shard->lsn = lsn;
-		shard->hash = le64_get(context->alert.source_hash);
-		/* Without a cursor it may be the log it was: then its events are known by it. */
+		/* Without a cursor (a restored database) it may be the log it was, and the profiles
+		 * are gone: all of it is read again, for these. */
+		shard->lsn = context->known ? lsn : 0;
+		shard->hash = context->known ? le64_get(context->alert.source_hash) : 0;
 		shard->line = context->known ? line_max + 1 : line;
 		return 0;
 	}
@@ -95,6 +96,20 @@ static int common_find(
 	shard->lsn = shard->hash = 0;
 	shard->line = context->known ? line_max + 1 : line_max;
 	return 0;
+}
+
+/* Alerts are raised in the order of events: up to the newest one's event all were decided. */
+static int alerts_after_find(
+    struct alerts_reader *reader, struct reader_shard *shard, uint32_t number)
+{
+	struct begin_context context = { .shard = number };
+	int error = database_read(reader->database, cursor_body, &context);
+
+	if (error == 0)
+		error = database_read(reader->database, older_body, &context);
+	if (error == 0 && le32_get(context.alert.source_line) == shard->line)
+		shard->alerts_after = le64_get(context.alert.source_lsn);
+	return error == -ENOENT ? 0 : error;
 }
 
 static int goes_on(struct reader_shard *shard, const struct begin_context *context,
@@ -134,6 +149,8 @@ int reader_begin(struct alerts_reader *reader, uint32_t number)
 			    "; alerts go on behind LSN %" PRIu64,
 			    number, le64_get(context.cursor.lsn), shard->lsn);
 	}
+	if (error == 0)
+		error = alerts_after_find(reader, shard, number);
 	if (error != 0)
 		return error;
 	shard->written_lsn = shard->lsn;

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lists in the database: import, and what there is. */
+#include <endian.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include "control/subjects/subjects.h"
 #include "control/watchlist/watchlist.h"
@@ -17,7 +21,8 @@ struct import {
 	const struct watch_files *files;
 	const struct audit_entry *who;
 	struct record_control_watch_list row;
-	uint64_t entries, names, place_old;
+	uint64_t entries, names;
+	uint64_t *keys; /* of the names read, sorted before they are looked for */
 	EVP_MD_CTX *digest;
 	const char *file; /* being read */
 	char *message;
@@ -38,8 +43,10 @@ static int name_put(struct db_txn *txn, struct import *import, unsigned line, ui
 		struct record_control_watch_name record;
 		uint8_t text[CONTROL_WATCH_NAME_SIZE_MAX + 1];
 	} out = { 0 };
-	struct db_key key = db_key_make_pair(le32_get(import->row.number), import->names);
-	size_t length = strlen(text);
+	size_t length = strlen(text), size = sizeof(out.record) + length;
+	struct db_bytes known;
+	struct db_key key;
+	int error;
 
 	if (length == 0)
 		return line_refused(import, line, "there is no name");
@@ -53,12 +60,17 @@ static int name_put(struct db_txn *txn, struct import *import, unsigned line, ui
 		.length = le16_make((uint16_t)length),
 		.alias = (uint8_t)alias,
 	};
-	import->names++;
 	import->entries += !alias;
-	if (EVP_DigestUpdate(import->digest, &out, sizeof(out.record) + length) != 1)
+	import->keys[import->names] = XXH3_64bits(&out, size);
+	key = db_key_make_pair(le32_get(import->row.number), import->keys[import->names++]);
+	if (EVP_DigestUpdate(import->digest, &out, size) != 1)
 		return -EIO;
-	return database_put(txn, CONTROL_TABLE_WATCH_NAME, db_key(&key),
-	    (struct db_bytes){ &out, sizeof(out.record) + length });
+	/* One that was there stays: a list that changes a little is a small change. */
+	error = db_get(txn, CONTROL_TABLE_WATCH_NAME, db_key(&key), &known);
+	if (error != -ENOENT)
+		return error;
+	return database_put(
+	    txn, CONTROL_TABLE_WATCH_NAME, db_key(&key), (struct db_bytes){ &out, size });
 }
 
 static int csv_put(
@@ -136,18 +148,58 @@ static int row_find(struct db_txn *txn, struct import *import)
 	return database_text(import->row.name, sizeof(import->row.name), import->name);
 }
 
+static int key_compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The first key of the list from `from` on. -ENOENT: none. */
+static int key_next(struct db_txn *txn, const struct import *import, uint64_t from, uint64_t *found)
+{
+	struct db_key key = db_key_make_pair(le32_get(import->row.number), from);
+	uint64_t words[2] = { 0 };
+	struct db_cursor cursor;
+	int error = db_cursor_open(&cursor, txn, CONTROL_TABLE_WATCH_NAME);
+
+	if (error != 0)
+		return error;
+	error = db_cursor_seek_below(&cursor, db_key(&key));
+	if (error == -ENOENT)
+		error = db_cursor_first(&cursor);
+	else if (error == 0 &&
+	         (cursor.key.size != key.size || memcmp(cursor.key.data, key.bytes, key.size) != 0))
+		error = db_cursor_next(&cursor);
+	if (error == 0 && cursor.key.size != sizeof(words))
+		error = -EBADMSG;
+	if (error == 0)
+		memcpy(words, cursor.key.data, sizeof(words));
+	db_cursor_close(&cursor);
+	if (error == 0 && be64toh(words[0]) != le32_get(import->row.number))
+		error = -ENOENT;
+	if (error == 0)
+		*found = be64toh(words[1]);
+	return error;
+}
+
+/* Names that are on the list no more. */
 static int old_delete(struct db_txn *txn, const struct import *import)
 {
-	int error = 0;
+	uint64_t at = 0;
+	int error;
 
-	for (uint64_t place = 0; error == 0 && place < le64_get(import->row.names); place++) {
-		struct db_key key = db_key_make_pair(le32_get(import->row.number), place);
+	qsort(import->keys, import->names, sizeof(import->keys[0]), key_compare);
+	while ((error = key_next(txn, import, at, &at)) == 0) {
+		struct db_key key = db_key_make_pair(le32_get(import->row.number), at);
 
-		error = database_delete(txn, CONTROL_TABLE_WATCH_NAME, db_key(&key));
-		if (error == -ENOENT)
-			error = 0; /* restored from PostgreSQL: the row without its names */
+		if (bsearch(&at, import->keys, import->names, sizeof(at), key_compare) == NULL)
+			error = database_delete(txn, CONTROL_TABLE_WATCH_NAME, db_key(&key));
+		if (error != 0 || at == UINT64_MAX)
+			return error;
+		at++;
 	}
-	return error;
+	return error == -ENOENT ? 0 : error;
 }
 
 static int files_put(struct db_txn *txn, struct import *import)
@@ -187,9 +239,9 @@ static int import_body(struct db_txn *txn, void *argument)
 	if (EVP_DigestInit_ex(import->digest, EVP_sha256(), NULL) != 1)
 		return -EIO;
 	entry.before = le32_get(row->version) > 0 ? watchlist_json(row) : NULL;
-	error = old_delete(txn, import);
+	error = files_put(txn, import);
 	if (error == 0)
-		error = files_put(txn, import);
+		error = old_delete(txn, import);
 	if (error == 0 && EVP_DigestFinal_ex(import->digest, digest, NULL) != 1)
 		error = -EIO;
 	if (error == 0)
@@ -229,10 +281,13 @@ int watchlist_import(struct database *database, const char *name, const char *da
 		.digest = EVP_MD_CTX_new(),
 		.message = message,
 		.message_size = message_size };
-	int error =
-	    import.digest == NULL ? -ENOMEM : database_write(database, import_body, &import);
+	int error = -ENOMEM;
 
+	import.keys = malloc(NAMES_MAX * sizeof(import.keys[0]));
+	if (import.digest != NULL && import.keys != NULL)
+		error = database_write(database, import_body, &import);
 	EVP_MD_CTX_free(import.digest);
+	free(import.keys);
 	if (error == 0)
 		*row = import.row;
 	return error;

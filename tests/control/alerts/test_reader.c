@@ -294,11 +294,14 @@ static int cursor_delete_body(struct db_txn *txn, void *argument)
 	} key = { .table = "cursor" };
 
 	(void)argument;
+	struct db_key account = db_key_make(7);
+
+	assert_int_equal(db_delete(txn, CONTROL_TABLE_PROFILE, db_key(&account)), 0);
 	return db_delete(txn, CONTROL_TABLE_ALERT_INDEX, (struct db_bytes){ &key, sizeof(key) });
 }
 
-/* Control's database came back from PostgreSQL, without its cursors. */
-TEST(without_a_cursor_reading_goes_on_behind_the_last_alert)
+/* Control's database came back from a backup or PostgreSQL, without cursors and profiles. */
+TEST(without_a_cursor_profiles_are_read_anew_and_no_alert_comes_twice)
 {
 	struct event_record events[10];
 	struct bed bed;
@@ -307,13 +310,18 @@ TEST(without_a_cursor_reading_goes_on_behind_the_last_alert)
 	log_make(&bed, 0, 1);
 	for (unsigned i = 0; i < 10; i++)
 		events[i] = event_make(&bed, 0, 7, RISK_BIT(LARGE) | (i < 8 ? RISK_BIT(ALERT) : 0));
+	bed.large[7] = 10;
 	log_put(&bed, 0, events, 10);
-	assert_int_equal(turn(&bed, 0, 1), 10);
+	assert_int_equal(turn(&bed, 3 * SECOND, 1), 10);
+	assert_int_equal(counts_of(&bed).raised[CONTROL_ALERT_RISK - 1], 3);
+	assert_int_equal(counts_of(&bed).suppressed, 5);
 	alerts_reader_free(bed.reader);
 	assert_int_equal(database_write(bed.at.database, cursor_delete_body, NULL), 0);
 	assert_int_equal(alerts_reader_create(&bed.reader, bed.root, bed.at.database), 0);
-	assert_int_equal(turn(&bed, 0, 1), 2);
-	assert_int_equal(counts_of(&bed).raised[CONTROL_ALERT_RISK - 1], 8);
+	assert_int_equal(turn(&bed, 3 * SECOND, 1), 10);
+	assert_int_equal(counts_of(&bed).raised[CONTROL_ALERT_RISK - 1], 3);
+	assert_int_equal(counts_of(&bed).suppressed, 5);
+	profiles_check(&bed);
 	bed_end(&bed);
 }
 

@@ -93,6 +93,41 @@ TEST(a_list_is_matched_by_all_names_of_its_entries)
 	bed_end(&bed);
 }
 
+static int last_body(struct db_txn *txn, void *argument)
+{
+	return database_last(txn, CONTROL_TABLE_CHANGE, argument);
+}
+
+static uint64_t changes(const struct bed *bed)
+{
+	uint64_t last = 0;
+
+	assert_int_equal(database_read(bed->at.database, last_body, &last), 0);
+	return last;
+}
+
+TEST(an_import_writes_what_has_changed)
+{
+	struct watch_hit hits[WATCH_HITS_MAX];
+	struct bed bed;
+	uint64_t before;
+
+	bed_begin(&bed);
+	assert_int_equal(import(&bed, "first", (struct watch_files){ .sdn = "1,ONE\n2,TWO\n" }), 0);
+	assert_int_equal(changes(&bed), 4); /* two names, the list, the audit entry */
+	assert_int_equal(import(&bed, "second", (struct watch_files){ .sdn = "1,OTHER\n" }), 0);
+	before = changes(&bed);
+	assert_int_equal(import(&bed, "first", (struct watch_files){ .sdn = "1,ONE\n2,TWO\n" }), 0);
+	assert_int_equal(changes(&bed), before + 2);
+	assert_int_equal(
+	    import(&bed, "first", (struct watch_files){ .sdn = "1,ONE\n3,THREE\n" }), 0);
+	assert_int_equal(changes(&bed), before + 2 + 4); /* one more, one less */
+	assert_int_equal(watchlist_match(bed.watchlist, "two", 1000, hits), 0);
+	assert_int_equal(watchlist_match(bed.watchlist, "three", 1000, hits), 1);
+	assert_int_equal(watchlist_match(bed.watchlist, "other", 1000, hits), 1);
+	bed_end(&bed);
+}
+
 TEST(a_file_that_is_wrong_changes_nothing)
 {
 	static const struct watch_files wrong[] = {
