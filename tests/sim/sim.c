@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,7 +18,7 @@
 
 #define JOBS_MAX        16
 #define CHUNK           100u
-#define SEED_PATIENCE_S 240u
+#define SEED_PATIENCE_S 240
 #define EXIT_SKIPPED    77
 
 static const char usage[] =
@@ -109,6 +110,14 @@ static int eal_start(void)
 	return 0;
 }
 
+/* By the processor's time: a run that was stopped for a while and goes on has not hung. */
+static void patience_begin(void)
+{
+	const struct itimerval patience = { .it_value = { .tv_sec = SEED_PATIENCE_S } };
+
+	(void)setitimer(ITIMER_PROF, &patience, NULL);
+}
+
 static int seeds_run(const struct options *options, uint64_t first, uint64_t last, struct job *job)
 {
 	int status = eal_start();
@@ -118,7 +127,7 @@ static int seeds_run(const struct options *options, uint64_t first, uint64_t las
 	for (uint64_t seed = first; seed <= last; seed++) {
 		if (job != NULL)
 			atomic_store_explicit(&job->seed, seed, memory_order_relaxed);
-		(void)alarm(SEED_PATIENCE_S);
+		patience_begin();
 		trace_reset(options->trace);
 		world_run(&world, seed, options->operations, options->shards);
 		if (job != NULL)
