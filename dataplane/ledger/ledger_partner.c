@@ -74,6 +74,24 @@ static int is_reversed(const struct ledger *ledger, const struct object_partner_
 }
 
 /*
+ * What a withdrawal that had to wait has come to: a partner that asks again through another server
+ * must not pay out what nobody approved, or what was rejected or timed out. The object outlives the
+ * key (withdrawal_close).
+ */
+static uint16_t withdrawal_repeat(
+    struct decision *decision, const struct object_partner_key *body, int64_t *payout)
+{
+	const struct object_row *row = ledger_object(decision->ledger, le64_get(body->object_id));
+
+	*payout = 0;
+	if (row == NULL || row->kind != OBJECT_WITHDRAWAL || row->state == OBJECT_REVERSED)
+		return WIRE_CODE_WITHDRAWAL_CLOSED;
+	if (row->state == OBJECT_DONE)
+		*payout = le64s_get(body->payout);
+	return WIRE_CODE_REPEATED;
+}
+
+/*
  * PARTNER_UNKNOWN for a key on an account of no partner: nobody's key would be kept for it, and to
  * carry the request out without would break the promise.
  */
@@ -85,6 +103,8 @@ uint16_t partner_key_judge(struct decision *decision, const uint64_t key[2], int
 	struct object_partner_key body;
 	struct object_key natural;
 	struct le64 print[2];
+	uint16_t code = WIRE_CODE_REPEATED;
+	int64_t payout;
 
 	*repeat = 0;
 	if (key_absent(key) || account == NULL)
@@ -107,10 +127,15 @@ uint16_t partner_key_judge(struct decision *decision, const uint64_t key[2], int
 		return WIRE_CODE_KEY_MISMATCH;
 	if (is_reversed(decision->ledger, &body))
 		return WIRE_CODE_REVERSED_BEFORE;
+	payout = le64s_get(body.payout);
+	if (le16_get(body.code) == WIRE_CODE_PENDING && decision->type == EVENT_WITHDRAW)
+		code = withdrawal_repeat(decision, &body, &payout);
+	if (code != WIRE_CODE_REPEATED)
+		return code;
 	*repeat = 1;
 	decision->object_id = le64_get(body.object_id);
-	decision->payout = le64s_get(body.payout);
-	return WIRE_CODE_REPEATED;
+	decision->payout = payout;
+	return code;
 }
 
 uint64_t partner_key_keep(struct decision *decision, const uint64_t key[2], uint16_t code)

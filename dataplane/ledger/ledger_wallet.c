@@ -154,6 +154,7 @@ uint16_t withdraw_judge(struct decision *decision)
 static void withdrawal_close(struct decision *decision, const struct object_row *row,
     const struct object_withdrawal *withdrawal, uint8_t state)
 {
+	uint64_t hold_ns = decision->ledger->shard.rules.partner_key_hold_s * SECOND_NS;
 	struct object_withdrawal closed = *withdrawal;
 	struct object_row *object;
 
@@ -162,7 +163,9 @@ static void withdrawal_close(struct decision *decision, const struct object_row 
 	closed.closed_ns = le64_make(decision->time_ns);
 	object = decision_object(decision, row);
 	object->state = state;
-	object->due_ns = decision->time_ns + WITHDRAWAL_KEPT_NS;
+	/* At least as long as a partner key may name it: a repeat asks what became of it. */
+	object->due_ns =
+	    decision->time_ns + (hold_ns > WITHDRAWAL_KEPT_NS ? hold_ns : WITHDRAWAL_KEPT_NS);
 	memcpy(object->body, &closed, sizeof(closed));
 }
 

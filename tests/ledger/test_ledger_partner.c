@@ -76,6 +76,7 @@ TEST(second_request_with_a_key)
 TEST(repeated_answer_is_the_first_one)
 {
 	const struct wire_request wire = WITHDRAW(MINE, KEY(1), .amount = WAITS_FROM);
+	struct ledger_command close = { .type = EVENT_WITHDRAW_CLOSE, .flags = EVENT_FLAG_PAID };
 	struct wallet wallet;
 	uint64_t object_id;
 
@@ -83,11 +84,50 @@ TEST(repeated_answer_is_the_first_one)
 	assert_int_equal(wallet_ask(&wallet, &wire), WIRE_CODE_PENDING);
 	object_id = le64_get(wallet.record.object_id);
 	assert_true(object_id != 0);
+	/* Nothing is paid while it waits. */
+	assert_int_equal(wallet_ask(&wallet, &wire), WIRE_CODE_REPEATED);
+	assert_true(le64_get(wallet.record.object_id) == object_id);
+	assert_int_equal(le64s_get(wallet.record.payout), 0);
+	assert_int_equal(le64s_get(wallet.record.balance), 1000000 - WAITS_FROM);
+	close.object_id = object_id;
+	assert_int_equal(wallet_command(&wallet, &close), 1);
 	assert_int_equal(wallet_ask(&wallet, &wire), WIRE_CODE_REPEATED);
 	assert_true(le64_get(wallet.record.object_id) == object_id);
 	assert_int_equal(le64s_get(wallet.record.payout), WAITS_FROM);
 	assert_int_equal(le64s_get(wallet.record.balance), 1000000 - WAITS_FROM);
+	/* As long as the key is kept it is known what became of it. */
+	wallet.now += 86399 * 1000000000ull;
+	(void)wallet_due(&wallet);
+	assert_int_equal(wallet_ask(&wallet, &wire), WIRE_CODE_REPEATED);
+	assert_int_equal(le64s_get(wallet.record.payout), WAITS_FROM);
 	wallet_free(&wallet);
+}
+
+/* Rejected, or timed out: a partner's other server must not hear that it was paid. */
+TEST(a_key_of_a_withdrawal_that_came_to_nothing_says_so)
+{
+	for (unsigned timed_out = 0; timed_out <= 1; timed_out++) {
+		const struct wire_request wire = WITHDRAW(MINE, KEY(1), .amount = WAITS_FROM);
+		struct ledger_command close = { .type = EVENT_WITHDRAW_CLOSE };
+		struct wallet wallet;
+
+		wallet_make(&wallet);
+		assert_case_equal(timed_out, wallet_ask(&wallet, &wire), WIRE_CODE_PENDING);
+		close.object_id = le64_get(wallet.record.object_id);
+		if (timed_out) {
+			wallet.now += TIMEOUT_S * 1000000000ull;
+			assert_case_equal(timed_out, wallet_due(&wallet) > 0, 1);
+		} else {
+			assert_case_equal(timed_out, wallet_command(&wallet, &close), 1);
+		}
+		assert_case_equal(timed_out, wallet_balance(&wallet, PARTNERED), 1000000);
+		wallet.terminal = TERMINAL + 1;
+		assert_case_equal(
+		    timed_out, wallet_ask(&wallet, &wire), WIRE_CODE_WITHDRAWAL_CLOSED);
+		assert_case_equal(timed_out, le64s_get(wallet.record.payout), 0);
+		assert_case_equal(timed_out, wallet_balance(&wallet, PARTNERED), 1000000);
+		wallet_free(&wallet);
+	}
 }
 
 /* The money went back: the key must not say that it is there, nor pay it again. */
