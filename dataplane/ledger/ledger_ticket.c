@@ -69,7 +69,8 @@ uint16_t reprint_judge(struct decision *decision)
 	bet = &decision->ledger->bets[row];
 	if (bet->terminal_id != decision->terminal_id)
 		return WIRE_CODE_NOT_YOUR_BET;
-	if (bet->state == BET_CANCELLED || bet->state == BET_PAID || bet->state == BET_EXPIRED)
+	if (bet->state == BET_CANCELLED || bet->state == BET_PAID || bet->state == BET_EXPIRED ||
+	    (bet->state == BET_SETTLED && bet->payout == 0))
 		return WIRE_CODE_BET_NOT_OPEN;
 	decision->currency = bet->currency;
 	decision->payout = bet->reprints < 15 ? bet->reprints + 1 : 15;

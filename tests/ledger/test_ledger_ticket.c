@@ -193,6 +193,22 @@ TEST(reprints_are_counted_where_the_ticket_was_sold)
 	ledger_free(betting.ledger);
 }
 
+TEST(a_lost_ticket_is_not_printed_again)
+{
+	struct betting betting;
+	struct wire_request wire = { .template_id = WIRE_REPRINT,
+		.reprint = { .deadline_ns = NO_DEADLINE, .reason = 2 } };
+
+	betting_make(&betting, 256);
+	wire.reprint.bet_id = betting_bet(&betting, 0, 1000, 1, 1, 1);
+	assert_int_equal(betting_request(&betting, wire), WIRE_CODE_OK);
+	betting_settle(&betting, 1, 0);
+	assert_int_equal(betting_request(&betting, wire), WIRE_CODE_BET_NOT_OPEN);
+	betting_rollback(&betting, 1);
+	assert_int_equal(betting_request(&betting, wire), WIRE_CODE_OK);
+	ledger_free(betting.ledger);
+}
+
 /* The limits are amounts of one currency: cash of another one would pass them all. */
 TEST(cash_is_taken_in_the_rules_currency_alone)
 {
