@@ -203,7 +203,7 @@ static uint16_t stake_give_back(
 		return WIRE_CODE_ACCOUNT_UNKNOWN;
 	code = decision_credit(decision, bet->stake);
 	if (code == WIRE_CODE_OK)
-		play_count_later(decision, bet->placed_at_ns, -bet->stake, -bet->stake);
+		play_count_later(decision, bet->placed_at_ns, 0, -bet->stake, -bet->stake);
 	return code;
 }
 

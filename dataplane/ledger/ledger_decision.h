@@ -116,9 +116,10 @@ void partner_key_free(struct decision *decision, uint64_t key_id, uint64_t objec
 uint16_t play_judge_deposit(const struct decision *decision, int64_t amount);
 uint16_t play_judge_stake(const struct decision *decision, int64_t stake);
 void play_count(struct decision *decision, int64_t deposited, int64_t staked, int64_t lost);
-/* The same of what comes back of a stake placed then (negative), or is taken back again: it counts
- * in the day and week of the stake alone, when they are not over. */
-void play_count_later(struct decision *decision, uint64_t placed_ns, int64_t staked, int64_t lost);
+/* The same of what comes back of a stake or a deposit of then (negative), or is taken back again:
+ * it counts in the day and week of then alone, when they are not over and it was counted. */
+void play_count_later(
+    struct decision *decision, uint64_t then_ns, int64_t deposited, int64_t staked, int64_t lost);
 
 /* Exposure (ledger_exposure.c): EXPOSURE_SELECTION, _MARKET, _PARTNER for a bet's payout. */
 uint16_t exposure_judge(

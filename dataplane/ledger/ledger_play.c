@@ -119,9 +119,10 @@ void play_count(struct decision *decision, int64_t deposited, int64_t staked, in
 	counters_write(decision, row, &counters);
 }
 
-void play_count_later(struct decision *decision, uint64_t placed_ns, int64_t staked, int64_t lost)
+void play_count_later(
+    struct decision *decision, uint64_t then_ns, int64_t deposited, int64_t staked, int64_t lost)
 {
-	uint32_t day = risk_day(&decision->ledger->shard.rules, placed_ns);
+	uint32_t day = risk_day(&decision->ledger->shard.rules, then_ns);
 	struct object_play_counters counters, before;
 	const struct object_row *row;
 	int runs[PERIODS], known;
@@ -130,15 +131,17 @@ void play_count_later(struct decision *decision, uint64_t placed_ns, int64_t sta
 		return;
 	row = counters_read(decision, &counters);
 	before = counters;
-	known = placed_ns >= le64_get(counters.since_ns);
+	known = then_ns >= le64_get(counters.since_ns);
 	runs[PERIOD_DAY] = day >= le32_get(counters.day);
 	runs[PERIOD_WEEK] = (day + 3) / 7 >= le32_get(counters.week);
 	for (unsigned i = 0; i < PERIODS; i++) {
 		/* Stakes of the day the limits were set on count from its begin. */
 		if (runs[PERIOD_DAY] || (runs[i] && known))
 			counter_add(&counters.staked[i], staked, 0);
-		if (runs[i] && known)
+		if (runs[i] && known) {
+			counter_add(&counters.deposited[i], deposited, 0);
 			counter_add(&counters.lost[i], lost, INT64_MIN);
+		}
 	}
 	if (memcmp(&counters, &before, sizeof(counters)) != 0)
 		counters_write(decision, row, &counters);

@@ -29,14 +29,6 @@
 #define REVERSE_MAX_NS (86400 * SECOND_NS)
 #define ROUND_LOOK_MAX 64
 
-/* What was counted on another day no longer counts for a day's limit. */
-static int same_day(const struct decision *decision, uint64_t then_ns)
-{
-	const struct risk_rules *rules = &decision->ledger->shard.rules;
-
-	return risk_day(rules, then_ns) == risk_day(rules, decision->time_ns);
-}
-
 /* ---- PLACE_BET ---- */
 
 static int leg_running(const struct decision *decision, uint64_t market_id)
@@ -80,7 +72,7 @@ static uint16_t bet_reverse(struct decision *decision, const struct event_record
 	}
 	if (decision->account == NULL)
 		return WIRE_CODE_NOT_REVERSIBLE;
-	play_count_later(decision, bet->placed_at_ns, -bet->stake, -bet->stake);
+	play_count_later(decision, bet->placed_at_ns, 0, -bet->stake, -bet->stake);
 	return decision_credit(decision, bet->stake);
 }
 
@@ -93,8 +85,7 @@ static uint16_t deposit_reverse(
 		return WIRE_CODE_ACCOUNT_FROZEN;
 	decision->type = EVENT_WITHDRAW;
 	decision->object_id = decision->account_id;
-	if (same_day(decision, le64_get(target->time_ns)))
-		play_count(decision, -amount, 0, 0);
+	play_count_later(decision, le64_get(target->time_ns), -amount, 0, 0);
 	return decision_debit(decision, amount);
 }
 
@@ -189,14 +180,14 @@ static uint16_t round_reverse(struct decision *decision, const struct event_reco
 	if (tx.op == ROUND_OP_DEBIT) {
 		decision->type = EVENT_ROUND_CREDIT;
 		round.debited = le64s_make(le64s_get(round.debited) - amount);
-		play_count_later(decision, le64_get(target->time_ns), -amount, -amount);
+		play_count_later(decision, le64_get(target->time_ns), 0, -amount, -amount);
 		code = decision_credit(decision, amount);
 	} else if (decision->account->flags & ACCOUNT_FROZEN) {
 		return WIRE_CODE_ACCOUNT_FROZEN;
 	} else {
 		decision->type = EVENT_ROUND_DEBIT;
 		round.credited = le64s_make(le64s_get(round.credited) - amount);
-		play_count_later(decision, le64_get(target->time_ns), 0, amount);
+		play_count_later(decision, le64_get(target->time_ns), 0, 0, amount);
 		code = decision_debit(decision, amount);
 	}
 	decision_object(decision, tx_row)->state = OBJECT_REVERSED;

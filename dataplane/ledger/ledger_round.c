@@ -212,10 +212,10 @@ static uint16_t target_undo(struct decision *decision, const struct object_row *
 		code = decision_credit(decision, amount);
 		if (code != WIRE_CODE_OK)
 			return code;
-		play_count_later(decision, transaction_ns(decision, target), -amount, -amount);
+		play_count_later(decision, transaction_ns(decision, target), 0, -amount, -amount);
 	} else {
 		decision_debit_owing(decision, amount);
-		play_count_later(decision, transaction_ns(decision, target), 0, amount);
+		play_count_later(decision, transaction_ns(decision, target), 0, 0, amount);
 	}
 	decision->payout = amount;
 	object = decision_object(decision, target);

@@ -192,7 +192,7 @@ static uint16_t settle_money(
 		decision_debit_owing(decision, -change);
 	}
 	if (decision->account->flags & ACCOUNT_PLAY)
-		play_count_later(decision, bet->placed_at_ns, 0, -change);
+		play_count_later(decision, bet->placed_at_ns, 0, 0, -change);
 	return WIRE_CODE_OK;
 }
 

@@ -256,6 +256,45 @@ TEST(open_bets_cannot_pass_a_loss_limit)
 	wallet_free(&wallet);
 }
 
+/* A deposit taken back makes room where it took some: not before the limits, not in another week.
+ */
+TEST(a_reversed_deposit_gives_back_what_it_counted)
+{
+	static const struct {
+		int before; /* the limits were set before it */
+		uint64_t wait_ns;
+		uint16_t code; /* of as much again */
+	} cases[] = {
+		{ 1, 0, OK },
+		{ 0, 0, WIRE_CODE_LIMIT_DEPOSIT },
+		{ 1, NEXT_DAY, OK },
+	};
+	const struct wire_request set = PLAY_SET(DEPOSITS(NONE, 1000)), pay = PAY(1000);
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct event_record target;
+		struct wallet wallet;
+
+		wallet_make(&wallet);
+		if (cases[i].before)
+			assert_int_equal(wallet_ask(&wallet, &set), OK);
+		wallet.now += 1000;
+		assert_int_equal(wallet_ask(&wallet, &pay), OK);
+		target = wallet.record;
+		wallet.now += 1000;
+		if (!cases[i].before) {
+			assert_int_equal(wallet_ask(&wallet, &set), OK);
+			wallet.now += 1000;
+			assert_int_equal(wallet_ask(&wallet, &pay), OK);
+		}
+		wallet.now += cases[i].wait_ns;
+		assert_case_equal(
+		    i, wallet_reverse(&wallet, le64_get(target.request_id), &target), OK);
+		assert_case_equal(i, wallet_ask(&wallet, &pay), cases[i].code);
+		wallet_free(&wallet);
+	}
+}
+
 /* Result, rollback and void, on the day of the stake, later in its week, and in a later one. */
 TEST(what_comes_back_belongs_to_the_day_and_week_of_the_stake)
 {
