@@ -76,17 +76,47 @@ static int command_do(struct control *control, struct ops_request *request, json
 	    control, request, command, object, after, result, message, message_size);
 }
 
+/*
+ * Money an account begins with is money an operator adds: from the amount on that another operator
+ * must approve when it is added later, it cannot be added here, or one person could do it alone.
+ */
+static int opening_check(struct control *control, int64_t first, int64_t count,
+    int64_t opening_balance, char *message, size_t message_size)
+{
+	struct control_config config;
+	int64_t sum;
+
+	if (opening_balance == 0)
+		return CONTROL_DONE;
+	if (__builtin_mul_overflow(opening_balance, count, &sum))
+		sum = INT64_MAX;
+	control_config_get(control, &config);
+	if (sum < (int64_t)config.approval.adjustment_min)
+		return CONTROL_DONE;
+	return handle_refuse(CONTROL_REFUSED, message, message_size,
+	    "opening balances of %" PRId64 " in all are not for one operator alone: from %" PRIu32
+	    " minor units on (approval.adjustment_min) another one must approve; open with a "
+	    "smaller --opening-balance or none, then `sluicectl account adjust %" PRId64
+	    " --credit AMOUNT` for each account, and another operator approves",
+	    sum, config.approval.adjustment_min, first);
+}
+
 int handle_account_open(
     void *context, struct ops_request *request, json_t **result, char *message, size_t message_size)
 {
 	int64_t first = ops_number(request, "first", 0), count = ops_number(request, "count", 1);
-	json_t *command = json_pack("{s:s, s:I, s:I, s:I, s:I}", "type", "accounts_open", "first",
+	int64_t opening_balance = ops_number(request, "opening_balance", 0);
+	json_t *command, *after;
+	char object[64];
+	int status = opening_check(context, first, count, opening_balance, message, message_size);
+
+	if (status != CONTROL_DONE)
+		return status;
+	command = json_pack("{s:s, s:I, s:I, s:I, s:I}", "type", "accounts_open", "first",
 	    (json_int_t)first, "count", (json_int_t)count, "currency",
 	    (json_int_t)ops_number(request, "currency", 410), "opening_balance",
-	    (json_int_t)ops_number(request, "opening_balance", 0));
-	json_t *after = json_deep_copy(command);
-	char object[64];
-
+	    (json_int_t)opening_balance);
+	after = json_deep_copy(command);
 	json_object_del(after, "type");
 	snprintf(
 	    object, sizeof(object), "account %" PRId64 " and %" PRId64 " more", first, count - 1);

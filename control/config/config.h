@@ -58,7 +58,8 @@ struct control_config {
 	} access;
 
 	struct {
-		/* Minor units, whatever the currency; 0: every adjustment waits. */
+		/* Minor units, whatever the currency; 0: every adjustment waits, and no account is
+		 * opened with a balance. */
 		uint32_t adjustment_min;
 	} approval;
 

@@ -91,7 +91,8 @@
 
 #define CONFIG_ROWS_approval(NUMBER, TEXT)                                                         \
 	NUMBER(approval, adjustment_min, 0, 4294967295, 1000000, "minor units", RELOAD,            \
-	    "account adjust: from this amount on, added or taken, another operator must approve")
+	    "account adjust: from this amount on, added or taken, another operator must approve; " \
+	    "account open: opening balances below it in all")
 
 #define CONFIG_ROWS_alerts(NUMBER, TEXT)                                                           \
 	NUMBER(alerts, suppress_minutes, 0, 10080, 60, "min", RELOAD,                              \

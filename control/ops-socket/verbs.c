@@ -169,7 +169,8 @@ static const struct verb_argument account_open[] = {
 	    "this many, ids in a row (1)" },
 	{ "currency", VERB_NUMBER, 0, 0, 0, 1, 999, NULL, "ISO 4217 number (410)" },
 	{ "opening_balance", VERB_NUMBER, 0, 0, 0, 0, LIMIT_STAKE_MAX, NULL,
-	    "in minor units, from the FUNDING account (0)" },
+	    "in minor units, from the FUNDING account (0); for all together below "
+	    "approval.adjustment_min" },
 	WAIT_MS,
 };
 static const struct verb_argument account_one[] = { ACCOUNT_ID };

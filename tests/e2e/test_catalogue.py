@@ -68,8 +68,7 @@ def switch_fixture():
         with open(path, "w", encoding="utf-8") as stream:
             stream.write(market_lines())
         control.ctl("market", "import", path)
-        control.ctl("account", "open", FIRST, "--count", COUNT, "--currency", 410,
-                    "--opening-balance", OPENING)
+        demo.accounts_open(control, FIRST, COUNT, OPENING)
         control.ctl("partner", "set", 1, "--name", "One", "--keys-max", 1_000)
         control.ctl("partner", "set", 2, "--name", "Two", "--keys-max", 2)
         yield switch

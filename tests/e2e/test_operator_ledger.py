@@ -142,6 +142,20 @@ def test_small_adjustments_at_once_large_ones_by_four_eyes(switch):
     assert balance(switch) == before + 300 + 2_000_000
 
 
+def test_money_is_not_added_alone_by_opening_accounts(switch):
+    """As the amount that four eyes are for, at once, together, and more than 64 bits hold."""
+    control, first = switch.control, 7_800_001
+    for count, amount in ((1, 1_000_000), (2, 500_000), (2, 900_000_000_000),
+                          (100_000, 10**12)):
+        said = refused(switch, "account", "open", first, "--count", count, "--opening-balance",
+                       amount)
+        assert "approval.adjustment_min" in said and "account adjust" in said, said
+    assert "no such account" in refused(switch, "account", "show", first)
+    control.ctl("account", "open", first, "--count", 2, "--opening-balance", 499_999)
+    assert control.json("account", "show", first + 1)["balance"] == 499_999
+    control.ctl("account", "open", first + 2, "--count", 3)
+
+
 def test_withdrawals_wait_and_are_paid_or_given_back(switch):
     control = switch.control
     control.ctl("rules", "set", "withdraw_pending_min=5000")
@@ -166,7 +180,7 @@ def test_withdrawals_wait_and_are_paid_or_given_back(switch):
 
 def test_limits_act_at_once_when_lower_and_exclusion_is_never_shortened(switch):
     control = switch.control
-    control.ctl("account", "open", CUSTOMER, "--opening-balance", 1_000_000)
+    control.ctl("account", "open", CUSTOMER, "--opening-balance", 999_999)
     control.ctl("account", "limits", CUSTOMER, "--stake-day", 3000)
     assert code_of(run(switch, 1, "bet", CUSTOMER, 3001, "101:0:1.01")[1]) == "LIMIT_STAKE"
     control.ctl("account", "limits", CUSTOMER, "--stake-day", "none")

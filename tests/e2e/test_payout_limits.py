@@ -4,6 +4,7 @@
 import random
 import time
 
+import demo
 import pytest
 from controlled import ControlledSwitch
 from sluice_terminal import PLACE_BET, bet_block, leg, message
@@ -39,8 +40,7 @@ def test_every_bet_at_the_limit_gets_its_outcome(shards):
             for market in (FULL, MARKET):
                 stream.write(f"{market},{market},One,{later},1x2,,open,home:2;draw:3.5;away:25\n")
         switch.control.ctl("market", "import", path)
-        switch.control.ctl("account", "open", FIRST, "--count", ACCOUNTS, "--currency", 410,
-                           "--opening-balance", OPENING)
+        demo.accounts_open(switch.control, FIRST, ACCOUNTS, OPENING)
         switch.control.ctl("rules", "set", *RULES)
         terminals = [connect(switch, number) for number in (1, 2, 3)]
 

@@ -8,6 +8,7 @@ import random
 import threading
 import time
 
+import demo
 import pytest
 
 import season_run
@@ -37,8 +38,7 @@ def begin(switch, accounts, terminals=2, text=MARKETS):
     with open(path, "w", encoding="ascii") as stream:
         stream.write(f"{HEADER}\n{text}")
     control.ctl("market", "import", path)
-    control.ctl("account", "open", FIRST_ACCOUNT + 1, "--count", accounts, "--currency",
-                season_run.CURRENCY, "--opening-balance", BALANCE)
+    demo.accounts_open(control, FIRST_ACCOUNT + 1, accounts, BALANCE)
 
 
 class Bets:

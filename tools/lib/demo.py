@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import time
 
 from instance import CURRENCY, InstanceError
@@ -13,6 +14,7 @@ FIRST_TERMINAL = 1
 FIRST_ACCOUNT = 1_000
 OPENING_BALANCE = 1_000_000
 DEPOSIT = 100_000
+APPROVAL_MAX = 2**32 - 1  # the highest approval.adjustment_min
 SEED = 20_210_813  # the season's first day
 DEMO_SECONDS_MAX = 300
 # Of sluice-terminal's --ack-log.
@@ -38,13 +40,33 @@ def load_with(instance, accounts, markets_load, accounts_open):
             json.dump({"accounts": accounts}, stream)
 
 
+def accounts_open(control, first, count, balance):
+    """Opens accounts that begin with money, more of it than one operator may add alone: the amount
+    from which another one must approve is raised as far as it goes for as long as it takes."""
+    path = control.instance.path("etc/sluice/control.yaml")
+    with open(path, encoding="utf-8") as stream:
+        before = stream.read()
+
+    def reload_with(text):
+        with open(path, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        control.ctl("config", "reload")
+    lot = (APPROVAL_MAX - 1) // balance
+    try:
+        reload_with(re.sub(r"(?m)^approval:\n(  .*\n)*", "", before) +
+                    f"approval:\n  adjustment_min: {APPROVAL_MAX}\n")
+        for begin in range(0, count, lot):
+            control.ctl("account", "open", first + begin, "--count", min(lot, count - begin),
+                        "--currency", CURRENCY, "--opening-balance", balance)
+    finally:
+        reload_with(before)
+
+
 def load_by_control(control, accounts):
     """By an operator's commands."""
     load_with(control.instance, accounts,
               lambda: control.ctl("market", "import", SEASON),
-              lambda first, count: control.ctl(
-                  "account", "open", first, "--count", count, "--currency", CURRENCY,
-                  "--opening-balance", OPENING_BALANCE))
+              lambda first, count: accounts_open(control, first, count, OPENING_BALANCE))
 
 
 def load(instance, accounts):
