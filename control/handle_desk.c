@@ -7,6 +7,7 @@
 
 #include "control/control.h"
 #include "control/desk/desk.h"
+#include "control/markets/markets.h"
 
 /* ---- Adjustments ---- */
 
@@ -297,12 +298,21 @@ int handle_partner_set(
 	};
 	uint64_t partner_id = (uint64_t)ops_number(request, "partner", 0), sequence = 0;
 	struct record_control_partner row;
-	int error;
+	struct risk_rules rules;
+	int error = rules_get(control->database, &rules);
 
+	if (error != 0)
+		return handle_error(error, "rules", message, message_size);
 	handle_dry_run(request, 1);
-	error = partners_set(
-	    control->database, partner_id, &settings, &request->audit, &sequence, &row);
+	error = partners_set(control->database, partner_id, &settings, rules.currency,
+	    &request->audit, &sequence, &row);
 	handle_dry_run(request, 0);
+	if (error == -EDOM)
+		return handle_refuse(CONTROL_REFUSED, message, message_size,
+		    "a payout limit holds for bets in the rules' currency (%d) only, and partner "
+		    "%" PRIu64 " is in another: it would never act; set it without --exposure-max "
+		    "(0: no limit), or make a partner in currency %d",
+		    (int)rules.currency, partner_id, (int)rules.currency);
 	if (error == -EPERM)
 		return currency_stays(
 		    control, partner_id, settings.currency, message, message_size);

@@ -66,10 +66,12 @@ struct partner_settings {
 };
 
 /* Sets a partner, known or new. 0 with the row as it is then and the command's number (0: it was so
- * already); -ENAMETOOLONG, -EILSEQ (the name); -EINVAL; -EPERM: another currency than before. */
+ * already); -ENAMETOOLONG, -EILSEQ (the name); -EINVAL; -EPERM: another currency than before;
+ * -EDOM: a limit is asked for, and the partner's currency is not the rules', the only one limits
+ * hold for. */
 SLUICE_MUST_USE int partners_set(struct database *database, uint64_t partner_id,
-    const struct partner_settings *settings, const struct audit_entry *who, uint64_t *sequence,
-    struct record_control_partner *row);
+    const struct partner_settings *settings, uint16_t rules_currency, const struct audit_entry *who,
+    uint64_t *sequence, struct record_control_partner *row);
 SLUICE_MUST_USE int partners_get(
     const struct database *database, uint64_t partner_id, struct record_control_partner *row);
 /* From `first_id` on, at most `count`. New reference. */

@@ -33,6 +33,7 @@ static int row_get(struct db_txn *txn, uint64_t partner_id, struct record_contro
 struct set_context {
 	uint64_t partner_id, sequence;
 	const struct partner_settings *settings;
+	uint16_t rules_currency;
 	const struct audit_entry *who;
 	struct record_control_partner row;
 };
@@ -113,16 +114,23 @@ static int set_body(struct db_txn *txn, void *argument)
 	/* Credit of its limit may be on its way between shards: some would take it, some not. */
 	if (known && le16_get(row->currency) != le16_get(before.currency))
 		return -EPERM;
+	/* The shards limit bets in the rules' currency only: it would be a limit in name. */
+	if (context->settings->exposure_max > 0 &&
+	    le16_get(row->currency) != context->rules_currency)
+		return -EDOM;
 	if (known && memcmp(&before, row, sizeof(before)) == 0)
 		return 0;
 	return row_store(txn, context, known ? &before : NULL);
 }
 
 int partners_set(struct database *database, uint64_t partner_id,
-    const struct partner_settings *settings, const struct audit_entry *who, uint64_t *sequence,
-    struct record_control_partner *row)
+    const struct partner_settings *settings, uint16_t rules_currency, const struct audit_entry *who,
+    uint64_t *sequence, struct record_control_partner *row)
 {
-	struct set_context context = { .partner_id = partner_id, .settings = settings, .who = who };
+	struct set_context context = { .partner_id = partner_id,
+		.settings = settings,
+		.rules_currency = rules_currency,
+		.who = who };
 	int error = database_write(database, set_body, &context);
 
 	if (error == 0) {

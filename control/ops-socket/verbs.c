@@ -135,7 +135,8 @@ static const struct verb_argument partner_set[] = {
 	PARTNER_ID,
 	{ "name", VERB_TEXT, 0, 0, 0, 0, 63, NULL, "name for people" },
 	{ "exposure_max", VERB_NUMBER, 0, 0, 0, 0, LIMIT_BALANCE_MAX, NULL,
-	    "payouts of its customers' open bets, in minor units; 0: no limit" },
+	    "payouts of its customers' open bets, in minor units; 0: no limit; only in the rules' "
+	    "currency" },
 	{ "keys_max", VERB_NUMBER, 0, 0, 0, 0, UINT32_MAX, NULL,
 	    "idempotency keys held at a time (1000000)" },
 	{ "currency", VERB_NUMBER, 0, 0, 0, 1, 999, NULL,

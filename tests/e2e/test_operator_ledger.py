@@ -205,6 +205,8 @@ def test_partners_are_made_listed_and_blocked(switch):
     assert made["done"] is True and made["keys_max"] == 10 and made["blocked"] is False
     assert "command" not in control.json("partner", "set", 5, "--keys-max", 10)
     assert "which cannot change" in refused(switch, "partner", "set", 5, "--currency", 840)
+    said = refused(switch, "partner", "set", 6, "--currency", 840, "--exposure-max", 1000)
+    assert "rules' currency (410)" in said, said
     assert [one["partner"] for one in control.json("partner", "list")["partners"]] == [5]
     shown = control.json("partner", "show", 5)
     assert {entry["shard"] for entry in shown["switch"]} == {0, 1}

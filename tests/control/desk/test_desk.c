@@ -154,30 +154,57 @@ TEST(a_partner_is_made_changed_and_left_alone)
 	json_t *command = NULL;
 
 	temporary_begin(&at);
-	assert_int_equal(partners_set(at.database, 5, &made, &kim, &sequence, &row), 0);
+	assert_int_equal(partners_set(at.database, 5, &made, 410, &kim, &sequence, &row), 0);
 	assert_int_equal(sequence, 1);
 	assert_int_equal(le64_get(row.version), 1);
 	assert_int_equal(le16_get(row.currency), 410);
 	/* The same again: nothing to send, nothing to note. */
-	assert_int_equal(partners_set(at.database, 5, &made, &kim, &sequence, &row), 0);
+	assert_int_equal(partners_set(at.database, 5, &made, 410, &kim, &sequence, &row), 0);
 	assert_int_equal(sequence, 0);
 	assert_int_equal(commands(&at), 1);
 	assert_int_equal(audited(&at), 1);
 	/* Another currency is refused whole; the same one is nothing to do. */
-	assert_int_equal(partners_set(at.database, 5, &dollars, &kim, &sequence, &row), -EPERM);
+	assert_int_equal(
+	    partners_set(at.database, 5, &dollars, 410, &kim, &sequence, &row), -EPERM);
 	assert_int_equal(commands(&at), 1);
 	assert_int_equal(audited(&at), 1);
 	assert_int_equal(partners_get(at.database, 5, &row), 0);
 	assert_int_equal(le64s_get(row.exposure_max), 5000);
-	assert_int_equal(partners_set(at.database, 5, &won, &kim, &sequence, &row), 0);
+	assert_int_equal(partners_set(at.database, 5, &won, 410, &kim, &sequence, &row), 0);
 	assert_int_equal(sequence, 0);
-	assert_int_equal(partners_set(at.database, 5, &blocked, &lee, &sequence, &row), 0);
+	assert_int_equal(partners_set(at.database, 5, &blocked, 410, &lee, &sequence, &row), 0);
 	assert_int_equal(row.blocked, 1);
 	assert_string_equal((const char *)row.name, "Games");
 	assert_int_equal(commands_get(at.database, sequence, &command), 0);
 	assert_true(json_is_true(json_object_get(command, "blocked")));
 	assert_int_equal(json_integer_value(json_object_get(command, "exposure_max")), 5000);
 	json_decref(command);
+	temporary_end(&at);
+}
+
+TEST(a_limit_in_another_currency_than_the_rules_is_refused)
+{
+	const struct partner_settings limited = { "Games", 1000, -1, 840, -1 };
+	const struct partner_settings free_of_it = { "Games", 0, -1, 840, -1 };
+	const struct partner_settings limit = { NULL, 1000, -1, -1, -1 };
+	const struct partner_settings blocked = { NULL, -1, -1, -1, 1 };
+	struct record_control_partner row;
+	struct temporary at;
+	uint64_t sequence = 0;
+
+	temporary_begin(&at);
+	assert_int_equal(partners_set(at.database, 5, &limited, 410, &kim, &sequence, &row), -EDOM);
+	assert_int_equal(partners_get(at.database, 5, &row), -ENOENT);
+	assert_int_equal(partners_set(at.database, 5, &free_of_it, 410, &kim, &sequence, &row), 0);
+	/* Not later either; the rest of it can change. */
+	assert_int_equal(partners_set(at.database, 5, &limit, 410, &kim, &sequence, &row), -EDOM);
+	assert_int_equal(commands(&at), 1);
+	assert_int_equal(audited(&at), 1);
+	assert_int_equal(partners_set(at.database, 5, &limit, 840, &kim, &sequence, &row), 0);
+	/* The rules' currency changed since: it can still be blocked, and its limit taken away. */
+	assert_int_equal(partners_set(at.database, 5, &blocked, 410, &kim, &sequence, &row), 0);
+	assert_int_equal(partners_set(at.database, 5, &free_of_it, 410, &kim, &sequence, &row), 0);
+	assert_int_equal(le64s_get(row.exposure_max), 0);
 	temporary_end(&at);
 }
 
@@ -195,8 +222,8 @@ TEST(partners_out_of_range_are_refused)
 
 	temporary_begin(&at);
 	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++)
-		assert_case_equal(
-		    i, partners_set(at.database, 5, &cases[i], &kim, &sequence, &row), -EINVAL);
+		assert_case_equal(i,
+		    partners_set(at.database, 5, &cases[i], 410, &kim, &sequence, &row), -EINVAL);
 	assert_int_equal(partners_get(at.database, 5, &row), -ENOENT);
 	temporary_end(&at);
 }
