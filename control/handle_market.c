@@ -12,6 +12,18 @@ static uint64_t market_of(const struct ops_request *request)
 	return (uint64_t)ops_number(request, "market", 0);
 }
 
+/* capacity.markets of the data plane's file in its usual place; 0: not known. */
+static uint64_t switch_markets_max(const struct control *control)
+{
+	char path[CONTROL_PATH_SIZE];
+	uint64_t most = 0;
+
+	if (control_path(control, "etc/sluice/dataplane.yaml", path, sizeof(path)) != 0 ||
+	    config_switch_number(path, "capacity.markets", &most) != 0)
+		return 0;
+	return most;
+}
+
 int handle_market_import(
     void *context, struct ops_request *request, json_t **result, char *message, size_t message_size)
 {
@@ -28,12 +40,12 @@ int handle_market_import(
 		return error == -EINVAL ? CONTROL_REFUSED
 		                        : handle_error(error, "file", message, message_size);
 	handle_dry_run(request, 1);
-	error = markets_import(
-	    control->database, &list, &request->audit, &first, &last, message, message_size);
+	error = markets_import(control->database, &list, switch_markets_max(control),
+	    &request->audit, &first, &last, message, message_size);
 	handle_dry_run(request, 0);
 	count = list.count;
 	market_list_free(&list);
-	if (error == -EALREADY)
+	if (error == -EALREADY || error == -E2BIG)
 		return CONTROL_REFUSED; /* message says why */
 	if (error != 0)
 		return handle_error(error, "market", message, message_size);

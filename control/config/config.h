@@ -83,6 +83,10 @@ SLUICE_MUST_USE int control_config_parse(const uint8_t *text, size_t size, const
     struct control_config *out, char *message, size_t message_size);
 void control_config_default(struct control_config *out);
 
+/* A number of the data plane's file, as it is written there now ("capacity.markets"). 0; -ENOENT:
+ * no such file, or no such key in it; another -errno: not read. */
+SLUICE_MUST_USE int config_switch_number(const char *path, const char *key, uint64_t *number);
+
 /* Every key: [{"key":"keys.port","value":..,"default":..,"unit":..,"change":"restart"|"reload",
  * "help":..}]. New reference. */
 json_t *control_config_show(const struct control_config *config);

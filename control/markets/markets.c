@@ -151,9 +151,29 @@ struct import_context {
 	const struct market_list *list;
 	const struct audit_entry *who;
 	uint64_t first, last;
+	uint64_t markets_max; /* 0: not known */
 	char *message;
 	size_t message_size;
 };
+
+/*
+ * Markets stay in the shards' tables for good, so these hold as many as control does. The command
+ * of one too many would be sent again for ever, and all later ones would wait behind it.
+ */
+static int room_check(struct db_txn *txn, const struct import_context *context, uint64_t before)
+{
+	uint64_t most = context->markets_max, after;
+	int error = db_count(txn, CONTROL_TABLE_MARKET, &after);
+
+	if (error != 0 || most == 0 || after == before || after <= most)
+		return error;
+	snprintf(context->message, context->message_size,
+	    "%" PRIu64 " markets of the file are new, and the switch has room for %" PRIu64
+	    " more (capacity.markets: %" PRIu64 ", in use: %" PRIu64 "); raise capacity.markets "
+	    "in dataplane.yaml and restart the data plane, or import fewer (nothing was imported)",
+	    after - before, before < most ? most - before : 0, most, before);
+	return -E2BIG;
+}
 
 /*
  * A bet names its selection by number alone, and would be settled by another line than the one it
@@ -181,8 +201,11 @@ static int import_body(struct db_txn *txn, void *argument)
 	struct import_context *context = argument;
 	struct audit_entry entry = *context->who;
 	char object[64];
+	uint64_t before = 0;
 	int error = commands_next(txn, &context->first);
 
+	if (error == 0)
+		error = db_count(txn, CONTROL_TABLE_MARKET, &before);
 	for (size_t i = 0; error == 0 && i < context->list->count; i++) {
 		struct record_control_market row = context->list->markets[i], known;
 
@@ -196,6 +219,8 @@ static int import_body(struct db_txn *txn, void *argument)
 		if (error == 0)
 			error = row_change(txn, &row, &context->last);
 	}
+	if (error == 0)
+		error = room_check(txn, context, before);
 	snprintf(object, sizeof(object), "%zu markets", context->list->count);
 	entry.object = object;
 	entry.after = json_pack("{s:I, s:I}", "first_command", (json_int_t)context->first,
@@ -206,11 +231,11 @@ static int import_body(struct db_txn *txn, void *argument)
 	return error;
 }
 
-int markets_import(struct database *database, const struct market_list *list,
+int markets_import(struct database *database, const struct market_list *list, uint64_t markets_max,
     const struct audit_entry *who, uint64_t *first, uint64_t *last, char *message,
     size_t message_size)
 {
-	struct import_context context = { list, who, 0, 0, message, message_size };
+	struct import_context context = { list, who, 0, 0, markets_max, message, message_size };
 	int error;
 
 	message[0] = '\0';

@@ -42,11 +42,12 @@ void market_list_free(struct market_list *list);
  * Opens all of them (or changes those that are known; settled and void ones stay as they are).
  * *first..*last: the numbers of their commands; *last 0: there was nothing to change. 0; -EALREADY
  * with `message`, and none is changed: one has been offered by another kind, line or number of
- * selections; -errno with an empty one.
+ * selections; -E2BIG likewise: with the new ones there were more than markets_max (0: not known);
+ * -errno with an empty one.
  */
 SLUICE_MUST_USE int markets_import(struct database *database, const struct market_list *list,
-    const struct audit_entry *who, uint64_t *first, uint64_t *last, char *message,
-    size_t message_size);
+    uint64_t markets_max, const struct audit_entry *who, uint64_t *first, uint64_t *last,
+    char *message, size_t message_size);
 /* 0 with the row as it is then and the command's number (0: it was so already); -ENOENT; -EPERM:
  * closed for good. */
 SLUICE_MUST_USE int markets_state_set(struct database *database, uint64_t market_id,

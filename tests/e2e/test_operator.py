@@ -71,6 +71,18 @@ def code_of(answer):
     return answer["code"]
 
 
+def test_an_import_without_room_is_refused_and_holds_nothing_up(switch, tmp_path):
+    most = switch.settings.markets
+    path = tmp_path / "many.csv"
+    path.write_text("market,event,name,start,kind,selections\n" + "".join(
+        f"{9_000_000 + n},9,a - b,2035-01-01T12:00:00Z,1x2,a:2;draw:3;b:4\n"
+        for n in range(most)), encoding="ascii")
+    said = refused(switch, "market", "import", path)
+    assert f"capacity.markets: {most}" in said and "import fewer" in said, said
+    switch.control.ctl("market", "suspend", 21)
+    switch.control.ctl("market", "open", 21)
+
+
 def test_status_names_every_part(switch):
     status = switch.control.status()
     assert status["health"] == {"ok": True, "problems": []}

@@ -29,7 +29,8 @@ static void begin(struct temporary *at)
 	assert_int_equal(
 	    market_list_read(text, sizeof(text) - 1, 0, &list, message, sizeof(message)), 0);
 	assert_int_equal(
-	    markets_import(at->database, &list, &who, &first, &last, message, sizeof(message)), 0);
+	    markets_import(at->database, &list, 0, &who, &first, &last, message, sizeof(message)),
+	    0);
 	market_list_free(&list);
 	assert_int_equal(commands_mark(at->database, 1, 3, CONTROL_COMMAND_DONE), 0);
 }

@@ -24,7 +24,7 @@ static void import(struct temporary *at, uint64_t *first, uint64_t *last)
 	assert_int_equal(
 	    market_list_read(text, sizeof(text) - 1, 0, &list, message, sizeof(message)), 0);
 	assert_int_equal(
-	    markets_import(at->database, &list, &who, first, last, message, sizeof(message)), 0);
+	    markets_import(at->database, &list, 0, &who, first, last, message, sizeof(message)), 0);
 	market_list_free(&list);
 }
 
@@ -52,6 +52,37 @@ TEST(an_import_is_one_transaction_with_a_command_each)
 	temporary_end(&at);
 }
 
+TEST(more_markets_than_the_switch_has_room_for_are_refused_whole)
+{
+	static const char text[] = "market,event,name,start,kind,selections\n"
+	                           "21,2,c - d,2026-11-22T12:00:00Z,1x2,c:2.5;draw:3;d:4\n"
+	                           "31,3,e - f,2026-11-22T12:00:00Z,1x2,e:2;draw:3;f:4\n"
+	                           "41,4,g - h,2026-11-22T12:00:00Z,1x2,g:2;draw:3;h:4\n";
+	struct record_control_market row;
+	struct market_list list;
+	struct temporary at;
+	uint64_t first, last;
+	char message[512];
+
+	temporary_begin(&at);
+	import(&at, &first, &last);
+	assert_int_equal(market_list_read(text, sizeof(text) - 1, 0, &list, message, 512), 0);
+	assert_int_equal(
+	    markets_import(at.database, &list, 4, &who, &first, &last, message, 512), -E2BIG);
+	assert_non_null(strstr(message, "2 markets of the file are new"));
+	assert_non_null(strstr(message, "room for 1 more (capacity.markets: 4, in use: 3)"));
+	assert_non_null(strstr(message, "import fewer"));
+	assert_int_equal(markets_get(at.database, 31, &row), -ENOENT);
+	assert_int_equal(
+	    markets_import(at.database, &list, 5, &who, &first, &last, message, 512), 0);
+	/* The next command's number was not used up; known ones need no room. */
+	assert_int_equal(first, 4);
+	assert_int_equal(
+	    markets_import(at.database, &list, 1, &who, &first, &last, message, 512), 0);
+	market_list_free(&list);
+	temporary_end(&at);
+}
+
 /* One line of a file that is imported again. */
 static int import_line(struct temporary *at, const char *line, uint64_t *last, char *message)
 {
@@ -63,7 +94,7 @@ static int import_line(struct temporary *at, const char *line, uint64_t *last, c
 	snprintf(
 	    text, sizeof(text), "market,event,name,start,kind,line,state,selections\n%s\n", line);
 	assert_int_equal(market_list_read(text, strlen(text), 0, &list, message, 256), 0);
-	error = markets_import(at->database, &list, &who, &first, last, message, 256);
+	error = markets_import(at->database, &list, 0, &who, &first, last, message, 256);
 	market_list_free(&list);
 	return error;
 }

@@ -27,7 +27,8 @@ static void import(struct temporary *at)
 	assert_int_equal(
 	    market_list_read(text, sizeof(text) - 1, 0, &list, message, sizeof(message)), 0);
 	assert_int_equal(
-	    markets_import(at->database, &list, &who, &first, &last, message, sizeof(message)), 0);
+	    markets_import(at->database, &list, 0, &who, &first, &last, message, sizeof(message)),
+	    0);
 	assert_int_equal(last, 4);
 	market_list_free(&list);
 }
@@ -177,7 +178,7 @@ TEST(a_settled_market_is_not_imported_again)
 		assert_int_equal(
 		    market_list_read(text, sizeof(text) - 1, 0, &list, message, sizeof(message)),
 		    0);
-		assert_int_equal(markets_import(at.database, &list, &who, &first, &last, message,
+		assert_int_equal(markets_import(at.database, &list, 0, &who, &first, &last, message,
 		                     sizeof(message)),
 		    0);
 		assert_int_equal(last, 0);
