@@ -66,9 +66,9 @@ def test_changed_files_are_no_commit(tmp_path):
 def test_seeds_names_the_seed_that_fails_and_leaves_out_what_is_not_random(capsys):
     say = 'echo "seed $SLUICE_TEST_SEED (repeat with SLUICE_TEST_SEED)"; '
     names, failed = seeds.sweep({
-        "good": ["sh", "-c", say],
-        "bad": ["sh", "-c", say + '[ "$SLUICE_TEST_SEED" != 12 ]'],
-        "plain": ["true"]}, 10, 5)
+        "good": (["sh", "-c", say], "/", {}),
+        "bad": (["sh", "-c", say + '[ "$SLUICE_TEST_SEED" != "$BAD" ]'], "/", {"BAD": "12"}),
+        "plain": (["true"], "/", {})}, 10, 5)
     assert (names, failed) == (["bad", "good"], {"bad": 12})
     assert "bad failed: SLUICE_TEST_SEED=12" in capsys.readouterr().out
 

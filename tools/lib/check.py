@@ -71,8 +71,8 @@ TARGETS = {"thread": [*PROGRAMS, *THREADED.values()]}
 E2E_THREADED = ["test_admin_reads.py", "test_python_keying.py", "test_shards.py"]
 # What a build need not run again. Release: where the optimiser has no say that the debug build
 # would not show: waiting, text, PostgreSQL. The simulator runs with debug assertions under the
-# sanitizers; its canaries, each a program with a planted bug, run where they are quickest. Agreement
-# of the model's scores with XGBoost's is of numbers, and takes minutes under the sanitizers.
+# sanitizers; its canaries, each a program with a planted bug, run where they are quickest. That
+# scores agree with XGBoost's is a matter of numbers, and takes minutes under the sanitizers.
 RELEASE_WITHOUT = re.compile(r"(admin-client|bench|client-identity|client-keying|control|fuzz|man|"
                              r"provision|sluice-db-(backup|fixture|reshard)|sluicectl)(-|_|$)")
 DEBUG_WITHOUT = re.compile(r"sim(-canaries)?$")
