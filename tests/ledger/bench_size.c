@@ -21,12 +21,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "dataplane/ledger/ledger.h"
+#include "bench/stages/bets.h"
 #include "tests/test.h"
 
-#define START        (20000ull * 86400 * 1000000000)
-#define MARKETS      1000
 #define BURST        LIMIT_BURST
+#define BALANCE      50000000
 #define CHUNK_BURSTS 64 /* a median is over chunks: interruptions fall out */
 #define STEP_BURSTS  2
 
@@ -39,87 +38,28 @@ enum operation {
 };
 
 struct size_bench {
-	struct ledger *ledger;
-	uint64_t accounts, open, random, time_ns;
-	uint64_t request_id;
-	uint64_t *bet_ids; /* of the open ones; bet i was placed by terminal i % BURST + 1 */
-	struct wire_request wires[BURST];
+	struct bets bets;
+	uint64_t open, time_ns;
+	uint64_t *bet_ids;       /* of the open ones; bet i was placed by terminal i % BURST + 1 */
 	uint32_t victims[BURST]; /* CANCEL: indices into bet_ids; the PLACE behind it fills them */
 	uint64_t refused;
 };
 
-static void apply(struct ledger *ledger, const struct event_buffer *event, int length)
-{
-	SLUICE_REQUIRE(length > 0 && ledger_apply(ledger, event->bytes, (size_t)length) == 0);
-}
-
-static void command_do(struct ledger *ledger, const struct ledger_command *command)
-{
-	struct event_buffer event;
-
-	apply(ledger, &event, ledger_decide_command(ledger, command, START, &event));
-}
-
-static void set_up(struct ledger *ledger, uint64_t accounts)
-{
-	struct ledger_command command = { .type = EVENT_RULES_SET };
-
-	risk_rules_default(&command.rules);
-	command.rules.version = 2;
-	command.rules.stake_daily_max = LIMIT_BALANCE_MAX;
-	command.rules.terminal_daily_max = LIMIT_BALANCE_MAX;
-	command.rules.refuse_score = 101;
-	command.rules.cancel_window_s = 30 * 86400;
-	command_do(ledger, &command);
-	command = (struct ledger_command){
-		.type = EVENT_ACCOUNT_OPEN, .currency = 410, .amount = 50000000
-	};
-	for (command.account_id = 1; command.account_id <= accounts; command.account_id++)
-		command_do(ledger, &command);
-	command = (struct ledger_command){ .type = EVENT_MARKET_SET };
-	command.market.start_time_ns = le64_make(START * 2);
-	command.market.state = MARKET_OPEN;
-	command.market.kind = MARKET_KIND_1X2;
-	command.market.selection_count = 3;
-	for (unsigned i = 0; i < 3; i++)
-		command.market.odds[i] = le32_make(2000);
-	for (command.market_id = 1; command.market_id <= MARKETS; command.market_id++) {
-		command.market.event_id = le64_make(command.market_id);
-		command.market.version = le64_make(command.market_id);
-		command_do(ledger, &command);
-	}
-}
-
 /* ---- Bursts ---- */
-
-static void burst_place_make(struct size_bench *bench)
-{
-	for (unsigned i = 0; i < BURST; i++) {
-		uint64_t number = test_random(&bench->random);
-
-		bench->wires[i] = (struct wire_request){ .request_id = ++bench->request_id,
-			.template_id = WIRE_PLACE_BET,
-			.place_bet = { .account_id = number % bench->accounts + 1,
-			    .stake = 1000,
-			    .deadline_ns = UINT64_MAX,
-			    .currency = 410,
-			    .leg_count = 1,
-			    .legs = {
-			        { .market_id = (number >> 40) % MARKETS + 1, .odds = 2000 } } } };
-	}
-}
 
 static void burst_cancel_make(struct size_bench *bench)
 {
 	for (unsigned i = 0; i < BURST; i++) {
 		/* One of every residue, so the terminal that placed it is known. */
-		uint64_t index = test_random(&bench->random) % (bench->open / BURST) * BURST + i;
+		uint64_t index =
+		    test_random(&bench->bets.random) % (bench->open / BURST) * BURST + i;
 
 		bench->victims[i] = (uint32_t)index;
-		bench->wires[i] = (struct wire_request){ .request_id = ++bench->request_id,
+		bench->bets.wires[i] = (struct wire_request){
+			.request_id = ++bench->bets.request_id,
 			.template_id = WIRE_CANCEL_BET,
-			.cancel_bet = {
-			    .bet_id = bench->bet_ids[index], .deadline_ns = UINT64_MAX } };
+			.cancel_bet = { .bet_id = bench->bet_ids[index], .deadline_ns = UINT64_MAX }
+		};
 	}
 }
 
@@ -130,12 +70,13 @@ static void burst_run(struct size_bench *bench, uint64_t ids[BURST])
 
 	bench->time_ns += 1000;
 	for (unsigned i = 0; i < BURST; i++)
-		ledger_prefetch(bench->ledger, &bench->wires[i]);
+		ledger_prefetch(bench->bets.ledger, &bench->bets.wires[i]);
 	for (unsigned i = 0; i < BURST; i++) {
-		struct ledger_request request = { .wire = &bench->wires[i], .terminal_id = i + 1 };
+		struct ledger_request request = { .wire = &bench->bets.wires[i],
+			.terminal_id = i + 1 };
 
-		apply(bench->ledger, &event,
-		    ledger_decide(bench->ledger, &request, bench->time_ns, &event));
+		bets_apply(bench->bets.ledger, &event,
+		    ledger_decide(bench->bets.ledger, &request, bench->time_ns, &event));
 		memcpy(&record, event.bytes, sizeof(record));
 		bench->refused += le16_get(record.code) != WIRE_CODE_OK;
 		ids[i] = le64_get(record.object_id);
@@ -145,10 +86,10 @@ static void burst_run(struct size_bench *bench, uint64_t ids[BURST])
 static void fill(struct size_bench *bench, uint64_t wanted)
 {
 	for (; bench->open < wanted; bench->open += BURST) {
-		burst_place_make(bench);
+		bets_burst_make(&bench->bets);
 		burst_run(bench, bench->bet_ids + bench->open);
 		if (bench->open % (BURST * 256) == 0)
-			(void)ledger_state_hash(bench->ledger);
+			(void)ledger_state_hash(bench->bets.ledger);
 	}
 }
 
@@ -216,7 +157,7 @@ static void burst_make(struct size_bench *bench, int operation)
 	if (operation == CANCEL)
 		burst_cancel_make(bench);
 	else
-		burst_place_make(bench);
+		bets_burst_make(&bench->bets);
 }
 
 static void burst_keep(struct size_bench *bench, int operation, const uint64_t ids[BURST])
@@ -320,13 +261,13 @@ static void report(struct size_bench *bench, const struct counters *counters, ui
 
 		for (unsigned i = 0; i < CHUNK_BURSTS; i++)
 			pair_run(bench, counters, cycles, instructions);
-		(void)ledger_state_hash(bench->ledger);
+		(void)ledger_state_hash(bench->bets.ledger);
 		for (int i = 0; i < OPERATIONS; i++)
 			medians[i][chunk] = cycles[i];
 	}
 	printf("{\"accounts\": %" PRIu64 ", \"open_bets\": %" PRIu64 ", \"refused\": %" PRIu64
 	       ", \"cycles_by\": \"%s\", \"instructions_by\": \"%s\"",
-	    bench->accounts, bench->open, bench->refused,
+	    bench->bets.accounts, bench->open, bench->refused,
 	    counters->cycles_fd >= 0 ? "perf_event" : "time stamp counter",
 	    counters->instructions_fd >= 0 ? "perf_event" : "single steps");
 	for (int i = 0; i < OPERATIONS; i++) {
@@ -350,26 +291,19 @@ int main(int argc, char **argv)
 	uint64_t open = argc > 2 ? strtoull(argv[2], NULL, 0) : 1000;
 	uint64_t operations = argc > 3 ? strtoull(argv[3], NULL, 0) : 200000;
 	uint64_t pairs = (operations / BURST / CHUNK_BURSTS + 1) * CHUNK_BURSTS;
-	struct ledger_config config = { .shard_count = 1,
-		.accounts_max = (uint32_t)accounts + 1000,
-		.bets_max = (uint32_t)(open + (pairs + STEP_BURSTS + 2) * BURST),
-		.markets_max = MARKETS,
-		.terminals_max = 1000,
-		.objects_max = 1000,
-		.populate = 1 };
-	struct size_bench bench = { .accounts = accounts, .random = 1, .time_ns = START };
+	struct size_bench bench = { .bets = { .accounts = accounts, .random = 1 },
+		.time_ns = BETS_START };
 	struct counters counters;
 
-	ids_bucket_map_default(&config.buckets, 1);
-	bench.ledger = ledger_create(&config);
+	bench.bets.ledger =
+	    bets_ledger_create(accounts, open + (pairs + STEP_BURSTS + 2) * BURST, BALANCE, 1);
 	bench.bet_ids = calloc(open + BURST, sizeof(uint64_t));
-	SLUICE_REQUIRE(bench.ledger != NULL && bench.bet_ids != NULL);
-	set_up(bench.ledger, accounts);
+	SLUICE_REQUIRE(bench.bets.ledger != NULL && bench.bet_ids != NULL);
 	fill(&bench, open);
-	(void)ledger_state_hash(bench.ledger);
+	(void)ledger_state_hash(bench.bets.ledger);
 	counters_open(&counters);
 	report(&bench, &counters, pairs);
 	free(bench.bet_ids);
-	ledger_free(bench.ledger);
+	ledger_free(bench.bets.ledger);
 	return bench.refused == 0 ? 0 : 1;
 }

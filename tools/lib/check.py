@@ -43,6 +43,8 @@ BUILDS = {
     "thread": ("build-thread", [
         "-Doptimization=1", "-Ddebug_asserts=true", "-Db_sanitize=thread", "-Db_lundef=false",
         "-Dwerror=false"]),
+    # For valgrind, which knows no AVX-512.
+    "callgrind": ("build-callgrind", ["-Dmarch=x86-64-v3"]),
 }
 # What a build is for where it is not everything: names of ninja, and the tests of the same files.
 THREADED = {
@@ -66,7 +68,8 @@ THREADED = {
 PROGRAMS = ["dataplane/sluice-dataplane", "control/sluice-control", "tools/sluicectl",
             "tools/sluice-db", "tools/sluice-provision", "tools/sluice-terminal",
             "bench/sluice-bench"]
-TARGETS = {"thread": [*PROGRAMS, *THREADED.values()]}
+TARGETS = {"thread": [*PROGRAMS, *THREADED.values()],
+           "callgrind": ["bench/stages/bench-stages"]}
 # Whole processes under ThreadSanitizer, in the short form; with --long all of tests/e2e.
 E2E_THREADED = ["test_admin_reads.py", "test_python_keying.py", "test_shards.py"]
 # What a build need not run again. All unit tests run under the sanitizers, with debug assertions;
@@ -241,6 +244,10 @@ def suites_all(long, prefix):
             "real processes under ThreadSanitizer",
             {**e2e, **SANITIZER_OPTIONS, "SLUICE_BUILD": os.path.join(TOP, "build-thread")}),
         lanes_suite("python", ["tests/python"], 360, 600, "the Python terminal, vectors", {}),
+        Suite("instructions", [
+            PYTHON, os.path.join(TOP, "bench/micro"), "--check", "--build",
+            os.path.join(TOP, BUILDS["callgrind"][0])], 120, 120, count_line,
+            "instructions of each stage against bench/instructions.json"),
         pytest_suite("tools", "tests/tools", 180, 180, "the scripts themselves", {}),
         lanes_suite("e2e", ["tests/e2e"], 1200, 7200, "real processes in namespaces", e2e),
     ]
