@@ -151,4 +151,21 @@ SLUICE_MUST_USE int journal_archive_list(
 SLUICE_MUST_USE int journal_archive_extract(const char *directory, const char *name, int out_fd,
     struct journal_archive_file *file, char *why, size_t why_size);
 
+struct journal_unpack {
+	const char *archive;   /* a shard's archive directory */
+	const char *directory; /* an empty one: becomes a journal that can be read */
+	uint32_t shard;
+	uint64_t incarnation; /* of the journal wanted; files of others are passed over */
+	uint64_t from_lsn;    /* the first event wanted */
+	uint64_t until_ns;    /* no file behind the first that ends later */
+};
+/*
+ * Segments as they were sealed, and a journal.meta no data plane goes on with. 0; -ENOENT no file
+ * reaches to from_lsn; -EBADMSG damaged, of other journals only, or one in the middle is missing;
+ * -EPROTO newer version; -errno. `why` is one sentence then; what was written is the caller's to
+ * remove.
+ */
+SLUICE_MUST_USE int journal_archive_unpack(
+    const struct journal_unpack *what, char *why, size_t why_size);
+
 #endif

@@ -9,7 +9,7 @@ import time
 
 import demo
 from controlled import ControlledSwitch
-from switch import balance_sum
+from switch import balance_sum, wait_until
 
 
 def now():
@@ -137,3 +137,62 @@ def test_a_switch_that_was_killed_is_backed_up_with_its_journal():
         begin_again(switch)
         end_all(switch, kill=False)
         assert switch.verify()["ok"]
+
+
+def test_the_archive_of_sealed_segments_goes_on_behind_a_backup():
+    with ControlledSwitch("backup-archive", shards=2, segment_mib=1, segments_max=64,
+                          archive="archive") as switch:
+        control = switch.control
+        switch.begin(terminals=3)
+        early = demo.start_terminals(control, 3, 60, 3_000, 2_000)
+        demo.wait(early)
+        database(switch, "create", switch.root, switch.path("backup"))
+        later = demo.start_terminals(control, 3, 60, 8_000, 4_000, seed=7)
+        demo.wait(later)
+        before = acks_of(later)
+        moment = now()
+        time.sleep(0.05)
+        last = demo.start_terminals(control, 3, 60, 20_000, 4_000, seed=8)
+        demo.wait(last)
+        wait_until(lambda: all(shard["waiting_segments"] == 0
+                               for shard in switch.status()["shards"]), 30, "all archived")
+        archived = {shard["shard"]: shard["archived_lsn"] for shard in switch.status()["shards"]}
+        end_all(switch, kill=True)
+        everything = switch.events()
+        lose(switch, "var/lib/lost")
+        archive = switch.path("var/lib/lost/archive")
+
+        # Nothing is left but the backup and the archive: all up to the last sealed segment.
+        database(switch, "restore", switch.path("backup"), switch.root, "--archive", archive)
+        assert not os.path.exists(switch.path("var/lib/sluice.archive"))
+        found = switch.events()
+        for shard, lsn in archived.items():
+            wanted = [event for event in everything
+                      if event["shard"] == shard and event["lsn"] <= lsn]
+            kept = [event for event in found if event["shard"] == shard]
+            # What had come from a shard that is cut earlier is cut too, and nothing else.
+            assert kept == wanted[:len(kept)] and len(kept) > 0.9 * len(wanted)
+        begin_again(switch)
+        demo.wait(demo.start_terminals(control, 3, 60, 150, 500, seed=9))
+        end_all(switch, kill=False)
+        assert switch.verify()["ok"]
+
+        # A moment between the backup and the end.
+        lose(switch, "var/lib/latest")
+        database(switch, "restore", switch.path("backup"), switch.root, "--archive", archive,
+                 "--to-time", moment)
+        assert demo.compare(before, switch.events()) == []
+        assert switch.verify()["ok"]
+
+        # A damaged file is named, and nothing is made.
+        lose(switch, "var/lib/moment")
+        folder = os.path.join(archive, "shard-0")
+        name = sorted(name for name in os.listdir(folder) if name.endswith(".zst"))[-1]
+        with open(os.path.join(folder, name), "r+b") as stream:
+            stream.seek(5_000)
+            stream.write(b"\xff\x00\xff")
+        refused = switch.tool("tools/sluice-db", "backup", "restore", switch.path("backup"),
+                              switch.root, "--archive", archive, check=False)
+        assert refused.returncode == 1 and name in refused.stderr, refused.stderr
+        assert not os.path.exists(switch.path("var/lib/sluice"))
+        assert not os.path.exists(switch.path("var/lib/sluice.archive"))

@@ -151,6 +151,92 @@ TEST(a_segment_changed_behind_its_seal_is_not_archived)
 	sealing_end(&sealing);
 }
 
+/* LSNs of what was unpacked, read by the journal's own reader: last one, 0 when there is none. */
+static uint64_t unpacked_last(const struct journal_unpack *unpack, uint64_t *first)
+{
+	struct journal_config config = {
+		.directory = unpack->directory,
+		.shard = unpack->shard,
+		.allow_volatile = 1,
+	};
+	struct journal_reader *reader;
+	struct journal_batch batch;
+	const char *why = "";
+	uint64_t last = 0;
+
+	assert_int_equal(journal_reader_open(&reader, &config), 0);
+	for (*first = 0; journal_reader_next(reader, &batch, &why) == 1;) {
+		if (*first == 0)
+			*first = le64_get(batch.header.first_lsn);
+		last = le64_get(batch.header.first_lsn) + le32_get(batch.header.event_count) - 1;
+	}
+	journal_reader_close(reader);
+	return last;
+}
+
+TEST(an_archive_is_unpacked_into_a_journal_that_can_be_read)
+{
+	char directory[4400], why[256], name[64], kept[64];
+	struct journal_archive_file third;
+	struct sealing sealing;
+	uint64_t first;
+
+	sealing_begin(&sealing, 1);
+	assert_true(sealing_fill(&sealing, 5));
+	assert_int_equal(sealing_seal(&sealing), 0);
+	name_of(&sealing, 3, name);
+	assert_int_equal(
+	    journal_archive_extract(sealing.archive.directory, name, -1, &third, why, sizeof(why)),
+	    0);
+	snprintf(directory, sizeof(directory), "%s-unpacked", sealing.harness.directory);
+	struct journal_unpack unpack = {
+		.archive = sealing.archive.directory,
+		.directory = directory,
+		.shard = sealing.harness.config.shard,
+		.incarnation = sealing.report.incarnation,
+		.from_lsn = third.seal.first_lsn,
+		.until_ns = UINT64_MAX,
+	};
+	assert_int_equal(mkdir(directory, 0700), 0);
+	assert_int_equal(journal_archive_unpack(&unpack, why, sizeof(why)), 0);
+	assert_true(unpacked_last(&unpack, &first) > third.seal.last_lsn);
+	assert_int_equal(first, third.seal.first_lsn);
+	folder_remove(directory);
+
+	/* No further than the moment wanted. */
+	unpack.until_ns = third.seal.time_ns - 1;
+	assert_int_equal(mkdir(directory, 0700), 0);
+	assert_int_equal(journal_archive_unpack(&unpack, why, sizeof(why)), 0);
+	assert_int_equal(unpacked_last(&unpack, &first), third.seal.last_lsn);
+	folder_remove(directory);
+	unpack.until_ns = UINT64_MAX;
+
+	/* Nothing that new; another journal's; one in the middle is missing; a damaged one. */
+	assert_int_equal(mkdir(directory, 0700), 0);
+	unpack.from_lsn = UINT64_MAX;
+	assert_int_equal(journal_archive_unpack(&unpack, why, sizeof(why)), -ENOENT);
+	unpack.from_lsn = 1;
+	unpack.incarnation++;
+	assert_int_equal(journal_archive_unpack(&unpack, why, sizeof(why)), -EBADMSG);
+	assert_non_null(strstr(why, "another journal"));
+	unpack.incarnation--;
+	int fd = open(sealing.archive.directory, O_RDONLY | O_DIRECTORY);
+	snprintf(kept, sizeof(kept), "kept");
+	assert_int_equal(renameat(fd, name, fd, kept), 0);
+	assert_int_equal(journal_archive_unpack(&unpack, why, sizeof(why)), -EBADMSG);
+	assert_non_null(strstr(why, "segment 3"));
+	assert_int_equal(renameat(fd, kept, fd, name), 0);
+	folder_remove(directory);
+	assert_int_equal(mkdir(directory, 0700), 0);
+	file_flip(fd, name, 300);
+	assert_int_equal(journal_archive_unpack(&unpack, why, sizeof(why)), -EBADMSG);
+	assert_non_null(strstr(why, name));
+	file_flip(fd, name, 300);
+	close(fd);
+	folder_remove(directory);
+	sealing_end(&sealing);
+}
+
 TEST(damage_in_the_archive_is_found)
 {
 	struct journal_check_report report;

@@ -67,39 +67,6 @@ static int target_read(struct restore *restore, const struct options *options)
 	return 0;
 }
 
-static int archive_find(struct restore *restore, const char *directory)
-{
-	struct from_backup *from = restore->backup;
-	char path[PATH_MAX + 64];
-
-	if (directory == NULL)
-		return 0;
-	snprintf(path, sizeof(path), "%s/" BACKUP_MANIFEST, directory);
-	if (access(path, F_OK) == 0) {
-		if (backup_manifest_read(&from->archive, directory) != 0)
-			return restore_fail(
-			    restore, EXIT_MISMATCH, "%.400s", from->archive.message);
-		if (from->archive.shard_count != from->base.shard_count)
-			return restore_fail(restore, EXIT_MISMATCH,
-			    "the archive has %u shards, the backup %u", from->archive.shard_count,
-			    from->base.shard_count);
-		from->archive_is_backup = 1;
-	}
-	snprintf(path, sizeof(path), "%s/" BACKUP_DATA, directory);
-	if (access(path, F_OK) != 0)
-		snprintf(path, sizeof(path), "%s", directory);
-	if ((size_t)snprintf(from->archive_path, sizeof(from->archive_path), "%s", path) >=
-	    sizeof(from->archive_path))
-		return restore_fail(restore, EXIT_USAGE, "the archive's name is too long");
-	for (uint32_t shard = 0; shard < from->base.shard_count; shard++) {
-		from_archive_path(from, shard, path);
-		if (access(path, F_OK) != 0)
-			return restore_fail(restore, EXIT_MISSING,
-			    "%.300s is missing; an archive has a directory for each shard", path);
-	}
-	return 0;
-}
-
 /* Shard count and bucket map, as the rows say. */
 static int identity_take(struct restore *restore)
 {
@@ -240,7 +207,7 @@ static int restore_run(
 		return restore_fail(restore, EXIT_MISMATCH, "%s", from->base.message);
 	error = target_read(restore, options);
 	if (error == 0)
-		error = archive_find(restore, options->archive);
+		error = backup_archive_find(restore, options->archive);
 	if (error == 0)
 		error = identity_take(restore);
 	if (error == 0)
@@ -291,6 +258,7 @@ int backup_restore(const struct options *options, const char *directory, const c
 	if (error != 0 && made)
 		(void)tree_remove(restore.building); /* nothing of it is needed */
 	if (from != NULL) {
+		backup_archive_leave(from);
 		backup_free(&from->base);
 		backup_free(&from->archive);
 	}

@@ -16,6 +16,7 @@ struct from_backup {
 	struct backup archive;       /* its manifest, if it is a backup */
 	char archive_path[PATH_MAX]; /* of what holds the shards' directories; empty: none */
 	uint8_t archive_is_backup;
+	char unpacked[PATH_MAX]; /* of compressed archives, removed at the end; empty: none */
 	enum restore_target target;
 	uint64_t time_ns;
 	uint64_t lsns[LIMIT_SHARDS]; /* TARGET_LSN; all ones: the shard's last */
@@ -30,6 +31,10 @@ void from_archive_path(const struct from_backup *from, uint32_t shard, char path
 /* Each: 0, or -1 with the failure noted. */
 /* restore->until[]: the last event of every shard that is wanted (backup_cut.c). */
 int backup_cut_find(struct restore *restore);
+/* The archive's directory, its compressed segments unpacked beside the root (backup_archive.c). */
+int backup_archive_find(struct restore *restore, const char *directory);
+/* Removes what was unpacked. */
+void backup_archive_leave(struct from_backup *from);
 /* One shard up to until[] (backup_shard.c). */
 int backup_shard_make(struct restore *restore, uint32_t shard);
 /* Control's database up to the same moment (backup_control.c). */

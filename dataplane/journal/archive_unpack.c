@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Archive files back into a journal directory that can be read, never written on. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "dataplane/journal/archive.h"
+#include "dataplane/journal/meta.h"
+#include "dataplane/journal/segment.h"
+
+struct unpack {
+	const struct journal_unpack *what;
+	struct journal_archive_file *files;
+	size_t count, room;
+	uint64_t others; /* files of other journals */
+};
+
+static int note(void *context, const struct journal_archive_file *file)
+{
+	struct unpack *unpack = context;
+
+	/* A file whose header is damaged may be one that is needed: it is asked for by its gap. */
+	if (file->seal.generation == 0)
+		return 0;
+	if (file->incarnation != unpack->what->incarnation) {
+		unpack->others++;
+		return 0;
+	}
+	if (file->seal.last_lsn < unpack->what->from_lsn)
+		return 0;
+	if (unpack->count == unpack->room) {
+		size_t room = unpack->room == 0 ? 64 : 2 * unpack->room;
+		struct journal_archive_file *files = realloc(unpack->files, room * sizeof(*files));
+
+		if (files == NULL)
+			return -ENOMEM;
+		unpack->files = files;
+		unpack->room = room;
+	}
+	unpack->files[unpack->count++] = *file;
+	return 0;
+}
+
+static int by_generation(const void *left, const void *right)
+{
+	const struct journal_archive_file *one = left, *other = right;
+
+	return (one->seal.generation > other->seal.generation) -
+	       (one->seal.generation < other->seal.generation);
+}
+
+static int extract(const struct journal_unpack *what, const struct journal_archive_file *file,
+    int directory_fd, char *why, size_t why_size)
+{
+	struct journal_archive_file read;
+	char name[JOURNAL_NAME_SIZE];
+	int fd, result;
+
+	journal_segment_name(name, file->seal.generation);
+	fd = openat(directory_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		result = -errno;
+		snprintf(why, why_size, "%s: %s", name, strerror(errno));
+		return result;
+	}
+	result = journal_archive_extract(what->archive, file->name, fd, &read, why, why_size);
+	close(fd);
+	return result;
+}
+
+/* In order, up to the first that ends behind until_ns. A gap is an error, not an end. */
+static int extract_all(struct unpack *unpack, int directory_fd, char *why, size_t why_size)
+{
+	const struct journal_unpack *what = unpack->what;
+	int result = 0;
+
+	for (size_t i = 0; i < unpack->count && result == 0; i++) {
+		const struct journal_seal *seal = &unpack->files[i].seal;
+
+		if (i > 0 && seal->generation != unpack->files[i - 1].seal.generation + 1) {
+			snprintf(why, why_size, "segment %" PRIu64 " is not in the archive",
+			    unpack->files[i - 1].seal.generation + 1);
+			return -EBADMSG;
+		}
+		result = extract(what, &unpack->files[i], directory_fd, why, why_size);
+		if (seal->time_ns > what->until_ns)
+			break;
+	}
+	return result;
+}
+
+int journal_archive_unpack(const struct journal_unpack *what, char *why, size_t why_size)
+{
+	struct journal_meta meta = {
+		.shard = what->shard,
+		.incarnation = what->incarnation,
+		.boot_counter = UINT32_MAX, /* above every boot: nobody goes on with this journal */
+	};
+	struct unpack unpack = { .what = what };
+	int fd = -1, result = journal_archive_list(what->archive, note, &unpack);
+
+	why[0] = '\0';
+	if (result == 0 && unpack.count == 0) {
+		snprintf(why, why_size, "%s",
+		    unpack.others > 0 ? "its files are of another journal, or of one restored since"
+		                      : "no file of it reaches that far");
+		result = unpack.others > 0 ? -EBADMSG : -ENOENT;
+	}
+	if (result == 0) {
+		qsort(unpack.files, unpack.count, sizeof(*unpack.files), by_generation);
+		/* The first batch begins where the oldest file begins. */
+		meta.base_lsn = unpack.files[0].seal.first_lsn - 1;
+		fd = open(what->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0)
+			result = -errno;
+	}
+	if (result == 0)
+		result = extract_all(&unpack, fd, why, why_size);
+	if (result == 0)
+		result = journal_meta_write(fd, &meta);
+	if (result != 0 && why[0] == '\0')
+		snprintf(why, why_size, "%s", strerror(-result));
+	if (fd >= 0)
+		close(fd);
+	free(unpack.files);
+	return result;
+}
