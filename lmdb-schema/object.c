@@ -113,6 +113,7 @@ int object_key_of(unsigned kind, uint32_t partner_id, const uint8_t body[OBJECT_
 		found.words[0] = WORD(object_partner_key, key[0]);
 		found.words[1] = WORD(object_partner_key, key[1]);
 		found.words[2] = partner_id;
+		found.words[3] = WORD(object_partner_key, account_id);
 		break;
 	case OBJECT_REVERSAL:
 		found.words[0] = WORD(object_reversal, terminal_id);

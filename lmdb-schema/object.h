@@ -18,7 +18,7 @@
  *   CLAIM         token, account                  OPEN -> DONE | REVERSED         -
  *   ROUND         partner, game and round, account   OPEN -> DONE                 30 holds idle
  *   ROUND_TX      partner, transaction, account   DONE | REVERSED                 -
- *   PARTNER_KEY   partner, key                    DONE -> REVERSED                end of hold; 0
+ *   PARTNER_KEY   partner, key, account           DONE -> REVERSED                end of hold; 0
  *   REVERSAL      terminal, target request        DONE                            -
  *   PLAY_LIMITS   account                         OPEN                            raise takes
  * effect PLAY_COUNTERS account                         OPEN                            - PARTNER
@@ -267,7 +267,8 @@ ASSERT_SIZE(struct object_bytes, 160);
 
 /* Natural keys. Words by kind (0 where not named):
  *   TRANSFER_IN source, sequence · LINK peer · CLAIM token, account · ROUND partner, game, round,
- *   account · ROUND_TX transaction 0, 1, account, partner · PARTNER_KEY key 0, 1, partner ·
+ *   account · ROUND_TX transaction 0, 1, account, partner · PARTNER_KEY key 0, 1, partner,
+ *   account (its id was hashed without the account before: partner_key_find) ·
  * REVERSAL terminal, request · PLAY_LIMITS, PLAY_COUNTERS account · PARTNER partner */
 struct object_key {
 	uint64_t words[4];

@@ -108,6 +108,9 @@ SLUICE_MUST_USE int decision_write(
 uint16_t partner_key_judge(struct decision *decision, const uint64_t key[2], int *repeat);
 /* Returns the key's object id, 0 when the request has none. */
 uint64_t partner_key_keep(struct decision *decision, const uint64_t key[2], uint16_t code);
+/* The row of a PARTNER_KEY's natural key, also under the id it had before; NULL: none. */
+const struct object_row *partner_key_find(
+    const struct ledger *ledger, const struct object_key *key);
 /* The request behind the key was refused after all: its result was `object_id`. */
 void partner_key_free(struct decision *decision, uint64_t key_id, uint64_t object_id);
 

@@ -2,14 +2,15 @@
 /*
  * Partners and their idempotency keys.
  *
- * A key names one request of a partner for at least rules.partner_key_hold_s, whatever terminal and
- * request id it comes under: the partner's servers fail over to each other. The request is compared
- * by a fingerprint of all it asks for (message type, accounts, amount, currency), not by its id or
- * deadline, which differ. A key lives on the shard of the account that is debited or credited; so
- * does its share of the partner's quota: keys_max / shards, rounded up. Keys of refused requests
- * are not kept: a refusal may be tried again under the same key. When another shard refuses a
- * transfer later, its key is set free by the TRANSFER_DONE: REVERSED, out of the quota, and it
- * retires at once.
+ * A key names one request of a partner on one account (of a transfer: the source) for at least
+ * rules.partner_key_hold_s, whatever terminal and request id it comes under: the partner's servers
+ * fail over to each other. The request is compared by a fingerprint of all it asks for (message
+ * type, accounts, amount, currency), not by its id or deadline, which differ. The key lives on the
+ * account's shard, and so does its share of the partner's quota: keys_max / shards, rounded up. The
+ * account is part of its identity, as a shard knows nothing of another's keys: so a key means the
+ * same on any number of shards. Keys of refused requests are not kept: a refusal may be tried again
+ * under the same key. When another shard refuses a transfer later, its key is set free by the
+ * TRANSFER_DONE: REVERSED, out of the quota, and it retires at once.
  *
  * A reversal does not free the key: the same key means the same request, and that was carried out
  * and taken back. So it is REVERSED_BEFORE from then on: REPEATED would say that the money is
@@ -31,7 +32,28 @@ static int key_absent(const uint64_t key[2])
 static struct object_key key_of(const struct decision *decision, const uint64_t key[2])
 {
 	return (struct object_key){ .kind = OBJECT_PARTNER_KEY,
-		.words = { key[0], key[1], decision->account->partner_id } };
+		.words = { key[0], key[1], decision->account->partner_id, decision->account_id } };
+}
+
+/*
+ * Keys of older logs have an id hashed without the account. Their rows name it, so they are found
+ * by the whole key like all others, from the older hash on; one of another account is passed over.
+ */
+const struct object_row *partner_key_find(const struct ledger *ledger, const struct object_key *key)
+{
+	const struct object_row *row = ledger_object_by_key(ledger, key);
+	struct object_key before = *key, held;
+	uint64_t id;
+
+	if (row != NULL)
+		return row;
+	before.words[3] = 0;
+	for (id = object_key_hash(&before); (row = ledger_object(ledger, id)) != NULL; id++)
+		if (row->kind == OBJECT_PARTNER_KEY &&
+		    object_key_of(row->kind, row->partner_id, row->body, &held) == 0 &&
+		    memcmp(held.words, key->words, sizeof(held.words)) == 0)
+			return row;
+	return NULL;
 }
 
 static void fingerprint(const struct wire_request *wire, struct le64 out[2])
@@ -115,7 +137,7 @@ uint16_t partner_key_judge(struct decision *decision, const uint64_t key[2], int
 	if (partner == NULL)
 		return WIRE_CODE_PARTNER_UNKNOWN;
 	natural = key_of(decision, key);
-	kept = ledger_object_by_key(decision->ledger, &natural);
+	kept = partner_key_find(decision->ledger, &natural);
 	if (kept == NULL || kept->state != OBJECT_DONE)
 		return ledger_partner_keys(decision->ledger, account->partner_id) <
 		               quota(decision->ledger, partner)
@@ -160,7 +182,7 @@ uint64_t partner_key_keep(struct decision *decision, const uint64_t key[2], uint
 		.request_id = le64_make(decision->request->request_id),
 	};
 	fingerprint(decision->request, body.fingerprint);
-	freed = ledger_object_by_key(decision->ledger, &natural);
+	freed = partner_key_find(decision->ledger, &natural);
 	object = freed != NULL ? decision_object(decision, freed)
 	                       : decision_object_key(decision, &natural);
 	object->state = OBJECT_DONE;

@@ -245,7 +245,8 @@ int withdraw_due(struct decision *decision, const struct object_row *row)
 static struct object_key adjust_key(const struct ledger_command *command)
 {
 	return (struct object_key){ .kind = OBJECT_PARTNER_KEY,
-		.words = { command->control_sequence, command->account_id, 0 } };
+		.words = {
+		    command->control_sequence, command->account_id, 0, command->account_id } };
 }
 
 static void adjust_keep(struct decision *decision, const struct ledger_command *command)
@@ -281,7 +282,7 @@ int adjust_command(struct decision *decision, const struct ledger_command *comma
 		return -ENOENT;
 	if (command->currency != 0 && command->currency != decision->account->currency)
 		return -EALREADY;
-	if (command->control_sequence != 0 && ledger_object_by_key(decision->ledger, &key) != NULL)
+	if (command->control_sequence != 0 && partner_key_find(decision->ledger, &key) != NULL)
 		return 0;
 	decision->currency = decision->account->currency;
 	decision->object_id = command->control_sequence;

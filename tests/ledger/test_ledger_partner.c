@@ -168,6 +168,80 @@ TEST(a_key_whose_request_was_reversed_says_so)
 	}
 }
 
+/* The account is part of the key, here as on another shard: the second account's request is new. */
+TEST(key_with_another_account_is_another_request)
+{
+	const struct wire_request requests[] = {
+		DEPOSIT(MINE, KEY(1)),
+		DEPOSIT(.account_id = 200, KEY(1)),
+		DEPOSIT(.account_id = 200, KEY(1), .amount = 999),
+		WITHDRAW(.account_id = 200, KEY(1)),
+		TRANSFER(.from_account = 201, .to_account = 200, KEY(1)),
+		TRANSFER(.from_account = 201, .to_account = RICH, KEY(1)),
+	};
+	static const uint16_t codes[] = { OK, OK, WIRE_CODE_KEY_MISMATCH, WIRE_CODE_KEY_MISMATCH,
+		OK, WIRE_CODE_KEY_MISMATCH };
+	const struct wire_request some = DEPOSIT(.account_id = 201);
+	struct wallet wallet;
+
+	wallet_make(&wallet);
+	wallet_open_partnered(&wallet, 200, PARTNER);
+	wallet_open_partnered(&wallet, 201, PARTNER);
+	assert_int_equal(wallet_ask(&wallet, &some), OK);
+	for (unsigned i = 0; i < SLUICE_ARRAY_COUNT(requests); i++)
+		assert_case_equal(i, wallet_ask(&wallet, &requests[i]), codes[i]);
+	assert_int_equal(wallet_balance(&wallet, 200), 2000);
+	assert_int_equal(wallet_balance(&wallet, 201), 0);
+	wallet_free(&wallet);
+}
+
+/* A key as older logs have it: its id is hashed without the account. */
+static uint64_t older_key_load(struct wallet *wallet, const struct wire_request *wire)
+{
+	const struct object_row *made;
+	struct object_key key, older;
+	struct object_row row;
+	struct wallet twin;
+
+	wallet_make(&twin);
+	assert_int_equal(wallet_ask(&twin, wire), OK);
+	key = (struct object_key){ .kind = OBJECT_PARTNER_KEY,
+		.words = { 1, 0xa5, PARTNER, PARTNERED } };
+	made = ledger_object_by_key(twin.ledger, &key);
+	assert_non_null(made);
+	row = *made;
+	older = key;
+	older.words[3] = 0;
+	row.id = object_key_hash(&older);
+	assert_true(row.id != made->id);
+	assert_int_equal(ledger_load_object(wallet->ledger, &row), 0);
+	wallet_free(&twin);
+	return row.id;
+}
+
+TEST(keys_of_older_logs_are_found)
+{
+	const struct wire_request wire = DEPOSIT(MINE, KEY(1));
+	const struct wire_request less = DEPOSIT(MINE, KEY(1), .amount = 999);
+	const struct wire_request other = DEPOSIT(.account_id = 200, KEY(1));
+	struct wallet wallet;
+	uint64_t id;
+
+	wallet_make(&wallet);
+	wallet_open_partnered(&wallet, 200, PARTNER);
+	id = older_key_load(&wallet, &wire);
+	assert_int_equal(wallet_ask(&wallet, &wire), WIRE_CODE_REPEATED);
+	assert_int_equal(wallet_ask(&wallet, &less), WIRE_CODE_KEY_MISMATCH);
+	assert_int_equal(wallet_ask(&wallet, &other), OK);
+	assert_int_equal(wallet_ask(&wallet, &other), WIRE_CODE_REPEATED);
+	wallet.now += DAY;
+	assert_true(wallet_due(&wallet) > 0);
+	assert_null(ledger_object(wallet.ledger, id));
+	assert_int_equal(wallet_ask(&wallet, &wire), OK);
+	assert_int_equal(wallet_balance(&wallet, PARTNERED), 1001000);
+	wallet_free(&wallet);
+}
+
 /* Keys of one account do not meet another partner's. */
 TEST(key_is_the_partners_own)
 {

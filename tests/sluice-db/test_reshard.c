@@ -236,6 +236,78 @@ TEST(every_account_is_what_it_was_whatever_the_number_of_shards)
 	}
 }
 
+/* One key on accounts of two shards: as it is kept now, or as older logs have it, under one id. */
+static int key_made_older(struct event_view *view, uint8_t *event)
+{
+	for (unsigned i = 0; i < view->object_count; i++) {
+		struct object_bytes *object = &view->objects[i];
+		struct object_key key;
+		struct le64 id;
+
+		if (object->kind != OBJECT_PARTNER_KEY)
+			continue;
+		assert_int_equal(
+		    object_key_of(object->kind, le32_get(object->partner_id), object->body, &key),
+		    0);
+		key.words[3] = 0;
+		id = le64_make(object_key_hash(&key));
+		for (size_t at = sizeof(struct event_record);; at += 8)
+			if (memcmp(event + at, &object->id, sizeof(id)) == 0) {
+				memcpy(event + at, &id, sizeof(id));
+				return 1;
+			}
+	}
+	return 0;
+}
+
+TEST(a_partner_key_on_accounts_of_two_shards_is_moved)
+{
+	for (unsigned older = 0; older <= 1; older++) {
+		struct shards *shards = shards_new(1);
+		struct ledger_command partner = { .type = EVENT_PARTNER_SET,
+			.object_id = 1,
+			.partner = { .version = le64_make(1), .keys_max = le32_make(100) } };
+		char top[64], root[96];
+		struct ledger *ledger;
+
+		assert_true(shards_command(shards, &partner) > 0);
+		for (uint32_t shard = 0; shard < SHARDS; shard++) {
+			uint64_t id = shards_id_on(shards, shard, 1, 0);
+			struct wire_request open = { .template_id = WIRE_OPEN_ACCOUNT,
+				.open_account = { .account_id = id,
+				    .currency = KRW,
+				    .partner_id = 1,
+				    .deadline_ns = UINT64_MAX } };
+			struct wire_request deposit = { .template_id = WIRE_DEPOSIT,
+				.deposit = { .account_id = id,
+				    .amount = 100,
+				    .currency = KRW,
+				    .deadline_ns = UINT64_MAX,
+				    .partner_key = { 5, 6 } } };
+
+			assert_int_equal(shards_code(shards, &open, 1), WIRE_CODE_OK);
+			assert_int_equal(shards_code(shards, &deposit, 1), WIRE_CODE_OK);
+		}
+		root_make(top);
+		for (uint32_t shard = 0; shard < SHARDS; shard++)
+			(void)root_shard_write(shards, shard, top, root_last(shards, shard), 3,
+			    older ? key_made_older : NULL);
+		snprintf(root, sizeof(root), "%s/new", top);
+		must_run("reshard '%s' '%s' --shards 1", top, root);
+		must_run("verify --root '%s'", root);
+		ledger = rows_of(root, 0, 1);
+		for (uint32_t shard = 0; shard < SHARDS; shard++) {
+			struct object_key key = { .kind = OBJECT_PARTNER_KEY,
+				.words = { 5, 6, 1, shards_id_on(shards, shard, 1, 0) } };
+
+			assert_non_null(ledger_object_by_key(ledger, &key));
+		}
+		ledger_free(ledger);
+		root_remove(top);
+		shards_free(shards);
+	}
+}
+
 TEST(what_is_under_way_stands_against_it)
 {
 	struct shards *shards = shards_new(1);

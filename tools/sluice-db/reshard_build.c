@@ -183,6 +183,23 @@ static int partner_move(struct reshard *reshard, uint32_t from, const struct obj
 	return error;
 }
 
+/*
+ * Older keys have an id hashed without their account, which those of several shards may share: each
+ * gets the id of its whole natural key.
+ */
+static int key_move(struct reshard *reshard, uint32_t to, const struct object_row *row)
+{
+	struct object_row moved = *row;
+	struct object_key key;
+
+	if (object_key_of(row->kind, row->partner_id, row->body, &key) != 0)
+		return -EBADMSG;
+	moved.id = object_key_hash(&key);
+	while (ledger_object(reshard->to[to].ledger, moved.id) != NULL)
+		moved.id++;
+	return ledger_load_object(reshard->to[to].ledger, &moved);
+}
+
 static int objects_move(struct reshard *reshard, uint32_t from)
 {
 	const struct ledger *ledger = reshard->from[from].ledger;
@@ -192,16 +209,19 @@ static int objects_move(struct reshard *reshard, uint32_t from)
 	for (uint32_t i = 0; i < count && error == 0; i++) {
 		const struct object_row *row = ledger_object_at(ledger, i);
 		struct object_bytes bytes = { .id = le64_make(row->id), .kind = row->kind };
+		uint32_t to;
 
 		if (row->id == 0 || ledger_row_retired(ledger, LEDGER_OBJECT, i) ||
 		    row->kind == OBJECT_LINK || row->kind == OBJECT_TRANSFER_IN)
 			continue;
 		memcpy(bytes.body, row->body, sizeof(bytes.body));
+		to = reshard_object_shard(reshard, from, &bytes);
 		if (row->kind == OBJECT_PARTNER)
 			error = partner_move(reshard, from, row);
+		else if (row->kind == OBJECT_PARTNER_KEY)
+			error = key_move(reshard, to, row);
 		else
-			error = ledger_load_object(
-			    reshard->to[reshard_object_shard(reshard, from, &bytes)].ledger, row);
+			error = ledger_load_object(reshard->to[to].ledger, row);
 		if (error != 0)
 			return fail(reshard, object_kind_name(row->kind), row->id, error);
 		reshard->objects += row->kind != OBJECT_PARTNER || from == 0;
