@@ -112,6 +112,9 @@ enum event_flag {
 	EVENT_FLAG_TIMER = 1u << 2,    /* done by time, not by anybody */
 	EVENT_FLAG_REVERSAL = 1u << 3, /* done by REVERSE; object REVERSAL names the target */
 	EVENT_FLAG_LINKED = 1u << 4,   /* part of a linked group: the next event belongs to it */
+	/* PLACE_BET, CANCEL_BET: in another currency than the rules, no part of what the terminal
+	 * has staked today. Older logs have no such events: there all currencies count. */
+	EVENT_FLAG_UNCOUNTED = 1u << 5,
 };
 
 struct event_record {

@@ -170,6 +170,7 @@ static void apply_terminal(struct ledger *ledger, struct plan *plan)
 	struct terminal_row *row;
 	uint16_t day;
 	int created = plan->terminal == ROW_NONE;
+	int counted = (plan->view.record.flags & EVENT_FLAG_UNCOUNTED) == 0;
 
 	if (created)
 		plan->terminal = ledger_terminal_create(ledger, plan->terminal_id);
@@ -179,11 +180,11 @@ static void apply_terminal(struct ledger *ledger, struct plan *plan)
 	if (request_id > row->highest_request_id)
 		row->highest_request_id = request_id;
 	day = (uint16_t)row->staked_day;
-	if (plan->moves && plan->type == EVENT_PLACE_BET) {
+	if (plan->moves && plan->type == EVENT_PLACE_BET && counted) {
 		staked_add(&row->staked_today, &day, risk_day(&ledger->shard.rules, plan->time_ns),
 		    ledger_event_stake(&plan->view));
 		row->staked_day = day;
-	} else if (plan->moves && plan->type == EVENT_CANCEL_BET) {
+	} else if (plan->moves && plan->type == EVENT_CANCEL_BET && counted) {
 		staked_remove(ledger, plan, &row->staked_today, row->staked_day);
 	} else if (plan->type == EVENT_TERMINAL_SET) {
 		terminal_allow(row, plan->view.body);

@@ -106,9 +106,16 @@ static uint16_t risk_judge(struct decision *decision, const struct risk_input *i
 	return risk.score >= rules->refuse_score ? WIRE_CODE_RISK_SCORE : WIRE_CODE_OK;
 }
 
+void stake_count(struct decision *decision)
+{
+	if (decision->currency != decision->ledger->shard.rules.currency)
+		decision->flags |= EVENT_FLAG_UNCOUNTED;
+}
+
 /* Who pays: the account, or cash. */
 static uint16_t stake_take(struct decision *decision, int64_t stake)
 {
+	stake_count(decision);
 	if (decision->account == NULL) {
 		decision->amount = 0;
 		decision_line(decision,
@@ -227,6 +234,7 @@ uint16_t cancel_judge(struct decision *decision)
 	if (decision->time_ns - bet->placed_at_ns > rules->cancel_window_s * 1000000000ull ||
 	    legs_running(decision, bet))
 		return WIRE_CODE_CANCEL_TOO_LATE;
+	stake_count(decision);
 	return stake_give_back(decision, bet, BET_CANCELLED,
 	    ledger_system_account(SYSTEM_CASH, bet->currency, decision->terminal_id));
 }

@@ -124,6 +124,10 @@ void play_count(struct decision *decision, int64_t deposited, int64_t staked, in
 void play_count_later(
     struct decision *decision, uint64_t then_ns, int64_t deposited, int64_t staked, int64_t lost);
 
+/* A bet is placed or taken back: the terminal's day counts stakes in the rules' currency only. What
+ * the event says of it holds whatever the rules are later (ledger_bet_judge.c). */
+void stake_count(struct decision *decision);
+
 /* Exposure (ledger_exposure.c): EXPOSURE_SELECTION, _MARKET, _PARTNER for a bet's payout. */
 uint16_t exposure_judge(
     const struct decision *decision, const struct wire_leg *legs, unsigned count, int64_t payout);

@@ -56,6 +56,7 @@ static uint16_t bet_reverse(struct decision *decision, const struct event_record
 	decision->type = EVENT_CANCEL_BET;
 	decision->object_id = bet->id;
 	decision->currency = bet->currency;
+	stake_count(decision);
 	decision->body_size = sizeof(decision->body.change);
 	decision->body.change = (struct event_bet_change){
 		.stake = le64s_make(bet->stake),

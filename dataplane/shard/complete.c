@@ -14,7 +14,7 @@ static void stake_release(struct terminal_window *window, const struct outcome *
 {
 	int accepted = outcome->journalled && outcome->code == WIRE_CODE_OK;
 	int release =
-	    outcome->template_id == WIRE_PLACE_BET ? !accepted
+	    outcome->template_id == WIRE_PLACE_BET ? !accepted && outcome->origin.reserved_stake
 	    : outcome->template_id == WIRE_CANCEL_BET || outcome->template_id == WIRE_REVERSE
 	        ? accepted
 	        : 0;

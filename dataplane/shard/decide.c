@@ -109,13 +109,15 @@ void worker_outcome_transient(struct worker *worker, struct outcome *outcome)
 	worker_answer(worker, 0, outcome);
 }
 
-/* What a cancelled bet gives back to its terminal's limit: its stake, if it was placed today. */
+/* What a cancelled bet gives back to its terminal's limit: its stake, if it was placed today and
+ * counts in it. */
 static int64_t stake_returned(const struct worker *worker, const struct event_record *record)
 {
 	const struct risk_rules *rules = &ledger_shard(worker->ledger)->rules;
 	struct bet_row bet;
 
-	if (ledger_bet(worker->ledger, le64_get(record->object_id), &bet) != 0 ||
+	if ((record->flags & EVENT_FLAG_UNCOUNTED) != 0 ||
+	    ledger_bet(worker->ledger, le64_get(record->object_id), &bet) != 0 ||
 	    risk_day(rules, bet.placed_at_ns) != risk_day(rules, le64_get(record->time_ns)))
 		return 0;
 	return bet.stake;

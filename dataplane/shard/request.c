@@ -5,6 +5,19 @@
  */
 #include "dataplane/shard/worker.h"
 
+/* What a bet takes of its terminal's limit until its outcome is known: the limit is an amount in
+ * the rules' currency, and bets in others are no part of it. */
+static int64_t stake_reserved(const struct worker *worker, const struct wire_request *request)
+{
+	int64_t stake;
+
+	if (request->template_id != WIRE_PLACE_BET ||
+	    request->place_bet.currency != ledger_shard(worker->ledger)->rules.currency)
+		return 0;
+	stake = request->place_bet.stake;
+	return stake > 0 && stake <= LIMIT_STAKE_MAX ? stake : 0;
+}
+
 struct origin worker_origin(
     const struct worker *worker, const struct session *session, const struct wire_request *request)
 {
@@ -15,6 +28,7 @@ struct origin worker_origin(
 		.staked_day = worker->windows[session->terminal_index].staked_day,
 		.home = (uint8_t)worker->shard,
 		.no_reply = (request->flags & MESSAGE_FLAG_NO_REPLY) != 0,
+		.reserved_stake = stake_reserved(worker, request) > 0,
 		.received_ns = worker->latency.turn_ns,
 	};
 }
@@ -45,16 +59,6 @@ uint16_t worker_permission(
 	return WIRE_CODE_OK;
 }
 
-static int64_t stake_reserved(const struct wire_request *request)
-{
-	int64_t stake;
-
-	if (request->template_id != WIRE_PLACE_BET)
-		return 0;
-	stake = request->place_bet.stake;
-	return stake > 0 && stake <= LIMIT_STAKE_MAX ? stake : 0;
-}
-
 struct terminal_share worker_share(
     struct worker *worker, uint32_t window_index, const struct wire_request *request)
 {
@@ -66,7 +70,7 @@ struct terminal_share worker_share(
 
 	if (request->template_id == WIRE_SHIFT_OPEN || request->template_id == WIRE_SHIFT_CLOSE)
 		share.cash_total = worker_cash(worker, window_index, request->shift.currency);
-	window->staked_today += stake_reserved(request);
+	window->staked_today += stake_reserved(worker, request);
 	return share;
 }
 

@@ -83,9 +83,9 @@ struct origin {
 	uint32_t staked_day;     /* the day the stake was reserved in at home */
 	uint8_t home;            /* shard of the terminal */
 	uint8_t no_reply;
-	uint8_t held; /* FENCE, REVERSE: the target's entry of the window is held */
-	uint8_t reserved;
-	uint64_t received_ns; /* when home's turn that took it in began (shard/latency.h) */
+	uint8_t held;           /* FENCE, REVERSE: the target's entry of the window is held */
+	uint8_t reserved_stake; /* PLACE_BET: 1: its stake was added to what the terminal staked */
+	uint64_t received_ns;   /* when home's turn that took it in began (shard/latency.h) */
 };
 
 /* What home knows of the terminal; the account's shard decides with it. */

@@ -210,4 +210,50 @@ TEST(the_lower_of_the_terminals_and_the_rules_daily_limit_holds)
 	}
 }
 
+/* Applies what was decided, with this flag or without; the terminal's stakes of the day after it.
+ */
+static int64_t counted(
+    struct ledger *ledger, const struct wire_request *wire, int older, struct event_buffer *event)
+{
+	struct ledger_request request = { .wire = wire, .terminal_id = TERMINAL };
+	struct event_record record;
+	int length = ledger_decide(ledger, &request, NOW, event);
+
+	assert_true(length > 0);
+	assert_int_equal(fixture_code(event), WIRE_CODE_OK);
+	memcpy(&record, event->bytes, sizeof(record));
+	assert_int_equal(record.flags, EVENT_FLAG_UNCOUNTED);
+	if (older)
+		record.flags = 0;
+	memcpy(event->bytes, &record, sizeof(record));
+	assert_int_equal(ledger_apply(ledger, event->bytes, (size_t)length), 0);
+	return ledger_terminal(ledger, TERMINAL)->staked_today;
+}
+
+/* The day counts stakes in the rules' currency; events of older logs count in any, as they did. */
+TEST(stakes_in_other_currencies_are_no_part_of_the_terminals_day)
+{
+	for (int older = 0; older <= 1; older++) {
+		struct ledger *ledger = world();
+		struct wire_request wire = { .template_id = WIRE_PLACE_BET, .request_id = 2 };
+		struct event_buffer event;
+
+		assert_true(fixture_account(ledger, 1001, 1000000, 840) > 0);
+		assert_int_equal(bet(ledger, 1, 1000, 0, 0, KRW), WIRE_CODE_OK);
+		wire.place_bet.account_id = 1001;
+		wire.place_bet.stake = 300;
+		wire.place_bet.deadline_ns = NO_DEADLINE;
+		wire.place_bet.currency = 840;
+		wire.place_bet.leg_count = 1;
+		wire.place_bet.legs[0] = (struct wire_leg){ .market_id = 11, .odds = 2000 };
+		assert_int_equal(counted(ledger, &wire, older, &event), 1000 + 300 * older);
+		wire = (struct wire_request){ .template_id = WIRE_CANCEL_BET,
+			.request_id = 3,
+			.cancel_bet = { .bet_id = le64_get(fixture_record(&event).object_id),
+			    .deadline_ns = NO_DEADLINE } };
+		assert_int_equal(counted(ledger, &wire, older, &event), 1000);
+		ledger_free(ledger);
+	}
+}
+
 TEST_MAIN()

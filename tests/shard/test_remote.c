@@ -211,6 +211,65 @@ TEST(refusals_and_cancellations_give_back_what_they_took)
 	bed_close(bed);
 }
 
+/* A customer of another currency than the rules', with some money. */
+static uint64_t foreign_account(struct bed *bed, uint32_t shard, uint64_t request_id)
+{
+	struct wire_request open = bed_request(WIRE_OPEN_ACCOUNT, request_id);
+	struct wire_request deposit =
+	    bed_deposit(request_id + 1, bed_account(bed, shard, 9), 100000);
+
+	open.open_account.account_id = bed_account(bed, shard, 9);
+	open.open_account.currency = 840;
+	open.open_account.deadline_ns = NO_DEADLINE;
+	deposit.deposit.currency = 840;
+	assert_int_equal(outcome(bed, open, NULL), WIRE_CODE_OK);
+	assert_int_equal(outcome(bed, deposit, NULL), WIRE_CODE_OK);
+	return open.open_account.account_id;
+}
+
+static struct wire_request foreign_bet(uint64_t request_id, uint64_t account_id, int64_t stake)
+{
+	struct wire_request bet = bed_bet(request_id, account_id, stake);
+
+	bet.place_bet.currency = 840;
+	return bet;
+}
+
+/* The limit is an amount in the rules' currency: bets in others neither meet nor use it up, and
+ * taken back they give nothing back. */
+TEST(the_terminals_daily_limit_is_of_the_rules_currency)
+{
+	struct bed *bed = bed_open(2, 1000);
+	uint64_t won = bed_account(bed, 0, 0), dollars;
+	struct wire_reply bet;
+	int64_t staked = 0;
+
+	for (uint32_t shard = 0; shard < 2; shard++) {
+		uint64_t id = 1 + 10 * shard;
+
+		dollars = foreign_account(bed, shard, id);
+		assert_int_equal(
+		    outcome(bed, foreign_bet(id + 2, dollars, 5000), &bet), WIRE_CODE_OK);
+		assert_int_equal(bed_window(bed, 0)->staked_today, shard * 600);
+		assert_int_equal(
+		    outcome(bed, bed_bet(id + 3, won, 600 - 200 * shard), NULL), WIRE_CODE_OK);
+		assert_int_equal(
+		    outcome(bed, bed_cancel(id + 4, bet.object_id), NULL), WIRE_CODE_OK);
+		assert_int_equal(
+		    outcome(bed, foreign_bet(id + 5, dollars, 700), NULL), WIRE_CODE_OK);
+		assert_int_equal(
+		    outcome(bed, foreign_bet(id + 7, dollars, 99999999), NULL) == WIRE_CODE_OK, 0);
+		assert_int_equal(bed_window(bed, 0)->staked_today, 600 + 400 * shard);
+	}
+	assert_int_equal(outcome(bed, bed_bet(30, won, 1), NULL), WIRE_CODE_LIMIT_TERMINAL_DAILY);
+	/* What a start would count. */
+	for (uint32_t shard = 0; shard < 2; shard++)
+		staked += ledger_terminal(bed->workers[shard]->ledger, bed->terminals[0].id)
+		              ->staked_today;
+	assert_int_equal(staked, 1000);
+	bed_close(bed);
+}
+
 TEST(what_comes_back_after_midnight_does_not_count_for_the_new_day)
 {
 	struct bed *bed = bed_open(1, 1000);
