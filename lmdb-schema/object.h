@@ -184,8 +184,9 @@ struct object_round_tx {
 	struct le64 lsn; /* of the event that carried it out */
 	uint8_t op;      /* round_op */
 	uint8_t reserved[7];
+	struct le64 done_ns; /* time of that event; 0: kept before it was told */
 };
-ASSERT_SIZE(struct object_round_tx, 64);
+ASSERT_SIZE(struct object_round_tx, 72);
 
 struct object_partner_key {
 	struct le64 key[2];

@@ -110,6 +110,7 @@ static const struct object_field round_tx[] = {
 	FIELD(round_tx, round_id, ID),
 	FIELD(round_tx, previous_tx, ID),
 	FIELD_AS(round_tx, lsn, NUMBER, "event_lsn"),
+	FIELD(round_tx, done_ns, TIME),
 };
 static const struct object_field partner_key[] = {
 	BYTES(partner_key, key),

@@ -116,6 +116,7 @@ static struct object_row *transaction_keep(
 	tx->transaction[1] = le64_make(transaction[1]);
 	tx->account_id = le64_make(decision->account_id);
 	tx->lsn = le64_make(decision->ledger->shard.lsn + 1);
+	tx->done_ns = le64_make(decision->time_ns);
 	memcpy(object->body, tx, sizeof(*tx));
 	return object;
 }
@@ -195,9 +196,13 @@ static uint16_t transaction_judge(struct decision *decision, struct round_facts 
 
 /* ---- ROUND_ROLLBACK ---- */
 
-/* When the transaction was carried out: each undoes what counted in that day and week. */
-static uint64_t transaction_ns(const struct decision *decision, const struct object_row *target)
+/* When the transaction was carried out: each undoes what counted in that day and week. One of an
+ * older log does not tell: then its hold is taken to be the rule's of now. */
+static uint64_t transaction_ns(const struct decision *decision, const struct object_row *target,
+    const struct object_round_tx *tx)
 {
+	if (le64_get(tx->done_ns) != 0)
+		return le64_get(tx->done_ns);
 	return target->due_ns - decision->ledger->shard.rules.partner_key_hold_s * NS_PER_S;
 }
 
@@ -212,10 +217,11 @@ static uint16_t target_undo(struct decision *decision, const struct object_row *
 		code = decision_credit(decision, amount);
 		if (code != WIRE_CODE_OK)
 			return code;
-		play_count_later(decision, transaction_ns(decision, target), 0, -amount, -amount);
+		play_count_later(
+		    decision, transaction_ns(decision, target, tx), 0, -amount, -amount);
 	} else {
 		decision_debit_owing(decision, amount);
-		play_count_later(decision, transaction_ns(decision, target), 0, 0, amount);
+		play_count_later(decision, transaction_ns(decision, target, tx), 0, 0, amount);
 	}
 	decision->payout = amount;
 	object = decision_object(decision, target);

@@ -275,6 +275,40 @@ TEST(a_round_nobody_closes_is_closed_by_time_and_leaves)
 	ledger_free(betting.ledger);
 }
 
+static int64_t staked_this_week(const struct betting *betting)
+{
+	const struct object_key key = { .kind = OBJECT_PLAY_COUNTERS, .words = { PLAYER } };
+	const struct object_row *row = ledger_object_by_key(betting->ledger, &key);
+	struct object_play_counters counters;
+
+	assert_non_null(row);
+	memcpy(&counters, row->body, sizeof(counters));
+	return le64s_get(counters.staked[1]);
+}
+
+/* A longer hold does not put what was carried out before it into another day or week. */
+TEST(a_rollback_counts_on_the_day_of_its_debit_whatever_the_hold_is_by_now)
+{
+	struct wire_request play = { .template_id = WIRE_PLAY_SET,
+		.play_set = { .account_id = PLAYER,
+		    .deadline_ns = NO_DEADLINE,
+		    .limits = { -1, -1, -1, 100000, -1, -1 } } };
+	struct ledger_command rules = { .type = EVENT_RULES_SET, .control_sequence = 2 };
+	struct betting betting;
+
+	rounds_make(&betting);
+	assert_int_equal(betting_request(&betting, play), WIRE_CODE_OK);
+	assert_int_equal(debit(&betting, 1, 700, 5), WIRE_CODE_OK);
+	assert_int_equal(staked_this_week(&betting), 700);
+	rules.rules = ledger_shard(betting.ledger)->rules;
+	rules.rules.version++;
+	rules.rules.partner_key_hold_s += 10 * 86400;
+	assert_true(betting_command(&betting, &rules) > 0);
+	assert_int_equal(rollback(&betting, 2, 1, 5), WIRE_CODE_OK);
+	assert_int_equal(staked_this_week(&betting), 0);
+	ledger_free(betting.ledger);
+}
+
 TEST(closed_rounds_and_tombstones_retire_open_ones_stay)
 {
 	struct betting betting;
