@@ -156,6 +156,8 @@ static int transfer_valid(const uint8_t *body)
 	READ(object_transfer, transfer);
 	return transfer.purpose >= TRANSFER_MONEY && transfer.purpose <= TRANSFER_LEASE &&
 	       transfer.reserved == 0 && amount_valid(transfer.amount, 1) &&
+	       amount_valid(transfer.claimer_balance, 0) &&
+	       (transfer.purpose == TRANSFER_CLAIM || le64s_get(transfer.claimer_balance) == 0) &&
 	       le64_get(transfer.sequence) != 0 && le16_get(transfer.peer) < LIMIT_SHARDS &&
 	       (transfer.purpose == TRANSFER_LEASE
 	               ? le64_get(transfer.to_account) == 0

@@ -106,8 +106,10 @@ struct object_transfer {
 	struct le64 watermark;
 	/* The PARTNER_KEY it came under, 0 none: a refusal by the peer sets it free. */
 	struct le64 partner_key;
+	/* Of a claim, once closed: what the claimer has at the peer, for the answer. */
+	struct le64s claimer_balance;
 };
-ASSERT_SIZE(struct object_transfer, 104);
+ASSERT_SIZE(struct object_transfer, 112);
 
 struct object_transfer_in {
 	struct le64 source; /* shard */

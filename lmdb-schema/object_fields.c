@@ -54,6 +54,7 @@ static const struct object_field transfer[] = {
 	FIELD(transfer, created_ns, TIME),
 	FIELD(transfer, lease_scope, NUMBER),
 	FIELD(transfer, lease_selection, NUMBER),
+	FIELD(transfer, claimer_balance, AMOUNT),
 	ORIGIN(transfer),
 };
 static const struct object_field transfer_in[] = {

@@ -321,7 +321,8 @@ struct ledger_parcel {
 /* Its answer, once that is durable at the peer. */
 struct ledger_receipt {
 	uint64_t transfer_id, sequence;
-	uint16_t code; /* OK, or why the peer refused */
+	int64_t balance; /* of a claim: what the claimer has there; else 0 */
+	uint16_t code;   /* OK, or why the peer refused */
 	uint8_t source, peer;
 	uint8_t reserved[4];
 };

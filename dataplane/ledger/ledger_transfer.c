@@ -358,6 +358,8 @@ int ledger_decide_receipt(struct ledger *ledger, const struct ledger_receipt *re
 		decision_account(&decision, le64_get(transfer.from_account));
 	if (transfer.purpose != TRANSFER_LEASE)
 		decision.payout = le64s_get(transfer.amount);
+	if (transfer.purpose == TRANSFER_CLAIM)
+		transfer.claimer_balance = le64s_make(receipt->balance);
 	error = receipt_close(&decision, row, &transfer, code);
 	if (error != 0)
 		return error;

@@ -22,6 +22,14 @@ int transfer_in_retirable(const struct ledger *ledger, const struct object_row *
 	return le64_get(body.sequence) <= le64_get(link.in_kept);
 }
 
+/* For the answer of a CLAIM alone: who sends money does not hear what the receiver has. */
+static int64_t claimer_balance(const struct ledger *ledger, const struct ledger_parcel *parcel)
+{
+	const struct account_row *account = ledger_account(ledger, parcel->to_account);
+
+	return parcel->purpose == TRANSFER_CLAIM && account != NULL ? account->balance : 0;
+}
+
 /*
  * The answer that was given before, to this very parcel. Another one with its sequence is of a
  * source that went back in time (restored alone, or to another moment than this shard): its money
@@ -44,6 +52,7 @@ static int receipt_again(
 	    row->currency != parcel->currency)
 		return -ESTALE;
 	receipt->code = le16_get(in.code);
+	receipt->balance = claimer_balance(ledger, parcel);
 	return 0;
 }
 
@@ -134,6 +143,9 @@ int ledger_decide_parcel(struct ledger *ledger, const struct ledger_parcel *parc
 		decision.amount = decision.account_id != 0 ? parcel->amount : 0;
 		decision.payout = 0;
 	}
+	answer.balance = claimer_balance(ledger, parcel);
+	if (answer.code == WIRE_CODE_OK && parcel->purpose == TRANSFER_CLAIM)
+		answer.balance += decision.amount; /* less than the share when it owed */
 	parcel_keep(&decision, parcel, answer.code, link_row, &link);
 	length = decision_write(&decision, answer.code, event);
 	if (length > 0)

@@ -504,6 +504,9 @@ def test_sprinkle_and_claims_from_both_shards(terminal):
     assert all(answer.ok for answer in claimed.values()), {n: a.name for n, a in claimed.items()}
     assert terminal.claim(token, account(37), room=9).name == "CLAIMED_BEFORE"
     assert terminal.claim(token, account(41), room=9).name == "SPRINKLE_EMPTY"
+    # Wherever the claimer lives: the answers are alike.
+    assert all(answer.object_id == token for answer in claimed.values())
+    assert all(answer.balance == money(terminal, n) for n, answer in claimed.items())
     shares = {n: money(terminal, n) - before[n] for n in range(37, 41)}
     assert sum(shares.values()) == 1_000 and min(shares.values()) >= 1
     status = terminal.sprinkle_status(token)

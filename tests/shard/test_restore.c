@@ -141,8 +141,17 @@ static void everything(struct library *library)
 	(void)ask(library, bed_bet(0, near, BED_OPENING * 5));
 	(void)ask(library, play_set(near));
 	token = ask(library, sprinkle(far)).object_id;
-	(void)ask(library, claim(token, near));
-	(void)ask(library, claim(token, bed_account(library->bed, 1, 1)));
+	/* The same answer from both sides of the way to the giver's shard. */
+	for (uint32_t shard = 0; shard < 2; shard++) {
+		struct wire_reply reply =
+		    ask(library, claim(token, bed_account(library->bed, shard, shard)));
+
+		assert_case_equal(shard, reply.code, WIRE_CODE_OK);
+		assert_true(reply.object_id == token);
+		assert_true(reply.payout > 0);
+		assert_case_equal(shard, reply.balance,
+		    bed_money(library->bed, bed_account(library->bed, shard, shard)));
+	}
 	(void)ask(library, claim(token, far)); /* the giver */
 	(void)ask(library, bed_deposit(0, player, 100));
 	(void)ask(library, round_of(WIRE_ROUND_DEBIT, player, 20, 1, 0));
