@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the scripts of this folder keep of a report of sluice-bench, and tables of it."""
+
+import os
+import platform
+import time
+
+# The stable names; a figure without these is no honest one.
+NAMES = ("acked_per_s", "offered_per_s", "lost", "duplicated", "p50_us", "p90_us", "p99_us",
+         "p999_us", "max_us", "in_flight", "messages_per_datagram", "port", "durable",
+         "worker_busy_ns_per_message", "cores")
+MORE = ("ok", "problems", "workload", "seconds", "accounts", "sessions", "accepted_share", "failed",
+        "resent", "busy", "unsent", "codes", "write_p50_us", "store_running", "store_lag_events",
+        "data", "disk", "generator_turn_max_us", "tx_full_turns")
+
+
+def kept(report):
+    """The part of a report that belongs into a comparison."""
+    return {name: report[name] for name in NAMES + MORE if name in report}
+
+
+def machine():
+    with open("/proc/cpuinfo", encoding="utf-8") as stream:
+        names = [line.split(":", 1)[1].strip() for line in stream if line.startswith("model name")]
+    return {"cpu": names[0] if names else platform.machine(), "cpus": os.cpu_count(),
+            "kernel": platform.release()}
+
+
+def now():
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def rows(lines):
+    """Columns as wide as they must be; the first to the left, all others to the right."""
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join([line[0].ljust(widths[0]), *(
+            cell.rjust(width) for cell, width in zip(line[1:], widths[1:]))]).rstrip()
+        for line in lines)
