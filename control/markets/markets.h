@@ -12,6 +12,7 @@
 
 #include "control/audit/audit.h"
 #include "control/database/database.h"
+#include "control/markets/rule_fields.h"
 #include "dataplane/ledger/settlement.h"
 #include "dataplane/risk/risk.h"
 
@@ -199,9 +200,6 @@ SLUICE_MUST_USE int rules_change(struct database *database, const struct rules_c
 json_t *rules_versions(const struct database *database, unsigned count);
 /* Keys that differ: [{"key","from","to","unit"}]. New reference. */
 json_t *rules_diff(const struct risk_rules *from, const struct risk_rules *to);
-/* A file of all rules, as rules_change takes it, each with its help. The caller's to free(); NULL.
- */
-char *rules_file_text(const struct risk_rules *rules);
 /* [{"key","value","unit","help"}]. New reference. */
 json_t *rules_json(const struct risk_rules *rules);
 /* {"key":value,...}, as the admin socket takes them. New reference. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,78 +8,6 @@
 #include "control/commands/commands.h"
 #include "control/markets/markets_internal.h"
 #include "lmdb-schema/control_alerts.h"
-
-/* X(field, unit, help): what operators may set. Ranges: risk_rules_check. */
-#define RULES_FIELDS(X)                                                                            \
-	X(currency, "ISO 4217", "currency the amounts are in")                                     \
-	X(alert_score, "0..100", "a score from here on raises an alert; 101 never")                \
-	X(refuse_score, "0..100", "a score from here on refuses the bet; 101 never")               \
-	X(stake_single_max, "minor units", "highest stake of one bet")                             \
-	X(stake_daily_max, "minor units", "highest stakes of an account in a day")                 \
-	X(terminal_daily_max, "minor units", "highest stakes of a terminal in a day")              \
-	X(payout_max, "minor units", "highest potential payout of one bet")                        \
-	X(large_amount, "minor units", "a stake from here on scores points_large")                 \
-	X(longshot_liability, "minor units", "payout less stake that counts at longshot odds")     \
-	X(longshot_odds, "1/1000", "combined odds from here on are a longshot")                    \
-	X(cancel_window_s, "s", "how long a bet may be cancelled")                                 \
-	X(utc_offset_s, "s", "begin of the day, east of UTC; Asia/Seoul 32400")                    \
-	X(deviation_z_tenths, "1/10", "deviations from the account's own amounts that count")      \
-	X(deviation_observations, "bets", "history needed before deviations count")                \
-	X(frequency_count, "bets", "bets in 24 h above which frequency counts")                    \
-	X(frequency_ratio_tenths, "1/10", "multiple of the daily average that counts")             \
-	X(points_large, "points", "of a large amount")                                             \
-	X(points_behaviour, "points", "of unusual behaviour, by share")                            \
-	X(points_odds, "points", "of claimed odds that differ, and of longshots")                  \
-	X(withdraw_pending_min, "minor units", "a withdrawal from here on waits; 0: none does")    \
-	X(withdraw_timeout_s, "s", "a waiting withdrawal is given back after it")                  \
-	X(exposure_selection_max, "minor units",                                                   \
-	    "payouts of open bets on a selection; 0: no limit")                                    \
-	X(exposure_market_max, "minor units", "payouts of open bets on a market; 0: no limit")     \
-	X(partner_key_hold_s, "s", "how long a partner's idempotency keys are kept")               \
-	X(ticket_expiry_s, "s", "how long winnings of a cash ticket may be collected")             \
-	X(result_final_s, "s", "after it control makes a result final: no rollback any more")      \
-	X(limit_raise_delay_s, "s", "a customer's higher limits act after it")                     \
-	X(sprinkle_window_max_s, "s", "longest time a sprinkle may be claimed")
-
-const struct rule_field rule_fields[] = {
-#define RULES_FIELD(field, field_unit, field_help)                                                 \
-	{ #field, field_unit, field_help, offsetof(struct risk_rules, field),                      \
-		sizeof(((struct risk_rules *)NULL)->field) },
-	RULES_FIELDS(RULES_FIELD)
-#undef RULES_FIELD
-};
-const size_t rule_fields_count = SLUICE_ARRAY_COUNT(rule_fields);
-
-int64_t rule_field_get(const struct risk_rules *rules, const struct rule_field *field)
-{
-	const uint8_t *at = (const uint8_t *)rules + field->offset;
-	uint64_t value = 0;
-
-	/* The host is little-endian, as everything here; rules hold no negative numbers. */
-	memcpy(&value, at, field->size);
-	return (int64_t)value;
-}
-
-int rule_field_set(struct risk_rules *rules, const struct rule_field *field, int64_t value)
-{
-	/* Amounts are signed and have 8 bytes; all else is narrower and unsigned. */
-	unsigned bits = field->size == 8 ? 63 : (unsigned)(8 * field->size);
-	uint64_t raw = (uint64_t)value;
-
-	if (value < 0 || raw >> bits != 0)
-		return -ERANGE;
-	memcpy((uint8_t *)rules + field->offset, &raw, field->size);
-	return 0;
-}
-
-const struct rule_field *rule_field_find(const char *name, size_t length)
-{
-	for (size_t i = 0; i < rule_fields_count; i++)
-		if (strlen(rule_fields[i].name) == length &&
-		    strncmp(rule_fields[i].name, name, length) == 0)
-			return &rule_fields[i];
-	return NULL;
-}
 
 json_t *rules_json(const struct risk_rules *rules)
 {

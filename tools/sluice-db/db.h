@@ -38,6 +38,8 @@ struct options {
 	const char *label;            /* backup create */
 	const char *to_time, *to_lsn; /* backup restore */
 	const char *archive; /* backup restore: what goes on behind the backup; journal, archive */
+	const char *from_time, *rules, *base;        /* shadow */
+	int examples;                                /* shadow; -1: as many as usual */
 	int cut_damaged_tail, yes_lose_acknowledged; /* repair */
 };
 
@@ -79,12 +81,15 @@ struct events {
 int events_open(struct events *events, const char *path, uint32_t shard, struct damage *damage);
 /* 1 and the event (valid until the next call); 0 at the end; -EBADMSG, damage noted. */
 int events_next(struct events *events, struct db_bytes *event);
+/* Bytes that lie behind the last event: the events after it, as far as they are at hand. */
+size_t events_rest(const struct events *events);
 void events_close(struct events *events);
 
 int command_stat(const struct options *options);
 int command_dump(const struct options *options);
 int command_verify(const struct options *options);
 int command_restore(const struct options *options);
+int command_shadow(const struct options *options);
 int command_journal(const struct options *options);
 int command_archive(const struct options *options);
 int command_repair(const struct options *options);

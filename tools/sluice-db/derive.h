@@ -147,18 +147,27 @@ int transit_check(const struct transit_shard *shards, uint32_t count, uint32_t s
 
 /* Upper bounds of what the events make, for the size of the tables. */
 struct scan {
+	uint64_t from_ns;             /* asked: from_lsn is the first event not before it, 0 none */
+	uint64_t first_lsn, from_lsn; /* first_lsn: of the log */
 	uint64_t last_lsn, accounts, bets, markets, terminals, objects;
 	uint64_t partners, currencies;
 };
+
+int scan_events(struct scan *scan, const char *path, uint32_t shard, struct damage *damage);
 
 struct replay {
 	struct ledger *ledger; /* NULL: no rows environment */
 	uint64_t checkpoint_lsn, rows_lsn_max;
 	uint32_t shard_count;
 	uint32_t version; /* of the rows' schema */
+	uint8_t loaded;   /* with the rows of the checkpoint */
 };
 int replay_open(
     struct replay *replay, const char *path, const struct scan *scan, struct damage *damage);
+/* The same; without its rows, as before its first event, when its checkpoint is not before `lsn`.
+ */
+int replay_open_before(struct replay *replay, const char *path, const struct scan *scan,
+    uint64_t lsn, struct damage *damage);
 int replay_event(struct replay *replay, struct db_bytes event, struct damage *damage);
 /* Compares with what was derived; sets *hash. 0 or -EBADMSG. */
 int replay_compare(struct replay *replay, struct derive *derive, const struct events *events,

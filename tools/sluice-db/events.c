@@ -427,3 +427,9 @@ int events_next(struct events *events, struct db_bytes *event)
 	} while (result == -EAGAIN);
 	return result;
 }
+
+size_t events_rest(const struct events *events)
+{
+	return events->walk.at != NULL ? (size_t)(events->walk.end - events->walk.at)
+	                               : events->batch_left;
+}

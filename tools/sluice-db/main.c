@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "tools/sluice-db/backup.h"
+#include "tools/sluice-db/shadow.h"
 
 static const char help[] =
     "sluice-db: looks into journal and LMDB of a shard. The data plane may run. Backup,\n"
@@ -21,6 +22,14 @@ static const char help[] =
     "                                            compares it with rows, journal and the other\n"
     "                                            shards; transfers may be under way for as long\n"
     "                                            (default 60 s)\n"
+    "  sluice-db shadow --from-time TIME [--to-time TIME] [--rules FILE] [--base DIR]\n"
+    "        [--examples N] [--json]             decides the requests of a time range anew, on "
+    "the\n"
+    "                                            state of then, by a file of rules (lines\n"
+    "                                            key: value; what it leaves out stays as it was;\n"
+    "                                            without it by the rules of then, which must\n"
+    "                                            change nothing); --base: a backup from before\n"
+    "                                            the range, when the log does not go back so far\n"
     "  sluice-db restore --from-postgres CONNINFO [--passfile FILE] [--cut] [--json]\n"
     "                                            builds a root again from what replication\n"
     "                                            brought to PostgreSQL; --cut leaves out the\n"
@@ -102,6 +111,10 @@ enum choice {
 	CHOICE_DRY_RUN,
 	CHOICE_CUT_DAMAGED_TAIL,
 	CHOICE_YES_LOSE_ACKNOWLEDGED,
+	CHOICE_FROM_TIME,
+	CHOICE_RULES,
+	CHOICE_BASE,
+	CHOICE_EXAMPLES,
 	CHOICE_HELP,
 	CHOICE_VERSION,
 };
@@ -126,10 +139,39 @@ static const struct option choices[] = {
 	{ "dry-run", no_argument, NULL, CHOICE_DRY_RUN },
 	{ "cut-damaged-tail", no_argument, NULL, CHOICE_CUT_DAMAGED_TAIL },
 	{ "yes-lose-acknowledged", no_argument, NULL, CHOICE_YES_LOSE_ACKNOWLEDGED },
+	{ "from-time", required_argument, NULL, CHOICE_FROM_TIME },
+	{ "rules", required_argument, NULL, CHOICE_RULES },
+	{ "base", required_argument, NULL, CHOICE_BASE },
+	{ "examples", required_argument, NULL, CHOICE_EXAMPLES },
 	{ "help", no_argument, NULL, CHOICE_HELP },
 	{ "version", no_argument, NULL, CHOICE_VERSION },
 	{ NULL, 0, NULL, 0 },
 };
+
+/* Those of shadow. */
+static int choose_shadow(struct options *options, int choice)
+{
+	uint64_t value;
+
+	switch (choice) {
+	case CHOICE_FROM_TIME:
+		options->from_time = optarg;
+		return 1;
+	case CHOICE_RULES:
+		options->rules = optarg;
+		return 1;
+	case CHOICE_BASE:
+		options->base = optarg;
+		return 1;
+	case CHOICE_EXAMPLES:
+		if (!number(optarg, SHADOW_EXAMPLES_MAX, &value))
+			return 0;
+		options->examples = (int)value;
+		return 1;
+	default:
+		return 0;
+	}
+}
 
 /* 1 taken, 0 wrong value, -1 the program is done. */
 static int choose(struct options *options, int choice)
@@ -197,7 +239,7 @@ static int choose(struct options *options, int choice)
 		printf("sluice-db %s (schema %d)\n", SLUICE_VERSION, SCHEMA_VERSION);
 		return -1;
 	default:
-		return 0;
+		return choose_shadow(options, choice);
 	}
 }
 
@@ -249,6 +291,7 @@ int main(int argc, char **argv)
 		{ "stat", command_stat, 0 },
 		{ "dump", command_dump, 0 },
 		{ "verify", command_verify, 0 },
+		{ "shadow", command_shadow, 0 },
 		{ "restore", command_restore, 0 },
 		{ "backup", command_backup, 3 },
 		{ "reshard", command_reshard, 2 },
@@ -258,7 +301,11 @@ int main(int argc, char **argv)
 		{ "repair", command_repair, 0 },
 	};
 	struct options options = {
-		.root = getenv("SLUICE_ROOT"), .to = UINT64_MAX, .shard = -1, .transit_max_s = 60
+		.root = getenv("SLUICE_ROOT"),
+		.to = UINT64_MAX,
+		.shard = -1,
+		.transit_max_s = 60,
+		.examples = -1,
 	};
 	int choice;
 

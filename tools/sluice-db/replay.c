@@ -7,8 +7,57 @@
 #include "tools/sluice-db/db.h"
 #include "tools/sluice-db/derive.h"
 
-#define ROWS_MAX    ((1u << 30) - 1) /* of a ledger's table */
-#define MARKETS_MAX (1u << 28)
+#define ROWS_MAX       ((1u << 30) - 1) /* of a ledger's table */
+#define MARKETS_MAX    (1u << 28)
+#define CURRENCIES_MAX 1000 /* ISO 4217 numbers */
+
+/*
+ * Reads all events once: where they end now, and what they can make at most, which sizes tables.
+ * Rows are read after this and may be newer, so the second pass reads events to their real end.
+ */
+int scan_events(struct scan *scan, const char *path, uint32_t shard, struct damage *damage)
+{
+	uint8_t seen[CURRENCIES_MAX] = { 0 };
+	struct events events;
+	struct db_bytes event;
+	int result = events_open(&events, path, shard, damage);
+
+	if (result != 0)
+		return result;
+	scan->first_lsn = events.first_lsn;
+	while ((result = events_next(&events, &event)) == 1) {
+		struct event_record record;
+		uint64_t sections;
+		uint16_t type;
+
+		memcpy(&record, event.data, sizeof(record));
+		sections = (event.size - sizeof(record)) / sizeof(struct event_object);
+		type = le16_get(record.type);
+		if (scan->from_lsn == 0 && le64_get(record.time_ns) >= scan->from_ns)
+			scan->from_lsn = le64_get(record.lsn);
+		scan->objects += sections;
+		scan->accounts += type == EVENT_ACCOUNT_OPEN;
+		scan->bets += type == EVENT_PLACE_BET && le16_get(record.code) == WIRE_CODE_OK;
+		scan->markets += type == EVENT_MARKET_SET;
+		scan->partners += type == EVENT_PARTNER_SET;
+		scan->terminals +=
+		    le64_get(record.prev_terminal_lsn) == 0 && le64_get(record.terminal_id) != 0;
+		if (le16_get(record.currency) < CURRENCIES_MAX &&
+		    !seen[le16_get(record.currency)]) {
+			seen[le16_get(record.currency)] = 1;
+			scan->currencies++;
+		}
+	}
+	scan->last_lsn = events.next_lsn - 1;
+	events_close(&events);
+	/* The data plane goes on meanwhile. */
+	scan->accounts += 65536;
+	scan->objects += 65536;
+	scan->bets += 65536;
+	scan->markets += 4096;
+	scan->terminals += 4096;
+	return result;
+}
 
 static uint32_t room_for(uint64_t rows, uint64_t made, uint32_t most)
 {
@@ -55,8 +104,8 @@ static int ledger_of(struct replay *replay, struct db_txn *txn, const struct sca
 	return replay->ledger == NULL ? -ENOMEM : 0;
 }
 
-int replay_open(
-    struct replay *replay, const char *path, const struct scan *scan, struct damage *damage)
+int replay_open_before(struct replay *replay, const char *path, const struct scan *scan,
+    uint64_t lsn, struct damage *damage)
 {
 	struct rows_loaded loaded = { 0 };
 	struct db_env *env;
@@ -73,7 +122,8 @@ int replay_open(
 			error = db_read_begin(&txn);
 			if (error == 0)
 				error = ledger_of(replay, &txn, scan);
-			if (error == 0)
+			replay->loaded = error == 0 && replay->checkpoint_lsn < lsn;
+			if (replay->loaded)
 				error = rows_load(&txn, replay->ledger, &loaded);
 			db_read_close(&txn);
 		}
@@ -92,6 +142,12 @@ int replay_open(
 		damage_note(damage, 0, "rows: table %d, key %llu: %s", (int)loaded.table,
 		    (unsigned long long)loaded.key, strerror(-error));
 	return error;
+}
+
+int replay_open(
+    struct replay *replay, const char *path, const struct scan *scan, struct damage *damage)
+{
+	return replay_open_before(replay, path, scan, UINT64_MAX, damage);
 }
 
 int replay_event(struct replay *replay, struct db_bytes event, struct damage *damage)

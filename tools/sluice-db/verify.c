@@ -10,8 +10,6 @@
 #include "tools/sluice-db/derive.h"
 #include "wire/codes.h"
 
-#define CURRENCIES_MAX 1000 /* ISO 4217 numbers */
-
 struct shard_state {
 	char path[PATH_MAX];
 	uint32_t shard;
@@ -30,52 +28,6 @@ struct totals {
 	struct damage damage;
 	json_t *shards;
 };
-
-/*
- * Reads all events once: where they end now, and what they can make at most, which sizes tables.
- * Rows are read after this and may be newer, so the second pass reads events to their real end.
- */
-static int shard_scan(struct shard_state *state)
-{
-	uint8_t seen[CURRENCIES_MAX] = { 0 };
-	struct scan *scan = &state->scan;
-	struct events events;
-	struct db_bytes event;
-	int result = events_open(&events, state->path, state->shard, &state->damage);
-
-	if (result != 0)
-		return result;
-	while ((result = events_next(&events, &event)) == 1) {
-		struct event_record record;
-		uint64_t sections;
-		uint16_t type;
-
-		memcpy(&record, event.data, sizeof(record));
-		sections = (event.size - sizeof(record)) / sizeof(struct event_object);
-		type = le16_get(record.type);
-		scan->objects += sections;
-		scan->accounts += type == EVENT_ACCOUNT_OPEN;
-		scan->bets += type == EVENT_PLACE_BET && le16_get(record.code) == WIRE_CODE_OK;
-		scan->markets += type == EVENT_MARKET_SET;
-		scan->partners += type == EVENT_PARTNER_SET;
-		scan->terminals +=
-		    le64_get(record.prev_terminal_lsn) == 0 && le64_get(record.terminal_id) != 0;
-		if (le16_get(record.currency) < CURRENCIES_MAX &&
-		    !seen[le16_get(record.currency)]) {
-			seen[le16_get(record.currency)] = 1;
-			scan->currencies++;
-		}
-	}
-	scan->last_lsn = events.next_lsn - 1;
-	events_close(&events);
-	/* The data plane goes on meanwhile. */
-	scan->accounts += 65536;
-	scan->objects += 65536;
-	scan->bets += 65536;
-	scan->markets += 4096;
-	scan->terminals += 4096;
-	return result;
-}
 
 static int shard_pass(const struct options *options, struct shard_state *state)
 {
@@ -259,7 +211,8 @@ static int all_verify(const struct options *options, struct totals *totals)
 	for (int i = 0; i < count; i++) {
 		states[i].shard = states[i].damage.shard = shards[i];
 		shard_path(options, shards[i], states[i].path);
-		if (shard_scan(&states[i]) != 0)
+		if (scan_events(
+		        &states[i].scan, states[i].path, states[i].shard, &states[i].damage) != 0)
 			damage_note(&states[i].damage, 0, "cannot be read");
 	}
 	for (int i = 0; i < count; i++) {

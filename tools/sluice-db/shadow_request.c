@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From an event back to the request it is the outcome of, and its decision by other rules. */
+#include <errno.h>
+#include <string.h>
+
+#include "tools/sluice-db/shadow.h"
+
+/* Refusals that rules, or nothing but the order of checks behind rules, can have led to. The others
+ * stand whatever the rules say. */
+static int rules_decide(uint16_t code)
+{
+	switch (code) {
+	case WIRE_CODE_OK:
+	case WIRE_CODE_PENDING:
+	case WIRE_CODE_CURRENCY_MISMATCH: /* cash is taken in the rules' currency */
+	case WIRE_CODE_PAYOUT_LIMIT:
+	case WIRE_CODE_LIMIT_SINGLE_STAKE:
+	case WIRE_CODE_LIMIT_DAILY_STAKE:
+	case WIRE_CODE_LIMIT_TERMINAL_DAILY:
+	case WIRE_CODE_LIMIT_DEPOSIT:
+	case WIRE_CODE_LIMIT_STAKE:
+	case WIRE_CODE_LIMIT_LOSS:
+	case WIRE_CODE_SELF_EXCLUDED:
+	case WIRE_CODE_COOLING_OFF:
+	case WIRE_CODE_RISK_SCORE:
+	case WIRE_CODE_FUNDS_INSUFFICIENT:
+	case WIRE_CODE_BALANCE_LIMIT:
+	case WIRE_CODE_EXPOSURE_SELECTION:
+	case WIRE_CODE_EXPOSURE_MARKET:
+	case WIRE_CODE_EXPOSURE_PARTNER:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+static int bet_request(
+    const struct db_bytes *event, const struct event_record *record, struct wire_request *request)
+{
+	int claimed_less = le16_get(record->code) == WIRE_CODE_OK &&
+	                   (le32_get(record->factor_bits) & RISK_BIT(ODDS_CLAIMED)) != 0;
+
+	request->template_id = WIRE_PLACE_BET;
+	request->place_bet.account_id = le64_get(record->account_id);
+	/* Of cash the amount of the account is 0: the stake is in the line of CASH. */
+	request->place_bet.stake = -le64s_get(record->amount);
+	request->place_bet.deadline_ns = le64_get(record->deadline_ns);
+	request->place_bet.cashier_id = le32_get(record->cashier_id);
+	request->place_bet.currency = le16_get(record->currency);
+	request->place_bet.odds_policy = record->odds_policy;
+	request->place_bet.leg_count = record->leg_count;
+	for (unsigned i = 0; i < record->leg_count && i < LIMIT_BET_LEGS_MAX; i++) {
+		struct event_leg leg;
+
+		memcpy(&leg, (const uint8_t *)event->data + sizeof(*record) + i * sizeof(leg),
+		    sizeof(leg));
+		request->place_bet.legs[i] = (struct wire_leg){
+			.market_id = le64_get(leg.market_id),
+			.selection = le16_get(leg.selection),
+			.odds = le32_get(leg.odds),
+		};
+	}
+	/* The event of an accepted bet has the book's odds; that others were claimed only its
+	 * factor tells, and only that matters. */
+	if (claimed_less && request->place_bet.legs[0].odds > LIMIT_ODDS_MIN)
+		request->place_bet.legs[0].odds--;
+	if (request->place_bet.account_id == 0 && le16_get(record->code) == WIRE_CODE_OK) {
+		struct event_line line;
+		size_t at = sizeof(*record) + record->leg_count * sizeof(struct event_leg);
+
+		if (event->size < at + sizeof(line))
+			return 0;
+		memcpy(&line, (const uint8_t *)event->data + at, sizeof(line));
+		if (line.section.kind != SECTION_LINE)
+			return 0;
+		request->place_bet.stake = -le64s_get(line.amount);
+	}
+	return 1;
+}
+
+/* Where a transfer to another shard went: its object says. */
+static int transfer_out_request(const struct db_bytes *event, struct wire_request *request)
+{
+	struct event_view view;
+
+	if (event_view_read(event->data, event->size, &view) != 0)
+		return 0;
+	for (unsigned i = 0; i < view.object_count; i++) {
+		struct object_transfer transfer;
+
+		if (view.objects[i].kind != OBJECT_TRANSFER)
+			continue;
+		memcpy(&transfer, view.objects[i].body, sizeof(transfer));
+		if (transfer.purpose != TRANSFER_MONEY)
+			return 0;
+		request->transfer.to_account = le64_get(transfer.to_account);
+		return 1;
+	}
+	return 0;
+}
+
+/* Keys of partners are left out: what they decide no rule changes. */
+static int wallet_request(const struct event_record *record, struct wire_request *request)
+{
+	int moved = event_moves(le16_get(record->type), le16_get(record->code));
+	int deposit = le16_get(record->type) == EVENT_DEPOSIT;
+
+	request->template_id = deposit ? WIRE_DEPOSIT : WIRE_WITHDRAW;
+	request->deposit.account_id = le64_get(record->account_id);
+	request->deposit.amount = deposit ? le64s_get(record->amount) : -le64s_get(record->amount);
+	/* A deposit's amount is less when some of it went to what the customer owes. */
+	if (deposit && moved)
+		request->deposit.amount = le64s_get(record->payout);
+	request->deposit.deadline_ns = le64_get(record->deadline_ns);
+	request->deposit.currency = le16_get(record->currency);
+	return 1;
+}
+
+static int transfer_request(
+    const struct db_bytes *event, const struct event_record *record, struct wire_request *request)
+{
+	request->template_id = WIRE_TRANSFER;
+	request->transfer.from_account = le64_get(record->account_id);
+	request->transfer.to_account = le64_get(record->object_id);
+	request->transfer.amount = -le64s_get(record->amount);
+	request->transfer.deadline_ns = le64_get(record->deadline_ns);
+	request->transfer.currency = le16_get(record->currency);
+	return le16_get(record->type) == EVENT_TRANSFER || transfer_out_request(event, request);
+}
+
+int shadow_request(
+    const struct db_bytes *event, const struct event_record *record, struct wire_request *request)
+{
+	/* REVERSAL: the opposite of a request, done by REVERSE. */
+	if (le64_get(record->terminal_id) == 0 || le64_get(record->request_id) == 0 ||
+	    (record->flags & (EVENT_FLAG_REVERSAL | EVENT_FLAG_TIMER)) != 0)
+		return 0;
+	if (!rules_decide(le16_get(record->code)))
+		return 0;
+	request->request_id = le64_get(record->request_id);
+	request->body_hash[0] = le64_get(record->body_hash[0]);
+	request->body_hash[1] = le64_get(record->body_hash[1]);
+	request->flags = 0;
+	switch (le16_get(record->type)) {
+	case EVENT_PLACE_BET:
+		memset(&request->place_bet, 0,
+		    offsetof(struct wire_request, place_bet.legs) -
+		        offsetof(struct wire_request, place_bet));
+		return bet_request(event, record, request);
+	case EVENT_DEPOSIT:
+	case EVENT_WITHDRAW:
+		memset(&request->deposit, 0, sizeof(request->deposit));
+		return wallet_request(record, request);
+	case EVENT_TRANSFER:
+	case EVENT_TRANSFER_OUT:
+		memset(&request->transfer, 0, sizeof(request->transfer));
+		return transfer_request(event, record, request);
+	default:
+		return 0;
+	}
+}
+
+/* ---- Deciding ---- */
+
+/* What the terminal has staked that day over all shards, and its own limit, as its home has it. */
+static void terminal_share(const struct shadow *shadow, const struct shadow_shard *shard,
+    uint64_t time_ns, struct ledger_request *asked)
+{
+	const struct ledger *ledger = shard->replay.ledger;
+	uint32_t day = risk_day(&ledger_shard(ledger)->rules, time_ns);
+
+	for (uint32_t i = 0; i < shadow->shard_count; i++) {
+		const struct terminal_row *row =
+		    ledger_terminal(shadow->shards[i].replay.ledger, asked->terminal_id);
+
+		if (row == NULL)
+			continue;
+		asked->terminal_staked_today +=
+		    ledger_staked_on(row->staked_today, row->staked_day, day);
+		if (row->version != 0)
+			asked->terminal_daily_max = row->daily_max;
+	}
+}
+
+/* Payouts of open bets over all shards. */
+static int64_t exposure_sum(const struct shadow *shadow, uint64_t market_id, int selection)
+{
+	int64_t sum = 0;
+
+	for (uint32_t i = 0; i < shadow->shard_count; i++)
+		sum +=
+		    ledger_market_exposure(shadow->shards[i].replay.ledger, market_id, selection);
+	return sum;
+}
+
+/* Limits of exposure that differ from those of then: against all shards together, for leases that
+ * were made for other limits say nothing of these. */
+static uint16_t exposure_judge_all(const struct shadow *shadow, const struct risk_rules *rules,
+    const struct wire_request *request, int64_t payout)
+{
+	for (unsigned i = 0; i < request->place_bet.leg_count; i++) {
+		const struct wire_leg *leg = &request->place_bet.legs[i];
+
+		if (rules->exposure_selection_max != 0 &&
+		    exposure_sum(shadow, leg->market_id, leg->selection) >
+		        rules->exposure_selection_max - payout)
+			return WIRE_CODE_EXPOSURE_SELECTION;
+		if (rules->exposure_market_max != 0 &&
+		    exposure_sum(shadow, leg->market_id, -1) > rules->exposure_market_max - payout)
+			return WIRE_CODE_EXPOSURE_MARKET;
+	}
+	return WIRE_CODE_OK;
+}
+
+int shadow_decide(struct shadow *shadow, struct shadow_shard *shard,
+    const struct event_record *record, const struct wire_request *request,
+    struct shadow_outcome *outcome)
+{
+	struct ledger *ledger = shard->replay.ledger;
+	const struct risk_rules *now = &ledger_shard(ledger)->rules;
+	struct risk_rules rules = shadow->rules_text != NULL ? shadow->rules : *now;
+	struct risk_rules judged = rules;
+	int other_limits = rules.exposure_selection_max != now->exposure_selection_max ||
+	                   rules.exposure_market_max != now->exposure_market_max ||
+	                   rules.currency != now->currency;
+	struct ledger_request asked = {
+		.wire = request,
+		.terminal_id = le64_get(record->terminal_id),
+		.linked = (record->flags & EVENT_FLAG_LINKED) != 0,
+	};
+	struct event_record decided;
+	struct event_buffer event;
+	int length;
+
+	if (request->template_id == WIRE_PLACE_BET)
+		terminal_share(shadow, shard, le64_get(record->time_ns), &asked);
+	if (other_limits)
+		judged.exposure_selection_max = judged.exposure_market_max = 0;
+	length = ledger_decide_by_rules(ledger, &asked, &judged, le64_get(record->time_ns), &event);
+	if (length < 0)
+		return length;
+	memcpy(&decided, event.bytes, sizeof(decided));
+	*outcome = (struct shadow_outcome){
+		.payout = le64s_get(decided.payout),
+		.factor_bits = le32_get(decided.factor_bits),
+		.code = le16_get(decided.code),
+		.score = decided.score,
+	};
+	if (outcome->code == WIRE_CODE_OK && other_limits &&
+	    request->template_id == WIRE_PLACE_BET && request->place_bet.currency == rules.currency)
+		outcome->code = exposure_judge_all(shadow, &rules, request, outcome->payout);
+	return 0;
+}
