@@ -13,7 +13,7 @@
 #include "control/control.h"
 #include "control/markets/markets.h"
 #include "dataplane/ledger/ledger.h"
-#include "dataplane/risk/risk.h"
+#include "dataplane/risk/risk_extra.h"
 #include "lmdb-schema/event_sections.h"
 #include "lmdb-schema/history.h"
 #include "wire/codes.h"
@@ -61,6 +61,8 @@ static const char *const event_names[EVENT_TYPE_MAX + 1] = {
 	[EVENT_REPRINT] = "ticket printed again",
 	[EVENT_PARTNER_SET] = "partner changed",
 	[EVENT_LEASE] = "credit of a limit moved between shards",
+	[EVENT_ACCOUNT_FLAGS] = "what lists say of the account",
+	[EVENT_FEEDBACK] = "a case was judged",
 };
 
 static const char *event_name(uint16_t type)
@@ -87,12 +89,11 @@ static json_t *factors_json(uint32_t bits)
 {
 	json_t *list = json_array();
 
-	for (int factor = 0; factor < RISK_FACTOR_COUNT; factor++)
+	for (unsigned factor = 0; factor < RISK_BITS_COUNT; factor++)
 		if ((bits & 1u << factor) != 0)
 			json_array_append_new(
-			    list, json_pack("{s:s, s:s}", "factor",
-			              risk_factor_name((enum risk_factor)factor), "why",
-			              risk_factor_text((enum risk_factor)factor)));
+			    list, json_pack("{s:s, s:s}", "factor", risk_bit_name(factor), "why",
+			              risk_bit_text(factor)));
 	return list;
 }
 

@@ -8,7 +8,8 @@
  * Fixed bodies: PLACE_BET legs; CANCEL_BET, BET_SETTLE, BET_VOID, REDEEM, TICKET_EXPIRE
  * event_bet_change; MARKET_SET event_market; MARKET_RESULT event_result; RULES_SET event_rules;
  * TERMINAL_SET event_terminal; BET_RETIRE a list of le64 bet ids, OBJECT_RETIRE of le64 object ids;
- * SHIFT event_shift; LEASE event_lease; the others none.
+ * SHIFT event_shift; LEASE event_lease; ACCOUNT_FLAGS event_account_flags; FEEDBACK event_feedback;
+ * the others none.
  *
  * Double entry. `amount` is the signed change of account_id's balance. Each line section changes
  * one more account. What is still missing to zero goes to the counter account of the type:
@@ -103,8 +104,13 @@ enum event_type {
 	EVENT_REPRINT = 36,  /* object_id: bet; its count of reprints goes up */
 	EVENT_PARTNER_SET = 37, /* object PARTNER */
 	EVENT_LEASE = 38,       /* body: event_lease */
+
+	/* Risk. */
+	EVENT_ACCOUNT_FLAGS = 39, /* body: event_account_flags; all that control knows of it */
+	EVENT_FEEDBACK = 40,      /* body: event_feedback; account_id, terminal_id: those of it
+	                             that have a row here */
 };
-#define EVENT_TYPE_MAX EVENT_LEASE
+#define EVENT_TYPE_MAX EVENT_FEEDBACK
 
 enum event_flag {
 	EVENT_FLAG_FROZEN = 1u << 0,
@@ -115,6 +121,7 @@ enum event_flag {
 	/* PLACE_BET, CANCEL_BET: in another currency than the rules, no part of what the terminal
 	 * has staked today. Older logs have no such events: there all currencies count. */
 	EVENT_FLAG_UNCOUNTED = 1u << 5,
+	EVENT_FLAG_SCORED = 1u << 6,   /* judged by the risk states too, which learn from it */
 };
 
 struct event_record {
@@ -235,6 +242,28 @@ struct event_lease {
 };
 ASSERT_SIZE(struct event_lease, 24);
 
+/* What control knows of a customer, complete. object_id: the control sequence number. */
+struct event_account_flags {
+	struct le16 flags;   /* account_flag PEP, SANCTIONED, COUNTRY_RISK of the ledger */
+	struct le16 country; /* ISO 3166-1 numeric, 0 not known */
+	uint8_t reserved[4];
+};
+ASSERT_SIZE(struct event_account_flags, 8);
+
+/*
+ * One closed case or imported label, of a transaction of then. The command goes to all shards; each
+ * one learns for what has a row there, and says so by the record's account_id and terminal_id.
+ * object_id: the control sequence number.
+ */
+struct event_feedback {
+	struct le64 account_id;  /* 0: none */
+	struct le64 terminal_id; /* 0: none */
+	struct le64 transaction_ns;
+	uint8_t confirmed; /* 1: fraud; 0: dismissed */
+	uint8_t reserved[7];
+};
+ASSERT_SIZE(struct event_feedback, 32);
+
 struct event_market {
 	struct le64 event_id;
 	struct le64 version;
@@ -302,6 +331,9 @@ ASSERT_SIZE(struct event_rules, 128);
 enum event_section_kind {
 	SECTION_LINE = 1,
 	SECTION_OBJECT = 2,
+	SECTION_FACTOR_RULES = 3,   /* RULES_SET, at most one */
+	SECTION_RULES_CURRENCY = 4, /* RULES_SET with factor rules */
+	SECTION_RISK = 5,           /* scored events, at most one */
 };
 
 struct event_section {
@@ -337,16 +369,110 @@ struct event_object {
 ASSERT_SIZE(struct event_object, 32);
 ASSERT_OFFSET(struct event_object, kind, 24);
 
+/* Rules of the risk states and of the model. Without this section the states are not learnt and
+ * nothing looks at them. Ranges: dataplane/risk/risk_extra.h. */
+struct event_factor_rules {
+	struct event_section section;
+	struct le64s report_threshold; /* in the rules' currency; 0: none */
+	struct le32 structuring_window_s;
+	struct le32 rapid_window_s;
+	struct le32 young_s;
+	struct le32 model_version; /* 0: none */
+	uint8_t model_state;       /* risk_model_state */
+	uint8_t rapid_moved_percent;
+	uint8_t rapid_staked_percent;
+	uint8_t ladder_steps;
+	uint8_t repeated_transfers;
+	uint8_t selection_repeats;
+	uint8_t selection_terminals;
+	uint8_t selection_at_terminal;
+	uint8_t late_s;
+	uint8_t counterparties;
+	uint8_t velocity_count;
+	uint8_t velocity_ratio_tenths;
+	uint8_t confirmed_percent;
+	uint8_t confirmed_tenths;
+	uint8_t points[14]; /* by risk_state_factor */
+	uint8_t points_country;
+	uint8_t points_watch_list;
+	uint8_t points_model_max; /* the most the model adds */
+	uint8_t reserved[1];
+};
+ASSERT_SIZE(struct event_factor_rules, 64);
+ASSERT_OFFSET(struct event_factor_rules, model_state, 32);
+ASSERT_OFFSET(struct event_factor_rules, points, 46);
+
+/* The amounts of the rules in another currency; 0: no such limit or threshold. */
+struct event_rules_currency {
+	struct event_section section;
+	struct le64s stake_single_max;
+	struct le64s stake_daily_max;
+	struct le64s payout_max;
+	struct le64s large_amount;
+	struct le64s longshot_liability;
+	struct le64s report_threshold;
+	struct le64s withdraw_pending_min;
+	struct le16 currency;
+	uint8_t reserved[6];
+};
+ASSERT_SIZE(struct event_rules_currency, 72);
+
+/*
+ * The numbers that the factors of a scored event saw: what was before it, with it where a limit
+ * counts it in. Only when a factor fired or a model was asked. Saturating.
+ */
+struct event_risk {
+	struct event_section section;
+	struct le64s amount_mean;     /* of the profile, minor units */
+	struct le64s received_amount; /* deposits of the last 24 h */
+	struct le64s staked_since;    /* staked since they came */
+	struct le32 model_margin;     /* 1/2^24, two's complement */
+	struct le32 model_version;    /* 0: no model was asked */
+	struct le32 close_in_s;       /* until the first market closes; 0: not known */
+	struct le32 account_age_s;
+	struct le32 terminal_age_s;
+	struct le16 amount_z_tenths; /* distance from the mean in deviations, upwards */
+	struct le16 bets_24h_tenths; /* decayed count, with this one */
+	struct le16 bets_daily_7d_tenths, bets_daily_30d_tenths; /* daily average of the habit */
+	struct le16 account_confirmed_tenths, account_labelled_tenths; /* of 7 days */
+	struct le16 terminal_confirmed_tenths, terminal_labelled_tenths;
+	struct le16 terminal_1h_tenths;         /* with this one */
+	struct le16 terminal_hourly_hundredths; /* average of 7 days */
+	struct le16 country;                    /* of the account; 0: not known */
+	struct le16 account_flags;              /* account_flag PEP, SANCTIONED, COUNTRY_RISK */
+	uint8_t near_report;        /* amounts just below the report threshold, with this one */
+	uint8_t ladder;             /* growing amounts in a row, with this one */
+	uint8_t transfers_repeated; /* to this account in a row, with this one */
+	uint8_t selection_bets;     /* of the account on this selection within an hour */
+	uint8_t selection_sides;    /* hash bits of their terminals */
+	uint8_t selection_at_terminal;
+	uint8_t counterparties; /* hash bits, the most of its three sets */
+	uint8_t hour, day;      /* local; day 0 is Thursday */
+	uint8_t time_outside;   /* bit 0: the hour is outside of the habit; bit 1: the day */
+	uint8_t points_base, points_state, points_flags, points_model;
+	uint8_t model_state; /* risk_model_state */
+	uint8_t reserved[5];
+};
+ASSERT_SIZE(struct event_risk, 96);
+ASSERT_OFFSET(struct event_risk, model_margin, 32);
+ASSERT_OFFSET(struct event_risk, amount_z_tenths, 52);
+ASSERT_OFFSET(struct event_risk, near_report, 76);
+
 #define EVENT_LINES_MAX   4
 #define EVENT_OBJECTS_MAX 5
 #define EVENT_IDS_MAX     64 /* of BET_RETIRE and OBJECT_RETIRE */
 
 #define EVENT_SIZE_LARGEST                                                                         \
 	(sizeof(struct event_record) + LIMIT_BET_LEGS_MAX * 16 +                                   \
-	    EVENT_LINES_MAX * sizeof(struct event_line) +                                          \
+	    EVENT_LINES_MAX * sizeof(struct event_line) + sizeof(struct event_risk) +              \
 	    EVENT_OBJECTS_MAX * (sizeof(struct event_object) + 128))
 _Static_assert(EVENT_SIZE_LARGEST <= LIMIT_EVENT_SIZE_MAX, "the longest event fits");
 _Static_assert(sizeof(struct event_record) + 8 * EVENT_IDS_MAX <= LIMIT_EVENT_SIZE_MAX, "ids fit");
+_Static_assert(sizeof(struct event_record) + sizeof(struct event_rules) +
+                       sizeof(struct event_factor_rules) +
+                       LIMIT_RULES_CURRENCIES_MAX * sizeof(struct event_rules_currency) <=
+                   LIMIT_EVENT_SIZE_MAX,
+    "rules fit");
 
 /* Room for any event. */
 struct event_buffer {

@@ -43,6 +43,8 @@ static const char *const type_names[EVENT_TYPE_MAX + 1] = {
 	[EVENT_REPRINT] = "reprint",
 	[EVENT_PARTNER_SET] = "partner_set",
 	[EVENT_LEASE] = "lease",
+	[EVENT_ACCOUNT_FLAGS] = "account_flags",
+	[EVENT_FEEDBACK] = "feedback",
 };
 
 const char *event_type_name(unsigned type)
@@ -79,6 +81,10 @@ int event_body_size(const struct event_record *record)
 		return sizeof(struct event_shift);
 	case EVENT_LEASE:
 		return sizeof(struct event_lease);
+	case EVENT_ACCOUNT_FLAGS:
+		return sizeof(struct event_account_flags);
+	case EVENT_FEEDBACK:
+		return sizeof(struct event_feedback);
 	default:
 		return event_type_name(type) == NULL ? -EBADMSG : 0;
 	}
@@ -123,6 +129,41 @@ static int object_read(const uint8_t *at, size_t size, struct event_view *view)
 	return object_check(object);
 }
 
+/* One that an event has at most once, of a fixed size. */
+static int single_read(const uint8_t *at, size_t size, size_t fixed, const uint8_t **section)
+{
+	if (size != fixed || *section != NULL)
+		return -EBADMSG;
+	*section = at;
+	return 0;
+}
+
+static int section_read(
+    const struct event_section *section, const uint8_t *at, struct event_view *view)
+{
+	size_t size = le16_get(section->size);
+
+	switch (section->kind) {
+	case SECTION_LINE:
+		return line_read(at, size, view);
+	case SECTION_OBJECT:
+		return object_read(at, size, view);
+	case SECTION_FACTOR_RULES:
+		return single_read(
+		    at, size, sizeof(struct event_factor_rules), &view->factor_rules);
+	case SECTION_RISK:
+		return single_read(at, size, sizeof(struct event_risk), &view->risk);
+	case SECTION_RULES_CURRENCY:
+		if (size != sizeof(struct event_rules_currency) ||
+		    view->currency_count == LIMIT_RULES_CURRENCIES_MAX)
+			return -EBADMSG;
+		view->currencies[view->currency_count++] = at;
+		return 0;
+	default:
+		return -EBADMSG;
+	}
+}
+
 int event_view_read(const uint8_t *event, size_t room, struct event_view *view)
 {
 	struct event_section section;
@@ -139,7 +180,7 @@ int event_view_read(const uint8_t *event, size_t room, struct event_view *view)
 		return -EBADMSG;
 	view->body = event + sizeof(view->record);
 	view->body_size = (size_t)body_size;
-	view->line_count = view->object_count = 0;
+	event_view_bare(view);
 	for (at = sizeof(view->record) + view->body_size; at < length && error == 0;) {
 		size_t size;
 
@@ -151,12 +192,7 @@ int event_view_read(const uint8_t *event, size_t room, struct event_view *view)
 		    section.reserved0 != 0 ||
 		    !bytes_all_zero(section.reserved, sizeof(section.reserved)))
 			return -EBADMSG;
-		if (section.kind == SECTION_LINE)
-			error = line_read(event + at, size, view);
-		else if (section.kind == SECTION_OBJECT)
-			error = object_read(event + at, size, view);
-		else
-			error = -EBADMSG;
+		error = section_read(&section, event + at, view);
 		at += size;
 	}
 	return error;

@@ -23,7 +23,9 @@ struct event_view {
 	struct event_record record;
 	const uint8_t *body; /* of body_size bytes, inside the event */
 	size_t body_size;
-	unsigned line_count, object_count;
+	/* Sections inside the event; NULL: not there. Each has its struct's size. */
+	const uint8_t *factor_rules, *risk, *currencies[LIMIT_RULES_CURRENCIES_MAX];
+	unsigned line_count, object_count, currency_count;
 	struct event_view_line lines[EVENT_LINES_MAX];
 	struct object_bytes objects[EVENT_OBJECTS_MAX]; /* lsn = the event's; body filled with 0 */
 };
@@ -37,6 +39,13 @@ SLUICE_MUST_USE int event_body_size(const struct event_record *record);
  * an object's body holds no more than its kind's. The view points into `event`. 0 or -EBADMSG.
  */
 SLUICE_MUST_USE int event_view_read(const uint8_t *event, size_t room, struct event_view *view);
+
+/* A view without any section: for who has just made one and knows. */
+static inline void event_view_bare(struct event_view *view)
+{
+	view->line_count = view->object_count = view->currency_count = 0;
+	view->factor_rules = view->risk = NULL;
+}
 
 /* "place_bet"; NULL for an unknown number. */
 const char *event_type_name(unsigned type);

@@ -4,7 +4,7 @@
 #include <errno.h>
 
 #define SYSTEM_BIT          (1ull << 63) /* account ids above LIMIT_ACCOUNT_ID_MAX */
-#define ACCOUNT_FLAGS_ALL   7u           /* account_flag of the ledger: FROZEN, SYSTEM, PLAY */
+#define ACCOUNT_FLAGS_ALL   63u          /* account_flag of the ledger */
 #define ACCOUNT_FLAG_SYSTEM 2u
 #define BET_REPRINTS_MAX    15u /* the count stays there */
 
@@ -55,7 +55,8 @@ static int money_fits(int64_t amount, int64_t low, int64_t high)
 
 static int profile_fits(const struct record_profile *profile)
 {
-	return profile->profile_score <= 100 &&
+	return profile->profile_score <= 100 && profile->reserved0 == 0 &&
+	       le16_get(profile->country) <= 999 &&
 	       bytes_all_zero(profile->reserved, sizeof(profile->reserved)) &&
 	       bytes_all_zero(profile->reserved_slots, sizeof(profile->reserved_slots));
 }
@@ -203,17 +204,31 @@ int record_identity_read(struct db_bytes bytes, struct record_identity *out)
 	return 0;
 }
 
+size_t record_checkpoint_size(const struct record_checkpoint *record)
+{
+	return bytes_all_zero(
+	           &record->currency_count, sizeof(*record) - RECORD_CHECKPOINT_SIZE_SHORT)
+	           ? RECORD_CHECKPOINT_SIZE_SHORT
+	           : sizeof(*record);
+}
+
 int record_checkpoint_read(struct db_bytes bytes, struct record_checkpoint *out)
 {
-	struct record_checkpoint record;
+	struct record_checkpoint record = { 0 };
 
-	if (!header_fits(bytes, RECORD_CHECKPOINT, sizeof(record)) || bytes.size != sizeof(record))
+	if (!header_fits(bytes, RECORD_CHECKPOINT, RECORD_CHECKPOINT_SIZE_SHORT) ||
+	    (bytes.size != RECORD_CHECKPOINT_SIZE_SHORT && bytes.size != sizeof(record)))
 		return -EBADMSG;
-	memcpy(&record, bytes.data, sizeof(record));
+	memcpy(&record, bytes.data, bytes.size);
 	if (record.clean > 1 || record.has_rules > 1 ||
 	    le64_get(record.log_lsn) < le64_get(record.begin_lsn) ||
 	    !bytes_all_zero(record.reserved, sizeof(record.reserved)) ||
 	    (!record.has_rules && !bytes_all_zero(&record.rules, sizeof(record.rules))))
+		return -EBADMSG;
+	/* The rules themselves are the loader's to check (dataplane/store/rows_load.c). */
+	if (bytes.size != record_checkpoint_size(&record) ||
+	    record.currency_count > LIMIT_RULES_CURRENCIES_MAX ||
+	    !bytes_all_zero(record.reserved_extra, sizeof(record.reserved_extra)))
 		return -EBADMSG;
 	*out = record;
 	return 0;

@@ -53,7 +53,9 @@ struct record_profile {
 	struct le32 cancels;
 	struct le64 first_ns;
 	uint8_t profile_score; /* 0..100 */
-	uint8_t reserved[7];
+	uint8_t reserved0;
+	struct le16 country; /* ISO 3166-1 numeric, 0 not known */
+	uint8_t reserved[4];
 	uint8_t reserved_slots[48];
 };
 ASSERT_SIZE(struct record_profile, 128);
@@ -182,8 +184,15 @@ struct record_checkpoint {
 	uint8_t has_rules; /* 0: no rules yet, all of `rules` zero */
 	uint8_t reserved[6];
 	struct event_rules rules;
+	/* A record may end here (RECORD_CHECKPOINT_SIZE_SHORT): no factor rules. */
+	uint8_t currency_count;
+	uint8_t reserved_extra[7];
+	struct event_factor_rules factor_rules;
+	struct event_rules_currency currencies[LIMIT_RULES_CURRENCIES_MAX]; /* not used: zero */
 };
-ASSERT_SIZE(struct record_checkpoint, 200);
+#define RECORD_CHECKPOINT_SIZE_SHORT 200u
+ASSERT_OFFSET(struct record_checkpoint, currency_count, RECORD_CHECKPOINT_SIZE_SHORT);
+ASSERT_SIZE(struct record_checkpoint, 848);
 ASSERT_OFFSET(struct record_checkpoint, begin_lsn, 8);
 ASSERT_OFFSET(struct record_checkpoint, clean, 64);
 ASSERT_OFFSET(struct record_checkpoint, rules, 72);
@@ -192,6 +201,9 @@ ASSERT_OFFSET(struct record_checkpoint, rules, 72);
  * A row of `object` or `closed_object` is struct object_bytes as it is (object.h), without a
  * header: its kind is its layout, and what a kind gains later goes into bytes that were zero.
  */
+
+/* Factor rules absent: the short form, as directories always had it. */
+size_t record_checkpoint_size(const struct record_checkpoint *record);
 
 struct record_header record_header_make(enum record_kind kind, size_t size);
 

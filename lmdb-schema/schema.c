@@ -201,7 +201,7 @@ int schema_checkpoint_read(struct db_txn *txn, struct record_checkpoint *checkpo
 int schema_checkpoint_write(struct db_txn *txn, const struct record_checkpoint *checkpoint)
 {
 	return db_put(txn, SCHEMA_META, text_key("checkpoint"),
-	    (struct db_bytes){ checkpoint, sizeof(*checkpoint) });
+	    (struct db_bytes){ checkpoint, le16_get(checkpoint->header.size) });
 }
 
 int schema_horizon_read(struct db_txn *txn, uint64_t *lsn)

@@ -60,6 +60,7 @@
 #define LIMIT_JOURNAL_DEPTH_MAX        8
 #define LIMIT_JOURNAL_SEGMENT_SIZE_MIN (1u * 1024u * 1024u)
 #define LIMIT_EVENT_SIZE_MAX           1536u
+#define LIMIT_RULES_CURRENCIES_MAX     8u /* besides the rules' own */
 
 /* Store. */
 #define LIMIT_LOG_BLOCK_SIZE 65520u /* 16 whole LMDB overflow pages */

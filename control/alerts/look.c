@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "control/alerts/alerts_internal.h"
-#include "dataplane/risk/risk.h"
+#include "dataplane/risk/risk_extra.h"
 #include "wire/codes.h"
 
 static void number_set(json_t *object, const char *name, uint64_t value)
@@ -18,10 +18,9 @@ static json_t *factors_json(uint32_t bits)
 {
 	json_t *list = json_array();
 
-	for (unsigned i = 0; i < RISK_FACTOR_COUNT; i++)
+	for (unsigned i = 0; i < RISK_BITS_COUNT; i++)
 		if ((bits & 1u << i) != 0)
-			json_array_append_new(
-			    list, json_string(risk_factor_name((enum risk_factor)i)));
+			json_array_append_new(list, json_string(risk_bit_name(i)));
 	return list;
 }
 

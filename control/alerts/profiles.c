@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "control/alerts/alerts_internal.h"
-#include "dataplane/risk/risk.h"
+#include "dataplane/risk/risk_extra.h"
 
 struct profile_row {
 	struct record_control_profile record;
@@ -113,14 +113,13 @@ json_t *profile_json(const struct database *database, uint64_t account_id, unsig
 		json_decref(factors);
 		return NULL;
 	}
-	for (unsigned i = 0; i < RISK_FACTOR_COUNT && i < CONTROL_PROFILE_ENTRIES_MAX; i++) {
+	for (unsigned i = 0; i < RISK_BITS_COUNT && i < CONTROL_PROFILE_ENTRIES_MAX; i++) {
 		const struct record_control_profile_entry *entry = &context.row.entries[i];
 
 		if (le64_get(entry->count) > 0)
 			json_array_append_new(
-			    factors, json_pack("{s:s, s:I, s:I, s:I}", "factor",
-			                 risk_factor_name((enum risk_factor)i), "count",
-			                 (json_int_t)le64_get(entry->count), "first_ns",
+			    factors, json_pack("{s:s, s:I, s:I, s:I}", "factor", risk_bit_name(i),
+			                 "count", (json_int_t)le64_get(entry->count), "first_ns",
 			                 (json_int_t)le64_get(entry->first_ns), "last_ns",
 			                 (json_int_t)le64_get(entry->last_ns)));
 	}

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "control/alerts/alerts_internal.h"
-#include "dataplane/risk/risk.h"
+#include "dataplane/risk/risk_extra.h"
 #include "wire/codes.h"
 
 int alert_row(struct db_txn *txn, uint64_t number, struct record_control_alert *row)
@@ -140,11 +140,11 @@ static void event_describe(const struct alert_event *event, uint8_t text[160])
 	int used = snprintf(line, sizeof(line), "score %u", event->score);
 	const char *mark = ": ";
 
-	for (unsigned i = 0; i < RISK_FACTOR_COUNT; i++) {
+	for (unsigned i = 0; i < RISK_BITS_COUNT; i++) {
 		if ((event->factor_bits & 1u << i) == 0 || i == RISK_ALERT)
 			continue;
-		used += snprintf(line + used, sizeof(line) - (size_t)used, "%s%s", mark,
-		    risk_factor_name((enum risk_factor)i));
+		used += snprintf(
+		    line + used, sizeof(line) - (size_t)used, "%s%s", mark, risk_bit_name(i));
 		if (used >= (int)sizeof(line))
 			break;
 		mark = ", ";

@@ -32,6 +32,12 @@ uint64_t admin_field_id(struct admin_fields *fields, const char *name);
 /* Unix ns in the same forms; 0 when it is not there. All ones: for ever. */
 uint64_t admin_field_time(struct admin_fields *fields, const char *name);
 
+/* admin_risk.c: what the rules have beyond struct risk_rules; flags of lists; judged cases. */
+struct risk_rules_extra;
+void admin_rules_extra_parse(struct admin_fields *rules, struct risk_rules_extra *extra);
+void admin_account_flags_parse(struct admin_fields *fields, struct ledger_command *command);
+void admin_feedback_parse(struct admin_fields *fields, struct ledger_command *command);
+
 /* admin_ledger.c: the command of one type; command->control_sequence is set. */
 void admin_ledger_parse(
     struct admin_fields *fields, const char *type, struct ledger_command *command);

@@ -18,7 +18,8 @@ static int needs_check(const struct shard_command *command)
 		return 1;
 	return command->ledger.type != EVENT_RULES_SET &&
 	       command->ledger.type != EVENT_COMMAND_MARK &&
-	       command->ledger.type != EVENT_ACCOUNT_FREEZE;
+	       command->ledger.type != EVENT_ACCOUNT_FREEZE &&
+	       command->ledger.type != EVENT_FEEDBACK;
 }
 
 /* Commands that move a customer's money, which may not fit into the balance. */
@@ -189,6 +190,7 @@ static json_t *refusal_json(const struct admin_job *job)
 		                       : "no such account; nothing was changed");
 	case EVENT_PLAY_SET:
 	case EVENT_ACCOUNT_FREEZE:
+	case EVENT_ACCOUNT_FLAGS:
 		return admin_error("no such account; nothing was changed");
 	default:
 		return admin_error("refused: what it is about is not there or not in a state for "

@@ -122,11 +122,15 @@ static void parse_rules_set(struct admin_fields *fields, struct ledger_command *
 	RULE(limit_raise_delay_s, UINT32_MAX);
 	RULE(sprinkle_window_max_s, UINT32_MAX);
 #undef RULE
+	admin_rules_extra_parse(&inner, &command->extra);
 	if (fields->error == NULL && inner.error != NULL)
 		fields->error = inner.error;
 	else if (inner.error != NULL)
 		json_decref(inner.error);
 	else if (fields->error == NULL && risk_rules_check(rules, &field) != 0)
+		fields->error = admin_error("rules.%s is out of range", field);
+	else if (fields->error == NULL &&
+	         risk_rules_extra_check(rules, &command->extra, &field) != 0)
 		fields->error = admin_error("rules.%s is out of range", field);
 }
 
@@ -272,6 +276,8 @@ static const struct {
 	{ "bet_void", parse_bet_void },
 	{ "adjust", parse_adjust },
 	{ "withdraw_close", parse_withdraw_close },
+	{ "account_flags", admin_account_flags_parse },
+	{ "feedback", admin_feedback_parse },
 	{ "none", parse_none },
 };
 
@@ -288,5 +294,5 @@ void admin_ledger_parse(
 		fields->error = admin_error(
 		    "\"type\" must be accounts_open, market_set, market_result, rules_set, "
 		    "account_freeze, terminal_set, partner_set, play_set, bet_void, adjust, "
-		    "withdraw_close or none");
+		    "withdraw_close, account_flags, feedback or none");
 }

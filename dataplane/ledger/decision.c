@@ -427,7 +427,7 @@ int decision_write(struct decision *decision, uint16_t code, struct event_buffer
 		view.record = record;
 		view.body = event->bytes + sizeof(record);
 		view.body_size = at - sizeof(record);
-		view.line_count = view.object_count = 0;
+		event_view_bare(&view);
 	} else {
 		SLUICE_REQUIRE(event_view_read(event->bytes, at, &view) == 0);
 	}

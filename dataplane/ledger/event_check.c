@@ -24,6 +24,8 @@ enum rule {
 	OBJECTS_REFUSED = 1u << 11,
 	REPEATED = 1u << 12, /* code REPEATED: nothing moves */
 	PAYOUT = 1u << 13,   /* the answer names an amount */
+	STATES = 1u << 14,   /* score and factors too, with EVENT_FLAG_SCORED */
+	TERMINAL_MAYBE = 1u << 15,
 };
 
 struct type_facts {
@@ -37,12 +39,14 @@ struct type_facts {
 #define LINKED   EVENT_FLAG_LINKED
 #define REVERSAL (EVENT_FLAG_LINKED | EVENT_FLAG_REVERSAL)
 #define NO_COUNT EVENT_FLAG_UNCOUNTED
+#define JUDGED   EVENT_FLAG_SCORED
 
 static const struct type_facts types[EVENT_TYPE_MAX + 1] = {
 	[EVENT_ACCOUNT_OPEN] = { MAYBE | REFUSABLE | ACCOUNT | REPEATED, LINKED, 0, ANY },
-	[EVENT_DEPOSIT] = { WALLET | ACCOUNT | LINES | REPEATED, REVERSAL, 0, ANY },
-	[EVENT_PLACE_BET] = { WALLET | OBJECT_ID | SCORED | LINES, LINKED | NO_COUNT,
-	    -LIMIT_STAKE_MAX, 0 },
+	[EVENT_DEPOSIT] = { WALLET | ACCOUNT | LINES | REPEATED | STATES, REVERSAL | JUDGED, 0,
+	    ANY },
+	[EVENT_PLACE_BET] = { WALLET | OBJECT_ID | SCORED | STATES | LINES,
+	    LINKED | NO_COUNT | JUDGED, -LIMIT_STAKE_MAX, 0 },
 	[EVENT_CANCEL_BET] = { WALLET | OBJECT_ID | LINES, REVERSAL | NO_COUNT, 0,
 	    LIMIT_STAKE_MAX },
 	[EVENT_MARKET_SET] = { ACCOUNT_NONE | OBJECT_ID, 0, 0, 0 },
@@ -51,12 +55,15 @@ static const struct type_facts types[EVENT_TYPE_MAX + 1] = {
 	[EVENT_TICK] = { ACCOUNT_NONE, 0, 0, 0 },
 	[EVENT_ACCOUNT_FREEZE] = { ACCOUNT, EVENT_FLAG_FROZEN, 0, 0 },
 	[EVENT_TERMINAL_SET] = { ACCOUNT_NONE | TERMINAL | OBJECT_ID, 0, 0, 0 },
-	[EVENT_WITHDRAW] = { WALLET | ACCOUNT | PENDING | LINES | REPEATED, REVERSAL, -ANY, 0 },
+	[EVENT_WITHDRAW] = { WALLET | ACCOUNT | PENDING | LINES | REPEATED | STATES,
+	    REVERSAL | JUDGED, -ANY, 0 },
 	[EVENT_WITHDRAW_CLOSE] = { MAYBE | ACCOUNT | OBJECT_ID | LINES | OBJECTS | REFUSABLE |
 	                               PAYOUT,
 	    EVENT_FLAG_PAID | EVENT_FLAG_TIMER | REVERSAL, 0, ANY },
-	[EVENT_TRANSFER] = { WALLET | ACCOUNT | LINES | REPEATED, REVERSAL, -ANY, ANY },
-	[EVENT_TRANSFER_OUT] = { WALLET | OBJECT_ID | PENDING | LINES, LINKED, -ANY, 0 },
+	[EVENT_TRANSFER] = { WALLET | ACCOUNT | LINES | REPEATED | STATES, REVERSAL | JUDGED, -ANY,
+	    ANY },
+	[EVENT_TRANSFER_OUT] = { WALLET | OBJECT_ID | PENDING | LINES | STATES, LINKED | JUDGED,
+	    -ANY, 0 },
 	[EVENT_TRANSFER_IN] = { REFUSABLE | PAYOUT | LINES | OBJECTS | OBJECTS_REFUSED, 0, 0, ANY },
 	[EVENT_TRANSFER_DONE] = { MAYBE | PAYOUT | REFUSABLE | OBJECT_ID | LINES | OBJECTS |
 	                              OBJECTS_REFUSED,
@@ -70,12 +77,14 @@ static const struct type_facts types[EVENT_TYPE_MAX + 1] = {
 	    0 },
 	[EVENT_BET_RETIRE] = { ACCOUNT_NONE, EVENT_FLAG_TIMER, 0, 0 },
 	[EVENT_OBJECT_RETIRE] = { ACCOUNT_NONE | OBJECTS, EVENT_FLAG_TIMER, 0, 0 },
-	[EVENT_ROUND_DEBIT] = { WALLET | ACCOUNT | LINES | REPEATED, REVERSAL, -ANY, ANY },
+	[EVENT_ROUND_DEBIT] = { WALLET | ACCOUNT | LINES | REPEATED | STATES, REVERSAL | JUDGED,
+	    -ANY, ANY },
 	[EVENT_ROUND_CREDIT] = { WALLET | ACCOUNT | LINES | REPEATED, REVERSAL, -ANY, ANY },
 	[EVENT_ROUND_ROLLBACK] = { WALLET | ACCOUNT | LINES | REPEATED, LINKED, -ANY, ANY },
 	[EVENT_ROUND_CLOSE] = { MAYBE | REFUSABLE | OBJECTS | PAYOUT | ACCOUNT | REPEATED,
 	    EVENT_FLAG_TIMER | LINKED, 0, 0 },
-	[EVENT_SPRINKLE_CREATE] = { WALLET | ACCOUNT | OBJECT_ID, LINKED, -ANY, 0 },
+	[EVENT_SPRINKLE_CREATE] = { WALLET | ACCOUNT | OBJECT_ID | STATES, LINKED | JUDGED, -ANY,
+	    0 },
 	[EVENT_CLAIM] = { WALLET | ACCOUNT | LINES, LINKED, 0, ANY },
 	[EVENT_SPRINKLE_END] = { OBJECT_ID | LINES | OBJECTS | PAYOUT, EVENT_FLAG_TIMER, 0, ANY },
 	[EVENT_FENCE] = { REQUEST | REFUSABLE | ACCOUNT_NONE | OBJECT_ID, REVERSAL, 0, 0 },
@@ -86,6 +95,8 @@ static const struct type_facts types[EVENT_TYPE_MAX + 1] = {
 	[EVENT_REPRINT] = { REQUEST | REFUSABLE | OBJECT_ID | PAYOUT, LINKED, 0, 0 },
 	[EVENT_PARTNER_SET] = { ACCOUNT_NONE | OBJECTS | OBJECT_ID, 0, 0, 0 },
 	[EVENT_LEASE] = { ACCOUNT_NONE | OBJECTS, 0, 0, 0 },
+	[EVENT_ACCOUNT_FLAGS] = { ACCOUNT | OBJECT_ID, 0, 0, 0 },
+	[EVENT_FEEDBACK] = { TERMINAL_MAYBE | OBJECT_ID, 0, 0, 0 },
 };
 
 static int code_valid(const struct event_record *record, uint32_t rules)
@@ -120,6 +131,8 @@ static int asker_valid(const struct event_record *record, uint32_t rules)
 	if (has_request || !bytes_all_zero(record->body_hash, sizeof(record->body_hash)) ||
 	    le64_get(record->deadline_ns) != 0)
 		return 0;
+	if (rules & TERMINAL_MAYBE)
+		return 1;
 	return (rules & TERMINAL) ? terminal_id != 0 : terminal_id == 0;
 }
 
@@ -135,13 +148,39 @@ static int record_account_valid(const struct event_record *record, uint32_t rule
 	return !(rules & ACCOUNT_NONE);
 }
 
+/* Bits of the states only where they were looked at. */
 static int scores_valid(const struct event_record *record, uint32_t rules)
 {
-	if (record->score > 100 || le32_get(record->factor_bits) >> RISK_FACTOR_COUNT != 0 ||
+	int states = (record->flags & EVENT_FLAG_SCORED) != 0; /* the type allows the flag */
+	unsigned bits = states ? RISK_BITS_COUNT : RISK_FACTOR_COUNT;
+
+	if (record->score > 100 || le32_get(record->factor_bits) >> bits != 0 ||
 	    record->odds_policy > ODDS_SAME_OR_BETTER)
 		return 0;
-	return (rules & SCORED) || (record->score == 0 && le32_get(record->factor_bits) == 0 &&
-	                               record->odds_policy == 0);
+	if (!(rules & SCORED) && record->odds_policy != 0)
+		return 0;
+	return (rules & SCORED) || states ||
+	       (record->score == 0 && le32_get(record->factor_bits) == 0);
+}
+
+/* The numbers that factors saw, and what only some types may have. */
+static int risk_sections_valid(const struct event_view *view)
+{
+	struct event_risk risk;
+
+	if (le16_get(view->record.type) != EVENT_RULES_SET &&
+	    (view->factor_rules != NULL || view->currency_count > 0))
+		return 0;
+	if (view->risk == NULL)
+		return 1;
+	memcpy(&risk, view->risk, sizeof(risk));
+	return (view->record.flags & EVENT_FLAG_SCORED) != 0 &&
+	       risk.model_state <= RISK_MODEL_STATE_MAX && risk.hour < 24 && risk.day < 7 &&
+	       risk.time_outside <= 3 && risk.points_base <= 100 && risk.points_state <= 100 &&
+	       risk.points_flags <= 100 && risk.points_model <= 100 &&
+	       (le16_get(risk.account_flags) & ~ACCOUNT_LIST_FLAGS) == 0 &&
+	       le16_get(risk.country) <= 999 &&
+	       bytes_all_zero(risk.reserved, sizeof(risk.reserved));
 }
 
 static int legs_count_valid(const struct event_record *record)
@@ -258,7 +297,8 @@ static int record_valid(const struct event_view *view)
 		return 0;
 	if (moves && (type == EVENT_DEPOSIT || type == EVENT_WITHDRAW) && !wallet_valid(view))
 		return 0;
-	return extras_valid(record, moves) && sections_valid(view, facts->rules, moves);
+	return extras_valid(record, moves) && risk_sections_valid(view) &&
+	       sections_valid(view, facts->rules, moves);
 }
 
 int event_view_check(const struct event_view *view)

@@ -137,19 +137,73 @@ static int lease_valid(const struct event_view *view)
 	       in_range(le64s_get(lease.amount), -LIMIT_BALANCE_MAX, LIMIT_BALANCE_MAX);
 }
 
+int ledger_event_rules(
+    const struct event_view *view, struct risk_rules *rules, struct risk_rules_extra *extra)
+{
+	struct event_rules_currency currencies[LIMIT_RULES_CURRENCIES_MAX];
+	struct event_factor_rules factors;
+	struct event_rules body;
+	int error;
+
+	memcpy(&body, view->body, sizeof(body));
+	error = risk_rules_decode(&body, rules);
+	if (error != 0)
+		return error;
+	if (view->factor_rules != NULL)
+		memcpy(&factors, view->factor_rules, sizeof(factors));
+	for (unsigned i = 0; i < view->currency_count; i++)
+		memcpy(&currencies[i], view->currencies[i], sizeof(currencies[i]));
+	return risk_rules_extra_decode(rules, view->factor_rules == NULL ? NULL : &factors,
+	    currencies, view->currency_count, extra);
+}
+
 static int rules_valid(const struct event_view *view)
 {
-	struct event_rules rules;
-	struct risk_rules decoded;
+	struct risk_rules_extra extra;
+	struct risk_rules rules;
 
-	memcpy(&rules, view->body, sizeof(rules));
-	return risk_rules_decode(&rules, &decoded) == 0 &&
-	       decoded.version == le32_get(view->record.rule_version);
+	return ledger_event_rules(view, &rules, &extra) == 0 &&
+	       rules.version == le32_get(view->record.rule_version);
+}
+
+int event_account_flags_check(const struct event_account_flags *flags)
+{
+	return (le16_get(flags->flags) & ~ACCOUNT_LIST_FLAGS) == 0 &&
+	               le16_get(flags->country) <= 999 &&
+	               bytes_all_zero(flags->reserved, sizeof(flags->reserved))
+	           ? 0
+	           : -EINVAL;
+}
+
+int event_feedback_check(const struct event_feedback *feedback)
+{
+	uint64_t account_id = le64_get(feedback->account_id);
+	uint64_t terminal_id = le64_get(feedback->terminal_id);
+
+	return account_id <= LIMIT_ACCOUNT_ID_MAX && terminal_id <= LIMIT_TERMINAL_ID_MAX &&
+	               (account_id != 0 || terminal_id != 0) && feedback->confirmed <= 1 &&
+	               bytes_all_zero(feedback->reserved, sizeof(feedback->reserved))
+	           ? 0
+	           : -EINVAL;
+}
+
+/* The rows it changes here are the ones it is about. */
+static int feedback_valid(const struct event_view *view)
+{
+	uint64_t account_id = le64_get(view->record.account_id);
+	uint64_t terminal_id = le64_get(view->record.terminal_id);
+	struct event_feedback feedback;
+
+	memcpy(&feedback, view->body, sizeof(feedback));
+	return event_feedback_check(&feedback) == 0 && (account_id != 0 || terminal_id != 0) &&
+	       (account_id == 0 || account_id == le64_get(feedback.account_id)) &&
+	       (terminal_id == 0 || terminal_id == le64_get(feedback.terminal_id));
 }
 
 int event_body_valid(const struct event_view *view)
 {
 	uint16_t type = le16_get(view->record.type);
+	struct event_account_flags account_flags;
 	struct event_terminal terminal;
 	struct event_market market;
 	struct event_result result;
@@ -174,6 +228,11 @@ int event_body_valid(const struct event_view *view)
 		return shift_valid(view);
 	case EVENT_LEASE:
 		return lease_valid(view);
+	case EVENT_ACCOUNT_FLAGS:
+		memcpy(&account_flags, view->body, sizeof(account_flags));
+		return event_account_flags_check(&account_flags) == 0;
+	case EVENT_FEEDBACK:
+		return feedback_valid(view);
 	default:
 		return 1;
 	}

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "dataplane/risk/risk.h"
+#include "dataplane/risk/risk_extra.h"
 #include "lmdb-schema/event.h"
 #include "lmdb-schema/object.h"
 #include "dataplane/ledger/settlement.h"
@@ -69,7 +70,12 @@ enum account_flag {
 	ACCOUNT_FROZEN = 1u << 0,
 	ACCOUNT_SYSTEM = 1u << 1, /* may go below zero */
 	ACCOUNT_PLAY = 1u << 2,   /* has PLAY_LIMITS and PLAY_COUNTERS objects */
+	/* What control's lists say (ACCOUNT_FLAGS). */
+	ACCOUNT_PEP = 1u << 3,          /* politically exposed: told in events, no points */
+	ACCOUNT_SANCTIONED = 1u << 4,   /* on a watch list */
+	ACCOUNT_COUNTRY_RISK = 1u << 5, /* from a high-risk country */
 };
+#define ACCOUNT_LIST_FLAGS (ACCOUNT_PEP | ACCOUNT_SANCTIONED | ACCOUNT_COUNTRY_RISK)
 
 /* Rows, in host order. Only the ledger writes them; others read through const pointers. */
 struct account_row {
@@ -163,6 +169,7 @@ struct shard_row {
 	uint64_t bet_counter;
 	uint64_t control_sequence; /* last command done */
 	struct risk_rules rules;
+	struct risk_rules_extra extra; /* all zero: absent, and then no part of the state hash */
 };
 
 /*
@@ -235,7 +242,7 @@ void ledger_group_undo(struct ledger *ledger);
 struct ledger_command {
 	uint16_t type; /* event_type: ACCOUNT_OPEN, MARKET_SET, RULES_SET, COMMAND_MARK, FREEZE,
 	                  TICK, TERMINAL_SET, WITHDRAW_CLOSE, ADJUST, BET_VOID, MARKET_RESULT,
-	                  PLAY_SET, PARTNER_SET */
+	                  PLAY_SET, PARTNER_SET, ACCOUNT_FLAGS, FEEDBACK */
 	uint16_t currency;
 	uint8_t flags;
 	uint64_t account_id;
@@ -251,7 +258,10 @@ struct ledger_command {
 	struct object_play_limits play; /* PLAY_SET: account_id, active = the new limits */
 	struct object_partner partner;  /* PARTNER_SET: version, exposure_max, keys_max,
 	                                   currency, blocked; the rest 0 */
-	struct risk_rules rules;
+	struct risk_rules rules;        /* RULES_SET, with extra (all zero: absent) */
+	struct risk_rules_extra extra;
+	struct event_account_flags account_flags; /* ACCOUNT_FLAGS: account_id */
+	struct event_feedback feedback;           /* FEEDBACK */
 };
 
 /* What a command is about lives on one shard only: 1, and *bucket; 0: on all (or FINAL et al). */
@@ -412,6 +422,10 @@ SLUICE_MUST_USE int event_market_check(const struct event_market *market);
 SLUICE_MUST_USE int event_result_check(const struct event_result *result);
 /* The body of TERMINAL_SET: version, rights, limit, flags. 0 or -EINVAL. */
 SLUICE_MUST_USE int event_terminal_check(const struct event_terminal *terminal);
+
+/* The body of ACCOUNT_FLAGS; of FEEDBACK. 0 or -EINVAL. */
+SLUICE_MUST_USE int event_account_flags_check(const struct event_account_flags *flags);
+SLUICE_MUST_USE int event_feedback_check(const struct event_feedback *feedback);
 
 /* Reads. NULL when there is no such row. */
 const struct account_row *ledger_account(const struct ledger *ledger, uint64_t account_id);

@@ -68,6 +68,13 @@ static void account_note(struct ledger *ledger, const struct plan *plan, struct 
 		row->flags &= (uint16_t)~ACCOUNT_FROZEN;
 		if (plan->view.record.flags & EVENT_FLAG_FROZEN)
 			row->flags |= ACCOUNT_FROZEN;
+	} else if (plan->type == EVENT_ACCOUNT_FLAGS) {
+		struct event_account_flags listed;
+
+		memcpy(&listed, plan->view.body, sizeof(listed));
+		row->flags &= (uint16_t)~ACCOUNT_LIST_FLAGS;
+		row->flags |= le16_get(listed.flags);
+		row->profile.country = le16_get(listed.country);
 	}
 	for (unsigned i = 0; i < plan->view.object_count; i++)
 		if (plan->view.objects[i].kind == OBJECT_PLAY_LIMITS)
@@ -411,12 +418,8 @@ static void apply_shard(struct ledger *ledger, const struct plan *plan)
 		shard->bet_counter++; /* compared with the id in ledger_plan.c */
 	else if (plan->type == EVENT_COMMAND_MARK)
 		shard->control_sequence++;
-	else if (plan->type == EVENT_RULES_SET) {
-		struct event_rules rules;
-
-		memcpy(&rules, plan->view.body, sizeof(rules));
-		SLUICE_REQUIRE(risk_rules_decode(&rules, &shard->rules) == 0);
-	}
+	else if (plan->type == EVENT_RULES_SET)
+		SLUICE_REQUIRE(ledger_event_rules(&plan->view, &shard->rules, &shard->extra) == 0);
 }
 
 static int apply_view(struct ledger *ledger, struct plan *plan)

@@ -150,12 +150,96 @@ static int rules_set(
 {
 	const char *field;
 
-	if (risk_rules_check(&command->rules, &field) != 0)
+	if (risk_rules_check(&command->rules, &field) != 0 ||
+	    risk_rules_extra_check(&command->rules, &command->extra, &field) != 0)
 		return -EINVAL;
 	if (command->rules.version <= ledger->shard.rules.version)
 		return 0;
 	record->object_id = le64_make(command->control_sequence);
 	record->rule_version = le32_make(command->rules.version);
+	return 1;
+}
+
+/* Body and sections of a RULES_SET. */
+struct rules_body {
+	struct event_rules rules;
+	struct event_factor_rules factors;
+	struct event_rules_currency currencies[LIMIT_RULES_CURRENCIES_MAX];
+};
+_Static_assert(sizeof(struct rules_body) ==
+                   sizeof(struct event_rules) + sizeof(struct event_factor_rules) +
+                       LIMIT_RULES_CURRENCIES_MAX * sizeof(struct event_rules_currency),
+    "no padding");
+
+static size_t rules_body_make(const struct ledger_command *command, struct rules_body *body)
+{
+	risk_rules_encode(&command->rules, &body->rules);
+	if (!command->extra.present)
+		return sizeof(body->rules);
+	risk_factor_rules_encode(&command->extra, &body->factors);
+	for (unsigned i = 0; i < command->extra.currency_count; i++)
+		risk_amounts_encode(&command->extra.currencies[i], &body->currencies[i]);
+	return offsetof(struct rules_body, currencies) +
+	       command->extra.currency_count * sizeof(body->currencies[0]);
+}
+
+/* Names the account the command is about in the record. NULL: not here. */
+static const struct account_row *account_name(
+    const struct ledger *ledger, uint64_t account_id, struct event_record *record)
+{
+	const struct account_row *account = NULL;
+
+	if (account_id != 0 && account_id <= LIMIT_ACCOUNT_ID_MAX)
+		account = ledger_account(ledger, account_id);
+	if (account == NULL)
+		return NULL;
+	record->account_id = le64_make(account->id);
+	record->prev_account_lsn = le64_make(account->lsn);
+	record->balance = le64s_make(account->balance);
+	record->currency = le16_make(account->currency);
+	return account;
+}
+
+static int account_flags_set(
+    struct ledger *ledger, const struct ledger_command *command, struct event_record *record)
+{
+	const struct event_account_flags *wanted = &command->account_flags;
+	const struct account_row *account;
+
+	/* Without a number the event would not be one of control's. */
+	if (command->control_sequence == 0 || event_account_flags_check(wanted) != 0)
+		return -EINVAL;
+	account = account_name(ledger, command->account_id, record);
+	if (account == NULL)
+		return -ENOENT;
+	if ((account->flags & ACCOUNT_LIST_FLAGS) == le16_get(wanted->flags) &&
+	    account->profile.country == le16_get(wanted->country))
+		return 0;
+	record->object_id = le64_make(command->control_sequence);
+	return 1;
+}
+
+/* Whoever has neither the account nor the terminal has nothing to learn. Nothing in the rows tells
+ * that it was done: the caller sends it once, with its number (event and mark are one batch). */
+static int feedback_take(
+    struct ledger *ledger, const struct ledger_command *command, struct event_record *record)
+{
+	const struct event_feedback *feedback = &command->feedback;
+	const struct terminal_row *terminal = NULL;
+	const struct account_row *account;
+
+	if (command->control_sequence == 0 || event_feedback_check(feedback) != 0)
+		return -EINVAL;
+	account = account_name(ledger, le64_get(feedback->account_id), record);
+	if (le64_get(feedback->terminal_id) != 0)
+		terminal = ledger_terminal(ledger, le64_get(feedback->terminal_id));
+	if (terminal != NULL) {
+		record->terminal_id = feedback->terminal_id;
+		record->prev_terminal_lsn = le64_make(terminal->lsn);
+	}
+	if (account == NULL && terminal == NULL)
+		return 0;
+	record->object_id = le64_make(command->control_sequence);
 	return 1;
 }
 
@@ -230,6 +314,7 @@ int ledger_command_bucket(const struct ledger_command *command, uint32_t *bucket
 {
 	switch (command->type) {
 	case EVENT_ACCOUNT_FREEZE:
+	case EVENT_ACCOUNT_FLAGS:
 	case EVENT_ADJUST:
 	case EVENT_PLAY_SET:
 		*bucket = ids_bucket_of_key(command->account_id);
@@ -254,7 +339,7 @@ int ledger_decide_command(struct ledger *ledger, const struct ledger_command *co
 		.code = le16_make(WIRE_CODE_OK),
 		.rule_version = le32_make(ledger->shard.rules.version),
 	};
-	struct event_rules rules;
+	struct rules_body rules;
 	const void *body = NULL;
 	size_t body_length = 0;
 	int todo;
@@ -273,9 +358,19 @@ int ledger_decide_command(struct ledger *ledger, const struct ledger_command *co
 		break;
 	case EVENT_RULES_SET:
 		todo = rules_set(ledger, command, &record);
-		risk_rules_encode(&command->rules, &rules);
+		if (todo > 0)
+			body_length = rules_body_make(command, &rules);
 		body = &rules;
-		body_length = sizeof(rules);
+		break;
+	case EVENT_ACCOUNT_FLAGS:
+		todo = account_flags_set(ledger, command, &record);
+		body = &command->account_flags;
+		body_length = sizeof(command->account_flags);
+		break;
+	case EVENT_FEEDBACK:
+		todo = feedback_take(ledger, command, &record);
+		body = &command->feedback;
+		body_length = sizeof(command->feedback);
 		break;
 	case EVENT_TERMINAL_SET:
 		todo = terminal_set(ledger, command, &record);

@@ -351,6 +351,9 @@ static inline int in_range(int64_t value, int64_t low, int64_t high)
 /* event_check of an event that was taken apart; its fixed body alone: 1 valid. */
 SLUICE_MUST_USE int event_view_check(const struct event_view *view);
 int event_body_valid(const struct event_view *view);
+/* The rules of a RULES_SET. 0 or -EBADMSG. */
+SLUICE_MUST_USE int ledger_event_rules(
+    const struct event_view *view, struct risk_rules *rules, struct risk_rules_extra *extra);
 
 /* The row of a natural key, ROW_NONE; *free_id is an id a new row of it may have. */
 uint32_t ledger_object_find_key(

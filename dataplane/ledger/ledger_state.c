@@ -168,9 +168,18 @@ static uint64_t object_hash(const struct ledger *ledger, uint32_t row)
 
 static uint64_t shard_hash(const struct ledger *ledger)
 {
-	return XXH3_64bits(&ledger->shard, sizeof(ledger->shard));
+	const struct risk_rules_extra *extra = &ledger->shard.extra;
+	size_t size = offsetof(struct shard_row, extra);
+
+	/* Absent, and the currencies not used: no part of it, so that older logs verify. */
+	if (extra->present)
+		size += offsetof(struct risk_rules_extra, currencies) +
+		        extra->currency_count * sizeof(extra->currencies[0]);
+	return XXH3_64bits(&ledger->shard, size);
 }
-_Static_assert(sizeof(struct shard_row) == 4 * 8 + sizeof(struct risk_rules), "no padding");
+_Static_assert(
+    sizeof(struct shard_row) == 4 * 8 + sizeof(struct risk_rules) + sizeof(struct risk_rules_extra),
+    "no padding");
 
 #define REHASH(table, meta_of, hash_of)                                                            \
 	do {                                                                                       \

@@ -61,6 +61,14 @@ static void row_write(
 	};
 }
 
+/* Who is on a list, or was judged, must not be told so over the counter. */
+static int confidential(const struct event_view *view)
+{
+	unsigned type = le16_get(view->record.type);
+
+	return type == EVENT_ACCOUNT_FLAGS || type == EVENT_FEEDBACK;
+}
+
 void reader_statement(
     const struct reader_files *files, const struct history_query *query, struct wire_reply *reply)
 {
@@ -95,9 +103,11 @@ void reader_statement(
 			lsn = 0;
 			break;
 		}
-		row_write(&view, &entry, &reply->statement.rows[count]);
-		if (count++ == 0)
-			reply->lsn = lsn;
+		if (!confidential(&view)) {
+			row_write(&view, &entry, &reply->statement.rows[count]);
+			if (count++ == 0)
+				reply->lsn = lsn;
+		}
 		lsn = entry.previous;
 	}
 	reply->statement.next_lsn = lsn;

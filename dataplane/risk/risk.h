@@ -73,8 +73,10 @@ struct risk_profile {
 	uint32_t cancels;      /* saturating */
 	uint64_t first_ns;
 	uint8_t profile_score; /* old * 0.7 + new * 0.3, starts at 30 */
-	uint8_t reserved[7];
-	uint64_t reserved_slots[6]; /* for hour slots and counterparty counts */
+	uint8_t reserved0;
+	uint16_t country; /* ISO 3166-1 numeric, 0 not known */
+	uint8_t reserved[4];
+	uint64_t reserved_slots[6];
 };
 _Static_assert(sizeof(struct risk_profile) == 128, "profile size is part of the row");
 

@@ -17,6 +17,7 @@ static void profile_encode(struct record_profile *out, const struct risk_profile
 		.cancels = le32_make(in->cancels),
 		.first_ns = le64_make(in->first_ns),
 		.profile_score = in->profile_score,
+		.country = le16_make(in->country),
 	};
 }
 
@@ -34,6 +35,7 @@ static void profile_decode(struct risk_profile *out, const struct record_profile
 		.cancels = le32_get(in->cancels),
 		.first_ns = le64_get(in->first_ns),
 		.profile_score = in->profile_score,
+		.country = le16_get(in->country),
 	};
 }
 

@@ -37,6 +37,28 @@ void rows_checkpoint_make(struct record_checkpoint *record, const struct shard_r
 	};
 	if (record->has_rules)
 		risk_rules_encode(&shard->rules, &record->rules);
+	if (shard->extra.present) {
+		risk_factor_rules_encode(&shard->extra, &record->factor_rules);
+		record->currency_count = shard->extra.currency_count;
+		for (unsigned i = 0; i < shard->extra.currency_count; i++)
+			risk_amounts_encode(&shard->extra.currencies[i], &record->currencies[i]);
+	}
+	record->header.size = le16_make((uint16_t)record_checkpoint_size(record));
+}
+
+/* The sections are as in an event; those that are not used are zero. */
+static int extra_read(const struct record_checkpoint *record, struct shard_row *row)
+{
+	const struct event_factor_rules *factors = &record->factor_rules;
+
+	if (bytes_all_zero(factors, sizeof(*factors)))
+		factors = NULL;
+	if (!bytes_all_zero(&record->currencies[record->currency_count],
+	        (LIMIT_RULES_CURRENCIES_MAX - record->currency_count) *
+	            sizeof(record->currencies[0])))
+		return -EBADMSG;
+	return risk_rules_extra_decode(
+	    &row->rules, factors, record->currencies, record->currency_count, &row->extra);
 }
 
 int rows_checkpoint_shard(const struct record_checkpoint *record, struct shard_row *shard)
@@ -45,6 +67,8 @@ int rows_checkpoint_shard(const struct record_checkpoint *record, struct shard_r
 
 	memset(&row, 0, sizeof(row));
 	if (record->has_rules && risk_rules_decode(&record->rules, &row.rules) != 0)
+		return -EBADMSG;
+	if (extra_read(record, &row) != 0)
 		return -EBADMSG;
 	row.lsn = le64_get(record->begin_lsn);
 	row.time_ns = le64_get(record->time_ns);

@@ -82,6 +82,63 @@ TEST(rules_set_keeps_defaults_for_what_is_not_given)
 	assert_int_equal(request.command.ledger.rules.stake_daily_max, rules.stake_daily_max);
 }
 
+TEST(rules_have_factors_only_when_they_are_given)
+{
+	struct admin_request request;
+	const struct risk_rules_extra *extra = &request.command.ledger.extra;
+	struct risk_rules_extra defaults;
+
+	assert_null(parse("{\"cmd\":\"command\",\"sequence\":1,\"type\":\"rules_set\","
+	                  "\"rules\":{\"version\":2}}",
+	    &request));
+	assert_int_equal(extra->present, 0);
+	assert_null(parse("{\"cmd\":\"command\",\"sequence\":1,\"type\":\"rules_set\","
+	                  "\"rules\":{\"version\":2,\"factors\":{}}}",
+	    &request));
+	risk_rules_extra_default(&defaults);
+	assert_memory_equal(extra, &defaults, sizeof(defaults));
+	assert_null(parse("{\"cmd\":\"command\",\"sequence\":1,\"type\":\"rules_set\","
+	                  "\"rules\":{\"version\":2,\"report_threshold\":7,"
+	                  "\"factors\":{\"late_s\":9,\"points\":{\"stake_ladder\":11}},"
+	                  "\"model\":{\"state\":\"active\",\"version\":3},"
+	                  "\"currencies\":[{\"currency\":840,\"large_amount\":5}]}}",
+	    &request));
+	assert_int_equal(extra->report_threshold, 7);
+	assert_int_equal(extra->factors.late_s, 9);
+	assert_int_equal(extra->factors.ladder_steps, defaults.factors.ladder_steps);
+	assert_int_equal(extra->factors.points[RISK_STATE_STAKE_LADDER], 11);
+	assert_int_equal(extra->model_state, RISK_MODEL_ACTIVE);
+	assert_int_equal(extra->model_version, 3);
+	assert_int_equal(extra->currency_count, 1);
+	assert_int_equal(extra->currencies[0].currency, 840);
+	assert_int_equal(extra->currencies[0].large_amount, 5);
+}
+
+TEST(flags_and_cases_become_commands)
+{
+	struct admin_request request;
+	const struct ledger_command *command = &request.command.ledger;
+
+	assert_null(parse("{\"cmd\":\"command\",\"sequence\":1,\"type\":\"account_flags\","
+	                  "\"account_id\":7,\"pep\":false,\"sanctioned\":true,"
+	                  "\"country_risk\":true,\"country\":408}",
+	    &request));
+	assert_int_equal(command->type, EVENT_ACCOUNT_FLAGS);
+	assert_int_equal(command->account_id, 7);
+	assert_int_equal(
+	    le16_get(command->account_flags.flags), ACCOUNT_SANCTIONED | ACCOUNT_COUNTRY_RISK);
+	assert_int_equal(le16_get(command->account_flags.country), 408);
+	assert_null(parse("{\"cmd\":\"command\",\"sequence\":1,\"type\":\"feedback\","
+	                  "\"account_id\":7,\"terminal_id\":8,\"transaction_ns\":\"9\","
+	                  "\"confirmed\":true}",
+	    &request));
+	assert_int_equal(command->type, EVENT_FEEDBACK);
+	assert_int_equal(le64_get(command->feedback.account_id), 7);
+	assert_int_equal(le64_get(command->feedback.terminal_id), 8);
+	assert_int_equal(le64_get(command->feedback.transaction_ns), 9);
+	assert_int_equal(command->feedback.confirmed, 1);
+}
+
 #define NUMBERED(type, fields)                                                                     \
 	"{\"cmd\":\"command\",\"sequence\":12,\"type\":\"" type "\"," fields "}"
 
@@ -380,6 +437,23 @@ static const struct {
 	{ "{\"cmd\":\"command\",\"sequence\":1,\"type\":\"rules_set\",\"rules\":"
 	  "{\"version\":2,\"alert_score\":102}}",
 	    "alert_score" },
+	{ NUMBERED("rules_set", "\"rules\":{\"version\":2,\"model\":{}}"), "factors" },
+	{ NUMBERED("rules_set", "\"rules\":{\"version\":2,\"factors\":5}"), "factors" },
+	{ NUMBERED("rules_set", "\"rules\":{\"version\":2,\"factors\":{\"ladder_steps\":1}}"),
+	    "ladder_steps" },
+	{ NUMBERED(
+	      "rules_set", "\"rules\":{\"version\":2,\"factors\":{},\"model\":{\"state\":\"on\"}}"),
+	    "model.state" },
+	{ NUMBERED("rules_set",
+	      "\"rules\":{\"version\":2,\"factors\":{},\"currencies\":[{\"currency\":410}]}"),
+	    "currencies.currency" },
+	{ NUMBERED(
+	      "rules_set", "\"rules\":{\"version\":2,\"factors\":{\"points\":{\"late_bet\":101}}}"),
+	    "late_bet" },
+	{ NUMBERED("account_flags", "\"account_id\":7,\"pep\":true,\"sanctioned\":true"),
+	    "country_risk" },
+	{ NUMBERED("feedback", "\"confirmed\":true"), "terminal_id" },
+	{ NUMBERED("feedback", "\"account_id\":7"), "confirmed" },
 	{ NUMBERED("market_result", "\"market_id\":7"), "op" },
 	{ NUMBERED("market_result", "\"market_id\":7,\"op\":\"set\""), "outcomes" },
 	{ NUMBERED("market_result", "\"market_id\":7,\"op\":\"set\",\"outcomes\":[1,0]"),

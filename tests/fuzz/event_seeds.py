@@ -171,6 +171,10 @@ def other_events(account, second):
                    body=game(OPEN, 50, 80, 0, 1 << 53 | 82) + game_tx(2, DONE, 2, 80, 3))
     limits = struct.pack("<Q6q6qQQ", 1000, 500, *[-1] * 5, 500, *[-1] * 5, NOW * 2, 0)
     shift = struct.pack("<BxxxIqqq", 1, 1, 1000, 50, 0)
+    rules = struct.pack(
+        "<IHBB6qIIIHHHHBBBxIIqqqIIII", 2, 410, 60, 90, 100000, 500000, 10**9, 10**8, 10**7, 10**6,
+        20000, 600, 32400, 25, 10, 20, 30, 20, 20, 20, 86400, 3600, 10**6, 10**9, 10**9, 86400,
+        3600, 86400, 86400)
     return {
         "round": account + debit + credit + event(
             4, 27, account=1000, amount=-80, balance=9950, object_id=1 << 53 | 7, payout=80,
@@ -191,10 +195,17 @@ def other_events(account, second):
             body=struct.pack("<BxxxIqqq", 2, 1, 1000, 50, 1000)),
         "partner-set": event(1, 37, object_id=3, body=thing(
             13, 1 << 53 | 13, OPEN, struct.pack("<QqqIHBx", 1, 5000, 0, 10, 410, 0), partner=3)),
-        "rules-set": event(1, 6, rules=2, body=struct.pack(
-            "<IHBB6qIIIHHHHBBBxIIqqqIIII", 2, 410, 60, 90, 100000, 500000, 10**9, 10**8, 10**7,
-            10**6, 20000, 600, 32400, 25, 10, 20, 30, 20, 20, 20, 86400, 3600, 10**6, 10**9, 10**9,
-            86400, 3600, 86400, 86400)),
+        "rules-set": event(1, 6, rules=2, body=rules),
+        "rules-factors": event(1, 6, rules=2, body=rules + struct.pack(
+            "<BxH4xqIIIIB13B14B3Bx", 3, 64, 10**7, 172800, 86400, 604800, 3, 1, 80, 20, 4, 3, 6, 3,
+            100, 5, 24, 5, 30, 20, 3, 8, 30, 30, 20, 20, 20, 20, 10, 10, 20, 15, 30, 40, 40, 20,
+            100, 40) + struct.pack("<BxH4x7qH6x", 4, 72, 0, 0, 0, 5000, 0, 10**6, 0, 840)),
+        "account-flags": account + event(
+            2, 39, account=1000, balance=10000, object_id=5, before=(0, 1),
+            body=struct.pack("<HH4x", 8 | 32, 408)),
+        "feedback": account + event(
+            2, 40, account=1000, balance=10000, object_id=6, before=(0, 1),
+            body=struct.pack("<QQQB7x", 1000, 9, NOW, 1)),
     }
 
 

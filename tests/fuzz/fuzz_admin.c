@@ -138,6 +138,12 @@ static void check_about_one(const struct ledger_command *command)
 		SLUICE_REQUIRE(command->amount != 0 && command->amount <= LIMIT_BALANCE_MAX &&
 		               command->amount >= -LIMIT_BALANCE_MAX);
 		break;
+	case EVENT_FEEDBACK:
+		SLUICE_REQUIRE(event_feedback_check(&command->feedback) == 0);
+		return;
+	case EVENT_ACCOUNT_FLAGS:
+		SLUICE_REQUIRE(event_account_flags_check(&command->account_flags) == 0);
+		break;
 	default:
 		SLUICE_REQUIRE(
 		    command->type == EVENT_ACCOUNT_FREEZE || command->type == EVENT_PLAY_SET);

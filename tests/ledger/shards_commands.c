@@ -95,7 +95,7 @@ static void account_command(struct shards_stream *stream)
 {
 	struct ledger_command command = { .account_id = 1 + pick(stream, STREAM_ACCOUNTS) };
 
-	switch (pick(stream, 4)) {
+	switch (pick(stream, 6)) {
 	case 0:
 		command.type = EVENT_ACCOUNT_FREEZE;
 		command.flags = pick(stream, 3) ? 0 : EVENT_FLAG_FROZEN;
@@ -108,6 +108,21 @@ static void account_command(struct shards_stream *stream)
 			command.play.active[i] =
 			    le64s_make(pick(stream, 2) ? -1 : (int64_t)pick(stream, 300000));
 		memcpy(command.play.wanted, command.play.active, sizeof(command.play.wanted));
+		break;
+	case 2:
+		command.type = EVENT_ACCOUNT_FLAGS;
+		command.control_sequence = ++stream->control_sequence;
+		command.account_flags.flags =
+		    le16_make(pick(stream, 3) ? 0 : ACCOUNT_PEP | ACCOUNT_COUNTRY_RISK);
+		command.account_flags.country = le16_make((uint16_t)pick(stream, 3));
+		break;
+	case 3:
+		command.type = EVENT_FEEDBACK;
+		command.control_sequence = ++stream->control_sequence;
+		command.feedback.account_id = le64_make(command.account_id);
+		command.feedback.terminal_id = le64_make(pick(stream, STREAM_TERMINALS + 1));
+		command.feedback.transaction_ns = le64_make(stream->shards->time_ns);
+		command.feedback.confirmed = (uint8_t)pick(stream, 2);
 		break;
 	default:
 		command.type = EVENT_ADJUST;

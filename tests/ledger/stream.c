@@ -71,11 +71,44 @@ static void make_request(struct stream *stream, struct wire_request *wire, uint6
 	}
 }
 
+static void make_factor_rules(struct stream *stream, struct risk_rules_extra *extra)
+{
+	if (stream_pick(stream, 4) == 0)
+		return;
+	risk_rules_extra_default(extra);
+	extra->points_watch_list = 30;
+	extra->currency_count = (uint8_t)stream_pick(stream, 2);
+	if (extra->currency_count > 0)
+		extra->currencies[0] =
+		    (struct risk_amounts){ .currency = stream_currencies[1], .large_amount = 5000 };
+}
+
+static void make_risk_command(struct stream *stream, struct ledger_command *command)
+{
+	struct event_feedback *feedback = &command->feedback;
+
+	command->control_sequence = 1;
+	if (stream_pick(stream, 2) == 0) {
+		command->type = EVENT_ACCOUNT_FLAGS;
+		command->account_id = 1 + stream_pick(stream, ACCOUNTS);
+		command->account_flags.flags =
+		    le16_make(stream_pick(stream, 3) ? ACCOUNT_PEP
+		                                     : ACCOUNT_SANCTIONED | ACCOUNT_COUNTRY_RISK);
+		command->account_flags.country = le16_make((uint16_t)stream_pick(stream, 3));
+		return;
+	}
+	command->type = EVENT_FEEDBACK;
+	feedback->account_id = le64_make(stream_pick(stream, ACCOUNTS + 1));
+	feedback->terminal_id = le64_make(1 + stream_pick(stream, STREAM_TERMINALS));
+	feedback->transaction_ns = le64_make(stream->time_ns);
+	feedback->confirmed = (uint8_t)stream_pick(stream, 2);
+}
+
 static void make_command(
     struct stream *stream, const struct ledger *ledger, struct ledger_command *command)
 {
 	memset(command, 0, sizeof(*command));
-	switch (stream_pick(stream, 9)) {
+	switch (stream_pick(stream, 11)) {
 	case 0:
 	case 1:
 		command->type = EVENT_ACCOUNT_OPEN;
@@ -98,6 +131,10 @@ static void make_command(
 		command->account_id = 1 + stream_pick(stream, ACCOUNTS);
 		command->flags = stream_pick(stream, 3) ? 0 : EVENT_FLAG_FROZEN;
 		break;
+	case 9:
+	case 10:
+		make_risk_command(stream, command);
+		break;
 	case 7:
 		command->type = EVENT_TERMINAL_SET;
 		command->terminal_id = 1 + stream_pick(stream, STREAM_TERMINALS);
@@ -113,6 +150,7 @@ static void make_command(
 		command->rules.version = ledger_shard(ledger)->rules.version + 1;
 		command->rules.utc_offset_s = (uint32_t)stream_pick(stream, 24) * 3600;
 		command->rules.stake_daily_max = 50000 + (int64_t)stream_pick(stream, 100000);
+		make_factor_rules(stream, &command->extra);
 		break;
 	default:
 		command->type = stream_pick(stream, 2) ? EVENT_TICK : EVENT_COMMAND_MARK;
@@ -134,7 +172,8 @@ int stream_step(struct stream *stream, struct ledger *ledger)
 
 		make_command(stream, ledger, &command);
 		length = ledger_decide_command(ledger, &command, stream->time_ns, event);
-		assert_true(length >= 0 || length == -EINVAL); /* freeze of an unknown account */
+		/* Of an unknown account. */
+		assert_true(length >= 0 || length == -EINVAL || length == -ENOENT);
 	} else {
 		uint64_t terminal = 1 + stream_pick(stream, STREAM_TERMINALS);
 		struct wire_request wire;

@@ -15,6 +15,9 @@ enum kind {
 	KIND_RULES,
 	KIND_MARK,
 	KIND_FREEZE,
+	KIND_FLAGS,
+	KIND_FEEDBACK,
+	KIND_FACTORS, /* rules with sections */
 	KIND_TICK,
 	KIND_COUNT,
 };
@@ -30,6 +33,36 @@ static void good_command(
 	good->length = ledger_decide_command(ledger, command, NOW, &good->event);
 	assert_true(good->length > 0);
 	assert_int_equal(ledger_apply(ledger, good->event.bytes, (size_t)good->length), 0);
+}
+
+static void good_make_risk(struct ledger *ledger, struct good goods[KIND_COUNT])
+{
+	struct ledger_command command = {
+		.type = EVENT_ACCOUNT_FLAGS,
+		.account_id = 1,
+		.control_sequence = 2,
+		.account_flags = { .flags = le16_make(ACCOUNT_PEP), .country = le16_make(408) },
+	};
+
+	good_command(ledger, &command, &goods[KIND_FLAGS]);
+	command = (struct ledger_command){
+		.type = EVENT_FEEDBACK,
+		.control_sequence = 3,
+		.feedback = { .account_id = le64_make(1),
+		    .terminal_id = le64_make(5),
+		    .transaction_ns = le64_make(NOW),
+		    .confirmed = 1 },
+	};
+	good_command(ledger, &command, &goods[KIND_FEEDBACK]);
+	command = (struct ledger_command){ .type = EVENT_RULES_SET };
+	risk_rules_default(&command.rules);
+	command.rules.version = 3;
+	risk_rules_extra_default(&command.extra);
+	command.extra.currency_count = 2;
+	command.extra.currencies[0].currency = 840;
+	command.extra.currencies[1] =
+	    (struct risk_amounts){ .currency = 978, .report_threshold = 1000000 };
+	good_command(ledger, &command, &goods[KIND_FACTORS]);
 }
 
 static void good_make(struct good goods[KIND_COUNT])
@@ -81,6 +114,7 @@ static void good_make(struct good goods[KIND_COUNT])
 		.type = EVENT_ACCOUNT_FREEZE, .account_id = 1, .flags = EVENT_FLAG_FROZEN
 	};
 	good_command(ledger, &command, &goods[KIND_FREEZE]);
+	good_make_risk(ledger, goods);
 	command = (struct ledger_command){ .type = EVENT_TICK };
 	good_command(ledger, &command, &goods[KIND_TICK]);
 	ledger_free(ledger);
@@ -104,6 +138,16 @@ TEST(what_the_ledger_makes_passes_at_its_length_and_longer_not_shorter)
 }
 
 #define FIELD(name) offsetof(struct event_record, name), sizeof(((struct event_record *)0)->name)
+/* Of the sections behind the rules. */
+#define FACTORS(name)                                                                              \
+	sizeof(struct event_record) + sizeof(struct event_rules) +                                 \
+	    offsetof(struct event_factor_rules, name),                                             \
+	    sizeof(((struct event_factor_rules *)0)->name)
+#define CURRENCY(i, name)                                                                          \
+	sizeof(struct event_record) + sizeof(struct event_rules) +                                 \
+	    sizeof(struct event_factor_rules) + (i) * sizeof(struct event_rules_currency) +        \
+	    offsetof(struct event_rules_currency, name),                                           \
+	    sizeof(((struct event_rules_currency *)0)->name)
 #define BODY(type, name)                                                                           \
 	sizeof(struct event_record) + offsetof(struct type, name), sizeof(((struct type *)0)->name)
 
@@ -218,9 +262,79 @@ static const struct {
 	{ KIND_RULES, FIELD(rule_version), 1 },
 	{ KIND_RULES, BODY(event_rules, version), 0 },
 	{ KIND_RULES, BODY(event_rules, stake_single_max), 0 },
+	{ KIND_FLAGS, FIELD(account_id), 0 },
+	{ KIND_FLAGS, FIELD(object_id), 0 },
+	{ KIND_FLAGS, FIELD(terminal_id), 5 },
+	{ KIND_FLAGS, BODY(event_account_flags, flags), ACCOUNT_FROZEN },
+	{ KIND_FLAGS, BODY(event_account_flags, country), 1000 },
+	{ KIND_FLAGS, BODY(event_account_flags, reserved), 1 },
+	{ KIND_FEEDBACK, FIELD(object_id), 0 },
+	{ KIND_FEEDBACK, FIELD(account_id), 2 },
+	{ KIND_FEEDBACK, FIELD(terminal_id), 6 },
+	{ KIND_FEEDBACK, FIELD(request_id), 1 },
+	{ KIND_FEEDBACK, BODY(event_feedback, account_id), 3 },
+	{ KIND_FEEDBACK, BODY(event_feedback, terminal_id), 3 },
+	{ KIND_FEEDBACK, BODY(event_feedback, confirmed), 2 },
+	{ KIND_FEEDBACK, BODY(event_feedback, reserved), 1 },
+	{ KIND_FACTORS, FACTORS(section.kind), 0 },
+	{ KIND_FACTORS, FACTORS(section.kind), SECTION_RISK },
+	{ KIND_FACTORS, FACTORS(section.size), 56 },
+	{ KIND_FACTORS, FACTORS(section.reserved), 1 },
+	{ KIND_FACTORS, FACTORS(report_threshold), (uint64_t)-1 },
+	{ KIND_FACTORS, FACTORS(structuring_window_s), 0 },
+	{ KIND_FACTORS, FACTORS(rapid_window_s), 86401 },
+	{ KIND_FACTORS, FACTORS(model_state), RISK_MODEL_STATE_MAX + 1 },
+	{ KIND_FACTORS, FACTORS(model_state), RISK_MODEL_ACTIVE }, /* without a version */
+	{ KIND_FACTORS, FACTORS(ladder_steps), 1 },
+	{ KIND_FACTORS, FACTORS(points[13]), 101 },
+	{ KIND_FACTORS, FACTORS(points_watch_list), 101 },
+	{ KIND_FACTORS, FACTORS(reserved), 1 },
+	{ KIND_FACTORS, CURRENCY(0, section.kind), SECTION_FACTOR_RULES },
+	{ KIND_FACTORS, CURRENCY(0, currency), 0 },
+	{ KIND_FACTORS, CURRENCY(0, currency), KRW }, /* the rules' own */
+	{ KIND_FACTORS, CURRENCY(1, currency), 840 }, /* twice */
+	{ KIND_FACTORS, CURRENCY(1, stake_single_max), LIMIT_STAKE_MAX + 1 },
+	{ KIND_FACTORS, CURRENCY(1, report_threshold), (uint64_t)-1 },
+	{ KIND_FACTORS, CURRENCY(1, reserved), 1 },
+	{ KIND_TICK, FIELD(flags), EVENT_FLAG_SCORED },
+	{ KIND_CANCEL, FIELD(flags), EVENT_FLAG_SCORED },
 	{ KIND_RULES, BODY(event_rules, reserved), 1 },
 	{ KIND_RULES, BODY(event_rules, reserved), 1 },
 };
+
+/* Bits of the states, and the numbers that factors saw, only where the states were looked at. */
+TEST(bits_and_numbers_of_states_need_their_flag)
+{
+	struct good goods[KIND_COUNT];
+	struct event_risk risk = {
+		.section = { .kind = SECTION_RISK, .size = le16_make(sizeof(risk)) },
+		.hour = 23,
+		.day = 6,
+	};
+
+	good_make(goods);
+	for (unsigned kind = KIND_BET; kind <= KIND_DEPOSIT; kind++) {
+		struct event_buffer event = goods[kind].event;
+		struct event_record record = fixture_record(&event);
+		size_t length = le16_get(record.length);
+		int may = kind != KIND_CANCEL;
+
+		memcpy(event.bytes + length, &risk, sizeof(risk));
+		record.length = le16_make((uint16_t)(length + sizeof(risk)));
+		memcpy(event.bytes, &record, sizeof(record));
+		assert_int_equal(event_check(event.bytes, sizeof(event.bytes)), -EBADMSG);
+		record.flags |= EVENT_FLAG_SCORED;
+		record.factor_bits = le32_make(1u << (RISK_BITS_COUNT - 1));
+		memcpy(event.bytes, &record, sizeof(record));
+		assert_int_equal(event_check(event.bytes, sizeof(event.bytes)), may ? 0 : -EBADMSG);
+		event.bytes[length + offsetof(struct event_risk, hour)] = 24;
+		assert_int_equal(event_check(event.bytes, sizeof(event.bytes)), -EBADMSG);
+		event.bytes[length + offsetof(struct event_risk, hour)] = 0;
+		record.factor_bits = le32_make(1u << RISK_BITS_COUNT);
+		memcpy(event.bytes, &record, sizeof(record));
+		assert_int_equal(event_check(event.bytes, sizeof(event.bytes)), -EBADMSG);
+	}
+}
 
 TEST(every_broken_field_is_refused)
 {

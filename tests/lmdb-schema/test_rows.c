@@ -179,7 +179,7 @@ static const struct {
 	{ LEDGER_ACCOUNT, 31, 0x80 },     /* balance below zero */
 	{ LEDGER_ACCOUNT, 30, 0x7f },     /* balance above the limit */
 	{ LEDGER_ACCOUNT, 39, 0x80 },     /* staked below zero */
-	{ LEDGER_ACCOUNT, 46, 8 },        /* unknown flag */
+	{ LEDGER_ACCOUNT, 46, 64 },       /* unknown flag */
 	{ LEDGER_ACCOUNT, 46, 2 },        /* the flag of a system account */
 	{ LEDGER_ACCOUNT, 55, 0x80 },     /* owes less than nothing */
 	{ LEDGER_ACCOUNT, 56 + 72, 101 }, /* profile score */
@@ -311,6 +311,33 @@ TEST(random_damage_never_crashes_and_what_passes_is_written_back_the_same)
 	ledger_free(from);
 }
 
+/* Without factor rules it is as long as it always was; with them, whole. */
+TEST(checkpoint_keeps_the_factor_rules)
+{
+	struct shard_row shard = { .lsn = 7 }, back;
+	struct record_checkpoint record, read;
+
+	risk_rules_default(&shard.rules);
+	rows_checkpoint_make(&record, &shard);
+	assert_int_equal(le16_get(record.header.size), RECORD_CHECKPOINT_SIZE_SHORT);
+	risk_rules_extra_default(&shard.extra);
+	shard.extra.model_version = 5;
+	shard.extra.model_state = RISK_MODEL_SHADOW;
+	shard.extra.currency_count = 1;
+	shard.extra.currencies[0] = (struct risk_amounts){ .currency = 840, .large_amount = 9 };
+	rows_checkpoint_make(&record, &shard);
+	assert_int_equal(le16_get(record.header.size), sizeof(record));
+	assert_int_equal(
+	    record_checkpoint_read((struct db_bytes){ &record, sizeof(record) }, &read), 0);
+	assert_int_equal(rows_checkpoint_shard(&read, &back), 0);
+	assert_memory_equal(&back, &shard, sizeof(shard));
+	read.currencies[1].currency = le16_make(978); /* behind those that are used */
+	assert_int_equal(rows_checkpoint_shard(&read, &back), -EBADMSG);
+	record.currency_count = LIMIT_RULES_CURRENCIES_MAX + 1;
+	assert_int_equal(
+	    record_checkpoint_read((struct db_bytes){ &record, sizeof(record) }, &read), -EBADMSG);
+}
+
 TEST(checkpoint_keeps_the_shard_row)
 {
 	struct shard_row shard = {
@@ -321,17 +348,20 @@ TEST(checkpoint_keeps_the_shard_row)
 
 	risk_rules_default(&shard.rules);
 	rows_checkpoint_make(&record, &shard);
-	assert_int_equal(
-	    record_checkpoint_read((struct db_bytes){ &record, sizeof(record) }, &read), 0);
+	assert_int_equal(record_checkpoint_read(
+	                     (struct db_bytes){ &record, le16_get(record.header.size) }, &read),
+	    0);
 	assert_int_equal(rows_checkpoint_shard(&read, &back), 0);
 	assert_memory_equal(&back, &shard, sizeof(shard));
 	record.log_lsn = le64_make(6); /* the log behind the checkpoint */
-	assert_int_equal(
-	    record_checkpoint_read((struct db_bytes){ &record, sizeof(record) }, &read), -EBADMSG);
+	assert_int_equal(record_checkpoint_read(
+	                     (struct db_bytes){ &record, le16_get(record.header.size) }, &read),
+	    -EBADMSG);
 	record.log_lsn = le64_make(7);
 	record.clean = 2;
-	assert_int_equal(
-	    record_checkpoint_read((struct db_bytes){ &record, sizeof(record) }, &read), -EBADMSG);
+	assert_int_equal(record_checkpoint_read(
+	                     (struct db_bytes){ &record, le16_get(record.header.size) }, &read),
+	    -EBADMSG);
 }
 
 TEST_MAIN()

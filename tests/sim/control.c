@@ -140,7 +140,8 @@ static int needs_check(const struct shard_command *command)
 {
 	return command->kind == SHARD_ACCOUNTS_OPEN ||
 	       (command->ledger.type != EVENT_RULES_SET &&
-	           command->ledger.type != EVENT_ACCOUNT_FREEZE);
+	           command->ledger.type != EVENT_ACCOUNT_FREEZE &&
+	           command->ledger.type != EVENT_FEEDBACK);
 }
 
 static int is_refusal(int error)

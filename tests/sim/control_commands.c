@@ -23,6 +23,8 @@ static void rules_add(struct world *world)
 	rules->sprinkle_window_max_s = 3000;
 	rules->exposure_selection_max = SELECTION_MAX;
 	rules->exposure_market_max = MARKET_MAX;
+	if (sim_below(4) != 0)
+		risk_rules_extra_default(&command->extra);
 	if (!world->plan.limits_fixed) {
 		rules->exposure_selection_max = (int64_t)sim_below(4) * 20000;
 		rules->exposure_market_max = (int64_t)sim_below(4) * 40001;
@@ -95,7 +97,7 @@ static void account_add(struct world *world)
 	struct ledger_command *command = &control_add(world)->ledger;
 
 	command->account_id = 1 + sim_below(WORLD_ACCOUNTS);
-	switch (sim_below(4)) {
+	switch (sim_below(6)) {
 	case 0:
 		command->type = EVENT_ACCOUNT_FREEZE;
 		command->flags = sim_below(3) ? 0 : EVENT_FLAG_FROZEN;
@@ -107,6 +109,20 @@ static void account_add(struct world *world)
 			command->play.active[i] =
 			    le64s_make(sim_below(2) ? -1 : (int64_t)sim_below(300000));
 		memcpy(command->play.wanted, command->play.active, sizeof(command->play.wanted));
+		break;
+	case 2:
+		command->type = EVENT_ACCOUNT_FLAGS;
+		command->account_flags.flags =
+		    le16_make(sim_below(3) ? 0 : ACCOUNT_PEP | ACCOUNT_COUNTRY_RISK);
+		command->account_flags.country = le16_make((uint16_t)sim_below(3));
+		break;
+	case 3:
+		command->type = EVENT_FEEDBACK;
+		command->feedback.account_id = le64_make(command->account_id);
+		command->feedback.terminal_id =
+		    le64_make(world->terminals[sim_below(WORLD_TERMINALS)].id);
+		command->feedback.transaction_ns = le64_make(sim_below(1u << 30) << 20);
+		command->feedback.confirmed = (uint8_t)sim_below(2);
 		break;
 	default:
 		command->type = EVENT_ADJUST;

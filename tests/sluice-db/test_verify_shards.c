@@ -368,7 +368,7 @@ TEST(a_shard_put_back_to_an_older_state_is_found)
 
 TEST(every_type_of_event_is_shown)
 {
-	struct shards *shards = world_make(33, 3 * STEPS, 1);
+	struct shards *shards = world_make(36, 3 * STEPS, 1);
 	uint8_t shown[EVENT_TYPE_MAX + 1] = { 0 };
 	char root[64], arguments[160];
 	json_t *answer, *event;

@@ -153,6 +153,27 @@ static void terminal_text(const struct event_view *view)
 	    terminal.blocked ? " blocked" : "");
 }
 
+static void flags_text(const struct event_view *view)
+{
+	READ(event_account_flags, flags);
+
+	printf("    lists: %s%s%scountry %u\n",
+	    le16_get(flags.flags) & ACCOUNT_PEP ? "politically exposed, " : "",
+	    le16_get(flags.flags) & ACCOUNT_SANCTIONED ? "on a watch list, " : "",
+	    le16_get(flags.flags) & ACCOUNT_COUNTRY_RISK ? "high-risk country, " : "",
+	    le16_get(flags.country));
+}
+
+static void feedback_text(const struct event_view *view)
+{
+	READ(event_feedback, feedback);
+
+	printf("    case: %s, account %" PRIu64 ", terminal %" PRIu64 ", transaction of %" PRIu64
+	       "\n",
+	    feedback.confirmed ? "confirmed" : "dismissed", le64_get(feedback.account_id),
+	    le64_get(feedback.terminal_id), le64_get(feedback.transaction_ns));
+}
+
 void event_body_text(const struct event_view *view)
 {
 	unsigned type = le16_get(view->record.type);
@@ -173,6 +194,10 @@ void event_body_text(const struct event_view *view)
 		lease_text(view);
 	else if (type == EVENT_TERMINAL_SET)
 		terminal_text(view);
+	else if (type == EVENT_ACCOUNT_FLAGS)
+		flags_text(view);
+	else if (type == EVENT_FEEDBACK)
+		feedback_text(view);
 }
 
 /* ---- JSON ---- */
@@ -286,6 +311,25 @@ static void terminal_json(const struct event_view *view, json_t *object)
 	NUMBER("blocked", terminal.blocked);
 }
 
+static void flags_json(const struct event_view *view, json_t *object)
+{
+	READ(event_account_flags, flags);
+
+	NUMBER("list_flags", le16_get(flags.flags));
+	NUMBER("country", le16_get(flags.country));
+}
+
+static void feedback_json(const struct event_view *view, json_t *object)
+{
+	READ(event_feedback, feedback);
+
+	TEXT("case", feedback.confirmed ? "confirmed" : "dismissed");
+	NUMBER("case_account", le64_get(feedback.account_id));
+	NUMBER("case_terminal", le64_get(feedback.terminal_id));
+	json_object_set_new(
+	    object, "transaction_ns", json_sprintf("%" PRIu64, le64_get(feedback.transaction_ns)));
+}
+
 void event_body_json(const struct event_view *view, json_t *object)
 {
 	unsigned type = le16_get(view->record.type);
@@ -306,4 +350,8 @@ void event_body_json(const struct event_view *view, json_t *object)
 		lease_json(view, object);
 	else if (type == EVENT_TERMINAL_SET)
 		terminal_json(view, object);
+	else if (type == EVENT_ACCOUNT_FLAGS)
+		flags_json(view, object);
+	else if (type == EVENT_FEEDBACK)
+		feedback_json(view, object);
 }

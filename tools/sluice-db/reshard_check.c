@@ -71,7 +71,9 @@ int reshard_check(struct reshard *reshard)
 			    "shard %u has done command %" PRIu64
 			    ", shard 0 command %" PRIu64 REMEDY,
 			    i, shard->control_sequence, first->control_sequence);
-		if (error == 0 && memcmp(&shard->rules, &first->rules, sizeof(first->rules)) != 0)
+		if (error == 0 &&
+		    (memcmp(&shard->rules, &first->rules, sizeof(first->rules)) != 0 ||
+		        memcmp(&shard->extra, &first->extra, sizeof(first->extra)) != 0))
 			error = restore_fail(&reshard->restore, EXIT_MISMATCH,
 			    "shard %u has other rules than shard 0" REMEDY, i);
 		if (error == 0)
