@@ -69,18 +69,20 @@ static void answer_all(struct worker *worker, uint32_t first, unsigned count, ui
 		    worker, worker->burst[i].session, &worker->burst[i].request, code);
 }
 
-/* How many of the group would be admitted now. */
-static unsigned count_new(struct worker *worker, uint32_t first, unsigned count)
+/* How many of the group would be admitted now, and how many are on their way. */
+static unsigned count_new(struct worker *worker, uint32_t first, unsigned count, unsigned *running)
 {
 	struct terminal_window *window =
 	    &worker->windows[worker->burst[first].session->terminal_index];
 	unsigned found = 0;
 
+	*running = 0;
 	for (uint32_t i = first; i < first + count; i++) {
 		enum window_verdict verdict = window_judge(window,
 		    worker->burst[i].request.request_id, worker->burst[i].request.body_hash);
 
 		found += verdict == WINDOW_ADMITTED || verdict == WINDOW_FULL;
+		*running += verdict == WINDOW_IN_PROGRESS;
 	}
 	return found;
 }
@@ -134,7 +136,7 @@ void worker_group_request(struct worker *worker, uint32_t first, unsigned count)
 	struct session *session = messages[0].session;
 	uint32_t owner = worker_owner(worker, &messages[0].request);
 	uint16_t code = WIRE_CODE_OK;
-	unsigned fresh;
+	unsigned fresh, running;
 
 	for (unsigned i = 0; i < count && code == WIRE_CODE_OK; i++)
 		code = worker_permission(worker, session, &messages[i].request);
@@ -144,13 +146,18 @@ void worker_group_request(struct worker *worker, uint32_t first, unsigned count)
 		answer_all(worker, first, count, code);
 		return;
 	}
-	fresh = count_new(worker, first, count);
+	fresh = count_new(worker, first, count, &running);
 	if (fresh == 0) { /* sent again: nothing of it is carried out */
 		for (uint32_t i = first; i < first + count; i++)
 			worker_request(worker, session, &worker->burst[i].request);
 		return;
 	}
-	code = fresh == count ? admit_all(worker, first, count) : WIRE_CODE_LINK_INVALID;
+	/* Those of a group that found no room come back from another shard one by one: until all
+	 * have, it is too early to send it again. Else an id was used before. */
+	if (fresh < count)
+		code = fresh + running == count ? WIRE_CODE_BUSY : WIRE_CODE_LINK_INVALID;
+	else
+		code = admit_all(worker, first, count);
 	if (code != WIRE_CODE_OK) {
 		answer_all(worker, first, count, code);
 		return;

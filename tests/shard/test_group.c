@@ -141,4 +141,41 @@ TEST(a_group_without_room_is_busy_as_a_whole)
 	bed_close(bed);
 }
 
+/* The outcomes of a group that found no room come back one by one. Sent again in between, one
+ * member is free and the other still on its way: that is no malformed group, and BUSY is not the
+ * end. */
+TEST(a_group_sent_again_while_its_outcomes_come_back_is_busy)
+{
+	static const uint16_t busy[] = { WIRE_CODE_BUSY, WIRE_CODE_BUSY };
+	static const uint16_t done[] = { WIRE_CODE_OK, WIRE_CODE_OK };
+	struct bed *bed = bed_open(2, 0);
+	uint64_t account = bed_account(bed, 1, 0);
+	struct wire_request requests[] = { bed_deposit(1, account, 5), bed_deposit(2, account, 6) };
+	struct spsc_ring *ring = bed->workers[0]->rings.answer_in[1];
+	struct outcome outcomes[2];
+
+	requests[0].flags |= MESSAGE_FLAG_LINKED;
+	fake_journal_refuse(bed->journals[1], 2);
+	bed_send_all(bed, 0, requests, 2);
+	bed_turn(bed, 0);
+	bed_turn(bed, 1);
+	for (unsigned i = 0; i < 2; i++)
+		assert_true(spsc_ring_pop(ring, &outcomes[i]));
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(bed_window(bed, 0)->running, 2 - i);
+		assert_true(spsc_ring_push(ring, &outcomes[i]));
+		bed_turn(bed, 0);
+		(void)bed_take_only(bed, 1 + i, WIRE_CODE_BUSY);
+		if (i == 1)
+			break;
+		bed_send_all(bed, 0, requests, 2);
+		bed_turn(bed, 0);
+		expect(bed, busy, 2);
+	}
+	send_linked(bed, requests, 2);
+	expect(bed, done, 2);
+	assert_int_equal(bed_money(bed, account), BED_OPENING + 11);
+	bed_close(bed);
+}
+
 BED_MAIN()
