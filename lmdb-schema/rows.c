@@ -6,7 +6,6 @@
 #define SYSTEM_BIT          (1ull << 63) /* account ids above LIMIT_ACCOUNT_ID_MAX */
 #define ACCOUNT_FLAGS_ALL   63u          /* account_flag of the ledger */
 #define ACCOUNT_FLAG_SYSTEM 2u
-#define BET_REPRINTS_MAX    15u /* the count stays there */
 
 static uint8_t record_version(enum record_kind kind)
 {
@@ -107,8 +106,7 @@ int record_bet_read(struct db_bytes bytes, struct record_bet_full *out)
 	if (le64_get(bet->id) == 0 || le64_get(bet->lsn) == 0 ||
 	    le64_get(bet->account_id) > LIMIT_ACCOUNT_ID_MAX ||
 	    le64_get(bet->terminal_id) > LIMIT_TERMINAL_ID_MAX || bet->state < BET_OPEN ||
-	    bet->state > BET_STATE_MAX || bet->reprints > BET_REPRINTS_MAX ||
-	    !bytes_all_zero(bet->reserved, sizeof(bet->reserved)))
+	    bet->state > BET_STATE_MAX || !bytes_all_zero(bet->reserved, sizeof(bet->reserved)))
 		return -EBADMSG;
 	if (!money_fits(le64s_get(bet->stake), 1, LIMIT_STAKE_MAX) ||
 	    !money_fits(le64s_get(bet->payout), 0, LIMIT_PAYOUT_MAX))

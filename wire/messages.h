@@ -227,6 +227,9 @@ enum bet_state {
 };
 #define BET_STATE_MAX BET_EXPIRED
 
+/* A ticket's count of reprints stays there. */
+#define BET_REPRINTS_MAX 255
+
 struct bet_status_request {
 	struct le64 bet_id;
 };

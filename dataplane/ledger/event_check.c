@@ -237,8 +237,10 @@ static int extras_valid(const struct event_record *record, int moves)
 		       (!moves || (in_range(le16_get(record->currency), 1, 999) &&
 		                      le64s_get(record->amount) == le64s_get(record->balance) &&
 		                      le64_get(record->prev_account_lsn) == 0));
-	case EVENT_CANCEL_BET:
 	case EVENT_REPRINT:
+		return extra <= UINT16_MAX &&
+		       (!moves || in_range(le64s_get(record->payout), 1, BET_REPRINTS_MAX));
+	case EVENT_CANCEL_BET:
 	case EVENT_REVERSE:
 	case EVENT_FENCE:
 		return extra <= UINT16_MAX;

@@ -239,8 +239,8 @@ static void bet_changed(struct ledger *ledger, const struct plan *plan)
 
 	ledger_group_save(ledger, LEDGER_BET, plan->bet, 0);
 	if (plan->type == EVENT_REPRINT) {
-		if (bet->reprints < 15)
-			bet->reprints++;
+		/* As the answer says: in older logs it stays at 15. */
+		bet_reprints_set(bet, (uint8_t)le64s_get(plan->view.record.payout));
 		bet->lsn = plan->lsn;
 		return;
 	}
@@ -248,7 +248,7 @@ static void bet_changed(struct ledger *ledger, const struct plan *plan)
 	/* The exposure is of the potential payout: taken off before it changes, put on after. */
 	if (was_open && !is_open)
 		ledger_exposure_change(ledger, plan->bet, -1);
-	bet->state = plan->change.to;
+	bet->state = plan->change.to & 15u;
 	bet->payout = le64s_get(plan->view.record.payout);
 	bet->lsn = plan->lsn;
 	if (is_open && !was_open)

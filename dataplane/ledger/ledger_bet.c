@@ -28,10 +28,10 @@ uint32_t ledger_bet_create(struct ledger *ledger, const struct bet_row *row)
 		.payout = row->payout,
 		.placed_at_ns = row->placed_at_ns,
 		.currency = row->currency,
-		.state = row->state,
+		.state = row->state & 15u,
 		.leg_count = row->leg_count & 15u,
-		.reprints = row->reprints & 15u,
 	};
+	bet_reprints_set(bet, row->reprints);
 	/* At most one slab entry per bet, and as many as bets: it cannot run out. */
 	if (row->leg_count > BET_LEGS_INLINE)
 		bet->overflow = ledger->bet_overflow_free_count > 0
@@ -80,7 +80,7 @@ void ledger_bet_at(const struct ledger *ledger, uint32_t row, struct bet_row *ou
 	out->currency = bet->currency;
 	out->state = bet->state;
 	out->leg_count = bet->leg_count;
-	out->reprints = bet->reprints;
+	out->reprints = bet_reprints(bet);
 	for (unsigned i = 0; i < bet->leg_count; i++) {
 		const struct bet_leg_kept *leg = bet_leg_at(ledger, bet, i);
 

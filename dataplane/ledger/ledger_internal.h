@@ -69,13 +69,26 @@ struct bet_slot {
 	int64_t payout;
 	uint64_t placed_at_ns;
 	uint16_t currency;
-	uint8_t state;
-	uint8_t leg_count : 4; /* at most 10 */
-	uint8_t reprints : 4;  /* stays at 15 */
+	uint8_t state : 4;         /* bet_state */
+	uint8_t reprints_high : 4; /* in bits that were zero: the slot's bytes are hashed */
+	uint8_t leg_count : 4;     /* at most 10 */
+	uint8_t reprints_low : 4;
 	uint32_t overflow;
 	struct bet_leg_kept legs[BET_LEGS_INLINE];
 };
 _Static_assert(sizeof(struct bet_slot) == 128, "two cache lines");
+_Static_assert(BET_STATE_MAX <= 15 && LIMIT_BET_LEGS_MAX <= 15, "four bits");
+
+static inline uint8_t bet_reprints(const struct bet_slot *bet)
+{
+	return (uint8_t)(bet->reprints_high << 4 | bet->reprints_low);
+}
+
+static inline void bet_reprints_set(struct bet_slot *bet, uint8_t reprints)
+{
+	bet->reprints_high = reprints >> 4 & 15u;
+	bet->reprints_low = reprints & 15u;
+}
 _Static_assert(sizeof(struct bet_leg_kept) == 16, "four legs in one cache line");
 
 struct bet_overflow {

@@ -73,7 +73,8 @@ uint16_t reprint_judge(struct decision *decision)
 	    (bet->state == BET_SETTLED && bet->payout == 0))
 		return WIRE_CODE_BET_NOT_OPEN;
 	decision->currency = bet->currency;
-	decision->payout = bet->reprints < 15 ? bet->reprints + 1 : 15;
+	decision->payout =
+	    bet_reprints(bet) < BET_REPRINTS_MAX ? bet_reprints(bet) + 1 : BET_REPRINTS_MAX;
 	return WIRE_CODE_OK;
 }
 

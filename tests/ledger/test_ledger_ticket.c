@@ -181,11 +181,36 @@ TEST(reprints_are_counted_where_the_ticket_was_sold)
 	id = wire.reprint.bet_id = betting_bet(&betting, 0, 1000, 1, 1, 0);
 	assert_int_equal(
 	    betting_request_at(&betting, wire, OTHER_COUNTER, 0), WIRE_CODE_NOT_YOUR_BET);
-	for (int i = 1; i <= 17; i++) {
+	for (int i = 1; i <= 257; i++) {
+		int number = i < BET_REPRINTS_MAX ? i : BET_REPRINTS_MAX;
+
 		assert_int_equal(betting_request(&betting, wire), WIRE_CODE_OK);
-		assert_int_equal(le64s_get(fixture_record(&betting.event).payout), i < 15 ? i : 15);
+		assert_int_equal(le64s_get(fixture_record(&betting.event).payout), number);
+		assert_int_equal(betting_row(&betting, id).reprints, number);
+		assert_int_equal(betting_row(&betting, id).state, BET_OPEN);
+		assert_true(
+		    ledger_state_hash(betting.ledger) == ledger_state_hash_full(betting.ledger));
 	}
-	assert_int_equal(betting_row(&betting, id).reprints, 15);
+	/* An event of an older log, where the count stays at 15. */
+	wire.reprint.bet_id = betting_bet(&betting, 0, 1000, 1, 1, 0);
+	for (int i = 1; i <= 17; i++) {
+		struct ledger_request request = { .wire = &wire, .terminal_id = COUNTER };
+		struct event_record record;
+		struct event_buffer event;
+		int length;
+
+		wire.request_id = ++betting.request_id;
+		length = ledger_decide(betting.ledger, &request, betting.now_ns, &event);
+		assert_true(length > 0);
+		record = fixture_record(&event);
+		assert_int_equal(le64s_get(record.payout), i <= 15 ? i : 16);
+		if (i > 15)
+			record.payout = le64s_make(15);
+		memcpy(event.bytes, &record, sizeof(record));
+		assert_int_equal(ledger_apply(betting.ledger, event.bytes, (size_t)length), 0);
+	}
+	assert_int_equal(betting_row(&betting, wire.reprint.bet_id).reprints, 15);
+	wire.reprint.bet_id = id;
 	betting_settle(&betting, 1, 0);
 	assert_int_equal(betting_request(&betting, wire), WIRE_CODE_OK);
 	assert_int_equal(betting_redeem(&betting, id, COUNTER, 1), WIRE_CODE_OK);

@@ -193,8 +193,8 @@ static const struct {
 	{ LEDGER_BET, 55, 0x80 },                        /* payout below zero */
 	{ LEDGER_BET, 66, 7 },                           /* state */
 	{ LEDGER_BET, 66, 0 }, { LEDGER_BET, 67, 0 },    /* legs */
-	{ LEDGER_BET, 67, 9 }, { LEDGER_BET, 67, 255 }, { LEDGER_BET, 68, 16 }, /* reprints */
-	{ LEDGER_BET, 69, 1 }, { LEDGER_BET, 72, 0 },       /* market of the first leg */
+	{ LEDGER_BET, 67, 9 }, { LEDGER_BET, 67, 255 }, { LEDGER_BET, 69, 1 },
+	{ LEDGER_BET, 72, 0 },                              /* market of the first leg */
 	{ LEDGER_BET, 80, 16 },                             /* selection */
 	{ LEDGER_BET, 82, 1 }, { LEDGER_BET, 87, 0x7f },    /* odds */
 	{ LEDGER_MARKET, 3, 1 }, { LEDGER_MARKET, 48, 0 },  /* state */
