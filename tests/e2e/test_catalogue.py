@@ -216,8 +216,8 @@ def test_partner_keys(terminal):
     assert terminal.deposit(NO_MONEY, 701, key=key).name == "KEY_MISMATCH"
     assert terminal.balance(NO_MONEY).balance == 700
     # The account is part of the key: another's is another request, whatever shard it is on.
-    assert terminal.open_account(NO_MONEY + 3, partner=1).ok
-    others = [terminal.deposit(NO_MONEY + 3, 700, key=key).name for _ in range(2)]
+    assert terminal.open_account(NO_MONEY + 9, partner=1).ok
+    others = [terminal.deposit(NO_MONEY + 9, 700, key=key).name for _ in range(2)]
     assert others == ["OK", "REPEATED"]
     names = [terminal.deposit(NO_MONEY + 2, 5, key=bytes([n]) * 16).name for n in range(1, 5)]
     assert names[0] == "OK" and names[-1] == "PARTNER_QUOTA"
