@@ -129,6 +129,26 @@ static struct terminal *terminal_of(struct world *world, uint64_t id)
 	return NULL;
 }
 
+/* A share that goes to another shard: no account is in the event, and the answer is of the
+ * transfer. */
+static void claim_take(struct op *op, const struct event_view *view)
+{
+	uint16_t type = le16_get(view->record.type);
+
+	if ((type != EVENT_TRANSFER_OUT && type != EVENT_TRANSFER_DONE) ||
+	    le64_get(view->record.account_id) != 0)
+		return;
+	for (unsigned i = 0; i < view->object_count; i++) {
+		struct object_transfer transfer;
+
+		if (view->objects[i].kind != OBJECT_TRANSFER)
+			continue;
+		memcpy(&transfer, view->objects[i].body, sizeof(transfer));
+		op->event_object = le64_get(transfer.reference);
+		op->event_balance = le64s_get(transfer.claimer_balance);
+	}
+}
+
 static void request_take(
     struct world *world, uint32_t number, const struct event_view *view, uint64_t lsn)
 {
@@ -171,6 +191,7 @@ static void request_take(
 	op->event_object = le64_get(record->object_id);
 	op->event_balance = le64s_get(record->balance);
 	op->event_payout = le64s_get(record->payout);
+	claim_take(op, view);
 	op->checked = 0;
 }
 
