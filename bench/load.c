@@ -112,9 +112,26 @@ struct bench_terminal *load_terminal(struct load *load, const struct io_packet *
 	return &load->terminals[index];
 }
 
+/* What later requests of the terminal can be about, and counts by kind. */
+static void outcome_note(struct load *load, struct bench_terminal *terminal, uint64_t request_id,
+    enum request_kind kind, const struct reply_block *reply)
+{
+	int accepted = le16_get(reply->code) == WIRE_CODE_OK;
+
+	load->kinds_acked[kind]++;
+	load->kinds_accepted[kind] += (unsigned)accepted;
+	if (kind == REQUEST_TX_STATUS) {
+		load->counts.asked_total++;
+		return;
+	}
+	terminal->id_last = request_id;
+	if (kind == REQUEST_PLACE_BET && accepted)
+		terminal->bet_last = le64_get(reply->object_id);
+}
+
 /* A final outcome, or a failure that no resend can change. */
 static void slot_finish(struct load *load, struct bench_terminal *terminal, struct bench_slot *slot,
-    const struct reply_block *reply, uint64_t now_ns)
+    enum request_kind kind, const struct reply_block *reply, uint64_t now_ns)
 {
 	uint16_t code = le16_get(reply->code);
 
@@ -130,6 +147,7 @@ static void slot_finish(struct load *load, struct bench_terminal *terminal, stru
 	}
 	load->counts.acked_total++;
 	terminal->acked++;
+	outcome_note(load, terminal, slot->request_id, kind, reply);
 	interval_record(&load->interval, now_ns - slot->intended_ns);
 	if (now_ns >= load->measure_ns && now_ns < load->end_ns) {
 		load->counts.acked++;
@@ -179,10 +197,10 @@ static void answer_accept(struct load *load, struct bench_terminal *terminal,
 {
 	uint64_t id = le64_get(header->request_id);
 	struct bench_slot *slot = &terminal->slots[id % LIMIT_REQUEST_WINDOW];
+	enum request_kind kind = request_kind_answered(le16_get(header->template_id));
 	uint16_t code = le16_get(reply->code);
 
-	if (le16_get(header->template_id) != (WIRE_PLACE_BET | WIRE_TEMPLATE_REPLY) &&
-	    le16_get(header->template_id) != (WIRE_DEPOSIT | WIRE_TEMPLATE_REPLY))
+	if (kind == REQUEST_KINDS)
 		return; /* a late answer of the greeting */
 	if (slot->request_id != id || slot->state == SLOT_FREE)
 		return; /* older than what is kept: its outcome was counted */
@@ -198,7 +216,7 @@ static void answer_accept(struct load *load, struct bench_terminal *terminal,
 	if (wire_code_class(code) == WIRE_CLASS_TRANSIENT)
 		slot_retry(load, terminal, slot, reply, now_ns);
 	else
-		slot_finish(load, terminal, slot, reply, now_ns);
+		slot_finish(load, terminal, slot, kind, reply, now_ns);
 }
 
 void load_accept(struct load *load, const struct io_packet *packet, uint64_t now_ns)

@@ -28,6 +28,7 @@ struct load_counts {
 	uint64_t acked;       /* outcomes received in the measured time */
 	uint64_t accepted;    /* of these with code OK */
 	uint64_t acked_total; /* over the whole run, warm-up and drain included */
+	uint64_t asked_total; /* of these, questions that change nothing: not in the log */
 	uint64_t lost;        /* sent, never answered until the end of the drain */
 	uint64_t unsent;      /* open loop: due, never sent */
 	uint64_t duplicated;  /* ids with a second outcome, or answered twice without a resend */
@@ -71,6 +72,8 @@ struct load {
 	struct flood flood;
 	struct interval interval;
 	uint64_t codes[LOAD_CODES]; /* outcomes and failures by code, whole run */
+	/* Outcomes by kind of request, and of these with code OK, whole run. */
+	uint64_t kinds_acked[REQUEST_KINDS], kinds_accepted[REQUEST_KINDS];
 };
 
 uint64_t load_clock_ns(void); /* CLOCK_MONOTONIC */

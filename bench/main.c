@@ -25,6 +25,7 @@ struct bench {
 	struct bench_options options;
 	struct session_list sessions;
 	struct load load;
+	struct zipf zipf;
 	struct observer observer;
 	struct observation before, after;
 	struct probe_write write;
@@ -87,6 +88,12 @@ static void plan_make(struct bench *bench)
 	plan->stake_span = options->stake_max - options->stake_min + 1;
 	plan->currency = options->currency;
 	plan->deposit_permille = options->deposit_permille;
+	plan->hot_permille = options->hot_permille;
+	plan->workload = options->workload;
+	if (options->zipf > 0) {
+		zipf_init(&bench->zipf, options->account_count, options->zipf);
+		plan->zipf = &bench->zipf;
+	}
 	plan->hold = options->hold;
 	plan->deadline_ns =
 	    bench->load.switch_time_ns + DEADLINE_AFTER_NS +

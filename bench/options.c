@@ -45,6 +45,12 @@ static void usage(FILE *out)
 	    "  --flood KIND       beside the load from a foreign source (memif only): forged, "
 	    "replayed,\n"
 	    "                     epoch or unknown; --flood-rate R datagrams a second (10000)\n"
+	    "  --workload NAME    bets, or mixed: of 1000 requests 700 bets, 100 TX_STATUS, 80 "
+	    "deposits,\n"
+	    "                     40 withdrawals, 40 transfers, 40 cancelled bets (bets)\n"
+	    "  --zipf S           accounts by Zipf's law with this exponent, 0 to 4 (0: all "
+	    "alike)\n"
+	    "  --hot N            of 1000 requests go to the first account (0)\n"
 	    "  --deposits N       of 1000 requests are deposits instead of bets (0)\n"
 	    "  --hold N           a terminal's bets stay on one of --markets for N requests, then "
 	    "go "
@@ -181,6 +187,9 @@ enum option_id {
 	OPTION_HOLD,
 	OPTION_INTERVAL,
 	OPTION_INTERVALS,
+	OPTION_WORKLOAD,
+	OPTION_ZIPF,
+	OPTION_HOT,
 };
 
 static const struct option long_options[] = {
@@ -217,6 +226,9 @@ static const struct option long_options[] = {
 	{ "hold", required_argument, NULL, OPTION_HOLD },
 	{ "interval", required_argument, NULL, OPTION_INTERVAL },
 	{ "intervals", required_argument, NULL, OPTION_INTERVALS },
+	{ "workload", required_argument, NULL, OPTION_WORKLOAD },
+	{ "zipf", required_argument, NULL, OPTION_ZIPF },
+	{ "hot", required_argument, NULL, OPTION_HOT },
 	{ 0 },
 };
 
@@ -298,6 +310,33 @@ static int take_flood(struct bench_options *options, const char *text)
 	if (options->flood != FLOOD_NONE)
 		return 0;
 	fprintf(stderr, "--flood: give forged, replayed, epoch or unknown.\n");
+	return -EINVAL;
+}
+
+static int take_mix(struct bench_options *options, int id, const char *name, const char *text)
+{
+	uint64_t value = 0;
+	char *end;
+
+	if (id == OPTION_HOT) {
+		if (number(name, text, 1, 1000, &value) != 0)
+			return -EINVAL;
+		options->hot_permille = (uint16_t)value;
+		return 0;
+	}
+	if (id == OPTION_ZIPF) {
+		options->zipf = strtod(text, &end);
+		/* Written so that it refuses what is not a number. */
+		if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && options->zipf <= ZIPF_S_MAX)
+			return 0;
+		fprintf(stderr, "--zipf: give a number from 0 to %g, like 1.2.\n", ZIPF_S_MAX);
+		return -EINVAL;
+	}
+	if (strcmp(text, "bets") == 0 || strcmp(text, "mixed") == 0) {
+		options->workload = text[0] == 'm' ? WORKLOAD_MIXED : WORKLOAD_BETS;
+		return 0;
+	}
+	fprintf(stderr, "--workload: give bets or mixed.\n");
 	return -EINVAL;
 }
 
@@ -386,6 +425,15 @@ static int options_overload_fit(const struct bench_options *options)
 	return 1;
 }
 
+static int options_mix_fit(const struct bench_options *options)
+{
+	if (options->workload != WORKLOAD_BETS && options->deposit_permille > 0) {
+		fprintf(stderr, "--deposits is of the workload bets: mixed has deposits in it.\n");
+		return 0;
+	}
+	return 1;
+}
+
 static enum options_result options_check(struct bench_options *options, int argc)
 {
 	if (optind != argc) {
@@ -401,7 +449,7 @@ static enum options_result options_check(struct bench_options *options, int argc
 		    stderr, "Give --rate (open loop) or --in-flight (closed loop), not both.\n");
 		return OPTIONS_USAGE;
 	}
-	if (!options_overload_fit(options))
+	if (!options_overload_fit(options) || !options_mix_fit(options))
 		return OPTIONS_USAGE;
 	if (options->settle_market != 0 && options->admin == NULL) {
 		fprintf(
@@ -448,6 +496,11 @@ enum options_result options_parse(struct bench_options *options, int argc, char 
 		if (id == OPTION_VERSION) {
 			puts("sluice-bench " SLUICE_VERSION);
 			return OPTIONS_DONE;
+		}
+		if (id == OPTION_WORKLOAD || id == OPTION_ZIPF || id == OPTION_HOT) {
+			if (take_mix(options, id, long_options[index].name, optarg) != 0)
+				return OPTIONS_USAGE;
+			continue;
 		}
 		if (id == '?' || take(options, id, long_options[index].name, optarg) != 0)
 			return OPTIONS_USAGE;

@@ -25,6 +25,9 @@ struct bench_options {
 	unsigned messages_per_datagram;
 	uint16_t currency;
 	uint16_t deposit_permille;
+	uint16_t hot_permille;
+	uint8_t workload; /* enum workload */
+	double zipf;      /* exponent; 0: all accounts alike */
 	uint32_t hold;
 	int shed;
 	enum flood_kind flood;

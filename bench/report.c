@@ -77,6 +77,31 @@ static void add_shed(json_t *report, const struct load *load)
 	        share(others, load->terminal_count - 1)));
 }
 
+/* Requests by kind, and why those refused were. */
+static void add_kinds(json_t *report, const struct report_input *input)
+{
+	const struct load *load = input->load;
+	json_t *requests = json_object(), *refused = json_object();
+
+	for (int i = 0; i < REQUEST_KINDS; i++)
+		if (load->kinds_acked[i] > 0)
+			json_object_set_new(requests, request_kind_name((enum request_kind)i),
+			    json_pack("{s:I,s:I}", "acked", (json_int_t)load->kinds_acked[i],
+			        "accepted", (json_int_t)load->kinds_accepted[i]));
+	for (unsigned i = 0; i < wire_code_count(); i++) {
+		uint16_t code = wire_code_at(i);
+
+		if (load->codes[code] > 0 && code != WIRE_CODE_OK && wire_code_is_final(code))
+			set_integer(refused, wire_code_name(code), load->codes[code]);
+	}
+	json_object_set_new(report, "workload",
+	    json_string(load->plan.workload == WORKLOAD_MIXED ? "mixed" : "bets"));
+	set_real(report, "zipf", input->options->zipf);
+	set_integer(report, "hot_permille", load->plan.hot_permille);
+	json_object_set_new(report, "requests", requests);
+	json_object_set_new(report, "refused", refused);
+}
+
 static void add_load(json_t *report, const struct report_input *input)
 {
 	const struct load *load = input->load;
@@ -112,6 +137,7 @@ static void add_load(json_t *report, const struct report_input *input)
 	set_integer(report, "tx_full_turns", load->io->counters.turns_tx_full);
 	set_us(report, "generator_turn_max_us", counts->turn_ns_max);
 	add_shed(report, load);
+	add_kinds(report, input);
 	for (unsigned i = 0; i < wire_code_count(); i++) {
 		uint16_t code = wire_code_at(i);
 
@@ -159,6 +185,18 @@ static void add_datagrams(json_t *report, const struct report_input *input)
 	        status_sum(input->before->status, "resets_sent"));
 }
 
+/* How much there is at the end: rows, events, files. */
+static json_t *data_size(const json_t *status)
+{
+	static const char *const names[] = { "accounts", "bets", "durable_lsn", "log_bytes",
+		"row_bytes" };
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(names); i++)
+		set_integer(object, names[i], status_sum(status, names[i]));
+	return object;
+}
+
 /* The data plane's own figures; null where it could not be asked. */
 static void add_dataplane(json_t *report, const struct report_input *input)
 {
@@ -189,6 +227,7 @@ static void add_dataplane(json_t *report, const struct report_input *input)
 		set_integer(
 		    report, "events_in_log", status_sum(input->after->status, "durable_lsn"));
 		set_integer(report, "bets_in_memory", status_sum(input->after->status, "bets"));
+		json_object_set_new(report, "data", data_size(input->after->status));
 		json_object_set(report, "drops", json_object_get(input->after->status, "drops"));
 	}
 }
@@ -245,7 +284,7 @@ const char *report_durable_refusal(const struct report_input *input)
 static void problems_log(json_t *problems, const struct report_input *input)
 {
 	const json_t *before = input->before->status, *after = input->after->status;
-	uint64_t logged, ticks, acked = input->load->counts.acked_total;
+	uint64_t logged, ticks, acked;
 
 	if (before == NULL || after == NULL) {
 		if (input->options->admin != NULL)
@@ -253,6 +292,7 @@ static void problems_log(json_t *problems, const struct report_input *input)
 			    problems, json_string("the data plane did not say what it logged"));
 		return;
 	}
+	acked = input->load->counts.acked_total - input->load->counts.asked_total;
 	logged = status_sum(after, "durable_lsn") - status_sum(before, "durable_lsn");
 	/* What a settlement wrote was asked for by nobody's request: it and its three marks. */
 	logged -= status_sum(after, "walk_events") - status_sum(before, "walk_events");
@@ -422,9 +462,10 @@ void report_print(const json_t *report)
 		"messages_per_datagram", "sessions", "accounts", "seconds", "acked_per_s",
 		"offered_per_s", "accepted_share", "lost", "duplicated", "resent", "busy",
 		"in_progress", "unsent", "p50_us", "p90_us", "p99_us", "p999_us", "max_us",
-		"settlement", "write_p50_us", "worker_busy_ns_per_message", "store_running",
-		"store_lag_events", "durable", "durable_refused", "disk", "disk_write_cache",
-		"disk_fua", "journal_interrupt_cpu", "cpu_placement", "cores", "codes" };
+		"workload", "requests", "refused", "settlement", "write_p50_us",
+		"worker_busy_ns_per_message", "store_running", "store_lag_events", "durable",
+		"durable_refused", "disk", "disk_write_cache", "disk_fua", "journal_interrupt_cpu",
+		"cpu_placement", "cores", "codes" };
 
 	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(names); i++) {
 		json_t *value = json_object_get(report, names[i]);

@@ -4,19 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-struct bet_message {
-	struct message_header header;
-	struct place_bet_request bet;
-	struct bet_leg leg;
-};
-ASSERT_SIZE(struct bet_message, BET_MESSAGE_SIZE);
-
-struct deposit_message {
-	struct message_header header;
-	struct deposit_request deposit;
-};
-_Static_assert(sizeof(struct deposit_message) <= BET_MESSAGE_SIZE, "room of a bet");
-
 int terminal_init(struct bench_terminal *terminal, const struct session_entry *entry)
 {
 	memset(terminal, 0, sizeof(*terminal));
@@ -114,68 +101,20 @@ int terminal_open(struct bench_terminal *terminal, uint8_t *data, size_t size)
 	return (int)text_size;
 }
 
-/* SplitMix64's finaliser: one good 64-bit hash of (seed, terminal, request id). */
-static uint64_t mix(uint64_t z)
+/* What the request of this id is about. A bet is cancelled once. */
+static uint64_t target_take(
+    struct bench_terminal *terminal, const struct bet_plan *plan, uint64_t request_id)
 {
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-	return z ^ (z >> 31);
-}
+	enum request_kind kind = request_kind(plan, terminal->entry->terminal_id, request_id);
+	uint64_t target = 0;
 
-uint32_t terminal_bet(const struct bench_terminal *terminal, const struct bet_plan *plan,
-    uint64_t request_id, uint8_t flags, uint8_t *out)
-{
-	uint64_t random = mix(
-	    mix(plan->seed ^ terminal->entry->terminal_id * 0x9e3779b97f4a7c15ull) + request_id);
-	uint64_t account = ((random & 0xffffffff) * plan->account_count) >> 32;
-	uint32_t choice = (uint32_t)(((random >> 32 & 0xffff) * plan->choice_count) >> 16);
-	uint32_t stake = (uint32_t)(((random >> 48) * plan->stake_span) >> 16);
-	const struct bet_choice *on =
-	    &plan->choices[plan->hold == 0 ? choice : request_id / plan->hold % plan->choice_count];
-	struct bet_message message = {
-		.header = {
-		    .block_length = le16_make(sizeof(struct place_bet_request)),
-		    .template_id = le16_make(WIRE_PLACE_BET),
-		    .schema_version = WIRE_SCHEMA_VERSION,
-		    .flags = flags,
-		    .total_length = le16_make(BET_MESSAGE_SIZE),
-		    .request_id = le64_make(request_id),
-		},
-		.bet = {
-		    .account_id = le64_make(plan->account_first + account),
-		    .stake = le64s_make(plan->stake_min + stake),
-		    .deadline_ns = le64_make(plan->deadline_ns),
-		    .currency = le16_make(plan->currency),
-		    .odds_policy = ODDS_EXACT,
-		    .leg_count = 1,
-		},
-		.leg = {
-		    .market_id = le64_make(on->market_id),
-		    .selection = le16_make(on->selection),
-		    .odds = le32_make(on->odds),
-		},
-	};
-
-	/* Bits that neither account nor stake nor choice are made of alone. */
-	if ((uint32_t)(mix(random) % 1000) < plan->deposit_permille) {
-		struct deposit_message deposit = {
-			.header = message.header,
-			.deposit = {
-			    .account_id = message.bet.account_id,
-			    .amount = message.bet.stake,
-			    .deadline_ns = message.bet.deadline_ns,
-			    .currency = message.bet.currency,
-			},
-		};
-
-		deposit.header.block_length = le16_make(sizeof(struct deposit_request));
-		deposit.header.total_length = le16_make(sizeof(deposit));
-		deposit.header.template_id = le16_make(WIRE_DEPOSIT);
-		memcpy(out, &deposit, sizeof(deposit));
-		return sizeof(deposit);
+	if (kind == REQUEST_TX_STATUS)
+		return terminal->id_last;
+	if (kind == REQUEST_CANCEL_BET) {
+		target = terminal->bet_last;
+		terminal->bet_last = 0;
 	}
-	memcpy(out, &message, sizeof(message));
-	return sizeof(message);
+	return target;
 }
 
 uint32_t terminal_compose(struct bench_terminal *terminal, const struct bet_plan *plan,
@@ -190,10 +129,14 @@ uint32_t terminal_compose(struct bench_terminal *terminal, const struct bet_plan
 			.request_id = id,
 			.intended_ns = intended_ns + i * step_ns,
 			.due_ns = due_ns,
+			.target =
+			    plan->workload == WORKLOAD_BETS ? 0 : target_take(terminal, plan, id),
 			.sends = 1,
 			.state = SLOT_WAITING,
 		};
-		size += terminal_bet(terminal, plan, id, 0, data + LIMIT_FRAME_HEADER_SIZE + size);
+		size += request_write(plan, terminal->entry->terminal_id, id,
+		    terminal->slots[id % LIMIT_REQUEST_WINDOW].target, 0,
+		    data + LIMIT_FRAME_HEADER_SIZE + size);
 	}
 	terminal->waiting = (uint16_t)(terminal->waiting + count);
 	if (due_ns < terminal->due_ns)
@@ -216,8 +159,9 @@ uint32_t terminal_resend(struct bench_terminal *terminal, const struct bet_plan 
 			slot->due_ns = due_next_ns;
 			if (slot->sends < UINT16_MAX)
 				slot->sends++;
-			size = terminal_bet(terminal, plan, slot->request_id,
-			    MESSAGE_FLAG_RETRANSMISSION, data + LIMIT_FRAME_HEADER_SIZE);
+			size = request_write(plan, terminal->entry->terminal_id, slot->request_id,
+			    slot->target, MESSAGE_FLAG_RETRANSMISSION,
+			    data + LIMIT_FRAME_HEADER_SIZE);
 			return terminal_seal(terminal, data, size);
 		}
 		if (slot->due_ns < earliest)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One simulated terminal of the load generator: keys, packet numbers, request ids and the requests
- * it waits for. A request's body follows from (seed, terminal, request id) alone, so a resend is
- * the same bytes without keeping them. Pure: no I/O, time is passed in.
+ * it waits for. Pure: no I/O, time is passed in.
  */
 #ifndef SLUICE_BENCH_TERMINAL_H
 #define SLUICE_BENCH_TERMINAL_H
@@ -10,34 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bench/request.h"
 #include "tools/sluice-provision/sessions.h"
 #include "wire/aead.h"
 #include "wire/assert.h"
 #include "wire/messages.h"
-
-#define BET_MESSAGE_SIZE 72
-
-/* One selection of an open market that bets are placed on. */
-struct bet_choice {
-	uint64_t market_id;
-	uint32_t odds;
-	uint16_t selection;
-};
-
-/* What every bet of a run has in common. */
-struct bet_plan {
-	uint64_t seed;
-	uint64_t account_first;
-	uint32_t account_count;
-	uint32_t choice_count;
-	const struct bet_choice *choices;
-	uint32_t stake_min, stake_span; /* stake = min + 0..span-1 minor units */
-	uint64_t deadline_ns; /* switch time; one for the run, so that resends are the same */
-	uint16_t currency;
-	uint16_t deposit_permille; /* of the requests that are deposits instead */
-	/* A terminal goes on to the next choice after so many requests; 0: any at any time. */
-	uint32_t hold;
-};
 
 enum slot_state {
 	SLOT_FREE = 0,
@@ -51,6 +27,7 @@ struct bench_slot {
 	uint64_t intended_ns; /* when it should have been sent */
 	uint64_t due_ns;      /* next resend while waiting */
 	uint64_t lsn;         /* of the outcome, when done */
+	uint64_t target;      /* bet or request it is about, 0 none: request_write */
 	uint16_t sends;
 	uint16_t code;
 	uint8_t state; /* slot_state */
@@ -61,6 +38,8 @@ struct bench_terminal {
 	uint64_t packet_counter;
 	uint64_t boot_id;
 	uint64_t acked;    /* final outcomes */
+	uint64_t bet_last; /* a bet accepted and not yet asked to be cancelled; 0 none */
+	uint64_t id_last;  /* of a request whose outcome is known, 0 none */
 	uint64_t due_ns;   /* no slot is due before it; UINT64_MAX when none waits */
 	uint64_t hello_ns; /* last HELLO sent */
 	const struct session_entry *entry;
@@ -108,12 +87,8 @@ static inline int terminal_has_room(const struct bench_terminal *terminal, unsig
 	return 1;
 }
 
-/* Writes the bet or deposit of one request id at `out` (BET_MESSAGE_SIZE bytes at most). Its size.
- */
-uint32_t terminal_bet(const struct bench_terminal *terminal, const struct bet_plan *plan,
-    uint64_t request_id, uint8_t flags, uint8_t *out);
-
-/* Puts `count` new bets, intended for `intended_ns` + i * `step_ns`, into one datagram. Its size.
+/* Puts `count` new requests, intended for `intended_ns` + i * `step_ns`, into one datagram. Its
+ * size.
  */
 uint32_t terminal_compose(struct bench_terminal *terminal, const struct bet_plan *plan,
     unsigned count, uint64_t intended_ns, uint64_t step_ns, uint64_t due_ns, uint8_t *data);

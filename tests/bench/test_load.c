@@ -87,6 +87,8 @@ static unsigned fake_reply(
 	*reply = (struct wire_reply){ .request_id = request->request_id,
 		.template_id = request->template_id,
 		.code = fake.behaviour == REFUSE ? WIRE_CODE_FUNDS_INSUFFICIENT : WIRE_CODE_OK,
+		.object_id =
+		    request->template_id == WIRE_PLACE_BET ? 1000 + request->request_id : 0,
 		.lsn = request->request_id + extra };
 	if (fake.behaviour == BUSY_FIRST && !(request->flags & MESSAGE_FLAG_RETRANSMISSION)) {
 		reply->code = WIRE_CODE_BUSY;
@@ -120,11 +122,12 @@ static void fake_send(struct io *io, const struct io_packet *packets, unsigned c
 		messages = wire_frame_messages(packets[i].data + 16, packets[i].size - 32, offsets);
 		assert_true(messages > 0);
 		for (int m = 0; m < messages; m++) {
+			size_t end = m + 1 < messages ? offsets[m + 1] : packets[i].size - 32;
 			struct wire_request request;
 
 			fake.requests++;
 			assert_int_equal(wire_request_decode(packets[i].data + 16 + offsets[m],
-			                     BET_MESSAGE_SIZE, &request),
+			                     end - offsets[m], &request),
 			    0);
 			answers += fake_reply(&request, &replies[answers], 0);
 		}
@@ -323,6 +326,24 @@ TEST(refusals_are_acknowledged_but_not_accepted)
 	assert_true(load->counts.acked > 0);
 	assert_int_equal(load->counts.accepted, 0);
 	assert_int_equal(load->codes[WIRE_CODE_FUNDS_INSUFFICIENT], load->counts.acked_total);
+	finish();
+}
+
+TEST(a_mixed_day_is_counted_by_kind)
+{
+	uint64_t sum = 0;
+
+	fresh(ANSWER, 32, 0, 4);
+	load->plan.workload = WORKLOAD_MIXED;
+	load_run(load, &stop);
+	for (int i = 0; i < REQUEST_KINDS; i++) {
+		assert_true(load->kinds_acked[i] > 0);
+		assert_int_equal(load->kinds_acked[i], load->kinds_accepted[i]);
+		sum += load->kinds_acked[i];
+	}
+	assert_int_equal(sum, load->counts.acked_total);
+	assert_int_equal(load->counts.asked_total, load->kinds_acked[REQUEST_TX_STATUS]);
+	assert_int_equal(load->counts.lost + load->counts.duplicated + load->counts.failed, 0);
 	finish();
 }
 

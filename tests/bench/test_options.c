@@ -93,6 +93,14 @@ TEST(command_lines)
 		{ { NEEDED, "--shed" }, OPTIONS_USAGE },            /* of the open loop */
 		{ { NEEDED, "--flood", "forged" }, OPTIONS_USAGE }, /* no other source over udp */
 		{ { NEEDED, "--flood", "rain" }, OPTIONS_USAGE },
+		{ { NEEDED, "--workload", "mixed", "--zipf", "1.2", "--hot", "1000" },
+		    OPTIONS_RUN },
+		{ { NEEDED, "--workload", "mixed", "--deposits", "10" }, OPTIONS_USAGE },
+		{ { NEEDED, "--workload", "busy" }, OPTIONS_USAGE },
+		{ { NEEDED, "--zipf", "4.1" }, OPTIONS_USAGE },
+		{ { NEEDED, "--zipf", "nan" }, OPTIONS_USAGE },
+		{ { NEEDED, "--zipf", "-1" }, OPTIONS_USAGE },
+		{ { NEEDED, "--hot", "1001" }, OPTIONS_USAGE },
 		{ { NEEDED, "more" }, OPTIONS_USAGE },
 		{ { NEEDED, "--nonsense" }, OPTIONS_USAGE },
 	};

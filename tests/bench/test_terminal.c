@@ -77,7 +77,7 @@ TEST(a_plan_may_mix_in_deposits_and_hold_a_choice)
 	mixed.hold = 10;
 	for (uint64_t id = 1; id <= 1000; id++) {
 		struct wire_request request;
-		uint32_t size = terminal_bet(&terminal, &mixed, id, 0, data);
+		uint32_t size = request_write(&mixed, 77, id, 0, 0, data);
 
 		assert_int_equal(wire_request_decode(data, size, &request), 0);
 		assert_int_equal(request.request_id, id);
@@ -90,6 +90,106 @@ TEST(a_plan_may_mix_in_deposits_and_hold_a_choice)
 		assert_int_equal(request.place_bet.legs[0].market_id, id / 10 % 2 == 0 ? 11 : 22);
 	}
 	assert_in_range(deposits, 400, 600);
+}
+
+/* What an id asks for, decoded. */
+static enum request_kind ask(
+    const struct bet_plan *mixed, uint64_t id, uint64_t target, struct wire_request *request)
+{
+	uint32_t size = request_write(mixed, 77, id, target, 0, data);
+
+	assert_in_range(size, 1, BET_MESSAGE_SIZE);
+	assert_int_equal(wire_request_decode(data, size, request), 0);
+	assert_int_equal(request->request_id, id);
+	return request_kind_answered(request->template_id | WIRE_TEMPLATE_REPLY);
+}
+
+TEST(a_mixed_day_has_its_shares_and_decodes)
+{
+	unsigned counts[REQUEST_KINDS] = { 0 };
+	struct bet_plan mixed = plan;
+	struct wire_request request;
+
+	mixed.workload = WORKLOAD_MIXED;
+	for (uint64_t id = 1; id <= 10000; id++) {
+		enum request_kind kind = ask(&mixed, id, 4711, &request);
+
+		assert_int_equal(kind, request_kind(&mixed, 77, id));
+		counts[kind]++;
+		if (kind == REQUEST_CANCEL_BET)
+			assert_int_equal(request.cancel_bet.bet_id, 4711);
+		if (kind == REQUEST_TX_STATUS)
+			assert_int_equal(request.tx_status.target_request_id, 4711);
+		if (kind == REQUEST_TRANSFER) {
+			assert_in_range(request.transfer.from_account, 500, 599);
+			assert_in_range(request.transfer.to_account, 500, 599);
+			assert_int_not_equal(
+			    request.transfer.from_account, request.transfer.to_account);
+		}
+	}
+#define CHECK_SHARE(name, share) assert_in_range(counts[REQUEST_##name], share * 8, share * 12);
+	REQUEST_SHARES(CHECK_SHARE)
+#undef CHECK_SHARE
+}
+
+TEST(what_has_no_target_is_a_bet)
+{
+	struct bet_plan mixed = plan;
+	struct wire_request request;
+
+	mixed.workload = WORKLOAD_MIXED;
+	mixed.account_count = 1;
+	for (uint64_t id = 1; id <= 1000; id++) {
+		enum request_kind kind = ask(&mixed, id, 0, &request);
+
+		assert_true(kind == REQUEST_PLACE_BET || kind == REQUEST_DEPOSIT ||
+		            kind == REQUEST_WITHDRAW);
+	}
+}
+
+TEST(a_hot_account_gets_its_share)
+{
+	struct bet_plan hot = plan;
+	struct wire_request request;
+	unsigned first = 0;
+
+	hot.hot_permille = 1000;
+	for (uint64_t id = 1; id <= 100; id++) {
+		assert_int_equal(ask(&hot, id, 0, &request), REQUEST_PLACE_BET);
+		assert_int_equal(request.place_bet.account_id, 500);
+	}
+	hot.hot_permille = 500;
+	for (uint64_t id = 1; id <= 1000; id++) {
+		(void)ask(&hot, id, 0, &request);
+		first += request.place_bet.account_id == 500;
+	}
+	assert_in_range(first, 430, 580);
+}
+
+TEST(a_bet_is_cancelled_once_and_again_in_a_resend)
+{
+	struct bet_plan mixed = plan;
+	struct wire_request first, again;
+	uint64_t id = 1;
+	uint32_t size;
+
+	fresh();
+	mixed.workload = WORKLOAD_MIXED;
+	while (request_kind(&mixed, 77, id) != REQUEST_CANCEL_BET)
+		id++;
+	terminal.next_id = id;
+	terminal.bet_last = 99;
+	size = terminal_compose(&terminal, &mixed, 1, 1, 0, 100, data);
+	open_as_switch(1000, size);
+	assert_int_equal(wire_request_decode(data + 16, size - 32, &first), 0);
+	assert_int_equal(first.cancel_bet.bet_id, 99);
+	assert_int_equal(terminal.bet_last, 0);
+	terminal.bet_last = 100;
+	size = terminal_resend(&terminal, &mixed, 100, 300, data);
+	open_as_switch(1000, size);
+	assert_int_equal(wire_request_decode(data + 16, size - 32, &again), 0);
+	assert_memory_equal(first.body_hash, again.body_hash, sizeof(first.body_hash));
+	assert_int_equal(terminal.bet_last, 100);
 }
 
 TEST(a_resend_has_the_same_body_hash_and_another_packet_number)

@@ -21,7 +21,8 @@ FIELDS = {
     "durable": bool, "disk": str, "disk_write_cache": (str, type(None)), "disk_fua": bool,
     "worker_busy_ns_per_message": NUMBER, "store_running": bool, "store_lag_events": int,
     "cpu_placement": dict, "journal_interrupt_cpu": (int, type(None)), "cores": dict,
-    "write_p50_us": NUMBER}
+    "write_p50_us": NUMBER, "workload": str, "zipf": NUMBER, "hot_permille": int,
+    "requests": dict, "refused": dict, "data": dict, "seconds": NUMBER, "machine": dict}
 ACCOUNTS, SESSIONS, SEED = 500, 32, 7
 CLOSED, OPEN = ("--in-flight", "32"), ("--rate", "4000")
 TICKS_MAX = 10  # one a second and shard; the whole instance lives for a few seconds
@@ -68,7 +69,8 @@ def check_fields(result):
 def check_log(root, result):
     """What was acknowledged is what the log holds, told by a program that asks nobody."""
     instance = Instance(PREFIX + "bench", root, build=BUILD)
-    acked = result["acked_total"]
+    asked = result["requests"].get("TX_STATUS", {"acked": 0})["acked"]
+    acked = result["acked_total"] - asked
     assert 0 <= result["events_logged"] - acked <= TICKS_MAX
     verified = instance.verify()
     assert verified["ok"], verified
@@ -77,6 +79,22 @@ def check_log(root, result):
     requests = [(event["terminal_id"], event["request_id"]) for event in instance.events()
                 if event["request_id"]]
     assert len(requests) == len(set(requests)) == acked
+
+
+@pytest.mark.parametrize("accounts", [("--zipf", "1.2"), ("--hot", "1000")], ids=["zipf", "hot"])
+def test_a_mixed_day_does_everything_and_agrees_with_the_log(root, accounts):
+    ran = bench(root, "memif", *CLOSED, "--workload", "mixed", *accounts)
+    assert ran.returncode == 0, ran.stderr + ran.stdout
+    result = json.loads(ran.stdout)
+    check_fields(result)
+    assert result["workload"] == "mixed" and result["lost"] == result["duplicated"] == 0
+    assert sorted(result["requests"]) == sorted(
+        ["PLACE_BET", "TX_STATUS", "DEPOSIT", "WITHDRAW", "TRANSFER", "CANCEL_BET"])
+    assert sum(kind["acked"] for kind in result["requests"].values()) == result["acked_total"]
+    assert sum(result["refused"].values()) == result["acked_total"] - sum(
+        kind["accepted"] for kind in result["requests"].values())
+    assert result["data"]["durable_lsn"] == result["events_in_log"]
+    check_log(root, result)
 
 
 @pytest.mark.parametrize("load", [CLOSED, OPEN], ids=["closed", "open"])
