@@ -86,6 +86,26 @@ def test_rows_agree_with_what_the_terminal_was_told(admin, terminal):
     assert unknown["ok"] and not unknown["found"] and "balance" not in unknown
 
 
+def test_the_terminals_day_counts_the_rules_currency(admin, terminal):
+    """On either shard; what is taken back gives nothing back that it did not take."""
+    def staked():
+        return admin.ask("terminal_show", terminal_id=demo.FIRST_TERMINAL)["staked_today"]
+
+    market = open_market(terminal)
+    before = staked()
+    for dollars in range(900_001, 900_005):
+        assert terminal.open_account(dollars, currency=840).ok
+        assert terminal.deposit(dollars, 70_000, currency=840).ok
+        legs = [(market["market"], 0, market["odds"][0])]
+        placed = terminal.place_bet(dollars, 60_000, legs, currency=840)
+        assert placed.ok, placed
+        assert terminal.place_bet(dollars, 1_000, legs, currency=840).ok
+        assert terminal.cancel_bet(placed.object_id).ok
+    assert staked() == before
+    assert bet(terminal, market, stake=1_000).ok
+    assert staked() == before + 1_000
+
+
 def test_the_list_of_sessions_has_each_once_with_its_heartbeat(admin, terminal):
     assert terminal.heartbeat(sequence=7, firmware=0x010203, error=5, state=2, battery=66).ok
     before = time.time_ns()

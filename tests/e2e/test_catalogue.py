@@ -407,6 +407,9 @@ def test_cancel_status_and_reprint(switch, terminal, other):
     assert other.cancel_bet(placed.object_id).name == "NOT_YOUR_BET"
     assert terminal.reprint(placed.object_id).ok
     assert terminal.bet_status(placed.object_id).fields["reprints"] == 1
+    printed = [terminal.reprint(placed.object_id).payout for _ in range(16)]
+    assert printed == list(range(2, 18))
+    assert terminal.bet_status(placed.object_id).fields["reprints"] == 17
     assert terminal.cancel_bet(placed.object_id, reason=1).ok
     assert terminal.cancel_bet(placed.object_id).name == "BET_NOT_OPEN"
     assert terminal.bet_status(10**15).name == "BET_UNKNOWN"
