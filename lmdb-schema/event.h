@@ -121,7 +121,7 @@ enum event_flag {
 	/* PLACE_BET, CANCEL_BET: in another currency than the rules, no part of what the terminal
 	 * has staked today. Older logs have no such events: there all currencies count. */
 	EVENT_FLAG_UNCOUNTED = 1u << 5,
-	EVENT_FLAG_SCORED = 1u << 6,   /* judged by the risk states too, which learn from it */
+	EVENT_FLAG_SCORED = 1u << 6, /* judged by the risk states too, which learn from it */
 };
 
 struct event_record {
