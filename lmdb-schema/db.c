@@ -251,6 +251,13 @@ int db_cursor_next(struct db_cursor *cursor)
 	return cursor_move(cursor, &key, MDB_NEXT);
 }
 
+int db_cursor_previous(struct db_cursor *cursor)
+{
+	MDB_val key = { 0 };
+
+	return cursor_move(cursor, &key, MDB_PREV);
+}
+
 int db_cursor_seek_below(struct db_cursor *cursor, struct db_bytes wanted)
 {
 	MDB_val key = value_of(wanted);

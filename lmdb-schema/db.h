@@ -112,6 +112,7 @@ void db_cursor_close(struct db_cursor *cursor);
 SLUICE_MUST_USE int db_cursor_first(struct db_cursor *cursor);
 SLUICE_MUST_USE int db_cursor_last(struct db_cursor *cursor);
 SLUICE_MUST_USE int db_cursor_next(struct db_cursor *cursor);
+SLUICE_MUST_USE int db_cursor_previous(struct db_cursor *cursor);
 /* The highest key <= `key`. */
 SLUICE_MUST_USE int db_cursor_seek_below(struct db_cursor *cursor, struct db_bytes key);
 

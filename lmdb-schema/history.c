@@ -10,6 +10,7 @@
 
 #include "lmdb-schema/history.h"
 #include "lmdb-schema/log.h"
+#include "lmdb-schema/log_index.h"
 #include "lmdb-schema/schema.h"
 
 /* The chain of one terminal near one id is short; more means it does not lead anywhere. */
@@ -186,7 +187,7 @@ static int newest_in_group(
 		error = db_read_begin(txn);
 		if (error != 0)
 			return -EIO;
-		error = log_request_get(txn, terminal_id, request_id, lsn);
+		error = log_index_find(txn, terminal_id, request_id, lsn);
 		db_read_end(txn);
 	}
 	return error == 0 || error == -ENOENT ? error : -EIO;

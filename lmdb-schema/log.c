@@ -97,28 +97,3 @@ int log_last_lsn(struct db_txn *txn, uint64_t *lsn)
 	db_cursor_close(&cursor);
 	return error;
 }
-
-int log_request_get(struct db_txn *txn, uint64_t terminal_id, uint64_t request_id, uint64_t *lsn)
-{
-	struct db_key key = db_key_make_pair(terminal_id, LOG_REQUEST_GROUP(request_id));
-	struct db_bytes value;
-	struct le64 field;
-	int error = db_get(txn, SCHEMA_REQUEST, db_key(&key), &value);
-
-	if (error != 0)
-		return error;
-	if (value.size != sizeof(field))
-		return -EBADMSG;
-	memcpy(&field, value.data, sizeof(field));
-	*lsn = le64_get(field);
-	return 0;
-}
-
-int log_request_put(struct db_txn *txn, uint64_t terminal_id, uint64_t group, uint64_t lsn)
-{
-	struct db_key key = db_key_make_pair(terminal_id, group);
-	struct le64 field = le64_make(lsn);
-
-	return db_put(
-	    txn, SCHEMA_REQUEST, db_key(&key), (struct db_bytes){ &field, sizeof(field) });
-}

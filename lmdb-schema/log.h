@@ -47,11 +47,4 @@ SLUICE_MUST_USE int log_block_find(struct db_cursor *cursor, uint64_t lsn);
 /* LSN of the last event in the environment. 0; -ENOENT: it holds none; -EBADMSG. */
 SLUICE_MUST_USE int log_last_lsn(struct db_txn *txn, uint64_t *lsn);
 
-/* Sparse index: newest LSN of the requests (terminal, group of 256 ids) in this environment. */
-#define LOG_REQUEST_GROUP(request_id) ((request_id) >> 8)
-SLUICE_MUST_USE int log_request_get(
-    struct db_txn *txn, uint64_t terminal_id, uint64_t request_id, uint64_t *lsn);
-SLUICE_MUST_USE int log_request_put(
-    struct db_txn *txn, uint64_t terminal_id, uint64_t group, uint64_t lsn);
-
 #endif

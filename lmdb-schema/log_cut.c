@@ -5,19 +5,8 @@
 #include <string.h>
 
 #include "lmdb-schema/log.h"
+#include "lmdb-schema/log_index.h"
 #include "lmdb-schema/schema.h"
-
-/* As the store indexes: commands and timers have no request. */
-static int request_note(struct db_txn *txn, const uint8_t *event)
-{
-	struct event_record record;
-
-	memcpy(&record, event, sizeof(record));
-	if (le64_get(record.terminal_id) == 0 || le64_get(record.request_id) == 0)
-		return 0;
-	return log_request_put(txn, le64_get(record.terminal_id),
-	    LOG_REQUEST_GROUP(le64_get(record.request_id)), le64_get(record.lsn));
-}
 
 /* ---- Cutting ---- */
 
@@ -74,82 +63,30 @@ static int blocks_cut(struct db_txn *txn, uint64_t last_lsn)
 	return error;
 }
 
-static int requests_clear(struct db_txn *txn)
+/* Runs that reach behind the cut go; what they covered before it is put into new ones. */
+static int runs_cut(struct db_txn *txn, uint64_t last_lsn)
 {
-	struct db_cursor cursor;
-	int error = 0;
-
-	while (error == 0) {
-		uint8_t key[16];
-		size_t size = 0;
-
-		error = db_cursor_open(&cursor, txn, SCHEMA_REQUEST);
-		if (error != 0)
-			return error;
-		error = db_cursor_first(&cursor);
-		if (error == 0) {
-			size = cursor.key.size <= sizeof(key) ? cursor.key.size : 0;
-			memcpy(key, cursor.key.data, size);
-		}
-		db_cursor_close(&cursor);
-		if (error == 0)
-			error = db_delete(txn, SCHEMA_REQUEST, (struct db_bytes){ key, size });
-	}
-	return error == -ENOENT ? 0 : error;
-}
-
-/* One block's requests; `cursor` is not used meanwhile (a put moves what it points to). */
-static int block_index(struct db_txn *txn, struct db_bytes key, const uint8_t *block, size_t size)
-{
-	struct log_walk walk;
-	struct db_bytes event;
-	int result = log_walk_begin(&walk, key, (struct db_bytes){ block, size }, 1);
-
-	while (result == 0 && (result = log_walk_next(&walk, &event)) == 1)
-		result = request_note(txn, event.data);
-	return result;
-}
-
-static int requests_make(struct db_txn *txn)
-{
-	uint8_t *block = malloc(LIMIT_LOG_BLOCK_SIZE);
-	uint64_t next = 0;
-	int error = block == NULL ? -ENOMEM : 0;
-
-	while (error == 0) {
+	for (;;) {
 		struct db_cursor cursor;
 		struct db_key key;
-		uint64_t first = 0;
-		size_t size = 0;
+		uint64_t last;
+		int error = db_cursor_open(&cursor, txn, SCHEMA_RUN);
 
-		error = db_cursor_open(&cursor, txn, SCHEMA_BLOCK);
 		if (error != 0)
-			break;
-		/* The block that begins at `next`: where the one before ends. */
-		error = next == 0 ? db_cursor_first(&cursor) : log_block_find(&cursor, next);
+			return error;
+		error = db_cursor_last(&cursor);
 		if (error == 0)
-			error = db_key_number(cursor.key, &first);
-		if (error == 0 && next != 0 && first != next)
-			error = -ENOENT; /* all were seen */
-		if (error == 0 && cursor.value.size > LIMIT_LOG_BLOCK_SIZE)
-			error = -EBADMSG;
-		if (error == 0) {
-			size = cursor.value.size;
-			memcpy(block, cursor.value.data, size);
-		}
+			error = db_key_number(cursor.key, &last);
 		db_cursor_close(&cursor);
-		key = db_key_make(first);
-		if (error == 0)
-			error = block_index(txn, db_key(&key), block, size);
-		if (error == 0) {
-			struct log_block_header header;
-
-			memcpy(&header, block, sizeof(header));
-			next = first + le32_get(header.count);
-		}
+		if (error != 0)
+			return error == -ENOENT ? 0 : error;
+		if (last <= last_lsn)
+			return 0;
+		key = db_key_make(last);
+		error = db_delete(txn, SCHEMA_RUN, db_key(&key));
+		if (error != 0)
+			return error;
 	}
-	free(block);
-	return error == -ENOENT ? 0 : error;
 }
 
 static int cut_body(struct db_txn *txn, void *context)
@@ -158,8 +95,8 @@ static int cut_body(struct db_txn *txn, void *context)
 	int error = blocks_cut(txn, *last_lsn);
 
 	if (error == 0)
-		error = requests_clear(txn);
-	return error == 0 ? requests_make(txn) : error;
+		error = runs_cut(txn, *last_lsn);
+	return error == 0 ? log_index_complete(txn) : error;
 }
 
 int schema_log_cut(const char *directory, uint64_t last_lsn)
@@ -233,10 +170,10 @@ static int write_body(struct db_txn *txn, void *context)
 		length += size;
 		at += size;
 		count++;
-		if (error == 0)
-			error = request_note(txn, writing->events + at - size);
 	}
-	return error == 0 && count > 0 ? block_put(txn, writing, first, count, length) : error;
+	if (error == 0 && count > 0)
+		error = block_put(txn, writing, first, count, length);
+	return error == 0 ? log_index_complete(txn) : error;
 }
 
 int schema_log_write(struct db_env *env, const uint8_t *events, size_t size, uint64_t first_lsn)

@@ -19,6 +19,7 @@ static const char *const row_tables[SCHEMA_ROW_TABLE_COUNT] = {
 static const char *const log_tables[SCHEMA_LOG_TABLE_COUNT] = {
 	[SCHEMA_BLOCK] = "block",
 	[SCHEMA_REQUEST] = "request",
+	[SCHEMA_RUN] = "run",
 };
 
 int schema_rows_open(struct db_env **out, const char *directory, int read_only)

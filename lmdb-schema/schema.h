@@ -42,7 +42,8 @@ enum schema_row_table {
 /* Log environment. */
 enum schema_log_table {
 	SCHEMA_BLOCK = 0,   /* first LSN -> log_block_header, events */
-	SCHEMA_REQUEST = 1, /* (terminal, request id >> 8) -> newest LSN in this environment */
+	SCHEMA_REQUEST = 1, /* the index of schema version 2; empty in a newer environment */
+	SCHEMA_RUN = 2,     /* last LSN covered -> log_run_header, entries (log_index.h) */
 	SCHEMA_LOG_TABLE_COUNT,
 };
 

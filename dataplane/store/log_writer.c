@@ -6,13 +6,11 @@
 #include "dataplane/store/store_internal.h"
 
 #define HEADER_SIZE sizeof(struct log_block_header)
-/* A commit is forced when the index is this full: probing stays short. */
-#define REQUESTS_MAX (LOG_PENDING_KEYS / 2)
 /* Blocks and requests one batch of the journal can fill, and the block it begins in. */
 #define BATCH_BLOCKS   (LIMIT_JOURNAL_BATCH_SIZE_MAX / LIMIT_LOG_BLOCK_SIZE + 2)
 #define BATCH_REQUESTS (LIMIT_JOURNAL_BATCH_SIZE_MAX / sizeof(struct event_record) + 1)
 /* Map kept free: a commit grows it before it is full, so none is begun twice. */
-#define MAP_RESERVE (2ull * LOG_PENDING_BLOCKS * LIMIT_LOG_BLOCK_SIZE)
+#define MAP_RESERVE (3ull * LOG_PENDING_BLOCKS * LIMIT_LOG_BLOCK_SIZE)
 
 static struct log_block *block_last(struct log_writer *log)
 {
@@ -85,6 +83,19 @@ static int block_resume(struct log_writer *log, struct db_txn *txn)
 	return error;
 }
 
+/* What is in no run is in the notes again: commits leave less than a run there (log_index_due). */
+static int index_resume(struct log_writer *log, struct db_txn *txn)
+{
+	int result = log_index_is_old(txn);
+
+	if (result != 0) {
+		log->is_old = result == 1;
+		return result < 0 ? result : 0;
+	}
+	result = log_index_resume(log->index, txn, log->envs[log->env_count - 1].first_lsn);
+	return result == 1 ? -EBADMSG : result;
+}
+
 static int newest_read(struct log_writer *log)
 {
 	struct db_txn txn;
@@ -95,6 +106,10 @@ static int newest_read(struct log_writer *log)
 	error = db_read_begin(&txn);
 	if (error == 0) {
 		error = block_resume(log, &txn);
+		if (error == -ENOENT)
+			error = 0; /* nothing in it: the name tells where the one before ends */
+		if (error == 0)
+			error = index_resume(log, &txn);
 		db_read_end(&txn);
 	}
 	db_read_close(&txn);
@@ -126,25 +141,21 @@ static int envs_open(struct log_writer *log)
 		return error;
 	log->last_lsn = log->envs[log->env_count - 1].first_lsn - 1;
 	error = newest_read(log);
-	if (error == -ENOENT)
-		error = 0; /* nothing in it yet: the name tells where the one before ends */
 	log->committed_lsn = log->last_lsn;
 	return error;
 }
 
 int log_writer_open(
-    struct log_writer *log, const char *directory, uint64_t rotate_size, uint64_t keep_size)
+    struct log_writer *log, const char *directory, const struct store_config *config)
 {
 	memset(log, 0, sizeof(*log));
 	log->directory = directory;
-	log->rotate_size = rotate_size;
-	log->keep_size = keep_size;
+	log->rotate_size = config->log_rotate_size;
+	log->keep_size = config->log_keep_size;
 	log->blocks = calloc(LOG_PENDING_BLOCKS, sizeof(*log->blocks));
-	log->requests = calloc(LOG_PENDING_KEYS, sizeof(*log->requests));
-	log->sorted = calloc(REQUESTS_MAX, sizeof(*log->sorted));
-	log->used = calloc(REQUESTS_MAX, sizeof(*log->used));
-	if (log->blocks == NULL || log->requests == NULL || log->sorted == NULL ||
-	    log->used == NULL)
+	log->index =
+	    log_index_create(config->log_run_events != 0 ? config->log_run_events : LOG_RUN_EVENTS);
+	if (log->blocks == NULL || log->index == NULL)
 		return -ENOMEM;
 	return envs_open(log);
 }
@@ -154,41 +165,49 @@ void log_writer_close(struct log_writer *log)
 	db_env_close(log->env);
 	free(log->envs);
 	free(log->blocks);
-	free(log->requests);
-	free(log->sorted);
-	free(log->used);
+	log_index_free(log->index);
 	memset(log, 0, sizeof(*log));
 }
 
-static void request_note(struct log_writer *log, const struct event_record *record, uint64_t lsn)
+static int has_room_for_batch(const struct log_writer *log)
 {
-	uint64_t terminal_id = le64_get(record->terminal_id);
-	uint64_t group = LOG_REQUEST_GROUP(le64_get(record->request_id));
-	uint64_t hash = (terminal_id * 0x9e3779b97f4a7c15ull) ^ (group * 0xff51afd7ed558ccdull);
+	return log_index_room(log->index) > BATCH_REQUESTS;
+}
 
-	if (terminal_id == 0 || le64_get(record->request_id) == 0)
-		return; /* not of a request: TERMINAL_SET */
-	for (uint32_t i = (uint32_t)(hash >> 32);; i++) {
-		struct log_request *slot = &log->requests[i & (LOG_PENDING_KEYS - 1)];
+static int run_body(struct db_txn *txn, void *context)
+{
+	struct log_writer *log = context;
 
-		if (slot->terminal_id == 0) {
-			*slot = (struct log_request){ terminal_id, group, lsn };
-			log->used[log->request_count++] = i & (LOG_PENDING_KEYS - 1);
-			return;
-		}
-		if (slot->terminal_id == terminal_id && slot->group == group) {
-			slot->lsn = lsn;
-			return;
-		}
-	}
+	return log_index_put(log->index, txn, 1);
+}
+
+/* Begins a new environment behind the one that everything is committed to. */
+static int rotate(struct log_writer *log)
+{
+	int error = 0;
+
+	/* Look-ups in the old one shall not walk its last blocks for ever. */
+	if (log_index_events(log->index) > 0)
+		error = db_write(log->env, run_body, log);
+	if (error != 0)
+		return error;
+	log_index_begin(log->index, log->last_lsn + 1);
+	error = env_begin(log, log->last_lsn + 1);
+	if (error == 0)
+		log->block_count = log->is_old = 0;
+	else if (schema_log_remove(log->directory, log->last_lsn + 1) != 0)
+		return -EIO; /* half made, and it must not be taken for one that is there */
+	return error;
 }
 
 int log_writer_append(struct log_writer *log, const uint8_t *event, size_t length)
 {
 	struct event_record record;
 	struct log_block *block;
-	int error;
+	int error = log->is_old ? rotate(log) : 0;
 
+	if (error != 0)
+		return error;
 	memcpy(&record, event, sizeof(record));
 	SLUICE_REQUIRE(le64_get(record.lsn) == log->last_lsn + 1);
 	SLUICE_REQUIRE(length == le16_get(record.length) && length <= LIMIT_EVENT_SIZE_MAX);
@@ -209,17 +228,8 @@ int log_writer_append(struct log_writer *log, const uint8_t *event, size_t lengt
 	block->count++;
 	block->changed = 1;
 	log->last_lsn++;
-	request_note(log, &record, log->last_lsn);
-	return log->request_count == REQUESTS_MAX ? log_writer_commit(log) : 0;
-}
-
-static int compare_requests(const void *a, const void *b)
-{
-	const struct log_request *x = a, *y = b;
-
-	if (x->terminal_id != y->terminal_id)
-		return x->terminal_id > y->terminal_id ? 1 : -1;
-	return (x->group > y->group) - (x->group < y->group);
+	log_index_note(log->index, &record);
+	return log_index_room(log->index) == 0 ? log_writer_commit(log) : 0;
 }
 
 static int commit_body(struct db_txn *txn, void *context)
@@ -237,18 +247,7 @@ static int commit_body(struct db_txn *txn, void *context)
 		error = block->stored ? db_put(txn, SCHEMA_BLOCK, db_key(&key), value)
 		                      : db_append(txn, SCHEMA_BLOCK, db_key(&key), value);
 	}
-	for (uint32_t i = 0; i < log->request_count && error == 0; i++)
-		error = log_request_put(
-		    txn, log->sorted[i].terminal_id, log->sorted[i].group, log->sorted[i].lsn);
-	return error;
-}
-
-static void requests_sort(struct log_writer *log)
-{
-	for (uint32_t i = 0; i < log->request_count; i++)
-		log->sorted[i] = log->requests[log->used[i]];
-	if (log->request_count > 1)
-		qsort(log->sorted, log->request_count, sizeof(*log->sorted), compare_requests);
+	return error == 0 && log->puts_run ? log_index_put(log->index, txn, 0) : error;
 }
 
 /* Only the last block stays, for what comes next. */
@@ -280,32 +279,23 @@ int log_writer_commit(struct log_writer *log)
 		if (log->blocks[i].changed)
 			log_block_seal(
 			    log->blocks[i].bytes, log->blocks[i].count, log->blocks[i].length);
-	requests_sort(log);
+	log->puts_run = log_index_due(log->index) || !has_room_for_batch(log);
 	error = db_env_reserve(log->env, MAP_RESERVE);
 	if (error == 0)
 		error = db_write(log->env, commit_body, log);
 	if (error != 0)
 		return error;
 	log->committed_lsn = log->last_lsn;
-	for (uint32_t i = 0; i < log->request_count; i++)
-		log->requests[log->used[i]] = (struct log_request){ 0 };
-	log->request_count = 0;
+	if (log->puts_run)
+		log_index_begin(log->index, log->last_lsn + 1);
 	blocks_drop(log);
 	newest->size = db_env_used(log->env);
-	if (log->rotate_size == 0 || newest->size < log->rotate_size)
-		return 0;
-	error = env_begin(log, log->last_lsn + 1);
-	if (error == 0)
-		log->block_count = 0;
-	else if (schema_log_remove(log->directory, log->last_lsn + 1) != 0)
-		return -EIO; /* half made, and it must not be taken for one that is there */
-	return error;
+	return log->rotate_size == 0 || newest->size < log->rotate_size ? 0 : rotate(log);
 }
 
 int log_writer_has_room(const struct log_writer *log)
 {
-	return log->block_count + BATCH_BLOCKS <= LOG_PENDING_BLOCKS &&
-	       log->request_count + BATCH_REQUESTS < REQUESTS_MAX;
+	return log->block_count + BATCH_BLOCKS <= LOG_PENDING_BLOCKS && has_room_for_batch(log);
 }
 
 uint64_t log_writer_size(const struct log_writer *log)

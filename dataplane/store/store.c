@@ -129,8 +129,7 @@ static int parts_open(struct store *store, struct store_report *report)
 	if (error != 0)
 		return say(report, error, "%s/rows: cannot be opened (%s).", store->directory,
 		    strerror(-error));
-	error = log_writer_open(&store->log, store->directory, store->config.log_rotate_size,
-	    store->config.log_keep_size);
+	error = log_writer_open(&store->log, store->directory, &store->config);
 	if (error != 0)
 		return say(report, error, "%s/log-*: cannot be opened (%s)%s.", store->directory,
 		    strerror(-error), error == -EBADMSG ? "; the last block is damaged" : "");

@@ -24,6 +24,7 @@ struct store_config {
 	uint64_t log_rotate_size;    /* bytes of one log environment before a new one is begun */
 	uint64_t log_keep_size;      /* 0: keep all; else retire the oldest above this */
 	uint32_t checkpoint_interval_ms; /* pause between fuzzy checkpoint cycles */
+	uint32_t log_run_events;         /* 0: LOG_RUN_EVENTS (lmdb-schema/log_index.h); tests */
 };
 
 struct store;

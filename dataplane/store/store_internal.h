@@ -8,12 +8,12 @@
 #include "dataplane/store/rows.h"
 #include "dataplane/store/store.h"
 #include "lmdb-schema/log.h"
+#include "lmdb-schema/log_index.h"
 #include "lmdb-schema/schema.h"
 
 /* ---- Log writer ---- */
 
-#define LOG_PENDING_BLOCKS 32     /* in memory at most; about 2 MiB */
-#define LOG_PENDING_KEYS   65536u /* slots of the request index, a power of two */
+#define LOG_PENDING_BLOCKS 32 /* in memory at most; about 2 MiB */
 
 struct log_block {
 	uint64_t first_lsn;
@@ -21,13 +21,6 @@ struct log_block {
 	uint8_t stored;                      /* a shorter form is in the environment already */
 	uint8_t changed;                     /* not as stored */
 	uint8_t bytes[LIMIT_LOG_BLOCK_SIZE]; /* room for log_block_header in front */
-};
-
-/* Newest LSN per (terminal, group of ids) since the last commit. */
-struct log_request {
-	uint64_t terminal_id; /* 0: free slot */
-	uint64_t group;
-	uint64_t lsn;
 };
 
 struct log_env_info {
@@ -44,14 +37,14 @@ struct log_writer {
 	uint64_t committed_lsn;   /* in the environment */
 	struct log_block *blocks; /* LOG_PENDING_BLOCKS; [0] may be stored in a shorter form */
 	uint32_t block_count;
-	struct log_request *requests;
-	uint32_t *used; /* slots of `requests` in use */
-	uint32_t request_count;
-	struct log_request *sorted; /* room for all requests */
+	struct log_index *index; /* events that are in no run of the environment yet */
+	uint8_t puts_run;        /* the commit under way puts one */
+	uint8_t is_old; /* the newest environment is of schema version 2: not appended to */
 };
 
+/* Sizes and log_run_events of the configuration; `directory` must last. */
 SLUICE_MUST_USE int log_writer_open(
-    struct log_writer *log, const char *directory, uint64_t rotate_size, uint64_t keep_size);
+    struct log_writer *log, const char *directory, const struct store_config *config);
 void log_writer_close(struct log_writer *log);
 /* Adds one event with LSN last_lsn + 1. Commits by itself when memory is full. */
 SLUICE_MUST_USE int log_writer_append(struct log_writer *log, const uint8_t *event, size_t length);

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The index of requests read: any bytes, any environment. */
+#include <errno.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "lmdb-schema/log.h"
+#include "lmdb-schema/log_index.h"
+#include "lmdb-schema/schema.h"
+
+struct log_run_entry log_run_entry_at(const struct log_run *run, uint64_t at)
+{
+	struct log_run_entry entry;
+
+	memcpy(&entry, run->entries + at * sizeof(entry), sizeof(entry));
+	return entry;
+}
+
+int log_run_compare(const struct log_run_entry *entry, uint64_t terminal_id, uint64_t group)
+{
+	uint64_t terminal = le64_get(entry->terminal_id), own = le64_get(entry->group);
+
+	if (terminal != terminal_id)
+		return terminal > terminal_id ? 1 : -1;
+	return (own > group) - (own < group);
+}
+
+static int entries_check(const struct log_run *run)
+{
+	struct log_run_entry last = { 0 };
+
+	for (uint64_t i = 0; i < run->count; i++) {
+		struct log_run_entry entry = log_run_entry_at(run, i);
+		uint64_t lsn = le64_get(entry.lsn);
+
+		if (le64_get(entry.terminal_id) == 0 || lsn < run->first_lsn ||
+		    lsn > run->last_lsn ||
+		    (i > 0 && log_run_compare(
+		                  &last, le64_get(entry.terminal_id), le64_get(entry.group)) >= 0))
+			return -EBADMSG;
+		last = entry;
+	}
+	return 0;
+}
+
+int log_run_read(struct log_run *out, struct db_bytes key, struct db_bytes value, int check_all)
+{
+	struct log_run_header header;
+	struct log_run run;
+	uint64_t size;
+
+	if (value.size < sizeof(header) || db_key_number(key, &run.last_lsn) != 0)
+		return -EBADMSG;
+	memcpy(&header, value.data, sizeof(header));
+	size = value.size - sizeof(header);
+	run.first_lsn = le64_get(header.first_lsn);
+	run.count = le64_get(header.count);
+	run.entries = (const uint8_t *)value.data + sizeof(header);
+	if (size % sizeof(struct log_run_entry) != 0 ||
+	    run.count != size / sizeof(struct log_run_entry) || run.first_lsn == 0 ||
+	    run.first_lsn > run.last_lsn)
+		return -EBADMSG;
+	if (check_all) {
+		if (XXH3_64bits_withSeed(run.entries, size, run.first_lsn) !=
+		    le64_get(header.checksum))
+			return -EBADMSG;
+		if (entries_check(&run) != 0)
+			return -EBADMSG;
+	}
+	*out = run;
+	return 0;
+}
+
+int log_index_is_old(struct db_txn *txn)
+{
+	uint64_t count;
+	int error = db_count(txn, SCHEMA_REQUEST, &count);
+
+	return error != 0 ? error : count > 0;
+}
+
+static int find_old(struct db_txn *txn, uint64_t terminal_id, uint64_t group, uint64_t *lsn)
+{
+	struct db_key key = db_key_make_pair(terminal_id, group);
+	struct db_bytes value;
+	struct le64 field;
+	int error = db_get(txn, SCHEMA_REQUEST, db_key(&key), &value);
+
+	if (error != 0)
+		return error;
+	if (value.size != sizeof(field))
+		return -EBADMSG;
+	memcpy(&field, value.data, sizeof(field));
+	*lsn = le64_get(field);
+	return 0;
+}
+
+static int find_in_run(
+    const struct log_run *run, uint64_t terminal_id, uint64_t group, uint64_t *lsn)
+{
+	uint64_t low = 0, high = run->count;
+
+	while (low < high) {
+		uint64_t middle = low + (high - low) / 2, found;
+		struct log_run_entry entry = log_run_entry_at(run, middle);
+		int order = log_run_compare(&entry, terminal_id, group);
+
+		if (order == 0) {
+			found = le64_get(entry.lsn);
+			if (found < run->first_lsn || found > run->last_lsn)
+				return -EBADMSG;
+			*lsn = found;
+			return 0;
+		}
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return -ENOENT;
+}
+
+/* The newest event of the group in one block, above `covered`. 1: *lsn is set. 0; -EBADMSG. */
+static int find_in_block(const struct db_cursor *cursor, uint64_t covered, uint64_t terminal_id,
+    uint64_t group, uint64_t *lsn)
+{
+	struct log_walk walk;
+	struct db_bytes event;
+	int result = log_walk_begin(&walk, cursor->key, cursor->value, 0), found = 0;
+
+	while (result == 0 && (result = log_walk_next(&walk, &event)) == 1) {
+		struct event_record record;
+		uint64_t id;
+
+		result = 0;
+		if (walk.next_lsn - 1 <= covered)
+			continue;
+		memcpy(&record, event.data, sizeof(record));
+		id = le64_get(record.request_id);
+		if (le64_get(record.terminal_id) == terminal_id && id != 0 &&
+		    LOG_REQUEST_GROUP(id) == group) {
+			*lsn = walk.next_lsn - 1;
+			found = 1;
+		}
+	}
+	return result < 0 ? result : found;
+}
+
+/* Events that are in no run yet. 0 or -ENOENT, -errno. */
+static int find_in_tail(
+    struct db_txn *txn, uint64_t covered, uint64_t terminal_id, uint64_t group, uint64_t *lsn)
+{
+	struct db_cursor cursor;
+	int error = db_cursor_open(&cursor, txn, SCHEMA_BLOCK), found = 0;
+
+	if (error != 0)
+		return error;
+	error = covered == 0 ? db_cursor_first(&cursor) : log_block_find(&cursor, covered + 1);
+	while (error == 0) {
+		int result = find_in_block(&cursor, covered, terminal_id, group, lsn);
+
+		found |= result == 1;
+		error = result < 0 ? result : db_cursor_next(&cursor);
+	}
+	db_cursor_close(&cursor);
+	return error == -ENOENT && found ? 0 : error;
+}
+
+/* `cursor` is at the last run, if there is one. */
+static int find_in_runs(
+    struct db_cursor *cursor, uint64_t terminal_id, uint64_t group, uint64_t *lsn)
+{
+	int error = -ENOENT;
+
+	for (;;) {
+		struct log_run run;
+
+		error = log_run_read(&run, cursor->key, cursor->value, 0);
+		if (error == 0)
+			error = find_in_run(&run, terminal_id, group, lsn);
+		if (error != -ENOENT)
+			return error;
+		error = db_cursor_previous(cursor);
+		if (error != 0)
+			return error;
+	}
+}
+
+int log_index_find(struct db_txn *txn, uint64_t terminal_id, uint64_t request_id, uint64_t *lsn)
+{
+	uint64_t group = LOG_REQUEST_GROUP(request_id), covered = 0;
+	struct db_cursor runs;
+	int error = log_index_is_old(txn), has_runs;
+
+	if (error != 0)
+		return error < 0 ? error : find_old(txn, terminal_id, group, lsn);
+	error = db_cursor_open(&runs, txn, SCHEMA_RUN);
+	if (error != 0)
+		return error;
+	error = db_cursor_last(&runs);
+	has_runs = error == 0;
+	if (has_runs)
+		error = db_key_number(runs.key, &covered);
+	if (error == 0 || error == -ENOENT)
+		error = find_in_tail(txn, covered, terminal_id, group, lsn);
+	if (error == -ENOENT && has_runs)
+		error = find_in_runs(&runs, terminal_id, group, lsn);
+	db_cursor_close(&runs);
+	return error;
+}

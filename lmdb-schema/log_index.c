@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Notes, and runs made of them. */
+#include "lmdb-schema/log_index.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "lmdb-schema/log.h"
+#include "lmdb-schema/schema.h"
+
+#define SLOTS (2 * LOG_NOTES_MAX) /* a power of two, never more than half full */
+/* The larger of a run of notes and of a merged one. */
+#define ENTRIES_MAX (LOG_RUN_ENTRIES_MAX > LOG_NOTES_MAX ? LOG_RUN_ENTRIES_MAX : LOG_NOTES_MAX)
+
+struct note {
+	uint64_t terminal_id; /* 0: free slot */
+	uint64_t group;
+	uint64_t lsn;
+};
+
+/* A run as it is put. */
+struct run_buffer {
+	struct log_run_header header;
+	struct log_run_entry entries[ENTRIES_MAX];
+};
+
+struct log_index {
+	uint32_t run_events;
+	uint32_t count; /* slots in use */
+	uint64_t first_lsn, next_lsn;
+	struct note slots[SLOTS];
+	uint32_t used[LOG_NOTES_MAX];
+	struct note sorted[LOG_NOTES_MAX];
+	struct run_buffer buffers[2];
+};
+
+struct log_index *log_index_create(uint32_t run_events)
+{
+	struct log_index *index = calloc(1, sizeof(*index));
+
+	if (index != NULL)
+		index->run_events = run_events;
+	return index;
+}
+
+void log_index_free(struct log_index *index)
+{
+	free(index);
+}
+
+void log_index_begin(struct log_index *index, uint64_t first_lsn)
+{
+	for (uint32_t i = 0; i < index->count; i++)
+		index->slots[index->used[i]] = (struct note){ 0 };
+	index->count = 0;
+	index->first_lsn = index->next_lsn = first_lsn;
+}
+
+void log_index_note(struct log_index *index, const struct event_record *record)
+{
+	uint64_t terminal_id = le64_get(record->terminal_id), lsn = le64_get(record->lsn);
+	uint64_t group = LOG_REQUEST_GROUP(le64_get(record->request_id));
+	uint64_t hash = (terminal_id * 0x9e3779b97f4a7c15ull) ^ (group * 0xff51afd7ed558ccdull);
+
+	SLUICE_REQUIRE(lsn == index->next_lsn && index->count < LOG_NOTES_MAX);
+	index->next_lsn++;
+	if (terminal_id == 0 || le64_get(record->request_id) == 0)
+		return; /* not of a request: commands, timers, TERMINAL_SET */
+	for (uint32_t i = (uint32_t)(hash >> 32);; i++) {
+		struct note *slot = &index->slots[i & (SLOTS - 1)];
+
+		if (slot->terminal_id == 0) {
+			*slot = (struct note){ terminal_id, group, lsn };
+			index->used[index->count++] = i & (SLOTS - 1);
+			return;
+		}
+		if (slot->terminal_id == terminal_id && slot->group == group) {
+			slot->lsn = lsn;
+			return;
+		}
+	}
+}
+
+uint32_t log_index_room(const struct log_index *index)
+{
+	return LOG_NOTES_MAX - index->count;
+}
+
+uint64_t log_index_events(const struct log_index *index)
+{
+	return index->next_lsn - index->first_lsn;
+}
+
+int log_index_due(const struct log_index *index)
+{
+	return log_index_events(index) >= index->run_events;
+}
+
+/* ---- Making a run ---- */
+
+static int compare_notes(const void *a, const void *b)
+{
+	const struct note *x = a, *y = b;
+
+	if (x->terminal_id != y->terminal_id)
+		return x->terminal_id > y->terminal_id ? 1 : -1;
+	return (x->group > y->group) - (x->group < y->group);
+}
+
+static uint64_t notes_take(struct log_index *index, struct run_buffer *out)
+{
+	for (uint32_t i = 0; i < index->count; i++)
+		index->sorted[i] = index->slots[index->used[i]];
+	if (index->count > 1)
+		qsort(index->sorted, index->count, sizeof(*index->sorted), compare_notes);
+	for (uint32_t i = 0; i < index->count; i++)
+		out->entries[i] = (struct log_run_entry){
+			.terminal_id = le64_make(index->sorted[i].terminal_id),
+			.group = le64_make(index->sorted[i].group),
+			.lsn = le64_make(index->sorted[i].lsn),
+		};
+	return index->count;
+}
+
+/* Both into `out`; of a group in both, the newer entry. Their number. */
+static uint64_t runs_merge(const struct log_run *older, const struct run_buffer *newer,
+    uint64_t newer_count, struct run_buffer *out)
+{
+	uint64_t i = 0, k = 0, count = 0;
+
+	while (i < older->count || k < newer_count) {
+		const struct log_run_entry *next = &newer->entries[k];
+		struct log_run_entry old = { 0 };
+		int order = 1;
+
+		if (i < older->count) {
+			old = log_run_entry_at(older, i);
+			order = k == newer_count
+			            ? -1
+			            : log_run_compare(
+			                  &old, le64_get(next->terminal_id), le64_get(next->group));
+		}
+		i += order <= 0;
+		k += order >= 0;
+		out->entries[count++] = order < 0 ? old : *next;
+	}
+	return count;
+}
+
+/* The last run. 0; -ENOENT: there is none; -EBADMSG. */
+static int run_last(struct db_txn *txn, struct log_run *run, int check_all)
+{
+	struct db_cursor cursor;
+	int error = db_cursor_open(&cursor, txn, SCHEMA_RUN);
+
+	if (error != 0)
+		return error;
+	error = db_cursor_last(&cursor);
+	if (error == 0)
+		error = log_run_read(run, cursor.key, cursor.value, check_all);
+	db_cursor_close(&cursor);
+	return error;
+}
+
+int log_index_put(struct log_index *index, struct db_txn *txn, int closes)
+{
+	struct run_buffer *run = &index->buffers[0], *spare = &index->buffers[1];
+	uint64_t first = index->first_lsn, count = notes_take(index, run), size;
+	struct db_key key;
+	struct log_run last;
+	int error;
+
+	SLUICE_REQUIRE(log_index_events(index) > 0);
+	while ((error = run_last(txn, &last, 1)) == 0) {
+		struct run_buffer *merged = spare;
+
+		if (last.last_lsn + 1 != first)
+			return -EBADMSG;
+		if (last.count + count > LOG_RUN_ENTRIES_MAX ||
+		    (!closes &&
+		        last.last_lsn + 1 - last.first_lsn >= 2 * (index->next_lsn - first)))
+			break;
+		count = runs_merge(&last, run, count, merged);
+		spare = run;
+		run = merged;
+		first = last.first_lsn;
+		key = db_key_make(last.last_lsn);
+		error = db_delete(txn, SCHEMA_RUN, db_key(&key));
+		if (error != 0)
+			return error;
+	}
+	if (error != 0 && error != -ENOENT)
+		return error;
+	size = count * sizeof(run->entries[0]);
+	run->header = (struct log_run_header){
+		.first_lsn = le64_make(first),
+		.count = le64_make(count),
+		.checksum = le64_make(XXH3_64bits_withSeed(run->entries, size, first)),
+	};
+	key = db_key_make(index->next_lsn - 1);
+	return db_append(
+	    txn, SCHEMA_RUN, db_key(&key), (struct db_bytes){ run, sizeof(run->header) + size });
+}
+
+/* ---- Events that are in no run ---- */
+
+/* The block that holds `lsn`, or the first. */
+static int block_seek(struct db_cursor *cursor, uint64_t lsn)
+{
+	int error = log_block_find(cursor, lsn);
+
+	return error == -ENOENT ? db_cursor_first(cursor) : error;
+}
+
+static int block_note(struct log_index *index, const struct db_cursor *cursor)
+{
+	struct log_walk walk;
+	struct db_bytes event;
+	int result = log_walk_begin(&walk, cursor->key, cursor->value, 1);
+
+	while (result == 0 && (result = log_walk_next(&walk, &event)) == 1) {
+		struct event_record record;
+		uint64_t lsn = walk.next_lsn - 1;
+
+		result = 0;
+		if (lsn < index->next_lsn)
+			continue;
+		if (lsn > index->next_lsn)
+			return -EBADMSG;
+		if (log_index_room(index) == 0)
+			return 1;
+		memcpy(&record, event.data, sizeof(record));
+		log_index_note(index, &record);
+	}
+	return result;
+}
+
+int log_index_resume(struct log_index *index, struct db_txn *txn, uint64_t first_lsn)
+{
+	struct db_cursor cursor;
+	struct log_run run;
+	int result = run_last(txn, &run, 0);
+
+	if (result != 0 && result != -ENOENT)
+		return result;
+	log_index_begin(index, result == 0 ? run.last_lsn + 1 : first_lsn);
+	result = db_cursor_open(&cursor, txn, SCHEMA_BLOCK);
+	if (result != 0)
+		return result;
+	result = block_seek(&cursor, index->next_lsn);
+	while (result == 0) {
+		result = block_note(index, &cursor);
+		if (result == 0)
+			result = db_cursor_next(&cursor);
+	}
+	db_cursor_close(&cursor);
+	return result == -ENOENT ? 0 : result;
+}
+
+/* ---- Making the index anew ---- */
+
+static int old_clear(struct db_txn *txn)
+{
+	int error = 0;
+
+	while (error == 0) {
+		struct db_cursor cursor;
+		uint8_t key[16];
+		size_t size = 0;
+
+		error = db_cursor_open(&cursor, txn, SCHEMA_REQUEST);
+		if (error != 0)
+			return error;
+		error = db_cursor_first(&cursor);
+		if (error == 0) {
+			size = cursor.key.size <= sizeof(key) ? cursor.key.size : 0;
+			memcpy(key, cursor.key.data, size);
+		}
+		db_cursor_close(&cursor);
+		if (error == 0)
+			error = db_delete(txn, SCHEMA_REQUEST, (struct db_bytes){ key, size });
+	}
+	return error == -ENOENT ? 0 : error;
+}
+
+/* LSN of the first event. 0; -ENOENT: there is none. */
+static int events_begin(struct db_txn *txn, uint64_t *first_lsn)
+{
+	struct db_cursor cursor;
+	int error = db_cursor_open(&cursor, txn, SCHEMA_BLOCK);
+
+	if (error != 0)
+		return error;
+	error = db_cursor_first(&cursor);
+	if (error == 0)
+		error = db_key_number(cursor.key, first_lsn);
+	db_cursor_close(&cursor);
+	return error;
+}
+
+int log_index_complete(struct db_txn *txn)
+{
+	struct log_index *index;
+	uint64_t first_lsn;
+	int result = old_clear(txn), more = 1;
+
+	if (result == 0)
+		result = events_begin(txn, &first_lsn);
+	if (result != 0)
+		return result == -ENOENT ? 0 : result;
+	index = log_index_create(LOG_RUN_EVENTS);
+	if (index == NULL)
+		return -ENOMEM;
+	while (result == 0 && more) {
+		result = more = log_index_resume(index, txn, first_lsn);
+		if (result >= 0)
+			result = log_index_events(index) > 0 ? log_index_put(index, txn, 0) : 0;
+	}
+	log_index_free(index);
+	return result;
+}
