@@ -35,6 +35,13 @@
 #else
 #define RECOVERY_AHEAD (128u << 20)
 #endif
+
+/* Events in a run of the log's index, 0 as lmdb-schema has it; few, so that the simulator merges. */
+#ifdef SLUICE_SMALL_RINGS
+#define LOG_RUN 24
+#else
+#define LOG_RUN 0
+#endif
 /* New bets in the journal from which on memory is populated for more: so many touch every page of
  * the index anyway. */
 #define POPULATE_FROM 262144u
@@ -167,6 +174,7 @@ static void shard_configure(struct switch_process *process, uint32_t shard)
 		.log_rotate_size = (uint64_t)config->store.log_rotate_mib << 20,
 		.log_keep_size = (uint64_t)config->store.log_keep_mib << 20,
 		.checkpoint_interval_ms = config->store.checkpoint_interval_ms,
+		.log_run_events = LOG_RUN,
 	};
 	parts->disk = (struct disk_limits){
 		.quota = (uint64_t)config->store.disk_quota_mib << 20,

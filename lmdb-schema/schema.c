@@ -166,7 +166,7 @@ int schema_version_read(struct db_txn *txn, uint32_t *version)
 	*version = le32_get(field);
 	if (*version == 0)
 		return -EBADMSG;
-	return *version != SCHEMA_VERSION ? -EPROTO : 0;
+	return *version > SCHEMA_VERSION || *version < SCHEMA_VERSION_FIRST ? -EPROTO : 0;
 }
 
 int schema_version_write(struct db_txn *txn)

@@ -18,8 +18,11 @@
  * 2: objects, closed rows, settlement. What version 1 wrote is refused, not migrated: its journal
  * and log hold events of another layout and other postings, so nothing in the directory could be
  * read on. It was in no release.
+ * 3: the log's index of requests in runs (log_index.h). Version 2 is read as it is; the store
+ * raises it when it opens the rows, as an older program would not find requests in what it writes.
  */
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION       3
+#define SCHEMA_VERSION_FIRST 2 /* the oldest that is read */
 
 /* Rows environment. X(NAME, name). */
 #define SCHEMA_ROW_TABLES(X)                                                                       \
@@ -80,8 +83,8 @@ SLUICE_MUST_USE int schema_log_remove(const char *directory, uint64_t first_lsn)
 /*
  * meta: "version" -> le32, alone, so that any later layout can be recognised; "identity" ->
  * record_identity; "checkpoint" -> record_checkpoint; "horizon" -> le64.
- * Version: 0; -ENOENT a new environment; -EPROTO other than SCHEMA_VERSION (*version says which);
- * -EBADMSG.
+ * Version: 0; -ENOENT a new environment; -EPROTO above SCHEMA_VERSION or below SCHEMA_VERSION_FIRST
+ * (*version says which); -EBADMSG.
  */
 SLUICE_MUST_USE int schema_version_read(struct db_txn *txn, uint32_t *version);
 SLUICE_MUST_USE int schema_version_write(struct db_txn *txn);

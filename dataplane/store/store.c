@@ -45,7 +45,10 @@ struct meta_open {
 	uint8_t other_identity;
 };
 
-/* Version, identity and checkpoint; a new environment gets the first two. Clears the clean flag. */
+/*
+ * Version, identity and checkpoint; a new environment gets the first two, an older one this
+ * version. Clears the clean flag.
+ */
 static int meta_body(struct db_txn *txn, void *context)
 {
 	struct meta_open *meta = context;
@@ -67,6 +70,12 @@ static int meta_body(struct db_txn *txn, void *context)
 		meta->other_identity = 1;
 		return -EINVAL;
 	}
+	if (meta->version < SCHEMA_VERSION) {
+		error = schema_version_write(txn);
+		if (error != 0)
+			return error;
+		meta->version = SCHEMA_VERSION;
+	}
 	error = schema_checkpoint_read(txn, &meta->checkpoint);
 	if (error == -ENOENT)
 		return 0;
@@ -82,7 +91,7 @@ static int meta_read(struct store *store, struct store_report *report)
 	struct meta_open meta = { .config = &store->config };
 	int error = db_write(store->rows, meta_body, &meta);
 
-	if (error == -EPROTO && meta.version < SCHEMA_VERSION)
+	if (error == -EPROTO && meta.version < SCHEMA_VERSION_FIRST)
 		return say(report, error,
 		    "%s: written by an older program (schema version %u, this one's is %u), which "
 		    "cannot be read on. Begin anew: another root, or tools/down --wipe.",

@@ -236,10 +236,10 @@ TEST(what_is_newer_or_of_no_release_is_refused_by_every_reader)
 		void (*change)(const char *root);
 		const char *command, *said;
 	} cases[] = {
-		{ rows_newer, "migrate '%s'", "schema version 3 is newer than this program's 2" },
-		{ rows_newer, "verify --root '%s'", "schema version 3 is not this program's 2" },
-		{ rows_newer, "backup create '%s' %s/b", "schema version 3, this program knows 2" },
-		{ rows_newer, "reshard '%s' %s/n --shards 1", "schema version 3" },
+		{ rows_newer, "migrate '%s'", "schema version 4 is newer than this program's 3" },
+		{ rows_newer, "verify --root '%s'", "schema version 4 is not this program's 3" },
+		{ rows_newer, "backup create '%s' %s/b", "schema version 4, this program knows 3" },
+		{ rows_newer, "reshard '%s' %s/n --shards 1", "schema version 4" },
 		{ rows_older, "migrate '%s'", "nothing was released before version 2" },
 		{ rows_older, "migrate '%s' --dry-run", "nothing was released before version 2" },
 		{ control_newer, "migrate '%s'",
@@ -267,7 +267,7 @@ TEST(what_is_newer_or_of_no_release_is_refused_by_every_reader)
 /* Format numbers are in the fixtures' names and in their readers: a change of one needs both. */
 TEST(a_new_format_needs_a_new_fixture)
 {
-	assert_int_equal(SCHEMA_VERSION, 2);
+	assert_int_equal(SCHEMA_VERSION, 3);
 	assert_int_equal(CONTROL_SCHEMA_VERSION, 2);
 	assert_int_equal(JOURNAL_VERSION, 1);
 	assert_int_equal(JOURNAL_META_VERSION, 2);

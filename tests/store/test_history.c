@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "lmdb-schema/log.h"
+#include "lmdb-schema/log_index.h"
 #include "lmdb-schema/schema.h"
 #include "tests/store/fixture.h"
 
@@ -97,6 +99,122 @@ TEST(retired_logs_are_unlinked_and_not_found)
 	store_close(store);
 	store = store_start(&config, &report);
 	assert_int_equal(report.applied_lsn, last);
+	store_close(store);
+	directory_remove(path);
+	world_free(world);
+}
+
+/* As a program of schema version 2 left its newest log: an index by (terminal, group), no runs. */
+static int old_body(struct db_txn *txn, void *context)
+{
+	struct db_cursor cursor;
+	struct log_walk walk;
+	struct db_bytes event;
+	int error = db_cursor_open(&cursor, txn, SCHEMA_RUN);
+
+	(void)context;
+	assert_int_equal(error, 0);
+	while (db_cursor_last(&cursor) == 0) {
+		uint64_t last;
+		struct db_key key;
+
+		assert_int_equal(db_key_number(cursor.key, &last), 0);
+		db_cursor_close(&cursor);
+		key = db_key_make(last);
+		assert_int_equal(db_delete(txn, SCHEMA_RUN, db_key(&key)), 0);
+		assert_int_equal(db_cursor_open(&cursor, txn, SCHEMA_RUN), 0);
+	}
+	db_cursor_close(&cursor);
+	for (uint64_t next = 0;;) {
+		uint8_t *block;
+		struct db_key key;
+
+		assert_int_equal(db_cursor_open(&cursor, txn, SCHEMA_BLOCK), 0);
+		error = next == 0 ? db_cursor_first(&cursor) : log_block_find(&cursor, next);
+		assert_int_equal(error, 0);
+		block = malloc(cursor.value.size); /* a put moves what a cursor points to */
+		assert_non_null(block);
+		memcpy(block, cursor.value.data, cursor.value.size);
+		assert_int_equal(log_walk_begin(&walk, cursor.key,
+		                     (struct db_bytes){ block, cursor.value.size }, 1),
+		    0);
+		db_cursor_close(&cursor);
+		if (walk.next_lsn < next)
+			return free(block), 0; /* the last block again */
+		while (log_walk_next(&walk, &event) == 1) {
+			struct event_record record;
+			struct le64 lsn;
+
+			memcpy(&record, event.data, sizeof(record));
+			if (le64_get(record.terminal_id) == 0 || le64_get(record.request_id) == 0)
+				continue;
+			key = db_key_make_pair(le64_get(record.terminal_id),
+			    LOG_REQUEST_GROUP(le64_get(record.request_id)));
+			lsn = record.lsn;
+			assert_int_equal(db_put(txn, SCHEMA_REQUEST, db_key(&key),
+			                     (struct db_bytes){ &lsn, sizeof(lsn) }),
+			    0);
+		}
+		next = walk.next_lsn;
+		free(block);
+	}
+}
+
+static int version_2_body(struct db_txn *txn, void *context)
+{
+	struct le32 version = le32_make(2);
+
+	(void)context;
+	return db_put(txn, SCHEMA_META, (struct db_bytes){ "version", 7 },
+	    (struct db_bytes){ &version, sizeof(version) });
+}
+
+static void log_make_old(const char *path, uint64_t first_lsn)
+{
+	struct db_env *env;
+
+	assert_int_equal(schema_log_open(&env, path, first_lsn, 0), 0);
+	assert_int_equal(db_write(env, old_body, NULL), 0);
+	db_env_close(env);
+	assert_int_equal(schema_rows_open(&env, path, 0), 0);
+	assert_int_equal(db_write(env, version_2_body, NULL), 0);
+	db_env_close(env);
+}
+
+/* Stopped and started at any time, with runs of few events; then over a log of version 2. */
+TEST(look_ups_survive_restarts_and_go_on_behind_a_log_of_version_2)
+{
+	struct world *world = world_create(test_seed());
+	struct store_report report;
+	struct store_config config;
+	struct log_history *history;
+	struct store *store;
+	uint64_t *list = NULL;
+	char path[64];
+
+	directory_make(path);
+	config = store_config_of(world, path);
+	config.log_run_events = 50;
+	store = store_start(&config, &report);
+	world_provision(world);
+	assert_int_equal(world_store(store, world_close(world)), 0);
+	for (int i = 0; i < 40; i++) {
+		assert_int_equal(world_store(store, world_batch(world, 1 + (unsigned)i * 2)), 0);
+		assert_int_equal(store_commit(store), 0);
+		if (i % 8 != 7)
+			continue;
+		store_close(store);
+		if (i == 23)
+			log_make_old(path, 1);
+		store = store_start(&config, &report);
+		world_replay(world, store, report.checkpoint_lsn, world->batch_count);
+		assert_int_equal(report.schema_version, SCHEMA_VERSION);
+		assert_int_equal(log_history_open(&history, path, 0), 0);
+		assert_all_requests(world, history);
+		log_history_close(history);
+	}
+	assert_int_equal(schema_log_list(path, &list), 2); /* nothing was put to the old one */
+	free(list);
 	store_close(store);
 	directory_remove(path);
 	world_free(world);

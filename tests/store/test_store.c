@@ -270,7 +270,7 @@ TEST(other_schema_other_shard_and_lost_log_are_refused_with_a_reason)
 	version_write(path, SCHEMA_VERSION + 1);
 	assert_int_equal(store_open(&store, &config, &report), -EPROTO);
 	assert_non_null(strstr(report.message, "newer"));
-	version_write(path, SCHEMA_VERSION - 1);
+	version_write(path, SCHEMA_VERSION_FIRST - 1);
 	assert_int_equal(store_open(&store, &config, &report), -EPROTO);
 	assert_non_null(strstr(report.message, "older program"));
 	assert_non_null(strstr(report.message, "Begin anew"));

@@ -7,10 +7,9 @@
  * makes durable. All parts are looked at before anything is changed: a part that is newer than this
  * program, or older than any step, stops all. Take a backup first; migrate tells so.
  *
- * There is no step yet. Schema version 1 (shards and control) and journal.meta version 1 were in no
- * release; of these journal.meta alone is still read (it lacks only the base). Fixtures of what
- * each version writes are in tests/fixtures, so that the first step will have something to be
- * tested on.
+ * Schema version 1 (shards and control) and journal.meta version 1 were in no release; of these
+ * journal.meta alone is still read (it lacks only the base). Fixtures of what each version writes
+ * are in tests/fixtures: each step is tested on the one it starts from.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,16 +33,35 @@ struct step {
 	int (*run)(const char *directory); /* 0 or -errno */
 };
 
-/* In order. The first one goes here: { PART_SHARD, 2, "what changes", function }. */
+static int version_body(struct db_txn *txn, void *context)
+{
+	(void)context;
+	return schema_version_write(txn);
+}
+
+/* Logs of before keep their index and are read as they are; the next event begins a new one. */
+static int shard_2_to_3(const char *directory)
+{
+	struct db_env *env;
+	int error = schema_rows_open(&env, directory, 0);
+
+	if (error != 0)
+		return error;
+	error = db_write(env, version_body, NULL);
+	db_env_close(env);
+	return error;
+}
+
+/* In order. */
 static const struct step steps[] = {
-	{ PART_SHARD, 0, NULL, NULL },
+	{ PART_SHARD, 2, "new logs keep their index of requests in runs", shard_2_to_3 },
 };
 
 static const struct {
 	const char *name;
 	uint32_t known, first; /* first: the oldest version a release wrote */
 } parts[] = {
-	[PART_SHARD] = { "schema", SCHEMA_VERSION, 2 },
+	[PART_SHARD] = { "schema", SCHEMA_VERSION, SCHEMA_VERSION_FIRST },
 	[PART_CONTROL] = { "control's schema", CONTROL_SCHEMA_VERSION, 2 },
 };
 
@@ -142,7 +160,7 @@ static int part_migrate(enum part part, const char *directory, uint32_t version,
 	for (unsigned i = 0; i < SLUICE_ARRAY_COUNT(steps); i++) {
 		int error;
 
-		if (steps[i].run == NULL || steps[i].part != part || steps[i].from != version)
+		if (steps[i].part != part || steps[i].from != version)
 			continue;
 		printf("%s: %s %u to %u: %s\n", directory, parts[part].name, version, version + 1,
 		    steps[i].what);
