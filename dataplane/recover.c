@@ -36,7 +36,7 @@
 #define RECOVERY_AHEAD (128u << 20)
 #endif
 
-/* Events in a run of the log's index, 0 as lmdb-schema has it; few, so that the simulator merges. */
+/* Events in a run of the log's index; 0: as lmdb-schema has it. Few, so that runs are merged. */
 #ifdef SLUICE_SMALL_RINGS
 #define LOG_RUN 24
 #else
