@@ -446,7 +446,7 @@ struct event_risk {
 	uint8_t selection_bets;     /* of the account on this selection within an hour */
 	uint8_t selection_sides;    /* hash bits of their terminals */
 	uint8_t selection_at_terminal;
-	uint8_t counterparties; /* hash bits, the most of its three sets */
+	uint8_t counterparties; /* hash bits of where money went, two weeks */
 	uint8_t hour, day;      /* local; day 0 is Thursday */
 	uint8_t time_outside;   /* bit 0: the hour is outside of the habit; bit 1: the day */
 	uint8_t points_base, points_state, points_flags, points_model;

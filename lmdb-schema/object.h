@@ -120,8 +120,9 @@ struct object_transfer_in {
 	struct le16 code; /* OK, or why it was refused */
 	uint8_t purpose;
 	uint8_t reserved[5];
+	struct le64 from_account; /* where the receiver learns who paid; 0: not told */
 };
-ASSERT_SIZE(struct object_transfer_in, 48);
+ASSERT_SIZE(struct object_transfer_in, 56);
 
 struct object_link {
 	struct le64 peer;     /* shard */

@@ -63,6 +63,7 @@ static const struct object_field transfer_in[] = {
 	FIELD(transfer_in, sequence, NUMBER),
 	FIELD(transfer_in, transfer_id, ID),
 	FIELD(transfer_in, account_id, NUMBER),
+	FIELD(transfer_in, from_account, NUMBER),
 	FIELD(transfer_in, amount, AMOUNT),
 	FIELD(transfer_in, code, CODE),
 };

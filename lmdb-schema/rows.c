@@ -60,16 +60,52 @@ static int profile_fits(const struct record_profile *profile)
 	       bytes_all_zero(profile->reserved_slots, sizeof(profile->reserved_slots));
 }
 
-int record_account_read(struct db_bytes bytes, struct record_account *out)
+/* A row with a state, or without one: then as it was before there were states, and never zeros. */
+static int state_size_fits(struct db_bytes bytes, size_t without, size_t with)
 {
+	const uint8_t *at = bytes.data;
+
+	return bytes.size == without ||
+	       (bytes.size == with && !bytes_all_zero(at + without, with - without));
+}
+
+static int feedback_fits(const struct record_feedback *feedback)
+{
+	return bytes_all_zero(feedback->reserved, sizeof(feedback->reserved));
+}
+
+/* Means are amounts << 8, sums are cut at 2^56: nothing that is computed with them overflows. */
+static int amounts_fit(struct le64 mean, struct le64 spread)
+{
+	return le64_get(mean) <= (uint64_t)LIMIT_BALANCE_MAX << 8 &&
+	       le64_get(spread) <= (uint64_t)LIMIT_BALANCE_MAX << 8;
+}
+
+static int account_state_fits(const struct record_account_state *state)
+{
+	const uint64_t sum_max = 1ull << 57;
+
+	return amounts_fit(state->amount_mean, state->amount_spread) &&
+	       le64_get(state->sum_24h) <= sum_max && le64_get(state->sum_7d) <= sum_max &&
+	       le64_get(state->sum_30d) <= sum_max && le64_get(state->received_amount) <= sum_max &&
+	       le64_get(state->staked_since) <= sum_max && state->reserved_source[0] == 0 &&
+	       state->reserved[0] == 0 && state->reserved_slot[0] == 0 &&
+	       feedback_fits(&state->feedback);
+}
+
+int record_account_read(struct db_bytes bytes, struct record_account_full *out)
+{
+	struct record_account_full full = { 0 };
 	struct record_account record;
 	uint64_t id;
 	uint16_t flags;
 	int system;
 
-	if (!header_fits(bytes, RECORD_ACCOUNT, sizeof(record)) || bytes.size != sizeof(record))
+	if (!header_fits(bytes, RECORD_ACCOUNT, sizeof(record)) ||
+	    !state_size_fits(bytes, sizeof(record), sizeof(full)))
 		return -EBADMSG;
-	memcpy(&record, bytes.data, sizeof(record));
+	memcpy(&full, bytes.data, bytes.size);
+	record = full.account;
 	id = le64_get(record.id);
 	flags = le16_get(record.flags);
 	system = (id & SYSTEM_BIT) != 0;
@@ -84,9 +120,9 @@ int record_account_read(struct db_bytes bytes, struct record_account *out)
 	                  flags != ACCOUNT_FLAG_SYSTEM))
 		return -EBADMSG;
 	if (le64s_get(record.owed) < 0 || le64s_get(record.staked_today) < 0 ||
-	    !profile_fits(&record.profile))
+	    !profile_fits(&record.profile) || !account_state_fits(&full.state))
 		return -EBADMSG;
-	*out = record;
+	*out = full;
 	return 0;
 }
 
@@ -161,13 +197,19 @@ static int shift_fits(const struct record_terminal *record)
 	       le64s_get(record->shift_cash_total) == 0 && le64_get(record->shift_opened_ns) == 0;
 }
 
-int record_terminal_read(struct db_bytes bytes, struct record_terminal *out)
+int record_terminal_read(struct db_bytes bytes, struct record_terminal_full *out)
 {
+	struct record_terminal_full full = { 0 };
 	struct record_terminal record;
 
-	if (!header_fits(bytes, RECORD_TERMINAL, sizeof(record)) || bytes.size != sizeof(record))
+	if (!header_fits(bytes, RECORD_TERMINAL, sizeof(record)) ||
+	    !state_size_fits(bytes, sizeof(record), sizeof(full)))
 		return -EBADMSG;
-	memcpy(&record, bytes.data, sizeof(record));
+	memcpy(&full, bytes.data, bytes.size);
+	record = full.terminal;
+	if (!amounts_fit(full.state.amount_mean, full.state.amount_spread) ||
+	    !feedback_fits(&full.state.feedback))
+		return -EBADMSG;
 	if ((le32_get(record.rights) & ~RIGHT_ALL) != 0 || record.blocked > 1 ||
 	    !money_fits(le64s_get(record.daily_max), 0, LIMIT_BALANCE_MAX))
 		return -EBADMSG;
@@ -179,7 +221,7 @@ int record_terminal_read(struct db_bytes bytes, struct record_terminal *out)
 	    le64_get(record.lsn) == 0 || le64s_get(record.staked_today) < 0 ||
 	    !bytes_all_zero(record.reserved, sizeof(record.reserved)) || !shift_fits(&record))
 		return -EBADMSG;
-	*out = record;
+	*out = full;
 	return 0;
 }
 

@@ -83,6 +83,79 @@ ASSERT_OFFSET(struct record_account, currency, 44);
 ASSERT_OFFSET(struct record_account, owed, 48);
 ASSERT_OFFSET(struct record_account, profile, 56);
 
+/* Risk states, as in dataplane/risk/risk_state.h. One that never learned is left out of its row. */
+struct record_feedback {
+	struct le32 updated_s;
+	struct le32 first_s, last_s;
+	struct le32 confirmed_7d, confirmed_30d, dismissed_7d, dismissed_30d;
+	struct le16 confirmed, dismissed;
+	uint8_t clean_run;
+	uint8_t reserved[3];
+};
+ASSERT_SIZE(struct record_feedback, 36);
+
+struct record_parties {
+	struct le64 seen[2];
+	struct le16 tags[4];
+	struct le32 week;
+	struct le16 repeats, again;
+};
+ASSERT_SIZE(struct record_parties, 32);
+
+struct record_selection_run {
+	struct le32 begin_s;
+	struct le16 tag;
+	uint8_t count, sides;
+};
+ASSERT_SIZE(struct record_selection_run, 8);
+
+struct record_account_state {
+	struct le64 sum_24h, sum_7d, sum_30d;
+	struct le64 amount_mean, amount_spread; /* minor units << 8 */
+	struct le64 received_amount, staked_since;
+	struct record_parties parties;
+	struct le64 sources;
+	struct le16 source_tags[3];
+	uint8_t source_again;
+	uint8_t reserved_source[1];
+	struct le32 updated_s, first_s;
+	struct le32 observations;
+	struct le32 counts[4];
+	struct le32 high_7d;
+	struct le32 in_updated_s, in_24h, in_7d, in_30d;
+	struct le32 near_s[2];
+	struct record_feedback feedback;
+	struct record_selection_run selection;
+	struct le16 amount_last;
+	uint8_t ladder;
+	uint8_t reserved[1];
+	uint8_t hours[24], days[7];
+	uint8_t reserved_slot[1];
+};
+ASSERT_SIZE(struct record_account_state, 240);
+ASSERT_OFFSET(struct record_account_state, updated_s, 104);
+ASSERT_OFFSET(struct record_account_state, feedback, 160);
+ASSERT_OFFSET(struct record_account_state, hours, 208);
+
+struct record_terminal_state {
+	struct le64 amount_mean, amount_spread;
+	struct record_parties parties;
+	struct le32 updated_s, first_s;
+	struct le32 observations;
+	struct le32 counts[4];
+	struct record_feedback feedback;
+	struct record_selection_run selection;
+};
+ASSERT_SIZE(struct record_terminal_state, 120);
+ASSERT_OFFSET(struct record_terminal_state, feedback, 76);
+
+/* The record ends with `account` when its state never learned. */
+struct record_account_full {
+	struct record_account account;
+	struct record_account_state state;
+};
+ASSERT_SIZE(struct record_account_full, 424);
+
 struct record_bet { /* followed by leg_count event_leg */
 	struct record_header header;
 	struct le64 id;
@@ -156,6 +229,12 @@ ASSERT_OFFSET(struct record_terminal, shift_currency, 66);
 ASSERT_OFFSET(struct record_terminal, cashier_id, 68);
 ASSERT_OFFSET(struct record_terminal, shift_cash, 80);
 
+struct record_terminal_full {
+	struct record_terminal terminal;
+	struct record_terminal_state state;
+};
+ASSERT_SIZE(struct record_terminal_full, 224);
+
 /* Which part of which deployment this is. Written once; re-sharding writes another. */
 struct record_identity {
 	struct record_header header;
@@ -208,10 +287,10 @@ size_t record_checkpoint_size(const struct record_checkpoint *record);
 struct record_header record_header_make(enum record_kind kind, size_t size);
 
 /* 0, or -EBADMSG with nothing written. */
-SLUICE_MUST_USE int record_account_read(struct db_bytes bytes, struct record_account *out);
+SLUICE_MUST_USE int record_account_read(struct db_bytes bytes, struct record_account_full *out);
 SLUICE_MUST_USE int record_bet_read(struct db_bytes bytes, struct record_bet_full *out);
 SLUICE_MUST_USE int record_market_read(struct db_bytes bytes, struct record_market *out);
-SLUICE_MUST_USE int record_terminal_read(struct db_bytes bytes, struct record_terminal *out);
+SLUICE_MUST_USE int record_terminal_read(struct db_bytes bytes, struct record_terminal_full *out);
 SLUICE_MUST_USE int record_identity_read(struct db_bytes bytes, struct record_identity *out);
 SLUICE_MUST_USE int record_checkpoint_read(struct db_bytes bytes, struct record_checkpoint *out);
 SLUICE_MUST_USE int record_object_read(struct db_bytes bytes, struct object_bytes *out);

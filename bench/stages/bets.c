@@ -66,6 +66,16 @@ struct ledger *bets_ledger_create(
 	return ledger;
 }
 
+void bets_factors_set(struct ledger *ledger)
+{
+	struct ledger_command command = { .type = EVENT_RULES_SET };
+
+	command.rules = ledger_shard(ledger)->rules;
+	command.rules.version++;
+	risk_rules_extra_default(&command.extra);
+	command_do(ledger, &command);
+}
+
 void bets_burst_make(struct bets *bets)
 {
 	for (unsigned i = 0; i < LIMIT_BURST; i++) {

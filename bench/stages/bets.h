@@ -22,6 +22,8 @@ struct bets {
  */
 struct ledger *bets_ledger_create(
     uint64_t accounts, uint64_t bets_max, int64_t balance, int populate);
+/* From here on the risk states are learned and all their factors looked at. */
+void bets_factors_set(struct ledger *ledger);
 /* One burst of bets on random accounts and markets. */
 void bets_burst_make(struct bets *bets);
 /* Applies an event just decided; a refusal of the ledger to do so ends the process. */

@@ -418,6 +418,8 @@ int decision_write(struct decision *decision, uint16_t code, struct event_buffer
 	}
 	at = put_lines(decision, at, event);
 	at = put_objects(decision, at, event);
+	if (decision->has_risk)
+		at = put(event, at, &decision->risk, sizeof(decision->risk));
 	record.length = le16_make((uint16_t)at);
 	memcpy(event->bytes, &record, sizeof(record));
 	if (!moves)

@@ -19,6 +19,7 @@
 
 #include "dataplane/risk/risk.h"
 #include "dataplane/risk/risk_extra.h"
+#include "dataplane/risk/risk_state.h"
 #include "lmdb-schema/event.h"
 #include "lmdb-schema/object.h"
 #include "dataplane/ledger/settlement.h"
@@ -90,7 +91,7 @@ struct account_row {
 	int64_t owed; /* to the house, after reversals; repaid first by every credit */
 	struct risk_profile profile;
 };
-_Static_assert(sizeof(struct account_row) == 176, "account row");
+_Static_assert(sizeof(struct account_row) == 128, "account row");
 
 struct bet_row {
 	uint64_t id;
@@ -429,6 +430,11 @@ SLUICE_MUST_USE int event_feedback_check(const struct event_feedback *feedback);
 
 /* Reads. NULL when there is no such row. */
 const struct account_row *ledger_account(const struct ledger *ledger, uint64_t account_id);
+/* NULL: no such row, or a state that never learned. */
+const struct risk_account_state *ledger_account_risk(
+    const struct ledger *ledger, uint64_t account_id);
+const struct risk_terminal_state *ledger_terminal_risk(
+    const struct ledger *ledger, uint64_t terminal_id);
 const struct market_row_state *ledger_market(const struct ledger *ledger, uint64_t market_id);
 const struct terminal_row *ledger_terminal(const struct ledger *ledger, uint64_t terminal_id);
 const struct object_row *ledger_object(const struct ledger *ledger, uint64_t object_id);
@@ -502,6 +508,11 @@ SLUICE_MUST_USE int ledger_load_bet(struct ledger *ledger, const struct bet_row 
 SLUICE_MUST_USE int ledger_load_market(struct ledger *ledger, const struct market_row_state *row);
 SLUICE_MUST_USE int ledger_load_terminal(struct ledger *ledger, const struct terminal_row *row);
 SLUICE_MUST_USE int ledger_load_object(struct ledger *ledger, const struct object_row *row);
+/* The risk state of a row that was just loaded. 0, -ENOENT. */
+SLUICE_MUST_USE int ledger_load_account_state(
+    struct ledger *ledger, uint64_t account_id, const struct risk_account_state *state);
+SLUICE_MUST_USE int ledger_load_terminal_state(
+    struct ledger *ledger, uint64_t terminal_id, const struct risk_terminal_state *state);
 /*
  * The newest LSN of any loaded row: events up to it may name rows that have retired since. Replay
  * passes over their parts. Set after loading, before the first ledger_apply.
@@ -549,6 +560,10 @@ const struct object_row *ledger_object_at(const struct ledger *ledger, uint32_t 
 const struct account_row *ledger_account_at(const struct ledger *ledger, uint32_t row);
 const struct market_row_state *ledger_market_at(const struct ledger *ledger, uint32_t row);
 const struct terminal_row *ledger_terminal_at(const struct ledger *ledger, uint32_t row);
+/* Risk state by row number, part of the row: its LSN covers it. NULL: none, it never learned. */
+const struct risk_account_state *ledger_account_state_at(const struct ledger *ledger, uint32_t row);
+const struct risk_terminal_state *ledger_terminal_state_at(
+    const struct ledger *ledger, uint32_t row);
 void ledger_bet_at(const struct ledger *ledger, uint32_t row, struct bet_row *out);
 /* Rows in use: numbers are 0..count-1. For scans. */
 uint32_t ledger_row_count(const struct ledger *ledger, enum ledger_table table);

@@ -7,6 +7,7 @@
 
 #include "dataplane/ledger/ledger_derived.h"
 #include "dataplane/ledger/ledger_plan.h"
+#include "dataplane/ledger/ledger_risk.h"
 
 /* ---- Days ---- */
 
@@ -93,6 +94,7 @@ static void apply_account(struct ledger *ledger, struct plan *plan)
 	if (plan->moves)
 		balance_add(&slot->row, plan->amount);
 	account_note(ledger, plan, &slot->row);
+	ledger_risk_learn_account(ledger, plan, plan->account);
 	slot->row.lsn = plan->lsn;
 	ledger_row_changed(ledger, LEDGER_ACCOUNT, plan->account, &slot->meta);
 }
@@ -138,6 +140,8 @@ static void apply_lines(struct ledger *ledger, struct plan *plan)
 		slot = &ledger->accounts[plan->line_rows[i]];
 		SLUICE_REQUIRE(slot->row.currency == plan->currency);
 		balance_add(&slot->row, line->amount);
+		if (!(slot->row.flags & ACCOUNT_SYSTEM))
+			ledger_risk_learn_receiver(ledger, plan, plan->line_rows[i], line->amount);
 		slot->row.lsn = plan->lsn;
 		ledger_row_changed(ledger, LEDGER_ACCOUNT, plan->line_rows[i], &slot->meta);
 	}
@@ -198,6 +202,7 @@ static void apply_terminal(struct ledger *ledger, struct plan *plan)
 	} else if (plan->moves && plan->type == EVENT_SHIFT) {
 		terminal_shift(row, plan);
 	}
+	ledger_risk_learn_terminal(ledger, plan, plan->terminal);
 	row->lsn = plan->lsn;
 	ledger_row_changed(ledger, LEDGER_TERMINAL, plan->terminal, &slot->meta);
 }

@@ -10,13 +10,13 @@
  */
 #include <errno.h>
 
-#include "dataplane/ledger/ledger_decision.h"
+#include "dataplane/ledger/ledger_risk.h"
 
 /* ---- PLACE_BET ---- */
 
 /* One leg against the book. Writes the odds to take. */
-static uint16_t leg_judge(
-    const struct decision *decision, const struct wire_leg *leg, uint32_t *odds, uint64_t *event_id)
+static uint16_t leg_judge(const struct decision *decision, const struct wire_leg *leg,
+    uint32_t *odds, uint64_t *event_id, uint64_t *start_time_ns)
 {
 	uint32_t row = market_find(decision->ledger, leg->market_id);
 	const struct market_row_state *market;
@@ -32,6 +32,7 @@ static uint16_t leg_judge(
 		return WIRE_CODE_SELECTION_UNKNOWN;
 	*odds = market->odds[leg->selection];
 	*event_id = market->event_id;
+	*start_time_ns = market->start_time_ns;
 	/* A selection without a price (0) never equals a claim. */
 	if (*odds < LIMIT_ODDS_MIN || *odds < leg->odds ||
 	    (*odds > leg->odds && decision->odds_policy == ODDS_EXACT))
@@ -39,14 +40,27 @@ static uint16_t leg_judge(
 	return WIRE_CODE_OK;
 }
 
-static uint16_t legs_judge(struct decision *decision, struct risk_input *input)
+/* What is left until the first match begins: whole seconds, at least 1. */
+static uint32_t closes_in_s(const struct decision *decision, uint64_t start_time_ns, uint32_t least)
+{
+	uint64_t left = (start_time_ns - decision->time_ns) / 1000000000ull;
+
+	if (left == 0)
+		left = 1;
+	return least != 0 && least <= left ? least
+	       : left < UINT32_MAX         ? (uint32_t)left
+	                                   : UINT32_MAX;
+}
+
+static uint16_t legs_judge(struct decision *decision, struct risk_case *input)
 {
 	const struct wire_leg *legs = decision->request->place_bet.legs;
 	uint64_t event_ids[LIMIT_BET_LEGS_MAX];
-	uint64_t product = 1000;
+	uint64_t product = 1000, start_time_ns;
 
 	for (unsigned i = 0; i < decision->leg_count; i++) {
-		uint16_t code = leg_judge(decision, &legs[i], &decision->odds[i], &event_ids[i]);
+		uint16_t code = leg_judge(
+		    decision, &legs[i], &decision->odds[i], &event_ids[i], &start_time_ns);
 
 		for (unsigned before = 0; before < i && code == WIRE_CODE_OK; before++) {
 			if (legs[before].market_id == legs[i].market_id)
@@ -59,51 +73,47 @@ static uint16_t legs_judge(struct decision *decision, struct risk_input *input)
 			return code;
 		}
 		input->odds_differ |= decision->odds[i] != legs[i].odds;
+		input->close_in_s = closes_in_s(decision, start_time_ns, input->close_in_s);
 		product = product * decision->odds[i] / 1000;
 		if (product > UINT32_MAX)
 			product = UINT32_MAX;
 	}
 	input->odds_product = (uint32_t)product;
+	input->selection_id =
+	    risk_selection_id(decision->leg_count, legs[0].market_id, legs[0].selection);
 	return WIRE_CODE_OK;
 }
 
-/* Amounts in the rules hold for the rules' currency; the limits of the format hold for all. */
-static uint16_t limits_judge(const struct decision *decision, int64_t stake)
+/* 0: no such limit. */
+static int above(int64_t amount, int64_t limit)
+{
+	return limit > 0 && amount > limit;
+}
+
+/* Amounts in the rules hold for their currencies; the limits of the format hold for all. */
+static uint16_t limits_judge(
+    const struct decision *decision, const struct risk_amounts *amounts, int64_t stake)
 {
 	const struct risk_rules *rules = &decision->ledger->shard.rules;
 	const struct account_row *account = decision->account;
 	int64_t staked, terminal_max = rules->terminal_daily_max;
 
-	if (decision->currency != rules->currency)
-		return WIRE_CODE_OK;
-	if (stake > rules->stake_single_max)
+	if (above(stake, amounts->stake_single_max))
 		return WIRE_CODE_LIMIT_SINGLE_STAKE;
-	if (account != NULL) {
+	if (account != NULL && amounts->stake_daily_max > 0) {
 		staked = ledger_staked_on(
 		    account->staked_today, account->staked_day, risk_day(rules, decision->time_ns));
-		if (staked > rules->stake_daily_max - stake)
+		if (staked > amounts->stake_daily_max - stake)
 			return WIRE_CODE_LIMIT_DAILY_STAKE;
 	}
+	if (decision->currency != rules->currency)
+		return WIRE_CODE_OK;
 	if (decision->asked->terminal_daily_max > 0 &&
 	    decision->asked->terminal_daily_max < terminal_max)
 		terminal_max = decision->asked->terminal_daily_max;
 	if (decision->asked->terminal_staked_today > terminal_max - stake)
 		return WIRE_CODE_LIMIT_TERMINAL_DAILY;
 	return WIRE_CODE_OK;
-}
-
-static uint16_t risk_judge(struct decision *decision, const struct risk_input *input)
-{
-	const struct risk_rules *rules = &decision->ledger->shard.rules;
-	struct risk_profile nobody; /* a cash ticket's: no habits, so no deviation fires */
-	struct risk_result risk;
-
-	risk_profile_init(&nobody, decision->time_ns);
-	risk_evaluate(
-	    rules, decision->account == NULL ? &nobody : &decision->account->profile, input, &risk);
-	decision->score = risk.score;
-	decision->factor_bits = risk.factor_bits;
-	return risk.score >= rules->refuse_score ? WIRE_CODE_RISK_SCORE : WIRE_CODE_OK;
 }
 
 void stake_count(struct decision *decision)
@@ -133,7 +143,8 @@ uint16_t bet_judge(struct decision *decision)
 {
 	const struct risk_rules *rules = &decision->ledger->shard.rules;
 	int64_t stake = decision->request->place_bet.stake;
-	struct risk_input input = { .time_ns = decision->time_ns, .stake = stake };
+	struct risk_case input = { .amount = stake };
+	struct risk_amounts amounts;
 	int cash = decision->account_id == 0;
 	int64_t payout;
 	uint16_t code;
@@ -151,17 +162,16 @@ uint16_t bet_judge(struct decision *decision)
 		return code;
 	payout = ledger_payout(stake, decision->odds, decision->leg_count);
 	decision->payout = payout <= LIMIT_PAYOUT_MAX ? payout : LIMIT_PAYOUT_MAX;
-	if (payout > LIMIT_PAYOUT_MAX ||
-	    (decision->currency == rules->currency && payout > rules->payout_max))
+	(void)risk_amounts_of(rules, &decision->ledger->shard.extra, decision->currency, &amounts);
+	if (payout > LIMIT_PAYOUT_MAX || above(payout, amounts.payout_max))
 		return WIRE_CODE_PAYOUT_LIMIT;
-	code = limits_judge(decision, stake);
+	code = limits_judge(decision, &amounts, stake);
 	if (code == WIRE_CODE_OK && !cash)
 		code = play_judge_stake(decision, stake);
 	if (code != WIRE_CODE_OK)
 		return code;
 	input.payout = payout;
-	input.currency = decision->currency;
-	code = risk_judge(decision, &input);
+	code = ledger_risk_judge(decision, &input);
 	if (code != WIRE_CODE_OK)
 		return code;
 	if (!cash && decision->account->balance < stake)

@@ -55,6 +55,8 @@ static void accounts_copy(struct ledger *to, const struct ledger *from)
 	to->system_count = from->system_count;
 	for (uint32_t row = 0; row < count; row++) {
 		to->accounts[row] = from->accounts[row];
+		if (from->accounts[row].meta.listed & LISTED_STATE)
+			to->account_states[row] = from->account_states[row];
 		meta_copied(to, &to->accounts[row].meta);
 		if (index_too)
 			continue;
@@ -139,6 +141,9 @@ static int accounts_load(struct ledger *to, const struct ledger *from)
 			ledger_prefetch_index(
 			    to, LEDGER_ACCOUNT, from->accounts[i + INDEX_AHEAD].row.id);
 		error = ledger_load_account(to, &from->accounts[i].row);
+		if (error == 0 && ledger_account_state_at(from, i) != NULL)
+			error = ledger_load_account_state(
+			    to, from->accounts[i].row.id, &from->account_states[i]);
 	}
 	return error;
 }
@@ -166,8 +171,12 @@ static int others_load(struct ledger *to, const struct ledger *from)
 	for (uint32_t i = 0; i < from->tables[LEDGER_OBJECT].count && error == 0; i++)
 		if (ledger_row_live(&from->objects[i].meta))
 			error = ledger_load_object(to, &from->objects[i].row);
-	for (uint32_t i = 0; i < from->tables[LEDGER_TERMINAL].count && error == 0; i++)
+	for (uint32_t i = 0; i < from->tables[LEDGER_TERMINAL].count && error == 0; i++) {
 		error = ledger_load_terminal(to, &from->terminals[i].row);
+		if (error == 0 && ledger_terminal_state_at(from, i) != NULL)
+			error = ledger_load_terminal_state(
+			    to, from->terminals[i].row.id, &from->terminal_states[i]);
+	}
 	return error;
 }
 

@@ -35,6 +35,7 @@ struct decision {
 	uint8_t line_count, object_count;
 	uint8_t new_id; /* 1: object_id was made by decision_new_id */
 	uint8_t body_size;
+	uint8_t has_risk;                  /* 1: `risk` goes with the event */
 	uint32_t odds[LIMIT_BET_LEGS_MAX]; /* PLACE_BET: to be written to the legs */
 	struct decision_line lines[EVENT_LINES_MAX];
 	struct object_row objects[EVENT_OBJECTS_MAX];
@@ -47,6 +48,7 @@ struct decision {
 		struct le64 ids[EVENT_IDS_MAX];
 		uint8_t bytes[8 * EVENT_IDS_MAX];
 	} body;
+	struct event_risk risk; /* the numbers its factors saw */
 };
 
 /* An event that no request asked for: time raised to the last event's, everything else zero. */

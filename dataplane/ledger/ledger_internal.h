@@ -23,13 +23,22 @@ enum {
 	LISTED_HASH = 1u << 0,
 	LISTED_CHECKPOINT = 1u << 1,
 	LISTED_GONE = 1u << 2, /* retired: not in the index, no part of the state hash */
+	/* Of an account or terminal, no list: its risk state may be more than zeros. */
+	LISTED_STATE = 1u << 3,
 };
 
 struct account_slot {
 	struct account_row row;
 	struct row_meta meta;
 };
-_Static_assert(sizeof(struct account_slot) == 192, "three cache lines");
+/*
+ * An account's memory: this, its risk state (240 B) and its place in the index (16 B) are the 400 B
+ * that are allowed. The 48 spare bytes of the profile are on disk and in the hash only.
+ */
+_Static_assert(sizeof(struct account_slot) == 144, "an account and its state: 400 B");
+#define ACCOUNT_SPARE_SIZE 48
+_Static_assert(sizeof(struct account_slot) + sizeof(struct risk_account_state) + 16 == 400,
+    "budget of an account");
 
 /* What a bet looks at is in the first two cache lines. */
 struct market_slot {
@@ -123,8 +132,14 @@ struct group_entry {
 	uint8_t created;
 	uint8_t reserved[2];
 	union {
-		struct account_row account;
-		struct terminal_row terminal;
+		struct {
+			struct account_row row;
+			struct risk_account_state state;
+		} account;
+		struct {
+			struct terminal_row row;
+			struct risk_terminal_state state;
+		} terminal;
 		struct object_row object;
 		struct bet_slot bet;
 	};
@@ -151,12 +166,15 @@ struct market_order {
 	uint32_t unsorted;
 };
 
-#define LEDGER_ARENAS_MAX 48
+#define LEDGER_ARENAS_MAX 52
 
 struct ledger {
 	struct shard_row shard;
 	struct ledger_table_core tables[LEDGER_TABLE_COUNT];
 	struct account_slot *accounts;
+	/* By row number, zero until learned: part of the account's and of the terminal's row. */
+	struct risk_account_state *account_states;
+	struct risk_terminal_state *terminal_states;
 	struct bet_slot *bets;
 	struct row_meta *bet_meta;
 	struct bet_overflow *bet_overflow;
@@ -329,6 +347,20 @@ static inline void ledger_object_count(struct ledger *ledger, uint32_t row, int 
 	if (object->kind == OBJECT_PARTNER_KEY && object->state == OBJECT_DONE &&
 	    object->partner_id <= LIMIT_PARTNER_ID_MAX)
 		ledger->partner_keys[object->partner_id] += (uint32_t)sign;
+}
+
+/* The risk state of a row that this ledger holds. */
+static inline const struct risk_account_state *ledger_account_state(
+    const struct ledger *ledger, const struct account_row *account)
+{
+	return &ledger->account_states[(const struct account_slot *)account - ledger->accounts];
+}
+static inline const struct risk_terminal_state *ledger_terminal_state(
+    const struct ledger *ledger, const struct terminal_row *terminal)
+{
+	const char *slot = (const char *)terminal - offsetof(struct terminal_slot, row);
+
+	return &ledger->terminal_states[(const struct terminal_slot *)slot - ledger->terminals];
 }
 
 /* ---- Double entry: ledger_lines.c ---- */

@@ -76,11 +76,17 @@ static void request_prefetch_account(const struct ledger *ledger, uint64_t accou
 	uint32_t row = account_find(ledger, account_id);
 
 	if (row != ROW_NONE) {
-		const char *slot = (const char *)&ledger->accounts[row];
+		const char *slot = (const char *)&ledger->accounts[row], *state;
 
 		__builtin_prefetch(slot, 1);
 		__builtin_prefetch(slot + 64, 1);
 		__builtin_prefetch(slot + 128, 1);
+		if (!ledger->shard.extra.present)
+			return;
+		state = (const char *)&ledger->account_states[row];
+		for (size_t at = 0; at < sizeof(*ledger->account_states); at += 64)
+			__builtin_prefetch(state + at, 1);
+		__builtin_prefetch(state + sizeof(*ledger->account_states) - 1, 1);
 	}
 }
 
@@ -103,6 +109,7 @@ void ledger_prefetch(const struct ledger *ledger, const struct wire_request *req
 		}
 		return;
 	case WIRE_DEPOSIT:
+	case WIRE_WITHDRAW:
 		request_prefetch_account(ledger, request->deposit.account_id);
 		return;
 	case WIRE_BALANCE:
@@ -125,6 +132,14 @@ void ledger_prefetch_terminal(const struct ledger *ledger, uint64_t terminal_id)
 {
 	uint32_t row = terminal_find(ledger, terminal_id);
 
-	if (row != ROW_NONE)
-		__builtin_prefetch(&ledger->terminals[row], 1);
+	if (row == ROW_NONE)
+		return;
+	__builtin_prefetch(&ledger->terminals[row], 1);
+	if (ledger->shard.extra.present) {
+		const char *state = (const char *)&ledger->terminal_states[row];
+
+		__builtin_prefetch(state, 1);
+		__builtin_prefetch(state + 64, 1);
+		__builtin_prefetch(state + sizeof(*ledger->terminal_states) - 1, 1);
+	}
 }

@@ -7,11 +7,32 @@
 #include "dataplane/ledger/ledger_derived.h"
 #include "dataplane/ledger/ledger_internal.h"
 
+/* The risk state of an account or terminal as it was; NULL: none. */
+static void state_put(
+    struct ledger *ledger, enum ledger_table table, uint32_t row, const void *state)
+{
+	size_t size = table == LEDGER_ACCOUNT ? sizeof(*ledger->account_states)
+	                                      : sizeof(*ledger->terminal_states);
+	void *at = table == LEDGER_ACCOUNT ? (void *)&ledger->account_states[row]
+	                                   : (void *)&ledger->terminal_states[row];
+	struct row_meta *meta = ledger_row_meta(ledger, table, row);
+
+	if (!(meta->listed & LISTED_STATE))
+		return; /* zeros, before and now */
+	if (state == NULL)
+		memset(at, 0, size);
+	else
+		memcpy(at, state, size);
+	if (bytes_all_zero(at, size))
+		meta->listed &= ~(uint32_t)LISTED_STATE;
+}
+
 static void row_clear(struct ledger *ledger, enum ledger_table table, uint32_t row)
 {
 	switch (table) {
 	case LEDGER_ACCOUNT:
 		memset(&ledger->accounts[row].row, 0, sizeof(struct account_row));
+		state_put(ledger, table, row, NULL);
 		break;
 	case LEDGER_BET:
 		if (ledger->bets[row].overflow != 0)
@@ -21,6 +42,7 @@ static void row_clear(struct ledger *ledger, enum ledger_table table, uint32_t r
 		break;
 	case LEDGER_TERMINAL:
 		memset(&ledger->terminals[row].row, 0, sizeof(struct terminal_row));
+		state_put(ledger, table, row, NULL);
 		break;
 	case LEDGER_OBJECT:
 		memset(&ledger->objects[row].row, 0, sizeof(struct object_row));
@@ -104,13 +126,15 @@ void ledger_group_save(struct ledger *ledger, enum ledger_table table, uint32_t 
 		return;
 	switch (table) {
 	case LEDGER_ACCOUNT:
-		entry->account = ledger->accounts[row].row;
+		entry->account.row = ledger->accounts[row].row;
+		entry->account.state = ledger->account_states[row];
 		break;
 	case LEDGER_BET:
 		entry->bet = ledger->bets[row];
 		break;
 	case LEDGER_TERMINAL:
-		entry->terminal = ledger->terminals[row].row;
+		entry->terminal.row = ledger->terminals[row].row;
+		entry->terminal.state = ledger->terminal_states[row];
 		break;
 	case LEDGER_OBJECT:
 		entry->object = ledger->objects[row].row;
@@ -146,14 +170,17 @@ static void entry_undo(struct ledger *ledger, const struct group_entry *entry)
 		ledger_table_free(ledger, table, row);
 		return;
 	}
-	if (table == LEDGER_ACCOUNT)
-		ledger->accounts[row].row = entry->account;
-	else if (table == LEDGER_TERMINAL)
-		ledger->terminals[row].row = entry->terminal;
-	else if (table == LEDGER_OBJECT)
+	if (table == LEDGER_ACCOUNT) {
+		ledger->accounts[row].row = entry->account.row;
+		state_put(ledger, table, row, &entry->account.state);
+	} else if (table == LEDGER_TERMINAL) {
+		ledger->terminals[row].row = entry->terminal.row;
+		state_put(ledger, table, row, &entry->terminal.state);
+	} else if (table == LEDGER_OBJECT) {
 		ledger->objects[row].row = entry->object;
-	else
+	} else {
 		ledger->bets[row] = entry->bet;
+	}
 	if (table == LEDGER_BET) {
 		bet_open_note(ledger, row, 1);
 		ledger_due_note(ledger, LEDGER_BET, row, 0);

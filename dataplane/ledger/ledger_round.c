@@ -155,6 +155,8 @@ static uint16_t money_judge(struct decision *decision, struct round_facts *facts
 	if (op == ROUND_OP_CREDIT)
 		return decision_credit(decision, amount);
 	code = play_judge_stake(decision, amount);
+	if (code == WIRE_CODE_OK)
+		code = ledger_risk_judge(decision, &(struct risk_case){ .amount = amount });
 	return code == WIRE_CODE_OK ? decision_debit(decision, amount) : code;
 }
 

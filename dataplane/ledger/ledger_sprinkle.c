@@ -52,7 +52,9 @@ uint16_t sprinkle_create_judge(struct decision *decision)
 	if (shares == 0 || shares > LIMIT_SPRINKLE_SHARES_MAX || shares > amount || window_s == 0 ||
 	    window_s > rules->sprinkle_window_max_s)
 		return WIRE_CODE_SHARES_INVALID;
-	code = decision_debit(decision, amount);
+	code = ledger_risk_judge(decision, &(struct risk_case){ .amount = amount });
+	if (code == WIRE_CODE_OK)
+		code = decision_debit(decision, amount);
 	if (code != WIRE_CODE_OK)
 		return code;
 	token = decision_new_id(decision, decision->account_id);

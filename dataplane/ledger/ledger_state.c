@@ -71,6 +71,43 @@ const struct terminal_row *ledger_terminal_at(const struct ledger *ledger, uint3
 	return &ledger->terminals[row].row;
 }
 
+const struct risk_account_state *ledger_account_state_at(const struct ledger *ledger, uint32_t row)
+{
+	const struct risk_account_state *state = &ledger->account_states[row];
+
+	return (ledger->accounts[row].meta.listed & LISTED_STATE) &&
+	               !bytes_all_zero(state, sizeof(*state))
+	           ? state
+	           : NULL;
+}
+
+const struct risk_terminal_state *ledger_terminal_state_at(
+    const struct ledger *ledger, uint32_t row)
+{
+	const struct risk_terminal_state *state = &ledger->terminal_states[row];
+
+	return (ledger->terminals[row].meta.listed & LISTED_STATE) &&
+	               !bytes_all_zero(state, sizeof(*state))
+	           ? state
+	           : NULL;
+}
+
+const struct risk_account_state *ledger_account_risk(
+    const struct ledger *ledger, uint64_t account_id)
+{
+	uint32_t row = account_find(ledger, account_id);
+
+	return row == ROW_NONE ? NULL : ledger_account_state_at(ledger, row);
+}
+
+const struct risk_terminal_state *ledger_terminal_risk(
+    const struct ledger *ledger, uint64_t terminal_id)
+{
+	uint32_t row = terminal_find(ledger, terminal_id);
+
+	return row == ROW_NONE ? NULL : ledger_terminal_state_at(ledger, row);
+}
+
 const struct object_row *ledger_object_at(const struct ledger *ledger, uint32_t row)
 {
 	return &ledger->objects[row].row;
@@ -146,9 +183,26 @@ uint32_t ledger_terminal_create(struct ledger *ledger, uint64_t id)
 
 /* ---- State hash ---- */
 
+/* The risk state belongs to its row: two of them cannot be exchanged. One of zeros has no part, so
+ * that a log from before there were states comes to its old hash. */
+static uint64_t state_hash(const void *state, size_t size, uint64_t id)
+{
+	return bytes_all_zero(state, size) ? 0 : XXH3_64bits_withSeed(state, size, id);
+}
+
 static uint64_t account_hash(const struct ledger *ledger, uint32_t row)
 {
-	return XXH3_64bits(&ledger->accounts[row].row, sizeof(struct account_row));
+	/* As it lies on disk: the profile's spare bytes are zeros. */
+	struct {
+		struct account_row row;
+		uint8_t spare[ACCOUNT_SPARE_SIZE];
+	} hashed = { .row = ledger->accounts[row].row };
+	uint64_t hash = XXH3_64bits(&hashed, sizeof(hashed));
+
+	if (ledger->accounts[row].meta.listed & LISTED_STATE)
+		hash += state_hash(
+		    &ledger->account_states[row], sizeof(struct risk_account_state), hashed.row.id);
+	return hash;
 }
 
 static uint64_t market_hash(const struct ledger *ledger, uint32_t row)
@@ -158,7 +212,13 @@ static uint64_t market_hash(const struct ledger *ledger, uint32_t row)
 
 static uint64_t terminal_hash(const struct ledger *ledger, uint32_t row)
 {
-	return XXH3_64bits(&ledger->terminals[row].row, sizeof(struct terminal_row));
+	const struct terminal_slot *slot = &ledger->terminals[row];
+	uint64_t hash = XXH3_64bits(&slot->row, sizeof(slot->row));
+
+	if (slot->meta.listed & LISTED_STATE)
+		hash += state_hash(&ledger->terminal_states[row],
+		    sizeof(struct risk_terminal_state), slot->row.id);
+	return hash;
 }
 
 static uint64_t object_hash(const struct ledger *ledger, uint32_t row)
@@ -304,6 +364,34 @@ int ledger_load_terminal(struct ledger *ledger, const struct terminal_row *row)
 	number = ledger_terminal_create(ledger, row->id);
 	ledger->terminals[number].row = *row;
 	row_loaded(ledger, &ledger->terminals[number].meta, terminal_hash(ledger, number));
+	return 0;
+}
+
+int ledger_load_account_state(
+    struct ledger *ledger, uint64_t account_id, const struct risk_account_state *state)
+{
+	uint32_t row = account_find(ledger, account_id);
+
+	if (row == ROW_NONE)
+		return -ENOENT;
+	ledger->account_states[row] = *state;
+	ledger->accounts[row].meta.listed |= LISTED_STATE;
+	ledger->hash_sum -= ledger->accounts[row].meta.hash;
+	row_loaded(ledger, &ledger->accounts[row].meta, account_hash(ledger, row));
+	return 0;
+}
+
+int ledger_load_terminal_state(
+    struct ledger *ledger, uint64_t terminal_id, const struct risk_terminal_state *state)
+{
+	uint32_t row = terminal_find(ledger, terminal_id);
+
+	if (row == ROW_NONE)
+		return -ENOENT;
+	ledger->terminal_states[row] = *state;
+	ledger->terminals[row].meta.listed |= LISTED_STATE;
+	ledger->hash_sum -= ledger->terminals[row].meta.hash;
+	row_loaded(ledger, &ledger->terminals[row].meta, terminal_hash(ledger, row));
 	return 0;
 }
 

@@ -71,6 +71,10 @@ static int rows_create(struct ledger *ledger)
 	ledger->bet_overflow_free =
 	    arena_map(ledger, config->bets_max, sizeof(*ledger->bet_overflow_free));
 	ledger->accounts = arena_map(ledger, config->accounts_max, sizeof(*ledger->accounts));
+	ledger->account_states =
+	    arena_map(ledger, config->accounts_max, sizeof(*ledger->account_states));
+	ledger->terminal_states =
+	    arena_map(ledger, config->terminals_max, sizeof(*ledger->terminal_states));
 	ledger->bets = arena_map(ledger, config->bets_max, sizeof(*ledger->bets));
 	ledger->bet_meta = arena_map(ledger, config->bets_max, sizeof(*ledger->bet_meta));
 	ledger->bet_overflow = arena_map(ledger, config->bets_max, sizeof(*ledger->bet_overflow));
@@ -81,7 +85,8 @@ static int rows_create(struct ledger *ledger)
 	if (ledger->accounts == NULL || ledger->bets == NULL || ledger->bet_meta == NULL ||
 	    ledger->bet_overflow == NULL || ledger->markets == NULL || ledger->terminals == NULL ||
 	    order->entries == NULL || ledger->objects == NULL || ledger->partner_keys == NULL ||
-	    ledger->bet_overflow_free == NULL)
+	    ledger->bet_overflow_free == NULL || ledger->account_states == NULL ||
+	    ledger->terminal_states == NULL)
 		return -ENOMEM;
 	return ledger_derived_create(ledger, arena_map);
 }

@@ -18,6 +18,8 @@
 
 #include "dataplane/ledger/ledger_transfer.h"
 
+#include "dataplane/ledger/ledger_risk.h"
+
 /* How many receipts that came out of order go by for one search of the lowest open sequence. */
 #define DONE_SEARCH_EVERY 256
 
@@ -190,6 +192,10 @@ uint16_t transfer_judge(struct decision *decision)
 		return WIRE_CODE_ACCOUNT_SAME;
 	if (to_account == 0 || to_account > LIMIT_ACCOUNT_ID_MAX)
 		return WIRE_CODE_ACCOUNT_UNKNOWN;
+	code = ledger_risk_judge(
+	    decision, &(struct risk_case){ .amount = amount, .other_account = to_account });
+	if (code != WIRE_CODE_OK)
+		return code;
 	peer = ledger_shard_of(decision->ledger, to_account);
 	if (peer == decision->ledger->config.shard) {
 		code = transfer_here(decision, to_account, amount);

@@ -84,6 +84,8 @@ static void parcel_keep(struct decision *decision, const struct ledger_parcel *p
 		.amount = le64s_make(parcel->amount),
 		.code = le16_make(code),
 		.purpose = parcel->purpose,
+		.from_account =
+		    le64_make(decision->flags & EVENT_FLAG_SCORED ? parcel->from_account : 0),
 	};
 
 	object->state = code == WIRE_CODE_OK ? OBJECT_DONE : OBJECT_REFUSED;
@@ -146,6 +148,10 @@ int ledger_decide_parcel(struct ledger *ledger, const struct ledger_parcel *parc
 	answer.balance = claimer_balance(ledger, parcel);
 	if (answer.code == WIRE_CODE_OK && parcel->purpose == TRANSFER_CLAIM)
 		answer.balance += decision.amount; /* less than the share when it owed */
+	/* Nothing is judged here, but the receiver's state learns what came. */
+	if (answer.code == WIRE_CODE_OK && parcel->purpose == TRANSFER_MONEY &&
+	    ledger->shard.extra.present)
+		decision.flags |= EVENT_FLAG_SCORED;
 	parcel_keep(&decision, parcel, answer.code, link_row, &link);
 	length = decision_write(&decision, answer.code, event);
 	if (length > 0)

@@ -9,6 +9,8 @@
  */
 #include "dataplane/ledger/ledger_wallet.h"
 
+#include "dataplane/ledger/ledger_risk.h"
+
 #include <errno.h>
 
 #define SECOND_NS 1000000000ull
@@ -81,6 +83,8 @@ uint16_t deposit_judge(struct decision *decision)
 	if (code != WIRE_CODE_OK)
 		return code;
 	code = play_judge_deposit(decision, amount);
+	if (code == WIRE_CODE_OK)
+		code = ledger_risk_judge(decision, &(struct risk_case){ .amount = amount });
 	if (code != WIRE_CODE_OK)
 		return code;
 	code = decision_credit(decision, amount);
@@ -97,10 +101,11 @@ uint16_t deposit_judge(struct decision *decision)
 
 static int withdrawal_waits(const struct decision *decision, int64_t amount)
 {
-	const struct risk_rules *rules = &decision->ledger->shard.rules;
+	const struct shard_row *shard = &decision->ledger->shard;
+	struct risk_amounts amounts;
 
-	return rules->withdraw_pending_min > 0 && decision->currency == rules->currency &&
-	       amount >= rules->withdraw_pending_min;
+	(void)risk_amounts_of(&shard->rules, &shard->extra, decision->currency, &amounts);
+	return amounts.withdraw_pending_min > 0 && amount >= amounts.withdraw_pending_min;
 }
 
 static void withdrawal_make(struct decision *decision, int64_t amount)
@@ -133,6 +138,9 @@ uint16_t withdraw_judge(struct decision *decision)
 	int64_t amount = wire->deposit.amount;
 	uint16_t code = movement_judge(decision);
 
+	if (code != WIRE_CODE_OK)
+		return code;
+	code = ledger_risk_judge(decision, &(struct risk_case){ .amount = amount });
 	if (code != WIRE_CODE_OK)
 		return code;
 	/* Self-exclusion and limits do not keep a customer from taking the money out. */

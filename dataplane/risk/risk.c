@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/risk/risk.h"
 #include "dataplane/risk/risk_decay.h"
+#include "dataplane/risk/risk_extra.h"
 
 #define NANOSECONDS 1000000000ull
 #define DAY_NS      (86400ull * NANOSECONDS)
@@ -40,18 +41,25 @@ uint32_t risk_day(const struct risk_rules *rules, uint64_t time_ns)
  * the mean absolute deviation; 5/4 is used. The floor is 1/8 of the mean (at least one minor unit),
  * so an account that always stakes the same amount is not alarmed by a small change.
  */
-static int amount_deviates(const struct risk_rules *rules, const struct risk_profile *profile,
-    const struct risk_input *input)
+static uint64_t deviation_unit(const struct risk_profile *profile)
 {
-	uint64_t stake = (uint64_t)input->stake << 8;
 	uint64_t unit = profile->amount_mean >> 3;
 
-	if (stake <= profile->amount_mean)
-		return 0;
 	if (unit < 256)
 		unit = 256;
 	if (unit < profile->amount_spread + profile->amount_spread / 4)
 		unit = profile->amount_spread + profile->amount_spread / 4;
+	return unit;
+}
+
+static int amount_deviates(const struct risk_rules *rules, const struct risk_profile *profile,
+    const struct risk_input *input)
+{
+	uint64_t stake = (uint64_t)input->stake << 8;
+	uint64_t unit = deviation_unit(profile);
+
+	if (stake <= profile->amount_mean)
+		return 0;
 	return (stake - profile->amount_mean) * 10 > rules->deviation_z_tenths * unit;
 }
 
@@ -92,9 +100,16 @@ void risk_evaluate(const struct risk_rules *rules, const struct risk_profile *pr
 {
 	unsigned fired = 0, considered = 0, score = 0;
 	uint32_t bits = 0;
-	int same_currency = input->currency == rules->currency;
+	int64_t large = 0, liability = 0;
 
-	if (same_currency && input->stake >= rules->large_amount) {
+	if (input->amounts != NULL) {
+		large = input->amounts->large_amount;
+		liability = input->amounts->longshot_liability;
+	} else if (input->currency == rules->currency) {
+		large = rules->large_amount;
+		liability = rules->longshot_liability;
+	}
+	if (large > 0 && input->stake >= large) {
 		bits |= RISK_BIT(LARGE);
 		score += rules->points_large;
 	}
@@ -119,8 +134,8 @@ void risk_evaluate(const struct risk_rules *rules, const struct risk_profile *pr
 	}
 	if (input->odds_differ)
 		bits |= RISK_BIT(ODDS_CLAIMED);
-	if (same_currency && input->odds_product >= rules->longshot_odds &&
-	    input->payout - input->stake >= rules->longshot_liability)
+	if (liability > 0 && input->odds_product >= rules->longshot_odds &&
+	    input->payout - input->stake >= liability)
 		bits |= RISK_BIT(LONGSHOT);
 	if (bits & (RISK_BIT(ODDS_CLAIMED) | RISK_BIT(LONGSHOT)))
 		score += rules->points_odds;
@@ -130,6 +145,39 @@ void risk_evaluate(const struct risk_rules *rules, const struct risk_profile *pr
 		bits |= RISK_BIT(ALERT);
 	result->factor_bits = bits;
 	result->score = (uint8_t)score;
+}
+
+/* count / full a day, both with COUNT_ONE as one, in tenths. */
+static uint64_t daily_tenths(uint64_t count, uint64_t full)
+{
+	return full == 0 ? 0 : count * 10 / full;
+}
+
+void risk_profile_numbers(const struct risk_profile *profile, uint64_t time_ns, int64_t stake,
+    struct risk_profile_numbers *numbers)
+{
+	uint64_t updated = profile->updated_ns, first = profile->first_ns;
+	uint64_t amount = (uint64_t)stake << 8;
+
+	*numbers = (struct risk_profile_numbers){
+		.amount_mean = (int64_t)(profile->amount_mean >> 8),
+		.day_tenths = (COUNT_ONE + risk_decay(profile->count_24h,
+		                               RISK_STEPS(updated, time_ns, RISK_STEP_24H_NS))) *
+		              10 / COUNT_ONE,
+		.daily_7d_tenths =
+		    daily_tenths(COUNT_ONE + risk_decay(profile->count_7d,
+		                                 RISK_STEPS(updated, time_ns, RISK_STEP_7D_NS)),
+		        7 * COUNT_ONE -
+		            risk_decay(7 * COUNT_ONE, RISK_STEPS(first, time_ns, RISK_STEP_7D_NS))),
+		.daily_30d_tenths =
+		    daily_tenths(COUNT_ONE + risk_decay(profile->count_30d,
+		                                 RISK_STEPS(updated, time_ns, RISK_STEP_30D_NS)),
+		        30 * COUNT_ONE - risk_decay(30 * COUNT_ONE,
+		                             RISK_STEPS(first, time_ns, RISK_STEP_30D_NS))),
+	};
+	if (profile->observations > 0 && amount > profile->amount_mean)
+		numbers->z_tenths = (uint64_t)((unsigned __int128)(amount - profile->amount_mean) *
+		                               10 / deviation_unit(profile));
 }
 
 void risk_profile_init(struct risk_profile *profile, uint64_t time_ns)

@@ -76,9 +76,11 @@ struct risk_profile {
 	uint8_t reserved0;
 	uint16_t country; /* ISO 3166-1 numeric, 0 not known */
 	uint8_t reserved[4];
-	uint64_t reserved_slots[6];
+	/* On disk 48 spare bytes follow. In memory that room is the states' (ledger_internal.h). */
 };
-_Static_assert(sizeof(struct risk_profile) == 128, "profile size is part of the row");
+_Static_assert(sizeof(struct risk_profile) == 80, "profile size is part of the row");
+
+struct risk_amounts; /* risk_extra.h */
 
 struct risk_input {
 	uint64_t time_ns;
@@ -87,6 +89,8 @@ struct risk_input {
 	uint32_t odds_product; /* combined odds in 1/1000, saturating */
 	uint8_t odds_differ;   /* a claimed price differs from the book */
 	uint16_t currency;     /* of the stake; amounts in rules apply to rules.currency only */
+	/* Those of the stake's currency, whatever it is; NULL: the rules', for theirs. */
+	const struct risk_amounts *amounts;
 };
 
 struct risk_result {
@@ -101,6 +105,14 @@ void risk_evaluate(const struct risk_rules *rules, const struct risk_profile *pr
 void risk_profile_bet(struct risk_profile *profile, uint64_t time_ns, int64_t stake, uint8_t score);
 void risk_profile_cancel(struct risk_profile *profile);
 void risk_profile_init(struct risk_profile *profile, uint64_t time_ns);
+/* The numbers the factors of a profile see, the bet judged among them. Counts a day in tenths. */
+struct risk_profile_numbers {
+	int64_t amount_mean; /* minor units */
+	uint64_t z_tenths;
+	uint64_t day_tenths, daily_7d_tenths, daily_30d_tenths;
+};
+void risk_profile_numbers(const struct risk_profile *profile, uint64_t time_ns, int64_t stake,
+    struct risk_profile_numbers *numbers);
 /* Number of the operator's day that contains time_ns: floor((t + utc_offset) / 86,400 s). */
 uint32_t risk_day(const struct risk_rules *rules, uint64_t time_ns);
 

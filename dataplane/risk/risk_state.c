@@ -104,6 +104,22 @@ void risk_terminal_init(struct risk_terminal_state *terminal, uint64_t time_ns)
 	};
 }
 
+void risk_account_begin(struct risk_account_state *account, uint64_t time_ns)
+{
+	account->first_s = account->updated_s = seconds_of(time_ns);
+}
+
+void risk_terminal_begin(struct risk_terminal_state *terminal, uint64_t time_ns)
+{
+	terminal->first_s = terminal->updated_s = seconds_of(time_ns);
+}
+
+void risk_account_near(struct risk_account_state *account, uint64_t time_ns)
+{
+	account->near_s[1] = account->near_s[0];
+	account->near_s[0] = seconds_of(time_ns);
+}
+
 static void counts_add(uint32_t *counts, uint32_t from_s, uint32_t to_s)
 {
 	static const uint64_t steps[RISK_WINDOWS] = { RISK_STEP_1H_NS, RISK_STEP_24H_NS,
@@ -148,10 +164,8 @@ void risk_account_observe(
 	parties_add(&account->parties, terminal, now / RISK_WEEK_S);
 	selection_add(&account->selection, transaction->selection_id, terminal, now);
 	ladder_step(account, (uint16_t)risk_log2((uint64_t)amount));
-	if (transaction->near_report) {
-		account->near_s[1] = account->near_s[0];
-		account->near_s[0] = now;
-	}
+	if (transaction->near_report)
+		risk_account_near(account, transaction->time_ns);
 	if (transaction->kind == RISK_KIND_STAKE)
 		account->staked_since = plus_amount(account->staked_since, amount);
 	local_time(transaction, &hour, &weekday);

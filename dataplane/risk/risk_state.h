@@ -136,6 +136,11 @@ _Static_assert(sizeof(struct risk_terminal_state) == 120, "part of the terminal'
 
 void risk_account_init(struct risk_account_state *account, uint64_t time_ns);
 void risk_terminal_init(struct risk_terminal_state *terminal, uint64_t time_ns);
+/* The first time of a state that may have labels already: they stay. */
+void risk_account_begin(struct risk_account_state *account, uint64_t time_ns);
+void risk_terminal_begin(struct risk_terminal_state *terminal, uint64_t time_ns);
+/* Money came in just below the report threshold (of money that goes out, observe sees to it). */
+void risk_account_near(struct risk_account_state *account, uint64_t time_ns);
 /* Folds a transaction that was accepted into the state; a clock that steps back decays nothing. */
 void risk_account_observe(
     struct risk_account_state *account, const struct risk_transaction *transaction);
@@ -185,6 +190,9 @@ struct risk_view {
 void risk_view_make(struct risk_view *view, const struct risk_account_state *account,
     const struct risk_terminal_state *terminal, const struct risk_transaction *transaction,
     uint64_t account_id);
+
+/* Hours of a steady rate that the terminal's 7 day count stands for, 1 to 168. */
+uint32_t risk_terminal_hours(const struct risk_view *view);
 
 /* log2(value + 1) in 1/256, by table: the same on every machine; error below 1/256. */
 uint32_t risk_log2(uint64_t value);

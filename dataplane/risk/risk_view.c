@@ -143,6 +143,17 @@ static void view_selections(struct risk_view *view, uint64_t terminal)
 		    (uint8_t)(at_terminal->count < UINT8_MAX ? at_terminal->count + 1 : UINT8_MAX);
 }
 
+uint32_t risk_terminal_hours(const struct risk_view *view)
+{
+	uint64_t week = 168ull << 32;
+	uint64_t filled =
+	    week - risk_decay(week, RISK_STEPS((uint64_t)view->terminal->first_s * RISK_SECOND_NS,
+	                                view->time_s * RISK_SECOND_NS, RISK_STEP_7D_NS));
+	uint32_t hours = (uint32_t)(filled >> 32);
+
+	return hours > 0 ? hours : 1;
+}
+
 void risk_view_make(struct risk_view *view, const struct risk_account_state *account,
     const struct risk_terminal_state *terminal, const struct risk_transaction *transaction,
     uint64_t account_id)

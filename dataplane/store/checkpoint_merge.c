@@ -7,7 +7,7 @@
 
 #define SORT_RUN      1024u /* rows a run; one run a turn */
 #define PAGE_SIZE     4096u
-#define ROWS_PER_PAGE 16u
+#define ROWS_PER_PAGE 8u /* of accounts with a risk state, the largest there are many of */
 
 static int compare_rows(const void *a, const void *b)
 {
@@ -85,7 +85,7 @@ static int merge_begin(struct store *store)
 		checkpoint_heap_sift(checkpoint, i);
 	/*
 	 * A slice is bounded by the pages it dirties. In key order neighbours share a leaf: with
-	 * all rows dirty a row costs 1/16 page, with few of many dirty each costs a page of its
+	 * all rows dirty a row costs 1/8 page, with few of many dirty each costs a page of its
 	 * own.
 	 */
 	cost = checkpoint->count == 0 ? PAGE_SIZE

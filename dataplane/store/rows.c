@@ -39,9 +39,10 @@ static void profile_decode(struct risk_profile *out, const struct record_profile
 	};
 }
 
-static void account_make(struct rows_record *record, const struct account_row *row)
+static void account_make(struct rows_record *record, const struct account_row *row,
+    const struct risk_account_state *state)
 {
-	struct record_account *out = &record->account;
+	struct record_account *out = &record->account.account;
 
 	*out = (struct record_account){
 		.header = record_header_make(RECORD_ACCOUNT, sizeof(*out)),
@@ -58,19 +59,25 @@ static void account_make(struct rows_record *record, const struct account_row *r
 	profile_encode(&out->profile, &row->profile);
 	record->id = row->id;
 	record->lsn = row->lsn;
-	record->size = sizeof(*out);
+	record->size = state != NULL ? sizeof(record->account) : sizeof(*out);
+	out->header.size = le16_make((uint16_t)record->size);
+	if (state != NULL)
+		rows_account_state_make(&record->account.state, state);
 }
 
 static int account_load(struct ledger *ledger, uint64_t key, struct db_bytes value, uint64_t *lsn)
 {
+	struct record_account_full full;
+	struct risk_account_state state;
 	struct record_account in;
 	struct account_row row;
-	int error = record_account_read(value, &in);
+	int error = record_account_read(value, &full);
 
-	if (error == 0 && le64_get(in.id) != key)
+	if (error == 0 && le64_get(full.account.id) != key)
 		error = -EBADMSG;
 	if (error != 0)
 		return error;
+	in = full.account;
 	memset(&row, 0, sizeof(row)); /* rows are hashed as bytes */
 	row.id = key;
 	row.lsn = *lsn = le64_get(in.lsn);
@@ -82,7 +89,11 @@ static int account_load(struct ledger *ledger, uint64_t key, struct db_bytes val
 	row.flags = le16_get(in.flags);
 	row.owed = le64s_get(in.owed);
 	profile_decode(&row.profile, &in.profile);
-	return ledger_load_account(ledger, &row);
+	error = ledger_load_account(ledger, &row);
+	if (error != 0 || value.size == sizeof(in))
+		return error;
+	rows_account_state_read(&full.state, &state);
+	return ledger_load_account_state(ledger, key, &state);
 }
 
 static void bet_make(struct rows_record *record, const struct bet_row *row)
@@ -223,9 +234,10 @@ static int market_load(struct ledger *ledger, uint64_t key, struct db_bytes valu
 	return ledger_load_market(ledger, &row);
 }
 
-static void terminal_make(struct rows_record *record, const struct terminal_row *row)
+static void terminal_make(struct rows_record *record, const struct terminal_row *row,
+    const struct risk_terminal_state *state)
 {
-	struct record_terminal *out = &record->terminal;
+	struct record_terminal *out = &record->terminal.terminal;
 
 	*out = (struct record_terminal){
 		.header = record_header_make(RECORD_TERMINAL, sizeof(*out)),
@@ -248,19 +260,25 @@ static void terminal_make(struct rows_record *record, const struct terminal_row 
 	};
 	record->id = row->id;
 	record->lsn = row->lsn;
-	record->size = sizeof(*out);
+	record->size = state != NULL ? sizeof(record->terminal) : sizeof(*out);
+	out->header.size = le16_make((uint16_t)record->size);
+	if (state != NULL)
+		rows_terminal_state_make(&record->terminal.state, state);
 }
 
 static int terminal_load(struct ledger *ledger, uint64_t key, struct db_bytes value, uint64_t *lsn)
 {
+	struct record_terminal_full full;
+	struct risk_terminal_state state;
 	struct record_terminal in;
 	struct terminal_row row;
-	int error = record_terminal_read(value, &in);
+	int error = record_terminal_read(value, &full);
 
-	if (error == 0 && le64_get(in.id) != key)
+	if (error == 0 && le64_get(full.terminal.id) != key)
 		error = -EBADMSG;
 	if (error != 0)
 		return error;
+	in = full.terminal;
 	memset(&row, 0, sizeof(row));
 	row.id = key;
 	row.lsn = *lsn = le64_get(in.lsn);
@@ -278,7 +296,11 @@ static int terminal_load(struct ledger *ledger, uint64_t key, struct db_bytes va
 	row.shift_cash = le64s_get(in.shift_cash);
 	row.shift_cash_total = le64s_get(in.shift_cash_total);
 	row.shift_opened_ns = le64_get(in.shift_opened_ns);
-	return ledger_load_terminal(ledger, &row);
+	error = ledger_load_terminal(ledger, &row);
+	if (error != 0 || value.size == sizeof(in))
+		return error;
+	rows_terminal_state_read(&full.state, &state);
+	return ledger_load_terminal_state(ledger, key, &state);
 }
 
 static void object_make(struct rows_record *record, const struct object_row *row)
@@ -353,7 +375,8 @@ void rows_record_make(
 	memset(record, 0, sizeof(*record));
 	switch (table) {
 	case LEDGER_ACCOUNT:
-		account_make(record, ledger_account_at(ledger, row));
+		account_make(
+		    record, ledger_account_at(ledger, row), ledger_account_state_at(ledger, row));
 		return;
 	case LEDGER_BET:
 		ledger_bet_at(ledger, row, &bet);
@@ -363,7 +386,8 @@ void rows_record_make(
 		market_make(record, ledger_market_at(ledger, row));
 		return;
 	case LEDGER_TERMINAL:
-		terminal_make(record, ledger_terminal_at(ledger, row));
+		terminal_make(
+		    record, ledger_terminal_at(ledger, row), ledger_terminal_state_at(ledger, row));
 		return;
 	case LEDGER_OBJECT:
 		object_make(record, ledger_object_at(ledger, row));

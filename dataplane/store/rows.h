@@ -10,10 +10,10 @@
 /* A record of any table, ready to be put. */
 struct rows_record {
 	union {
-		struct record_account account;
+		struct record_account_full account;
 		struct record_bet_full bet;
 		struct record_market market;
-		struct record_terminal terminal;
+		struct record_terminal_full terminal;
 		struct object_bytes object;
 	};
 	uint64_t id, lsn;
@@ -23,6 +23,16 @@ struct rows_record {
 /* The record of one row of the ledger, by number. */
 void rows_record_make(
     struct rows_record *record, const struct ledger *ledger, enum ledger_table table, uint32_t row);
+/* Risk states: rows_state.c. What record_account_read and record_terminal_read accept decodes. */
+void rows_account_state_make(
+    struct record_account_state *record, const struct risk_account_state *state);
+void rows_account_state_read(
+    const struct record_account_state *record, struct risk_account_state *state);
+void rows_terminal_state_make(
+    struct record_terminal_state *record, const struct risk_terminal_state *state);
+void rows_terminal_state_read(
+    const struct record_terminal_state *record, struct risk_terminal_state *state);
+
 /* Id of a row, by number: the key. */
 uint64_t rows_id(const struct ledger *ledger, enum ledger_table table, uint32_t row);
 /* Table of the rows environment. */

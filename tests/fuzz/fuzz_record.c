@@ -19,10 +19,10 @@
 #define OBJECT 7u /* has no header: not a record_kind */
 
 static union {
-	struct record_account account;
+	struct record_account_full account;
 	struct record_bet_full bet;
 	struct record_market market;
-	struct record_terminal terminal;
+	struct record_terminal_full terminal;
 	struct record_identity identity;
 	struct record_checkpoint checkpoint;
 	struct object_bytes object;

@@ -30,6 +30,8 @@ static void rules_set(struct shards_stream *stream)
 		rules->exposure_selection_max = (int64_t)pick(stream, 4) * 20000;
 		rules->exposure_market_max = (int64_t)pick(stream, 4) * 40001;
 	}
+	if (pick(stream, 4) != 0)
+		risk_rules_extra_default(&command.extra);
 	/* Not all shards hear of it, when a process stops in between. */
 	for (uint32_t shard = 0; shard < SHARDS; shard++) {
 		command.rules.version =

@@ -9,6 +9,8 @@ struct rows {
 	struct bet_row bets[STREAM_CAPACITY];
 	struct market_row_state markets[STREAM_CAPACITY];
 	struct terminal_row terminals[STREAM_CAPACITY];
+	struct risk_account_state account_states[STREAM_CAPACITY]; /* of zeros: none */
+	struct risk_terminal_state terminal_states[STREAM_CAPACITY];
 	uint8_t present[LEDGER_TABLE_COUNT][STREAM_CAPACITY];
 	struct shard_row shard;
 };
@@ -17,14 +19,20 @@ static void rows_put(
     struct rows *rows, const struct ledger *ledger, enum ledger_table table, uint32_t row)
 {
 	rows->present[table][row] = 1;
-	if (table == LEDGER_ACCOUNT)
+	if (table == LEDGER_ACCOUNT) {
 		rows->accounts[row] = *ledger_account_at(ledger, row);
-	else if (table == LEDGER_BET)
+		if (ledger_account_state_at(ledger, row) != NULL)
+			rows->account_states[row] = *ledger_account_state_at(ledger, row);
+	}
+	if (table == LEDGER_BET)
 		ledger_bet_at(ledger, row, &rows->bets[row]);
-	else if (table == LEDGER_MARKET)
+	if (table == LEDGER_MARKET)
 		rows->markets[row] = *ledger_market_at(ledger, row);
-	else
+	if (table == LEDGER_TERMINAL) {
 		rows->terminals[row] = *ledger_terminal_at(ledger, row);
+		if (ledger_terminal_state_at(ledger, row) != NULL)
+			rows->terminal_states[row] = *ledger_terminal_state_at(ledger, row);
+	}
 }
 
 static void rows_put_all(struct rows *rows, const struct ledger *ledger)
@@ -46,12 +54,20 @@ static struct ledger *rows_load(const struct rows *rows, uint64_t *random)
 
 		if (rows->present[LEDGER_ACCOUNT][row])
 			assert_int_equal(ledger_load_account(ledger, &rows->accounts[row]), 0);
+		if (rows->account_states[row].first_s != 0)
+			assert_int_equal(ledger_load_account_state(ledger, rows->accounts[row].id,
+			                     &rows->account_states[row]),
+			    0);
 		if (rows->present[LEDGER_BET][row])
 			assert_int_equal(ledger_load_bet(ledger, &rows->bets[row]), 0);
 		if (rows->present[LEDGER_MARKET][row])
 			assert_int_equal(ledger_load_market(ledger, &rows->markets[row]), 0);
 		if (rows->present[LEDGER_TERMINAL][row])
 			assert_int_equal(ledger_load_terminal(ledger, &rows->terminals[row]), 0);
+		if (rows->terminal_states[row].first_s != 0)
+			assert_int_equal(ledger_load_terminal_state(ledger, rows->terminals[row].id,
+			                     &rows->terminal_states[row]),
+			    0);
 	}
 	ledger_load_shard(ledger, &rows->shard);
 	for (unsigned table = 0; table < LEDGER_TABLE_COUNT; table++)

@@ -12,10 +12,16 @@ struct stored_row {
 	uint64_t id; /* 0: never used */
 	uint8_t table, present;
 	union {
-		struct account_row account;
+		struct {
+			struct account_row row;
+			struct risk_account_state state; /* of zeros: none */
+		} account;
 		struct bet_row bet;
 		struct market_row_state market;
-		struct terminal_row terminal;
+		struct {
+			struct terminal_row row;
+			struct risk_terminal_state state;
+		} terminal;
 		struct object_row object;
 	};
 };
@@ -77,15 +83,19 @@ static void row_store(
 		return;
 	}
 	to->present = 1;
-	if (table == LEDGER_ACCOUNT)
-		to->account = *ledger_account_at(ledger, row);
-	else if (table == LEDGER_BET)
+	if (table == LEDGER_ACCOUNT) {
+		to->account.row = *ledger_account_at(ledger, row);
+		if (ledger_account_state_at(ledger, row) != NULL)
+			to->account.state = *ledger_account_state_at(ledger, row);
+	} else if (table == LEDGER_BET)
 		ledger_bet_at(ledger, row, &to->bet);
 	else if (table == LEDGER_MARKET)
 		to->market = *ledger_market_at(ledger, row);
-	else if (table == LEDGER_TERMINAL)
-		to->terminal = *ledger_terminal_at(ledger, row);
-	else
+	else if (table == LEDGER_TERMINAL) {
+		to->terminal.row = *ledger_terminal_at(ledger, row);
+		if (ledger_terminal_state_at(ledger, row) != NULL)
+			to->terminal.state = *ledger_terminal_state_at(ledger, row);
+	} else
 		to->object = *ledger_object_at(ledger, row);
 }
 
@@ -93,13 +103,21 @@ static int row_load(struct ledger *ledger, const struct stored_row *row)
 {
 	switch ((enum ledger_table)row->table) {
 	case LEDGER_ACCOUNT:
-		return ledger_load_account(ledger, &row->account);
+		if (ledger_load_account(ledger, &row->account.row) != 0)
+			return -1;
+		return row->account.state.first_s == 0
+		           ? 0
+		           : ledger_load_account_state(ledger, row->id, &row->account.state);
 	case LEDGER_BET:
 		return ledger_load_bet(ledger, &row->bet);
 	case LEDGER_MARKET:
 		return ledger_load_market(ledger, &row->market);
 	case LEDGER_TERMINAL:
-		return ledger_load_terminal(ledger, &row->terminal);
+		if (ledger_load_terminal(ledger, &row->terminal.row) != 0)
+			return -1;
+		return row->terminal.state.first_s == 0
+		           ? 0
+		           : ledger_load_terminal_state(ledger, row->id, &row->terminal.state);
 	case LEDGER_OBJECT:
 		return ledger_load_object(ledger, &row->object);
 	case LEDGER_TABLE_COUNT:

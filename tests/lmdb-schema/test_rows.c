@@ -117,6 +117,29 @@ static void object_fill(struct ledger *ledger)
 	assert_int_equal(ledger_load_object(ledger, &object), 0);
 }
 
+/* Every byte another value, within what a state may hold. */
+static void states_fill(struct ledger *ledger)
+{
+	struct risk_account_state account;
+	struct risk_terminal_state terminal;
+
+	for (unsigned i = 0; i < sizeof(account); i++)
+		((uint8_t *)&account)[i] = (uint8_t)(i + 1);
+	for (unsigned i = 0; i < sizeof(terminal); i++)
+		((uint8_t *)&terminal)[i] = (uint8_t)(i + 1);
+	for (unsigned i = 0; i < 7; i++) /* sums and means come first */
+		((uint64_t *)&account)[i] &= (1ull << 56) - 1;
+	terminal.amount_mean &= (1ull << 56) - 1;
+	terminal.amount_spread &= (1ull << 56) - 1;
+	account.reserved_source[0] = account.reserved[0] = account.reserved_slot[0] = 0;
+	memset(account.feedback.reserved, 0, sizeof(account.feedback.reserved));
+	memset(terminal.feedback.reserved, 0, sizeof(terminal.feedback.reserved));
+	assert_int_equal(ledger_load_account_state(ledger, 5, &account), 0);
+	assert_int_equal(ledger_load_terminal_state(ledger, terminal_filled.id, &terminal), 0);
+	assert_int_equal(ledger_load_account_state(ledger, 6, &account), -ENOENT);
+	assert_int_equal(ledger_load_terminal_state(ledger, 1, &terminal), -ENOENT);
+}
+
 static struct ledger *ledger_make(int filled)
 {
 	struct ledger_config config = { .shard_count = 1,
@@ -136,6 +159,7 @@ static struct ledger *ledger_make(int filled)
 	betting_fill(ledger);
 	object_fill(ledger);
 	assert_int_equal(ledger_load_terminal(ledger, &terminal_filled), 0);
+	states_fill(ledger);
 	return ledger;
 }
 
@@ -164,6 +188,39 @@ TEST(every_row_comes_back_as_it_was)
 	ledger_free(to);
 }
 
+/* A state is behind the row; a row without one is as long as it was before there were states. */
+TEST(only_rows_that_learned_have_a_state)
+{
+	static const enum ledger_table tables[] = { LEDGER_ACCOUNT, LEDGER_TERMINAL };
+	static const size_t without[] = { sizeof(struct record_account),
+		sizeof(struct record_terminal) };
+	static const size_t with[] = { sizeof(struct record_account_full),
+		sizeof(struct record_terminal_full) };
+	struct ledger *from = ledger_make(1);
+
+	for (unsigned i = 0; i < SLUICE_ARRAY_COUNT(tables); i++) {
+		struct ledger *to = ledger_make(0);
+		struct rows_record record;
+		struct db_bytes bytes = { &record, without[i] };
+		struct record_header *header = (struct record_header *)&record;
+		uint64_t lsn;
+
+		rows_record_make(&record, from, tables[i], 0);
+		assert_int_equal(record.size, with[i]);
+		/* Of zeros, it must not be there. */
+		memset((uint8_t *)&record + without[i], 0, with[i] - without[i]);
+		assert_int_equal(rows_load_one(to, tables[i], record.id,
+		                     (struct db_bytes){ &record, with[i] }, &lsn),
+		    -EBADMSG);
+		header->size = le16_make((uint16_t)without[i]);
+		assert_int_equal(rows_load_one(to, tables[i], record.id, bytes, &lsn), 0);
+		rows_record_make(&record, to, tables[i], 0);
+		assert_int_equal(record.size, without[i]);
+		ledger_free(to);
+	}
+	ledger_free(from);
+}
+
 /* Changes that must be refused: table, byte, value put there. */
 static const struct {
 	enum ledger_table table;
@@ -174,17 +231,21 @@ static const struct {
 	{ LEDGER_ACCOUNT, 2, RECORD_BET },                  /* kind */
 	{ LEDGER_ACCOUNT, 3, 1 },                           /* version */
 	{ LEDGER_ACCOUNT, 3, 3 }, { LEDGER_ACCOUNT, 4, 1 }, /* reserved */
-	{ LEDGER_ACCOUNT, 15, 0x80 },     /* id of a system account without the flag */
-	{ LEDGER_ACCOUNT, 16, 0 },        /* LSN 0 */
-	{ LEDGER_ACCOUNT, 31, 0x80 },     /* balance below zero */
-	{ LEDGER_ACCOUNT, 30, 0x7f },     /* balance above the limit */
-	{ LEDGER_ACCOUNT, 39, 0x80 },     /* staked below zero */
-	{ LEDGER_ACCOUNT, 46, 64 },       /* unknown flag */
-	{ LEDGER_ACCOUNT, 46, 2 },        /* the flag of a system account */
-	{ LEDGER_ACCOUNT, 55, 0x80 },     /* owes less than nothing */
-	{ LEDGER_ACCOUNT, 56 + 72, 101 }, /* profile score */
-	{ LEDGER_ACCOUNT, 56 + 127, 1 },  /* reserved slots */
-	{ LEDGER_BET, 0, 1 }, { LEDGER_BET, 2, RECORD_ACCOUNT }, { LEDGER_BET, 3, 1 },
+	{ LEDGER_ACCOUNT, 15, 0x80 },       /* id of a system account without the flag */
+	{ LEDGER_ACCOUNT, 16, 0 },          /* LSN 0 */
+	{ LEDGER_ACCOUNT, 31, 0x80 },       /* balance below zero */
+	{ LEDGER_ACCOUNT, 30, 0x7f },       /* balance above the limit */
+	{ LEDGER_ACCOUNT, 39, 0x80 },       /* staked below zero */
+	{ LEDGER_ACCOUNT, 46, 64 },         /* unknown flag */
+	{ LEDGER_ACCOUNT, 46, 2 },          /* the flag of a system account */
+	{ LEDGER_ACCOUNT, 55, 0x80 },       /* owes less than nothing */
+	{ LEDGER_ACCOUNT, 56 + 72, 101 },   /* profile score */
+	{ LEDGER_ACCOUNT, 56 + 127, 1 },    /* reserved slots */
+	{ LEDGER_ACCOUNT, 184 + 7, 0xff },  /* a sum that no sum comes to */
+	{ LEDGER_ACCOUNT, 184 + 31, 0xff }, /* a mean */
+	{ LEDGER_ACCOUNT, 184 + 103, 1 },   /* reserved */
+	{ LEDGER_ACCOUNT, 184 + 195, 1 }, { LEDGER_ACCOUNT, 184 + 239, 1 }, { LEDGER_BET, 0, 1 },
+	{ LEDGER_BET, 2, RECORD_ACCOUNT }, { LEDGER_BET, 3, 1 },
 	{ LEDGER_BET, 8, 1 },                            /* another id than its key */
 	{ LEDGER_BET, 16, 0 }, { LEDGER_BET, 31, 0x80 }, /* account id */
 	{ LEDGER_BET, 37, 1 },                           /* terminal id */
@@ -222,6 +283,8 @@ static const struct {
 	{ LEDGER_TERMINAL, 65, 2 },                          /* neither open nor closed */
 	{ LEDGER_TERMINAL, 65, 0 },                          /* no shift, and its cashier */
 	{ LEDGER_TERMINAL, 67, 4 },                          /* a currency above 999 */
+	{ LEDGER_TERMINAL, 104 + 7, 0xff },                  /* a mean */
+	{ LEDGER_TERMINAL, 104 + 111, 1 },                   /* reserved */
 	{ LEDGER_TERMINAL, 76, 1 }, { LEDGER_OBJECT, 0, 9 }, /* another id than its key */
 	{ LEDGER_OBJECT, 8, 0 },                             /* LSN 0 */
 	{ LEDGER_OBJECT, 24, 0 },                            /* kind */
@@ -284,10 +347,10 @@ TEST(random_damage_never_crashes_and_what_passes_is_written_back_the_same)
 	for (int i = 0; i < 200000; i++) {
 		enum ledger_table table =
 		    (enum ledger_table)(test_random(&random) % LEDGER_TABLE_COUNT);
-		struct record_account account;
+		struct record_account_full account;
 		struct record_bet_full bet;
 		struct record_market market;
-		struct record_terminal terminal;
+		struct record_terminal_full terminal;
 		struct object_bytes object;
 		struct rows_record record;
 		struct db_bytes bytes;

@@ -43,6 +43,7 @@ struct reshard_sum {
 struct reshard_terminal {
 	uint64_t id;
 	struct terminal_row row;
+	struct risk_terminal_state state;
 	uint8_t settled; /* the settings are those of its old home */
 };
 

@@ -46,6 +46,9 @@ static int accounts_move(struct reshard *reshard, const struct ledger *ledger)
 		bucket = ids_bucket_of_key(row->id);
 		to = reshard->to_map.shard[bucket];
 		error = ledger_load_account(reshard->to[to].ledger, row);
+		if (error == 0 && ledger_account_state_at(ledger, i) != NULL)
+			error = ledger_load_account_state(
+			    reshard->to[to].ledger, row->id, ledger_account_state_at(ledger, i));
 		if (error != 0)
 			return fail(reshard, "account", row->id, error);
 		reshard->accounts++;
@@ -261,6 +264,7 @@ static void terminals_gather(struct reshard *reshard, uint32_t from)
 	for (uint32_t i = 0; i < count; i++) {
 		const struct terminal_row *row = ledger_terminal_at(ledger, i);
 		struct reshard_terminal *terminal = table_get(&reshard->terminals, row->id);
+		const struct risk_terminal_state *state = ledger_terminal_state_at(ledger, i);
 		uint64_t highest = terminal->row.highest_request_id;
 		int64_t staked = terminal->row.staked_today;
 		uint32_t day = terminal->row.staked_day;
@@ -268,6 +272,9 @@ static void terminals_gather(struct reshard *reshard, uint32_t from)
 
 		if (terminal->row.id == 0 || home)
 			terminal->row = *row;
+		/* One past cannot be made of several: the longest. */
+		if (state != NULL && state->observations >= terminal->state.observations)
+			terminal->state = *state;
 		terminal->settled |= (uint8_t)home;
 		if (highest > row->highest_request_id)
 			terminal->row.highest_request_id = highest;
@@ -291,6 +298,10 @@ static int terminals_move(struct reshard *reshard)
 		row.lsn = reshard->shard.lsn;
 		error = ledger_load_terminal(
 		    reshard->to[reshard->to_map.shard[ids_bucket_of_key(row.id)]].ledger, &row);
+		if (error == 0 && !bytes_all_zero(&terminal->state, sizeof(terminal->state)))
+			error = ledger_load_terminal_state(
+			    reshard->to[reshard->to_map.shard[ids_bucket_of_key(row.id)]].ledger,
+			    row.id, &terminal->state);
 		if (error != 0)
 			return fail(reshard, "terminal", row.id, error);
 	}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Risk in the ledger. Judges ask ledger_risk_judge before money moves; apply lets the states learn
+ * from what was accepted (flag SCORED). Both look at an event through the same eyes: what apply
+ * learns is what the judge saw. Included by ledger_*.c only.
+ */
+#ifndef SLUICE_LEDGER_RISK_H
+#define SLUICE_LEDGER_RISK_H
+
+#include "dataplane/ledger/ledger_decision.h"
+#include "dataplane/ledger/ledger_plan.h"
+
+/* What a judge knows of the transaction beyond its decision. */
+struct risk_case {
+	int64_t amount;
+	int64_t payout;         /* of a bet */
+	uint32_t odds_product;  /* of a bet */
+	uint32_t close_in_s;    /* of a bet: until its first market starts; 0: not known */
+	uint64_t selection_id;  /* of a single bet */
+	uint64_t other_account; /* of a transfer */
+	uint8_t odds_differ;
+};
+
+/*
+ * Scores the decision: score, factor bits, flag SCORED and the numbers behind them, of which its
+ * event tells. RISK_SCORE, or OK. Without factor rules only bets are scored, by their own profile.
+ */
+uint16_t ledger_risk_judge(struct decision *decision, const struct risk_case *asked);
+
+/* risk_kind of an event's type. Game rounds are stakes: money that is played for. Who sprinkles
+ * money takes it out. */
+uint8_t ledger_risk_kind(uint16_t type);
+/* Just below the threshold: at least 90 % of it. 0 is no threshold. */
+int ledger_risk_near_report(int64_t amount, int64_t threshold);
+
+/* The selection of a single bet as one number, 0 for a combination. */
+static inline uint64_t risk_selection_id(unsigned legs, uint64_t market_id, unsigned selection)
+{
+	return legs == 1 ? market_id << 8 | (selection + 1u) : 0;
+}
+
+/* ---- Apply: called for rows whose part is due, before their LSN is set ---- */
+
+/* The record's own account; a second customer, who gets money by a line; the terminal. */
+void ledger_risk_learn_account(struct ledger *ledger, const struct plan *plan, uint32_t row);
+void ledger_risk_learn_receiver(
+    struct ledger *ledger, const struct plan *plan, uint32_t row, int64_t amount);
+void ledger_risk_learn_terminal(struct ledger *ledger, const struct plan *plan, uint32_t row);
+
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the states learn when an event is applied: from transactions that were carried out and were
+ * judged by them (SCORED), and from judged cases. An event without the flag teaches nothing, so
+ * logs from before there were states replay to the state they had.
+ */
+#include "dataplane/ledger/ledger_risk.h"
+
+static int risk_learns(const struct plan *plan)
+{
+	return plan->moves && (plan->view.record.flags & EVENT_FLAG_SCORED) != 0;
+}
+
+/* What moved: of a deposit and of what comes from another shard gross of what was owed. */
+static int64_t risk_amount_of(const struct plan *plan)
+{
+	switch (plan->type) {
+	case EVENT_PLACE_BET:
+		return ledger_event_stake(&plan->view);
+	case EVENT_DEPOSIT:
+	case EVENT_TRANSFER_IN:
+		return le64s_get(plan->view.record.payout);
+	default:
+		return -plan->amount;
+	}
+}
+
+/* The receiver of a transfer: here, a line; elsewhere, its object says it. */
+static uint64_t risk_other_account(const struct plan *plan)
+{
+	struct object_transfer transfer;
+
+	for (unsigned i = 0; i < plan->view.line_count; i++)
+		if (plan->view.lines[i].account_id <= LIMIT_ACCOUNT_ID_MAX)
+			return plan->view.lines[i].account_id;
+	for (unsigned i = 0; i < plan->view.object_count; i++) {
+		if (plan->view.objects[i].kind != OBJECT_TRANSFER)
+			continue;
+		memcpy(&transfer, plan->view.objects[i].body, sizeof(transfer));
+		return le64_get(transfer.to_account);
+	}
+	return 0;
+}
+
+/* Who paid what came from another shard: its object says it. */
+static uint64_t risk_source_of(const struct plan *plan)
+{
+	struct object_transfer_in in;
+
+	for (unsigned i = 0; i < plan->view.object_count; i++) {
+		if (plan->view.objects[i].kind != OBJECT_TRANSFER_IN)
+			continue;
+		memcpy(&in, plan->view.objects[i].body, sizeof(in));
+		return le64_get(in.from_account);
+	}
+	return 0;
+}
+
+static struct risk_transaction risk_transaction_of(
+    const struct ledger *ledger, const struct plan *plan)
+{
+	const struct shard_row *shard = &ledger->shard;
+	struct risk_transaction transaction = {
+		.time_ns = plan->time_ns,
+		.amount = risk_amount_of(plan),
+		.terminal_id = plan->terminal_id,
+		.kind = ledger_risk_kind(plan->type),
+		.utc_offset_s = shard->rules.utc_offset_s,
+	};
+	struct risk_amounts amounts;
+	struct event_leg leg;
+
+	if (transaction.kind == RISK_KIND_TRANSFER)
+		transaction.terminal_id = risk_other_account(plan);
+	if (plan->type == EVENT_PLACE_BET) {
+		memcpy(&leg, plan->view.body, sizeof(leg));
+		transaction.selection_id = risk_selection_id(
+		    plan->view.record.leg_count, le64_get(leg.market_id), le16_get(leg.selection));
+	}
+	(void)risk_amounts_of(&shard->rules, &shard->extra, plan->currency, &amounts);
+	transaction.near_report =
+	    (uint8_t)ledger_risk_near_report(transaction.amount, amounts.report_threshold);
+	return transaction;
+}
+
+static struct risk_account_state *risk_account_learning(
+    struct ledger *ledger, const struct plan *plan, uint32_t row)
+{
+	struct account_slot *slot = &ledger->accounts[row];
+	struct risk_account_state *state = &ledger->account_states[row];
+	uint64_t first_ns = slot->row.profile.first_ns;
+
+	slot->meta.listed |= LISTED_STATE;
+	if (state->first_s == 0)
+		risk_account_begin(state, first_ns != 0 ? first_ns : plan->time_ns);
+	return state;
+}
+
+static void risk_feedback_learn(struct risk_feedback *feedback, const struct plan *plan)
+{
+	struct event_feedback given;
+
+	memcpy(&given, plan->view.body, sizeof(given));
+	risk_feedback_label(
+	    feedback, plan->time_ns, le64_get(given.transaction_ns), given.confirmed != 0);
+}
+
+void ledger_risk_learn_account(struct ledger *ledger, const struct plan *plan, uint32_t row)
+{
+	struct risk_transaction transaction;
+	struct risk_account_state *state;
+
+	if (plan->type == EVENT_FEEDBACK) {
+		risk_feedback_learn(&risk_account_learning(ledger, plan, row)->feedback, plan);
+		return;
+	}
+	if (!risk_learns(plan))
+		return;
+	transaction = risk_transaction_of(ledger, plan);
+	state = risk_account_learning(ledger, plan, row);
+	if (plan->type == EVENT_TRANSFER_IN) {
+		risk_account_receive(
+		    state, plan->time_ns, transaction.amount, risk_source_of(plan));
+	} else if (transaction.kind == RISK_KIND_DEPOSIT) {
+		risk_account_receive(
+		    state, plan->time_ns, transaction.amount, transaction.terminal_id);
+		if (transaction.near_report)
+			risk_account_near(state, plan->time_ns);
+	} else {
+		risk_account_observe(state, &transaction);
+	}
+}
+
+void ledger_risk_learn_receiver(
+    struct ledger *ledger, const struct plan *plan, uint32_t row, int64_t amount)
+{
+	if (!risk_learns(plan) || plan->type != EVENT_TRANSFER || amount <= 0)
+		return;
+	risk_account_receive(
+	    risk_account_learning(ledger, plan, row), plan->time_ns, amount, plan->account_id);
+}
+
+void ledger_risk_learn_terminal(struct ledger *ledger, const struct plan *plan, uint32_t row)
+{
+	struct terminal_slot *slot = &ledger->terminals[row];
+	struct risk_terminal_state *state = &ledger->terminal_states[row];
+	struct risk_transaction transaction;
+
+	if (plan->type != EVENT_FEEDBACK && !risk_learns(plan))
+		return;
+	slot->meta.listed |= LISTED_STATE;
+	if (state->first_s == 0)
+		risk_terminal_begin(state, plan->time_ns);
+	if (plan->type == EVENT_FEEDBACK) {
+		risk_feedback_learn(&state->feedback, plan);
+		return;
+	}
+	transaction = risk_transaction_of(ledger, plan);
+	risk_terminal_observe(state, &transaction, plan->account_id);
+}
