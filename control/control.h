@@ -137,6 +137,12 @@ ops_handler *const *control_handlers(void);
 /* Formats `message` and returns `status`. */
 __attribute__((format(printf, 4, 5))) int handle_refuse(
     int status, char *message, size_t message_size, const char *format, ...);
+/* Below the root: backups, named by their time. */
+#define CONTROL_BACKUP_FOLDER "var/backups/sluice"
+/* Runs sluice-db with these arguments and waits: its JSON in *result, or its words as the message.
+ */
+int control_program_run(
+    char *const arguments[], json_t **result, char *message, size_t message_size);
 /* It was done, but the audit entry could not be written: says both. */
 int handle_unaudited(int error, char *message, size_t message_size);
 /* What an -errno of the database or a module means for the caller. */
@@ -220,6 +226,8 @@ HANDLER(handle_rules_set);
 HANDLER(handle_rules_list);
 HANDLER(handle_rules_diff);
 HANDLER(handle_rules_rollback);
+HANDLER(handle_rules_activate);
+HANDLER(handle_rules_shadow);
 HANDLER(handle_account_open);
 HANDLER(handle_account_show);
 HANDLER(handle_account_freeze);

@@ -50,6 +50,8 @@ static const struct {
 	{ "rules list", handle_rules_list, 0 },
 	{ "rules diff", handle_rules_diff, 0 },
 	{ "rules rollback", handle_rules_rollback, 1 },
+	{ "rules activate", handle_rules_activate, 1 },
+	{ "rules shadow", handle_rules_shadow, 0 },
 	{ "account open", handle_account_open, 1 },
 	{ "account show", handle_account_show, 0 },
 	{ "account freeze", handle_account_freeze, 1 },

@@ -2,8 +2,11 @@
 /* rules. */
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "control/control.h"
 #include "control/markets/markets.h"
@@ -64,12 +67,17 @@ static int change_do(struct control *control, struct ops_request *request,
 	if (error == -ENOENT)
 		return handle_refuse(CONTROL_REFUSED, message, message_size,
 		    "there is no version %" PRIu32 " of the rules; see `sluicectl rules list`",
-		    change->copy_version);
+		    change->copy_version != 0 ? change->copy_version : change->activate_version);
+	if (error == -EALREADY)
+		return handle_refuse(CONTROL_REFUSED, message, message_size,
+		    "version %" PRIu32 " is in force already", change->activate_version);
 	if (error == -EINVAL && message[0] != '\0')
 		return CONTROL_USAGE;
 	if (error != 0)
 		return handle_error(error, "rules", message, message_size);
 	*result = rules_object(&rules);
+	if (change->stage)
+		json_object_set_new(*result, "stored", json_true());
 	return handle_wait(control, request, sequence, result, message, message_size);
 }
 
@@ -80,11 +88,23 @@ int handle_rules_set(
 		.settings = json_object_get(request->arguments, "setting"),
 		.file = ops_text(request, "file", NULL),
 		.note = ops_text(request, "note", NULL),
+		.stage = (uint8_t)ops_switch(request, "stage"),
 	};
 
 	if (json_array_size(change.settings) == 0 && change.file == NULL)
 		return handle_refuse(
 		    CONTROL_USAGE, message, message_size, "give KEY=VALUE, or --file with rules");
+	return change_do(context, request, &change, result, message, message_size);
+}
+
+int handle_rules_activate(
+    void *context, struct ops_request *request, json_t **result, char *message, size_t message_size)
+{
+	const struct rules_change change = {
+		.activate_version = (uint32_t)ops_number(request, "rules_version", 0),
+		.note = ops_text(request, "note", NULL),
+	};
+
 	return change_do(context, request, &change, result, message, message_size);
 }
 
@@ -138,4 +158,83 @@ int handle_rules_diff(
 	*result = json_pack("{s:I, s:I, s:o}", "from", (json_int_t)from.version, "to",
 	    (json_int_t)to.version, "differences", rules_diff(&from, &to));
 	return CONTROL_DONE;
+}
+
+/* ---- What-if ---- */
+
+/* The whole of the rules in a file of its own, for sluice-db. 0 or -errno. */
+static int shadow_file(
+    const struct control *control, const struct risk_rules *rules, char path[PATH_MAX])
+{
+	char *text = rules_file_text(rules);
+	int file = -1, error = text == NULL ? -ENOMEM : 0;
+	FILE *stream = NULL;
+
+	snprintf(path, PATH_MAX, "%.4000s/run/sluice/rules-XXXXXX", control->root);
+	if (error == 0) {
+		file = mkstemp(path);
+		stream = file >= 0 ? fdopen(file, "w") : NULL;
+		error = stream == NULL ? -errno : 0;
+	}
+	if (error == 0 && (fputs(text, stream) < 0 || fflush(stream) != 0))
+		error = -EIO;
+	if (stream != NULL)
+		fclose(stream);
+	else if (file >= 0)
+		close(file);
+	if (error != 0 && file >= 0)
+		unlink(path);
+	free(text);
+	return error;
+}
+
+/* Those of a version (in force when none is given), changed by the file. */
+static int shadow_rules(struct control *control, const struct ops_request *request,
+    struct risk_rules *rules, char *message, size_t message_size)
+{
+	const char *file = ops_text(request, "file", NULL);
+	int64_t version = ops_number(request, "rules_version", 0);
+	int status;
+
+	if (file == NULL && version == 0)
+		return handle_refuse(CONTROL_USAGE, message, message_size,
+		    "give a file of rules, or --rules-version with one that is stored");
+	status = rules_find(control, version, rules, message, message_size);
+	if (status != CONTROL_DONE || file == NULL)
+		return status;
+	return rules_file_apply(file, rules, message, message_size) != 0 ? CONTROL_USAGE
+	                                                                 : CONTROL_DONE;
+}
+
+int handle_rules_shadow(
+    void *context, struct ops_request *request, json_t **result, char *message, size_t message_size)
+{
+	struct control *control = context;
+	int64_t to = ops_number(request, "to", INT64_MAX);
+	const char *base = ops_text(request, "base", NULL);
+	char path[PATH_MAX], from_text[24], to_text[24], examples[24], base_path[PATH_MAX + 96];
+	struct risk_rules rules;
+	char *const arguments[] = { (char[]){ "sluice-db" }, (char[]){ "shadow" },
+		(char[]){ "--json" }, (char[]){ "--root" }, control->root, (char[]){ "--rules" },
+		path, (char[]){ "--from-time" }, from_text, (char[]){ "--to-time" }, to_text,
+		(char[]){ "--examples" }, examples, base != NULL ? (char[]){ "--base" } : NULL,
+		base_path, NULL };
+	int status = shadow_rules(control, request, &rules, message, message_size), error;
+
+	if (status != CONTROL_DONE)
+		return status;
+	if (base != NULL && (strchr(base, '/') != NULL || base[0] == '.'))
+		return handle_refuse(CONTROL_REFUSED, message, message_size,
+		    "a backup is named as `sluicectl backup list` does");
+	snprintf(from_text, sizeof(from_text), "%" PRId64, ops_number(request, "from", 0));
+	snprintf(to_text, sizeof(to_text), "%" PRId64, to);
+	snprintf(examples, sizeof(examples), "%" PRId64, ops_number(request, "examples", 20));
+	snprintf(base_path, sizeof(base_path), "%.4000s/" CONTROL_BACKUP_FOLDER "/%s",
+	    control->root, base != NULL ? base : "");
+	error = shadow_file(control, &rules, path);
+	if (error != 0)
+		return handle_error(error, "file of rules", message, message_size);
+	status = control_program_run(arguments, result, message, message_size);
+	unlink(path);
+	return status;
 }

@@ -16,7 +16,7 @@ int record_control_rules_note_read(struct db_bytes bytes, struct record_control_
 	struct record_control_rules_note record;
 
 	if (control_fixed_read(bytes, RECORD_CONTROL_RULES_NOTE, &record, sizeof(record)) != 0 ||
-	    le32_get(record.version) == 0 ||
+	    le32_get(record.version) == 0 || record.staged > 1 ||
 	    !bytes_all_zero(record.reserved, sizeof(record.reserved)) ||
 	    !control_text_fits(record.user, sizeof(record.user)) ||
 	    !control_text_fits(record.note, sizeof(record.note)))

@@ -15,7 +15,8 @@ struct record_control_rules_note {
 	struct le32 version;
 	struct le32 copied_from; /* rollback: whose content it has; 0: its own */
 	struct le32 uid;
-	uint8_t reserved[4];
+	uint8_t staged; /* 1: stored, and was never in force */
+	uint8_t reserved[3];
 	uint8_t user[64];
 	uint8_t note[160];
 };

@@ -190,13 +190,18 @@ struct rules_change {
 	/* Lines "key: value", "#" begins a comment; a key once. What it does not name stays. */
 	const char *file;
 	uint32_t copy_version;
+	/* Puts a version in force, as it is when it is newer than the one in force, otherwise as a
+	 * new one with its content; -EALREADY: it is in force. */
+	uint32_t activate_version;
+	uint8_t stage;    /* 1: checked and stored under its number only; no shard hears of it */
 	const char *note; /* for people; at most 159 bytes */
 };
 /* As rules_set. -ENOENT: no version copy_version; -ENAMETOOLONG, -EILSEQ: the note. */
 SLUICE_MUST_USE int rules_change(struct database *database, const struct rules_change *change,
     int dry_run, const struct audit_entry *who, uint64_t *sequence, struct risk_rules *rules,
     char *message, size_t message_size);
-/* Versions, newest first: [{"version","set_ns","set_by","note","copied_from"}]. New reference. */
+/* Versions, newest first: [{"version","state","set_ns","set_by","note","copied_from"}]; state
+ * in_force, stored (never was in force) or past. New reference. */
 json_t *rules_versions(const struct database *database, unsigned count);
 /* Keys that differ: [{"key","from","to","unit"}]. New reference. */
 json_t *rules_diff(const struct risk_rules *from, const struct risk_rules *to);

@@ -37,24 +37,58 @@ json_t *rules_object(const struct risk_rules *rules)
 
 /* ---- In the database ---- */
 
-static int get_body(struct db_txn *txn, void *argument)
+/* 1: stored, and never in force so far. 0, or -errno. */
+static int version_staged(struct db_txn *txn, uint64_t version)
 {
-	struct risk_rules *rules = argument;
-	struct record_control_rules row;
+	struct record_control_rules_note note;
+	struct db_key key = db_key_make(version);
+	struct db_bytes value;
+	int error = db_get(txn, CONTROL_TABLE_RULES_NOTE, db_key(&key), &value);
+
+	/* Versions of before there were notes have none. */
+	if (error == -ENOENT)
+		return 0;
+	if (error == 0)
+		error = record_control_rules_note_read(value, &note);
+	return error != 0 ? error : note.staged;
+}
+
+/* The newest version of all, and the newest that is not only stored; 1 stands for the defaults. */
+static int versions_last(struct db_txn *txn, uint64_t *newest, uint64_t *in_force)
+{
 	struct db_cursor cursor;
-	int error = db_cursor_open(&cursor, txn, CONTROL_TABLE_RULES);
+	uint64_t number = 1;
+	int error = db_cursor_open(&cursor, txn, CONTROL_TABLE_RULES), staged = 1;
 
 	if (error != 0)
 		return error;
+	*newest = *in_force = 1;
 	error = db_cursor_last(&cursor);
-	if (error == 0)
-		error = record_control_rules_read(cursor.value, &row);
-	db_cursor_close(&cursor);
-	if (error == -ENOENT) {
-		risk_rules_default(rules);
-		return 0;
+	while (error == 0 && staged == 1) {
+		struct db_key key;
+
+		error = db_key_number(cursor.key, &number);
+		if (error == 0 && number > *newest)
+			*newest = number;
+		staged = error == 0 ? version_staged(txn, number) : 0;
+		if (error == 0 && staged < 0)
+			error = staged;
+		if (error == 0 && staged == 0)
+			*in_force = number;
+		key = db_key_make(number - 1);
+		if (error == 0 && staged == 1)
+			error = number == 0 ? -ENOENT : db_cursor_seek_below(&cursor, db_key(&key));
 	}
-	return error != 0 ? error : risk_rules_decode(&row.rules, rules);
+	db_cursor_close(&cursor);
+	return error == -ENOENT ? 0 : error;
+}
+
+static int get_body(struct db_txn *txn, void *argument)
+{
+	uint64_t newest, in_force;
+	int error = versions_last(txn, &newest, &in_force);
+
+	return error != 0 ? error : rules_version_get(txn, (uint32_t)in_force, argument);
 }
 
 int rules_get(const struct database *database, struct risk_rules *rules)
@@ -104,6 +138,7 @@ struct set_context {
 	int dry_run;
 	uint64_t sequence;
 	struct risk_rules rules; /* as they are then */
+	uint32_t copied_from;
 	char *message;
 	size_t message_size;
 };
@@ -156,8 +191,9 @@ static int note_put(
 	struct record_control_rules_note row = {
 		.header = record_control_header(RECORD_CONTROL_RULES_NOTE, sizeof(row)),
 		.version = le32_make(rules->version),
-		.copied_from = le32_make(context->change->copy_version),
+		.copied_from = le32_make(context->copied_from),
 		.uid = le32_make(context->who->uid),
+		.staged = context->change->stage,
 	};
 	const char *note = context->change->note;
 	struct db_key key = db_key_make(rules->version);
@@ -170,30 +206,58 @@ static int note_put(
 	                        (struct db_bytes){ &row, sizeof(row) });
 }
 
-static int set_store(struct db_txn *txn, struct set_context *context,
-    const struct risk_rules *before, const struct risk_rules *rules)
+/* A stored version is in force from here on; its content stays what it is. */
+static int note_activate(struct db_txn *txn, uint32_t version)
+{
+	struct record_control_rules_note row;
+	struct db_key key = db_key_make(version);
+	struct db_bytes value;
+	int error = db_get(txn, CONTROL_TABLE_RULES_NOTE, db_key(&key), &value);
+
+	if (error == 0)
+		error = record_control_rules_note_read(value, &row);
+	if (error != 0)
+		return error;
+	row.staged = 0;
+	return database_put(
+	    txn, CONTROL_TABLE_RULES_NOTE, db_key(&key), (struct db_bytes){ &row, sizeof(row) });
+}
+
+static int version_put(
+    struct db_txn *txn, const struct set_context *context, const struct risk_rules *rules)
 {
 	struct record_control_rules row = {
 		.header = record_control_header(RECORD_CONTROL_RULES, sizeof(row)),
 		.set_ns = le64_make(database_now_ns()),
 	};
-	struct audit_entry entry = *context->who;
 	struct db_key key = db_key_make(rules->version);
+	int error;
+
+	risk_rules_encode(rules, &row.rules);
+	error = database_put(
+	    txn, CONTROL_TABLE_RULES, db_key(&key), (struct db_bytes){ &row, sizeof(row) });
+	return error != 0 ? error : note_put(txn, context, rules);
+}
+
+static int set_store(struct db_txn *txn, struct set_context *context,
+    const struct risk_rules *before, const struct risk_rules *rules)
+{
+	int itself = context->change->activate_version == rules->version;
+	struct audit_entry entry = *context->who;
 	json_t *command =
 	    json_pack("{s:s, s:o}", "type", "rules_set", "rules", rules_object(rules));
 	int error = command == NULL ? -ENOMEM : 0;
 
-	risk_rules_encode(rules, &row.rules);
 	if (error == 0)
-		error = database_put(
-		    txn, CONTROL_TABLE_RULES, db_key(&key), (struct db_bytes){ &row, sizeof(row) });
-	if (error == 0)
-		error = note_put(txn, context, rules);
-	if (error == 0)
+		error =
+		    itself ? note_activate(txn, rules->version) : version_put(txn, context, rules);
+	if (error == 0 && !context->change->stage)
 		error = commands_append(txn, command, &context->sequence);
 	entry.object = "rules";
 	entry.before = rules_object(before);
 	entry.after = rules_object(rules);
+	if (context->change->stage)
+		json_object_set_new(entry.after, "stored", json_true());
 	if (context->change->note != NULL)
 		json_object_set_new(entry.after, "note", json_string(context->change->note));
 	if (error == 0)
@@ -222,29 +286,47 @@ static int range_refused(const struct set_context *context, const struct risk_ru
 	    (long long)rule_field_get(rules, field));
 }
 
+/* What the change is made of: the rules in force, or those of a version. */
+static int set_source(
+    struct db_txn *txn, struct set_context *context, uint64_t in_force, struct risk_rules *rules)
+{
+	const struct rules_change *change = context->change;
+	uint32_t version =
+	    change->copy_version != 0 ? change->copy_version : change->activate_version;
+
+	context->copied_from = version;
+	return rules_version_get(txn, version != 0 ? version : (uint32_t)in_force, rules);
+}
+
 static int set_body(struct db_txn *txn, void *argument)
 {
 	struct set_context *context = argument;
+	const struct rules_change *change = context->change;
 	struct risk_rules before, rules;
 	const char *field = NULL;
-	uint64_t next;
-	int error = get_body(txn, &before);
+	uint64_t next, newest, in_force;
+	int error = versions_last(txn, &newest, &in_force);
 
 	if (error == 0)
+		error = rules_version_get(txn, (uint32_t)in_force, &before);
+	if (error == 0)
 		error = commands_next(txn, &next);
-	rules = before;
-	if (error == 0 && context->change->copy_version != 0)
-		error = rules_version_get(txn, context->change->copy_version, &rules);
-	if (error == 0 && context->change->file != NULL)
-		error = rules_file_apply(
-		    context->change->file, &rules, context->message, context->message_size);
-	for (size_t i = 0; error == 0 && i < json_array_size(context->change->settings); i++)
-		error = setting_apply(context, &rules,
-		    json_string_value(json_array_get(context->change->settings, i)));
+	if (error == 0)
+		error = set_source(txn, context, in_force, &rules);
+	if (error == 0 && change->activate_version == in_force)
+		return -EALREADY;
+	if (error == 0 && change->file != NULL)
+		error =
+		    rules_file_apply(change->file, &rules, context->message, context->message_size);
+	for (size_t i = 0; error == 0 && i < json_array_size(change->settings); i++)
+		error = setting_apply(
+		    context, &rules, json_string_value(json_array_get(change->settings, i)));
 	if (error != 0)
 		return error;
-	/* Unique and rising without another counter; 1 stands for the defaults. */
-	rules.version = (uint32_t)next + 1;
+	/* Unique and rising without another counter; 1 stands for the defaults. Shards take no
+	 * version below their own, so an older one that is activated becomes a new one. */
+	if (change->activate_version <= in_force)
+		rules.version = (uint32_t)(next > newest ? next : newest) + 1;
 	if (risk_rules_check(&rules, &field) != 0)
 		return range_refused(context, &before, &rules, field);
 	context->rules = rules;

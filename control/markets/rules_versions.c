@@ -25,7 +25,18 @@ json_t *rules_diff(const struct risk_rules *from, const struct risk_rules *to)
 struct versions_context {
 	json_t *list;
 	unsigned count;
+	int in_force_seen;
 };
+
+static const char *state_of(struct versions_context *context, int staged)
+{
+	int first = !context->in_force_seen;
+
+	if (staged)
+		return "stored";
+	context->in_force_seen = 1;
+	return first ? "in_force" : "past";
+}
 
 static int version_add(
     struct db_txn *txn, struct versions_context *context, const struct record_control_rules *row)
@@ -41,10 +52,11 @@ static int version_add(
 	if (error != 0 && error != -ENOENT)
 		return error;
 	json_array_append_new(context->list,
-	    json_pack("{s:I, s:I, s:s, s:I, s:s}", "version",
-	        (json_int_t)le32_get(row->rules.version), "set_ns",
-	        (json_int_t)le64_get(row->set_ns), "set_by", (const char *)note.user, "copied_from",
-	        (json_int_t)le32_get(note.copied_from), "note", (const char *)note.note));
+	    json_pack("{s:I, s:s, s:I, s:s, s:I, s:s}", "version",
+	        (json_int_t)le32_get(row->rules.version), "state", state_of(context, note.staged),
+	        "set_ns", (json_int_t)le64_get(row->set_ns), "set_by", (const char *)note.user,
+	        "copied_from", (json_int_t)le32_get(note.copied_from), "note",
+	        (const char *)note.note));
 	return 0;
 }
 
@@ -77,7 +89,7 @@ static int versions_body(struct db_txn *txn, void *argument)
 
 json_t *rules_versions(const struct database *database, unsigned count)
 {
-	struct versions_context context = { json_array(), count };
+	struct versions_context context = { .list = json_array(), .count = count };
 
 	if (context.list != NULL && database_read(database, versions_body, &context) != 0) {
 		json_decref(context.list);
@@ -85,7 +97,8 @@ json_t *rules_versions(const struct database *database, unsigned count)
 	}
 	if (json_array_size(context.list) < count)
 		json_array_append_new(
-		    context.list, json_pack("{s:i, s:i, s:s, s:i, s:s}", "version", 1, "set_ns", 0,
-		                      "set_by", "", "copied_from", 0, "note", "the defaults"));
+		    context.list, json_pack("{s:i, s:s, s:i, s:s, s:i, s:s}", "version", 1, "state",
+		                      state_of(&context, 0), "set_ns", 0, "set_by", "",
+		                      "copied_from", 0, "note", "the defaults"));
 	return context.list;
 }

@@ -34,8 +34,25 @@ static const struct verb_argument rules_set[] = {
 	    "KEY=VALUE, e.g. stake_single_max=1000000; the rest stays" },
 	{ "file", VERB_FILE, 0, 0, 0, 0, 0, NULL,
 	    "file of rules: lines key: value, as rules show --out writes them" },
+	{ "stage", VERB_SWITCH, 0, 0, 0, 0, 0, NULL,
+	    "only store them under their number; rules activate puts them in force" },
 	NOTE(159),
 	WAIT_MS,
+};
+static const struct verb_argument rules_activate[] = {
+	RULES_VERSION("rules_version", 1, 1, "a version; an older one becomes a new one"),
+	NOTE(159),
+	WAIT_MS,
+};
+static const struct verb_argument rules_shadow[] = {
+	{ "file", VERB_FILE, 1, 0, 0, 0, 0, NULL,
+	    "file of rules; what it leaves out is as in force, or as in --rules-version" },
+	RULES_VERSION("rules_version", 0, 0, "a version, e.g. one that is stored"),
+	{ "from", VERB_TIME, 0, 1, 0, 0, 0, NULL, "begin of the range, included" },
+	{ "to", VERB_TIME, 0, 0, 0, 0, 0, NULL, "end of the range, not included (now)" },
+	{ "examples", VERB_NUMBER, 0, 0, 0, 0, 1000, NULL, "of each kind of change (20)" },
+	{ "base", VERB_TEXT, 0, 0, 0, 1, 64, NULL,
+	    "a backup from before the range, when the log does not go back to its begin" },
 };
 static const struct verb_argument rules_list[] = { COUNT };
 static const struct verb_argument rules_diff[] = {
@@ -138,13 +155,18 @@ const struct verb verbs_risk[] = {
 	{ "rules show", VIEWER, 0, ARGUMENTS(rules_show), "rules", "key value unit help",
 	    "The rules in force, or those of a version." },
 	{ "rules list", VIEWER, 0, ARGUMENTS(rules_list), "versions",
-	    "version set set_by copied_from note", "Versions of the rules, newest first." },
+	    "version state set set_by copied_from note", "Versions of the rules, newest first." },
 	{ "rules diff", VIEWER, 0, ARGUMENTS(rules_diff), "differences", "key from to unit",
 	    "What differs between two versions, or a version and a file." },
 	{ "rules rollback", RISK, VERB_CHANGES, ARGUMENTS(rules_rollback), NULL, NULL,
 	    "Makes the content of an older version the next one." },
 	{ "rules set", RISK, VERB_CHANGES, ARGUMENTS(rules_set), NULL, NULL,
-	    "Changes rules under a new version." },
+	    "Changes rules under a new version, in force at once unless --stage." },
+	{ "rules activate", RISK, VERB_CHANGES, ARGUMENTS(rules_activate), NULL, NULL,
+	    "Puts a version that is stored in force." },
+	{ "rules shadow", RISK, VERB_SLOW, ARGUMENTS(rules_shadow), "comparison",
+	    "what before after difference",
+	    "What other rules would have decided in a time range of the logs; changes nothing." },
 	{ "alert list", VIEWER, 0, ARGUMENTS(alert_list), "alerts",
 	    "alert state severity reason about score count assignee first text",
 	    "Alerts, newest first." },

@@ -5,6 +5,7 @@ PostgreSQL."""
 import json
 import os
 import signal
+import time
 
 import demo
 import pytest
@@ -205,6 +206,45 @@ def test_rules_come_from_a_file_and_an_older_version_comes_back(switch, tmp_path
         switch, "rules", "set", "--file", str(path))
     assert "no version 99999" in refused(switch, "rules", "rollback", 99999)
     assert "in force already" in refused(switch, "rules", "rollback", third["version"])
+
+
+def test_rules_are_stored_tried_on_the_past_and_activated(switch, tmp_path):
+    control = switch.control
+    began = int(time.time()) + 1  # the range begins with a whole second
+    time.sleep(began - time.time())
+    for nth in range(3):
+        assert bet(switch, ACCOUNT + 40 + nth, stake=30_000) == "OK"
+    path = tmp_path / "rules.yaml"
+    path.write_text("stake_single_max: 20000\n", encoding="utf-8")
+    before = control.json("rules", "show")["rules"][0]["value"]
+    stored = control.json("rules", "set", "--file", str(path), "--stage")
+    assert stored["stored"] and stored["version"] > before
+    assert control.json("rules", "show")["rules"][0]["value"] == before
+    assert bet(switch, ACCOUNT + 43, stake=30_000) == "OK"
+    start = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began))
+    for asked in ([str(path)], ["--rules-version", stored["version"]]):
+        told = control.json("rules", "shadow", *asked, "--from", start)
+        assert (told["newly_refused"], told["newly_accepted"]) == (4, 0), told
+        assert told["after"]["codes"]["LIMIT_SINGLE_STAKE"] == 4
+        assert {row["account"] for row in told["examples"]} == {ACCOUNT + 40 + n for n in range(4)}
+    same = control.json("rules", "shadow", "--rules-version", before, "--from", start)
+    assert same["before"] == same["after"]
+    assert "accepted" in control.ctl("rules", "shadow", str(path), "--from", start).stdout
+    assert "line 1: there is no rule" in refused(
+        switch, "rules", "shadow", write(tmp_path, "no_rule: 1\n"), "--from", start)
+    control.ctl("rules", "activate", stored["version"], "--note", "tried")
+    assert bet(switch, ACCOUNT + 44, stake=30_000) == "LIMIT_SINGLE_STAKE"
+    assert "in force already" in refused(switch, "rules", "activate", stored["version"])
+    control.ctl("rules", "rollback", before)
+    assert bet(switch, ACCOUNT + 44, stake=30_000) == "OK"
+    assert {row["version"]: row["state"] for row in control.json("rules", "list")["versions"]}[
+        stored["version"]] == "past"
+
+
+def write(folder, text):
+    path = folder / "other.yaml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
 
 
 def test_metrics_count_what_is_open(switch):

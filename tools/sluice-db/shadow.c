@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "control/markets/rule_fields.h"
 #include "tools/sluice-db/backup.h"
@@ -277,6 +278,7 @@ int command_shadow(const struct options *options)
 	char *text = options->rules != NULL ? file_read(options->rules) : NULL;
 	int code = EXIT_USAGE, error;
 
+	(void)!nice(10); /* beside a switch that works */
 	memset(shadow, 0, sizeof(*shadow));
 	shadow->rules_text = text;
 	shadow->examples_max = options->examples < 0 ? EXAMPLES : (uint32_t)options->examples;

@@ -221,6 +221,36 @@ static json_t *selections_json(const struct shadow *shadow)
 	return list;
 }
 
+static void row_add(json_t *list, const char *what, int64_t before, int64_t after)
+{
+	json_array_append_new(
+	    list, json_pack("{s:s, s:I, s:I, s:I}", "what", what, "before", (json_int_t)before,
+	              "after", (json_int_t)after, "difference", (json_int_t)(after - before)));
+}
+
+/* The same as a table: what people look at first. */
+static json_t *comparison_rows(const struct shadow *shadow)
+{
+	const struct shadow_side *before = &shadow->before, *after = &shadow->after;
+	json_t *list = json_array();
+	char name[16];
+
+	row_add(list, "accepted", (int64_t)before->accepted, (int64_t)after->accepted);
+	row_add(list, "refused", (int64_t)before->refused, (int64_t)after->refused);
+	row_add(list, "alerts", (int64_t)before->alerts, (int64_t)after->alerts);
+	row_add(list, "stakes of accepted bets", before->stakes, after->stakes);
+	row_add(list, "payouts of accepted bets", before->payouts, after->payouts);
+	for (unsigned code = 0; code < SHADOW_CODES; code++)
+		if (before->codes[code] != 0 || after->codes[code] != 0)
+			row_add(list, wire_code_name((uint16_t)code), (int64_t)before->codes[code],
+			    (int64_t)after->codes[code]);
+	for (unsigned bit = 0; bit < 32; bit++)
+		if (before->factors[bit] != 0 || after->factors[bit] != 0)
+			row_add(list, factor_name(bit, name), (int64_t)before->factors[bit],
+			    (int64_t)after->factors[bit]);
+	return list;
+}
+
 json_t *shadow_json(const struct shadow *shadow)
 {
 	double seconds = shadow->range_cpu_seconds;
@@ -238,6 +268,7 @@ json_t *shadow_json(const struct shadow *shadow)
 	json_object_set_new(view, "range_cpu_seconds", json_real(seconds));
 	json_object_set_new(view, "range_events_per_s",
 	    json_integer(seconds > 0 ? (json_int_t)((double)shadow->range_events / seconds) : 0));
+	json_object_set_new(view, "comparison", comparison_rows(shadow));
 	json_object_set_new(view, "before", side_json(&shadow->before));
 	json_object_set_new(view, "after", side_json(&shadow->after));
 	for (unsigned i = 0; i < SHADOW_CHANGES; i++)
@@ -248,34 +279,24 @@ json_t *shadow_json(const struct shadow *shadow)
 	return view;
 }
 
-static void line_print(const char *name, int64_t before, int64_t after)
-{
-	printf("%-28s %18" PRId64 " %18" PRId64 " %+18" PRId64 "\n", name, before, after,
-	    after - before);
-}
-
 void shadow_print_text(const struct shadow *shadow)
 {
-	const struct shadow_side *before = &shadow->before, *after = &shadow->after;
-	char name[16];
+	json_t *rows = comparison_rows(shadow), *row;
+	size_t index;
 
 	printf("%" PRIu64 " requests of %" PRIu64 " events decided anew, %" PRIu64
 	       " left as they were, %" PRIu64 " not decided\n\n",
 	    shadow->requests, shadow->range_events, shadow->kept, shadow->undecided);
 	printf("%-28s %18s %18s %18s\n", "", "as it was", "by these rules", "difference");
-	line_print("accepted", (int64_t)before->accepted, (int64_t)after->accepted);
-	line_print("refused", (int64_t)before->refused, (int64_t)after->refused);
-	line_print("alerts", (int64_t)before->alerts, (int64_t)after->alerts);
-	line_print("stakes of accepted bets", before->stakes, after->stakes);
-	line_print("payouts of accepted bets", before->payouts, after->payouts);
-	for (unsigned code = 0; code < SHADOW_CODES; code++)
-		if (before->codes[code] != 0 || after->codes[code] != 0)
-			line_print(wire_code_name((uint16_t)code), (int64_t)before->codes[code],
-			    (int64_t)after->codes[code]);
-	for (unsigned bit = 0; bit < 32; bit++)
-		if (before->factors[bit] != 0 || after->factors[bit] != 0)
-			line_print(factor_name(bit, name), (int64_t)before->factors[bit],
-			    (int64_t)after->factors[bit]);
+	json_array_foreach(rows, index, row)
+	{
+		printf("%-28s %18lld %18lld %+18lld\n",
+		    json_string_value(json_object_get(row, "what")),
+		    json_integer_value(json_object_get(row, "before")),
+		    json_integer_value(json_object_get(row, "after")),
+		    json_integer_value(json_object_get(row, "difference")));
+	}
+	json_decref(rows);
 	putchar('\n');
 	for (unsigned i = 0; i < SHADOW_CHANGES; i++)
 		printf("%-28s %18" PRIu64 "\n", change_names[i], shadow->changes[i]);

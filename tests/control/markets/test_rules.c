@@ -188,4 +188,61 @@ TEST(an_older_version_comes_back_as_a_new_one)
 	temporary_end(&at);
 }
 
+static const char *state_at(struct temporary *at, uint32_t version)
+{
+	static char state[16];
+	json_t *list = rules_versions(at->database, 100), *row;
+	size_t index;
+
+	json_array_foreach(list, index, row)
+	{
+		if (json_integer_value(json_object_get(row, "version")) == version)
+			snprintf(state, sizeof(state), "%.15s",
+			    json_string_value(json_object_get(row, "state")));
+	}
+	json_decref(list);
+	return state;
+}
+
+TEST(what_is_stored_is_in_force_when_it_is_activated_and_not_before)
+{
+	struct temporary at;
+	struct risk_rules rules, stored;
+	char message[256] = "";
+
+	temporary_begin(&at);
+	assert_int_equal(
+	    change(&at, (struct rules_change){ .file = "points_odds: 7", .stage = 1 }, message), 0);
+	assert_int_equal(rules_get(at.database, &rules), 0);
+	assert_int_equal(rules.version, 1);
+	assert_string_equal(state_at(&at, 2), "stored");
+	assert_string_equal(state_at(&at, 1), "in_force");
+	/* A stored version has its number for good: the next change takes another. */
+	assert_int_equal(
+	    change(&at, (struct rules_change){ .file = "points_odds: 8" }, message), 0);
+	assert_int_equal(rules_get(at.database, &rules), 0);
+	assert_int_equal(rules.version, 3);
+	assert_int_equal(
+	    change(&at, (struct rules_change){ .file = "points_odds: 9", .stage = 1 }, message), 0);
+	assert_int_equal(rules_get_version(at.database, 4, &stored), 0);
+	assert_int_equal(stored.points_odds, 9);
+	/* Newer than the one in force: as it is. */
+	assert_int_equal(change(&at, (struct rules_change){ .activate_version = 4 }, message), 0);
+	assert_int_equal(rules_get(at.database, &rules), 0);
+	assert_memory_equal(&rules, &stored, sizeof(rules));
+	assert_string_equal(state_at(&at, 4), "in_force");
+	assert_string_equal(state_at(&at, 3), "past");
+	assert_int_equal(
+	    change(&at, (struct rules_change){ .activate_version = 4 }, message), -EALREADY);
+	/* Older: shards take no version below theirs, so its content gets a new number. */
+	assert_int_equal(change(&at, (struct rules_change){ .activate_version = 2 }, message), 0);
+	assert_int_equal(rules_get(at.database, &rules), 0);
+	assert_int_equal(rules.version, 5);
+	assert_int_equal(rules.points_odds, 7);
+	assert_string_equal(state_at(&at, 2), "stored");
+	assert_int_equal(
+	    change(&at, (struct rules_change){ .activate_version = 99 }, message), -ENOENT);
+	temporary_end(&at);
+}
+
 TEST_MAIN()
