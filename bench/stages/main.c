@@ -5,6 +5,7 @@
  */
 #include <getopt.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -30,6 +31,7 @@ struct options {
 	const char *directory, *only;
 	uint64_t milliseconds;
 	uint64_t runs; /* 0: by time */
+	int cpu;       /* -1: any */
 	int list;
 };
 
@@ -241,18 +243,20 @@ static void run(const struct options *options)
 
 static void usage(FILE *out)
 {
-	fputs("Usage: bench-stages [options]\n"
-	      "\n"
-	      "Prints what each stage of a request costs by itself, as JSON. bench/micro is the\n"
-	      "command that also counts instructions and compares.\n"
-	      "\n"
-	      "  --only NAMES         these stages, with commas between\n"
-	      "  --milliseconds N     of each stage (200)\n"
-	      "  --runs N             so many runs of each instead, and no stage of the kernel's\n"
-	      "  --directory DIR      an empty folder on the disk for journal and LMDB; else left "
-	      "out\n"
-	      "  --list               names and meaning only\n"
-	      "  --help, --version\n",
+	fputs(
+	    "Usage: bench-stages [options]\n"
+	    "\n"
+	    "Prints what each stage of a request costs by itself, as JSON. bench/micro is the\n"
+	    "command that also counts instructions and compares.\n"
+	    "\n"
+	    "  --only NAMES         these stages, with commas between\n"
+	    "  --milliseconds N     of each stage (200)\n"
+	    "  --runs N             so many runs of each instead, and no stage of the kernel's\n"
+	    "  --directory DIR      an empty folder on the disk for journal and LMDB; else left "
+	    "out\n"
+	    "  --cpu N              on this CPU; never the one that serves the disk's interrupts\n"
+	    "  --list               names and meaning only\n"
+	    "  --help, --version\n",
 	    out);
 }
 
@@ -265,14 +269,24 @@ static uint64_t number(const char *text, uint64_t top)
 	return text[0] >= '0' && text[0] <= '9' && *end == '\0' && value <= top ? value : 0;
 }
 
+static int cpu_take(int cpu)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET((unsigned)cpu, &cpus);
+	return sched_setaffinity(0, sizeof(cpus), &cpus);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option long_options[] = { { "only", required_argument, NULL, 'o' },
 		{ "milliseconds", required_argument, NULL, 'm' },
 		{ "runs", required_argument, NULL, 'r' },
-		{ "directory", required_argument, NULL, 'd' }, { "list", no_argument, NULL, 'l' },
+		{ "directory", required_argument, NULL, 'd' },
+		{ "cpu", required_argument, NULL, 'c' }, { "list", no_argument, NULL, 'l' },
 		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'v' }, { 0 } };
-	struct options options = { .milliseconds = MILLISECONDS };
+	struct options options = { .milliseconds = MILLISECONDS, .cpu = -1 };
 	int id, bad = 0;
 
 	while ((id = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
@@ -290,6 +304,10 @@ int main(int argc, char **argv)
 			break;
 		case 'd':
 			options.directory = optarg;
+			break;
+		case 'c':
+			options.cpu = (int)number(optarg, CPU_SETSIZE - 1);
+			bad |= options.cpu == 0 && strcmp(optarg, "0") != 0;
 			break;
 		case 'l':
 			options.list = 1;
@@ -309,6 +327,10 @@ int main(int argc, char **argv)
 	if (options.directory != NULL && access(options.directory, W_OK) != 0) {
 		fprintf(stderr, "Cannot write in %s.\n", options.directory);
 		return EXIT_MISSING;
+	}
+	if (options.cpu >= 0 && cpu_take(options.cpu) != 0) {
+		fprintf(stderr, "--cpu %d: there is no such CPU for this process.\n", options.cpu);
+		return EXIT_USAGE;
 	}
 	run(&options);
 	return EXIT_GOOD;

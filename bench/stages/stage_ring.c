@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A ring between two workers. */
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "bench/stages/stages.h"
 #include "wire/spsc.h"
@@ -67,13 +69,27 @@ static void *echo(void *opaque)
 	return NULL;
 }
 
+/* On any CPU but this one, whatever this thread is bound to; refused: where the kernel likes. */
+static void elsewhere(pthread_t thread)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	for (long cpu = 0; cpu < sysconf(_SC_NPROCESSORS_CONF) && cpu < CPU_SETSIZE; cpu++)
+		if (cpu != sched_getcpu())
+			CPU_SET((size_t)cpu, &cpus);
+	(void)pthread_setaffinity_np(thread, sizeof(cpus), &cpus);
+}
+
 static void *create_hop(const char *directory)
 {
 	struct ring_context *context = rings_make();
 
 	(void)directory;
-	if (pthread_create(&context->echo, NULL, echo, context) == 0)
+	if (pthread_create(&context->echo, NULL, echo, context) == 0) {
+		elsewhere(context->echo);
 		return context;
+	}
 	rings_free(context);
 	return NULL;
 }
