@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Targets: record_account_read, record_bet_read, record_market_read, record_terminal_read,
- * record_identity_read, record_checkpoint_read, record_object_read, log_walk_begin, log_walk_next.
+ * record_identity_read, record_checkpoint_read, record_object_read, log_walk_begin, log_walk_next,
+ * log_run_read.
  *
  * First byte, bits 0 to 2: the record kind (1 to 6), 7 an object, 0 a log block behind the 8 bytes
- * of its key; bit 7: header or checksum are made right first. What is accepted is the input, byte
- * for byte.
+ * of its key, or with bit 3 a run of the log's index in the same form; bit 7: header or checksum
+ * are made right first. What is accepted is the input, byte for byte.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lmdb-schema/log.h"
+#include "lmdb-schema/log_index.h"
 #include "lmdb-schema/rows.h"
 #include "tests/fuzz/fuzz.h"
 
 #define FIX    0x80u
+#define RUN    0x08u
 #define OBJECT 7u /* has no header: not a record_kind */
 
 static union {
@@ -104,6 +107,31 @@ static void use_block(int fix, uint8_t *data, size_t size)
 	SLUICE_REQUIRE(result != 0 || seen == le32_get(header.count));
 }
 
+/* With FIX the checksum and the entries are not asked for: any entry is read. */
+static void use_run(int fix, const uint8_t *data, size_t size)
+{
+	struct log_run run = { 0 };
+	uint64_t sum = 0;
+	int result;
+
+	if (size < 8)
+		return;
+	result = log_run_read(
+	    &run, (struct db_bytes){ data, 8 }, (struct db_bytes){ data + 8, size - 8 }, !fix);
+	SLUICE_REQUIRE(result == 0 || result == -EBADMSG);
+	if (result != 0)
+		return;
+	SLUICE_REQUIRE(run.first_lsn != 0 && run.first_lsn <= run.last_lsn);
+	for (uint64_t i = 0; i < run.count; i++) {
+		struct log_run_entry entry = log_run_entry_at(&run, i);
+
+		sum += le64_get(entry.lsn);
+		SLUICE_REQUIRE(fix || (le64_get(entry.lsn) >= run.first_lsn &&
+		                          le64_get(entry.lsn) <= run.last_lsn));
+	}
+	(void)sum;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	unsigned kind;
@@ -118,6 +146,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(copy, data + 1, size - 1);
 	if (kind >= RECORD_ACCOUNT && kind <= OBJECT)
 		use_record(kind, (data[0] & FIX) != 0, copy, size - 1);
+	else if ((data[0] & RUN) != 0)
+		use_run((data[0] & FIX) != 0, copy, size - 1);
 	else
 		use_block((data[0] & FIX) != 0, copy, size - 1);
 	free(copy);
