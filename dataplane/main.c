@@ -196,6 +196,23 @@ static int journal_health(struct switch_process *process)
 	return EXIT_DONE;
 }
 
+/* The model of the rules that were recovered. Without it the switch serves: rules score alone. */
+static void model_begin(struct switch_process *process, const char *models)
+{
+	const struct risk_rules_extra *extra = &ledger_shard(process->workers[0]->ledger)->extra;
+	int error;
+
+	if (extra->model_state == RISK_MODEL_OFF)
+		return;
+	error = admin_model_load(&process->shared, models, extra->model_version);
+	if (error != 0)
+		log_line(LOG_LEVEL_WARNING, "model",
+		    "model %u cannot be read from %s (%s): bets are scored without it. Load it "
+		    "again "
+		    "and set the rules anew",
+		    extra->model_version, models, strerror(-error));
+}
+
 static int serve(struct switch_process *process)
 {
 	struct admin_context context = {
@@ -208,10 +225,13 @@ static int serve(struct switch_process *process)
 		.started_ns = process->started_ns,
 		.journal_interrupt_cpu = process->journal_interrupt_cpu,
 	};
-	char path[4400];
+	char path[4400], models[4400];
 	int status = EXIT_DONE;
 
 	snprintf(path, sizeof(path), "%s/run/sluice/admin.sock", process->root);
+	snprintf(models, sizeof(models), "%s/var/lib/sluice/models", process->root);
+	context.models = models;
+	model_begin(process, models);
 	if (admin_create(
 	        &process->admin, &context, path, process->message, sizeof(process->message)) != 0)
 		return EXIT_UNREACHABLE;

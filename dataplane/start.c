@@ -400,6 +400,7 @@ int switch_stop(struct switch_process *process)
 	atomic_store_explicit(&process->shared.stop, 1, memory_order_release);
 	workers_join(process);
 	admin_free(process->admin); /* workers answered into it */
+	admin_models_free(&process->shared);
 	process->admin = NULL;
 	/* P1 */
 	atomic_store_explicit(&process->workers_ended, 1, memory_order_release);

@@ -11,6 +11,7 @@
 #include <pthread.h>
 
 #include "dataplane/admin/admin.h"
+#include "dataplane/admin/admin_model.h"
 #include "dataplane/config.h"
 #include "dataplane/disk.h"
 #include "dataplane/reader/reader.h"

@@ -108,6 +108,20 @@ static inline void *spsc_ring_peek(struct spsc_ring *ring)
 	return ring->slots + (size_t)(head & ring->mask) * ring->element_size;
 }
 
+/* Consumer: the element `ahead` places behind the oldest, or NULL when there is none yet. */
+static inline void *spsc_ring_peek_at(struct spsc_ring *ring, uint32_t ahead)
+{
+	uint32_t head = atomic_load_explicit(&ring->head, memory_order_relaxed); /* own line */
+
+	if (ahead >= ring->tail_cached - head) {
+		/* Pairs with T1. */
+		ring->tail_cached = atomic_load_explicit(&ring->tail, memory_order_acquire);
+		if (ahead >= ring->tail_cached - head)
+			return NULL;
+	}
+	return ring->slots + (size_t)((head + ahead) & ring->mask) * ring->element_size;
+}
+
 static inline void spsc_ring_release(struct spsc_ring *ring)
 {
 	uint32_t head = atomic_load_explicit(&ring->head, memory_order_relaxed); /* own line */

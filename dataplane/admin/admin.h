@@ -43,7 +43,16 @@
  *                     market_result market_id, op (set, rollback, final); set: outcomes, one a
  *                                   selection: kind | places << 8 | winners << 16 of
  *                                   settlement_outcome. Done: the result is; its walk follows
- *                     rules_set, account_freeze
+ *                     rules_set     rules: members of struct risk_rules; with "factors" {} (of
+ *                                   RISK_FACTOR_RULES, "points" by factor in lower case), and then
+ *                                   "report_threshold", "points_country", "points_watch_list",
+ *                                   "points_model_max", "currencies" [{currency, amounts}] and
+ *                                   "model" {state: off, shadow, active; version}: that model is
+ *                                   read from ROOT/var/lib/sluice/models/VERSION first
+ *                     account_freeze account_id, frozen
+ *                     account_flags account_id, pep, sanctioned, country_risk (bool), country
+ *                     feedback      account_id, terminal_id (one of them, or both),
+ *                                   transaction_ns(s), confirmed (bool: else dismissed)
  *                     partner_set   partner_id, exposure_max, keys_max, currency, blocked
  *                     play_set      account_id, limits (6, -1 none), excluded_until_ns,
  *                                   cooloff_until_ns
@@ -132,6 +141,7 @@ struct admin_context {
 	uint64_t recovered_ns;               /* time recovery took */
 	uint64_t started_ns;                 /* of the process, CLOCK_MONOTONIC */
 	int journal_interrupt_cpu;           /* -1 unknown */
+	const char *models;                  /* folder of model files; NULL: none are read */
 	const struct admin_samples *samples; /* admin_create sets it; NULL: none taken */
 };
 

@@ -5,6 +5,7 @@
  */
 #include "dataplane/admin/admin.h"
 #include "dataplane/admin/admin_fields.h"
+#include "dataplane/admin/admin_model.h"
 
 #include <errno.h>
 
@@ -84,7 +85,26 @@ static int field_dry_run(struct admin_fields *fields)
 	return admin_field_bool(fields, "dry_run");
 }
 
-static void parse_command(struct admin_fields *fields, struct admin_request *request)
+/* The model that rules ask is there before they are: no worker finds them without it. */
+static void model_prepare(const struct admin_context *context, struct admin_fields *fields,
+    const struct ledger_command *command)
+{
+	int error;
+
+	if (fields->error != NULL || command->type != EVENT_RULES_SET ||
+	    command->extra.model_state == RISK_MODEL_OFF || context->models == NULL)
+		return;
+	error = admin_model_load(context->shared, context->models, command->extra.model_version);
+	if (error != 0)
+		fields->error = admin_error(
+		    "model %u cannot be read from %s: %s; load it again, or set model.state to off",
+		    command->extra.model_version, context->models,
+		    error == -EBADMSG ? "it is damaged, or of another version of sluice"
+		                      : strerror(-error));
+}
+
+static void parse_command(
+    const struct admin_context *context, struct admin_fields *fields, struct admin_request *request)
 {
 	const char *type = json_string_value(json_object_get(fields->object, "type"));
 	int dry_run = field_dry_run(fields);
@@ -118,6 +138,7 @@ static void parse_command(struct admin_fields *fields, struct admin_request *req
 	}
 	ledger->control_sequence = sequence;
 	admin_ledger_parse(fields, type, ledger);
+	model_prepare(context, fields, ledger);
 	/* It would be the newest one. */
 	if (unnumbered && ledger->type == EVENT_MARKET_RESULT)
 		ledger->result.version = le64_make(INT64_MAX);
@@ -186,7 +207,7 @@ void admin_parse(const struct admin_context *context, const char *line, size_t s
 	else if (strcmp(name, "session_end") == 0)
 		parse_session_end(context, &fields, request);
 	else if (strcmp(name, "command") == 0)
-		parse_command(&fields, request);
+		parse_command(context, &fields, request);
 	else if (!admin_query_parse(context, fields.object, name, request, &fields.error))
 		*answer = answer_here(context, name);
 	if (fields.error != NULL) {

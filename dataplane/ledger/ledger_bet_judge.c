@@ -40,18 +40,6 @@ static uint16_t leg_judge(const struct decision *decision, const struct wire_leg
 	return WIRE_CODE_OK;
 }
 
-/* What is left until the first match begins: whole seconds, at least 1. */
-static uint32_t closes_in_s(const struct decision *decision, uint64_t start_time_ns, uint32_t least)
-{
-	uint64_t left = (start_time_ns - decision->time_ns) / 1000000000ull;
-
-	if (left == 0)
-		left = 1;
-	return least != 0 && least <= left ? least
-	       : left < UINT32_MAX         ? (uint32_t)left
-	                                   : UINT32_MAX;
-}
-
 static uint16_t legs_judge(struct decision *decision, struct risk_case *input)
 {
 	const struct wire_leg *legs = decision->request->place_bet.legs;
@@ -73,7 +61,8 @@ static uint16_t legs_judge(struct decision *decision, struct risk_case *input)
 			return code;
 		}
 		input->odds_differ |= decision->odds[i] != legs[i].odds;
-		input->close_in_s = closes_in_s(decision, start_time_ns, input->close_in_s);
+		input->close_in_s =
+		    ledger_closes_in_s(decision->time_ns, start_time_ns, input->close_in_s);
 		product = product * decision->odds[i] / 1000;
 		if (product > UINT32_MAX)
 			product = UINT32_MAX;

@@ -4,6 +4,8 @@
 #define SLUICE_LEDGER_INTERNAL_H
 
 #include "dataplane/ledger/ledger.h"
+#include "dataplane/risk/risk_features.h"
+#include "dataplane/risk/risk_model.h"
 #include "lmdb-schema/event_sections.h"
 
 #define ROW_NONE         UINT32_MAX
@@ -166,6 +168,21 @@ struct market_order {
 	uint32_t unsorted;
 };
 
+/* What the model said of the requests of one burst (ledger_model.c). */
+struct model_score {
+	uint64_t request_id, terminal_id, body_hash;
+	uint64_t account_lsn, terminal_lsn; /* rows as they were then */
+	int32_t margin;
+};
+struct model_scores {
+	const struct risk_model *model; /* NULL: none */
+	uint64_t time_ns;
+	uint32_t version, rule_version, count;
+	struct model_score scores[RISK_MODEL_BURST];
+	int32_t margins[RISK_MODEL_BURST];
+	_Alignas(64) float features[RISK_FEATURE_COUNT * RISK_MODEL_BURST];
+};
+
 #define LEDGER_ARENAS_MAX 52
 
 struct ledger {
@@ -184,6 +201,7 @@ struct ledger {
 	struct market_order *market_order;
 	struct ledger_derived *derived; /* ledger_derived.h: chains, exposures, timers, events */
 	struct ledger_group *group;
+	struct model_scores *scores;
 	uint32_t *partner_keys; /* by partner: PARTNER_KEY objects here; derived */
 	uint64_t hash_sum; /* over rows not on a hash list, and the last hashes of those that are */
 	uint64_t bets_open;

@@ -2,6 +2,9 @@
 /* Scoring a decision by the states of its account and its terminal; the numbers it saw. */
 #include "dataplane/ledger/ledger_risk.h"
 
+#include "dataplane/ledger/ledger_model.h"
+#include "dataplane/risk/risk_view.h"
+
 #define SECOND_NS 1000000000ull
 
 /* ---- What a transaction is ---- */
@@ -234,21 +237,54 @@ static void risk_numbers_keep(struct decision *decision, const struct risk_view 
 	decision->has_risk = 1;
 }
 
+void ledger_risk_scene(
+    const struct decision *decision, const struct risk_case *asked, struct risk_scene *scene)
+{
+	const struct shard_row *shard = &decision->ledger->shard;
+
+	(void)risk_amounts_of(&shard->rules, &shard->extra, decision->currency, &scene->amounts);
+	scene->transaction =
+	    risk_transaction_make(decision, asked, scene->amounts.report_threshold);
+	risk_view_begin(&scene->view, risk_account_now(decision, &scene->account),
+	    risk_terminal_now(decision, &scene->terminal), &scene->transaction,
+	    decision->account_id);
+}
+
+/* By the states, when the rules have factors for them. */
+static uint16_t risk_states_judge(
+    struct decision *decision, const struct risk_case *asked, const struct risk_profile *profile)
+{
+	const struct risk_rules_extra *extra = &decision->ledger->shard.extra;
+	int model = ledger_model_asked(decision->ledger);
+	unsigned flags, points = 0;
+	struct risk_state_result states;
+	struct risk_result base;
+	struct risk_scene scene;
+	uint32_t bits = 0;
+
+	decision->flags |= EVENT_FLAG_SCORED;
+	ledger_risk_scene(decision, asked, &scene);
+	risk_base_judge(decision, asked, &scene.amounts, profile, &base);
+	risk_factors_evaluate(&extra->factors, &scene.view, base.factor_bits, &states);
+	flags = risk_flags_judge(decision, &bits);
+	bits |= (base.factor_bits & ~RISK_BIT(ALERT)) | states.factor_bits << RISK_STATE_SHIFT;
+	if (bits != 0 || model)
+		risk_numbers_keep(decision, &scene.view, profile, base.score, states.points, flags);
+	if (model)
+		points = ledger_model_judge(decision, &scene.view);
+	if (points > 0)
+		bits |= 1u << RISK_BITS_MODEL;
+	return risk_score_take(decision, base.score + states.points + flags + points, bits);
+}
+
 uint16_t ledger_risk_judge(struct decision *decision, const struct risk_case *asked)
 {
 	const struct shard_row *shard = &decision->ledger->shard;
 	int bet = decision->type == EVENT_PLACE_BET;
 	const struct risk_profile *profile;
-	struct risk_transaction transaction;
-	struct risk_terminal_state terminal;
-	struct risk_account_state account;
 	struct risk_profile nobody;
 	struct risk_amounts amounts;
-	struct risk_state_result states;
 	struct risk_result base;
-	struct risk_view view;
-	uint32_t bits = 0;
-	unsigned flags;
 
 	if (!bet && !shard->extra.present)
 		return WIRE_CODE_OK;
@@ -258,18 +294,9 @@ uint16_t ledger_risk_judge(struct decision *decision, const struct risk_case *as
 		risk_profile_init(&nobody, decision->time_ns);
 		profile = &nobody;
 	}
+	if (shard->extra.present)
+		return risk_states_judge(decision, asked, profile);
 	(void)risk_amounts_of(&shard->rules, &shard->extra, decision->currency, &amounts);
 	risk_base_judge(decision, asked, &amounts, profile, &base);
-	if (!shard->extra.present)
-		return risk_score_take(decision, base.score, base.factor_bits);
-	decision->flags |= EVENT_FLAG_SCORED;
-	transaction = risk_transaction_make(decision, asked, amounts.report_threshold);
-	risk_view_make(&view, risk_account_now(decision, &account),
-	    risk_terminal_now(decision, &terminal), &transaction, decision->account_id);
-	risk_factors_evaluate(&shard->extra.factors, &view, base.factor_bits, &states);
-	flags = risk_flags_judge(decision, &bits);
-	bits |= (base.factor_bits & ~RISK_BIT(ALERT)) | states.factor_bits << RISK_STATE_SHIFT;
-	if (bits != 0)
-		risk_numbers_keep(decision, &view, profile, base.score, states.points, flags);
-	return risk_score_take(decision, base.score + states.points + flags, bits);
+	return risk_score_take(decision, base.score, base.factor_bits);
 }

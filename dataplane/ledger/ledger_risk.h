@@ -33,6 +33,32 @@ uint8_t ledger_risk_kind(uint16_t type);
 /* Just below the threshold: at least 90 % of it. 0 is no threshold. */
 int ledger_risk_near_report(int64_t amount, int64_t threshold);
 
+/* What a decision is judged by; it points into the ledger's rows, or into itself. */
+struct risk_scene {
+	struct risk_amounts amounts; /* of its currency */
+	struct risk_transaction transaction;
+	struct risk_account_state account;
+	struct risk_terminal_state terminal;
+	struct risk_view view;
+};
+void ledger_risk_scene(
+    const struct decision *decision, const struct risk_case *asked, struct risk_scene *scene);
+/* Asks the model that the rules ask (and completes the view): fills its part of decision->risk; the
+ * points that count. */
+unsigned ledger_model_judge(struct decision *decision, struct risk_view *view);
+
+/* Whole seconds until the first of the matches begins, at least 1; `least`: of those before it. */
+static inline uint32_t ledger_closes_in_s(uint64_t time_ns, uint64_t start_time_ns, uint32_t least)
+{
+	uint64_t left = (start_time_ns - time_ns) / 1000000000ull;
+
+	if (left == 0)
+		left = 1;
+	return least != 0 && least <= left ? least
+	       : left < UINT32_MAX         ? (uint32_t)left
+	                                   : UINT32_MAX;
+}
+
 /* The selection of a single bet as one number, 0 for a combination. */
 static inline uint64_t risk_selection_id(unsigned legs, uint64_t market_id, unsigned selection)
 {

@@ -71,6 +71,7 @@ static int rows_create(struct ledger *ledger)
 	ledger->bet_overflow_free =
 	    arena_map(ledger, config->bets_max, sizeof(*ledger->bet_overflow_free));
 	ledger->accounts = arena_map(ledger, config->accounts_max, sizeof(*ledger->accounts));
+	ledger->scores = arena_map(ledger, 1, sizeof(*ledger->scores));
 	ledger->account_states =
 	    arena_map(ledger, config->accounts_max, sizeof(*ledger->account_states));
 	ledger->terminal_states =
@@ -86,7 +87,7 @@ static int rows_create(struct ledger *ledger)
 	    ledger->bet_overflow == NULL || ledger->markets == NULL || ledger->terminals == NULL ||
 	    order->entries == NULL || ledger->objects == NULL || ledger->partner_keys == NULL ||
 	    ledger->bet_overflow_free == NULL || ledger->account_states == NULL ||
-	    ledger->terminal_states == NULL)
+	    ledger->scores == NULL || ledger->terminal_states == NULL)
 		return -ENOMEM;
 	return ledger_derived_create(ledger, arena_map);
 }

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/risk/risk_view.h"
+
+#include <string.h>
+
 #include "dataplane/risk/risk_internal.h"
 
 uint32_t risk_log2(uint64_t value)
@@ -63,7 +67,7 @@ static void feedback_view(
 	view->labelled_30d = view->confirmed_30d + decayed(feedback->dismissed_30d, month);
 }
 
-static void view_account(
+static void view_account_counts(
     struct risk_view *view, const struct risk_account_state *account, uint32_t now)
 {
 	uint32_t before = account->updated_s, in_before = account->in_updated_s;
@@ -88,6 +92,13 @@ static void view_account(
 		view->in_30d =
 		    decayed(account->in_30d, decay_make(in_before, now, RISK_STEP_30D_NS));
 	}
+}
+
+static void view_account(
+    struct risk_view *view, const struct risk_account_state *account, uint32_t now)
+{
+	uint32_t before = account->updated_s, in_before = account->in_updated_s;
+
 	view->account_idle_s = account->observations != 0 ? since(before, now) : UINT32_MAX;
 	view->received_idle_s = in_before != 0 ? since(in_before, now) : UINT32_MAX;
 	view->account_age_s = since(account->first_s, now);
@@ -105,15 +116,20 @@ static void view_account(
 	feedback_view(&view->account_feedback, &account->feedback, now);
 }
 
+static const uint64_t window_steps[RISK_WINDOWS] = { RISK_STEP_1H_NS, RISK_STEP_24H_NS,
+	RISK_STEP_7D_NS, RISK_STEP_30D_NS };
+
+static void view_terminal_count(struct risk_view *view, enum risk_window window)
+{
+	view->terminal_counts[window] = decayed(view->terminal->counts[window],
+	    decay_make(view->terminal->updated_s, view->time_s, window_steps[window]));
+}
+
 static void view_terminal(
     struct risk_view *view, const struct risk_terminal_state *terminal, uint32_t now)
 {
-	static const uint64_t steps[RISK_WINDOWS] = { RISK_STEP_1H_NS, RISK_STEP_24H_NS,
-		RISK_STEP_7D_NS, RISK_STEP_30D_NS };
-
-	for (unsigned i = 0; i < RISK_WINDOWS; i++)
-		view->terminal_counts[i] =
-		    decayed(terminal->counts[i], decay_make(terminal->updated_s, now, steps[i]));
+	view_terminal_count(view, RISK_1H);
+	view_terminal_count(view, RISK_7D);
 	view->terminal_idle_s =
 	    terminal->observations != 0 ? since(terminal->updated_s, now) : UINT32_MAX;
 	view->terminal_age_s = since(terminal->first_s, now);
@@ -154,7 +170,7 @@ uint32_t risk_terminal_hours(const struct risk_view *view)
 	return hours > 0 ? hours : 1;
 }
 
-void risk_view_make(struct risk_view *view, const struct risk_account_state *account,
+void risk_view_begin(struct risk_view *view, const struct risk_account_state *account,
     const struct risk_terminal_state *terminal, const struct risk_transaction *transaction,
     uint64_t account_id)
 {
@@ -163,6 +179,10 @@ void risk_view_make(struct risk_view *view, const struct risk_account_state *acc
 	uint64_t partners = parties_seen(&account->parties, week);
 	uint64_t visitors = parties_seen(&terminal->parties, week);
 
+	view->sum_24h = view->sum_7d = view->sum_30d = 0;
+	view->high_7d = view->in_24h = view->in_7d = view->in_30d = 0;
+	memset(view->account_counts, 0, sizeof(view->account_counts));
+	memset(view->terminal_counts, 0, sizeof(view->terminal_counts));
 	view->partner_paid = account->source_tags[0] == party_tag(partner) ||
 	                     account->source_tags[1] == party_tag(partner) ||
 	                     account->source_tags[2] == party_tag(partner);
@@ -181,4 +201,19 @@ void risk_view_make(struct risk_view *view, const struct risk_account_state *acc
 	view_account(view, account, now);
 	view_terminal(view, terminal, now);
 	view_selections(view, partner);
+}
+
+void risk_view_complete(struct risk_view *view)
+{
+	view_account_counts(view, view->account, view->time_s);
+	view_terminal_count(view, RISK_24H);
+	view_terminal_count(view, RISK_30D);
+}
+
+void risk_view_make(struct risk_view *view, const struct risk_account_state *account,
+    const struct risk_terminal_state *terminal, const struct risk_transaction *transaction,
+    uint64_t account_id)
+{
+	risk_view_begin(view, account, terminal, transaction, account_id);
+	risk_view_complete(view);
 }

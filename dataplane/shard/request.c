@@ -3,6 +3,7 @@
  * The home side of a request: rights, request window, deadline, and the way to the shard that owns
  * what it names.
  */
+#include "dataplane/ledger/ledger_model.h"
 #include "dataplane/shard/worker.h"
 
 /* What a bet takes of its terminal's limit until its outcome is known: the limit is an amount in
@@ -279,6 +280,26 @@ static uint32_t burst_take(struct worker *worker, uint32_t first)
 	return 1;
 }
 
+/* What the model says of the burst's bets on accounts of here. */
+static void burst_score(struct worker *worker)
+{
+	struct ledger_model_ask asks[RISK_MODEL_BURST];
+	unsigned count = 0;
+
+	if (!ledger_model_asked(worker->ledger))
+		return;
+	for (uint32_t i = 0; i < worker->burst_count && count < RISK_MODEL_BURST; i++) {
+		const struct burst_message *message = &worker->burst[i];
+
+		if (message->code == WIRE_CODE_OK &&
+		    message->request.template_id == WIRE_PLACE_BET &&
+		    worker_owner(worker, &message->request) == worker->shard)
+			asks[count++] = (struct ledger_model_ask){ &message->request,
+				message->session->terminal_id };
+	}
+	ledger_model_burst(worker->ledger, asks, count, worker_event_time(worker));
+}
+
 void worker_requests(struct worker *worker)
 {
 	for (uint32_t i = 0; i < worker->burst_count; i++)
@@ -286,7 +307,10 @@ void worker_requests(struct worker *worker)
 			window_prefetch(&worker->windows[worker->burst[i].session->terminal_index],
 			    worker->burst[i].request.request_id);
 			ledger_prefetch(worker->ledger, &worker->burst[i].request);
+			ledger_prefetch_terminal(
+			    worker->ledger, worker->burst[i].session->terminal_id);
 		}
+	burst_score(worker);
 	for (uint32_t i = 0; i < worker->burst_count;)
 		i += burst_take(worker, i);
 	worker->burst_count = 0;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/ledger/ledger_model.h"
 #include "dataplane/shard/worker.h"
 
 #include <rte_pause.h>
@@ -60,10 +61,34 @@ static void request_take(struct worker *worker, const struct ring_request *item)
 		worker_read(worker, &ask);
 }
 
+/* What the model says of the bets that other homes have sent. */
+static void remote_score(struct worker *worker)
+{
+	struct ledger_model_ask asks[RISK_MODEL_BURST];
+	unsigned count = 0;
+
+	if (!ledger_model_asked(worker->ledger))
+		return;
+	for (uint32_t i = 0; i < worker->shared->shard_count; i++) {
+		struct spsc_ring *ring = worker->rings.request_in[i];
+		const struct ring_request *item;
+
+		for (unsigned k = 0;
+		     ring != NULL && k < WORKER_REMOTE_PER_TURN && count < RISK_MODEL_BURST &&
+		     (item = spsc_ring_peek_at(ring, k)) != NULL;
+		     k++)
+			asks[count++] =
+			    (struct ledger_model_ask){ &item->request, item->origin.terminal_id };
+	}
+	ledger_model_burst(worker->ledger, asks, count, worker_event_time(worker));
+}
+
 /* Requests of other homes for accounts here. */
 static unsigned drain_requests(struct worker *worker)
 {
 	unsigned moved = 0;
+
+	remote_score(worker);
 
 	for (uint32_t i = 0; i < worker->shared->shard_count; i++) {
 		struct spsc_ring *ring = worker->rings.request_in[i];
@@ -192,6 +217,19 @@ static void publish_totals(struct worker *worker, int changed)
 }
 
 /* One turn; `serving` is 0 before the ports open and while stopping. Returns what it moved. */
+/* Between two bursts: no decision sees half of two models. */
+static void model_follow(struct worker *worker)
+{
+	/* W8 */
+	const struct shard_model *held =
+	    atomic_load_explicit(&worker->shared->model, memory_order_acquire);
+
+	if (SLUICE_LIKELY(held == worker->model))
+		return;
+	worker->model = held;
+	ledger_model_set(worker->ledger, held->model, held->version);
+}
+
 static unsigned turn(struct worker *worker, int serving)
 {
 	uint64_t durable = worker->durable_lsn;
@@ -200,6 +238,7 @@ static unsigned turn(struct worker *worker, int serving)
 	unsigned moved = 0;
 
 	clock_follow(worker);
+	model_follow(worker);
 	if (going)
 		moved += worker_slow_owed(worker);
 	if (serving) {

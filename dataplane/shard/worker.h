@@ -82,6 +82,14 @@ enum worker_polling {
 };
 
 /* Shared by all threads, written once at start or by main as noted. */
+/* A learned model that rules may ask; kept until the process ends, as a worker may be at it. */
+struct shard_model {
+	struct shard_model *before; /* handed over before this one; NULL: none */
+	uint32_t version;
+	uint32_t reserved;
+	struct risk_model *model; /* own memory */
+};
+
 struct switch_shared {
 	uint32_t shard_count;
 	uint32_t port_count;
@@ -111,6 +119,9 @@ struct switch_shared {
 	_Atomic uint32_t disk_full[LIMIT_SHARDS];
 	/* 1 when a stopping worker owes nothing. Worker stores release, workers acquire (W6). */
 	_Atomic uint32_t drained[LIMIT_SHARDS];
+	/* The model handed over last. Main stores release, workers acquire at the begin of a turn
+	 * (W8). */
+	struct shard_model *_Atomic model;
 };
 
 /* Rings of one worker towards others; [shard] = the other one. */
@@ -285,6 +296,7 @@ struct worker {
 	uint64_t durable_lsn;
 	struct switch_shared *shared;
 	struct ledger *ledger;
+	const struct shard_model *model; /* that the ledger was given; NULL: none */
 	struct journal_writer *journal;
 	struct session_table *sessions;
 	struct terminal_window *windows;

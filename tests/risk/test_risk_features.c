@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
+#include <string.h>
 
 #include "dataplane/risk/risk_features.h"
+#include "dataplane/risk/risk_view.h"
 #include "tests/test.h"
 #include "wire/assert.h"
 
@@ -164,7 +166,8 @@ TEST(features_are_always_finite)
 			.utc_offset_s = (uint32_t)(test_random(&draws) % 86400),
 		};
 		float features[RISK_FEATURE_COUNT * 2];
-		struct risk_view view;
+		struct risk_view view, steps;
+		uint64_t account_id = test_random(&draws);
 		uint8_t *bytes = (uint8_t *)&account;
 
 		for (size_t i = 0; i < sizeof(account); i++)
@@ -174,7 +177,12 @@ TEST(features_are_always_finite)
 			bytes[i] = (uint8_t)test_random(&draws);
 		for (unsigned i = 0; i < RISK_FEATURE_COUNT * 2; i++)
 			features[i] = NAN;
-		risk_view_make(&view, &account, &terminal, &transaction, test_random(&draws));
+		risk_view_make(&view, &account, &terminal, &transaction, account_id);
+		/* The same in two steps. */
+		memcpy(&steps, &view, sizeof(view));
+		risk_view_begin(&steps, &account, &terminal, &transaction, account_id);
+		risk_view_complete(&steps);
+		assert_memory_equal(&steps, &view, sizeof(view));
 		risk_features_fill(&view, features, 2);
 		for (unsigned i = 0; i < RISK_FEATURE_COUNT; i++) {
 			if (!isfinite(features[2 * i]))

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <math.h>
 #include <stdbool.h>
 
-#include "dataplane/risk/risk_model.h"
+#include "dataplane/risk/risk_features.h"
+#include "dataplane/risk/risk_model_file.h"
 #include "tests/test.h"
 #include "wire/assert.h"
 
@@ -109,6 +111,84 @@ TEST(points_of_a_margin)
 
 	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++)
 		assert_case_equal(i, risk_model_points(&model, cases[i].margin), cases[i].points);
+}
+
+/* ---- As a file ---- */
+
+static struct risk_model *small_model(void)
+{
+	struct risk_model *model = calloc(1, risk_model_size(3, 2));
+	int32_t *leaves;
+
+	assert_non_null(model);
+	*model = (struct risk_model){ .tree_count = 3,
+		.depth = 2,
+		.feature_count = RISK_FEATURE_COUNT,
+		.features_version = RISK_FEATURES_VERSION,
+		.base = -5,
+		.margin_zero = -7,
+		.margin_alert = 9 };
+	leaves = risk_model_leaves(model);
+	for (unsigned i = 0; i < 12; i++) {
+		model->nodes[i] = (struct risk_model_node){ (float)i - 3.5f, (uint16_t)i, i % 2 };
+		leaves[i] = (int32_t)i - 6;
+	}
+	return model;
+}
+
+TEST(a_file_holds_the_model)
+{
+	size_t size = risk_model_file_size(3, 2), room = risk_model_size(3, 2);
+	struct risk_model *model = small_model(), *back = calloc(1, room);
+	uint8_t *file = malloc(size);
+
+	risk_model_file_make(model, 4, file);
+	assert_int_equal(risk_model_file_read(file, size, 4, back, room), 0);
+	assert_memory_equal(back, model, room);
+	assert_int_equal(risk_model_file_read(file, size, 5, back, room), -EBADMSG);
+	assert_int_equal(risk_model_file_read(file, size, 4, back, room - 1), -ENOSPC);
+	for (size_t short_of = 0; short_of < size; short_of++)
+		assert_int_equal(risk_model_file_read(file, short_of, 4, back, room), -EBADMSG);
+	for (size_t i = 0; i < size; i++) {
+		file[i] ^= 1;
+		assert_case_equal(i, risk_model_file_read(file, size, 4, back, room), -EBADMSG);
+		file[i] ^= 1;
+	}
+	free(file);
+	free(back);
+	free(model);
+}
+
+/* What a model itself must not say, with the checksum made right. */
+TEST(a_file_of_a_model_that_cannot_be_is_refused)
+{
+	size_t size = risk_model_file_size(3, 2), room = risk_model_size(3, 2);
+	struct risk_model *back = calloc(1, room);
+	uint8_t *file = malloc(size);
+
+	for (unsigned i = 0; i < 7; i++) {
+		struct risk_model *model = small_model();
+
+		if (i == 0)
+			model->nodes[3].threshold = INFINITY;
+		else if (i == 1)
+			model->nodes[3].feature = RISK_FEATURE_COUNT;
+		else if (i == 2)
+			model->nodes[3].missing_left = 2;
+		else if (i == 3)
+			model->features_version++;
+		else if (i == 4)
+			model->margin_zero = model->margin_alert;
+		else if (i == 5)
+			risk_model_leaves(model)[0] = INT32_MIN;
+		else
+			model->feature_count--;
+		risk_model_file_make(model, 4, file);
+		assert_case_equal(i, risk_model_file_read(file, size, 4, back, room), -EBADMSG);
+		free(model);
+	}
+	free(file);
+	free(back);
 }
 
 TEST_MAIN()

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A view in two steps: what factors look at, and the decayed counts and sums that only a model
+ * does. Most decisions ask no model, and the second step is most of the cost.
+ */
+#ifndef SLUICE_RISK_VIEW_H
+#define SLUICE_RISK_VIEW_H
+
+#include "dataplane/risk/risk_state.h"
+
+/* Everything but account_counts, the sums, high_7d, in_*, and the terminal's counts of 24 h and 30
+ * days, which are 0. */
+void risk_view_begin(struct risk_view *view, const struct risk_account_state *account,
+    const struct risk_terminal_state *terminal, const struct risk_transaction *transaction,
+    uint64_t account_id);
+/* The rest; both together are risk_view_make. */
+void risk_view_complete(struct risk_view *view);
+
+#endif
