@@ -24,27 +24,42 @@ struct ledger_context {
 	struct event_buffer event;
 	int length;
 	int decided; /* event holds a decision that is not applied yet */
+	int factors; /* rules with the factors of the risk states */
 };
 
 static void ledger_make(struct ledger_context *context)
 {
 	context->bets.ledger = bets_ledger_create(ACCOUNTS, BETS_ROOM, BALANCE, 1);
 	SLUICE_REQUIRE(context->bets.ledger != NULL);
+	if (context->factors)
+		bets_factors_set(context->bets.ledger);
 	context->time_ns = BETS_START;
 	context->at = LIMIT_BURST;
 	context->placed = 0;
 	context->decided = 0;
 }
 
-static void *create_ledger(const char *directory)
+static void *context_make(int factors)
 {
 	struct ledger_context *context = stages_alloc(sizeof(*context));
 
-	(void)directory;
+	context->factors = factors;
 	context->bets.accounts = ACCOUNTS;
 	context->bets.random = STAGES_SEED;
 	ledger_make(context);
 	return context;
+}
+
+static void *create_ledger(const char *directory)
+{
+	(void)directory;
+	return context_make(0);
+}
+
+static void *create_factors(const char *directory)
+{
+	(void)directory;
+	return context_make(1);
 }
 
 static void finish_ledger(void *opaque)
@@ -132,6 +147,16 @@ STAGE_RUN(apply)
 	apply_decided(opaque);
 }
 
+STAGE_RUN(decide_factors)
+{
+	decide_next(opaque);
+}
+
+STAGE_RUN(apply_factors)
+{
+	apply_decided(opaque);
+}
+
 static void prepare_bet(void *opaque)
 {
 	struct ledger_context *context = opaque;
@@ -143,16 +168,24 @@ static void prepare_bet(void *opaque)
 	bets_burst_make(&context->bets);
 }
 
-STAGE_RUN(bet)
+static inline void burst_place(struct ledger_context *context)
 {
-	struct ledger_context *context = opaque;
-
 	burst_prefetch(context);
 	context->at = 0;
 	while (context->at < LIMIT_BURST) {
 		decide_next(context);
 		apply_decided(context);
 	}
+}
+
+STAGE_RUN(bet)
+{
+	burst_place(opaque);
+}
+
+STAGE_RUN(bet_factors)
+{
+	burst_place(opaque);
 }
 
 static void prepare_hash(void *opaque)
@@ -163,11 +196,18 @@ static void prepare_hash(void *opaque)
 		room_keep(context);
 		context->time_ns += 1000;
 		bets_burst_make(&context->bets);
-		stage_run_bet(context);
+		burst_place(context);
 	}
 }
 
 STAGE_RUN(state_hash)
+{
+	struct ledger_context *context = opaque;
+
+	stages_keep(ledger_state_hash(context->bets.ledger));
+}
+
+STAGE_RUN(state_hash_factors)
 {
 	struct ledger_context *context = opaque;
 
@@ -346,6 +386,17 @@ const struct stage stages_ledger[] = {
 	{ "bet", "bet", "fetched, decided, applied in bursts of 32 as the worker does it",
 	    create_ledger, prepare_bet, stage_run_bet, finish_ledger,
 	    LIMIT_BURST, 0, 0, 0, 0 },
+	{ "decide_factors", "bet", "decide with rules that look at the risk states too",
+	    create_factors, prepare_decide, stage_run_decide_factors, finish_ledger,
+	    1, 0, 0, 0, 0 },
+	{ "apply_factors", "bet", "apply with them: both states learn",
+	    create_factors, prepare_apply, stage_run_apply_factors, finish_ledger, 1, 0, 0, 0, 0 },
+	{ "bet_factors", "bet", "fetched, decided, applied with them",
+	    create_factors, prepare_bet, stage_run_bet_factors, finish_ledger,
+	    LIMIT_BURST, 0, 0, 0, 0 },
+	{ "state_hash_factors", "bet", "state hash with them",
+	    create_factors, prepare_hash, stage_run_state_hash_factors, finish_ledger,
+	    BATCH_BURSTS * LIMIT_BURST, 0, 0, 0, 0 },
 	{ "state_hash", "bet", "state hash at the end of a batch of 96 bets",
 	    create_ledger, prepare_hash, stage_run_state_hash, finish_ledger,
 	    BATCH_BURSTS * LIMIT_BURST, 0, 0, 0, 0 },
