@@ -210,3 +210,30 @@ int log_index_find(struct db_txn *txn, uint64_t terminal_id, uint64_t request_id
 	db_cursor_close(&runs);
 	return error;
 }
+
+int log_index_check(struct db_txn *txn, uint64_t first_lsn)
+{
+	uint64_t next_lsn = first_lsn, last_lsn = 0;
+	struct db_cursor cursor;
+	int error = log_last_lsn(txn, &last_lsn);
+
+	if (error != 0 && error != -ENOENT)
+		return error;
+	error = db_cursor_open(&cursor, txn, SCHEMA_RUN);
+	if (error != 0)
+		return error;
+	error = db_cursor_first(&cursor);
+	while (error == 0) {
+		struct log_run run;
+
+		error = log_run_read(&run, cursor.key, cursor.value, 1);
+		if (error == 0 && (run.first_lsn != next_lsn || run.last_lsn > last_lsn))
+			error = -EBADMSG;
+		if (error == 0) {
+			next_lsn = run.last_lsn + 1;
+			error = db_cursor_next(&cursor);
+		}
+	}
+	db_cursor_close(&cursor);
+	return error == -ENOENT ? 0 : error;
+}

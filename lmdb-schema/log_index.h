@@ -69,6 +69,11 @@ SLUICE_MUST_USE int log_run_read(
  */
 SLUICE_MUST_USE int log_index_find(
     struct db_txn *txn, uint64_t terminal_id, uint64_t request_id, uint64_t *lsn);
+/*
+ * Looks at every run of an environment that begins at `first_lsn`: whole, one behind the other,
+ * none beyond the last event. 0; -EBADMSG; -errno.
+ */
+SLUICE_MUST_USE int log_index_check(struct db_txn *txn, uint64_t first_lsn);
 /* 1: the index is that of schema version 2, so nothing may be appended. 0; -errno. */
 SLUICE_MUST_USE int log_index_is_old(struct db_txn *txn);
 

@@ -5,6 +5,7 @@
  * log, where nothing but verify looks at them again.
  */
 #include "lmdb-schema/log.h"
+#include "lmdb-schema/log_index.h"
 #include "tests/sluice-db/copy.h"
 
 /* ---- Changing the log ---- */
@@ -203,6 +204,38 @@ TEST(flipped_byte_in_a_log_block)
 	log_damage(&copy, 1, is_bet, EDIT_FLIP, NULL);
 	/* The checksum is of the block: nothing in it can be trusted. */
 	copy_refused(&copy, base.block_first[1], "log: block damaged");
+}
+
+static int run_damage(struct db_txn *txn, void *context)
+{
+	struct db_cursor cursor;
+	uint8_t bytes[65536], key[8];
+	size_t size;
+
+	(void)context;
+	assert_int_equal(log_index_complete(txn), 0);
+	assert_int_equal(db_cursor_open(&cursor, txn, SCHEMA_RUN), 0);
+	assert_int_equal(db_cursor_last(&cursor), 0);
+	size = cursor.value.size;
+	assert_true(size > sizeof(struct log_run_header) && size <= sizeof(bytes));
+	memcpy(bytes, cursor.value.data, size);
+	memcpy(key, cursor.key.data, sizeof(key));
+	db_cursor_close(&cursor);
+	bytes[size - sizeof(struct log_run_entry)] ^= 1; /* a terminal's id */
+	return db_put(txn, SCHEMA_RUN, (struct db_bytes){ key, sizeof(key) },
+	    (struct db_bytes){ bytes, size });
+}
+
+TEST(flipped_byte_in_the_index_of_requests)
+{
+	struct copy copy;
+	struct db_env *env;
+
+	copy_make(&copy);
+	assert_int_equal(schema_log_open(&env, copy.shard, 1, 0), 0);
+	assert_int_equal(db_write(env, run_damage, NULL), 0);
+	db_env_close(env);
+	copy_refused(&copy, 1, "log: its index of requests is damaged");
 }
 
 TEST(event_dropped_inside_a_block)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lmdb-schema/log_index.h"
 #include "tools/sluice-db/backup.h"
 #include "tools/sluice-db/db.h"
 #include "tools/sluice-db/derive.h"
@@ -63,6 +64,41 @@ static int shard_pass(const struct options *options, struct shard_state *state)
 	return result;
 }
 
+static int index_check(const char *path, uint64_t first_lsn)
+{
+	struct db_env *env;
+	struct db_txn txn;
+	int error = schema_log_open(&env, path, first_lsn, 1);
+
+	if (error != 0)
+		return error == -ENOENT ? 0 : error; /* retired meanwhile */
+	error = db_read_open(&txn, env);
+	if (error == 0) {
+		error = db_read_begin(&txn);
+		if (error == 0)
+			error = log_index_check(&txn, first_lsn);
+		db_read_close(&txn);
+	}
+	db_env_close(env);
+	return error;
+}
+
+/* What finds a request in the log: damaged, it would say that there was none. */
+static int indexes_check(const char *path, struct damage *damage)
+{
+	uint64_t *list = NULL;
+	int count = schema_log_list(path, &list), error = 0;
+
+	for (int i = 0; i < count && error == 0; i++) {
+		error = index_check(path, list[i]);
+		if (error == -EBADMSG)
+			damage_note(damage, list[i],
+			    "log: its index of requests is damaged; restore this shard");
+	}
+	free(list);
+	return count < 0 ? count : error;
+}
+
 static void shard_verify(const struct options *options, struct shard_state *state)
 {
 	int result = 0;
@@ -78,6 +114,8 @@ static void shard_verify(const struct options *options, struct shard_state *stat
 		result = replay_open(&state->replay, state->path, &state->scan, &state->damage);
 	if (result == 0)
 		result = shard_pass(options, state);
+	if (result == 0)
+		result = indexes_check(state->path, &state->damage);
 	if (result != 0)
 		damage_note(&state->damage, 0, "%s", strerror(-result));
 	/* The ledger's tables are needed no more; what was derived is, for the other shards. */
