@@ -144,14 +144,14 @@ void care_turn(struct control *control)
 	struct market_care found[CARE_MAX];
 	uint64_t now_ns = database_now_ns();
 	struct link_report report;
-	struct risk_rules rules;
+	struct rule_set set;
 	size_t count = 0;
 
 	link_report(control->link, &report);
 	if (report.state != LINK_UP || now_ns < control->care_again_ns ||
-	    rules_get(control->database, &rules) != 0)
+	    rules_get(control->database, &set) != 0)
 		return;
-	search.done_by_ns = now_ns - rules.result_final_s * NS_PER_S;
+	search.done_by_ns = now_ns - set.rules.result_final_s * NS_PER_S;
 	if (markets_care_look(control->database, &search, found, CARE_MAX, &count) != 0)
 		return;
 	control->care_next = search.next;

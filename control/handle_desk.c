@@ -298,13 +298,13 @@ int handle_partner_set(
 	};
 	uint64_t partner_id = (uint64_t)ops_number(request, "partner", 0), sequence = 0;
 	struct record_control_partner row;
-	struct risk_rules rules;
-	int error = rules_get(control->database, &rules);
+	struct rule_set set;
+	int error = rules_get(control->database, &set);
 
 	if (error != 0)
 		return handle_error(error, "rules", message, message_size);
 	handle_dry_run(request, 1);
-	error = partners_set(control->database, partner_id, &settings, rules.currency,
+	error = partners_set(control->database, partner_id, &settings, set.rules.currency,
 	    &request->audit, &sequence, &row);
 	handle_dry_run(request, 0);
 	if (error == -EDOM)
@@ -312,7 +312,7 @@ int handle_partner_set(
 		    "a payout limit holds for bets in the rules' currency (%d) only, and partner "
 		    "%" PRIu64 " is in another: it would never act; set it without --exposure-max "
 		    "(0: no limit), or make a partner in currency %d",
-		    (int)rules.currency, partner_id, (int)rules.currency);
+		    (int)set.rules.currency, partner_id, (int)set.rules.currency);
 	if (error == -EPERM)
 		return currency_stays(
 		    control, partner_id, settings.currency, message, message_size);

@@ -435,11 +435,11 @@ static void rules_add(struct control *control, json_t *result)
 	json_t *event =
 	    events != NULL ? json_array_get(events, json_array_size(events) - 1) : result;
 	json_t *version = json_object_get(event, "rule_version");
-	struct risk_rules rules;
+	struct rule_set set;
 
-	if (version != NULL && rules_get_version(control->database,
-	                           (uint32_t)json_integer_value(version), &rules) == 0)
-		json_object_set_new(event, "rules", rules_object(&rules));
+	if (version != NULL &&
+	    rules_get_version(control->database, (uint32_t)json_integer_value(version), &set) == 0)
+		json_object_set_new(event, "rules", rules_object(&set));
 }
 
 int handle_explain(

@@ -12,11 +12,11 @@
 #include "control/markets/markets.h"
 
 /* Those of a version, 0: in force. */
-static int rules_find(struct control *control, int64_t version, struct risk_rules *rules,
-    char *message, size_t message_size)
+static int rules_find(struct control *control, int64_t version, struct rule_set *set, char *message,
+    size_t message_size)
 {
-	int error = version != 0 ? rules_get_version(control->database, (uint32_t)version, rules)
-	                         : rules_get(control->database, rules);
+	int error = version != 0 ? rules_get_version(control->database, (uint32_t)version, set)
+	                         : rules_get(control->database, set);
 
 	if (error == -ENOENT)
 		return handle_refuse(CONTROL_REFUSED, message, message_size,
@@ -28,15 +28,15 @@ static int rules_find(struct control *control, int64_t version, struct risk_rule
 int handle_rules_show(
     void *context, struct ops_request *request, json_t **result, char *message, size_t message_size)
 {
-	struct risk_rules rules;
+	struct rule_set set;
 	char *text;
 	int status = rules_find(
-	    context, ops_number(request, "rules_version", 0), &rules, message, message_size);
+	    context, ops_number(request, "rules_version", 0), &set, message, message_size);
 
 	if (status != CONTROL_DONE)
 		return status;
-	text = rules_file_text(&rules);
-	*result = json_pack("{s:o, s:s*}", "rules", rules_json(&rules), "file", text);
+	text = rules_file_text(&set);
+	*result = json_pack("{s:o, s:s*}", "rules", rules_json(&set), "file", text);
 	free(text);
 	return CONTROL_DONE;
 }
@@ -57,13 +57,13 @@ int handle_rules_list(
 static int change_do(struct control *control, struct ops_request *request,
     const struct rules_change *change, json_t **result, char *message, size_t message_size)
 {
-	struct risk_rules rules;
+	struct rule_set set;
 	uint64_t sequence = 0;
 	int error;
 
 	message[0] = '\0';
 	error = rules_change(control->database, change, request->dry_run, &request->audit,
-	    &sequence, &rules, message, message_size);
+	    &sequence, &set, message, message_size);
 	if (error == -ENOENT)
 		return handle_refuse(CONTROL_REFUSED, message, message_size,
 		    "there is no version %" PRIu32 " of the rules; see `sluicectl rules list`",
@@ -75,7 +75,7 @@ static int change_do(struct control *control, struct ops_request *request,
 		return CONTROL_USAGE;
 	if (error != 0)
 		return handle_error(error, "rules", message, message_size);
-	*result = rules_object(&rules);
+	*result = rules_object(&set);
 	if (change->stage)
 		json_object_set_new(*result, "stored", json_true());
 	return handle_wait(control, request, sequence, result, message, message_size);
@@ -115,14 +115,14 @@ int handle_rules_rollback(
 		.copy_version = (uint32_t)ops_number(request, "rules_version", 0),
 		.note = ops_text(request, "note", NULL),
 	};
-	struct risk_rules rules;
-	int status = rules_find(context, 0, &rules, message, message_size);
+	struct rule_set set;
+	int status = rules_find(context, 0, &set, message, message_size);
 
 	if (status != CONTROL_DONE)
 		return status;
-	if (rules.version == change.copy_version)
+	if (set.rules.version == change.copy_version)
 		return handle_refuse(CONTROL_REFUSED, message, message_size,
-		    "version %" PRIu32 " is in force already", rules.version);
+		    "version %" PRIu32 " is in force already", set.rules.version);
 	return change_do(context, request, &change, result, message, message_size);
 }
 
@@ -132,7 +132,7 @@ int handle_rules_diff(
 	struct control *control = context;
 	const struct rules_change change = { .file = ops_text(request, "file", NULL) };
 	int64_t other = ops_number(request, "to", 0);
-	struct risk_rules from, to;
+	struct rule_set from, to;
 	uint64_t sequence;
 	int status =
 	    rules_find(control, ops_number(request, "from", 0), &from, message, message_size);
@@ -153,10 +153,10 @@ int handle_rules_diff(
 			return message[0] != '\0'
 			           ? CONTROL_REFUSED
 			           : handle_error(-EIO, "rules", message, message_size);
-		to.version = 0; /* none yet */
+		to.rules.version = 0; /* none yet */
 	}
-	*result = json_pack("{s:I, s:I, s:o}", "from", (json_int_t)from.version, "to",
-	    (json_int_t)to.version, "differences", rules_diff(&from, &to));
+	*result = json_pack("{s:I, s:I, s:o}", "from", (json_int_t)from.rules.version, "to",
+	    (json_int_t)to.rules.version, "differences", rules_diff(&from, &to));
 	return CONTROL_DONE;
 }
 
@@ -164,9 +164,9 @@ int handle_rules_diff(
 
 /* The whole of the rules in a file of its own, for sluice-db. 0 or -errno. */
 static int shadow_file(
-    const struct control *control, const struct risk_rules *rules, char path[PATH_MAX])
+    const struct control *control, const struct rule_set *set, char path[PATH_MAX])
 {
-	char *text = rules_file_text(rules);
+	char *text = rules_file_text(set);
 	int file = -1, error = text == NULL ? -ENOMEM : 0;
 	FILE *stream = NULL;
 
@@ -190,7 +190,7 @@ static int shadow_file(
 
 /* Those of a version (in force when none is given), changed by the file. */
 static int shadow_rules(struct control *control, const struct ops_request *request,
-    struct risk_rules *rules, char *message, size_t message_size)
+    struct rule_set *set, char *message, size_t message_size)
 {
 	const char *file = ops_text(request, "file", NULL);
 	int64_t version = ops_number(request, "rules_version", 0);
@@ -199,11 +199,11 @@ static int shadow_rules(struct control *control, const struct ops_request *reque
 	if (file == NULL && version == 0)
 		return handle_refuse(CONTROL_USAGE, message, message_size,
 		    "give a file of rules, or --rules-version with one that is stored");
-	status = rules_find(control, version, rules, message, message_size);
+	status = rules_find(control, version, set, message, message_size);
 	if (status != CONTROL_DONE || file == NULL)
 		return status;
-	return rules_file_apply(file, rules, message, message_size) != 0 ? CONTROL_USAGE
-	                                                                 : CONTROL_DONE;
+	return rules_file_apply(file, set, message, message_size) != 0 ? CONTROL_USAGE
+	                                                               : CONTROL_DONE;
 }
 
 int handle_rules_shadow(
@@ -213,13 +213,13 @@ int handle_rules_shadow(
 	int64_t to = ops_number(request, "to", INT64_MAX);
 	const char *base = ops_text(request, "base", NULL);
 	char path[PATH_MAX], from_text[24], to_text[24], examples[24], base_path[PATH_MAX + 96];
-	struct risk_rules rules;
+	struct rule_set set;
 	char *const arguments[] = { (char[]){ "sluice-db" }, (char[]){ "shadow" },
 		(char[]){ "--json" }, (char[]){ "--root" }, control->root, (char[]){ "--rules" },
 		path, (char[]){ "--from-time" }, from_text, (char[]){ "--to-time" }, to_text,
 		(char[]){ "--examples" }, examples, base != NULL ? (char[]){ "--base" } : NULL,
 		base_path, NULL };
-	int status = shadow_rules(control, request, &rules, message, message_size), error;
+	int status = shadow_rules(control, request, &set, message, message_size), error;
 
 	if (status != CONTROL_DONE)
 		return status;
@@ -231,7 +231,7 @@ int handle_rules_shadow(
 	snprintf(examples, sizeof(examples), "%" PRId64, ops_number(request, "examples", 20));
 	snprintf(base_path, sizeof(base_path), "%.4000s/" CONTROL_BACKUP_FOLDER "/%s",
 	    control->root, base != NULL ? base : "");
-	error = shadow_file(control, &rules, path);
+	error = shadow_file(control, &set, path);
 	if (error != 0)
 		return handle_error(error, "file of rules", message, message_size);
 	status = control_program_run(arguments, result, message, message_size);

@@ -214,7 +214,7 @@ int handle_status(
 	struct control *control = context;
 	json_t *status = status_fresh(control);
 	struct replication_report replication;
-	struct risk_rules rules;
+	struct rule_set set;
 	struct control_config config;
 
 	(void)request;
@@ -222,8 +222,8 @@ int handle_status(
 	(void)message_size;
 	control_config_get(control, &config);
 	replication_report(control->replication, &replication);
-	if (rules_get(control->database, &rules) != 0)
-		risk_rules_default(&rules);
+	if (rules_get(control->database, &set) != 0)
+		rule_set_default(&set);
 	*result = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:s, s:I, s:I, s:I, s:s}, s:I, "
 	                    "s:n, "
 	                    "s:o}",
@@ -234,7 +234,7 @@ int handle_status(
 	    replication_name(replication.state), "lag_events", (json_int_t)replication.lag_events,
 	    "lag_changes", (json_int_t)replication.lag_changes, "lag_ms",
 	    (json_int_t)replication.lag_ms, "message", replication.message, "rule_version",
-	    (json_int_t)rules.version, "model_version", "shards", shards_view(control, status));
+	    (json_int_t)set.rules.version, "model_version", "shards", shards_view(control, status));
 	json_decref(status);
 	return *result != NULL ? CONTROL_DONE : CONTROL_UNREACHABLE;
 }

@@ -2,6 +2,7 @@
 #include "lmdb-schema/control_rows.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "lmdb-schema/control_read.h"
@@ -152,11 +153,31 @@ int record_control_market_read(struct db_bytes bytes, struct record_control_mark
 	return 0;
 }
 
+unsigned record_control_rules_currencies(const struct record_control_rules *record)
+{
+	unsigned count = 0;
+
+	while (count < LIMIT_RULES_CURRENCIES_MAX && record->currencies[count].section.kind != 0)
+		count++;
+	return count;
+}
+
+size_t record_control_rules_size(const struct record_control_rules *record)
+{
+	if (record->factors.section.kind == 0)
+		return offsetof(struct record_control_rules, factors);
+	return offsetof(struct record_control_rules, currencies) +
+	       record_control_rules_currencies(record) * sizeof(record->currencies[0]);
+}
+
 int record_control_rules_read(struct db_bytes bytes, struct record_control_rules *out)
 {
-	struct record_control_rules record;
+	struct record_control_rules record = { 0 };
 
-	if (control_fixed_read(bytes, RECORD_CONTROL_RULES, &record, sizeof(record)) != 0 ||
+	if (bytes.size < offsetof(struct record_control_rules, factors) ||
+	    bytes.size > sizeof(record) ||
+	    control_fixed_read(bytes, RECORD_CONTROL_RULES, &record, bytes.size) != 0 ||
+	    record_control_rules_size(&record) != bytes.size ||
 	    le32_get(record.rules.version) == 0 ||
 	    !bytes_all_zero(record.rules.reserved, sizeof(record.rules.reserved)))
 		return -EBADMSG;

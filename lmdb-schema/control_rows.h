@@ -174,12 +174,19 @@ struct record_control_market {
 ASSERT_SIZE(struct record_control_market, 792);
 ASSERT_OFFSET(struct record_control_market, outcomes, 720);
 
+/* Stored as far as it is used (record_control_rules_size): without factors 144 B, as ever. */
 struct record_control_rules {
 	struct record_header header;
 	struct event_rules rules;
 	struct le64 set_ns;
+	struct event_factor_rules factors; /* section kind 0: there are none */
+	struct event_rules_currency currencies[LIMIT_RULES_CURRENCIES_MAX];
 };
-ASSERT_SIZE(struct record_control_rules, 144);
+ASSERT_OFFSET(struct record_control_rules, factors, 144);
+ASSERT_OFFSET(struct record_control_rules, currencies, 208);
+/* Of them that are used; bytes of the record. */
+unsigned record_control_rules_currencies(const struct record_control_rules *record);
+size_t record_control_rules_size(const struct record_control_rules *record);
 
 enum control_command_state {
 	CONTROL_COMMAND_COMMITTED = 1, /* will be done; not known to be durable on all shards */

@@ -171,17 +171,17 @@ SLUICE_MUST_USE int markets_repair(struct database *database, const struct marke
 
 /* ---- Rules ---- */
 
-/* The rules last committed; the defaults (version 1) when none were. */
-SLUICE_MUST_USE int rules_get(const struct database *database, struct risk_rules *rules);
+/* The rules in force; the defaults (version 1) when none were committed. */
+SLUICE_MUST_USE int rules_get(const struct database *database, struct rule_set *set);
 /* The rules of one version. -ENOENT: never committed here. */
 SLUICE_MUST_USE int rules_get_version(
-    const struct database *database, uint32_t version, struct risk_rules *rules);
+    const struct database *database, uint32_t version, struct rule_set *set);
 /*
  * Applies "key=value" settings to the rules in force under a new version. 0 with the rules
  * as they are then and the command's number; -EINVAL with `message`. `dry_run`: only checks.
  */
 SLUICE_MUST_USE int rules_set(struct database *database, const json_t *settings, int dry_run,
-    const struct audit_entry *who, uint64_t *sequence, struct risk_rules *rules, char *message,
+    const struct audit_entry *who, uint64_t *sequence, struct rule_set *set, char *message,
     size_t message_size);
 /* What the next version is made of: the rules in force, or those of copy_version, then the file,
  * then the settings. NULL and 0: none. */
@@ -198,16 +198,16 @@ struct rules_change {
 };
 /* As rules_set. -ENOENT: no version copy_version; -ENAMETOOLONG, -EILSEQ: the note. */
 SLUICE_MUST_USE int rules_change(struct database *database, const struct rules_change *change,
-    int dry_run, const struct audit_entry *who, uint64_t *sequence, struct risk_rules *rules,
+    int dry_run, const struct audit_entry *who, uint64_t *sequence, struct rule_set *set,
     char *message, size_t message_size);
 /* Versions, newest first: [{"version","state","set_ns","set_by","note","copied_from"}]; state
  * in_force, stored (never was in force) or past. New reference. */
 json_t *rules_versions(const struct database *database, unsigned count);
 /* Keys that differ: [{"key","from","to","unit"}]. New reference. */
-json_t *rules_diff(const struct risk_rules *from, const struct risk_rules *to);
+json_t *rules_diff(const struct rule_set *from, const struct rule_set *to);
 /* [{"key","value","unit","help"}]. New reference. */
-json_t *rules_json(const struct risk_rules *rules);
+json_t *rules_json(const struct rule_set *set);
 /* {"key":value,...}, as the admin socket takes them. New reference. */
-json_t *rules_object(const struct risk_rules *rules);
+json_t *rules_object(const struct rule_set *set);
 
 #endif

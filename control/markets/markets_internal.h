@@ -23,7 +23,6 @@ SLUICE_MUST_USE int market_row_outcomes(
 void market_outcome_text(struct settlement_outcome outcome, char out[MARKET_OUTCOME_SIZE]);
 
 /* The rules of one version, inside a transaction; -ENOENT. */
-SLUICE_MUST_USE int rules_version_get(
-    struct db_txn *txn, uint32_t version, struct risk_rules *rules);
+SLUICE_MUST_USE int rules_version_get(struct db_txn *txn, uint32_t version, struct rule_set *set);
 
 #endif

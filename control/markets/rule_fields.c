@@ -44,18 +44,96 @@
 	X(limit_raise_delay_s, "s", "a customer's higher limits act after it")                     \
 	X(sprinkle_window_max_s, "s", "longest time a sprinkle may be claimed")
 
+/* Of the risk states. X(field, unit, help) of struct risk_rules_extra. */
+#define EXTRA_FIELDS(X)                                                                            \
+	X(report_threshold, "minor units", "amounts in 90 to 100 % of it are near; 0: none are")   \
+	X(points_country, "points", "of an account from a country of higher risk")                 \
+	X(points_watch_list, "points", "of an account on a watch list")                            \
+	X(points_model_max, "points", "the most the model adds")                                   \
+	X(model_version, "version", "of the model, as model list has it; 0: none")                 \
+	X(model_state, "0..2", "0 off, 1 shadow: scored and recorded only, 2 active")
+/* Of struct risk_factor_rules. */
+#define FACTOR_FIELDS(X)                                                                           \
+	X(structuring_window_s, "s", "amounts near the report threshold count so long")            \
+	X(rapid_window_s, "s", "a deposit that leaves sooner is rapid")                            \
+	X(rapid_moved_percent, "%", "share of the deposits that leaves")                           \
+	X(rapid_staked_percent, "%", "when less of them was staked")                               \
+	X(ladder_steps, "amounts", "growing ones in a row")                                        \
+	X(repeated_transfers, "transfers", "to the same account in a row")                         \
+	X(selection_repeats, "bets", "of an account on one selection within an hour")              \
+	X(selection_terminals, "bits", "of 8, of the terminals these came from")                   \
+	X(selection_at_terminal, "bets", "at a terminal on one selection within an hour")          \
+	X(late_s, "s", "before the market closes; 0: never late")                                  \
+	X(counterparties, "bits", "of 64, different ones in two weeks; 65: never")                 \
+	X(velocity_count, "requests", "of a terminal in an hour, above which velocity counts")     \
+	X(velocity_ratio_tenths, "1/10", "multiple of the terminal's hourly average")              \
+	X(confirmed_percent, "%", "of the judged cases of 7 days were fraud")                      \
+	X(confirmed_tenths, "1/10", "decayed number of them")                                      \
+	X(young_s, "s", "so long is an account new")
+/* X(field, factor): points of one factor. */
+#define POINT_FIELDS(X)                                                                            \
+	X(points_time_deviation, TIME_DEVIATION)                                                   \
+	X(points_structuring, STRUCTURING)                                                         \
+	X(points_rapid_movement, RAPID_MOVEMENT)                                                   \
+	X(points_stake_ladder, STAKE_LADDER)                                                       \
+	X(points_repeated_transfer, REPEATED_TRANSFER)                                             \
+	X(points_selection_repeated, SELECTION_REPEATED)                                           \
+	X(points_selection_terminals, SELECTION_TERMINALS)                                         \
+	X(points_selection_at_terminal, SELECTION_AT_TERMINAL)                                     \
+	X(points_late_bet, LATE_BET)                                                               \
+	X(points_counterparties, COUNTERPARTIES)                                                   \
+	X(points_terminal_velocity, TERMINAL_VELOCITY)                                             \
+	X(points_account_confirmed, ACCOUNT_CONFIRMED)                                             \
+	X(points_terminal_confirmed, TERMINAL_CONFIRMED)                                           \
+	X(points_composite, COMPOSITE)
+
+#define SET_MEMBER(field) ((struct rule_set *)NULL)->field
+
 const struct rule_field rule_fields[] = {
 #define RULES_FIELD(field, field_unit, field_help)                                                 \
-	{ #field, field_unit, field_help, offsetof(struct risk_rules, field),                      \
-		sizeof(((struct risk_rules *)NULL)->field) },
+	{ #field, field_unit, field_help, offsetof(struct rule_set, rules.field),                  \
+		sizeof(SET_MEMBER(rules.field)), 0 },
 	RULES_FIELDS(RULES_FIELD)
+#undef RULES_FIELD
+	/* Before all it opens the way to. */
+	{ "factors", "0..1",
+	    "1: the factors of the states are learnt and looked at; 0: none, and all behind it is "
+	    "nothing",
+	    offsetof(struct rule_set, extra.present), 1, 0 },
+#define RULES_FIELD(field, field_unit, field_help)                                                 \
+	{ #field, field_unit, field_help, offsetof(struct rule_set, extra.field),                  \
+		sizeof(SET_MEMBER(extra.field)), 1 },
+	EXTRA_FIELDS(RULES_FIELD)
+#undef RULES_FIELD
+#define RULES_FIELD(field, field_unit, field_help)                                                 \
+	{ #field, field_unit, field_help, offsetof(struct rule_set, extra.factors.field),          \
+		sizeof(SET_MEMBER(extra.factors.field)), 1 },
+	    FACTOR_FIELDS(RULES_FIELD)
+#undef RULES_FIELD
+#define RULES_FIELD(field, factor)                                                                 \
+	{ #field, "points", "of the factor " #factor,                                              \
+		offsetof(struct rule_set, extra.factors.points) + RISK_STATE_##factor, 1, 1 },
+	        POINT_FIELDS(RULES_FIELD)
 #undef RULES_FIELD
 };
 const size_t rule_fields_count = SLUICE_ARRAY_COUNT(rule_fields);
 
-int64_t rule_field_get(const struct risk_rules *rules, const struct rule_field *field)
+void rule_set_default(struct rule_set *set)
 {
-	const uint8_t *at = (const uint8_t *)rules + field->offset;
+	memset(set, 0, sizeof(*set));
+	risk_rules_default(&set->rules);
+}
+
+int rule_set_check(const struct rule_set *set, const char **field)
+{
+	int error = risk_rules_check(&set->rules, field);
+
+	return error != 0 ? error : risk_rules_extra_check(&set->rules, &set->extra, field);
+}
+
+int64_t rule_field_get(const struct rule_set *set, const struct rule_field *field)
+{
+	const uint8_t *at = (const uint8_t *)set + field->offset;
 	uint64_t value = 0;
 
 	/* The host is little-endian, as everything here; rules hold no negative numbers. */
@@ -63,7 +141,7 @@ int64_t rule_field_get(const struct risk_rules *rules, const struct rule_field *
 	return (int64_t)value;
 }
 
-int rule_field_set(struct risk_rules *rules, const struct rule_field *field, int64_t value)
+int rule_field_set(struct rule_set *set, const struct rule_field *field, int64_t value)
 {
 	/* Amounts are signed and have 8 bytes; all else is narrower and unsigned. */
 	unsigned bits = field->size == 8 ? 63 : (unsigned)(8 * field->size);
@@ -71,7 +149,18 @@ int rule_field_set(struct risk_rules *rules, const struct rule_field *field, int
 
 	if (value < 0 || raw >> bits != 0)
 		return -ERANGE;
-	memcpy((uint8_t *)rules + field->offset, &raw, field->size);
+	if (field->offset == offsetof(struct rule_set, extra.present)) {
+		if (value > 1)
+			return -ERANGE;
+		if (value == 0)
+			memset(&set->extra, 0, sizeof(set->extra));
+		else if (!set->extra.present)
+			risk_rules_extra_default(&set->extra);
+		return 0;
+	}
+	if (field->extra && !set->extra.present)
+		return -ENODEV;
+	memcpy((uint8_t *)set + field->offset, &raw, field->size);
 	return 0;
 }
 
@@ -84,24 +173,111 @@ const struct rule_field *rule_field_find(const char *name, size_t length)
 	return NULL;
 }
 
+/* ---- Amounts of other currencies ---- */
+
+const char *const rule_amount_names[RULE_AMOUNTS] = { "stake_single_max", "stake_daily_max",
+	"payout_max", "large_amount", "longshot_liability", "report_threshold",
+	"withdraw_pending_min" };
+
+int64_t rule_amount_get(const struct risk_amounts *amounts, unsigned which)
+{
+	const int64_t values[RULE_AMOUNTS] = { amounts->stake_single_max, amounts->stake_daily_max,
+		amounts->payout_max, amounts->large_amount, amounts->longshot_liability,
+		amounts->report_threshold, amounts->withdraw_pending_min };
+
+	return values[which];
+}
+
+static void amount_put(struct risk_amounts *amounts, unsigned which, int64_t value)
+{
+	int64_t *const places[RULE_AMOUNTS] = { &amounts->stake_single_max,
+		&amounts->stake_daily_max, &amounts->payout_max, &amounts->large_amount,
+		&amounts->longshot_liability, &amounts->report_threshold,
+		&amounts->withdraw_pending_min };
+
+	*places[which] = value;
+}
+
+/* The place of a currency; a new one is put in its order. NULL: there is no room. */
+static struct risk_amounts *amounts_place(struct risk_rules_extra *extra, uint16_t currency)
+{
+	unsigned at = 0;
+
+	while (at < extra->currency_count && extra->currencies[at].currency < currency)
+		at++;
+	if (at < extra->currency_count && extra->currencies[at].currency == currency)
+		return &extra->currencies[at];
+	if (extra->currency_count == LIMIT_RULES_CURRENCIES_MAX)
+		return NULL;
+	memmove(&extra->currencies[at + 1], &extra->currencies[at],
+	    (extra->currency_count - at) * sizeof(extra->currencies[0]));
+	extra->currencies[at] = (struct risk_amounts){ .currency = currency };
+	extra->currency_count++;
+	return &extra->currencies[at];
+}
+
+/* A currency without any amount is none of the rules. */
+static void amounts_drop(struct risk_rules_extra *extra, struct risk_amounts *amounts)
+{
+	struct risk_amounts *end = &extra->currencies[extra->currency_count];
+
+	for (unsigned i = 0; i < RULE_AMOUNTS; i++)
+		if (rule_amount_get(amounts, i) != 0)
+			return;
+	memmove(amounts, amounts + 1, (size_t)((char *)end - (char *)(amounts + 1)));
+	extra->currency_count--;
+	memset(&extra->currencies[extra->currency_count], 0, sizeof(*amounts));
+}
+
+int rule_amount_set(struct rule_set *set, const char *name, size_t length, int64_t value)
+{
+	size_t prefix = strlen(RULE_AMOUNT_PREFIX), digits = 0;
+	struct risk_amounts *amounts;
+	unsigned currency = 0, which = 0;
+
+	if (length <= prefix || strncmp(name, RULE_AMOUNT_PREFIX, prefix) != 0)
+		return -ENOENT;
+	name += prefix;
+	length -= prefix;
+	while (digits < length && digits < 3 && name[digits] >= '0' && name[digits] <= '9')
+		currency = currency * 10 + (unsigned)(name[digits++] - '0');
+	if (digits == 0 || currency == 0 || digits == length || name[digits] != '.')
+		return -ENOENT;
+	name += digits + 1;
+	length -= digits + 1;
+	while (which < RULE_AMOUNTS && (strlen(rule_amount_names[which]) != length ||
+	                                   strncmp(rule_amount_names[which], name, length) != 0))
+		which++;
+	if (which == RULE_AMOUNTS)
+		return -ENOENT;
+	if (!set->extra.present)
+		return -ENODEV;
+	amounts = amounts_place(&set->extra, (uint16_t)currency);
+	if (amounts == NULL)
+		return -ENOSPC;
+	amount_put(amounts, which, value);
+	amounts_drop(&set->extra, amounts);
+	return 0;
+}
+
 /* ---- Ranges ---- */
 
-static int good_at(const struct risk_rules *rules, const struct rule_field *field, int64_t value)
+static int good_at(const struct rule_set *set, const struct rule_field *field, int64_t value)
 {
-	struct risk_rules tried = *rules;
+	struct rule_set tried = *set;
 	const char *wrong;
 
-	return rule_field_set(&tried, field, value) == 0 && risk_rules_check(&tried, &wrong) == 0;
+	return rule_field_set(&tried, field, value) == 0 && rule_set_check(&tried, &wrong) == 0;
 }
 
 /* The last good value from a good one towards a wrong one: what is good is one interval. */
 static int64_t edge_find(
-    const struct risk_rules *rules, const struct rule_field *field, int64_t good, int64_t wrong)
+    const struct rule_set *set, const struct rule_field *field, int64_t good, int64_t wrong)
 {
 	while (good - wrong > 1 || wrong - good > 1) {
 		int64_t middle = good + (wrong - good) / 2;
 
-		if (good_at(rules, field, middle))
+		if (good_at(set, field, middle))
 			good = middle;
 		else
 			wrong = middle;
@@ -109,20 +285,19 @@ static int64_t edge_find(
 	return good;
 }
 
-void rule_field_range(const struct risk_rules *rules, const struct rule_field *field,
-    int64_t *lowest, int64_t *highest)
+void rule_field_range(
+    const struct rule_set *set, const struct rule_field *field, int64_t *lowest, int64_t *highest)
 {
-	int64_t now = rule_field_get(rules, field);
+	int64_t now = rule_field_get(set, field);
 
-	*lowest = good_at(rules, field, 0) ? 0 : edge_find(rules, field, now, 0);
-	*highest = edge_find(rules, field, now, INT64_MAX);
+	*lowest = good_at(set, field, 0) ? 0 : edge_find(set, field, now, 0);
+	*highest = edge_find(set, field, now, INT64_MAX);
 }
 
 /* ---- Files ---- */
 
 struct reading {
-	const struct risk_rules *before; /* good ones */
-	struct risk_rules *rules;
+	struct rule_set *set; /* good ones, after every line */
 	unsigned line;
 	unsigned lines[FIELDS_MAX]; /* where each field was named, 0: not yet */
 	char *message;
@@ -143,14 +318,61 @@ __attribute__((format(printf, 2, 3))) static int line_refused(
 	return -EINVAL;
 }
 
+/* currency.840.large_amount. */
+static int amount_apply(
+    const struct reading *reading, const char *name, size_t length, long long number)
+{
+	struct rule_set tried = *reading->set;
+	const char *wrong;
+	int error = rule_amount_set(&tried, name, length, number);
+
+	if (error == -ENODEV)
+		return line_refused(reading, "%.*s: write factors: 1 above it", (int)length, name);
+	if (error == -ENOSPC)
+		return line_refused(reading, "%.*s: there is room for %u other currencies",
+		    (int)length, name, LIMIT_RULES_CURRENCIES_MAX);
+	if (error != 0)
+		return line_refused(reading,
+		    "there is no rule \"%.*s\"; `sluicectl rules show` lists them", (int)length,
+		    name);
+	if (rule_set_check(&tried, &wrong) != 0)
+		return line_refused(reading,
+		    "%.*s: %lld is out of range, or the currency is that of the rules", (int)length,
+		    name, number);
+	*reading->set = tried;
+	return 0;
+}
+
+static int field_apply(struct reading *reading, const struct rule_field *field, const char *value,
+    int is_number, long long number)
+{
+	int64_t lowest, highest;
+
+	if (reading->lines[field - rule_fields] != 0)
+		return line_refused(reading, "%s is named in line %u already; keep one of both",
+		    field->name, reading->lines[field - rule_fields]);
+	reading->lines[field - rule_fields] = reading->line;
+	if (field->extra && !reading->set->extra.present)
+		return line_refused(reading, "%s: write factors: 1 above it", field->name);
+	if (is_number && good_at(reading->set, field, number))
+		return rule_field_set(reading->set, field, number);
+	rule_field_range(reading->set, field, &lowest, &highest);
+	if (!is_number)
+		return line_refused(reading,
+		    "%s: expected a whole number from %lld to %lld (%s), found \"%.40s\"",
+		    field->name, (long long)lowest, (long long)highest, field->unit, value);
+	return line_refused(reading, "%s: expected %lld to %lld (%s), found %lld", field->name,
+	    (long long)lowest, (long long)highest, field->unit, number);
+}
+
 /* "key: value", blanks around both taken off. */
 static int line_apply(struct reading *reading, char *line)
 {
 	char *colon = strchr(line, ':'), *value, *end;
 	const struct rule_field *field;
-	int64_t lowest, highest;
 	long long number;
 	size_t length;
+	int is_number;
 
 	if (colon == NULL)
 		return line_refused(reading,
@@ -158,37 +380,25 @@ static int line_apply(struct reading *reading, char *line)
 	length = (size_t)(colon - line);
 	while (length > 0 && (line[length - 1] == ' ' || line[length - 1] == '\t'))
 		length--;
-	field = rule_field_find(line, length);
-	if (field == NULL)
-		return line_refused(reading,
-		    "there is no rule \"%.*s\"; `sluicectl rules show` lists them", (int)length,
-		    line);
-	if (reading->lines[field - rule_fields] != 0)
-		return line_refused(reading, "%s is named in line %u already; keep one of both",
-		    field->name, reading->lines[field - rule_fields]);
-	reading->lines[field - rule_fields] = reading->line;
 	value = colon + 1 + strspn(colon + 1, " \t");
 	errno = 0;
 	number = strtoll(value, &end, 10);
 	end += strspn(end, " \t");
-	rule_field_range(reading->before, field, &lowest, &highest);
-	if (*value == '\0' || *end != '\0' || errno != 0)
-		return line_refused(reading,
-		    "%s: expected a whole number from %lld to %lld (%s), found \"%.40s\"",
-		    field->name, (long long)lowest, (long long)highest, field->unit, value);
-	if (!good_at(reading->before, field, number))
-		return line_refused(reading, "%s: expected %lld to %lld (%s), found %lld",
-		    field->name, (long long)lowest, (long long)highest, field->unit, number);
-	return rule_field_set(reading->rules, field, number);
+	is_number = *value != '\0' && *end == '\0' && errno == 0;
+	field = rule_field_find(line, length);
+	if (field != NULL)
+		return field_apply(reading, field, value, is_number, number);
+	if (!is_number)
+		number = -1;
+	return amount_apply(reading, line, length, number);
 }
 
-int rules_file_apply(const char *text, struct risk_rules *rules, char *message, size_t message_size)
+int rules_file_apply(const char *text, struct rule_set *set, char *message, size_t message_size)
 {
-	struct risk_rules before = *rules, applied = *rules;
-	struct reading reading = { .before = &before,
-		.rules = &applied,
-		.message = message,
-		.message_size = message_size };
+	struct rule_set applied = *set;
+	struct reading reading = {
+		.set = &applied, .message = message, .message_size = message_size
+	};
 	int error = 0;
 
 	SLUICE_REQUIRE(rule_fields_count <= FIELDS_MAX);
@@ -213,11 +423,11 @@ int rules_file_apply(const char *text, struct risk_rules *rules, char *message, 
 		text += *text == '\n';
 	}
 	if (error == 0)
-		*rules = applied;
+		*set = applied;
 	return error;
 }
 
-char *rules_file_text(const struct risk_rules *rules)
+char *rules_file_text(const struct rule_set *set)
 {
 	char *text = NULL;
 	size_t size = 0;
@@ -226,11 +436,17 @@ char *rules_file_text(const struct risk_rules *rules)
 	if (stream == NULL)
 		return NULL;
 	fprintf(stream, "# Rules, version %u. `sluicectl rules set --file` takes this file.\n",
-	    rules->version);
+	    set->rules.version);
 	for (size_t i = 0; i < rule_fields_count; i++)
-		fprintf(stream, "%s: %lld # %s; %s\n", rule_fields[i].name,
-		    (long long)rule_field_get(rules, &rule_fields[i]), rule_fields[i].unit,
-		    rule_fields[i].help);
+		if (!rule_fields[i].extra || set->extra.present)
+			fprintf(stream, "%s: %lld # %s; %s\n", rule_fields[i].name,
+			    (long long)rule_field_get(set, &rule_fields[i]), rule_fields[i].unit,
+			    rule_fields[i].help);
+	for (unsigned i = 0; i < set->extra.currency_count; i++)
+		for (unsigned k = 0; k < RULE_AMOUNTS; k++)
+			fprintf(stream, RULE_AMOUNT_PREFIX "%u.%s: %lld # minor units; 0: none\n",
+			    set->extra.currencies[i].currency, rule_amount_names[k],
+			    (long long)rule_amount_get(&set->extra.currencies[i], k));
 	if (fclose(stream) != 0) {
 		free(text);
 		return NULL;

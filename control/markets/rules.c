@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,29 +11,94 @@
 #include "control/markets/markets_internal.h"
 #include "lmdb-schema/control_alerts.h"
 
-json_t *rules_json(const struct risk_rules *rules)
+json_t *rules_json(const struct rule_set *set)
 {
 	json_t *list = json_array();
+	char key[64];
 
-	json_array_append_new(list,
-	    json_pack("{s:s, s:I, s:s, s:s}", "key", "version", "value", (json_int_t)rules->version,
-	        "unit", "", "help", "number of the command that set them; 1: the defaults"));
+	json_array_append_new(list, json_pack("{s:s, s:I, s:s, s:s}", "key", "version", "value",
+	                                (json_int_t)set->rules.version, "unit", "", "help",
+	                                "number of the command that set them; 1: the defaults"));
 	for (size_t i = 0; i < rule_fields_count; i++)
-		json_array_append_new(
-		    list, json_pack("{s:s, s:I, s:s, s:s}", "key", rule_fields[i].name, "value",
-		              (json_int_t)rule_field_get(rules, &rule_fields[i]), "unit",
-		              rule_fields[i].unit, "help", rule_fields[i].help));
+		if (!rule_fields[i].extra || set->extra.present)
+			json_array_append_new(
+			    list, json_pack("{s:s, s:I, s:s, s:s}", "key", rule_fields[i].name,
+			              "value", (json_int_t)rule_field_get(set, &rule_fields[i]),
+			              "unit", rule_fields[i].unit, "help", rule_fields[i].help));
+	for (unsigned i = 0; i < set->extra.currency_count; i++)
+		for (unsigned k = 0; k < RULE_AMOUNTS; k++) {
+			const struct risk_amounts *amounts = &set->extra.currencies[i];
+
+			snprintf(key, sizeof(key), RULE_AMOUNT_PREFIX "%u.%s", amounts->currency,
+			    rule_amount_names[k]);
+			json_array_append_new(
+			    list, json_pack("{s:s, s:I, s:s, s:s}", "key", key, "value",
+			              (json_int_t)rule_amount_get(amounts, k), "unit",
+			              "minor units", "help", "in that currency; 0: none"));
+		}
 	return list;
 }
 
-json_t *rules_object(const struct risk_rules *rules)
+/* As the admin socket takes them: points by the factors' names, without "points_". */
+static json_t *factors_object(const struct rule_set *set)
+{
+	json_t *factors = json_object(), *points = json_object();
+
+#define RULE(name, low, high)                                                                      \
+	json_object_set_new(factors, #name, json_integer((json_int_t)set->extra.factors.name));
+	RISK_FACTOR_RULES(RULE)
+#undef RULE
+	for (unsigned i = 0; i < RISK_STATE_FACTOR_COUNT; i++) {
+		const char *from = risk_state_factor_name((enum risk_state_factor)i);
+		char name[40];
+		size_t length = strlen(from);
+
+		SLUICE_REQUIRE(length < sizeof(name));
+		for (size_t k = 0; k <= length; k++)
+			name[k] = (char)tolower((unsigned char)from[k]);
+		json_object_set_new(points, name, json_integer(set->extra.factors.points[i]));
+	}
+	json_object_set_new(factors, "points", points);
+	return factors;
+}
+
+static void extra_object(json_t *object, const struct rule_set *set)
+{
+	static const char *const states[] = { "off", "shadow", "active" };
+	const struct risk_rules_extra *extra = &set->extra;
+	json_t *currencies = json_array();
+
+	json_object_set_new(object, "factors", factors_object(set));
+	json_object_set_new(object, "report_threshold", json_integer(extra->report_threshold));
+	json_object_set_new(object, "points_country", json_integer(extra->points_country));
+	json_object_set_new(object, "points_watch_list", json_integer(extra->points_watch_list));
+	json_object_set_new(object, "points_model_max", json_integer(extra->points_model_max));
+	json_object_set_new(object, "model",
+	    json_pack("{s:s, s:I}", "state", states[extra->model_state], "version",
+	        (json_int_t)extra->model_version));
+	for (unsigned i = 0; i < extra->currency_count; i++) {
+		json_t *amounts =
+		    json_pack("{s:i}", "currency", (int)extra->currencies[i].currency);
+
+		for (unsigned k = 0; k < RULE_AMOUNTS; k++)
+			json_object_set_new(amounts, rule_amount_names[k],
+			    json_integer(rule_amount_get(&extra->currencies[i], k)));
+		json_array_append_new(currencies, amounts);
+	}
+	json_object_set_new(object, "currencies", currencies);
+}
+
+json_t *rules_object(const struct rule_set *set)
 {
 	json_t *object = json_object();
 
-	json_object_set_new(object, "version", json_integer((json_int_t)rules->version));
+	json_object_set_new(object, "version", json_integer((json_int_t)set->rules.version));
 	for (size_t i = 0; i < rule_fields_count; i++)
-		json_object_set_new(object, rule_fields[i].name,
-		    json_integer((json_int_t)rule_field_get(rules, &rule_fields[i])));
+		if (rule_fields[i].offset < offsetof(struct rule_set, extra))
+			json_object_set_new(object, rule_fields[i].name,
+			    json_integer((json_int_t)rule_field_get(set, &rule_fields[i])));
+	if (set->extra.present)
+		extra_object(object, set);
 	return object;
 }
 
@@ -91,12 +158,26 @@ static int get_body(struct db_txn *txn, void *argument)
 	return error != 0 ? error : rules_version_get(txn, (uint32_t)in_force, argument);
 }
 
-int rules_get(const struct database *database, struct risk_rules *rules)
+int rules_get(const struct database *database, struct rule_set *set)
 {
-	return database_read(database, get_body, rules);
+	return database_read(database, get_body, set);
 }
 
-int rules_version_get(struct db_txn *txn, uint32_t version, struct risk_rules *rules)
+static int rules_decode(const struct record_control_rules *row, struct rule_set *set)
+{
+	struct rule_set read = { 0 };
+	int error = risk_rules_decode(&row->rules, &read.rules);
+
+	if (error == 0)
+		error = risk_rules_extra_decode(&read.rules,
+		    row->factors.section.kind != 0 ? &row->factors : NULL, row->currencies,
+		    record_control_rules_currencies(row), &read.extra);
+	if (error == 0)
+		*set = read;
+	return error;
+}
+
+int rules_version_get(struct db_txn *txn, uint32_t version, struct rule_set *set)
 {
 	struct db_key key = db_key_make(version);
 	struct record_control_rules row;
@@ -104,30 +185,30 @@ int rules_version_get(struct db_txn *txn, uint32_t version, struct risk_rules *r
 	int error;
 
 	if (version == 1) {
-		risk_rules_default(rules);
+		rule_set_default(set);
 		return 0;
 	}
 	error = db_get(txn, CONTROL_TABLE_RULES, db_key(&key), &value);
 	if (error == 0)
 		error = record_control_rules_read(value, &row);
-	return error != 0 ? error : risk_rules_decode(&row.rules, rules);
+	return error != 0 ? error : rules_decode(&row, set);
 }
 
 struct version_context {
 	uint32_t version;
-	struct risk_rules *rules;
+	struct rule_set *set;
 };
 
 static int version_body(struct db_txn *txn, void *argument)
 {
 	const struct version_context *context = argument;
 
-	return rules_version_get(txn, context->version, context->rules);
+	return rules_version_get(txn, context->version, context->set);
 }
 
-int rules_get_version(const struct database *database, uint32_t version, struct risk_rules *rules)
+int rules_get_version(const struct database *database, uint32_t version, struct rule_set *set)
 {
-	struct version_context context = { version, rules };
+	struct version_context context = { version, set };
 
 	return database_read(database, version_body, &context);
 }
@@ -137,7 +218,7 @@ struct set_context {
 	const struct audit_entry *who;
 	int dry_run;
 	uint64_t sequence;
-	struct risk_rules rules; /* as they are then */
+	struct rule_set set; /* as they are then */
 	uint32_t copied_from;
 	char *message;
 	size_t message_size;
@@ -156,47 +237,59 @@ __attribute__((format(printf, 2, 3))) static int set_refused(
 
 /* One "key=value". */
 static int setting_apply(
-    const struct set_context *context, struct risk_rules *rules, const char *setting)
+    const struct set_context *context, struct rule_set *set, const char *setting)
 {
 	const char *equals = setting != NULL ? strchr(setting, '=') : NULL;
 	const struct rule_field *field;
 	char *end;
 	long long value;
+	int error;
 
 	if (equals == NULL)
 		return set_refused(context,
 		    "\"%s\" is not KEY=VALUE; write it like stake_single_max=1000000",
 		    setting != NULL ? setting : "");
-	field = rule_field_find(setting, (size_t)(equals - setting));
-	if (field == NULL)
-		return set_refused(context, "there is no rule \"%.*s\"; \"rules show\" lists them",
-		    (int)(equals - setting), setting);
 	errno = 0;
 	value = strtoll(equals + 1, &end, 10);
 	if (equals[1] == '\0' || *end != '\0' || errno != 0)
-		return set_refused(
-		    context, "%s: \"%s\" is not a whole number", field->name, equals + 1);
-	if (rule_field_set(rules, field, value) != 0)
+		return set_refused(context, "%.*s: \"%s\" is not a whole number",
+		    (int)(equals - setting), setting, equals + 1);
+	field = rule_field_find(setting, (size_t)(equals - setting));
+	error = field != NULL ? rule_field_set(set, field, value)
+	                      : rule_amount_set(set, setting, (size_t)(equals - setting), value);
+	switch (-error) {
+	case 0:
+		return 0;
+	case ENOENT:
+		return set_refused(context, "there is no rule \"%.*s\"; \"rules show\" lists them",
+		    (int)(equals - setting), setting);
+	case ENODEV:
 		return set_refused(context,
-		    "%s: %lld is out of range; \"rules show\" tells "
-		    "the unit",
-		    field->name, value);
-	return 0;
+		    "%.*s is of the factors of the states; write factors=1 before it",
+		    (int)(equals - setting), setting);
+	case ENOSPC:
+		return set_refused(
+		    context, "there is room for %u other currencies", LIMIT_RULES_CURRENCIES_MAX);
+	default:
+		return set_refused(context,
+		    "%.*s: %lld is out of range; \"rules show\" tells the unit",
+		    (int)(equals - setting), setting, value);
+	}
 }
 
 /* Who set this version, and why. */
 static int note_put(
-    struct db_txn *txn, const struct set_context *context, const struct risk_rules *rules)
+    struct db_txn *txn, const struct set_context *context, const struct rule_set *set)
 {
 	struct record_control_rules_note row = {
 		.header = record_control_header(RECORD_CONTROL_RULES_NOTE, sizeof(row)),
-		.version = le32_make(rules->version),
+		.version = le32_make(set->rules.version),
 		.copied_from = le32_make(context->copied_from),
 		.uid = le32_make(context->who->uid),
 		.staged = context->change->stage,
 	};
 	const char *note = context->change->note;
-	struct db_key key = db_key_make(rules->version);
+	struct db_key key = db_key_make(set->rules.version);
 	int error = note != NULL ? database_text(row.note, sizeof(row.note), note) : 0;
 
 	if (error == 0 && context->who->user != NULL)
@@ -224,38 +317,43 @@ static int note_activate(struct db_txn *txn, uint32_t version)
 }
 
 static int version_put(
-    struct db_txn *txn, const struct set_context *context, const struct risk_rules *rules)
+    struct db_txn *txn, const struct set_context *context, const struct rule_set *set)
 {
 	struct record_control_rules row = {
-		.header = record_control_header(RECORD_CONTROL_RULES, sizeof(row)),
 		.set_ns = le64_make(database_now_ns()),
 	};
-	struct db_key key = db_key_make(rules->version);
+	struct db_key key = db_key_make(set->rules.version);
+	size_t size;
 	int error;
 
-	risk_rules_encode(rules, &row.rules);
-	error = database_put(
-	    txn, CONTROL_TABLE_RULES, db_key(&key), (struct db_bytes){ &row, sizeof(row) });
-	return error != 0 ? error : note_put(txn, context, rules);
+	risk_rules_encode(&set->rules, &row.rules);
+	if (set->extra.present)
+		risk_factor_rules_encode(&set->extra, &row.factors);
+	for (unsigned i = 0; i < set->extra.currency_count; i++)
+		risk_amounts_encode(&set->extra.currencies[i], &row.currencies[i]);
+	size = record_control_rules_size(&row);
+	row.header = record_control_header(RECORD_CONTROL_RULES, size);
+	error =
+	    database_put(txn, CONTROL_TABLE_RULES, db_key(&key), (struct db_bytes){ &row, size });
+	return error != 0 ? error : note_put(txn, context, set);
 }
 
-static int set_store(struct db_txn *txn, struct set_context *context,
-    const struct risk_rules *before, const struct risk_rules *rules)
+static int set_store(struct db_txn *txn, struct set_context *context, const struct rule_set *before,
+    const struct rule_set *set)
 {
-	int itself = context->change->activate_version == rules->version;
+	int itself = context->change->activate_version == set->rules.version;
 	struct audit_entry entry = *context->who;
-	json_t *command =
-	    json_pack("{s:s, s:o}", "type", "rules_set", "rules", rules_object(rules));
+	json_t *command = json_pack("{s:s, s:o}", "type", "rules_set", "rules", rules_object(set));
 	int error = command == NULL ? -ENOMEM : 0;
 
 	if (error == 0)
-		error =
-		    itself ? note_activate(txn, rules->version) : version_put(txn, context, rules);
+		error = itself ? note_activate(txn, set->rules.version)
+		               : version_put(txn, context, set);
 	if (error == 0 && !context->change->stage)
 		error = commands_append(txn, command, &context->sequence);
 	entry.object = "rules";
 	entry.before = rules_object(before);
-	entry.after = rules_object(rules);
+	entry.after = rules_object(set);
 	if (context->change->stage)
 		json_object_set_new(entry.after, "stored", json_true());
 	if (context->change->note != NULL)
@@ -268,8 +366,8 @@ static int set_store(struct db_txn *txn, struct set_context *context,
 	return error;
 }
 
-static int range_refused(const struct set_context *context, const struct risk_rules *before,
-    const struct risk_rules *rules, const char *name)
+static int range_refused(const struct set_context *context, const struct rule_set *before,
+    const struct rule_set *set, const char *name)
 {
 	const struct rule_field *field = rule_field_find(name, strlen(name));
 	int64_t lowest, highest;
@@ -283,26 +381,26 @@ static int range_refused(const struct set_context *context, const struct risk_ru
 	    "it "
 	    "does",
 	    name, (long long)lowest, (long long)highest, field->unit,
-	    (long long)rule_field_get(rules, field));
+	    (long long)rule_field_get(set, field));
 }
 
 /* What the change is made of: the rules in force, or those of a version. */
 static int set_source(
-    struct db_txn *txn, struct set_context *context, uint64_t in_force, struct risk_rules *rules)
+    struct db_txn *txn, struct set_context *context, uint64_t in_force, struct rule_set *set)
 {
 	const struct rules_change *change = context->change;
 	uint32_t version =
 	    change->copy_version != 0 ? change->copy_version : change->activate_version;
 
 	context->copied_from = version;
-	return rules_version_get(txn, version != 0 ? version : (uint32_t)in_force, rules);
+	return rules_version_get(txn, version != 0 ? version : (uint32_t)in_force, set);
 }
 
 static int set_body(struct db_txn *txn, void *argument)
 {
 	struct set_context *context = argument;
 	const struct rules_change *change = context->change;
-	struct risk_rules before, rules;
+	struct rule_set before, set;
 	const char *field = NULL;
 	uint64_t next, newest, in_force;
 	int error = versions_last(txn, &newest, &in_force);
@@ -312,29 +410,29 @@ static int set_body(struct db_txn *txn, void *argument)
 	if (error == 0)
 		error = commands_next(txn, &next);
 	if (error == 0)
-		error = set_source(txn, context, in_force, &rules);
+		error = set_source(txn, context, in_force, &set);
 	if (error == 0 && change->activate_version == in_force)
 		return -EALREADY;
 	if (error == 0 && change->file != NULL)
 		error =
-		    rules_file_apply(change->file, &rules, context->message, context->message_size);
+		    rules_file_apply(change->file, &set, context->message, context->message_size);
 	for (size_t i = 0; error == 0 && i < json_array_size(change->settings); i++)
 		error = setting_apply(
-		    context, &rules, json_string_value(json_array_get(change->settings, i)));
+		    context, &set, json_string_value(json_array_get(change->settings, i)));
 	if (error != 0)
 		return error;
 	/* Unique and rising without another counter; 1 stands for the defaults. Shards take no
 	 * version below their own, so an older one that is activated becomes a new one. */
 	if (change->activate_version <= in_force)
-		rules.version = (uint32_t)(next > newest ? next : newest) + 1;
-	if (risk_rules_check(&rules, &field) != 0)
-		return range_refused(context, &before, &rules, field);
-	context->rules = rules;
-	return context->dry_run ? -ECANCELED : set_store(txn, context, &before, &rules);
+		set.rules.version = (uint32_t)(next > newest ? next : newest) + 1;
+	if (rule_set_check(&set, &field) != 0)
+		return range_refused(context, &before, &set, field);
+	context->set = set;
+	return context->dry_run ? -ECANCELED : set_store(txn, context, &before, &set);
 }
 
 int rules_change(struct database *database, const struct rules_change *change, int dry_run,
-    const struct audit_entry *who, uint64_t *sequence, struct risk_rules *rules, char *message,
+    const struct audit_entry *who, uint64_t *sequence, struct rule_set *set, char *message,
     size_t message_size)
 {
 	struct set_context context = { .change = change,
@@ -348,17 +446,16 @@ int rules_change(struct database *database, const struct rules_change *change, i
 		error = 0;
 	if (error == 0) {
 		*sequence = context.sequence;
-		*rules = context.rules;
+		*set = context.set;
 	}
 	return error;
 }
 
 int rules_set(struct database *database, const json_t *settings, int dry_run,
-    const struct audit_entry *who, uint64_t *sequence, struct risk_rules *rules, char *message,
+    const struct audit_entry *who, uint64_t *sequence, struct rule_set *set, char *message,
     size_t message_size)
 {
 	const struct rules_change change = { .settings = settings };
 
-	return rules_change(
-	    database, &change, dry_run, who, sequence, rules, message, message_size);
+	return rules_change(database, &change, dry_run, who, sequence, set, message, message_size);
 }

@@ -1,12 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Versions of rules: who set them, and what differs. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "control/markets/markets_internal.h"
 #include "lmdb-schema/control_alerts.h"
 
-json_t *rules_diff(const struct risk_rules *from, const struct risk_rules *to)
+/* Amounts of a currency in one of both. */
+static void amounts_diff(
+    json_t *list, const struct rule_set *from, const struct rule_set *to, uint16_t currency)
+{
+	struct risk_amounts before = { 0 }, after = { 0 };
+
+	for (unsigned i = 0; i < from->extra.currency_count; i++)
+		if (from->extra.currencies[i].currency == currency)
+			before = from->extra.currencies[i];
+	for (unsigned i = 0; i < to->extra.currency_count; i++)
+		if (to->extra.currencies[i].currency == currency)
+			after = to->extra.currencies[i];
+	for (unsigned i = 0; i < RULE_AMOUNTS; i++) {
+		int64_t was = rule_amount_get(&before, i), is = rule_amount_get(&after, i);
+		char key[64];
+
+		snprintf(
+		    key, sizeof(key), RULE_AMOUNT_PREFIX "%u.%s", currency, rule_amount_names[i]);
+		if (was != is)
+			json_array_append_new(list,
+			    json_pack("{s:s, s:I, s:I, s:s}", "key", key, "from", (json_int_t)was,
+			        "to", (json_int_t)is, "unit", "minor units"));
+	}
+}
+
+json_t *rules_diff(const struct rule_set *from, const struct rule_set *to)
 {
 	json_t *list = json_array();
 
@@ -19,6 +45,8 @@ json_t *rules_diff(const struct risk_rules *from, const struct risk_rules *to)
 			    json_pack("{s:s, s:I, s:I, s:s}", "key", field->name, "from",
 			        (json_int_t)before, "to", (json_int_t)after, "unit", field->unit));
 	}
+	for (unsigned currency = 1; currency <= 999; currency++)
+		amounts_diff(list, from, to, (uint16_t)currency);
 	return list;
 }
 

@@ -224,8 +224,8 @@ SLUICE_MUST_USE int ledger_decide_expired(struct ledger *ledger,
 /* What-if: the same decision by other rules than the state's. Its event is to be looked at, not to
  * be applied. */
 SLUICE_MUST_USE int ledger_decide_by_rules(struct ledger *ledger,
-    const struct ledger_request *request, const struct risk_rules *rules, uint64_t time_ns,
-    struct event_buffer *event);
+    const struct ledger_request *request, const struct risk_rules *rules,
+    const struct risk_rules_extra *extra, uint64_t time_ns, struct event_buffer *event);
 /* Brings the rows a request will touch into the cache; call for the whole burst first. */
 void ledger_prefetch(const struct ledger *ledger, const struct wire_request *request);
 void ledger_prefetch_terminal(const struct ledger *ledger, uint64_t terminal_id);

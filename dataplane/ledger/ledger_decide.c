@@ -206,14 +206,18 @@ int ledger_decide_expired(struct ledger *ledger, const struct ledger_request *re
 }
 
 int ledger_decide_by_rules(struct ledger *ledger, const struct ledger_request *request,
-    const struct risk_rules *rules, uint64_t time_ns, struct event_buffer *event)
+    const struct risk_rules *rules, const struct risk_rules_extra *extra, uint64_t time_ns,
+    struct event_buffer *event)
 {
 	const struct risk_rules own = ledger->shard.rules;
+	const struct risk_rules_extra own_extra = ledger->shard.extra;
 	int length;
 
 	/* Judges find the rules in the state; deciding changes nothing of it. */
 	ledger->shard.rules = *rules;
+	ledger->shard.extra = *extra;
 	length = ledger_decide(ledger, request, time_ns, event);
 	ledger->shard.rules = own;
+	ledger->shard.extra = own_extra;
 	return length;
 }

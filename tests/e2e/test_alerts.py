@@ -241,6 +241,23 @@ def test_rules_are_stored_tried_on_the_past_and_activated(switch, tmp_path):
         stored["version"]] == "past"
 
 
+def test_factors_of_the_states_are_rules_too(switch):
+    control = switch.control
+
+    def in_force():
+        return {row["key"]: row["value"] for row in control.json("rules", "show")["rules"]}
+    before = in_force()
+    assert "points_structuring" not in before and before["factors"] == 0
+    assert "write factors=1 before it" in refused(switch, "rules", "set", "points_structuring=1")
+    control.ctl("rules", "set", "factors=1", "points_structuring=35",
+                "currency.840.large_amount=900")
+    shown = in_force()
+    assert (shown["points_structuring"], shown["currency.840.large_amount"]) == (35, 900)
+    assert bet(switch, ACCOUNT + 45, stake=1000) == "OK"
+    control.ctl("rules", "rollback", before["version"])
+    assert in_force() == {**before, "version": in_force()["version"]}
+
+
 def write(folder, text):
     path = folder / "other.yaml"
     path.write_text(text, encoding="utf-8")

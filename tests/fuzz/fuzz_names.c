@@ -64,12 +64,12 @@ static void csv_read(const char *text, size_t size)
 
 static void rules_read(const char *text)
 {
-	struct risk_rules rules, before, again;
+	struct rule_set rules, before, again;
 	char message[256] = "", *written;
 	const char *field;
 	int error;
 
-	risk_rules_default(&rules);
+	rule_set_default(&rules);
 	before = again = rules;
 	error = rules_file_apply(text, &rules, message, sizeof(message));
 	if (error != 0) {
@@ -79,7 +79,7 @@ static void rules_read(const char *text)
 	}
 	/* Each alone was good; together they may not be, and are checked again when they are set.
 	 */
-	if (risk_rules_check(&rules, &field) != 0)
+	if (rule_set_check(&rules, &field) != 0)
 		return;
 	written = rules_file_text(&rules);
 	SLUICE_REQUIRE(written != NULL);

@@ -31,7 +31,7 @@ static const uint16_t fixed_sizes[] = {
 	sizeof(struct record_control_certificate),
 	sizeof(struct record_control_slot),
 	sizeof(struct record_control_market),
-	sizeof(struct record_control_rules),
+	offsetof(struct record_control_rules, factors),
 	sizeof(struct record_control_command),
 	sizeof(struct record_control_audit),
 	sizeof(struct record_control_change),

@@ -93,7 +93,9 @@ static int shard_begin(const struct shadow *shadow, struct shadow_shard *shard)
 
 static int rules_begin(struct shadow *shadow, const struct shadow_shard *shard)
 {
-	shadow->rules = ledger_shard(shard->replay.ledger)->rules;
+	const struct shard_row *row = ledger_shard(shard->replay.ledger);
+
+	shadow->rules = (struct rule_set){ .rules = row->rules, .extra = row->extra };
 	shadow->rules_known = 1;
 	return shadow->rules_text == NULL ? 0
 	                                  : rules_file_apply(shadow->rules_text, &shadow->rules,

@@ -10,6 +10,7 @@
 #ifndef SLUICE_TOOLS_SHADOW_H
 #define SLUICE_TOOLS_SHADOW_H
 
+#include "control/markets/rule_fields.h"
 #include "tools/sluice-db/db.h"
 #include "tools/sluice-db/derive.h"
 #include "wire/codec.h"
@@ -72,7 +73,7 @@ struct shadow_shard {
 struct shadow {
 	uint64_t from_ns, to_ns; /* from included, to not */
 	const char *rules_text;  /* NULL: the rules of then, as a proof of the replay */
-	struct risk_rules rules; /* decided by, once the range is reached */
+	struct rule_set rules;   /* decided by, once the range is reached */
 	uint8_t rules_known;
 	struct shadow_shard *shards;
 	uint32_t shard_count;

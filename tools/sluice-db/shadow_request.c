@@ -217,8 +217,11 @@ int shadow_decide(struct shadow *shadow, struct shadow_shard *shard,
     struct shadow_outcome *outcome)
 {
 	struct ledger *ledger = shard->replay.ledger;
-	const struct risk_rules *now = &ledger_shard(ledger)->rules;
-	struct risk_rules rules = shadow->rules_text != NULL ? shadow->rules : *now;
+	const struct shard_row *row = ledger_shard(ledger);
+	const struct risk_rules *now = &row->rules;
+	const struct risk_rules rules = shadow->rules_text != NULL ? shadow->rules.rules : *now;
+	const struct risk_rules_extra extra =
+	    shadow->rules_text != NULL ? shadow->rules.extra : row->extra;
 	struct risk_rules judged = rules;
 	int other_limits = rules.exposure_selection_max != now->exposure_selection_max ||
 	                   rules.exposure_market_max != now->exposure_market_max ||
@@ -236,7 +239,8 @@ int shadow_decide(struct shadow *shadow, struct shadow_shard *shard,
 		terminal_share(shadow, shard, le64_get(record->time_ns), &asked);
 	if (other_limits)
 		judged.exposure_selection_max = judged.exposure_market_max = 0;
-	length = ledger_decide_by_rules(ledger, &asked, &judged, le64_get(record->time_ns), &event);
+	length = ledger_decide_by_rules(
+	    ledger, &asked, &judged, &extra, le64_get(record->time_ns), &event);
 	if (length < 0)
 		return length;
 	memcpy(&decided, event.bytes, sizeof(decided));

@@ -14,7 +14,7 @@ static const struct audit_entry who = {
 static int set(struct temporary *at, const char *setting, int dry_run, char *message)
 {
 	json_t *settings = json_pack("[s]", setting);
-	struct risk_rules rules;
+	struct rule_set rules;
 	uint64_t sequence = 0;
 	int error =
 	    rules_set(at->database, settings, dry_run, &who, &sequence, &rules, message, 256);
@@ -25,22 +25,22 @@ static int set(struct temporary *at, const char *setting, int dry_run, char *mes
 
 TEST(a_setting_changes_one_rule_under_a_new_version)
 {
-	struct risk_rules before, rules;
+	struct rule_set before, rules;
 	struct temporary at;
 	char message[256];
 	json_t *command = NULL;
 
 	temporary_begin(&at);
 	assert_int_equal(rules_get(at.database, &before), 0);
-	assert_int_equal(before.version, 1);
+	assert_int_equal(before.rules.version, 1);
 	assert_int_equal(set(&at, "stake_single_max=5000", 0, message), 0);
 	assert_int_equal(set(&at, "points_odds=7", 0, message), 0);
 	temporary_again(&at);
 	assert_int_equal(rules_get(at.database, &rules), 0);
-	assert_int_equal(rules.version, 3);
-	assert_int_equal(rules.stake_single_max, 5000);
-	assert_int_equal(rules.points_odds, 7);
-	assert_int_equal(rules.stake_daily_max, before.stake_daily_max);
+	assert_int_equal(rules.rules.version, 3);
+	assert_int_equal(rules.rules.stake_single_max, 5000);
+	assert_int_equal(rules.rules.points_odds, 7);
+	assert_int_equal(rules.rules.stake_daily_max, before.rules.stake_daily_max);
 	assert_int_equal(commands_get(at.database, 2, &command), 0);
 	assert_int_equal(json_integer_value(json_object_get(
 	                     json_object_get(command, "rules"), "stake_single_max")),
@@ -66,7 +66,7 @@ TEST(bad_settings_and_dry_runs_change_nothing)
 		{ "points_odds=101", "points_odds is out of range" },
 		{ "version=9", "no rule" },
 	};
-	struct risk_rules rules;
+	struct rule_set rules;
 	struct temporary at;
 	char message[256];
 
@@ -78,13 +78,13 @@ TEST(bad_settings_and_dry_runs_change_nothing)
 	}
 	assert_int_equal(set(&at, "points_odds=7", 1, message), 0);
 	assert_int_equal(rules_get(at.database, &rules), 0);
-	assert_int_equal(rules.version, 1);
+	assert_int_equal(rules.rules.version, 1);
 	temporary_end(&at);
 }
 
 static int change(struct temporary *at, struct rules_change wanted, char *message)
 {
-	struct risk_rules rules;
+	struct rule_set rules;
 	uint64_t sequence = 0;
 
 	message[0] = '\0';
@@ -94,7 +94,7 @@ static int change(struct temporary *at, struct rules_change wanted, char *messag
 TEST(a_file_is_taken_whole)
 {
 	struct temporary at;
-	struct risk_rules rules, again;
+	struct rule_set rules, again;
 	char message[256], *text;
 
 	temporary_begin(&at);
@@ -106,15 +106,15 @@ TEST(a_file_is_taken_whole)
 	        message),
 	    0);
 	assert_int_equal(rules_get(at.database, &rules), 0);
-	assert_int_equal(rules.large_amount, 700000);
-	assert_int_equal(rules.alert_score, 101);
-	assert_int_equal(rules.version, 2);
+	assert_int_equal(rules.rules.large_amount, 700000);
+	assert_int_equal(rules.rules.alert_score, 101);
+	assert_int_equal(rules.rules.version, 2);
 	/* What is written is read as the same. */
 	text = rules_file_text(&rules);
 	assert_int_equal(change(&at, (struct rules_change){ .file = text }, message), 0);
 	free(text);
 	assert_int_equal(rules_get(at.database, &again), 0);
-	again.version = rules.version;
+	again.rules.version = rules.rules.version;
 	assert_memory_equal(&rules, &again, sizeof(rules));
 	temporary_end(&at);
 }
@@ -138,7 +138,7 @@ TEST(a_wrong_file_changes_nothing_and_is_told_where)
 		{ "points_odds: 99999999999999999999\n", "expected a whole number" },
 	};
 	struct temporary at;
-	struct risk_rules rules;
+	struct rule_set rules;
 	char message[256];
 
 	temporary_begin(&at);
@@ -149,14 +149,14 @@ TEST(a_wrong_file_changes_nothing_and_is_told_where)
 			fail_msg("\"%s\" does not say \"%s\"", message, cases[i].says);
 	}
 	assert_int_equal(rules_get(at.database, &rules), 0);
-	assert_int_equal(rules.version, 1);
+	assert_int_equal(rules.rules.version, 1);
 	temporary_end(&at);
 }
 
 TEST(an_older_version_comes_back_as_a_new_one)
 {
 	struct temporary at;
-	struct risk_rules rules, first, second;
+	struct rule_set rules, first, second;
 	json_t *versions, *diff, *newest;
 	char message[256];
 
@@ -167,9 +167,9 @@ TEST(an_older_version_comes_back_as_a_new_one)
 	    change(&at, (struct rules_change){ .copy_version = 2, .note = "too mild" }, message),
 	    0);
 	assert_int_equal(rules_get(at.database, &rules), 0);
-	assert_int_equal(rules.version, 4);
-	assert_int_equal(rules.points_odds, 7);
-	assert_int_equal(rules.points_large, 40);
+	assert_int_equal(rules.rules.version, 4);
+	assert_int_equal(rules.rules.points_odds, 7);
+	assert_int_equal(rules.rules.points_large, 40);
 	assert_int_equal(change(&at, (struct rules_change){ .copy_version = 9 }, message), -ENOENT);
 	versions = rules_versions(at.database, 10);
 	assert_int_equal(json_array_size(versions), 4);
@@ -207,25 +207,25 @@ static const char *state_at(struct temporary *at, uint32_t version)
 TEST(what_is_stored_is_in_force_when_it_is_activated_and_not_before)
 {
 	struct temporary at;
-	struct risk_rules rules, stored;
+	struct rule_set rules, stored;
 	char message[256] = "";
 
 	temporary_begin(&at);
 	assert_int_equal(
 	    change(&at, (struct rules_change){ .file = "points_odds: 7", .stage = 1 }, message), 0);
 	assert_int_equal(rules_get(at.database, &rules), 0);
-	assert_int_equal(rules.version, 1);
+	assert_int_equal(rules.rules.version, 1);
 	assert_string_equal(state_at(&at, 2), "stored");
 	assert_string_equal(state_at(&at, 1), "in_force");
 	/* A stored version has its number for good: the next change takes another. */
 	assert_int_equal(
 	    change(&at, (struct rules_change){ .file = "points_odds: 8" }, message), 0);
 	assert_int_equal(rules_get(at.database, &rules), 0);
-	assert_int_equal(rules.version, 3);
+	assert_int_equal(rules.rules.version, 3);
 	assert_int_equal(
 	    change(&at, (struct rules_change){ .file = "points_odds: 9", .stage = 1 }, message), 0);
 	assert_int_equal(rules_get_version(at.database, 4, &stored), 0);
-	assert_int_equal(stored.points_odds, 9);
+	assert_int_equal(stored.rules.points_odds, 9);
 	/* Newer than the one in force: as it is. */
 	assert_int_equal(change(&at, (struct rules_change){ .activate_version = 4 }, message), 0);
 	assert_int_equal(rules_get(at.database, &rules), 0);
@@ -237,11 +237,73 @@ TEST(what_is_stored_is_in_force_when_it_is_activated_and_not_before)
 	/* Older: shards take no version below theirs, so its content gets a new number. */
 	assert_int_equal(change(&at, (struct rules_change){ .activate_version = 2 }, message), 0);
 	assert_int_equal(rules_get(at.database, &rules), 0);
-	assert_int_equal(rules.version, 5);
-	assert_int_equal(rules.points_odds, 7);
+	assert_int_equal(rules.rules.version, 5);
+	assert_int_equal(rules.rules.points_odds, 7);
 	assert_string_equal(state_at(&at, 2), "stored");
 	assert_int_equal(
 	    change(&at, (struct rules_change){ .activate_version = 99 }, message), -ENOENT);
+	temporary_end(&at);
+}
+
+TEST(factors_and_amounts_of_other_currencies_are_kept_shown_and_sent)
+{
+	struct temporary at;
+	struct rule_set before, rules, again;
+	char message[256] = "", *text;
+	json_t *object, *diff;
+
+	temporary_begin(&at);
+	assert_int_equal(
+	    change(&at, (struct rules_change){ .file = "late_s: 3" }, message), -EINVAL);
+	assert_string_equal(message, "line 1: late_s: write factors: 1 above it");
+	assert_int_equal(
+	    change(&at, (struct rules_change){ .file = "currency.840.payout_max: 3" }, message),
+	    -EINVAL);
+	assert_int_equal(set(&at, "late_s=3", 0, message), -EINVAL);
+	assert_int_equal(rules_get(at.database, &before), 0);
+	assert_int_equal(change(&at,
+	                     (struct rules_change){ .file = "factors: 1\nlate_s: 7\n"
+	                                                    "points_structuring: 35\n"
+	                                                    "model_version: 4\nmodel_state: 1\n"
+	                                                    "currency.840.large_amount: 900\n"
+	                                                    "currency.392.payout_max: 5000\n"
+	                                                    "currency.840.payout_max: 70000\n" },
+	                     message),
+	    0);
+	assert_int_equal(rules_get(at.database, &rules), 0);
+	assert_int_equal(rules.extra.present, 1);
+	assert_int_equal(rules.extra.factors.late_s, 7);
+	assert_int_equal(rules.extra.factors.points[RISK_STATE_STRUCTURING], 35);
+	assert_int_equal(rules.extra.model_version, 4);
+	assert_int_equal(rules.extra.currency_count, 2);
+	assert_int_equal(rules.extra.currencies[0].currency, 392);
+	assert_int_equal(rules.extra.currencies[1].large_amount, 900);
+	assert_int_equal(rules.extra.currencies[1].payout_max, 70000);
+	/* Its own file says the same. */
+	text = rules_file_text(&rules);
+	again = before;
+	assert_int_equal(rules_file_apply(text, &again, message, sizeof(message)), 0);
+	again.rules.version = rules.rules.version;
+	assert_memory_equal(&rules, &again, sizeof(rules));
+	free(text);
+	object = rules_object(&rules);
+	assert_int_equal(
+	    json_integer_value(json_object_get(
+	        json_object_get(json_object_get(object, "factors"), "points"), "structuring")),
+	    35);
+	assert_int_equal(json_array_size(json_object_get(object, "currencies")), 2);
+	json_decref(object);
+	diff = rules_diff(&before, &rules);
+	assert_true(json_array_size(diff) > 30);
+	json_decref(diff);
+	/* A currency without amounts goes; so does everything with factors. */
+	assert_int_equal(set(&at, "currency.392.payout_max=0", 0, message), 0);
+	assert_int_equal(rules_get(at.database, &rules), 0);
+	assert_int_equal(rules.extra.currency_count, 1);
+	assert_int_equal(set(&at, "currency.410.payout_max=1", 0, message), -EINVAL);
+	assert_int_equal(set(&at, "factors=0", 0, message), 0);
+	assert_int_equal(rules_get(at.database, &rules), 0);
+	assert_true(bytes_all_zero(&rules.extra, sizeof(rules.extra)));
 	temporary_end(&at);
 }
 
