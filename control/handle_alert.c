@@ -113,6 +113,8 @@ static int step_do(struct control *control, struct ops_request *request, struct 
 	handle_dry_run(request, 1);
 	error = alerts_step(control->database, alert_of(request), &step, &request->audit, &row);
 	handle_dry_run(request, 0);
+	if (error == 0)
+		link_wake(control->link); /* a verdict is a command too */
 	return step_answer(control, request, error, &row, result, message, message_size);
 }
 

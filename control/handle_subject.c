@@ -121,6 +121,7 @@ int handle_feedback_import(
 		return CONTROL_REFUSED;
 	if (error != 0)
 		return handle_error(error, "label", message, message_size);
+	link_wake(control->link);
 	*result =
 	    json_pack("{s:I, s:I}", "added", (json_int_t)added, "skipped", (json_int_t)skipped);
 	return handle_wait(control, request, 0, result, message, message_size);

@@ -13,20 +13,39 @@
 #include <string.h>
 #include <time.h>
 
+#include "control/commands/commands.h"
 #include "control/subjects/subjects.h"
 
 #define NS_PER_S 1000000000ull
 
 /*
- * The one place from which the shards hear of a judged case, in the transaction that counts it.
- * They do not know the event yet (README.md): it will be one commands_append here, numbered and
- * journalled like every command.
+ * The one place from which the shards hear of a judged case: a command like any other, numbered in
+ * the transaction that counts the case, so each shard learns it exactly once. A verdict that is
+ * taken back is not unlearnt there: what a shard keeps of it falls within days anyway. Partners have
+ * no state there.
  */
 static int feedback_send(struct db_txn *txn, const struct feedback_case *judged)
 {
-	(void)txn;
-	(void)judged;
-	return 0;
+	uint64_t sequence;
+	json_t *command;
+	int error;
+
+	if ((judged->confirmed <= 0 && judged->dismissed <= 0) ||
+	    (judged->account_id == 0 && judged->terminal_id == 0))
+		return 0;
+	command = json_pack("{s:s, s:I, s:b}", "type", "feedback", "transaction_ns",
+	    (json_int_t)judged->time_ns, "confirmed", judged->confirmed > 0);
+	if (command == NULL)
+		return -ENOMEM;
+	if (judged->account_id != 0)
+		json_object_set_new(
+		    command, "account_id", json_integer((json_int_t)judged->account_id));
+	if (judged->terminal_id != 0)
+		json_object_set_new(
+		    command, "terminal_id", json_integer((json_int_t)judged->terminal_id));
+	error = commands_append(txn, command, &sequence);
+	json_decref(command);
+	return error;
 }
 
 static struct le32 counted(struct le32 count, int change)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Subjects, labels that come late, countries, and the lines of CSV they come in. */
+#include "control/commands/commands.h"
 #include "control/subjects/subjects.h"
 
 #include <errno.h>
@@ -68,6 +69,8 @@ TEST(labels_count_once_and_late)
 {
 	struct temporary at;
 	unsigned added = 0, skipped = 0;
+	uint64_t sequence = 0;
+	json_t *command = NULL;
 	static const char labels[] = "kind,id,label,date\n"
 	                             "account,7,confirmed,2026-11-01\n"
 	                             "terminal,5,confirmed,2026-11-01\r\n"
@@ -78,6 +81,14 @@ TEST(labels_count_once_and_late)
 	temporary_begin(&at);
 	assert_int_equal(import(&at, labels, &added, &skipped), 0);
 	assert_int_equal(added, 4);
+	/* Shards hear of each once; partners have no state there. */
+	assert_int_equal(commands_last(at.database, &sequence), 0);
+	assert_int_equal(sequence, 3);
+	assert_int_equal(commands_get(at.database, 1, &command), 0);
+	assert_string_equal(json_string_value(json_object_get(command, "type")), "feedback");
+	assert_int_equal(json_integer_value(json_object_get(command, "account_id")), 7);
+	assert_true(json_is_true(json_object_get(command, "confirmed")));
+	json_decref(command);
 	assert_int_equal(skipped, 0);
 	assert_int_equal(import(&at, labels, &added, &skipped), 0);
 	assert_int_equal(added, 0);
