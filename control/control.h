@@ -143,6 +143,9 @@ __attribute__((format(printf, 4, 5))) int handle_refuse(
  */
 int control_program_run(
     char *const arguments[], json_t **result, char *message, size_t message_size);
+/* Score, factors with the numbers they saw, and where the points come from (explain_risk.c). */
+struct event_view;
+void explain_risk_add(struct control *control, const struct event_view *view, json_t *object);
 /* It was done, but the audit entry could not be written: says both. */
 int handle_unaudited(int error, char *message, size_t message_size);
 /* What an -errno of the database or a module means for the caller. */

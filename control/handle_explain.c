@@ -85,18 +85,6 @@ static void text_set(json_t *object, const char *name, uint64_t value)
 	json_object_set_new(object, name, json_string(text));
 }
 
-static json_t *factors_json(uint32_t bits)
-{
-	json_t *list = json_array();
-
-	for (unsigned factor = 0; factor < RISK_BITS_COUNT; factor++)
-		if ((bits & 1u << factor) != 0)
-			json_array_append_new(
-			    list, json_pack("{s:s, s:s}", "factor", risk_bit_name(factor), "why",
-			              risk_bit_text(factor)));
-	return list;
-}
-
 static json_t *legs_json(
     struct control *control, const struct event_record *record, const uint8_t *bytes)
 {
@@ -198,11 +186,8 @@ static void bet_add(
 {
 	const struct event_record *record = &view->record;
 
-	number_set(object, "score", record->score);
-	number_set(object, "rule_version", le32_get(record->rule_version));
 	json_object_set_new(object, "odds_policy",
 	    json_string(record->odds_policy == 0 ? "exact" : "same or better"));
-	json_object_set_new(object, "factors", factors_json(le32_get(record->factor_bits)));
 	json_object_set_new(object, "legs", legs_json(control, record, bytes));
 }
 
@@ -261,6 +246,9 @@ static json_t *event_json(struct control *control, uint32_t shard, const struct 
 		json_object_set_new(object, "by", json_string("time"));
 	if ((record->flags & EVENT_FLAG_REVERSAL) != 0)
 		json_object_set_new(object, "by", json_string("a reversal"));
+	if (type == EVENT_PLACE_BET || (record->flags & EVENT_FLAG_SCORED) != 0 ||
+	    le32_get(record->factor_bits) != 0)
+		explain_risk_add(control, &view, object);
 	if (type == EVENT_PLACE_BET)
 		bet_add(control, &view, event->bytes, object);
 	body_add(&view, object);

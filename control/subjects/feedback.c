@@ -21,8 +21,8 @@
 /*
  * The one place from which the shards hear of a judged case: a command like any other, numbered in
  * the transaction that counts the case, so each shard learns it exactly once. A verdict that is
- * taken back is not unlearnt there: what a shard keeps of it falls within days anyway. Partners have
- * no state there.
+ * taken back is not unlearnt there: what a shard keeps of it falls within days anyway. Partners
+ * have no state there.
  */
 static int feedback_send(struct db_txn *txn, const struct feedback_case *judged)
 {

@@ -253,9 +253,31 @@ def test_factors_of_the_states_are_rules_too(switch):
                 "currency.840.large_amount=900")
     shown = in_force()
     assert (shown["points_structuring"], shown["currency.840.large_amount"]) == (35, 900)
-    assert bet(switch, ACCOUNT + 45, stake=1000) == "OK"
+    status, answer = run(switch, 1, "bet", ACCOUNT + 45, 60_000, "21:0:1.01")
+    assert (status, answer["code"]) == (0, "OK")
+    told = control.json("explain", answer["object_id"])["events"][0]
+    large = {row["factor"]: row for row in told["factors"]}["LARGE"]
+    assert large["saw"]["amount"] == 60_000 and large["rules"]["large_amount"] == 50_000
+    assert sum(told["points"].values()) == told["score"] and told["points"]["profile"] == 40
     control.ctl("rules", "rollback", before["version"])
     assert in_force() == {**before, "version": in_force()["version"]}
+
+
+def test_judged_cases_reach_the_shards_once(switch, tmp_path):
+    control = switch.control
+
+    def sent():
+        return [row for row in control.json("command", "list", "--count", 1000)["commands"]
+                if row["type"] == "feedback"]
+    before = len(sent())
+    labels = tmp_path / "labels.csv"
+    labels.write_text(f"kind,id,label,date\naccount,{ACCOUNT + 50},confirmed,2026-11-05\n"
+                      "terminal,1,false,2026-11-05\npartner,3,confirmed,2026-11-05\n",
+                      encoding="utf-8")
+    for _ in range(2):
+        control.ctl("feedback", "import", str(labels))
+        wait_until(lambda: len(sent()) == before + 2 and
+                   all(row["state"] == "done" for row in sent()), 20, "the labels on all shards")
 
 
 def write(folder, text):
