@@ -59,6 +59,8 @@ SLUICE_MUST_USE int eval_file_read(const char *path, char **text, size_t *size);
 struct eval_options {
 	enum eval_format format;
 	const char *path, *model_path, *export_path, *scores_path, *history_path;
+	const char *flatten_path;  /* write the model as the switch reads it, and do no more */
+	uint64_t number;           /* of that model */
 	uint32_t label_delay_days; /* EVAL_LABELS_NEVER: none */
 	uint64_t
 	    from_day; /* of the day of the first row judged otherwise; earlier rows are history */

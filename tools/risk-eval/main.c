@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "control/model/model_load.h"
+#include "dataplane/risk/risk_model_file.h"
 
 static void usage(FILE *out)
 {
@@ -28,6 +29,10 @@ static void usage(FILE *out)
 	    "  --first-day N         leave out rows before day N, as if the switch began then (0)\n"
 	    "  --export FILE         features and labels of the rows judged, as NumPy records\n"
 	    "  --scores FILE         the model's probabilities of the rows judged, as text\n"
+	    "  --flatten FILE        write the model as the switch reads it, and do no more: no "
+	    "--format,\n"
+	    "                        no FILE; put it at ROOT/var/lib/sluice/models/NUMBER\n"
+	    "  --number N            the model's number, by which rules name it\n"
 	    "  --json                one JSON object on standard output\n"
 	    "  --help, --version\n"
 	    "\n"
@@ -84,11 +89,44 @@ static const struct option long_options[] = {
 	{ "first-day", required_argument, NULL, 'b' },
 	{ "export", required_argument, NULL, 'e' },
 	{ "scores", required_argument, NULL, 's' },
+	{ "flatten", required_argument, NULL, 'F' },
+	{ "number", required_argument, NULL, 'N' },
 	{ "json", no_argument, NULL, 'j' },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ "version", no_argument, NULL, OPTION_VERSION },
 	{ NULL, 0, NULL, 0 },
 };
+
+/* Options that are a path. */
+static bool path_take(int option, struct eval_options *options)
+{
+	const char **path = option == 'm'   ? &options->model_path
+	                    : option == 'i' ? &options->history_path
+	                    : option == 'e' ? &options->export_path
+	                    : option == 's' ? &options->scores_path
+	                    : option == 'F' ? &options->flatten_path
+	                                    : NULL;
+
+	if (path == NULL)
+		return false;
+	*path = optarg;
+	return true;
+}
+
+/* What must be there, and what not. */
+static int options_check(const struct eval_options *options, bool have_format, int files)
+{
+	if (options->flatten_path != NULL) {
+		if (options->model_path != NULL && options->number != 0 && files == 0)
+			return EXIT_DONE;
+		fprintf(stderr, "--flatten: give --model and --number, and no file to replay.\n");
+		return EXIT_USAGE;
+	}
+	if (have_format && files == 1)
+		return EXIT_DONE;
+	fprintf(stderr, "Give --format and one file. Say `risk-eval --help`.\n");
+	return EXIT_USAGE;
+}
 
 /* EXIT_DONE with *done set when help or version was asked for. */
 static int options_parse(int argc, char **argv, struct eval_options *options, bool *done)
@@ -97,19 +135,15 @@ static int options_parse(int argc, char **argv, struct eval_options *options, bo
 	bool have_format = false;
 
 	while (result == 0 && (option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		if (path_take(option, options))
+			continue;
 		switch (option) {
 		case 'f':
 			result = format_of(optarg, &options->format);
 			have_format = true;
 			break;
-		case 'm':
-			options->model_path = optarg;
-			break;
 		case 'd':
 			result = delay_of(optarg, &options->label_delay_days);
-			break;
-		case 'i':
-			options->history_path = optarg;
 			break;
 		case 'n':
 			result = number_of("--from-day", optarg, 36500, &options->from_day);
@@ -117,11 +151,8 @@ static int options_parse(int argc, char **argv, struct eval_options *options, bo
 		case 'b':
 			result = number_of("--first-day", optarg, 36500, &options->first_day);
 			break;
-		case 'e':
-			options->export_path = optarg;
-			break;
-		case 's':
-			options->scores_path = optarg;
+		case 'N':
+			result = number_of("--number", optarg, UINT32_MAX, &options->number);
 			break;
 		case 'j':
 			options->json = true;
@@ -139,10 +170,8 @@ static int options_parse(int argc, char **argv, struct eval_options *options, bo
 			return EXIT_USAGE;
 		}
 	}
-	if (result == 0 && (!have_format || optind + 1 != argc)) {
-		fprintf(stderr, "Give --format and one file. Say `risk-eval --help`.\n");
-		return EXIT_USAGE;
-	}
+	if (result == 0)
+		result = options_check(options, have_format, argc - optind);
 	options->path = argv[optind];
 	return result;
 }
@@ -238,6 +267,37 @@ static int scores_write(const char *path, const struct eval_scores *scores)
 	return EXIT_REFUSED;
 }
 
+/* The model as a file of the switch's. */
+static int flatten(const struct eval_options *options)
+{
+	struct risk_model *model;
+	uint8_t *bytes;
+	size_t size;
+	FILE *file;
+	int result = model_read(options->model_path, &model);
+
+	if (result != EXIT_DONE)
+		return result;
+	size = risk_model_file_size(model->tree_count, model->depth);
+	bytes = malloc(size);
+	if (bytes != NULL)
+		risk_model_file_make(model, (uint32_t)options->number, bytes);
+	file = bytes == NULL ? NULL : fopen(options->flatten_path, "we");
+	if (file == NULL || fwrite(bytes, 1, size, file) != size)
+		result = EXIT_REFUSED;
+	if (file != NULL && fclose(file) != 0)
+		result = EXIT_REFUSED;
+	if (result != EXIT_DONE)
+		fprintf(
+		    stderr, "%s: cannot be written: %s.\n", options->flatten_path, strerror(errno));
+	else
+		printf("model %llu: %u trees of depth %u, %zu bytes\n",
+		    (unsigned long long)options->number, model->tree_count, model->depth, size);
+	free(bytes);
+	free(model);
+	return result;
+}
+
 static int run(struct eval_options *options)
 {
 	struct eval_rows rows = { 0 };
@@ -245,6 +305,8 @@ static int run(struct eval_options *options)
 	struct risk_model *model = NULL;
 	int result = EXIT_DONE;
 
+	if (options->flatten_path != NULL)
+		return flatten(options);
 	if (options->model_path != NULL)
 		result = model_read(options->model_path, &model);
 	if (result == EXIT_DONE && options->history_path != NULL)
