@@ -79,17 +79,25 @@ static void room_keep(struct ledger_context *context)
 	ledger_make(context);
 }
 
+static uint64_t terminal_of(const struct ledger_context *context, unsigned i)
+{
+	return context->bets.wires[i].request_id % STAGES_TERMINALS + 1;
+}
+
+/* As the worker does it for its burst. */
 static void burst_prefetch(const struct ledger_context *context)
 {
-	for (unsigned i = 0; i < LIMIT_BURST; i++)
+	for (unsigned i = 0; i < LIMIT_BURST; i++) {
 		ledger_prefetch(context->bets.ledger, &context->bets.wires[i]);
+		ledger_prefetch_terminal(context->bets.ledger, terminal_of(context, i));
+	}
 }
 
 static inline void decide_next(struct ledger_context *context)
 {
 	unsigned i = context->at;
 	struct ledger_request request = { .wire = &context->bets.wires[i],
-		.terminal_id = (context->bets.wires[i].request_id % STAGES_TERMINALS) + 1 };
+		.terminal_id = terminal_of(context, i) };
 
 	context->length =
 	    ledger_decide(context->bets.ledger, &request, context->time_ns, &context->event);
