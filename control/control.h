@@ -247,6 +247,7 @@ HANDLER(handle_withdrawal_reject);
 HANDLER(handle_partner_set);
 HANDLER(handle_partner_list);
 HANDLER(handle_partner_show);
+HANDLER(handle_report_liability);
 HANDLER(handle_report_partners);
 HANDLER(handle_report_receivables);
 HANDLER(handle_bet_show);

@@ -68,6 +68,7 @@ static const struct {
 	{ "partner set", handle_partner_set, 1 },
 	{ "partner list", handle_partner_list, 0 },
 	{ "partner show", handle_partner_show, 0 },
+	{ "report liability", handle_report_liability, 0 },
 	{ "report partners", handle_report_partners, 0 },
 	{ "report receivables", handle_report_receivables, 0 },
 	{ "bet show", handle_bet_show, 0 },

@@ -153,6 +153,7 @@ static const struct verb_argument report_partners[] = {
 	{ "from", VERB_TIME, 0, 1, 0, 0, 0, NULL, "begin, included" },
 	{ "to", VERB_TIME, 0, 1, 0, 0, 0, NULL, "end, not included" },
 };
+static const struct verb_argument report_liability[] = { COUNT };
 static const struct verb_argument report_receivables[] = {
 	{ "partner", VERB_NUMBER, 0, 0, 0, 0, LIMIT_PARTNER_ID_MAX, NULL,
 	    "this partner's customers only; 0: nobody's" },
@@ -329,6 +330,11 @@ static const struct verb verbs[] = {
 	    "partner name exposure_max keys_max currency blocked", "Partners." },
 	{ "partner show", VIEWER, 0, ARGUMENTS(partner_one), NULL, NULL,
 	    "One partner, as set and as the shards have it." },
+	{ "report liability", VIEWER, VERB_SLOW, ARGUMENTS(report_liability), "liabilities",
+	    "scope id selection name liability limit share_percent warning",
+	    "Payouts of open bets by selection, market and partner over all shards, what is "
+	    "nearest "
+	    "to its limit first; a warning from 80 % on." },
 	{ "report partners", VIEWER, VERB_SLOW, ARGUMENTS(report_partners), "partners",
 	    "partner currency bets stakes payouts refunds net rounds_debited rounds_credited "
 	    "rounds_net fees",

@@ -120,6 +120,8 @@ static json_t *objects_json(const struct admin_context *context, const struct sh
 			continue;
 		object = object_json(&query->objects[shard].row);
 		set_number(object, "shard", shard);
+		if (query->objects[shard].row.kind == OBJECT_PARTNER && query->id == 0)
+			set_number(object, "exposure", (uint64_t)query->objects[shard].exposure);
 		json_array_append_new(list, object);
 	}
 	return json_pack(

@@ -106,7 +106,12 @@ static uint64_t query_object(const struct worker *worker, struct shard_query *qu
 	if (row == NULL)
 		return 0;
 	answer->row = *row;
-	return row->lsn;
+	answer->exposure = 0;
+	if (row->kind != OBJECT_PARTNER)
+		return row->lsn;
+	answer->exposure = ledger_partner_exposure(worker->ledger, (uint32_t)query->key.words[0]);
+	/* It changes with every bet: of what is in it, all must be durable. */
+	return ledger_shard(worker->ledger)->lsn;
 }
 
 /* A slice a turn of the scan for open withdrawals. 1 when the page is full or all was seen. */

@@ -89,6 +89,7 @@ struct query_market {
 
 struct query_object {
 	struct object_row row;
+	int64_t exposure; /* PARTNER: payouts of its customers' open bets on this shard */
 	uint8_t found;
 };
 

@@ -249,7 +249,7 @@ def test_factors_of_the_states_are_rules_too(switch):
     before = in_force()
     assert "points_structuring" not in before and before["factors"] == 0
     assert "write factors=1 before it" in refused(switch, "rules", "set", "points_structuring=1")
-    control.ctl("rules", "set", "factors=1", "points_structuring=35",
+    control.ctl("rules", "set", "factors=1", "points_structuring=35", "refuse_score=101",
                 "currency.840.large_amount=900")
     shown = in_force()
     assert (shown["points_structuring"], shown["currency.840.large_amount"]) == (35, 900)
@@ -258,7 +258,8 @@ def test_factors_of_the_states_are_rules_too(switch):
     told = control.json("explain", answer["object_id"])["events"][0]
     large = {row["factor"]: row for row in told["factors"]}["LARGE"]
     assert large["saw"]["amount"] == 60_000 and large["rules"]["large_amount"] == 50_000
-    assert sum(told["points"].values()) == told["score"] and told["points"]["profile"] == 40
+    assert told["score"] == min(100, sum(told["points"].values())), told
+    assert told["points"]["profile"] == 40 and told["points"]["states"] >= 20, told
     control.ctl("rules", "rollback", before["version"])
     assert in_force() == {**before, "version": in_force()["version"]}
 
@@ -278,6 +279,25 @@ def test_judged_cases_reach_the_shards_once(switch, tmp_path):
         control.ctl("feedback", "import", str(labels))
         wait_until(lambda: len(sent()) == before + 2 and
                    all(row["state"] == "done" for row in sent()), 20, "the labels on all shards")
+
+
+def test_liability_is_shown_beside_its_limit(switch):
+    control = switch.control
+    before = control.json("rules", "show")["rules"][0]["value"]
+
+    def rows():
+        return {(row["scope"], row["id"], row.get("selection")): row
+                for row in control.json("report", "liability")["liabilities"]}
+    was = rows().get(("selection", 21, 0), {"liability": 0})["liability"]
+    told = run(switch, 1, "bet", ACCOUNT + 33, 10_000, "21:0:1.01")[1]
+    assert told["code"] == "OK"
+    row = rows()[("selection", 21, 0)]
+    assert row["liability"] == was + told["payout"] and not row["warning"]
+    control.ctl("rules", "set", f"exposure_selection_max={row['liability'] * 10 // 9}")
+    row = rows()[("selection", 21, 0)]
+    assert row["warning"] and 89 <= row["share_percent"] <= 91
+    assert control.json("report", "liability")["warnings"] >= 1
+    control.ctl("rules", "rollback", before)
 
 
 def write(folder, text):
