@@ -155,42 +155,6 @@ void worker_drop(struct worker *worker, enum drop_reason reason)
 	stats_add(&worker->stats.drops[reason], 1);
 }
 
-static void transmit_burst(struct worker *worker, uint32_t port_index)
-{
-	uint16_t count = worker->transmit_count[port_index];
-	uint16_t sent = port_transmit(
-	    worker->shared->ports[port_index], worker->queue, worker->transmit[port_index], count);
-
-	worker->transmit_count[port_index] = 0;
-	for (uint16_t i = sent; i < count; i++) {
-		rte_pktmbuf_free(worker->transmit[port_index][i]);
-		worker_drop(worker, DROP_TX_FULL);
-	}
-}
-
-void worker_transmit(struct worker *worker, uint32_t port_index, struct rte_mbuf *mbuf)
-{
-	struct ring_transmit item = { mbuf, port_index };
-
-	if (!worker->owns_port_queues) {
-		if (spsc_ring_push(worker->rings.transmit_out, &item))
-			return;
-		rte_pktmbuf_free(mbuf);
-		worker_drop(worker, DROP_TX_FULL);
-		return;
-	}
-	worker->transmit[port_index][worker->transmit_count[port_index]++] = mbuf;
-	if (worker->transmit_count[port_index] == LIMIT_BURST)
-		transmit_burst(worker, port_index);
-}
-
-void worker_transmit_flush(struct worker *worker)
-{
-	for (uint32_t i = 0; i < worker->shared->port_count; i++)
-		if (worker->transmit_count[i] != 0)
-			transmit_burst(worker, i);
-}
-
 void worker_reply_flush(struct worker *worker)
 {
 	struct reply_builder *builder = &worker->builder;

@@ -189,7 +189,8 @@ void worker_reply_flush(struct worker *worker);
 /* Throws the open answer datagram away when it is for this session. */
 void worker_reply_discard(struct worker *worker, uint32_t session_id);
 void worker_transmit(struct worker *worker, uint32_t port_index, struct rte_mbuf *mbuf);
-void worker_transmit_flush(struct worker *worker);
+/* How many datagrams went that had waited for a full port. */
+unsigned worker_transmit_flush(struct worker *worker);
 void worker_drop(struct worker *worker, enum drop_reason reason);
 
 void worker_pending_push(struct worker *worker, const struct pending *entry);

@@ -26,6 +26,7 @@
 	X(messages_in, "requests decoded")                                                         \
 	X(datagrams_out, "answer datagrams sent")                                                  \
 	X(messages_out, "answers sent")                                                            \
+	X(datagrams_held, "datagrams that waited because their port was full")                     \
 	X(events, "events appended to the journal")                                                \
 	X(batches, "journal batches closed")                                                       \
 	X(resets_sent, "RESET datagrams sent")                                                     \

@@ -269,8 +269,7 @@ static unsigned turn(struct worker *worker, int serving)
 	publish_totals(worker, worker->results_pending != 0);
 	moved += worker_release(worker);
 	worker_reply_flush(worker);
-	worker_transmit_flush(worker);
-	return moved;
+	return moved + worker_transmit_flush(worker);
 }
 
 /* A few microseconds: the next packet of a burst is often that near. */
@@ -366,7 +365,7 @@ static int all_drained(struct worker *worker)
 		if (atomic_load_explicit(&worker->shared->drained[i], memory_order_acquire) == 0)
 			return 0;
 	(void)worker_forward(worker);
-	worker_transmit_flush(worker);
+	(void)worker_transmit_flush(worker);
 	return 1;
 }
 

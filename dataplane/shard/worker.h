@@ -286,6 +286,13 @@ struct worker_ask {
 	uint16_t refuse_code;              /* of a group that was undone; 0: none */
 };
 
+/* Datagrams a full port did not take (transmit.c): a ring. */
+#define WORKER_HELD_MAX 4096 /* as many answers as wait for the disk at most */
+struct transmit_held {
+	struct rte_mbuf *ring[WORKER_HELD_MAX];
+	uint32_t head, tail;
+};
+
 struct worker {
 	uint32_t shard;
 	uint32_t owns_port_queues; /* 1: polls queue `shard_queue` of every port */
@@ -323,6 +330,7 @@ struct worker {
 	uint32_t query_next; /* of a list of sessions in progress: the next entry */
 	struct rte_mbuf *transmit[LIMIT_PORTS][LIMIT_BURST];
 	uint16_t transmit_count[LIMIT_PORTS];
+	struct transmit_held held[LIMIT_PORTS];
 	struct worker_rings rings;
 	uint64_t totals_due_ns, tick_due_ns, expire_due_ns;
 	uint32_t expire_slot;

@@ -47,6 +47,8 @@ typedef void fake_port_sink(void *context, const struct fake_port_sent *sent);
 struct port {
 	fake_port_sink *sink; /* is given every datagram sent */
 	void *context;
+	int limited; /* 1: it takes `room` datagrams more and is full then */
+	unsigned room;
 };
 
 /* Forgets what was not received. */

@@ -63,6 +63,9 @@ void port_build_udp(const struct port *port, struct rte_mbuf *mbuf, const struct
 
 uint16_t port_transmit(struct port *port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t count)
 {
+	if (port->limited && count > port->room)
+		count = (uint16_t)port->room;
+	port->room -= port->limited ? count : 0;
 	for (uint16_t i = 0; i < count; i++) {
 		struct fake_port_sent sent = {
 			.payload = port_payload(mbufs[i]),

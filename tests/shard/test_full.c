@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is full: answered BUSY or kept, never lost and never done twice. */
+#include <rte_mempool.h>
+
 #include "tests/shard/bed.h"
 
 /* Balance questions in whole datagrams of a terminal, taken in by one turn. */
@@ -19,6 +21,67 @@ static void ask_balances(struct bed *bed, unsigned terminal, uint64_t account, u
 		if (sent % (16 * LIMIT_MESSAGES_PER_DATAGRAM) == 0 || sent == count)
 			bed_turn(bed, bed->terminals[terminal].home);
 	}
+}
+
+static uint64_t drops(const struct bed *bed, enum drop_reason reason)
+{
+	return stats_get(&bed->workers[0]->stats.drops[reason]);
+}
+
+TEST(answers_a_full_port_does_not_take_wait_and_leave_in_order)
+{
+	struct bed *bed = bed_open(1, 0);
+	uint64_t account = bed_account(bed, 0, 0), start = bed_lsn(bed, 0);
+	const struct worker_stats *stats = &bed->workers[0]->stats;
+
+	bed->port.limited = 1;
+	bed->port.room = 3;
+	for (uint64_t id = 1; id <= 40; id++) {
+		bed_send(bed, 0, bed_bet(id, account, 100));
+		bed_settle(bed, 1);
+	}
+	assert_int_equal(bed_waiting(bed), 3);
+	assert_int_equal(stats_get(&stats->datagrams_held), 37);
+	/* Room again: the oldest first, and what comes meanwhile stays behind them. */
+	bed->port.room = 20;
+	bed_send(bed, 0, bed_bet(41, account, 100));
+	bed_settle(bed, 1);
+	assert_int_equal(bed_waiting(bed), 23);
+	bed->port.limited = 0;
+	bed_settle(bed, 1);
+	for (uint64_t id = 1; id <= 41; id++) {
+		struct wire_reply reply = bed_take(bed);
+
+		assert_int_equal(reply.request_id, id);
+		assert_int_equal(reply.lsn, start + id);
+	}
+	assert_int_equal(drops(bed, DROP_TX_FULL), 0);
+	bed_close(bed);
+}
+
+TEST(a_port_that_stays_full_keeps_its_share_of_the_buffers_and_no_more)
+{
+	struct bed *bed = bed_open(1, 0);
+	uint64_t account = bed_account(bed, 0, 0);
+	const struct worker_stats *stats = &bed->workers[0]->stats;
+	unsigned share = bed->shared.pool->size / 8, asked = share + 50;
+
+	bed->port.limited = 1;
+	bed->port.room = 0;
+	for (unsigned id = 1; id <= asked; id++) {
+		bed_send(bed, 0, bed_balance(id, account));
+		bed_settle(bed, 1);
+		bed->now_ns += SECOND / 10;
+	}
+	assert_int_equal(bed_waiting(bed), 0);
+	assert_int_equal(stats_get(&stats->datagrams_held), share);
+	assert_int_equal(drops(bed, DROP_TX_FULL), 50);
+	bed->port.limited = 0;
+	bed_settle(bed, 1);
+	assert_int_equal(bed_waiting(bed), share);
+	for (unsigned id = 1; id <= share; id++)
+		assert_int_equal(bed_take(bed).request_id, id);
+	bed_close(bed);
 }
 
 TEST(a_full_pending_table_is_busy_and_lets_nothing_in)
