@@ -62,6 +62,11 @@ def test_every_bet_at_the_limit_gets_its_outcome(shards):
                 accepted += 2 * stake if outcome.ok else 0
         assert names == {"OK", "EXPOSURE_SELECTION"}
         assert LIMIT - 24_000 < accepted <= LIMIT
+        shown = switch.control.json("report", "liability")
+        assert shown["warnings"] == 2, shown
+        assert {(row["id"], row["liability"], row["limit"], row["warning"])
+                for row in shown["liabilities"] if row["scope"] == "selection"} == {
+                    (FULL, LIMIT, LIMIT, True), (MARKET, accepted, LIMIT, True)}
         for terminal in terminals:
             terminal.close()
         assert switch.stop() == 0
