@@ -6,11 +6,6 @@
  */
 #include "dataplane/ledger/ledger_risk.h"
 
-static int risk_learns(const struct plan *plan)
-{
-	return plan->moves && (plan->view.record.flags & EVENT_FLAG_SCORED) != 0;
-}
-
 /* What moved: of a deposit and of what comes from another shard gross of what was owed. */
 static int64_t risk_amount_of(const struct plan *plan)
 {
@@ -23,6 +18,13 @@ static int64_t risk_amount_of(const struct plan *plan)
 	default:
 		return -plan->amount;
 	}
+}
+
+/* Nothing of an amount that no judge would have let through: a state holds no such thing. */
+static int risk_learns(const struct plan *plan)
+{
+	return plan->moves && (plan->view.record.flags & EVENT_FLAG_SCORED) != 0 &&
+	       in_range(risk_amount_of(plan), 1, LIMIT_BALANCE_MAX);
 }
 
 /* The receiver of a transfer: here, a line; elsewhere, its object says it. */
