@@ -19,6 +19,8 @@
 	X(messages_in, "sluice_requests_total", counter, COUNT, "Requests decoded.")               \
 	X(datagrams_out, "sluice_datagrams_sent_total", counter, COUNT, "Answer datagrams sent.")  \
 	X(messages_out, "sluice_answers_sent_total", counter, COUNT, "Answers sent.")              \
+	X(datagrams_held, "sluice_datagrams_held_total", counter, COUNT,                           \
+	    "Datagrams that waited for room in their port's ring.")                                \
 	X(resets_sent, "sluice_resets_sent_total", counter, COUNT, "RESET datagrams sent.")        \
 	X(arp_icmp_answered, "sluice_arp_icmp_answered_total", counter, COUNT,                     \
 	    "ARP requests and ICMP echoes answered.")                                              \
