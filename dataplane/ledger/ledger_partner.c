@@ -114,6 +114,19 @@ static uint16_t withdrawal_repeat(
 }
 
 /*
+ * A transfer that is under way to another shard may still be refused there, and what it paid must
+ * not be told before it has: the key is set free then, so one that is held and closed has paid.
+ */
+static int64_t transfer_paid(const struct decision *decision, const struct object_partner_key *body)
+{
+	const struct object_row *row = ledger_object(decision->ledger, le64_get(body->object_id));
+
+	return row != NULL && row->kind == OBJECT_TRANSFER && row->state == OBJECT_OPEN
+	           ? 0
+	           : le64s_get(body->payout);
+}
+
+/*
  * PARTNER_UNKNOWN for a key on an account of no partner: nobody's key would be kept for it, and to
  * carry the request out without would break the promise.
  */
@@ -152,6 +165,8 @@ uint16_t partner_key_judge(struct decision *decision, const uint64_t key[2], int
 	payout = le64s_get(body.payout);
 	if (le16_get(body.code) == WIRE_CODE_PENDING && decision->type == EVENT_WITHDRAW)
 		code = withdrawal_repeat(decision, &body, &payout);
+	else if (le16_get(body.code) == WIRE_CODE_PENDING)
+		payout = transfer_paid(decision, &body);
 	if (code != WIRE_CODE_REPEATED)
 		return code;
 	*repeat = 1;

@@ -222,6 +222,16 @@ static uint64_t partner_make(struct shards *shards)
 	return id;
 }
 
+/* What the event just made on shard 0, where the partner's account is, says was paid. */
+static int64_t repeat_paid(const struct shards *shards)
+{
+	const struct event_record record =
+	    shards_record(shards, 0, ledger_shard(shards->ledger[0])->lsn);
+
+	assert_int_equal(le16_get(record.code), WIRE_CODE_REPEATED);
+	return le64s_get(record.payout);
+}
+
 /* The key is free at once, after its rows have left memory, and after a crash; a key whose transfer
  * was carried out never is. */
 TEST(a_key_is_free_again_when_the_other_shard_refuses)
@@ -237,6 +247,7 @@ TEST(a_key_is_free_again_when_the_other_shard_refuses)
 		other.transfer.partner_key[0] = 8;
 		assert_int_equal(shards_code(shards, &wire, TERMINAL), WIRE_CODE_PENDING);
 		assert_int_equal(shards_code(shards, &wire, TERMINAL), WIRE_CODE_REPEATED);
+		assert_int_equal(repeat_paid(shards), 0); /* it may still be refused there */
 		assert_int_equal(shards_code(shards, &other, TERMINAL), WIRE_CODE_PARTNER_QUOTA);
 		shards_settle_all(shards);
 		assert_int_equal(balance_of(shards, from), 5000);
@@ -257,8 +268,11 @@ TEST(a_key_is_free_again_when_the_other_shard_refuses)
 		shards_account(shards, ghost, 0, KRW);
 		assert_int_equal(shards_code(shards, &wire, TERMINAL), WIRE_CODE_PENDING);
 		assert_int_equal(shards_code(shards, &wire, TERMINAL), WIRE_CODE_REPEATED);
+		assert_int_equal(repeat_paid(shards), 0);
 		assert_int_equal(shards_code(shards, &other, TERMINAL), WIRE_CODE_PARTNER_QUOTA);
 		shards_settle_all(shards);
+		assert_int_equal(shards_code(shards, &wire, TERMINAL), WIRE_CODE_REPEATED);
+		assert_int_equal(repeat_paid(shards), 1000);
 		(void)shards_due(shards, 0, 100);
 		assert_int_equal(shards_code(shards, &wire, TERMINAL), WIRE_CODE_REPEATED);
 		assert_int_equal(balance_of(shards, from), 4000);
