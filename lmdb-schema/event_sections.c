@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "wire/ids.h"
+
 static const char *const type_names[EVENT_TYPE_MAX + 1] = {
 	[EVENT_ACCOUNT_OPEN] = "account_open",
 	[EVENT_DEPOSIT] = "deposit",
@@ -46,6 +48,18 @@ static const char *const type_names[EVENT_TYPE_MAX + 1] = {
 	[EVENT_ACCOUNT_FLAGS] = "account_flags",
 	[EVENT_FEEDBACK] = "feedback",
 };
+
+uint32_t event_bucket(const struct event_record *record)
+{
+	uint64_t account_id = le64_get(record->account_id);
+
+	if (account_id != 0)
+		return ids_bucket_of_key(account_id);
+	if (le16_get(record->type) == EVENT_PLACE_BET || le16_get(record->type) == EVENT_REDEEM ||
+	    le16_get(record->type) == EVENT_CANCEL_BET)
+		return ids_bucket_of_printed(le64_get(record->object_id));
+	return ids_bucket_of_key(le64_get(record->terminal_id));
+}
 
 const char *event_type_name(unsigned type)
 {

@@ -47,6 +47,10 @@ static inline void event_view_bare(struct event_view *view)
 	view->factor_rules = view->risk = NULL;
 }
 
+/* The bucket of whoever would be asked for what an event did: account, else ticket, else terminal.
+ */
+uint32_t event_bucket(const struct event_record *record);
+
 /* "place_bet"; NULL for an unknown number. */
 const char *event_type_name(unsigned type);
 /* 1 when an event of this type and code moves money and changes rows besides chains. */

@@ -261,7 +261,12 @@ static int body_valid(unsigned kind, const uint8_t *body)
 		return amount_valid(partner.exposure_max, 0) && partner.blocked <= 1 &&
 		       partner.reserved[0] == 0;
 	}
-	default: /* REVERSAL: any numbers */
+	case OBJECT_REVERSAL: {
+		READ(object_reversal, reversal);
+		return le32_get(reversal.bucket_plus_one) <= LIMIT_BUCKETS &&
+		       bytes_all_zero(reversal.reserved, sizeof(reversal.reserved));
+	}
+	default:
 		return 1;
 	}
 }

@@ -210,9 +210,13 @@ ASSERT_SIZE(struct object_partner_key, 88);
 struct object_reversal {
 	struct le64 terminal_id;
 	struct le64 target_request_id;
-	struct le64 lsn; /* of the event that was reversed */
+	struct le64 lsn; /* of the event that was reversed; of the log of then */
+	/* 1 + the bucket of what was reversed (event_bucket), so that it stays with it when the
+	 * switch is re-sharded; 0: kept before it was told. */
+	struct le32 bucket_plus_one;
+	uint8_t reserved[4];
 };
-ASSERT_SIZE(struct object_reversal, 24);
+ASSERT_SIZE(struct object_reversal, 32);
 
 enum play_limit {
 	PLAY_DEPOSIT_DAY,

@@ -129,6 +129,7 @@ static const struct object_field reversal[] = {
 	FIELD(reversal, terminal_id, NUMBER),
 	FIELD(reversal, target_request_id, ID),
 	FIELD_AS(reversal, lsn, NUMBER, "event_lsn"),
+	FIELD(reversal, bucket_plus_one, NUMBER),
 };
 static const struct object_field play_limits[] = {
 	FIELD(play_limits, account_id, NUMBER),

@@ -236,6 +236,7 @@ static void reversal_keep(
 		.terminal_id = le64_make(key->words[0]),
 		.target_request_id = le64_make(key->words[1]),
 		.lsn = target->lsn,
+		.bucket_plus_one = le32_make(event_bucket(target) + 1),
 	};
 	struct object_row *object = decision_object_key(decision, key);
 

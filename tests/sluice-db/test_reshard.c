@@ -308,6 +308,66 @@ TEST(a_partner_key_on_accounts_of_two_shards_is_moved)
 	}
 }
 
+/* A deposit on an account of each shard by one terminal, taken back again. */
+static void deposits_reversed(struct shards *shards, uint64_t requests[SHARDS])
+{
+	for (uint32_t shard = 0; shard < SHARDS; shard++) {
+		uint64_t id = shards_id_on(shards, shard, 1, 0);
+		struct wire_request deposit = { .template_id = WIRE_DEPOSIT,
+			.deposit = { .account_id = id,
+			    .amount = 100,
+			    .currency = KRW,
+			    .deadline_ns = UINT64_MAX } };
+		struct wire_request reverse = { .template_id = WIRE_REVERSE,
+			.reverse = { .deadline_ns = UINT64_MAX } };
+		struct event_buffer event;
+		struct event_record target;
+
+		shards_account(shards, id, 500, KRW);
+		assert_int_equal(shards_code(shards, &deposit, 1), WIRE_CODE_OK);
+		requests[shard] = deposit.request_id;
+		target = shards_record(shards, shard, ledger_shard(shards->ledger[shard])->lsn);
+		reverse.reverse.target_request_id = deposit.request_id;
+		shards->asked.reverse_target = &target;
+		assert_true(shards_request_on(shards, shard, &reverse, 1, &event) > 0);
+		shards->asked.reverse_target = NULL;
+	}
+}
+
+/*
+ * Where the target's account is, REVERSE is decided: a reversal that is elsewhere after the second
+ * re-sharding, whose new log does not hold the target, would let it be taken back once more.
+ */
+TEST(a_reversal_stays_with_its_target_over_two_re_shardings)
+{
+	struct shards *shards = shards_new(1);
+	uint64_t requests[SHARDS];
+	struct ids_bucket_map map;
+	char top[64], one[96], three[96];
+
+	deposits_reversed(shards, requests);
+	root_make(top);
+	for (uint32_t shard = 0; shard < SHARDS; shard++)
+		(void)root_shard_write(shards, shard, top, root_last(shards, shard), 3, NULL);
+	snprintf(one, sizeof(one), "%s/one", top);
+	snprintf(three, sizeof(three), "%s/three", top);
+	must_run("reshard '%s' '%s' --shards 1", top, one);
+	must_run("reshard '%s' '%s' --shards 3", one, three);
+	ids_bucket_map_default(&map, 3);
+	for (uint32_t shard = 0; shard < SHARDS; shard++) {
+		uint64_t id = shards_id_on(shards, shard, 1, 0);
+		uint32_t now = map.shard[ids_bucket_of_key(id)];
+		struct ledger *ledger = rows_of(three, now, 3);
+		struct object_key key = { .kind = OBJECT_REVERSAL,
+			.words = { 1, requests[shard] } };
+
+		assert_non_null(ledger_object_by_key(ledger, &key));
+		ledger_free(ledger);
+	}
+	root_remove(top);
+	shards_free(shards);
+}
+
 TEST(what_is_under_way_stands_against_it)
 {
 	struct shards *shards = shards_new(1);

@@ -90,25 +90,14 @@ static int markets_move(struct reshard *reshard)
 
 /* ---- Objects ---- */
 
-/* The bucket of whoever would be asked for what an event did. */
-static uint32_t event_bucket(const struct event_record *record)
-{
-	uint64_t account_id = le64_get(record->account_id);
-
-	if (account_id != 0)
-		return ids_bucket_of_key(account_id);
-	if (le16_get(record->type) == EVENT_PLACE_BET || le16_get(record->type) == EVENT_REDEEM ||
-	    le16_get(record->type) == EVENT_CANCEL_BET)
-		return ids_bucket_of_printed(le64_get(record->object_id));
-	return ids_bucket_of_key(le64_get(record->terminal_id));
-}
-
 static uint32_t reversal_bucket(
     const struct reshard *reshard, uint32_t from, const struct object_reversal *reversal)
 {
 	struct event_buffer event;
 	struct event_record record;
 
+	if (le32_get(reversal->bucket_plus_one) != 0)
+		return le32_get(reversal->bucket_plus_one) - 1;
 	if (log_history_event(reshard->from[from].history, le64_get(reversal->lsn), &event) < 0)
 		return ids_bucket_of_key(le64_get(reversal->terminal_id));
 	memcpy(&record, event.bytes, sizeof(record));
