@@ -75,8 +75,11 @@ static void pipes_read(const int fds[2], char *const texts[2], const size_t size
 	struct pollfd polled[2] = { { fds[0], POLLIN, 0 }, { fds[1], POLLIN, 0 } };
 
 	while (polled[0].fd >= 0 || polled[1].fd >= 0) {
-		if (poll(polled, 2, -1) < 0 && errno != EINTR)
+		if (poll(polled, 2, -1) < 0) {
+			if (errno == EINTR)
+				continue; /* what it says of the pipes is of the round before */
 			break;
+		}
 		for (int i = 0; i < 2; i++) {
 			char rest[512];
 			size_t room = sizes[i] - 1 - used[i];
