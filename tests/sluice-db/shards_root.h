@@ -67,8 +67,8 @@ static inline int root_event(struct root_writer *writer, const uint8_t *event, s
 }
 
 /*
- * One shard, up to LSN `last`. `every` batches a checkpoint. Returns the LSN that was changed, 0
- * none.
+ * One shard, up to LSN `last`. `every` batches a checkpoint; 1: the last one too. Returns the LSN
+ * that was changed, 0 none.
  */
 static inline uint64_t root_shard_write(const struct shards *shards, uint32_t shard,
     const char *root, uint64_t last, unsigned every, root_change *change)
@@ -91,6 +91,7 @@ static inline uint64_t root_shard_write(const struct shards *shards, uint32_t sh
 	for (uint64_t lsn = 1; lsn <= last; lsn++) {
 		struct event_buffer event;
 		struct event_view view;
+		struct event_record record;
 		size_t length;
 
 		assert_int_equal(event_view_read(log->bytes + log->at[lsn - 1],
@@ -100,6 +101,8 @@ static inline uint64_t root_shard_write(const struct shards *shards, uint32_t sh
 		memcpy(event.bytes, log->bytes + log->at[lsn - 1], length);
 		if (change != NULL && writer.changed_lsn == 0 && change(&view, event.bytes))
 			writer.changed_lsn = lsn;
+		memcpy(&record, event.bytes, sizeof(record));
+		length = le16_get(record.length);
 		if (root_event(&writer, event.bytes, length) != 0) {
 			/* Only a changed log stops fitting its own ledger. */
 			assert_true(writer.changed_lsn != 0 && lsn > writer.changed_lsn);
@@ -108,7 +111,7 @@ static inline uint64_t root_shard_write(const struct shards *shards, uint32_t sh
 		if (writer.count == ROOT_BATCH_EVENTS)
 			root_batch_close(&writer, writer.batches % every == every - 1);
 	}
-	root_batch_close(&writer, 0);
+	root_batch_close(&writer, every == 1);
 	store_close(writer.store);
 	ledger_free(writer.ledger);
 	free(writer.batch);

@@ -308,64 +308,186 @@ TEST(a_partner_key_on_accounts_of_two_shards_is_moved)
 	}
 }
 
-/* A deposit on an account of each shard by one terminal, taken back again. */
+/* On an account of each shard by one terminal, under a partner's key. */
+static struct wire_request key_deposit(const struct shards *shards, uint32_t shard)
+{
+	return (struct wire_request){ .template_id = WIRE_DEPOSIT,
+		.deposit = { .account_id = shards_id_on(shards, shard, 1, 0),
+		    .amount = 100,
+		    .currency = KRW,
+		    .deadline_ns = UINT64_MAX,
+		    .partner_key = { 5, 6 } } };
+}
+
+/* Such deposits, taken back again. */
 static void deposits_reversed(struct shards *shards, uint64_t requests[SHARDS])
 {
+	struct ledger_command partner = { .type = EVENT_PARTNER_SET,
+		.object_id = 1,
+		.partner = { .version = le64_make(1), .keys_max = le32_make(100) } };
+
+	assert_true(shards_command(shards, &partner) > 0);
 	for (uint32_t shard = 0; shard < SHARDS; shard++) {
-		uint64_t id = shards_id_on(shards, shard, 1, 0);
-		struct wire_request deposit = { .template_id = WIRE_DEPOSIT,
-			.deposit = { .account_id = id,
-			    .amount = 100,
+		struct wire_request deposit = key_deposit(shards, shard);
+		struct wire_request open = { .template_id = WIRE_OPEN_ACCOUNT,
+			.open_account = { .account_id = deposit.deposit.account_id,
 			    .currency = KRW,
+			    .partner_id = 1,
 			    .deadline_ns = UINT64_MAX } };
 		struct wire_request reverse = { .template_id = WIRE_REVERSE,
 			.reverse = { .deadline_ns = UINT64_MAX } };
 		struct event_buffer event;
 		struct event_record target;
 
-		shards_account(shards, id, 500, KRW);
+		assert_int_equal(shards_code(shards, &open, 1), WIRE_CODE_OK);
 		assert_int_equal(shards_code(shards, &deposit, 1), WIRE_CODE_OK);
 		requests[shard] = deposit.request_id;
 		target = shards_record(shards, shard, ledger_shard(shards->ledger[shard])->lsn);
 		reverse.reverse.target_request_id = deposit.request_id;
 		shards->asked.reverse_target = &target;
 		assert_true(shards_request_on(shards, shard, &reverse, 1, &event) > 0);
+		assert_int_equal(fixture_code(&event), WIRE_CODE_OK);
 		shards->asked.reverse_target = NULL;
 	}
 }
 
 /*
- * Where the target's account is, REVERSE is decided: a reversal that is elsewhere after the second
- * re-sharding, whose new log does not hold the target, would let it be taken back once more.
+ * As older logs have it, which do not tell the bucket of what was reversed: zeros at the end of a
+ * body are not there.
  */
-TEST(a_reversal_stays_with_its_target_over_two_re_shardings)
+static int reversal_made_older(struct event_view *view, uint8_t *event)
 {
-	struct shards *shards = shards_new(1);
-	uint64_t requests[SHARDS];
-	struct ids_bucket_map map;
-	char top[64], one[96], three[96];
+	struct event_record *record = (struct event_record *)event;
+	size_t length = le16_get(record->length);
+	struct event_object object;
 
-	deposits_reversed(shards, requests);
-	root_make(top);
-	for (uint32_t shard = 0; shard < SHARDS; shard++)
-		(void)root_shard_write(shards, shard, top, root_last(shards, shard), 3, NULL);
-	snprintf(one, sizeof(one), "%s/one", top);
-	snprintf(three, sizeof(three), "%s/three", top);
-	must_run("reshard '%s' '%s' --shards 1", top, one);
-	must_run("reshard '%s' '%s' --shards 3", one, three);
-	ids_bucket_map_default(&map, 3);
+	for (size_t at = sizeof(*record); at + sizeof(object) <= length; at += 8) {
+		size_t size = offsetof(struct object_reversal, bucket_plus_one);
+		size_t end = at + sizeof(object) + size;
+
+		memcpy(&object, event + at, sizeof(object));
+		if (object.section.kind != SECTION_OBJECT || object.kind != OBJECT_REVERSAL ||
+		    le16_get(object.section.size) !=
+		        sizeof(object) + sizeof(struct object_reversal))
+			continue;
+		object.section.size = le16_make((uint16_t)(sizeof(object) + size));
+		memcpy(event + at, &object, sizeof(object));
+		memmove(event + end, event + end + 8, length - end - 8);
+		record->length = le16_make((uint16_t)(length - 8));
+		return 1;
+	}
+	(void)view;
+	return 0;
+}
+
+/* All logs are retired: rows are all that is left. */
+static void logs_retire(const struct shards *shards, const char *root)
+{
 	for (uint32_t shard = 0; shard < SHARDS; shard++) {
-		uint64_t id = shards_id_on(shards, shard, 1, 0);
-		uint32_t now = map.shard[ids_bucket_of_key(id)];
-		struct ledger *ledger = rows_of(three, now, 3);
-		struct object_key key = { .kind = OBJECT_REVERSAL,
-			.words = { 1, requests[shard] } };
+		struct db_env *log;
+		char path[160];
 
-		assert_non_null(ledger_object_by_key(ledger, &key));
+		snprintf(path, sizeof(path), "%s/var/lib/sluice/shard-%u", root, shard);
+		assert_int_equal(schema_log_remove(path, 1), 0);
+		assert_int_equal(schema_log_open(&log, path, root_last(shards, shard) + 1, 0), 0);
+		db_env_close(log);
+	}
+}
+
+/* Shards of a root that hold the reversal of the request. */
+static unsigned reversals_count(const char *root, uint32_t count, uint64_t request_id)
+{
+	const struct object_key key = { .kind = OBJECT_REVERSAL, .words = { 1, request_id } };
+	unsigned found = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct ledger *ledger = rows_of(root, i, count);
+
+		found += ledger_object_by_key(ledger, &key) != NULL;
 		ledger_free(ledger);
 	}
-	root_remove(top);
-	shards_free(shards);
+	return found;
+}
+
+static uint16_t code_on(struct ledger *ledger, struct shards *shards, struct wire_request *wire,
+    const struct event_record *target)
+{
+	struct ledger_request asked = { .wire = wire, .terminal_id = 1, .reverse_target = target };
+	struct event_buffer event;
+
+	wire->request_id = ++shards->request_id[1];
+	assert_true(ledger_decide(ledger, &asked, shards->time_ns, &event) > 0);
+	return fixture_code(&event);
+}
+
+/* Neither the request nor the partner's key of it can be had once more, where its account is now.
+ */
+static void reversed_check(
+    struct shards *shards, const uint64_t requests[SHARDS], const char *root, uint32_t count)
+{
+	struct ids_bucket_map map;
+
+	ids_bucket_map_default(&map, count);
+	for (uint32_t shard = 0; shard < SHARDS; shard++) {
+		struct wire_request deposit = key_deposit(shards, shard);
+		struct wire_request reverse = { .template_id = WIRE_REVERSE,
+			.reverse = {
+			    .target_request_id = requests[shard], .deadline_ns = UINT64_MAX } };
+		uint64_t id = deposit.deposit.account_id;
+		struct ledger *ledger = rows_of(root, map.shard[ids_bucket_of_key(id)], count);
+		struct event_record target;
+		uint64_t lsn = 0;
+
+		do
+			target = shards_record(shards, shard, ++lsn);
+		while (le64_get(target.request_id) != requests[shard]);
+		assert_int_equal(
+		    code_on(ledger, shards, &reverse, &target), WIRE_CODE_REVERSED_BEFORE);
+		assert_int_equal(
+		    code_on(ledger, shards, &deposit, NULL), WIRE_CODE_REVERSED_BEFORE);
+		ledger_free(ledger);
+	}
+}
+
+/*
+ * Where the target's account is, REVERSE is decided: a reversal that is elsewhere would let it be
+ * taken back once more. One of an older log does not tell where that is: its target does, in the
+ * log of one of the shards of before, and when that is gone too, every shard keeps the reversal.
+ */
+TEST(a_reversal_stays_with_its_target_over_re_shardings)
+{
+	static const struct {
+		unsigned older, gone, held; /* held: shards that keep it after the second one */
+	} cases[] = { { 0, 0, 1 }, { 1, 0, 1 }, { 1, 1, 3 } };
+
+	for (unsigned i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
+		struct shards *shards = shards_new(1);
+		uint64_t requests[SHARDS];
+		char top[64], one[96], three[96], two[96];
+
+		deposits_reversed(shards, requests);
+		root_make(top);
+		for (uint32_t shard = 0; shard < SHARDS; shard++)
+			(void)root_shard_write(shards, shard, top, root_last(shards, shard), 1,
+			    cases[i].older ? reversal_made_older : NULL);
+		snprintf(one, sizeof(one), "%s/one", top);
+		snprintf(three, sizeof(three), "%s/three", top);
+		snprintf(two, sizeof(two), "%s/two", top);
+		if (cases[i].gone)
+			logs_retire(shards, top);
+		must_run("reshard '%s' '%s' --shards 1", top, one);
+		must_run("reshard '%s' '%s' --shards 3", one, three);
+		reversed_check(shards, requests, three, 3);
+		for (uint32_t shard = 0; shard < SHARDS; shard++)
+			assert_int_equal(reversals_count(three, 3, requests[shard]), cases[i].held);
+		must_run("verify --root '%s'", three);
+		/* What several shards hold becomes one again. */
+		must_run("reshard '%s' '%s' --shards 2", three, two);
+		reversed_check(shards, requests, two, 2);
+		must_run("verify --root '%s'", two);
+		root_remove(top);
+		shards_free(shards);
+	}
 }
 
 TEST(what_is_under_way_stands_against_it)

@@ -63,6 +63,18 @@ static int copy_make(struct reshard *reshard, const char *root, const char *new_
 	return 0;
 }
 
+static int old_past_open(struct reshard *reshard, const char *new_root)
+{
+	char path[PATH_MAX];
+	int error;
+
+	snprintf(path, sizeof(path), "%.4000s/" WORK "/copy/" BACKUP_DATA, new_root);
+	error = log_past_open(&reshard->past, path);
+	return error == 0 ? 0
+	                  : restore_fail(&reshard->restore, EXIT_MISMATCH,
+	                        "%.300s/history cannot be read: %s", path, strerror(-error));
+}
+
 static int old_shards_load(struct reshard *reshard, const char *new_root)
 {
 	uint32_t count = 1;
@@ -87,7 +99,7 @@ static int old_shards_load(struct reshard *reshard, const char *new_root)
 		count = shard->config.shard_count;
 		reshard->from_map = shard->config.buckets;
 	}
-	return 0;
+	return old_past_open(reshard, new_root);
 }
 
 /* ---- What comes along ---- */
@@ -164,6 +176,8 @@ static void old_shards_leave(struct reshard *reshard)
 		reshard->from[i].ledger = NULL;
 		reshard->from[i].history = NULL;
 	}
+	log_past_close(reshard->past);
+	reshard->past = NULL;
 }
 
 static int shards_make(struct reshard *reshard)

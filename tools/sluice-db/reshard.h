@@ -6,9 +6,10 @@
  * WHAT MOVES. Every row goes to the shard that the new table of buckets names for it: accounts by
  * their number; bets, withdrawals, sprinkles by the bucket in their printed id (so what was printed
  * stays good); claims with their sprinkle; rounds, partners' keys and limits of play with their
- * account; a reversal to the shard that would be asked again. Markets, rules and partners are on
- * all shards. A terminal's rows of all shards become one at its home. Links, and what arrived over
- * them, end: sequences between the new shards begin at 1.
+ * account; a reversal to the shard that would be asked again, to all where neither it nor a log
+ * tells which that is. Markets, rules and partners are on all shards. A terminal's rows of all
+ * shards become one at its home. Links, and what arrived over them, end: sequences between the new
+ * shards begin at 1.
  *
  * MONEY. Customers keep their balances. STAKES, PAYABLE, SUSPENSE, POTS and RECEIVABLE of a new
  * shard are what its rows come to; over all shards that must be what they held before, or nothing
@@ -28,7 +29,7 @@
 #define SLUICE_TOOLS_RESHARD_H
 
 #include "dataplane/ledger/ledger.h"
-#include "lmdb-schema/history.h"
+#include "lmdb-schema/past.h"
 #include "tools/sluice-db/backup.h"
 #include "tools/sluice-db/table.h"
 
@@ -59,6 +60,7 @@ struct reshard {
 	struct restore restore; /* the new root in the making */
 	const struct options *options;
 	struct reshard_shard from[LIMIT_SHARDS], to[LIMIT_SHARDS];
+	struct log_past *past; /* what the old shards were before; NULL: nothing */
 	uint32_t from_count, to_count;
 	struct ids_bucket_map from_map, to_map;
 	struct shard_row shard;  /* of every new shard */
@@ -77,7 +79,8 @@ int reshard_money(struct reshard *reshard);
 /* Rows, closed rows, an empty log, read again and compared (reshard_write.c). */
 int reshard_write(struct reshard *reshard);
 
-/* The new shard of an object of an old one. */
+/* The new shard of an object of an old one; RESHARD_EVERY_SHARD: nobody can tell any more. */
+#define RESHARD_EVERY_SHARD UINT32_MAX
 uint32_t reshard_object_shard(
     const struct reshard *reshard, uint32_t from, const struct object_bytes *object);
 

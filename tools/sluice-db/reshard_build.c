@@ -90,17 +90,40 @@ static int markets_move(struct reshard *reshard)
 
 /* ---- Objects ---- */
 
+/* The event that was reversed: in the newest log, or in one of before. 0 or -1. */
+static int reversal_target(const struct reshard *reshard, uint32_t from,
+    const struct object_reversal *reversal, struct event_record *record)
+{
+	uint64_t terminal_id = le64_get(reversal->terminal_id);
+	uint64_t request_id = le64_get(reversal->target_request_id);
+	struct event_buffer event;
+	uint8_t shard;
+
+	if (log_history_event(reshard->from[from].history, le64_get(reversal->lsn), &event) < 0 &&
+	    log_past_request(reshard->past, terminal_id, request_id, &event, &shard) < 0)
+		return -1;
+	memcpy(record, event.bytes, sizeof(*record));
+	return le64_get(record->terminal_id) == terminal_id &&
+	               le64_get(record->request_id) == request_id
+	           ? 0
+	           : -1;
+}
+
+/*
+ * One of an older log does not tell its bucket. Without its target nobody knows who will be asked
+ * about it, or holds the partner's key of it: everybody gets it then. To have it anywhere but there
+ * would let the same request be taken back once more.
+ */
 static uint32_t reversal_bucket(
     const struct reshard *reshard, uint32_t from, const struct object_reversal *reversal)
 {
-	struct event_buffer event;
+	uint32_t bucket_plus_one = le32_get(reversal->bucket_plus_one);
 	struct event_record record;
 
-	if (le32_get(reversal->bucket_plus_one) != 0)
-		return le32_get(reversal->bucket_plus_one) - 1;
-	if (log_history_event(reshard->from[from].history, le64_get(reversal->lsn), &event) < 0)
-		return ids_bucket_of_key(le64_get(reversal->terminal_id));
-	memcpy(&record, event.bytes, sizeof(record));
+	if (bucket_plus_one != 0)
+		return bucket_plus_one - 1;
+	if (reversal_target(reshard, from, reversal, &record) != 0)
+		return RESHARD_EVERY_SHARD;
 	return event_bucket(&record);
 }
 
@@ -142,6 +165,8 @@ uint32_t reshard_object_shard(
 	case OBJECT_REVERSAL: {
 		BODY(object_reversal, reversal, object);
 		bucket = reversal_bucket(reshard, from, &reversal);
+		if (bucket == RESHARD_EVERY_SHARD)
+			return bucket;
 		break;
 	}
 	case OBJECT_PLAY_LIMITS:
@@ -176,20 +201,44 @@ static int partner_move(struct reshard *reshard, uint32_t from, const struct obj
 }
 
 /*
- * Older keys have an id hashed without their account, which those of several shards may share: each
- * gets the id of its whole natural key.
+ * Gets the id of its whole natural key: older partners' keys have one hashed without their account,
+ * which those of several shards may share. A reversal that is on several shards, since nobody knows
+ * where it belongs, is there already.
  */
-static int key_move(struct reshard *reshard, uint32_t to, const struct object_row *row)
+static int keyed_move(struct reshard *reshard, uint32_t to, const struct object_row *row)
 {
+	struct ledger *ledger = reshard->to[to].ledger;
 	struct object_row moved = *row;
 	struct object_key key;
 
 	if (object_key_of(row->kind, row->partner_id, row->body, &key) != 0)
 		return -EBADMSG;
+	if (row->kind == OBJECT_REVERSAL && ledger_object_by_key(ledger, &key) != NULL)
+		return 0;
 	moved.id = object_key_hash(&key);
-	while (ledger_object(reshard->to[to].ledger, moved.id) != NULL)
+	while (ledger_object(ledger, moved.id) != NULL)
 		moved.id++;
-	return ledger_load_object(reshard->to[to].ledger, &moved);
+	return ledger_load_object(ledger, &moved);
+}
+
+/* What was found of its bucket is kept from now on: the log it was found in may be gone one day. */
+static int reversal_move(struct reshard *reshard, uint32_t from, const struct object_row *row)
+{
+	struct object_row moved = *row;
+	struct object_reversal reversal;
+	uint32_t bucket;
+	int error = 0;
+
+	memcpy(&reversal, row->body, sizeof(reversal));
+	bucket = reversal_bucket(reshard, from, &reversal);
+	if (bucket != RESHARD_EVERY_SHARD) {
+		reversal.bucket_plus_one = le32_make(bucket + 1);
+		memcpy(moved.body, &reversal, sizeof(reversal));
+	}
+	for (uint32_t k = 0; k < reshard->to_count && error == 0; k++)
+		if (bucket == RESHARD_EVERY_SHARD || reshard->to_map.shard[bucket] == k)
+			error = keyed_move(reshard, k, &moved);
+	return error;
 }
 
 static int objects_move(struct reshard *reshard, uint32_t from)
@@ -211,7 +260,9 @@ static int objects_move(struct reshard *reshard, uint32_t from)
 		if (row->kind == OBJECT_PARTNER)
 			error = partner_move(reshard, from, row);
 		else if (row->kind == OBJECT_PARTNER_KEY)
-			error = key_move(reshard, to, row);
+			error = keyed_move(reshard, to, row);
+		else if (row->kind == OBJECT_REVERSAL)
+			error = reversal_move(reshard, from, row);
 		else
 			error = ledger_load_object(reshard->to[to].ledger, row);
 		if (error != 0)

@@ -142,6 +142,7 @@ struct closed_piece {
 static int closed_is_ours(const struct closed_piece *piece, uint64_t id, struct db_bytes value)
 {
 	struct object_bytes object;
+	uint32_t shard;
 
 	if (piece->table == SCHEMA_CLOSED_BET)
 		return piece->reshard->to_map.shard[ids_bucket_of_printed(id)] == piece->to;
@@ -150,7 +151,8 @@ static int closed_is_ours(const struct closed_piece *piece, uint64_t id, struct 
 	/* Links and what came over them are between shards that are no more. */
 	if (object.kind == OBJECT_TRANSFER_IN || object.kind == OBJECT_LINK)
 		return 0;
-	return reshard_object_shard(piece->reshard, piece->from, &object) == piece->to;
+	shard = reshard_object_shard(piece->reshard, piece->from, &object);
+	return shard == piece->to || shard == RESHARD_EVERY_SHARD;
 }
 
 static int closed_put(struct db_txn *txn, struct db_cursor *cursor, struct closed_piece *piece)
