@@ -302,30 +302,6 @@ static int explain_lsn(struct control *control, uint32_t shard, uint64_t lsn, js
 	return found > 0 ? 0 : found;
 }
 
-static int explain_request(
-    struct control *control, uint64_t terminal_id, uint64_t request_id, json_t **result)
-{
-	int result_error = -ENOENT;
-
-	for (uint32_t shard = 0; shard < LIMIT_SHARDS && result_error == -ENOENT; shard++) {
-		struct log_history *history = NULL;
-		struct event_buffer event;
-		int found;
-
-		if (handle_history_open(control, shard, &history) != 0)
-			break; /* one behind the last shard */
-		found = log_history_request(history, terminal_id, request_id, &event);
-		if (found > 0) {
-			*result = event_json(control, shard, &event);
-			result_error = 0;
-		} else if (found != -ENOENT) {
-			result_error = found;
-		}
-		log_history_close(history);
-	}
-	return result_error;
-}
-
 /* Where the account's event before this one is: the account may stand in a line only. Of an event
  * that is not on its chain (the bet was put away by it), the one before in the log. */
 static uint64_t lsn_before(const struct event_view *view, uint64_t account_id)
@@ -338,6 +314,67 @@ static uint64_t lsn_before(const struct event_view *view, uint64_t account_id)
 		if (view->lines[i].account_id == account_id)
 			return view->lines[i].prev_lsn;
 	return le64_get(view->record.lsn) - 1;
+}
+
+/* A transfer between shards is told by its end; it was decided when it left, at its source, earlier
+ * in the account's chain. 1 with *event exchanged, 0 when there is none, -errno. */
+static int transfer_decision(struct log_history *history, struct event_buffer *event)
+{
+	struct event_buffer earlier;
+	struct event_view end, view;
+	uint64_t lsn;
+	int found;
+
+	if (event_view_read(event->bytes, sizeof(event->bytes), &end) != 0 ||
+	    le16_get(end.record.type) != EVENT_TRANSFER_DONE)
+		return 0;
+	lsn = lsn_before(&end, le64_get(end.record.account_id));
+	for (uint32_t step = 0; lsn != 0 && step < EXPLAIN_STEPS_MAX; step++) {
+		found = log_history_event(history, lsn, &earlier);
+		if (found <= 0 || event_view_read(earlier.bytes, sizeof(earlier.bytes), &view) != 0)
+			return found == -ENOENT ? 0 : found < 0 ? found : -EIO;
+		if (le16_get(view.record.type) == EVENT_TRANSFER_OUT &&
+		    le64_get(view.record.request_id) == le64_get(end.record.request_id) &&
+		    le64_get(view.record.terminal_id) == le64_get(end.record.terminal_id)) {
+			*event = earlier;
+			return 1;
+		}
+		lsn = lsn_before(&view, le64_get(end.record.account_id));
+	}
+	return 0;
+}
+
+static int explain_request(
+    struct control *control, uint64_t terminal_id, uint64_t request_id, json_t **result)
+{
+	int result_error = -ENOENT;
+
+	for (uint32_t shard = 0; shard < LIMIT_SHARDS && result_error == -ENOENT; shard++) {
+		struct log_history *history = NULL;
+		struct event_buffer event;
+		json_t *end;
+		int found;
+
+		if (handle_history_open(control, shard, &history) != 0)
+			break; /* one behind the last shard */
+		found = log_history_request(history, terminal_id, request_id, &event);
+		if (found > 0) {
+			json_t *told = event_json(control, shard, &event);
+
+			found = transfer_decision(history, &event);
+			if (found > 0) { /* why it was let go, and how it ended */
+				end = told;
+				told = event_json(control, shard, &event);
+				json_object_set_new(told, "end", end);
+			}
+			*result = told;
+			result_error = 0;
+		} else if (found != -ENOENT) {
+			result_error = found;
+		}
+		log_history_close(history);
+	}
+	return result_error;
 }
 
 static int is_of_bet(const struct event_view *view, uint64_t bet_id)

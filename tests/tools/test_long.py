@@ -79,9 +79,11 @@ def test_long_form_kills_1000_times_and_lets_chaos_reign_20_times():
     assert suites["kills"].command[-1].endswith("tests/e2e/test_kill.py")
     assert suites["chaos"].environment["SLUICE_CHAOS"] == "20"
     assert suites["chaos"].command[-1].endswith("tests/e2e/test_chaos.py")
-    for name in ("kills", "chaos"):
+    assert suites["switches"].environment["SLUICE_SWITCHES"] == "1000"
+    assert suites["switches"].command[-1].endswith("tests/e2e/test_rules_switch.py")
+    for name in ("kills", "chaos", "switches"):
         assert os.path.exists(suites[name].command[-1])
         assert suites[name].environment["SLUICE_E2E_PREFIX"] == "x-"
         assert check.needs(suites[name]) == ["release"]
     short = {suite.name for suite in check.suites_all(False, "x-")}
-    assert not short & {"kills", "chaos"}
+    assert not short & {"kills", "chaos", "switches"}

@@ -280,6 +280,9 @@ def suites_long(e2e):
     chaos = pytest_suite("chaos", "tests/e2e/test_chaos.py", 7200, 7200,
                          "control, data plane and PostgreSQL killed, 20 times each",
                          {**e2e, "SLUICE_CHAOS": "20"})
+    switches = pytest_suite("switches", "tests/e2e/test_rules_switch.py", 7200, 7200,
+                            "rules changed under load, 1,000 times",
+                            {**e2e, "SLUICE_SWITCHES": "1000"})
     fuzz = [Suite(f"fuzz-{target}", [
         os.path.join(TOP, "tools/fuzz"), "--seconds", str(FUZZ_SECONDS), target],
         FUZZ_SECONDS + 1800, FUZZ_SECONDS + 1800, count_status,
@@ -287,7 +290,7 @@ def suites_long(e2e):
     return [
         seeds_suite("seeds", "debug", 300, "random unit tests, 300 seeds"),
         seeds_suite("seeds-sanitize", "sanitize", 50, "the same, 50 seeds, ASan and UBSan"),
-        kills, cuts, chaos, sim_suite(100000), *fuzz]
+        kills, cuts, chaos, switches, sim_suite(100000), *fuzz]
 
 
 class Runner:
@@ -388,7 +391,8 @@ def needs(suite):
     for name, (folder, _) in BUILDS.items():
         if os.path.join(TOP, folder) in [*suite.command, suite.environment.get("SLUICE_BUILD")]:
             return [name]
-    return ["release"] if suite.name in ("python", "e2e", "kills", "cuts", "chaos") else []
+    of_release = ("python", "e2e", "kills", "cuts", "chaos", "switches")
+    return ["release"] if suite.name in of_release else []
 
 
 def clean(prefix):
