@@ -51,7 +51,7 @@ def test_the_scripts_are_found():
     assert {"tools/up", "tools/down", "tools/check", "tools/style", "tools/layers", "tools/fuzz",
             "tools/man/make-page", "tools/lib/make-season", "tests/fuzz/make-seeds", "bench/run",
             "bench/terminals", "bench/replication", "bench/settlement", "bench/size",
-            "tests/e2e/season"} <= set(SCRIPTS)
+            "bench/backup", "tests/e2e/season"} <= set(SCRIPTS)
 
 
 @pytest.mark.parametrize("path", SCRIPTS)

@@ -207,7 +207,7 @@ def lanes_suite(name, paths, seconds, seconds_long, about, environment):
     """Test files side by side (lanes.py); those of E2E_ALONE last, one at a time."""
     return Suite(name, [
         PYTHON, "-B", os.path.join(TOP, "tools/lib/lanes.py"), "--junit", junit_of(name),
-        "--earlier", junit_of(name) + ".earlier", "--lanes", str(LANES),
+        "--earlier", junit_of(name) + ".earlier", "--lanes", str(LANES + 1),
         *[word for file in E2E_ALONE for word in ("--alone", file)],
         *[os.path.join(TOP, path) for path in paths]],
         seconds, seconds_long, count_pytest, about, environment)
