@@ -170,8 +170,11 @@ static uint16_t claim_here(struct decision *decision, const struct object_row *r
 	code = decision_account_usable(decision);
 	if (code != WIRE_CODE_OK)
 		return code;
-	return decision_credit(
-	    decision, share_take(decision, row, before, account_id, OBJECT_DONE));
+	code =
+	    decision_credit(decision, share_take(decision, row, before, account_id, OBJECT_DONE));
+	if (code != WIRE_CODE_OK)
+		decision->payout = 0; /* nothing is paid */
+	return code;
 }
 
 static uint16_t claim_away(struct decision *decision, const struct object_row *row,

@@ -209,6 +209,8 @@ uint16_t transfer_judge(struct decision *decision)
 	if (code == WIRE_CODE_OK || code == WIRE_CODE_PENDING)
 		transfer_key_keep(
 		    decision, partner_key_keep(decision, request->transfer.partner_key, code));
+	else
+		decision->payout = 0; /* nothing is paid */
 	return code;
 }
 

@@ -79,8 +79,8 @@ static void outcome_found(const struct reader_files *files, const struct history
 	reply->lsn = le64_get(record.lsn);
 	reply->object_id = le64_get(record.object_id);
 	reply->balance = le64s_get(record.balance);
-	outcome_claim(event, &reply->object_id, &reply->balance);
 	reply->payout = le64s_get(record.payout);
+	outcome_transfer(event, &reply->object_id, &reply->balance, &reply->payout);
 	reply->score = record.score;
 	reply->shard = shard;
 	reply->flags = MESSAGE_FLAG_ANSWER_REPLAYED;
@@ -180,8 +180,8 @@ static void look_status(const struct reader_files *files, const struct history_q
 	reply->lsn = le64_get(record.lsn);
 	reply->object_id = le64_get(record.object_id);
 	reply->balance = le64s_get(record.balance);
-	outcome_claim(&event, &reply->object_id, &reply->balance);
 	reply->payout = le64s_get(record.payout);
+	outcome_transfer(&event, &reply->object_id, &reply->balance, &reply->payout);
 	reply->score = record.score;
 	reply->shard = shard;
 	reply->tx_status.time_ns = le64_get(record.time_ns);

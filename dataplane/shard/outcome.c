@@ -52,25 +52,33 @@ uint16_t outcome_template(const struct event_buffer *event)
 	return type <= EVENT_TYPE_MAX ? templates[type] : 0;
 }
 
-void outcome_claim(const struct event_buffer *event, uint64_t *object_id, int64_t *balance)
+void outcome_transfer(
+    const struct event_buffer *event, uint64_t *object_id, int64_t *balance, int64_t *payout)
 {
 	struct event_record record;
 	struct event_view view;
+	int refused;
 
 	memcpy(&record, event->bytes, sizeof(record));
 	if ((le16_get(record.type) != EVENT_TRANSFER_OUT &&
 	        le16_get(record.type) != EVENT_TRANSFER_DONE) ||
-	    le64_get(record.account_id) != 0 ||
 	    event_view_read(event->bytes, le16_get(record.length), &view) != 0)
 		return;
+	refused = wire_code_class(le16_get(record.code)) != 0;
 	for (unsigned i = 0; i < view.object_count; i++) {
 		struct object_transfer transfer;
 
 		memcpy(&transfer, view.objects[i].body, sizeof(transfer));
-		if (view.objects[i].kind != OBJECT_TRANSFER || transfer.purpose != TRANSFER_CLAIM)
+		if (view.objects[i].kind != OBJECT_TRANSFER)
 			continue;
-		*object_id = le64_get(transfer.reference);
-		*balance = le64s_get(transfer.claimer_balance);
+		if (refused)
+			*payout = 0;
+		if (transfer.purpose == TRANSFER_CLAIM) {
+			*object_id = le64_get(transfer.reference);
+			*balance = le64s_get(transfer.claimer_balance);
+		} else if (refused) {
+			*object_id = le64_get(transfer.to_account);
+		}
 	}
 }
 

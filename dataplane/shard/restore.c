@@ -35,7 +35,7 @@ static void restore_entry(struct terminal_window *window, const struct event_buf
 		.shard = shard,
 		.score = record.score,
 	};
-	outcome_claim(event, &done.object_id, &done.balance);
+	outcome_transfer(event, &done.object_id, &done.balance, &done.payout);
 	outcome_ticket(shared->ticket_key, event, done.ticket);
 	window_restore(window, &done);
 	if (done.code == WIRE_CODE_FENCED_NOW)

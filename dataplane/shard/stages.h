@@ -130,9 +130,14 @@ void worker_read(struct worker *worker, const struct worker_ask *ask);
 
 /* outcome.c: what an event says about the request behind it. */
 uint16_t outcome_template(const struct event_buffer *event);
-/* A CLAIM that went to another shard: the event names the transfer and no account, and the answer
- * the token and the claimer's balance. Others: both stay as they are. */
-void outcome_claim(const struct event_buffer *event, uint64_t *object_id, int64_t *balance);
+/*
+ * A TRANSFER or CLAIM that went to another shard: the event names the transfer, what was sent and,
+ * of a CLAIM, no account. The answer of a CLAIM names the token and the claimer's balance; a
+ * refusal, what one on this shard does: nothing was paid, to the account asked for. Others: all
+ * stay as they are.
+ */
+void outcome_transfer(
+    const struct event_buffer *event, uint64_t *object_id, int64_t *balance, int64_t *payout);
 /* What has become of a withdrawal that waited, by the state of its object. */
 uint16_t outcome_withdrawal(uint8_t state);
 /* What was sold: the payout at the odds of the legs, as the row holds what it is worth by now. */

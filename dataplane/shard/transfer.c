@@ -167,7 +167,7 @@ static void transfer_answer(
 	outcome.payout = le64s_get(record.payout);
 	outcome.currency = le16_get(record.currency);
 	outcome.score = record.score;
-	outcome_claim(event, &outcome.object_id, &outcome.balance);
+	outcome_transfer(event, &outcome.object_id, &outcome.balance, &outcome.payout);
 	if (slot->transfer_id != 0) {
 		outcome.kind = OUTCOME_MUTATION;
 		outcome.origin = slot->origin;

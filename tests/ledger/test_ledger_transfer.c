@@ -101,6 +101,8 @@ TEST(decisions_on_this_shard)
 		assert_true(shards_request(shards, &wire, TERMINAL, &event) > 0);
 		assert_case_equal(i, fixture_code(&event), cases[i].code);
 		assert_case_equal(i, le16_get(fixture_record(&event).type), EVENT_TRANSFER);
+		assert_case_equal(i, le64s_get(fixture_record(&event).payout),
+		    cases[i].code == WIRE_CODE_OK ? cases[i].amount : 0);
 	}
 	assert_int_equal(balance_of(shards, p.rich[0]), 1000005);
 	assert_int_equal(balance_of(shards, p.poor[0]), 0);

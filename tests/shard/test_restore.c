@@ -152,6 +152,14 @@ static void everything(struct library *library)
 		assert_case_equal(shard, reply.balance,
 		    bed_money(library->bed, bed_account(library->bed, shard, shard)));
 	}
+	for (uint32_t shard = 0; shard < 2; shard++) {
+		struct wire_reply reply =
+		    ask(library, claim(token, bed_account(library->bed, shard, 77)));
+
+		assert_case_equal(shard, reply.code, WIRE_CODE_ACCOUNT_UNKNOWN);
+		assert_true(reply.object_id == token);
+		assert_case_equal(shard, reply.payout, 0);
+	}
 	(void)ask(library, claim(token, far)); /* the giver */
 	(void)ask(library, bed_deposit(0, player, 100));
 	(void)ask(library, round_of(WIRE_ROUND_DEBIT, player, 20, 1, 0));

@@ -56,13 +56,21 @@ TEST(what_the_peer_refuses_comes_back)
 {
 	struct bed *bed = bed_open(2, 0);
 	uint64_t here = bed_account(bed, 0, 0), nobody = bed_account(bed, 1, 77);
-	struct wire_reply reply = bed_ask(bed, 0, bed_transfer(1, here, nobody, 500));
+	uint64_t nobody_here = bed_account(bed, 0, 77);
+	struct wire_reply reply = bed_ask(bed, 0, bed_transfer(1, here, nobody, 500)), again, same;
 
 	assert_int_equal(reply.code, WIRE_CODE_ACCOUNT_UNKNOWN);
 	assert_int_equal(bed_money(bed, here), BED_OPENING);
-	assert_int_equal(
-	    bed_ask(bed, 0, bed_transfer(1, here, nobody, 500)).code, WIRE_CODE_ACCOUNT_UNKNOWN);
+	again = bed_ask(bed, 0, bed_transfer(1, here, nobody, 500));
+	assert_int_equal(again.code, WIRE_CODE_ACCOUNT_UNKNOWN);
 	assert_int_equal(bed->workers[0]->transfers_open, 0);
+	/* It says what a refusal on one shard says: to whom, and that nothing was paid. */
+	same = bed_ask(bed, 0, bed_transfer(2, here, nobody_here, 500));
+	assert_int_equal(same.code, WIRE_CODE_ACCOUNT_UNKNOWN);
+	assert_true(same.object_id == nobody_here && same.payout == 0);
+	assert_true(reply.object_id == nobody && reply.payout == 0);
+	assert_true(again.object_id == nobody && again.payout == 0);
+	assert_int_equal(same.balance, reply.balance);
 	bed_close(bed);
 }
 

@@ -129,14 +129,16 @@ static struct terminal *terminal_of(struct world *world, uint64_t id)
 	return NULL;
 }
 
-/* A share that goes to another shard: no account is in the event, and the answer is of the
- * transfer. */
-static void claim_take(struct op *op, const struct event_view *view)
+/*
+ * What went to another shard: of a share no account is in the event, and the answer is of the
+ * transfer; what was refused there says what a refusal here does.
+ */
+static void transfer_take(struct op *op, const struct event_view *view)
 {
 	uint16_t type = le16_get(view->record.type);
+	int refused = wire_code_class(le16_get(view->record.code)) != 0;
 
-	if ((type != EVENT_TRANSFER_OUT && type != EVENT_TRANSFER_DONE) ||
-	    le64_get(view->record.account_id) != 0)
+	if (type != EVENT_TRANSFER_OUT && type != EVENT_TRANSFER_DONE)
 		return;
 	for (unsigned i = 0; i < view->object_count; i++) {
 		struct object_transfer transfer;
@@ -144,8 +146,14 @@ static void claim_take(struct op *op, const struct event_view *view)
 		if (view->objects[i].kind != OBJECT_TRANSFER)
 			continue;
 		memcpy(&transfer, view->objects[i].body, sizeof(transfer));
-		op->event_object = le64_get(transfer.reference);
-		op->event_balance = le64s_get(transfer.claimer_balance);
+		if (refused)
+			op->event_payout = 0;
+		if (transfer.purpose == TRANSFER_CLAIM) {
+			op->event_object = le64_get(transfer.reference);
+			op->event_balance = le64s_get(transfer.claimer_balance);
+		} else if (refused) {
+			op->event_object = le64_get(transfer.to_account);
+		}
 	}
 }
 
@@ -191,7 +199,7 @@ static void request_take(
 	op->event_object = le64_get(record->object_id);
 	op->event_balance = le64s_get(record->balance);
 	op->event_payout = le64s_get(record->payout);
-	claim_take(op, view);
+	transfer_take(op, view);
 	op->checked = 0;
 }
 
