@@ -248,6 +248,52 @@ int log_history_request(struct log_history *history, uint64_t terminal_id, uint6
 	return request_known(history, terminal_id, request_id, event);
 }
 
+/* ---- Fenced ids ---- */
+
+static int fence_lsn(
+    struct log_history *history, uint64_t terminal_id, uint64_t target_id, uint64_t *lsn)
+{
+	int error = -ENOENT;
+
+	for (uint32_t i = history->count; i-- > 0 && error == -ENOENT;) {
+		struct db_txn *txn = &history->envs[i].txn;
+
+		error = db_read_begin(txn);
+		if (error != 0)
+			return -EIO;
+		error = log_index_find_fence(txn, terminal_id, target_id, lsn);
+		db_read_end(txn);
+	}
+	return error == 0 || error == -ENOENT ? error : -EIO;
+}
+
+int log_history_fence(struct log_history *history, uint64_t terminal_id, uint64_t target_id,
+    struct event_buffer *event)
+{
+	struct event_buffer found;
+	struct event_record record;
+	uint64_t lsn;
+	int result;
+
+	if (terminal_id == 0 || target_id == 0)
+		return -ENOENT;
+	result = fence_lsn(history, terminal_id, target_id, &lsn);
+	if (result == -ENOENT)
+		result =
+		    refresh(history) != 0 ? -EIO : fence_lsn(history, terminal_id, target_id, &lsn);
+	if (result == 0)
+		result = event_known(history, lsn, &found);
+	if (result < 0)
+		return result;
+	memcpy(&record, found.bytes, sizeof(record));
+	if (le16_get(record.type) != EVENT_FENCE || le64_get(record.terminal_id) != terminal_id)
+		return -EIO;
+	if (le64_get(record.object_id) != target_id)
+		return -ENOENT; /* of the top bit's other id */
+	memcpy(event->bytes, found.bytes, (size_t)result);
+	return result;
+}
+
 /* ---- Rows that have retired ---- */
 
 static int rows_open(struct log_history *history)

@@ -24,6 +24,9 @@ SLUICE_MUST_USE int log_history_event(
 /* The event that holds the outcome of (terminal, request id): sparse index, then the chain. */
 SLUICE_MUST_USE int log_history_request(struct log_history *history, uint64_t terminal_id,
     uint64_t request_id, struct event_buffer *event);
+/* The newest event that fences the id: it was never carried out and never will be. */
+SLUICE_MUST_USE int log_history_fence(struct log_history *history, uint64_t terminal_id,
+    uint64_t target_id, struct event_buffer *event);
 /*
  * A bet, or an object, that has retired from memory. 0; -ENOENT: there is none; -EAGAIN: it is
  * among the open rows still, as of their last checkpoint: the worker has it, or has let it go since

@@ -9,6 +9,7 @@
 #include "lmdb-schema/log.h"
 #include "lmdb-schema/log_index.h"
 #include "lmdb-schema/schema.h"
+#include "wire/codes.h"
 
 struct log_run_entry log_run_entry_at(const struct log_run *run, uint64_t at)
 {
@@ -73,6 +74,19 @@ int log_run_read(struct log_run *out, struct db_bytes key, struct db_bytes value
 	return 0;
 }
 
+unsigned log_index_groups(const struct event_record *record, uint64_t groups[LOG_GROUPS_MAX])
+{
+	uint64_t request_id = le64_get(record->request_id);
+
+	if (le64_get(record->terminal_id) == 0 || request_id == 0)
+		return 0; /* not of a request: commands, timers, TERMINAL_SET */
+	groups[0] = LOG_REQUEST_GROUP(request_id);
+	if (le16_get(record->type) != EVENT_FENCE || le16_get(record->code) != WIRE_CODE_FENCED_NOW)
+		return 1;
+	groups[1] = LOG_FENCE_GROUP(le64_get(record->object_id));
+	return 2;
+}
+
 int log_index_is_old(struct db_txn *txn)
 {
 	uint64_t count;
@@ -131,16 +145,20 @@ static int find_in_block(const struct db_cursor *cursor, uint64_t covered, uint6
 	int result = log_walk_begin(&walk, cursor->key, cursor->value, 0), found = 0;
 
 	while (result == 0 && (result = log_walk_next(&walk, &event)) == 1) {
+		uint64_t groups[LOG_GROUPS_MAX];
 		struct event_record record;
-		uint64_t id;
+		unsigned count;
 
 		result = 0;
 		if (walk.next_lsn - 1 <= covered)
 			continue;
 		memcpy(&record, event.data, sizeof(record));
-		id = le64_get(record.request_id);
-		if (le64_get(record.terminal_id) == terminal_id && id != 0 &&
-		    LOG_REQUEST_GROUP(id) == group) {
+		if (le64_get(record.terminal_id) != terminal_id)
+			continue;
+		count = log_index_groups(&record, groups);
+		for (unsigned i = 0; i < count; i++) {
+			if (groups[i] != group)
+				continue;
 			*lsn = walk.next_lsn - 1;
 			found = 1;
 		}
@@ -188,9 +206,9 @@ static int find_in_runs(
 	}
 }
 
-int log_index_find(struct db_txn *txn, uint64_t terminal_id, uint64_t request_id, uint64_t *lsn)
+static int group_find(struct db_txn *txn, uint64_t terminal_id, uint64_t group, uint64_t *lsn)
 {
-	uint64_t group = LOG_REQUEST_GROUP(request_id), covered = 0;
+	uint64_t covered = 0;
 	struct db_cursor runs;
 	int error = log_index_is_old(txn), has_runs;
 
@@ -209,6 +227,17 @@ int log_index_find(struct db_txn *txn, uint64_t terminal_id, uint64_t request_id
 		error = find_in_runs(&runs, terminal_id, group, lsn);
 	db_cursor_close(&runs);
 	return error;
+}
+
+int log_index_find(struct db_txn *txn, uint64_t terminal_id, uint64_t request_id, uint64_t *lsn)
+{
+	return group_find(txn, terminal_id, LOG_REQUEST_GROUP(request_id), lsn);
+}
+
+int log_index_find_fence(
+    struct db_txn *txn, uint64_t terminal_id, uint64_t target_id, uint64_t *lsn)
+{
+	return group_find(txn, terminal_id, LOG_FENCE_GROUP(target_id), lsn);
 }
 
 int log_index_check(struct db_txn *txn, uint64_t first_lsn)

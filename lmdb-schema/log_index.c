@@ -60,16 +60,10 @@ void log_index_begin(struct log_index *index, uint64_t first_lsn)
 	index->first_lsn = index->next_lsn = first_lsn;
 }
 
-void log_index_note(struct log_index *index, const struct event_record *record)
+static void group_note(struct log_index *index, uint64_t terminal_id, uint64_t group, uint64_t lsn)
 {
-	uint64_t terminal_id = le64_get(record->terminal_id), lsn = le64_get(record->lsn);
-	uint64_t group = LOG_REQUEST_GROUP(le64_get(record->request_id));
 	uint64_t hash = (terminal_id * 0x9e3779b97f4a7c15ull) ^ (group * 0xff51afd7ed558ccdull);
 
-	SLUICE_REQUIRE(lsn == index->next_lsn && index->count < LOG_NOTES_MAX);
-	index->next_lsn++;
-	if (terminal_id == 0 || le64_get(record->request_id) == 0)
-		return; /* not of a request: commands, timers, TERMINAL_SET */
 	for (uint32_t i = (uint32_t)(hash >> 32);; i++) {
 		struct note *slot = &index->slots[i & (SLOTS - 1)];
 
@@ -85,9 +79,21 @@ void log_index_note(struct log_index *index, const struct event_record *record)
 	}
 }
 
+void log_index_note(struct log_index *index, const struct event_record *record)
+{
+	uint64_t terminal_id = le64_get(record->terminal_id), lsn = le64_get(record->lsn);
+	uint64_t groups[LOG_GROUPS_MAX];
+	unsigned count = log_index_groups(record, groups);
+
+	SLUICE_REQUIRE(lsn == index->next_lsn && log_index_room(index) > 0);
+	index->next_lsn++;
+	for (unsigned i = 0; i < count; i++)
+		group_note(index, terminal_id, groups[i], lsn);
+}
+
 uint32_t log_index_room(const struct log_index *index)
 {
-	return LOG_NOTES_MAX - index->count;
+	return (LOG_NOTES_MAX - index->count) / LOG_GROUPS_MAX;
 }
 
 uint64_t log_index_events(const struct log_index *index)

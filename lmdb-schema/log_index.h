@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The index of requests of a log environment: for (terminal, group of 256 request ids) the LSN of
- * the newest event, from which the terminal's chain leads back to each request of the group.
+ * the newest event, from which the terminal's chain leads back to each request of the group. An
+ * event that fences an id, which may be sent any number of ids later, is noted under that very id
+ * too, as a group of its own (LOG_FENCE_GROUP).
  *
  * It is kept in runs. A run is one record of table `run`: header, and entries sorted by terminal
  * and group; it covers the events first_lsn to its key, the last one. Runs follow each other
@@ -22,6 +24,10 @@
 #include "wire/bytes.h"
 
 #define LOG_REQUEST_GROUP(request_id) ((request_id) >> 8)
+/* No group of requests has this bit. An id that has it itself is noted as if it had not. */
+#define LOG_FENCE_GROUP(target_id) ((target_id) | 1ull << 63)
+/* Groups an event is noted under, at most. */
+#define LOG_GROUPS_MAX 2
 
 /* A run becomes due after so many events: what a look-up walks through at most, some 600 KB. */
 #define LOG_RUN_EVENTS 4096u
@@ -69,6 +75,11 @@ SLUICE_MUST_USE int log_run_read(
  */
 SLUICE_MUST_USE int log_index_find(
     struct db_txn *txn, uint64_t terminal_id, uint64_t request_id, uint64_t *lsn);
+/* The newest event that fences the id. 0; -ENOENT; -EBADMSG. */
+SLUICE_MUST_USE int log_index_find_fence(
+    struct db_txn *txn, uint64_t terminal_id, uint64_t target_id, uint64_t *lsn);
+/* The groups an event is noted under. Their number. */
+unsigned log_index_groups(const struct event_record *record, uint64_t groups[LOG_GROUPS_MAX]);
 /*
  * Looks at every run of an environment that begins at `first_lsn`: whole, one behind the other,
  * none beyond the last event. 0; -EBADMSG; -errno.
@@ -88,7 +99,7 @@ void log_index_free(struct log_index *index);
 void log_index_begin(struct log_index *index, uint64_t first_lsn);
 /* Notes the event with the next LSN. There must be room. */
 void log_index_note(struct log_index *index, const struct event_record *record);
-/* Notes no further: groups that may be new. */
+/* Events that there is room for, whatever they are. */
 uint32_t log_index_room(const struct log_index *index);
 /* Events noted since the last run. */
 uint64_t log_index_events(const struct log_index *index);

@@ -17,6 +17,7 @@ struct generation {
 	struct log_history *shards[LIMIT_SHARDS];
 	uint32_t shard_count;
 	struct ids_bucket_map buckets;
+	uint64_t last_lsn; /* the highest of its shards: what came after it begins behind */
 };
 
 struct log_past {
@@ -24,8 +25,10 @@ struct log_past {
 	struct generation *generations; /* oldest first */
 };
 
-static int identity_read(const char *path, struct record_identity *identity)
+/* *last_lsn becomes the shard's when that is higher: its rows hold all of its log. */
+static int identity_read(const char *path, struct record_identity *identity, uint64_t *last_lsn)
 {
+	struct record_checkpoint checkpoint;
 	struct db_env *env;
 	struct db_txn txn;
 	uint32_t version;
@@ -40,6 +43,10 @@ static int identity_read(const char *path, struct record_identity *identity)
 			error = schema_version_read(&txn, &version);
 		if (error == 0)
 			error = schema_identity_read(&txn, identity);
+		if (error == 0)
+			error = schema_checkpoint_read(&txn, &checkpoint);
+		if (error == 0 && le64_get(checkpoint.begin_lsn) > *last_lsn)
+			*last_lsn = le64_get(checkpoint.begin_lsn);
 		db_read_close(&txn);
 	}
 	db_env_close(env);
@@ -57,7 +64,7 @@ static int generation_open(struct generation *generation, const char *directory,
 		if ((size_t)snprintf(path, sizeof(path), "%s/history/%u/var/lib/sluice/shard-%u",
 		        directory, number, i) >= sizeof(path))
 			return -ENAMETOOLONG;
-		error = identity_read(path, &identity);
+		error = identity_read(path, &identity, &generation->last_lsn);
 		if (error == 0)
 			error = log_history_open(&generation->shards[i], path, i);
 		if (error != 0)
@@ -162,12 +169,36 @@ int log_past_event(
 	return -ENOENT;
 }
 
-int log_past_complete(const struct log_past *past)
+int log_past_fence(struct log_past *past, uint64_t terminal_id, uint64_t target_id,
+    struct event_buffer *event, uint8_t *shard)
 {
-	if (past == NULL)
-		return 0;
-	for (uint32_t k = 0; k < past->generations[0].shard_count; k++)
-		if (log_history_first_lsn(past->generations[0].shards[k]) > 1)
-			return 0;
-	return 1;
+	for (uint32_t i = past == NULL ? 0 : past->count; i-- > 0;) {
+		struct generation *generation = &past->generations[i];
+
+		for (uint32_t k = 0; k < generation->shard_count; k++) {
+			int length =
+			    log_history_fence(generation->shards[k], terminal_id, target_id, event);
+
+			if (length == -ENOENT)
+				continue;
+			*shard = (uint8_t)k;
+			return length;
+		}
+	}
+	return -ENOENT;
+}
+
+int log_past_reaches(const struct log_past *past, uint64_t first_lsn)
+{
+	uint64_t before = 0; /* everything up to here is held */
+
+	for (uint32_t i = 0; i < (past == NULL ? 0 : past->count); i++) {
+		const struct generation *generation = &past->generations[i];
+
+		for (uint32_t k = 0; k < generation->shard_count; k++)
+			if (log_history_first_lsn(generation->shards[k]) > before + 1)
+				return 0;
+		before = generation->last_lsn;
+	}
+	return past != NULL && first_lsn <= before + 1;
 }

@@ -27,10 +27,14 @@ void log_past_close(struct log_past *past);
  * the one it was then. Its length; -ENOENT; -EIO. NULL: -ENOENT. */
 SLUICE_MUST_USE int log_past_request(struct log_past *past, uint64_t terminal_id,
     uint64_t request_id, struct event_buffer *event, uint8_t *shard);
+/* The event that fences the id, as log_history_fence. NULL: -ENOENT. */
+SLUICE_MUST_USE int log_past_fence(struct log_past *past, uint64_t terminal_id, uint64_t target_id,
+    struct event_buffer *event, uint8_t *shard);
 /* The event at `lsn` of the account's chain. Its length; -ENOENT; -EIO. NULL: -ENOENT. */
 SLUICE_MUST_USE int log_past_event(
     struct log_past *past, uint64_t account_id, uint64_t lsn, struct event_buffer *event);
-/* 1 when the logs of the past go back to the first event of every shard. NULL: 0. */
-int log_past_complete(const struct log_past *past);
+/* 1 when the logs of the past hold all there ever was before `first_lsn`, where a log of today
+ * begins: from the first event of every shard on, and without a gap. NULL: 0. */
+int log_past_reaches(const struct log_past *past, uint64_t first_lsn);
 
 #endif

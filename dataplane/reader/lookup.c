@@ -6,11 +6,12 @@
 int reader_log_retired(const struct reader_files *files)
 {
 	/* Before its first event the log of a re-sharded switch goes on in the past. */
-	if (log_past_complete(files->past))
-		return 0;
-	for (uint32_t shard = 0; shard < files->shared->shard_count; shard++)
-		if (log_history_first_lsn(files->histories[shard]) > 1)
+	for (uint32_t shard = 0; shard < files->shared->shard_count; shard++) {
+		uint64_t first_lsn = log_history_first_lsn(files->histories[shard]);
+
+		if (first_lsn > 1 && !log_past_reaches(files->past, first_lsn))
 			return 1;
+	}
 	return 0;
 }
 
@@ -87,11 +88,41 @@ static void outcome_found(const struct reader_files *files, const struct history
 	outcome_ticket(files->shared->ticket_key, event, reply->ticket);
 }
 
+/* The event that fences the id, on whatever shard, or in the past. Its length, -ENOENT or -EIO. */
+static int fence_find(const struct reader_files *files, const struct history_query *query,
+    struct event_buffer *event, uint8_t *shard)
+{
+	int length = -ENOENT;
+
+	for (uint32_t i = 0; i < files->shared->shard_count && length == -ENOENT; i++) {
+		*shard = (uint8_t)i;
+		length = log_history_fence(
+		    files->histories[i], query->origin.terminal_id, query->id, event);
+	}
+	if (length == -ENOENT)
+		length =
+		    log_past_fence(files->past, query->origin.terminal_id, query->id, event, shard);
+	return length < 0 && length != -ENOENT ? -EIO : length;
+}
+
 /* In no log: what may be said of it. */
 static void outcome_not_found(
     const struct reader_files *files, const struct history_query *query, struct wire_reply *reply)
 {
-	if (reader_log_retired(files)) {
+	struct event_buffer event;
+	struct event_record record;
+	uint8_t shard = 0;
+	int length = fence_find(files, query, &event, &shard);
+
+	if (length == -EIO) {
+		unavailable(reply);
+	} else if (length > 0) {
+		memcpy(&record, event.bytes, sizeof(record));
+		reply->code = WIRE_CODE_FENCED;
+		reply->lsn = le64_get(record.lsn);
+		reply->shard = shard;
+		reply->object_id = query->id;
+	} else if (reader_log_retired(files)) {
 		/* Nobody here can tell what ran in that time: the archive must be asked. */
 		reply->code = WIRE_CODE_OUTCOME_UNKNOWN;
 	} else if (query->below_durable) {

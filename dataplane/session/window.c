@@ -22,6 +22,12 @@ uint64_t window_base(const struct terminal_window *window)
 	return base;
 }
 
+int window_is_past(const struct terminal_window *window, uint64_t request_id)
+{
+	return request_id + LIMIT_REQUEST_WINDOW <= window->highest_done ||
+	       (window->evicted_kept && request_id <= window->evicted);
+}
+
 static struct window_entry *entry_of(struct terminal_window *window, uint64_t request_id)
 {
 	return &window->entries[request_id % LIMIT_REQUEST_WINDOW];
@@ -85,8 +91,10 @@ static int near_running(struct terminal_window *window, uint64_t id)
 static void entry_take(
     struct terminal_window *window, struct window_entry *entry, uint64_t request_id)
 {
-	if (entry->state == WINDOW_DONE && entry->request_id > window->evicted)
+	if (entry->state == WINDOW_DONE && entry->request_id > window->evicted) {
 		window->evicted = entry->request_id;
+		window->evicted_kept = 0;
+	}
 	memset(entry, 0, sizeof(*entry));
 	entry->request_id = request_id;
 	entry->state = WINDOW_RUNNING;
@@ -289,6 +297,7 @@ void window_restore_retired(struct terminal_window *window, uint64_t request_id)
 		window->highest_done = request_id;
 	if (request_id > window->evicted)
 		window->evicted = request_id;
+	window->evicted_kept = 1;
 }
 
 void window_reply(const struct window_entry *entry, struct wire_reply *reply)

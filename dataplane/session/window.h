@@ -90,10 +90,10 @@ struct terminal_window {
 	uint8_t running;       /* entries in RUNNING: 0..64 */
 	uint8_t running_span;  /* the RUNNING ids lie in running_lowest .. + this; may be wider */
 	uint8_t blocked;       /* 1: no request of this terminal is taken */
-	uint8_t reserved;
-	uint32_t rights;      /* what control allows the terminal; a copy of the ledger's row */
-	int64_t daily_max;    /* its own daily limit; 0: none. A copy too */
-	int64_t staked_today; /* over all shards: accepted, durable or running */
+	uint8_t evicted_kept;  /* 1: `evicted` is what every later start finds too */
+	uint32_t rights;       /* what control allows the terminal; a copy of the ledger's row */
+	int64_t daily_max;     /* its own daily limit; 0: none. A copy too */
+	int64_t staked_today;  /* over all shards: accepted, durable or running */
 	uint64_t running_lowest;
 	uint32_t staked_day;
 	uint32_t reserved1;
@@ -115,6 +115,10 @@ enum window_verdict {
 
 /* A new terminal: nothing done, all rights. */
 void window_init(struct terminal_window *window, uint64_t terminal_id);
+
+/* 1: the id is below what durable outcomes alone have moved: whatever happens, a crash too, it is
+ * never admitted again. */
+int window_is_past(const struct terminal_window *window, uint64_t request_id);
 
 /* Lowest id that may still be admitted; every id below it and without an entry is BELOW for ever.
  */
@@ -175,7 +179,8 @@ void window_restore(struct terminal_window *window, const struct window_outcome 
 /*
  * Rebuild at start, where the log that held older outcomes was retired: no id up to `request_id`
  * may be taken for one that never ran. Those without an entry are BELOW, and history cannot name
- * them.
+ * them (or has them from before a re-sharding). Every later start finds the same: its chain leads
+ * to the same end, or to an id 128 and more above.
  */
 void window_restore_retired(struct terminal_window *window, uint64_t request_id);
 

@@ -62,8 +62,8 @@ void worker_history(struct worker *worker, struct session *session,
 	}
 	query->id = target_id;
 	query->request = *request;
-	query->below_durable = target_id + LIMIT_REQUEST_WINDOW <=
-	                       worker->windows[session->terminal_index].highest_done;
+	query->below_durable =
+	    (uint8_t)window_is_past(&worker->windows[session->terminal_index], target_id);
 	query_publish(worker);
 }
 

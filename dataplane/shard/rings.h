@@ -224,7 +224,7 @@ struct history_query {
 	uint64_t body_hash[2];
 	uint16_t template_id;
 	uint8_t kind;          /* history_kind */
-	uint8_t below_durable; /* 64 or more below the highest durable id: can never be admitted */
+	uint8_t below_durable; /* below what durable outcomes have moved: can never be admitted */
 	uint8_t shard;         /* STATEMENT, BET: where */
 	uint8_t count;         /* STATEMENT: rows */
 	uint16_t currency;     /* STATEMENT: of the account */

@@ -7,10 +7,12 @@
 #include "lmdb-schema/log_index.h"
 #include "lmdb-schema/schema.h"
 #include "tests/test.h"
+#include "wire/codes.h"
 
 #define TERMINALS 40u
 #define GROUPS    64u
 #define FIRST_LSN 1000u
+#define FENCES    64u /* ids that are fenced lie below */
 
 /* A log environment, what is to be committed to it, and what it must answer. */
 struct bed {
@@ -20,6 +22,7 @@ struct bed {
 	uint64_t random, next_lsn;
 	uint64_t request_id[TERMINALS];
 	uint64_t newest[TERMINALS][GROUPS], committed[TERMINALS][GROUPS];
+	uint64_t fences[TERMINALS][FENCES], fences_committed[TERMINALS][FENCES];
 	uint8_t block[LIMIT_LOG_BLOCK_SIZE];
 	uint32_t count;
 	int puts_run;
@@ -60,7 +63,7 @@ static void bed_event(struct bed *bed)
 {
 	struct event_record record = { .lsn = le64_make(bed->next_lsn),
 		.length = le16_make(sizeof(record)) };
-	uint64_t terminal = bed_random(bed, TERMINALS), id;
+	uint64_t terminal = bed_random(bed, TERMINALS), id, target;
 
 	if (bed_random(bed, 10) > 0) { /* else a command or a timer */
 		bed->request_id[terminal] +=
@@ -72,6 +75,13 @@ static void bed_event(struct bed *bed)
 		record.request_id = le64_make(id);
 		if (id != 0)
 			bed->newest[terminal][LOG_REQUEST_GROUP(id)] = bed->next_lsn;
+		if (bed_random(bed, 10) == 0 && id > 1) {
+			target = 1 + bed_random(bed, id < FENCES ? id - 1 : FENCES - 1);
+			record.type = le16_make(EVENT_FENCE);
+			record.code = le16_make(WIRE_CODE_FENCED_NOW);
+			record.object_id = le64_make(target);
+			bed->fences[terminal][target] = bed->next_lsn;
+		}
 	}
 	memcpy(bed->block + sizeof(struct log_block_header) + bed->count * sizeof(record), &record,
 	    sizeof(record));
@@ -103,6 +113,7 @@ static void bed_commit(struct bed *bed, uint32_t events)
 		log_index_begin(bed->index, bed->next_lsn);
 	bed->count = 0;
 	memcpy(bed->committed, bed->newest, sizeof(bed->newest));
+	memcpy(bed->fences_committed, bed->fences, sizeof(bed->fences));
 }
 
 static void read_begin(struct bed *bed, struct db_txn *txn)
@@ -117,6 +128,15 @@ static void assert_found(struct bed *bed)
 
 	read_begin(bed, &txn);
 	for (uint64_t terminal = 0; terminal < TERMINALS; terminal++) {
+		/* The index of version 2 has none. */
+		for (uint64_t id = 1; id < FENCES && log_index_is_old(&txn) == 0; id++) {
+			uint64_t lsn = 0, wanted = bed->fences_committed[terminal][id];
+			int result = log_index_find_fence(&txn, terminal + 1, id, &lsn);
+
+			assert_case_equal(
+			    terminal * FENCES + id, result, wanted == 0 ? -ENOENT : 0);
+			assert_case_equal(terminal * FENCES + id, lsn, wanted);
+		}
 		for (uint64_t group = 0; group < GROUPS; group++) {
 			uint64_t lsn = 0, wanted = bed->committed[terminal][group];
 			int result = log_index_find(&txn, terminal + 1, group * 256 + 7, &lsn);
@@ -194,6 +214,7 @@ TEST(a_commit_that_is_lost_leaves_the_index_of_before)
 		assert_found(bed);
 		/* The process begins anew: notes are what the blocks hold. */
 		memcpy(bed->newest, bed->committed, sizeof(bed->newest));
+		memcpy(bed->fences, bed->fences_committed, sizeof(bed->fences));
 		bed->next_lsn = next_lsn;
 		bed->count = 0;
 		read_begin(bed, &txn);
@@ -287,6 +308,7 @@ TEST(a_log_that_is_cut_answers_as_if_it_had_never_gone_on)
 			struct db_txn txn;
 
 			memset(bed->committed, 0, sizeof(bed->committed));
+			memset(bed->fences_committed, 0, sizeof(bed->fences_committed));
 			read_begin(bed, &txn);
 			assert_int_equal(db_cursor_open(&cursor, &txn, SCHEMA_BLOCK), 0);
 			assert_int_equal(db_cursor_first(&cursor), 0);
@@ -298,14 +320,18 @@ TEST(a_log_that_is_cut_answers_as_if_it_had_never_gone_on)
 				    log_walk_begin(&walk, cursor.key, cursor.value, 1), 0);
 				while (log_walk_next(&walk, &event) == 1) {
 					struct event_record record;
-					uint64_t id;
+					uint64_t id, terminal;
 
 					memcpy(&record, event.data, sizeof(record));
 					id = le64_get(record.request_id);
 					at = le64_get(record.lsn);
-					if (id != 0)
-						bed->committed[le64_get(record.terminal_id) - 1]
-						              [LOG_REQUEST_GROUP(id)] = at;
+					if (id == 0)
+						continue;
+					terminal = le64_get(record.terminal_id) - 1;
+					bed->committed[terminal][LOG_REQUEST_GROUP(id)] = at;
+					if (le16_get(record.type) == EVENT_FENCE)
+						bed->fences_committed[terminal][le64_get(
+						    record.object_id)] = at;
 				}
 			} while (db_cursor_next(&cursor) == 0);
 			db_cursor_close(&cursor);

@@ -293,6 +293,26 @@ TEST(retired_history_closes_every_older_id)
 	assert_int_equal(admit(&window, 70001), WINDOW_ADMITTED);
 }
 
+/* "Never" may be said of an id only when no later start could admit it. */
+TEST(an_id_is_past_only_below_what_is_durable)
+{
+	struct terminal_window window;
+
+	window_init(&window, TERMINAL);
+	restore(&window, 100);
+	assert_int_equal(window_is_past(&window, 36), 1);
+	assert_int_equal(window_is_past(&window, 37), 0);
+	/* Where the log of then is gone, the same end is found each time. */
+	window_restore_retired(&window, 90);
+	assert_int_equal(window_is_past(&window, 90), 1);
+	assert_int_equal(window_is_past(&window, 91), 0);
+	/* An entry that a running id has taken comes back in a crash. */
+	assert_int_equal(admit(&window, 164), WINDOW_ADMITTED);
+	assert_int_equal(window_base(&window), 101);
+	assert_int_equal(window_is_past(&window, 91), 0);
+	assert_int_equal(window_is_past(&window, 36), 1);
+}
+
 TEST(stored_answer_holds_every_member)
 {
 	struct terminal_window window;

@@ -64,6 +64,12 @@ struct store {
 };
 
 /* Finds what its journal was given, up to what its store has committed; or fails with `error`. */
+/* The one shard a re-sharded switch was before. */
+struct log_past {
+	struct log_history *history;
+	uint64_t last_lsn;
+};
+
 struct log_history {
 	const struct journal_writer *journal;
 	const struct store *store;

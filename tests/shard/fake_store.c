@@ -20,7 +20,7 @@ int log_history_event(struct log_history *history, uint64_t lsn, struct event_bu
 
 	if (history->error != 0)
 		return history->error;
-	if (found == NULL || lsn > history->store->committed_lsn)
+	if (found == NULL || lsn > history->store->committed_lsn || lsn < history->store->first_lsn)
 		return -ENOENT;
 	*event = *found;
 	memcpy(&record, found->bytes, sizeof(record));
@@ -41,6 +41,25 @@ int log_history_request(struct log_history *history, uint64_t terminal_id, uint6
 		memcpy(&record, event->bytes, sizeof(record));
 		if (le64_get(record.terminal_id) == terminal_id &&
 		    le64_get(record.request_id) == request_id)
+			return length;
+	}
+	return -ENOENT;
+}
+
+int log_history_fence(struct log_history *history, uint64_t terminal_id, uint64_t target_id,
+    struct event_buffer *event)
+{
+	for (uint64_t lsn = history->store->committed_lsn; lsn != 0; lsn--) {
+		struct event_record record;
+		int length = log_history_event(history, lsn, event);
+
+		if (length < 0)
+			return length;
+		memcpy(&record, event->bytes, sizeof(record));
+		if (le64_get(record.terminal_id) == terminal_id &&
+		    le16_get(record.type) == EVENT_FENCE &&
+		    le16_get(record.code) == WIRE_CODE_FENCED_NOW &&
+		    le64_get(record.object_id) == target_id)
 			return length;
 	}
 	return -ENOENT;
@@ -79,31 +98,32 @@ int log_history_closed_object(
 	return 0;
 }
 
-/* ---- The past of a re-sharded switch: none here ---- */
+/* ---- The past of a re-sharded switch: one shard, or none ---- */
 
 int log_past_request(struct log_past *past, uint64_t terminal_id, uint64_t request_id,
     struct event_buffer *event, uint8_t *shard)
 {
-	(void)past;
-	(void)terminal_id;
-	(void)request_id;
-	(void)event;
-	(void)shard;
-	return -ENOENT;
+	*shard = 0;
+	return past == NULL ? -ENOENT
+	                    : log_history_request(past->history, terminal_id, request_id, event);
+}
+
+int log_past_fence(struct log_past *past, uint64_t terminal_id, uint64_t target_id,
+    struct event_buffer *event, uint8_t *shard)
+{
+	*shard = 0;
+	return past == NULL ? -ENOENT
+	                    : log_history_fence(past->history, terminal_id, target_id, event);
 }
 
 int log_past_event(
     struct log_past *past, uint64_t account_id, uint64_t lsn, struct event_buffer *event)
 {
-	(void)past;
 	(void)account_id;
-	(void)lsn;
-	(void)event;
-	return -ENOENT;
+	return past == NULL ? -ENOENT : log_history_event(past->history, lsn, event);
 }
 
-int log_past_complete(const struct log_past *past)
+int log_past_reaches(const struct log_past *past, uint64_t first_lsn)
 {
-	(void)past;
-	return 0;
+	return past != NULL && first_lsn <= past->last_lsn + 1;
 }

@@ -71,6 +71,74 @@ TEST(below_the_window_history_gives_the_outcome_a_mismatch_or_expired)
 	library_close(&library);
 }
 
+/* The id below the window, and the shard and position of what fenced it. */
+TEST(a_fenced_id_is_fenced_below_the_window_too)
+{
+	static const uint16_t templates[] = { WIRE_FENCE, WIRE_REVERSE };
+
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(templates); i++) {
+		struct library library;
+		struct wire_reply fenced, reply;
+		uint64_t account;
+
+		library_open(&library, 2);
+		account = bed_account(library.bed, 1, 0);
+		fenced = library_ask(&library, bed_target(templates[i], 70, 3));
+		assert_case_equal(i, fenced.code, WIRE_CODE_FENCED_NOW);
+		(void)done(&library, 100, account, 50);
+		commit(&library);
+		reply = ask(&library, bed_bet(3, account, 5000), WIRE_CODE_FENCED);
+		assert_true(reply.lsn == fenced.lsn && reply.shard == fenced.shard);
+		assert_true(reply.object_id == 3 && reply.flags == 0);
+		(void)ask(&library, bed_bet(4, account, 5000), WIRE_CODE_EXPIRED);
+		/* Whatever else of that time is kept no more. */
+		library.stores[1].first_lsn = 2;
+		(void)ask(&library, bed_bet(3, account, 5000), WIRE_CODE_FENCED);
+		(void)ask(&library, bed_bet(4, account, 5000), WIRE_CODE_OUTCOME_UNKNOWN);
+		library_close(&library);
+	}
+}
+
+/*
+ * Started on the logs of a re-sharding: the terminal's chain ends before their first event, so no
+ * id up to its highest one is admitted again, and all that was is in the past.
+ */
+TEST(after_a_re_sharding_what_never_came_is_expired_and_what_was_fenced_is_fenced)
+{
+	struct library library;
+	struct store before;
+	struct log_history history;
+	struct log_past past;
+	struct wire_reply first, reply;
+	uint64_t account;
+
+	library_open(&library, 1);
+	account = bed_account(library.bed, 0, 0);
+	first = done(&library, 60, account, 100);
+	assert_int_equal(
+	    library_ask(&library, bed_target(WIRE_FENCE, 70, 65)).code, WIRE_CODE_FENCED_NOW);
+	before = library.stores[0];
+	history = (struct log_history){ .journal = library.bed->journals[0], .store = &before };
+	past = (struct log_past){ .history = &history, .last_lsn = before.committed_lsn };
+	reader_past_set(library.reader, &past);
+	library.stores[0].first_lsn = past.last_lsn + 1;
+	window_init(bed_window(library.bed, 0), bed_window(library.bed, 0)->terminal_id);
+	window_restore_retired(bed_window(library.bed, 0), 70);
+
+	reply = ask(&library, bed_bet(60, account, 100), WIRE_CODE_OK);
+	assert_int_equal(reply.lsn, first.lsn);
+	(void)ask(&library, bed_bet(65, account, 100), WIRE_CODE_FENCED);
+	(void)ask(&library, bed_bet(66, account, 100), WIRE_CODE_EXPIRED);
+	(void)done(&library, 71, account, 100);
+	commit(&library);
+	(void)ask(&library, bed_bet(65, account, 100), WIRE_CODE_FENCED);
+	(void)ask(&library, bed_bet(66, account, 100), WIRE_CODE_EXPIRED);
+	/* Events from behind the re-sharding are retired: nobody knows what ran then. */
+	library.stores[0].first_lsn++;
+	(void)ask(&library, bed_bet(66, account, 100), WIRE_CODE_OUTCOME_UNKNOWN);
+	library_close(&library);
+}
+
 /*
  * Below entries that younger, running ids have taken, but not 64 below a durable one: after a crash
  * the id could still be admitted, so nobody may call it dead.

@@ -162,10 +162,9 @@ TEST(targets_below_the_window_are_found_or_fenced)
 	assert_int_equal(library_ask(&library, bed_target(WIRE_REVERSE, 80, 1)).code, WIRE_CODE_OK);
 	assert_int_equal(
 	    library_ask(&library, bed_target(WIRE_REVERSE, 81, 2)).code, WIRE_CODE_FENCED_NOW);
-	/* Below the window an id is dead anyway. */
 	assert_int_equal(
 	    library_ask(&library, bed_deposit(2, bed_account(library.bed, 0, 0), 5)).code,
-	    WIRE_CODE_EXPIRED);
+	    WIRE_CODE_FENCED);
 	library_close(&library);
 }
 

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 
 #include "dataplane/store/rows.h"
+#include "lmdb-schema/past.h"
 #include "tests/sluice-db/backup.h"
 
 #define STEPS 2500
@@ -488,6 +489,63 @@ TEST(a_reversal_stays_with_its_target_over_re_shardings)
 		root_remove(top);
 		shards_free(shards);
 	}
+}
+
+/*
+ * "Never carried out" may be said of an id only when the logs of the past have no gap, up to where
+ * those of today begin; and of a fenced one the past says so itself.
+ */
+TEST(the_past_knows_what_was_fenced_and_where_it_has_a_gap)
+{
+	struct wire_request fence = { .template_id = WIRE_FENCE,
+		.fence = { .target_request_id = 7, .deadline_ns = UINT64_MAX } };
+	struct shards *shards = shards_new(1);
+	char top[64], one[96], three[96], path[200];
+	struct log_history *today;
+	struct event_buffer event;
+	struct log_past *past;
+	struct db_env *log;
+	uint64_t first_lsn;
+	uint8_t shard;
+
+	shards->request_id[1] = 700;
+	assert_int_equal(shards_code(shards, &fence, 1), WIRE_CODE_FENCED_NOW);
+	for (uint32_t i = 0; i < SHARDS; i++)
+		shards_account(shards, shards_id_on(shards, i, 1, 0), 1, KRW);
+	root_make(top);
+	for (uint32_t i = 0; i < SHARDS; i++)
+		(void)root_shard_write(shards, i, top, root_last(shards, i), 1, NULL);
+	snprintf(one, sizeof(one), "%s/one", top);
+	snprintf(three, sizeof(three), "%s/three", top);
+	must_run("reshard '%s' '%s' --shards 1", top, one);
+	must_run("reshard '%s' '%s' --shards 3", one, three);
+	snprintf(path, sizeof(path), "%s/var/lib/sluice/shard-0", three);
+	assert_int_equal(log_history_open(&today, path, 0), 0);
+	first_lsn = log_history_first_lsn(today);
+	log_history_close(today);
+	assert_true(first_lsn > 1);
+
+	snprintf(path, sizeof(path), "%s/var/lib/sluice", three);
+	assert_int_equal(log_past_open(&past, path), 0);
+	assert_true(log_past_fence(past, 1, 7, &event, &shard) > 0);
+	assert_int_equal(le16_get(fixture_record(&event).type), EVENT_FENCE);
+	assert_int_equal(shard, shards_of_key(shards, 1));
+	assert_int_equal(log_past_fence(past, 1, 8, &event, &shard), -ENOENT);
+	assert_int_equal(log_past_fence(past, 2, 7, &event, &shard), -ENOENT);
+	assert_int_equal(log_past_reaches(past, first_lsn), 1);
+	assert_int_equal(log_past_reaches(past, first_lsn + 1), 0);
+	log_past_close(past);
+	/* The log of one of the first shards is put away. */
+	snprintf(path, sizeof(path), "%s/var/lib/sluice/history/1/var/lib/sluice/shard-0", three);
+	assert_int_equal(schema_log_remove(path, 1), 0);
+	assert_int_equal(schema_log_open(&log, path, 2, 0), 0);
+	db_env_close(log);
+	snprintf(path, sizeof(path), "%s/var/lib/sluice", three);
+	assert_int_equal(log_past_open(&past, path), 0);
+	assert_int_equal(log_past_reaches(past, first_lsn), 0);
+	log_past_close(past);
+	root_remove(top);
+	shards_free(shards);
 }
 
 TEST(what_is_under_way_stands_against_it)
