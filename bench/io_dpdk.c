@@ -64,7 +64,7 @@ struct io_dpdk {
 
 static struct io_dpdk *io_dpdk(struct io *io)
 {
-	return (struct io_dpdk *)io; /* io is the first member */
+	return (struct io_dpdk *)(void *)io; /* io is the first member, at the same alignment */
 }
 
 static void dpdk_flush(struct io_dpdk *dpdk)

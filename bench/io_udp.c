@@ -29,7 +29,7 @@ struct io_udp {
 
 static struct io_udp *io_udp(struct io *io)
 {
-	return (struct io_udp *)io; /* io is the first member */
+	return (struct io_udp *)(void *)io; /* io is the first member, at the same alignment */
 }
 
 static void udp_flush(struct io_udp *udp)

@@ -33,9 +33,15 @@ struct stage {
 	uint8_t by_kernel; /* most of it is system calls or waiting: instructions say nothing */
 };
 
+#if __has_attribute(noclone) /* gcc's; clang makes no clones that could be counted apart */
+#define STAGE_WHOLE __attribute__((noinline, noclone))
+#else
+#define STAGE_WHOLE __attribute__((noinline))
+#endif
+
 #define STAGE_RUN(name)                                                                            \
 	void stage_run_##name(void *opaque);                                                       \
-	__attribute__((noinline, noclone)) void stage_run_##name(void *opaque)
+	STAGE_WHOLE void stage_run_##name(void *opaque)
 
 extern const struct stage stages_wire[], stages_ledger[], stages_disk[], stages_ring[];
 extern const unsigned stages_wire_count, stages_ledger_count, stages_disk_count, stages_ring_count;

@@ -378,7 +378,8 @@ static inline const struct risk_terminal_state *ledger_terminal_state(
 {
 	const char *slot = (const char *)terminal - offsetof(struct terminal_slot, row);
 
-	return &ledger->terminal_states[(const struct terminal_slot *)slot - ledger->terminals];
+	return &ledger->terminal_states[(const struct terminal_slot *)(const void *)slot -
+	                                ledger->terminals];
 }
 
 /* ---- Double entry: ledger_lines.c ---- */

@@ -71,7 +71,9 @@ def test_a_flood_is_dropped_by_its_reason_and_its_victim_goes_on(switch, kind):
     check_accounts(report)
     flood = report["flood"]
     assert flood["sent"] > 0
-    assert sum(report["datagrams_dropped"].get(name, 0) for name in FLOODS[kind]) == flood["sent"]
+    # A full ring at the port may have taken some of it before anyone looked.
+    assert flood["sent"] - report["imissed"] <= \
+        sum(report["datagrams_dropped"].get(name, 0) for name in FLOODS[kind]) <= flood["sent"]
     assert set(dropped(report)) <= set(FLOODS[kind])
     # Its requests come round like those of the others.
     assert flood["victim_acked"] >= 0.5 * flood["others_acked_mean"] > 0

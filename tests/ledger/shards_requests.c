@@ -260,7 +260,8 @@ uint64_t stream_request_make(struct shards_stream *stream, struct wire_request *
 			play_make(stream, wire);
 			break;
 		}
-		/* fall through */
+		bet_make(stream, wire);
+		break;
 	default:
 		bet_make(stream, wire);
 		break;
