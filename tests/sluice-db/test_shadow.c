@@ -95,6 +95,8 @@ static void check_same(json_t *answer)
 {
 	static const char *const changes[] = { "newly_refused", "newly_accepted", "other_refusal",
 		"alert_new", "alert_gone" };
+	const char *name;
+	json_t *value;
 
 	if (json_array_size(json_object_get(answer, "examples")) > 0) {
 		char *text = json_dumps(
@@ -104,6 +106,9 @@ static void check_same(json_t *answer)
 	}
 	for (unsigned i = 0; i < SLUICE_ARRAY_COUNT(changes); i++)
 		assert_int_equal(number_of(answer, changes[i]), 0);
+	/* Every factor has its name. */
+	json_object_foreach(json_object_get(json_object_get(answer, "before"), "factors"), name,
+	    value) assert_null(strstr(name, "BIT_"));
 	assert_int_equal(number_of(answer, "undecided"), 0);
 	assert_true(
 	    json_equal(json_object_get(answer, "before"), json_object_get(answer, "after")));
@@ -154,6 +159,108 @@ TEST(the_rules_of_then_change_nothing_and_others_what_they_must)
 		shards_free(shards);
 	}
 	root_remove(root);
+}
+
+#define BURST_LIMIT 1000
+
+static struct wire_request bet_of(uint64_t account, int64_t stake)
+{
+	return (struct wire_request){ .template_id = WIRE_PLACE_BET,
+		.place_bet = { .account_id = account,
+		    .stake = stake,
+		    .deadline_ns = UINT64_MAX,
+		    .currency = KRW,
+		    .leg_count = 1,
+		    .odds_policy = ODDS_SAME_OR_BETTER,
+		    .legs = { { .market_id = 1, .selection = 0, .odds = 2000 } } } };
+}
+
+/* At its shard, with what home has counted, or as home refused it; the code it must have. */
+static void outcome_make(struct shards *shards, struct wire_request *wire, int64_t counted,
+    uint16_t refuse_code, uint16_t code)
+{
+	shards->asked.terminal_staked_today = counted;
+	shards->asked.refuse_code = refuse_code;
+	assert_int_equal(shards_code(shards, wire, 1), code);
+	shards->asked.terminal_staked_today = 0;
+	shards->asked.refuse_code = 0;
+}
+
+/*
+ * What a terminal sends at once, home counts at once, whatever becomes of it: 600 and 600 are one
+ * too many of 1,000, and the refused one still stands against the next 300. Of a group that is
+ * refused, the one at fault met what those before it had done, which then was undone.
+ */
+static void burst_make(struct shards *shards)
+{
+	struct ledger_command market = { .type = EVENT_MARKET_SET,
+		.market_id = 1,
+		.market = { .event_id = le64_make(1),
+		    .version = le64_make(1),
+		    .start_time_ns = le64_make(NOW + HOUR),
+		    .state = MARKET_OPEN,
+		    .kind = MARKET_KIND_1X2,
+		    .selection_count = 3,
+		    .odds = { le32_make(2000), le32_make(3000), le32_make(3000) } } };
+	struct ledger_command rules = { .type = EVENT_RULES_SET };
+	uint64_t near = shards_id_on(shards, 0, 1, 0), far = shards_id_on(shards, 1, 1, 0);
+	struct wire_request wire;
+
+	rules.rules = ledger_shard(shards->ledger[0])->rules;
+	rules.rules.version++;
+	rules.rules.terminal_daily_max = BURST_LIMIT;
+	assert_true(shards_command(shards, &rules) > 0);
+	assert_true(shards_command(shards, &market) > 0);
+	shards_account(shards, near, 1000, KRW);
+	shards_account(shards, far, 1000, KRW);
+	for (uint32_t shard = 2; shard < SHARDS; shard++)
+		shards_account(shards, shards_id_on(shards, shard, 1, 0), 1, KRW);
+
+	wire = bet_of(near, 600);
+	outcome_make(shards, &wire, 0, 0, WIRE_CODE_OK);
+	wire = bet_of(far, 600);
+	outcome_make(shards, &wire, 600, 0, WIRE_CODE_LIMIT_TERMINAL_DAILY);
+	wire = bet_of(far, 300);
+	outcome_make(shards, &wire, 1200, 0, WIRE_CODE_LIMIT_TERMINAL_DAILY);
+	wire = bet_of(far, 300);
+	outcome_make(shards, &wire, 600, 0, WIRE_CODE_OK);
+
+	for (unsigned fault = 0; fault < 2; fault++) {
+		uint16_t codes[2] = { WIRE_CODE_LINKED_NOT_DONE, WIRE_CODE_LINKED_NOT_DONE };
+
+		shards->time_ns += SECOND;
+		codes[fault] = WIRE_CODE_FUNDS_INSUFFICIENT;
+		for (unsigned i = 0; i < 2; i++) {
+			wire = bet_of(far, 50);
+			outcome_make(shards, &wire, 900, codes[i], codes[i]);
+		}
+	}
+}
+
+TEST(bursts_limits_of_terminals_and_refused_groups_change_nothing)
+{
+	struct shards *shards = shards_new(1);
+	char root[64];
+	json_t *answer;
+
+	burst_make(shards);
+	root_make(root);
+	root_write(shards, root, 1000);
+	answer = shadow_run(root, 0, NULL);
+	check_same(answer);
+	/* Of the refused ones only what home had on its way can say why; the rest stands in rows.
+	 */
+	assert_int_equal(number_of(answer, "home_counts"), 1);
+	assert_int_equal(code_of(answer, "before", "LIMIT_TERMINAL_DAILY"), 2);
+	assert_int_equal(code_of(answer, "before", "FUNDS_INSUFFICIENT"), 0);
+	assert_int_equal(number_of(answer, "requests"), 4);
+	json_decref(answer);
+	/* A higher limit: what had been one too many of the old one is within it. */
+	answer = shadow_run(root, 0, "terminal_daily_max: 10000\n");
+	assert_int_equal(number_of(answer, "newly_accepted"), 2);
+	json_decref(answer);
+	root_remove(root);
+	shards_free(shards);
 }
 
 TEST(the_range_may_begin_behind_the_rows)

@@ -55,25 +55,38 @@ static int shard_state(struct shadow_shard *shard)
 	return error;
 }
 
-/* The next event, with the rows in the cache that those behind it will touch. */
-static int shard_advance(struct shadow_shard *shard)
+/* Reads one event ahead, with the rows in the cache that those behind it will touch. */
+static int shard_read(struct shadow_shard *shard)
 {
-	struct event_record record;
-	int result = events_next(&shard->events, &shard->event);
+	int result = events_next(&shard->events, &shard->behind);
 
 	if (result < 0)
 		return result;
-	shard->event_ns = UINT64_MAX;
-	if (result == 0)
+	if (result == 0) {
+		shard->behind.size = 0;
 		return 0;
-	memcpy(&record, shard->event.data, sizeof(record));
-	shard->event_ns = le64_get(record.time_ns);
-	if (shard->event.data != shard->piece_at)
-		ledger_ahead_begin(shard->replay.ledger, &shard->ahead, shard->event.data,
-		    shard->event.size + events_rest(&shard->events));
+	}
+	if (shard->behind.data != shard->piece_at)
+		ledger_ahead_begin(shard->replay.ledger, &shard->ahead, shard->behind.data,
+		    shard->behind.size + events_rest(&shard->events));
 	ledger_ahead_step(shard->replay.ledger, &shard->ahead);
-	shard->piece_at = (const uint8_t *)shard->event.data + shard->event.size;
+	shard->piece_at = (const uint8_t *)shard->behind.data + shard->behind.size;
 	return 0;
+}
+
+/* The event that was read ahead is the next one: a copy, for reading on gives its place away. */
+static int shard_advance(struct shadow_shard *shard)
+{
+	struct event_record record;
+
+	shard->event_size = shard->behind.size;
+	shard->event_ns = UINT64_MAX;
+	if (shard->event_size == 0)
+		return 0;
+	memcpy(shard->event.bytes, shard->behind.data, shard->event_size);
+	memcpy(&record, shard->event.bytes, sizeof(record));
+	shard->event_ns = le64_get(record.time_ns);
+	return shard_read(shard);
 }
 
 static int shard_begin(const struct shadow *shadow, struct shadow_shard *shard)
@@ -86,6 +99,8 @@ static int shard_begin(const struct shadow *shadow, struct shadow_shard *shard)
 		error = shard_state(shard);
 	if (error == 0)
 		error = events_open(&shard->events, shard->path, shard->shard, &shard->damage);
+	if (error == 0)
+		error = shard_read(shard);
 	return error != 0 ? error : shard_advance(shard);
 }
 
@@ -102,24 +117,40 @@ static int rules_begin(struct shadow *shadow, const struct shadow_shard *shard)
 	                                        shadow->message, sizeof(shadow->message));
 }
 
-/* A member of a linked group that was refused: for another's sake, or on a state that was undone.
+/*
+ * A member of a linked group that was refused: for another's sake, or on a state that was undone.
+ * The one at fault has its own code and no mark; one that was not lies before or behind it, of the
+ * same terminal and time.
  */
 static int group_refused(const struct shadow_shard *shard, const struct event_record *record)
 {
-	return (shard->group || (record->flags & EVENT_FLAG_LINKED) != 0) &&
-	       !event_moves(le16_get(record->type), le16_get(record->code));
+	uint64_t terminal_id = le64_get(record->terminal_id);
+	struct event_record behind;
+
+	if (event_moves(le16_get(record->type), le16_get(record->code)))
+		return 0;
+	if (shard->group || (record->flags & EVENT_FLAG_LINKED) != 0)
+		return 1;
+	if (shard->undone_terminal == terminal_id && shard->undone_ns == le64_get(record->time_ns))
+		return 1;
+	if (shard->behind.size == 0)
+		return 0;
+	memcpy(&behind, shard->behind.data, sizeof(behind));
+	return shadow_is_undone(&behind) && le64_get(behind.terminal_id) == terminal_id &&
+	       le64_get(behind.time_ns) == le64_get(record->time_ns);
 }
 
 static int event_judge(
     struct shadow *shadow, struct shadow_shard *shard, const struct event_record *record)
 {
+	const struct db_bytes event = { shard->event.bytes, shard->event_size };
 	struct wire_request request;
 	struct shadow_outcome after;
 	int error;
 
 	if (!shadow->rules_known && rules_begin(shadow, shard) != 0)
 		return -EINVAL;
-	if (!shadow_request(&shard->event, record, &request) || group_refused(shard, record)) {
+	if (!shadow_request(&event, record, &request) || group_refused(shard, record)) {
 		shadow->kept += le64_get(record->request_id) != 0;
 		return 0;
 	}
@@ -136,10 +167,11 @@ static int event_judge(
 static int event_walk(struct shadow *shadow, struct shadow_shard *shard)
 {
 	const struct shard_row *row = ledger_shard(shard->replay.ledger);
+	const struct db_bytes event = { shard->event.bytes, shard->event_size };
 	struct event_record record;
 	int error = 0, due;
 
-	memcpy(&record, shard->event.data, sizeof(record));
+	memcpy(&record, event.data, sizeof(record));
 	due = le64_get(record.lsn) > row->lsn;
 	shadow->events++;
 	if (due && shard->event_ns >= shadow->from_ns) {
@@ -147,8 +179,10 @@ static int event_walk(struct shadow *shadow, struct shadow_shard *shard)
 		error = event_judge(shadow, shard, &record);
 	}
 	if (error == 0)
-		error = replay_event(&shard->replay, shard->event, &shard->damage);
+		error = replay_event(&shard->replay, event, &shard->damage);
 	shard->group = (record.flags & EVENT_FLAG_LINKED) != 0;
+	shard->undone_terminal = shadow_is_undone(&record) ? le64_get(record.terminal_id) : 0;
+	shard->undone_ns = shard->event_ns;
 	return error != 0 ? error : shard_advance(shard);
 }
 

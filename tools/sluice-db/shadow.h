@@ -62,11 +62,15 @@ struct shadow_shard {
 	struct scan scan;
 	struct replay replay;
 	struct events events;
-	struct db_bytes event; /* the next one */
+	struct event_buffer event; /* the next one */
+	size_t event_size;         /* 0: there are no more */
+	struct db_bytes behind;    /* the one behind it; size 0: none */
 	struct ledger_ahead ahead;
 	const uint8_t *piece_at; /* where the next event lies, in the same block or batch */
 	uint64_t event_ns;       /* its time; UINT64_MAX: there are no more */
 	uint8_t group;           /* the event before it was part of a linked group */
+	uint64_t undone_terminal, undone_ns; /* the event before it: a member of a group that was
+	                                        refused for another's sake; 0: it was not */
 	struct damage damage;
 };
 
@@ -80,6 +84,7 @@ struct shadow {
 	uint32_t examples_max, example_count, example_counts[SHADOW_CHANGES];
 	struct shadow_example *examples;
 	uint64_t events, requests, kept, undecided;
+	uint64_t home_counts; /* of a terminal's day, taken from what happened: shadow_request.c */
 	uint64_t changes[SHADOW_CHANGES];
 	struct shadow_side before, after;
 	struct table selections;           /* struct shadow_selection */
@@ -94,6 +99,8 @@ struct shadow {
  */
 int shadow_request(
     const struct db_bytes *event, const struct event_record *record, struct wire_request *request);
+/* 1: a member of a linked group that was refused for another member's sake. */
+int shadow_is_undone(const struct event_record *record);
 /* The decision by the rules of `shadow`. 0 or -errno. */
 SLUICE_MUST_USE int shadow_decide(struct shadow *shadow, struct shadow_shard *shard,
     const struct event_record *record, const struct wire_request *request,

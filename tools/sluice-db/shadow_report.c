@@ -121,11 +121,11 @@ void shadow_compare(struct shadow *shadow, const struct shadow_shard *shard,
 
 static const char *factor_name(unsigned bit, char out[16])
 {
-	const char *name = bit < RISK_FACTOR_COUNT ? risk_factor_name((enum risk_factor)bit) : NULL;
+	const char *name = risk_bit_name(bit);
 
 	if (name != NULL)
 		return name;
-	snprintf(out, 16, "BIT_%u", bit);
+	snprintf(out, 16, "BIT_%u", bit); /* of a log newer than this program */
 	return out;
 }
 
@@ -264,6 +264,7 @@ json_t *shadow_json(const struct shadow *shadow)
 	json_object_set_new(view, "requests", json_integer((json_int_t)shadow->requests));
 	json_object_set_new(view, "kept", json_integer((json_int_t)shadow->kept));
 	json_object_set_new(view, "undecided", json_integer((json_int_t)shadow->undecided));
+	json_object_set_new(view, "home_counts", json_integer((json_int_t)shadow->home_counts));
 	json_object_set_new(view, "seconds", json_real(shadow->seconds));
 	json_object_set_new(view, "range_cpu_seconds", json_real(seconds));
 	json_object_set_new(view, "range_events_per_s",

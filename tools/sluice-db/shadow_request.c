@@ -34,6 +34,11 @@ static int rules_decide(uint16_t code)
 	}
 }
 
+int shadow_is_undone(const struct event_record *record)
+{
+	return le16_get(record->code) == WIRE_CODE_LINKED_NOT_DONE;
+}
+
 static int bet_request(
     const struct db_bytes *event, const struct event_record *record, struct wire_request *request)
 {
@@ -182,6 +187,51 @@ static void terminal_share(const struct shadow *shadow, const struct shadow_shar
 	}
 }
 
+/* Codes that stand behind the check of the terminal's day. */
+static int terminal_day_passed(uint16_t code)
+{
+	switch (code) {
+	case WIRE_CODE_OK:
+	case WIRE_CODE_LIMIT_STAKE:
+	case WIRE_CODE_LIMIT_LOSS:
+	case WIRE_CODE_SELF_EXCLUDED:
+	case WIRE_CODE_COOLING_OFF:
+	case WIRE_CODE_RISK_SCORE:
+	case WIRE_CODE_FUNDS_INSUFFICIENT:
+	case WIRE_CODE_EXPOSURE_SELECTION:
+	case WIRE_CODE_EXPOSURE_MARKET:
+	case WIRE_CODE_EXPOSURE_PARTNER:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+/*
+ * A terminal's day is counted at its home, with what is on its way: stakes of bets that may be
+ * refused yet, and of cancels whose answer is not back. No log holds that. Where the rows say
+ * otherwise than the outcome, by the rules of then, home had counted at least as much, or at most.
+ */
+static void home_count(struct shadow *shadow, const struct risk_rules *then,
+    const struct event_record *record, struct ledger_request *asked)
+{
+	int64_t most = then->terminal_daily_max, left;
+	uint16_t code = le16_get(record->code);
+
+	if (asked->wire->place_bet.currency != then->currency)
+		return;
+	if (asked->terminal_daily_max > 0 && asked->terminal_daily_max < most)
+		most = asked->terminal_daily_max;
+	left = most - asked->wire->place_bet.stake;
+	if (code == WIRE_CODE_LIMIT_TERMINAL_DAILY && asked->terminal_staked_today <= left)
+		asked->terminal_staked_today = left + 1;
+	else if (terminal_day_passed(code) && asked->terminal_staked_today > left)
+		asked->terminal_staked_today = left;
+	else
+		return;
+	shadow->home_counts++;
+}
+
 /* Payouts of open bets over all shards. */
 static int64_t exposure_sum(const struct shadow *shadow, uint64_t market_id, int selection)
 {
@@ -235,8 +285,10 @@ int shadow_decide(struct shadow *shadow, struct shadow_shard *shard,
 	struct event_buffer event;
 	int length;
 
-	if (request->template_id == WIRE_PLACE_BET)
+	if (request->template_id == WIRE_PLACE_BET) {
 		terminal_share(shadow, shard, le64_get(record->time_ns), &asked);
+		home_count(shadow, now, record, &asked);
+	}
 	if (other_limits)
 		judged.exposure_selection_max = judged.exposure_market_max = 0;
 	length = ledger_decide_by_rules(
