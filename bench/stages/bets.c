@@ -66,13 +66,17 @@ struct ledger *bets_ledger_create(
 	return ledger;
 }
 
-void bets_factors_set(struct ledger *ledger)
+void bets_factors_set(struct ledger *ledger, uint32_t model_version)
 {
 	struct ledger_command command = { .type = EVENT_RULES_SET };
 
 	command.rules = ledger_shard(ledger)->rules;
 	command.rules.version++;
 	risk_rules_extra_default(&command.extra);
+	if (model_version != 0) {
+		command.extra.model_state = RISK_MODEL_ACTIVE;
+		command.extra.model_version = model_version;
+	}
 	command_do(ledger, &command);
 }
 

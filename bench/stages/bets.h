@@ -22,8 +22,9 @@ struct bets {
  */
 struct ledger *bets_ledger_create(
     uint64_t accounts, uint64_t bets_max, int64_t balance, int populate);
-/* From here on the risk states are learned and all their factors looked at. */
-void bets_factors_set(struct ledger *ledger);
+/* From here on the risk states are learned, all their factors looked at, and the model of this
+ * version (0: none) active. */
+void bets_factors_set(struct ledger *ledger, uint32_t model_version);
 /* One burst of bets on random accounts and markets. */
 void bets_burst_make(struct bets *bets);
 /* Applies an event just decided; a refusal of the ledger to do so ends the process. */

@@ -32,7 +32,7 @@ static void ledger_make(struct ledger_context *context)
 	context->bets.ledger = bets_ledger_create(ACCOUNTS, BETS_ROOM, BALANCE, 1);
 	SLUICE_REQUIRE(context->bets.ledger != NULL);
 	if (context->factors)
-		bets_factors_set(context->bets.ledger);
+		bets_factors_set(context->bets.ledger, 0);
 	context->time_ns = BETS_START;
 	context->at = LIMIT_BURST;
 	context->placed = 0;

@@ -271,7 +271,8 @@ static size_t put_objects(const struct decision *decision, size_t at, struct eve
 	return at;
 }
 
-static struct event_record record_make(const struct decision *decision, uint16_t code, int moves)
+static inline struct event_record record_make(
+    const struct decision *decision, uint16_t code, int moves)
 {
 	const struct shard_row *shard = &decision->ledger->shard;
 	const struct account_row *account = decision->account;
@@ -306,6 +307,16 @@ static struct event_record record_make(const struct decision *decision, uint16_t
 		.cashier_id = le32_make(decision->cashier_id),
 		.deadline_ns = le64_make(decision->deadline_ns),
 	};
+}
+
+static inline void record_write(const struct decision *decision, uint16_t code, int moves,
+    uint16_t length, struct event_buffer *event)
+{
+	struct event_record *record = (struct event_record *)(void *)event->bytes;
+
+	_Static_assert(_Alignof(struct event_record) <= 8, "as the buffer is");
+	*record = record_make(decision, code, moves);
+	record->length = le16_make(length);
 }
 
 /* Accounts there may be any number of: one for each terminal or partner. */
@@ -396,20 +407,19 @@ static void body_refused(struct decision *decision, size_t size)
 int decision_write(struct decision *decision, uint16_t code, struct event_buffer *event)
 {
 	int moves = event_moves(decision->type, code);
-	struct event_record record;
 	struct event_view view;
-	size_t at = sizeof(record);
+	size_t at = sizeof(view.record);
 
 	if (!moves && decision->type != EVENT_TRANSFER_IN) {
 		decision->line_count = decision->object_count = 0;
 		if (decision->new_id)
 			decision->object_id = 0;
 	}
-	record = record_make(decision, code, moves);
+	view.record = record_make(decision, code, moves);
 	if (decision->type == EVENT_PLACE_BET) {
 		at = put_legs(decision, code, event);
 	} else {
-		int size = event_body_size(&record);
+		int size = event_body_size(&view.record);
 
 		SLUICE_REQUIRE(size >= 0 && (size_t)size <= sizeof(decision->body));
 		if (!moves && size > 0)
@@ -420,15 +430,16 @@ int decision_write(struct decision *decision, uint16_t code, struct event_buffer
 	at = put_objects(decision, at, event);
 	if (decision->has_risk)
 		at = put(event, at, &decision->risk, sizeof(decision->risk));
-	record.length = le16_make((uint16_t)at);
-	memcpy(event->bytes, &record, sizeof(record));
+	/* Made once more and not copied: what was just written field by field can be read in large
+	 * pieces only when it has left the CPU. */
+	view.record.length = le16_make((uint16_t)at);
+	record_write(decision, code, moves, (uint16_t)at, event);
 	if (!moves)
 		return (int)at;
 	if (SLUICE_LIKELY(decision->line_count == 0 && decision->object_count == 0)) {
 		/* No sections, as bets and their settlement: nothing to take apart. */
-		view.record = record;
-		view.body = event->bytes + sizeof(record);
-		view.body_size = at - sizeof(record);
+		view.body = event->bytes + sizeof(view.record);
+		view.body_size = at - sizeof(view.record);
 		event_view_bare(&view);
 	} else {
 		SLUICE_REQUIRE(event_view_read(event->bytes, at, &view) == 0);

@@ -168,19 +168,31 @@ struct market_order {
 	uint32_t unsorted;
 };
 
+/* What a decision is judged by: it points into itself, and into the ledger's rows or a risk_fresh.
+ */
+struct risk_scene {
+	struct risk_amounts amounts; /* of its currency */
+	struct risk_transaction transaction;
+	struct risk_view view;
+};
+
 /* What the model said of the requests of one burst (ledger_model.c). */
 struct model_score {
 	uint64_t request_id, terminal_id, body_hash;
 	uint64_t account_lsn, terminal_lsn; /* rows as they were then */
 	int32_t margin;
+	uint8_t has_scene; /* scenes[the same] can be decided by: it points into rows only */
 };
 struct model_scores {
 	const struct risk_model *model; /* NULL: none */
 	uint64_t time_ns;
 	uint32_t version, rule_version, count;
+	uint32_t parts; /* of the features, that it looks at */
+	uint32_t next;  /* where the next one is looked for first */
 	struct model_score scores[RISK_MODEL_BURST];
 	int32_t margins[RISK_MODEL_BURST];
-	_Alignas(64) float features[RISK_FEATURE_COUNT * RISK_MODEL_BURST];
+	_Alignas(64) float columns[RISK_FEATURE_COLUMNS * RISK_MODEL_BURST];
+	struct risk_scene scenes[RISK_MODEL_BURST]; /* of the same requests */
 };
 
 #define LEDGER_ARENAS_MAX 52

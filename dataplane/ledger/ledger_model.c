@@ -4,12 +4,23 @@
 #include "dataplane/ledger/ledger_risk.h"
 #include "dataplane/risk/risk_view.h"
 
+/* What of the features it looks at. Nodes that stand for none look at the first. */
+static unsigned model_parts(const struct risk_model *model)
+{
+	unsigned parts = 0;
+
+	for (uint32_t i = 0; model != NULL && i < model->tree_count << model->depth; i++)
+		parts |= risk_features_part((enum risk_feature)model->nodes[i].feature);
+	return parts;
+}
+
 void ledger_model_set(struct ledger *ledger, const struct risk_model *model, uint32_t version)
 {
 	SLUICE_REQUIRE(model == NULL || model->feature_count == RISK_FEATURE_COUNT);
 	ledger->scores->model = model;
 	ledger->scores->version = model == NULL ? 0 : version;
-	ledger->scores->count = 0;
+	ledger->scores->parts = model_parts(model);
+	ledger->scores->count = ledger->scores->next = 0;
 }
 
 int ledger_model_asked(const struct ledger *ledger)
@@ -21,51 +32,69 @@ int ledger_model_asked(const struct ledger *ledger)
 }
 
 /* One row alone: the other lanes are zeros. */
-static int32_t model_single(const struct ledger *ledger, struct risk_view *view)
+static int32_t model_single(const struct ledger *ledger, const struct risk_view *asked)
 {
-	_Alignas(64) float features[RISK_FEATURE_COUNT * RISK_MODEL_LANES];
+	_Alignas(64) float columns[RISK_FEATURE_COLUMNS * RISK_MODEL_LANES];
 	int32_t margins[RISK_MODEL_LANES];
+	struct risk_view view = *asked;
 
-	risk_view_complete(view);
-	memset(features, 0, sizeof(features));
-	risk_features_fill(view, features, RISK_MODEL_LANES);
-	risk_model_score(ledger->scores->model, features, RISK_MODEL_LANES, 1, margins);
+	risk_view_complete(&view);
+	memset(columns, 0, sizeof(columns));
+	risk_features_put(&view, columns, RISK_MODEL_LANES, RISK_PARTS);
+	risk_features_finish(columns, RISK_MODEL_LANES, 1);
+	risk_model_score(ledger->scores->model, columns, RISK_MODEL_LANES, 1, margins);
 	return margins[0];
 }
 
-/* What was reckoned for this very request, if nothing it looks at has changed. */
-static const struct model_score *model_score_find(const struct decision *decision)
+const struct model_score *ledger_model_find(const struct decision *decision)
 {
 	struct model_scores *scores = decision->ledger->scores;
 	uint64_t account_lsn = decision->account == NULL ? 0 : decision->account->lsn;
 	uint64_t terminal_lsn = decision->terminal == NULL ? 0 : decision->terminal->lsn;
 
-	if (scores->time_ns != decision->time_ns ||
+	if (decision->type != EVENT_PLACE_BET || scores->time_ns != decision->time_ns ||
 	    scores->rule_version != decision->ledger->shard.rules.version)
 		return NULL;
-	for (unsigned i = 0; i < scores->count; i++) {
-		const struct model_score *score = &scores->scores[i];
+	/* Decided in the order they were asked about, so the next one is mostly it. */
+	for (uint32_t i = 0, at = scores->next; i < scores->count; i++, at++) {
+		const struct model_score *score;
 
-		if (score->request_id == decision->request_id &&
-		    score->terminal_id == decision->terminal_id)
-			return score->account_lsn == account_lsn &&
-			               score->terminal_lsn == terminal_lsn &&
-			               score->body_hash == decision->body_hash[0]
-			           ? score
-			           : NULL;
+		at = at < scores->count ? at : 0;
+		score = &scores->scores[at];
+		if (score->request_id != decision->request_id ||
+		    score->terminal_id != decision->terminal_id)
+			continue;
+		scores->next = at + 1;
+		return score->account_lsn == account_lsn && score->terminal_lsn == terminal_lsn &&
+		               score->body_hash == decision->body_hash[0]
+		           ? score
+		           : NULL;
 	}
 	return NULL;
 }
 
-unsigned ledger_model_judge(struct decision *decision, struct risk_view *view)
+const struct risk_scene *ledger_model_scene(
+    const struct decision *decision, const struct model_score *score, const struct risk_case *asked)
+{
+	struct model_scores *scores = decision->ledger->scores;
+	struct risk_scene *scene;
+
+	if (score == NULL || !score->has_scene)
+		return NULL;
+	scene = &scores->scenes[score - scores->scores];
+	/* No model looks at it, and markets were not looked up for the burst. */
+	scene->transaction.close_in_s = asked->close_in_s;
+	return scene;
+}
+
+unsigned ledger_model_judge(
+    struct decision *decision, const struct risk_view *view, const struct model_score *score)
 {
 	const struct risk_rules_extra *extra = &decision->ledger->shard.extra;
 	struct event_risk *out = &decision->risk;
-	const struct model_score *score;
 	unsigned points;
 	int32_t margin;
 
-	score = decision->type == EVENT_PLACE_BET ? model_score_find(decision) : NULL;
 	margin = score != NULL ? score->margin : model_single(decision->ledger, view);
 	points = risk_model_points(decision->ledger->scores->model, margin);
 	if (points > extra->points_model_max)
@@ -79,7 +108,8 @@ unsigned ledger_model_judge(struct decision *decision, struct risk_view *view)
 
 /* ---- Bursts ---- */
 
-/* As much of a decision as the view of a bet needs. 0: it will be refused before it is scored. */
+/* As much of a decision as the view of a bet needs. 0: it will be refused before it is scored.
+ * (Some of the others will be, too: for their markets.) */
 static int burst_decision(struct decision *decision, struct ledger *ledger,
     const struct ledger_model_ask *ask, uint64_t time_ns, struct risk_case *bet)
 {
@@ -103,13 +133,6 @@ static int burst_decision(struct decision *decision, struct ledger *ledger,
 	if (decision->account == NULL && wire->place_bet.account_id != 0)
 		return 0;
 	*bet = (struct risk_case){ .amount = wire->place_bet.stake };
-	for (unsigned i = 0; i < wire->place_bet.leg_count; i++) {
-		row = market_find(ledger, wire->place_bet.legs[i].market_id);
-		if (row == ROW_NONE || ledger->markets[row].row.start_time_ns <= decision->time_ns)
-			return 0;
-		bet->close_in_s = ledger_closes_in_s(
-		    decision->time_ns, ledger->markets[row].row.start_time_ns, bet->close_in_s);
-	}
 	bet->selection_id = risk_selection_id(wire->place_bet.leg_count,
 	    wire->place_bet.legs[0].market_id, wire->place_bet.legs[0].selection);
 	return 1;
@@ -121,18 +144,20 @@ void ledger_model_burst(
 	struct model_scores *scores = ledger->scores;
 	struct decision decision;
 
-	scores->count = 0;
+	scores->count = scores->next = 0;
 	if (!ledger_model_asked(ledger))
 		return;
 	for (unsigned i = 0; i < count && scores->count < RISK_MODEL_BURST; i++) {
-		struct risk_scene scene;
+		struct risk_scene *scene = &scores->scenes[scores->count];
+		struct risk_fresh fresh;
 		struct risk_case bet;
 
 		if (!burst_decision(&decision, ledger, &asks[i], time_ns, &bet))
 			continue;
-		ledger_risk_scene(&decision, &bet, &scene);
-		risk_view_complete(&scene.view);
-		risk_features_fill(&scene.view, scores->features + scores->count, RISK_MODEL_BURST);
+		ledger_risk_scene(&decision, &bet, scene, &fresh);
+		risk_view_complete(&scene->view);
+		risk_features_put(
+		    &scene->view, scores->columns + scores->count, RISK_MODEL_BURST, scores->parts);
 		scores->time_ns = decision.time_ns;
 		scores->scores[scores->count++] = (struct model_score){
 			.request_id = asks[i].wire->request_id,
@@ -140,11 +165,14 @@ void ledger_model_burst(
 			.body_hash = asks[i].wire->body_hash[0],
 			.account_lsn = decision.account == NULL ? 0 : decision.account->lsn,
 			.terminal_lsn = decision.terminal == NULL ? 0 : decision.terminal->lsn,
+			.has_scene = scene->view.account != &fresh.account &&
+			             scene->view.terminal != &fresh.terminal,
 		};
 	}
 	scores->rule_version = ledger->shard.rules.version;
+	risk_features_finish(scores->columns, RISK_MODEL_BURST, scores->count);
 	risk_model_score(
-	    scores->model, scores->features, RISK_MODEL_BURST, scores->count, scores->margins);
+	    scores->model, scores->columns, RISK_MODEL_BURST, scores->count, scores->margins);
 	for (unsigned i = 0; i < scores->count; i++)
 		scores->scores[i].margin = scores->margins[i];
 }

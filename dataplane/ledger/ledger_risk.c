@@ -130,12 +130,13 @@ static const struct risk_terminal_state *risk_terminal_now(
 {
 	const struct risk_terminal_state *state;
 
-	memset(fresh, 0, sizeof(*fresh));
 	if (decision->terminal != NULL) {
 		state = ledger_terminal_state(decision->ledger, decision->terminal);
 		if (state->first_s != 0)
 			return state;
 		*fresh = *state;
+	} else {
+		memset(fresh, 0, sizeof(*fresh));
 	}
 	risk_terminal_begin(fresh, decision->time_ns);
 	return fresh;
@@ -173,27 +174,29 @@ static uint16_t risk_score_take(struct decision *decision, unsigned score, uint3
 	return score >= rules->refuse_score ? WIRE_CODE_RISK_SCORE : WIRE_CODE_OK;
 }
 
-static struct risk_transaction risk_transaction_make(
+/* Field by field: a copy of what was just written in parts waits until it has left the CPU. */
+static void risk_transaction_make(struct risk_transaction *transaction,
     const struct decision *decision, const struct risk_case *asked, int64_t report_threshold)
 {
 	const struct account_row *account = decision->account;
 	uint8_t kind = ledger_risk_kind(decision->type);
 	int64_t change = kind == RISK_KIND_DEPOSIT ? asked->amount : -asked->amount;
 
-	return (struct risk_transaction){
-		.time_ns = decision->time_ns,
-		.amount = asked->amount,
-		.terminal_id =
-		    kind == RISK_KIND_TRANSFER ? asked->other_account : decision->terminal_id,
-		.selection_id = asked->selection_id,
-		.kind = kind,
-		.near_report = (uint8_t)ledger_risk_near_report(asked->amount, report_threshold),
-		.has_balances = account != NULL,
-		.utc_offset_s = decision->ledger->shard.rules.utc_offset_s,
-		.close_in_s = asked->close_in_s,
-		.balance_before = account != NULL ? account->balance : 0,
-		.balance_after = account != NULL ? account->balance + change : 0,
-	};
+	transaction->time_ns = decision->time_ns;
+	transaction->amount = asked->amount;
+	transaction->terminal_id =
+	    kind == RISK_KIND_TRANSFER ? asked->other_account : decision->terminal_id;
+	transaction->selection_id = asked->selection_id;
+	transaction->kind = kind;
+	transaction->near_report =
+	    (uint8_t)ledger_risk_near_report(asked->amount, report_threshold);
+	transaction->has_balances = account != NULL;
+	transaction->has_balances_other = 0;
+	transaction->utc_offset_s = decision->ledger->shard.rules.utc_offset_s;
+	transaction->close_in_s = asked->close_in_s;
+	transaction->balance_before = account != NULL ? account->balance : 0;
+	transaction->balance_after = account != NULL ? account->balance + change : 0;
+	transaction->other_before = transaction->other_after = 0;
 }
 
 /* Amounts are compared with those of bets; the others have no habit of their own yet. */
@@ -214,16 +217,29 @@ static void risk_base_judge(const struct decision *decision, const struct risk_c
 	risk_evaluate(&decision->ledger->shard.rules, profile, &input, result);
 }
 
-static void risk_numbers_keep(struct decision *decision, const struct risk_view *view,
-    const struct risk_profile *profile, unsigned base, unsigned state, unsigned flags)
+/* The section that tells of the risk, as far as every decision has it. */
+static void risk_section_begin(
+    struct decision *decision, unsigned base, unsigned state, unsigned flags)
+{
+	struct event_risk *out = &decision->risk;
+
+	memset(out, 0, sizeof(*out));
+	out->section =
+	    (struct event_section){ .kind = SECTION_RISK, .size = le16_make(sizeof(*out)) };
+	out->points_base = (uint8_t)base;
+	out->points_state = (uint8_t)state;
+	out->points_flags = (uint8_t)flags;
+	decision->has_risk = 1;
+}
+
+/* The numbers that factors saw. */
+static void risk_numbers_keep(
+    struct decision *decision, const struct risk_view *view, const struct risk_profile *profile)
 {
 	struct event_risk *out = &decision->risk;
 	struct risk_profile_numbers habit;
 
 	risk_profile_numbers(profile, decision->time_ns, view->transaction->amount, &habit);
-	memset(out, 0, sizeof(*out));
-	out->section =
-	    (struct event_section){ .kind = SECTION_RISK, .size = le16_make(sizeof(*out)) };
 	risk_numbers_account(out, &decision->ledger->shard.extra, view, &habit);
 	risk_numbers_terminal(out, view);
 	out->close_in_s = le32_make(view->transaction->close_in_s);
@@ -231,22 +247,18 @@ static void risk_numbers_keep(struct decision *decision, const struct risk_view 
 		out->country = le16_make(decision->account->profile.country);
 		out->account_flags = le16_make(decision->account->flags & ACCOUNT_LIST_FLAGS);
 	}
-	out->points_base = (uint8_t)base;
-	out->points_state = (uint8_t)state;
-	out->points_flags = (uint8_t)flags;
-	decision->has_risk = 1;
 }
 
-void ledger_risk_scene(
-    const struct decision *decision, const struct risk_case *asked, struct risk_scene *scene)
+void ledger_risk_scene(const struct decision *decision, const struct risk_case *asked,
+    struct risk_scene *scene, struct risk_fresh *fresh)
 {
 	const struct shard_row *shard = &decision->ledger->shard;
 
 	(void)risk_amounts_of(&shard->rules, &shard->extra, decision->currency, &scene->amounts);
-	scene->transaction =
-	    risk_transaction_make(decision, asked, scene->amounts.report_threshold);
-	risk_view_begin(&scene->view, risk_account_now(decision, &scene->account),
-	    risk_terminal_now(decision, &scene->terminal), &scene->transaction,
+	risk_transaction_make(
+	    &scene->transaction, decision, asked, scene->amounts.report_threshold);
+	risk_view_begin(&scene->view, risk_account_now(decision, &fresh->account),
+	    risk_terminal_now(decision, &fresh->terminal), &scene->transaction,
 	    decision->account_id);
 }
 
@@ -256,24 +268,32 @@ static uint16_t risk_states_judge(
 {
 	const struct risk_rules_extra *extra = &decision->ledger->shard.extra;
 	int model = ledger_model_asked(decision->ledger);
+	const struct model_score *score = model ? ledger_model_find(decision) : NULL;
+	const struct risk_scene *scene = ledger_model_scene(decision, score, asked);
 	unsigned flags, points = 0;
 	struct risk_state_result states;
 	struct risk_result base;
-	struct risk_scene scene;
+	struct risk_scene own;
+	struct risk_fresh fresh;
 	uint32_t bits = 0;
 
 	decision->flags |= EVENT_FLAG_SCORED;
-	ledger_risk_scene(decision, asked, &scene);
-	risk_base_judge(decision, asked, &scene.amounts, profile, &base);
-	risk_factors_evaluate(&extra->factors, &scene.view, base.factor_bits, &states);
+	if (scene == NULL) {
+		ledger_risk_scene(decision, asked, &own, &fresh);
+		scene = &own;
+	}
+	risk_base_judge(decision, asked, &scene->amounts, profile, &base);
+	risk_factors_evaluate(&extra->factors, &scene->view, base.factor_bits, &states);
 	flags = risk_flags_judge(decision, &bits);
 	bits |= (base.factor_bits & ~RISK_BIT(ALERT)) | states.factor_bits << RISK_STATE_SHIFT;
 	if (bits != 0 || model)
-		risk_numbers_keep(decision, &scene.view, profile, base.score, states.points, flags);
+		risk_section_begin(decision, base.score, states.points, flags);
 	if (model)
-		points = ledger_model_judge(decision, &scene.view);
+		points = ledger_model_judge(decision, &scene->view, score);
 	if (points > 0)
 		bits |= 1u << RISK_BITS_MODEL;
+	if (bits != 0)
+		risk_numbers_keep(decision, &scene->view, profile);
 	return risk_score_take(decision, base.score + states.points + flags + points, bits);
 }
 

@@ -33,19 +33,25 @@ uint8_t ledger_risk_kind(uint16_t type);
 /* Just below the threshold: at least 90 % of it. 0 is no threshold. */
 int ledger_risk_near_report(int64_t amount, int64_t threshold);
 
-/* What a decision is judged by; it points into the ledger's rows, or into itself. */
-struct risk_scene {
-	struct risk_amounts amounts; /* of its currency */
-	struct risk_transaction transaction;
+/* States of an account and a terminal that have none yet. */
+struct risk_fresh {
 	struct risk_account_state account;
 	struct risk_terminal_state terminal;
-	struct risk_view view;
 };
-void ledger_risk_scene(
-    const struct decision *decision, const struct risk_case *asked, struct risk_scene *scene);
-/* Asks the model that the rules ask (and completes the view): fills its part of decision->risk; the
- * points that count. */
-unsigned ledger_model_judge(struct decision *decision, struct risk_view *view);
+void ledger_risk_scene(const struct decision *decision, const struct risk_case *asked,
+    struct risk_scene *scene, struct risk_fresh *fresh);
+
+struct model_score;
+/* What the model was asked about this very request beforehand, if nothing it looks at has changed;
+ * NULL. */
+const struct model_score *ledger_model_find(const struct decision *decision);
+/* The scene it was asked with, NULL: none that holds for `asked`. */
+const struct risk_scene *ledger_model_scene(const struct decision *decision,
+    const struct model_score *score, const struct risk_case *asked);
+/* Asks the model that the rules ask (score: NULL, or the answer it gave beforehand): fills its part
+ * of decision->risk; the points that count. */
+unsigned ledger_model_judge(
+    struct decision *decision, const struct risk_view *view, const struct model_score *score);
 
 /* Whole seconds until the first of the matches begins, at least 1; `least`: of those before it. */
 static inline uint32_t ledger_closes_in_s(uint64_t time_ns, uint64_t start_time_ns, uint32_t least)

@@ -175,9 +175,9 @@ void risk_profile_numbers(const struct risk_profile *profile, uint64_t time_ns, 
 		        30 * COUNT_ONE - risk_decay(30 * COUNT_ONE,
 		                             RISK_STEPS(first, time_ns, RISK_STEP_30D_NS))),
 	};
+	/* An amount is at most 10^15: its 256 parts, ten times, fit. */
 	if (profile->observations > 0 && amount > profile->amount_mean)
-		numbers->z_tenths = (uint64_t)((unsigned __int128)(amount - profile->amount_mean) *
-		                               10 / deviation_unit(profile));
+		numbers->z_tenths = (amount - profile->amount_mean) * 10 / deviation_unit(profile);
 }
 
 void risk_profile_init(struct risk_profile *profile, uint64_t time_ns)

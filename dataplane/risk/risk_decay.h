@@ -25,8 +25,22 @@
 /* value * 2^(-steps / 1,024), rounded down; value < 2^63. */
 uint64_t risk_decay(uint64_t value, uint64_t steps);
 
+/* round(2^32 * 2^(-i / 32)) and round(2^32 * 2^(-i / 1,024)) */
+extern const uint64_t risk_decay_coarse[32], risk_decay_fine[32];
+
+/* 2^-1 <= factor <= 1 in 1/2^32; whole half-lives are shifts. */
+static inline uint64_t risk_decay_part(uint64_t steps)
+{
+	return (risk_decay_coarse[steps >> 5 & 31] * (risk_decay_fine[steps & 31] >> 1)) >> 31;
+}
+
 /* 2^(-steps / 1,024) in 1/2^32, rounded down: risk_decay(2^32, steps), for many counts at once. */
-uint64_t risk_decay_factor(uint64_t steps);
+static inline uint64_t risk_decay_factor(uint64_t steps)
+{
+	return steps < 63ull * RISK_STEPS_PER_HALF_LIFE
+	           ? risk_decay_part(steps) >> steps / RISK_STEPS_PER_HALF_LIFE
+	           : 0;
+}
 
 /* Steps from `from_ns` to `to_ns`; 0 when the clock stands or went back. */
 #define RISK_STEPS(from_ns, to_ns, step_ns)                                                        \

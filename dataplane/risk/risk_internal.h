@@ -91,6 +91,20 @@ static inline uint8_t parties_rank(const struct risk_parties *parties, uint16_t 
 	return RISK_TAGS + 1;
 }
 
+extern const uint16_t risk_log2_fraction[33];
+
+/* risk_log2. */
+static inline uint32_t log2_of(uint64_t value)
+{
+	uint64_t number = value < UINT64_MAX ? value + 1 : UINT64_MAX;
+	unsigned exponent = 63u - (unsigned)__builtin_clzll(number);
+	/* The top bit apart: 16 bits of fraction, 5 of them the place, 11 between two places. */
+	uint32_t rest = (uint32_t)((number << (63 - exponent) << 1) >> 48);
+	uint32_t low = risk_log2_fraction[rest >> 11], high = risk_log2_fraction[(rest >> 11) + 1];
+
+	return exponent * 256 + low + ((high - low) * (rest & 2047) >> 11);
+}
+
 static inline void local_time(
     const struct risk_transaction *transaction, uint8_t *hour, uint8_t *day)
 {

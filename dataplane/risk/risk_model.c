@@ -2,19 +2,10 @@
 #include "dataplane/risk/risk_model.h"
 
 #include <stdbool.h>
-#include <string.h>
 
-/* The compiler's vectors, as wide as the machine's: no intrinsics, and it builds everywhere. */
-#if defined(__AVX512F__)
-#define LANES 16
-#elif defined(__AVX__)
-#define LANES 8
-#else
-#define LANES 4
-#endif
+#include "dataplane/risk/risk_lanes.h"
+
 _Static_assert(RISK_MODEL_LANES % LANES == 0, "callers' bursts are whole vectors");
-typedef float lanes_float __attribute__((vector_size(4 * LANES)));
-typedef int32_t lanes_int __attribute__((vector_size(4 * LANES)));
 
 #define POINTS_ALERT 60
 #define POINTS_MAX   100
@@ -36,19 +27,6 @@ int32_t *risk_model_leaves(struct risk_model *model)
 	return (int32_t *)(void *)(model->nodes + ((size_t)model->tree_count << model->depth));
 }
 
-static inline lanes_float lanes_load(const float *values)
-{
-	lanes_float lanes;
-
-	memcpy(&lanes, values, sizeof(lanes));
-	return lanes;
-}
-
-static inline lanes_int choose(lanes_int right, lanes_int yes, lanes_int no)
-{
-	return (right & yes) | (~right & no);
-}
-
 /* Lanes of all ones that go right at this node. */
 static inline lanes_int goes_right(
     const struct risk_model_node *node, const float *features, uint32_t stride, bool missing)
@@ -61,43 +39,59 @@ static inline lanes_int goes_right(
 	return right;
 }
 
-/* `depth` and `missing` are constants where this is called, so that all loops are unrolled. */
+/*
+ * `depth`, `vectors`, `stride` of a burst and `missing` are constants where this is called, so that
+ * all loops are unrolled. Two vectors share what is read of a node: a burst is two of the widest.
+ */
 static inline __attribute__((always_inline)) void score_lanes(const struct risk_model *model,
-    const float *features, uint32_t stride, int32_t *margins, const uint32_t depth,
-    const bool missing)
+    const float *features, const uint32_t stride, int32_t *margins, const uint32_t depth,
+    const uint32_t vectors, const bool missing)
 {
 	const struct risk_model_node *nodes = model->nodes;
 	const int32_t *leaves = leaves_of(model);
-	lanes_int sum = (lanes_int){ 0 } + model->base;
+	lanes_int sum[2] = { (lanes_int){ 0 } + model->base, (lanes_int){ 0 } + model->base };
 
 	for (uint32_t tree = 0; tree < model->tree_count; tree++) {
-		lanes_int values[1u << (RISK_MODEL_DEPTH_MAX - 1)];
+		lanes_int values[1u << (RISK_MODEL_DEPTH_MAX - 1)][2];
 		uint32_t width = 1u << (depth - 1);
 
 		for (uint32_t i = 0; i < width; i++)
-			values[i] = choose(
-			    goes_right(&nodes[width - 1 + i], features, stride, missing),
-			    (lanes_int){ 0 } + leaves[2 * i + 1], (lanes_int){ 0 } + leaves[2 * i]);
+			for (uint32_t k = 0; k < vectors; k++)
+				values[i][k] =
+				    lanes_choose(goes_right(&nodes[width - 1 + i],
+				                     features + k * LANES, stride, missing),
+				        (lanes_int){ 0 } + leaves[2 * i + 1],
+				        (lanes_int){ 0 } + leaves[2 * i]);
 		for (width /= 2; width != 0; width /= 2)
 			for (uint32_t i = 0; i < width; i++)
-				values[i] = choose(
-				    goes_right(&nodes[width - 1 + i], features, stride, missing),
-				    values[2 * i + 1], values[2 * i]);
-		sum += values[0];
+				for (uint32_t k = 0; k < vectors; k++)
+					values[i][k] =
+					    lanes_choose(goes_right(&nodes[width - 1 + i],
+					                     features + k * LANES, stride, missing),
+					        values[2 * i + 1][k], values[2 * i][k]);
+		for (uint32_t k = 0; k < vectors; k++)
+			sum[k] += values[0][k];
 		nodes += 1u << depth;
 		leaves += 1u << depth;
 	}
-	memcpy(margins, &sum, sizeof(sum));
+	for (uint32_t k = 0; k < vectors; k++)
+		memcpy(margins + k * LANES, &sum[k], sizeof(sum[k]));
 }
 
 #define SCORE_DEPTH(depth)                                                                         \
 	static void score_##depth(const struct risk_model *model, const float *features,           \
-	    uint32_t stride, int32_t *margins, bool missing)                                       \
+	    uint32_t stride, int32_t *margins, bool two, bool missing)                             \
 	{                                                                                          \
-		if (missing)                                                                       \
-			score_lanes(model, features, stride, margins, depth, true);                \
+		if (missing && two)                                                                \
+			score_lanes(model, features, stride, margins, depth, 2, true);             \
+		else if (missing)                                                                  \
+			score_lanes(model, features, stride, margins, depth, 1, true);             \
+		else if (two && stride == RISK_MODEL_BURST)                                        \
+			score_lanes(model, features, RISK_MODEL_BURST, margins, depth, 2, false);  \
+		else if (two)                                                                      \
+			score_lanes(model, features, stride, margins, depth, 2, false);            \
 		else                                                                               \
-			score_lanes(model, features, stride, margins, depth, false);               \
+			score_lanes(model, features, stride, margins, depth, 1, false);            \
 	}
 SCORE_DEPTH(1)
 SCORE_DEPTH(2)
@@ -126,20 +120,26 @@ void risk_model_score(const struct risk_model *model, const float *features, uin
     uint32_t rows, int32_t *margins)
 {
 	static void (*const by_depth[RISK_MODEL_DEPTH_MAX + 1])(const struct risk_model *,
-	    const float *, uint32_t, int32_t *,
+	    const float *, uint32_t, int32_t *, bool,
 	    bool) = { NULL, score_1, score_2, score_3, score_4, score_5, score_6 };
 
-	for (uint32_t row = 0; row < rows; row += LANES)
-		by_depth[model->depth](model, features + row, stride, margins + row,
-		    any_missing(model, features + row, stride));
+	for (uint32_t row = 0; row < rows;) {
+		bool two = row + LANES < rows;
+		bool missing = any_missing(model, features + row, stride) ||
+		               (two && any_missing(model, features + row + LANES, stride));
+
+		by_depth[model->depth](model, features + row, stride, margins + row, two, missing);
+		row += two ? 2 * LANES : LANES;
+	}
 }
 
 uint8_t risk_model_points(const struct risk_model *model, int32_t margin)
 {
 	int64_t span = (int64_t)model->margin_alert - model->margin_zero;
-	int64_t points = ((int64_t)margin - model->margin_zero) * POINTS_ALERT / span;
+	int64_t points;
 
-	if (points < 0)
+	if (margin <= model->margin_zero) /* mostly */
 		return 0;
+	points = ((int64_t)margin - model->margin_zero) * POINTS_ALERT / span;
 	return (uint8_t)(points < POINTS_MAX ? points : POINTS_MAX);
 }

@@ -7,18 +7,13 @@
 
 uint32_t risk_log2(uint64_t value)
 {
-	/* round(256 * log2(1 + i / 32)) */
-	static const uint16_t fraction[33] = { 0, 11, 22, 33, 44, 54, 63, 73, 82, 92, 100, 109, 118,
-		126, 134, 142, 150, 157, 165, 172, 179, 186, 193, 200, 207, 213, 220, 226, 232, 238,
-		244, 250, 256 };
-	uint64_t number = value < UINT64_MAX ? value + 1 : UINT64_MAX;
-	unsigned exponent = 63u - (unsigned)__builtin_clzll(number);
-	/* The top bit apart: 16 bits of fraction, 5 of them the place, 11 between two places. */
-	uint32_t rest = (uint32_t)((number << (63 - exponent) << 1) >> 48);
-	uint32_t low = fraction[rest >> 11], high = fraction[(rest >> 11) + 1];
-
-	return exponent * 256 + low + ((high - low) * (rest & 2047) >> 11);
+	return log2_of(value);
 }
+
+/* round(256 * log2(1 + i / 32)) */
+const uint16_t risk_log2_fraction[33] = { 0, 11, 22, 33, 44, 54, 63, 73, 82, 92, 100, 109, 118, 126,
+	134, 142, 150, 157, 165, 172, 179, 186, 193, 200, 207, 213, 220, 226, 232, 238, 244, 250,
+	256 };
 
 /* The sets as of a week, without changing them. */
 static uint64_t parties_seen(const struct risk_parties *parties, uint32_t week)
@@ -116,20 +111,19 @@ static void view_account(
 	feedback_view(&view->account_feedback, &account->feedback, now);
 }
 
-static const uint64_t window_steps[RISK_WINDOWS] = { RISK_STEP_1H_NS, RISK_STEP_24H_NS,
-	RISK_STEP_7D_NS, RISK_STEP_30D_NS };
-
-static void view_terminal_count(struct risk_view *view, enum risk_window window)
+/* `step_ns` is a constant where this is called: no division is left of it. */
+static inline __attribute__((always_inline)) void view_terminal_count(
+    struct risk_view *view, enum risk_window window, uint64_t step_ns)
 {
 	view->terminal_counts[window] = decayed(view->terminal->counts[window],
-	    decay_make(view->terminal->updated_s, view->time_s, window_steps[window]));
+	    decay_make(view->terminal->updated_s, view->time_s, step_ns));
 }
 
 static void view_terminal(
     struct risk_view *view, const struct risk_terminal_state *terminal, uint32_t now)
 {
-	view_terminal_count(view, RISK_1H);
-	view_terminal_count(view, RISK_7D);
+	view_terminal_count(view, RISK_1H, RISK_STEP_1H_NS);
+	view_terminal_count(view, RISK_7D, RISK_STEP_7D_NS);
 	view->terminal_idle_s =
 	    terminal->observations != 0 ? since(terminal->updated_s, now) : UINT32_MAX;
 	view->terminal_age_s = since(terminal->first_s, now);
@@ -190,7 +184,7 @@ void risk_view_begin(struct risk_view *view, const struct risk_account_state *ac
 	view->terminal = terminal;
 	view->transaction = transaction;
 	view->time_s = now;
-	view->amount_log = (uint16_t)risk_log2((uint64_t)transaction->amount);
+	view->amount_log = (uint16_t)log2_of((uint64_t)transaction->amount);
 	local_time(transaction, &view->hour, &view->day);
 	view->partners = (uint8_t)__builtin_popcountll(partners);
 	view->visitors = (uint8_t)__builtin_popcountll(visitors);
@@ -206,8 +200,8 @@ void risk_view_begin(struct risk_view *view, const struct risk_account_state *ac
 void risk_view_complete(struct risk_view *view)
 {
 	view_account_counts(view, view->account, view->time_s);
-	view_terminal_count(view, RISK_24H);
-	view_terminal_count(view, RISK_30D);
+	view_terminal_count(view, RISK_24H, RISK_STEP_24H_NS);
+	view_terminal_count(view, RISK_30D, RISK_STEP_30D_NS);
 }
 
 void risk_view_make(struct risk_view *view, const struct risk_account_state *account,

@@ -193,6 +193,65 @@ TEST(features_are_always_finite)
 	}
 }
 
+/* Rows of a burst, divided together: the bits of each row alone. Parts not asked for stay. */
+TEST(a_burst_has_the_bits_of_its_rows)
+{
+	enum { ROWS = 37, STRIDE = 48 };
+	static float columns[RISK_FEATURE_COLUMNS * STRIDE], alone[RISK_FEATURE_COUNT];
+	static struct risk_account_state accounts[ROWS];
+	static struct risk_terminal_state terminals[ROWS];
+	struct risk_transaction transactions[ROWS];
+	struct risk_view views[ROWS];
+	uint64_t draws = test_seed();
+
+	for (unsigned parts = 0; parts <= RISK_PARTS; parts++) {
+		for (size_t i = 0; i < SLUICE_ARRAY_COUNT(columns); i++)
+			columns[i] = -7.0f;
+		for (unsigned row = 0; row < ROWS; row++) {
+			uint8_t *bytes = (uint8_t *)&accounts[row];
+
+			for (size_t i = 0; i < sizeof(accounts[row]); i++)
+				bytes[i] = (uint8_t)(test_random(&draws) & test_random(&draws));
+			bytes = (uint8_t *)&terminals[row];
+			for (size_t i = 0; i < sizeof(terminals[row]); i++)
+				bytes[i] = (uint8_t)test_random(&draws);
+			if (row % 4 == 0) /* nothing known */
+				memset(&accounts[row], 0, sizeof(accounts[row]));
+			if (row % 4 == 1)
+				accounts[row].amount_mean = accounts[row].amount_spread = 0;
+			transactions[row] = (struct risk_transaction){
+				.time_ns = test_random(&draws) >> (test_random(&draws) % 40),
+				.amount = (int64_t)(test_random(&draws) % 1000000000001),
+				.kind = (uint8_t)(test_random(&draws) % RISK_KIND_COUNT),
+				.has_balances = row % 3 != 0,
+				.balance_before = (int64_t)(test_random(&draws) >> 12),
+				.balance_after = (int64_t)(test_random(&draws) >> 12),
+			};
+			risk_view_make(
+			    &views[row], &accounts[row], &terminals[row], &transactions[row], row);
+			risk_features_put(&views[row], columns + row, STRIDE, parts);
+		}
+		risk_features_finish(columns, STRIDE, ROWS);
+		for (unsigned row = 0; row < ROWS; row++) {
+			risk_features_fill(&views[row], alone, 1);
+			for (unsigned i = 0; i < RISK_FEATURE_COUNT; i++) {
+				unsigned part = risk_features_part((enum risk_feature)i);
+
+				if (part != 0 && (parts & part) == 0)
+					continue;
+				if (memcmp(&columns[i * STRIDE + row], &alone[i], sizeof(float)) !=
+				    0)
+					fail_msg("row %u: %s is %.9g, alone %.9g", row,
+					    risk_feature_name((enum risk_feature)i),
+					    (double)columns[i * STRIDE + row], (double)alone[i]);
+			}
+		}
+	}
+	assert_int_equal(risk_features_part(RISK_FEATURE_kind), 0);
+	assert_int_equal(risk_features_part(RISK_FEATURE_staked_to_received), RISK_PART_RECEIVED);
+	assert_int_equal(risk_features_part(RISK_FEATURE_other_before_log), RISK_PART_BALANCES);
+}
+
 static uint64_t hash_add(uint64_t hash, const void *data, size_t size)
 {
 	const uint8_t *bytes = data;

@@ -18,7 +18,7 @@
 #define NS_MAX       4096
 #define TIMED_ONE_IN 8 /* bursts */
 #define LATER_NS     3600000000000ull
-#define BURST_FLOATS (RISK_FEATURE_COUNT * RISK_MODEL_BURST)
+#define BURST_FLOATS (RISK_FEATURE_COLUMNS * RISK_MODEL_BURST)
 
 /* Times of one kind of decision, each the mean of a burst; the median is what is told. */
 struct part_times {
@@ -219,7 +219,7 @@ static void row_replay(struct replay *replay, size_t at, uint32_t lane)
 	risk_view_make(&view, &replay->accounts[place->account],
 	    &replay->terminals[place->terminal], &row->transaction, row->account_id);
 	replay->rules_scores[lane] = rules_judge(replay, at, &view);
-	risk_features_fill(&view, replay->features + lane, RISK_MODEL_BURST);
+	risk_features_put(&view, replay->features + lane, RISK_MODEL_BURST, RISK_PARTS);
 	observe(replay, at, replay->rules_scores[lane]);
 	replay->judged[lane] = row_is_judged(replay, at);
 }
@@ -231,6 +231,7 @@ static int burst_finish(struct replay *replay, size_t first, uint32_t rows)
 	struct eval_scores *scores = replay->scores;
 	int result = 0;
 
+	risk_features_finish(replay->features, RISK_MODEL_BURST, rows);
 	if (replay->model != NULL)
 		risk_model_score(replay->model, replay->features, RISK_MODEL_BURST, rows, margins);
 	for (uint32_t lane = 0; result == 0 && lane < rows; lane++) {
@@ -272,8 +273,11 @@ static void burst_decide(struct replay *replay, size_t first, enum part part)
 		if (part != PART_MODEL)
 			replay->sink += (uint64_t)rules_judge(replay, first + lane, &view);
 		if (part != PART_RULES)
-			risk_features_fill(&view, replay->features + lane, RISK_MODEL_BURST);
+			risk_features_put(
+			    &view, replay->features + lane, RISK_MODEL_BURST, RISK_PARTS);
 	}
+	if (part != PART_RULES && part != PART_TREES)
+		risk_features_finish(replay->features, RISK_MODEL_BURST, RISK_MODEL_BURST);
 	if (part != PART_RULES && replay->model != NULL)
 		risk_model_score(
 		    replay->model, replay->features, RISK_MODEL_BURST, RISK_MODEL_BURST, margins);
