@@ -135,8 +135,11 @@ struct session *session_at(struct session_table *table, uint32_t slot);
 
 /* First stage of a burst, by the id of session_peek: slot and session header lines. */
 void session_prefetch(const struct session_table *table, uint32_t session_id);
-/* Second stage: the replay window and keys this datagram's epoch will need. */
-void session_prefetch_keys(const struct session *session, uint16_t epoch);
+/* Second stage, a few datagrams later: the replay window and keys that session_open will need for
+ * this one, which session_peek has taken. */
+void session_prefetch_open(struct session_table *table, const uint8_t *datagram);
+/* The same for session_seal, some answers behind session_prefetch. */
+void session_prefetch_seal(struct session_table *table, uint32_t session_id);
 
 /*
  * The checks of one datagram before and at opening, in the order of wire/README.md: length,

@@ -7,6 +7,8 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 
+#define ARENA_HUGE_PAGE ((size_t)2 << 20)
+
 _Static_assert(sizeof(struct session) % SLUICE_CACHE_LINE_SIZE == 0, "slots keep their lines");
 
 struct session_table *session_table_create(uint32_t slots_max, uint8_t lane)
@@ -31,10 +33,16 @@ struct session_table *session_table_create(uint32_t slots_max, uint8_t lane)
 		goto fail_table;
 	memset(table->ids, 0, ids_size);
 	table->arena_size = (size_t)slots_max * sizeof(struct session);
+	/* Whole huge pages: a datagram touches five places of its session. */
+	if (table->arena_size >= ARENA_HUGE_PAGE / 2)
+		table->arena_size =
+		    (table->arena_size + ARENA_HUGE_PAGE - 1) & ~(ARENA_HUGE_PAGE - 1);
 	table->arena = mmap(NULL, table->arena_size, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (table->arena == MAP_FAILED)
 		goto fail_ids;
+	if (table->arena_size >= ARENA_HUGE_PAGE)
+		(void)madvise(table->arena, table->arena_size, MADV_HUGEPAGE); /* advice */
 	/* Keys stay out of core dumps. A kernel without the flag only loses that. */
 	(void)madvise(table->arena, table->arena_size, MADV_DONTDUMP);
 	return table;

@@ -130,20 +130,68 @@ static int entry_deliver(struct worker *worker, const struct pending *entry)
 	return 1;
 }
 
+/*
+ * Entries ahead of the one being released: what its answer touches was last touched a group commit
+ * ago, and hundreds of other terminals' since. First window and session, then the session's key.
+ */
+#define RELEASE_AHEAD      10
+#define RELEASE_AHEAD_KEYS 4
+
+static const struct outcome *outcome_ahead(const struct worker *worker, uint32_t at)
+{
+	const struct pending *entry = &worker->pending[at % PENDING_MAX];
+
+	if (at - worker->pending_head >= worker->pending_tail - worker->pending_head ||
+	    entry->gate_lsn > worker->durable_lsn || entry->kind != PENDING_OUTCOME ||
+	    entry->outcome.origin.home != worker->shard)
+		return NULL;
+	return &entry->outcome;
+}
+
+static void release_prefetch(const struct worker *worker, uint32_t at)
+{
+	const struct outcome *outcome = outcome_ahead(worker, at);
+
+	if (outcome == NULL)
+		return;
+	if (outcome->kind == OUTCOME_MUTATION)
+		window_prefetch(
+		    &worker->windows[outcome->origin.terminal_index], outcome->request_id);
+	session_prefetch(worker->sessions, outcome->origin.session_id);
+}
+
+static void release_prefetch_keys(const struct worker *worker, uint32_t at)
+{
+	const struct outcome *outcome = outcome_ahead(worker, at);
+
+	if (outcome != NULL)
+		session_prefetch_seal(worker->sessions, outcome->origin.session_id);
+}
+
 /* Lets go what has become durable, oldest first. A full ring ends the turn's release. */
 unsigned worker_release(struct worker *worker)
 {
 	unsigned released = 0;
 
+	for (uint32_t i = 0; i < RELEASE_AHEAD; i++)
+		release_prefetch(worker, worker->pending_head + i);
+	for (uint32_t i = 0; i < RELEASE_AHEAD_KEYS; i++)
+		release_prefetch_keys(worker, worker->pending_head + i);
 	while (worker->pending_head != worker->pending_tail) {
 		const struct pending *entry = &worker->pending[worker->pending_head % PENDING_MAX];
 
-		if (entry->gate_lsn > worker->durable_lsn || !entry_deliver(worker, entry))
+		if (entry->gate_lsn > worker->durable_lsn)
+			break;
+		release_prefetch(worker, worker->pending_head + RELEASE_AHEAD);
+		release_prefetch_keys(worker, worker->pending_head + RELEASE_AHEAD_KEYS);
+		if (!entry_deliver(worker, entry))
 			break;
 		worker->latency.released += entry->kind == PENDING_OUTCOME;
 		worker->pending_head++;
 		released++;
 	}
+	STAMP_COUNT_ADD(worker, released, released);
+	STAMP_COUNT_ADD(worker, releases, released != 0);
 	return released;
 }
 
@@ -166,6 +214,7 @@ void worker_reply_flush(struct worker *worker)
 	if (mbuf == NULL)
 		return;
 	builder->mbuf = NULL;
+	STAMP(worker, encode);
 	datagram = port_payload(mbuf);
 	size = session_seal(worker->sessions, session, datagram, builder->text_size);
 	if (size < 0 || !session->peer_known) {
@@ -175,9 +224,11 @@ void worker_reply_flush(struct worker *worker)
 	}
 	port_build_udp(
 	    worker->shared->ports[session->peer.port_index], mbuf, &session->peer, (uint16_t)size);
+	STAMP(worker, seal);
 	stats_add(&worker->stats.datagrams_out, 1);
 	stats_add(&worker->stats.messages_out, builder->messages);
 	worker_transmit(worker, session->peer.port_index, mbuf);
+	STAMP(worker, transmit);
 }
 
 void worker_reply_discard(struct worker *worker, uint32_t session_id)
@@ -197,6 +248,7 @@ void worker_reply(struct worker *worker, struct session *session, struct wire_re
 	size_t size = wire_reply_size(reply);
 	uint8_t *text;
 
+	STAMP(worker, complete);
 	code_count(worker, reply->code);
 	if (builder->mbuf != NULL &&
 	    (builder->session != session || builder->text_size + size > LIMIT_PAYLOAD_SIZE_MAX ||
@@ -216,4 +268,5 @@ void worker_reply(struct worker *worker, struct session *session, struct wire_re
 	text = port_payload(builder->mbuf) + LIMIT_FRAME_HEADER_SIZE + builder->text_size;
 	builder->text_size = (uint16_t)(builder->text_size + wire_reply_encode(reply, text));
 	builder->messages++;
+	STAMP(worker, encode);
 }

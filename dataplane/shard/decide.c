@@ -60,6 +60,7 @@ uint64_t worker_commit(struct worker *worker, struct event_buffer *event, size_t
 	/* decide() made it from this very state: if it does not apply, the state is broken. What it
 	 * says by itself the follower checks. */
 	SLUICE_REQUIRE(ledger_apply_own(worker->ledger, event->bytes, length) == 0);
+	STAMP(worker, apply);
 	journal_writer_append(
 	    worker->journal, le64_get(record.lsn), le64_get(record.time_ns), length);
 	return commit_note(worker, &record);
@@ -242,6 +243,7 @@ void worker_decide(struct worker *worker, const struct worker_ask *ask)
 	struct outcome outcome;
 	int length;
 
+	STAMP(worker, window);
 	worker_outcome_start(worker, ask, &outcome);
 	if (ask->request->template_id == WIRE_REDEEM && ticket_elsewhere(worker, ask))
 		return;
@@ -249,13 +251,16 @@ void worker_decide(struct worker *worker, const struct worker_ask *ask)
 		worker_outcome_transient(worker, &outcome);
 		return;
 	}
+	STAMP(worker, reserve);
 	length = ask->expired ? ledger_decide_expired(worker->ledger, &asked, time_ns, event)
 	                      : ledger_decide(worker->ledger, &asked, time_ns, event);
 	if (SLUICE_UNLIKELY(length <= 0 || decision_waits(worker, ask, event))) {
 		worker_outcome_transient(worker, &outcome);
 		return;
 	}
+	STAMP(worker, decide);
 	(void)worker_commit(worker, event, (size_t)length);
+	STAMP(worker, append);
 	latency_note(&worker->latency.decided, ask->origin->received_ns);
 	worker_outcome_fill(worker, ask, event, &outcome);
 	memcpy(&record, event->bytes, sizeof(record));
@@ -263,6 +268,7 @@ void worker_decide(struct worker *worker, const struct worker_ask *ask)
 		worker_transfer_begin(worker, &outcome, &record);
 	else
 		worker_answer(worker, outcome.lsn, &outcome);
+	STAMP(worker, outcome);
 }
 
 /* Closes the open batch by the group-commit rule and takes in what has become durable. */
@@ -272,10 +278,13 @@ void worker_journal(struct worker *worker)
 		uint64_t hash = ledger_state_hash(worker->ledger);
 		uint64_t sequence = ledger_shard(worker->ledger)->control_sequence;
 
+		STAMP(worker, hash);
 		/* A failed close shows in journal_writer_error: answers turn STORAGE_UNAVAILABLE.
 		 */
 		if (journal_writer_close_batch(worker->journal, hash, sequence) == 0)
 			stats_add(&worker->stats.batches, 1);
+		STAMP(worker, close);
+		STAMP_COUNT_ADD(worker, closes, 1);
 		stats_set(&worker->stats.state_hash, hash);
 		stats_set(&worker->stats.control_sequence_applied, sequence);
 	}

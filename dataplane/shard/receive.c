@@ -8,6 +8,9 @@
 
 #include "dataplane/shard/worker.h"
 
+/* Datagrams ahead of the one being opened whose keys are fetched: an opening takes some 50 ns. */
+#define OPEN_AHEAD 4
+
 struct burst_packet {
 	struct rte_mbuf *mbuf;
 	struct port_packet packet;
@@ -74,6 +77,7 @@ static unsigned open_packet(struct worker *worker, struct burst_packet *packet)
 	enum drop_reason reason = session_open(worker->sessions, packet->packet.payload,
 	    packet->packet.size, &packet->packet.peer, worker->now_ns, &session, &text, &text_size);
 
+	STAMP(worker, open);
 	if (reason == DROP_NONE) {
 		decode_text(worker, session, text, text_size);
 		return 1;
@@ -125,6 +129,7 @@ static unsigned receive_port(struct worker *worker, uint32_t port_index, struct 
 	struct port *port = worker->shared->ports[port_index];
 	uint16_t count = port_receive(port, worker->queue, mbufs, room);
 
+	STAMP(worker, receive);
 	for (uint16_t i = 0; i < count; i++) {
 		struct burst_packet *packet = &ours[*ours_count];
 		int result = port_classify(port, mbufs[i], &packet->packet);
@@ -196,9 +201,18 @@ unsigned worker_receive(struct worker *worker)
 		unsigned count = 0, got, opened = 0;
 
 		got = collect(worker, ours, room, &count, worker->port_first + round);
+		STAMP(worker, classify);
+		STAMP_COUNT_ADD(worker, datagrams, count);
+		STAMP_COUNT_ADD(worker, bursts, round == 0 && count > 0);
+		for (unsigned i = 0; i < count && i < OPEN_AHEAD; i++)
+			session_prefetch_open(worker->sessions, ours[i].packet.payload);
 		for (unsigned i = 0; i < count; i++) {
+			if (i + OPEN_AHEAD < count)
+				session_prefetch_open(
+				    worker->sessions, ours[i + OPEN_AHEAD].packet.payload);
 			opened += open_packet(worker, &ours[i]);
 			rte_pktmbuf_free(ours[i].mbuf);
+			STAMP(worker, decode);
 		}
 		moved += got;
 		if (got < room)

@@ -311,6 +311,7 @@ void worker_requests(struct worker *worker)
 			    worker->ledger, worker->burst[i].session->terminal_id);
 		}
 	burst_score(worker);
+	STAMP(worker, prefetch);
 	for (uint32_t i = 0; i < worker->burst_count;)
 		i += burst_take(worker, i);
 	worker->burst_count = 0;

@@ -241,6 +241,7 @@ static unsigned turn(struct worker *worker, int serving)
 	model_follow(worker);
 	if (going)
 		moved += worker_slow_owed(worker);
+	STAMP(worker, clock);
 	if (serving) {
 		moved += worker_receive(worker);
 		worker_requests(worker);
@@ -252,6 +253,7 @@ static unsigned turn(struct worker *worker, int serving)
 	moved += worker_parcels(worker);
 	moved += worker_shortages(worker);
 	moved += worker_commands(worker);
+	STAMP(worker, drains);
 	if (going) {
 		moved += worker_walk(worker);
 		moved += worker_due(worker);
@@ -261,15 +263,20 @@ static unsigned turn(struct worker *worker, int serving)
 	if (latency_appended_due(&worker->latency))
 		latency_appended(
 		    &worker->latency, ledger_shard(worker->ledger)->lsn, clock_ns(CLOCK_MONOTONIC));
+	STAMP(worker, slow);
 	worker_journal(worker);
 	if (worker->durable_lsn != durable) {
 		moved++;
 		latency_durable(&worker->latency, worker->durable_lsn, clock_ns(CLOCK_MONOTONIC));
 	}
+	STAMP(worker, poll);
 	publish_totals(worker, worker->results_pending != 0);
+	STAMP(worker, totals);
 	moved += worker_release(worker);
 	worker_reply_flush(worker);
-	return moved + worker_transmit_flush(worker);
+	moved += worker_transmit_flush(worker);
+	STAMP(worker, transmit);
+	return moved;
 }
 
 /* A few microseconds: the next packet of a burst is often that near. */
@@ -326,9 +333,12 @@ unsigned worker_turn(struct worker *worker, int serving)
 	uint64_t start_ns = clock_ns(CLOCK_MONOTONIC);
 	unsigned moved;
 
+	STAMP_TURN_BEGIN(worker);
 	latency_begin(&worker->latency, start_ns);
 	moved = turn(worker, serving);
 	turn_account(worker, start_ns, moved);
+	STAMP(worker, account);
+	STAMP_TURN_END(worker, moved);
 	return moved;
 }
 
@@ -438,6 +448,7 @@ int worker_begin(struct worker *worker)
 
 void worker_end(struct worker *worker)
 {
+	STAMPS_PRINT(worker);
 	journal_writer_free(worker->journal);
 	worker->journal = NULL;
 }

@@ -20,6 +20,7 @@
 #include "dataplane/session/window.h"
 #include "dataplane/shard/latency.h"
 #include "dataplane/shard/rings.h"
+#include "dataplane/shard/stamps.h"
 #include "dataplane/shard/stats.h"
 #include "wire/ticket.h"
 
@@ -360,6 +361,9 @@ struct worker {
 	struct event_buffer *group_events;
 	struct worker_stats stats;
 	struct worker_latency latency;
+#ifdef SLUICE_STAGE_STAMPS
+	struct worker_stamps stamps;
+#endif
 
 	/* For journal_writer_open in the worker's own thread. */
 	const struct journal_config *journal_config;
