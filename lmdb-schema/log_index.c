@@ -269,7 +269,7 @@ int log_index_resume(struct log_index *index, struct db_txn *txn, uint64_t first
 
 /* ---- Making the index anew ---- */
 
-static int old_clear(struct db_txn *txn)
+static int table_clear(struct db_txn *txn, enum schema_log_table table)
 {
 	int error = 0;
 
@@ -278,7 +278,7 @@ static int old_clear(struct db_txn *txn)
 		uint8_t key[16];
 		size_t size = 0;
 
-		error = db_cursor_open(&cursor, txn, SCHEMA_REQUEST);
+		error = db_cursor_open(&cursor, txn, table);
 		if (error != 0)
 			return error;
 		error = db_cursor_first(&cursor);
@@ -288,7 +288,7 @@ static int old_clear(struct db_txn *txn)
 		}
 		db_cursor_close(&cursor);
 		if (error == 0)
-			error = db_delete(txn, SCHEMA_REQUEST, (struct db_bytes){ key, size });
+			error = db_delete(txn, table, (struct db_bytes){ key, size });
 	}
 	return error == -ENOENT ? 0 : error;
 }
@@ -312,7 +312,7 @@ int log_index_complete(struct db_txn *txn)
 {
 	struct log_index *index;
 	uint64_t first_lsn;
-	int result = old_clear(txn), more = 1;
+	int result = table_clear(txn, SCHEMA_REQUEST), more = 1;
 
 	if (result == 0)
 		result = events_begin(txn, &first_lsn);
@@ -328,4 +328,11 @@ int log_index_complete(struct db_txn *txn)
 	}
 	log_index_free(index);
 	return result;
+}
+
+int log_index_rebuild(struct db_txn *txn)
+{
+	int error = table_clear(txn, SCHEMA_RUN);
+
+	return error == 0 ? log_index_complete(txn) : error;
 }

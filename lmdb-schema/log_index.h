@@ -121,5 +121,7 @@ SLUICE_MUST_USE int log_index_resume(
     struct log_index *index, struct db_txn *txn, uint64_t first_lsn);
 /* Puts runs of everything that is in no run; an index of version 2 is replaced. 0 or -errno. */
 SLUICE_MUST_USE int log_index_complete(struct db_txn *txn);
+/* The same with all runs made anew. -EBADMSG: a block is damaged. */
+SLUICE_MUST_USE int log_index_rebuild(struct db_txn *txn);
 
 #endif

@@ -16,10 +16,10 @@ BLOCK = 4096
 MAGIC = b"SUCEJRNL"
 
 
-def headers(switch):
+def headers(switch, shard=0):
     """(path, offset, first LSN, last LSN, durable through) of every batch, in order of LSN."""
     found = []
-    for path in sorted(glob.glob(switch.path("var/lib/sluice/shard-0/journal/*.seg"))):
+    for path in sorted(glob.glob(switch.path(f"var/lib/sluice/shard-{shard}/journal/*.seg"))):
         with open(path, "rb") as stream:
             data = stream.read()
         generation = int(os.path.basename(path)[8:24], 16)
@@ -41,8 +41,8 @@ def damage(header):
         stream.write(bytes([byte[0] ^ 1]))
 
 
-def log_end(switch):
-    return database(switch, "stat")[1]["shards"][0]["log_last_lsn"]
+def log_end(switch, shard=0):
+    return database(switch, "stat")[1]["shards"][shard]["log_last_lsn"]
 
 
 def refused(switch):
@@ -138,6 +138,33 @@ def test_lost_acknowledged_events_are_named_and_asked_for():
         assert report(switch)["acknowledged_lost"] == found["acknowledged_lost"]
         switch.restart()
         assert switch.status()["shards"][0]["durable_lsn"] >= keep
+        switch.stop()
+        code, verified = database(switch, "verify")
+        assert code == 0, verified
+
+
+def test_of_several_shards_only_the_damaged_one_is_touched():
+    with Switch("repair-shards", shards=2, checkpoint_interval_ms=3_600_000) as switch:
+        switch.begin(2)
+        demo.wait(demo.start_terminals(switch, 2, accounts=30, bets=1_000, rate=3_000), 60)
+        time.sleep(0.3)  # the logs have all of it
+        switch.kill()
+        last = log_end(switch, 1)
+        batches = headers(switch, 1)
+        assert batches[-1][3] == last
+        damage(batches[len(batches) // 2])
+        other = headers(switch)
+        assert "shard 1" in refused(switch)
+        code, said = database(switch, "repair", "--cut-damaged-tail")
+        assert code == 2 and "--shard" in said
+        code, said = repair(switch, "--cut-damaged-tail")
+        assert code == 1 and "nothing is damaged" in said
+        code, found = database(switch, "repair", "--shard", "1", "--cut-damaged-tail")
+        assert code == 0 and found["shard"] == 1 and found["kept_to_lsn"] == last
+        assert headers(switch) == other
+        assert not glob.glob(switch.path("var/lib/sluice/shard-0/repair-*"))
+        switch.restart()
+        demo.wait(demo.start_terminals(switch, 2, accounts=30, bets=500, rate=3_000), 60)
         switch.stop()
         code, verified = database(switch, "verify")
         assert code == 0, verified

@@ -38,9 +38,9 @@ struct options {
 	const char *label;            /* backup create */
 	const char *to_time, *to_lsn; /* backup restore */
 	const char *archive; /* backup restore: what goes on behind the backup; journal, archive */
-	const char *from_time, *rules, *base;        /* shadow */
-	int examples;                                /* shadow; -1: as many as usual */
-	int cut_damaged_tail, yes_lose_acknowledged; /* repair */
+	const char *from_time, *rules, *base; /* shadow */
+	int examples;                         /* shadow; -1: as many as usual */
+	int cut_damaged_tail, yes_lose_acknowledged, rebuild_index; /* repair */
 };
 
 /* The shard numbers under the root that the options ask for, ascending. Count, or -errno. */

@@ -65,6 +65,9 @@ static const char help[] =
     "                                            a journal that a start refuses is moved aside\n"
     "                                            and a new one begun behind the last event that\n"
     "                                            can be had; without the flags it only tells\n"
+    "  sluice-db repair --shard N --rebuild-index [--json]\n"
+    "                                            the index of requests of the log, made anew from\n"
+    "                                            the log's events\n"
     "\n"
     "  --root DIR     SLUICE_ROOT (default: the environment's, else build/sluice)\n"
     "  --shard N      one shard instead of all\n"
@@ -110,6 +113,7 @@ enum choice {
 	CHOICE_SHARDS,
 	CHOICE_DRY_RUN,
 	CHOICE_CUT_DAMAGED_TAIL,
+	CHOICE_REBUILD_INDEX,
 	CHOICE_YES_LOSE_ACKNOWLEDGED,
 	CHOICE_FROM_TIME,
 	CHOICE_RULES,
@@ -138,6 +142,7 @@ static const struct option choices[] = {
 	{ "shards", required_argument, NULL, CHOICE_SHARDS },
 	{ "dry-run", no_argument, NULL, CHOICE_DRY_RUN },
 	{ "cut-damaged-tail", no_argument, NULL, CHOICE_CUT_DAMAGED_TAIL },
+	{ "rebuild-index", no_argument, NULL, CHOICE_REBUILD_INDEX },
 	{ "yes-lose-acknowledged", no_argument, NULL, CHOICE_YES_LOSE_ACKNOWLEDGED },
 	{ "from-time", required_argument, NULL, CHOICE_FROM_TIME },
 	{ "rules", required_argument, NULL, CHOICE_RULES },
@@ -225,6 +230,9 @@ static int choose(struct options *options, int choice)
 		return number(optarg, LIMIT_SHARDS, &options->shards_wanted);
 	case CHOICE_CUT_DAMAGED_TAIL:
 		options->cut_damaged_tail = 1;
+		return 1;
+	case CHOICE_REBUILD_INDEX:
+		options->rebuild_index = 1;
 		return 1;
 	case CHOICE_YES_LOSE_ACKNOWLEDGED:
 		options->yes_lose_acknowledged = 1;

@@ -25,6 +25,7 @@
 #include "dataplane/store/rows.h"
 #include "dataplane/store/store.h"
 #include "tools/sluice-db/db.h"
+#include "tools/sluice-db/repair_index.h"
 
 #define ROOM_MAX ((1u << 30) - 1)
 
@@ -392,7 +393,6 @@ static int repair_shard(struct repair *repair)
 
 	gmtime_r(&now, &utc);
 	(void)strftime(repair->when, sizeof(repair->when), "%Y%m%dT%H%M%SZ", &utc);
-	shard_path(options, repair->shard, repair->path);
 	snprintf(repair->journal, sizeof(repair->journal), "%s/journal", repair->path);
 	snprintf(repair->aside, sizeof(repair->aside), "%s/journal.damaged-%s", repair->path,
 	    repair->when);
@@ -410,7 +410,10 @@ static int repair_shard(struct repair *repair)
 		return code;
 	if (repair->error == 0)
 		return say(repair, EXIT_MISMATCH,
-		    "nothing is damaged: the data plane starts on it as it is");
+		    repair_index_damaged(repair->path) > 0
+		        ? "the journal is whole; the log's index of requests is damaged: "
+		          "--rebuild-index makes it anew from the log's events"
+		        : "nothing is damaged: the data plane starts on it as it is");
 	if (!options->cut_damaged_tail) {
 		tell(repair, "examined");
 		return say(repair, EXIT_MISMATCH,
@@ -471,7 +474,9 @@ int command_repair(const struct options *options)
 	}
 	repair->options = options;
 	repair->shard = shards[0];
-	code = repair_shard(repair);
+	shard_path(options, repair->shard, repair->path);
+	code = options->rebuild_index ? repair_index(options, repair->shard, repair->path)
+	                              : repair_shard(repair);
 	free(repair);
 	close(lock);
 	return code;

@@ -93,7 +93,8 @@ static int indexes_check(const char *path, struct damage *damage)
 		error = index_check(path, list[i]);
 		if (error == -EBADMSG)
 			damage_note(damage, list[i],
-			    "log: its index of requests is damaged; restore this shard");
+			    "log: its index of requests is damaged; sluice-db repair "
+			    "--rebuild-index makes it anew");
 	}
 	free(list);
 	return count < 0 ? count : error;

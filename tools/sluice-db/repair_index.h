@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The index of requests of a shard's log, made anew from the log's events. */
+#ifndef SLUICE_TOOLS_REPAIR_INDEX_H
+#define SLUICE_TOOLS_REPAIR_INDEX_H
+
+#include "tools/sluice-db/db.h"
+
+/* Log environments of the shard in `path` whose index is damaged; -errno: the log cannot be read.
+ */
+int repair_index_damaged(const char *path);
+/* Makes all of them anew and leaves a report. An exit code. */
+int repair_index(const struct options *options, uint32_t shard, const char *path);
+
+#endif
