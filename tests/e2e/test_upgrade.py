@@ -70,11 +70,12 @@ def test_a_newer_version_is_refused_by_name():
         path = switch.path("var/lib/sluice/shard-0/rows/data.mdb")
         with open(path, "rb") as stream:
             data = stream.read()
-        # The value behind the key: le32, 2 becomes 9.
-        at = data.index(b"version\x02\x00\x00\x00")
+        # The value behind the key, le32, becomes 9.
+        key = b"version" + bytes([int(VERSIONS[-1].removeprefix("v"))]) + b"\x00\x00\x00"
+        at = data.index(key)
         while at >= 0:
             data = data[:at + 7] + b"\x09" + data[at + 8:]
-            at = data.find(b"version\x02\x00\x00\x00", at)
+            at = data.find(key, at)
         with open(path, "wb") as stream:
             stream.write(data)
         with pytest.raises(InstanceError, match="schema version 9 is newer than this program's"):
