@@ -15,7 +15,7 @@
 #include "dataplane/ledger/ledger.h"
 #include "dataplane/risk/risk_extra.h"
 #include "lmdb-schema/event_sections.h"
-#include "lmdb-schema/history.h"
+#include "lmdb-schema/past.h"
 #include "wire/codes.h"
 
 #define EXPLAIN_STEPS_MAX 100000u /* events of one account looked through for a bet */
@@ -344,6 +344,41 @@ static int transfer_decision(struct log_history *history, struct event_buffer *e
 	return 0;
 }
 
+/* ---- What the shards were before a re-sharding ---- */
+
+static int past_open(struct control *control, struct log_past **past)
+{
+	char path[CONTROL_PATH_SIZE];
+	int error = control_path(control, "var/lib/sluice", path, sizeof(path));
+
+	return error != 0 ? error : log_past_open(past, path);
+}
+
+/* Shard and LSN are those of then. */
+static json_t *past_json(struct control *control, uint32_t shard, const struct event_buffer *event)
+{
+	json_t *told = event_json(control, shard, event);
+
+	json_object_set_new(told, "before_resharding", json_true());
+	return told;
+}
+
+static int past_request(
+    struct control *control, uint64_t terminal_id, uint64_t request_id, json_t **result)
+{
+	struct log_past *past = NULL;
+	struct event_buffer event;
+	uint8_t shard = 0;
+	int found = past_open(control, &past);
+
+	if (found == 0)
+		found = log_past_request(past, terminal_id, request_id, &event, &shard);
+	if (found > 0)
+		*result = past_json(control, shard, &event);
+	log_past_close(past);
+	return found > 0 ? 0 : found;
+}
+
 static int explain_request(
     struct control *control, uint64_t terminal_id, uint64_t request_id, json_t **result)
 {
@@ -374,7 +409,8 @@ static int explain_request(
 		}
 		log_history_close(history);
 	}
-	return result_error;
+	return result_error == -ENOENT ? past_request(control, terminal_id, request_id, result)
+	                               : result_error;
 }
 
 static int is_of_bet(const struct event_view *view, uint64_t bet_id)
@@ -398,17 +434,25 @@ static int bet_events(
     struct control *control, uint32_t shard, const struct bet_facts *bet, json_t *events)
 {
 	struct log_history *history = NULL;
+	struct log_past *past = NULL;
 	int found = handle_history_open(control, shard, &history);
 	uint64_t lsn = bet->lsn;
 	uint16_t type = 0;
+
+	if (found == 0)
+		found = past_open(control, &past);
 
 	for (uint32_t step = 0;
 	     found >= 0 && lsn != 0 && step < EXPLAIN_STEPS_MAX && type != EVENT_PLACE_BET;
 	     step++) {
 		struct event_buffer event;
 		struct event_view view;
+		int before = past != NULL && lsn < log_history_first_lsn(history);
 
-		found = look_patiently(look_lsn, history, &lsn, &event);
+		if (before && bet->account_id == 0)
+			break; /* of a cash ticket: on no chain, and its log of then is not known */
+		found = before ? log_past_event(past, bet->account_id, lsn, &event)
+		               : look_patiently(look_lsn, history, &lsn, &event);
 		if (found <= 0 || event_view_read(event.bytes, sizeof(event.bytes), &view) != 0 ||
 		    le64_get(view.record.time_ns) < bet->placed_at_ns)
 			break;
@@ -416,8 +460,10 @@ static int bet_events(
 		if (!is_of_bet(&view, bet->id))
 			continue;
 		type = le16_get(view.record.type);
-		json_array_append_new(events, event_json(control, shard, &event));
+		json_array_append_new(events, before ? past_json(control, shard, &event)
+		                                     : event_json(control, shard, &event));
 	}
+	log_past_close(past);
 	log_history_close(history);
 	return found < 0 ? found : json_array_size(events) > 0 ? 0 : -ENOENT;
 }

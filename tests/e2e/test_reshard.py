@@ -71,6 +71,12 @@ def test_tickets_outcomes_and_balances_outlive_the_number_of_shards():
         assert balances(switch, accounts) == before
         assert told(ask(switch, 2, "tx-status", request)) == outcome
         assert ask(switch, 2, "statement", ACCOUNT)["rows"] == statement
+        # Why it was decided so is told out of the logs of then.
+        for words in (("--terminal", 2, "--request", request), (placed["object_id"],)):
+            explained = control.json("explain", *words)
+            event = explained.get("events", [explained])[-1]
+            assert event["before_resharding"] and event["event"] == "bet", explained
+            assert event["lsn"] == outcome["lsn"] and event["account"] == ACCOUNT
         assert sum(shard["accounts"] > 0 for shard in switch.status()["shards"]) == 3
         control.ctl("market", "void", 31)
         paid = ask(switch, 3, "redeem", tickets[0]["ticket"])
