@@ -63,6 +63,37 @@ static void unavailable(struct wire_reply *reply)
 	reply->detail = READER_BUSY_MS;
 }
 
+/* The event that fences the id, on whatever shard, or in the past. Its length, -ENOENT or -EIO. */
+static int fence_find(const struct reader_files *files, const struct history_query *query,
+    struct event_buffer *event, uint8_t *shard)
+{
+	int length = -ENOENT;
+
+	for (uint32_t i = 0; i < files->shared->shard_count && length == -ENOENT; i++) {
+		*shard = (uint8_t)i;
+		length = log_history_fence(
+		    files->histories[i], query->origin.terminal_id, query->id, event);
+	}
+	if (length == -ENOENT)
+		length =
+		    log_past_fence(files->past, query->origin.terminal_id, query->id, event, shard);
+	return length < 0 && length != -ENOENT ? -EIO : length;
+}
+
+/* Of a request in no log: 1 when nobody can tell, for the log of its time is put away, and the id
+ * is not known to be fenced; 0: it was never carried out; -EIO. */
+static int outcome_is_unknown(const struct reader_files *files, const struct history_query *query)
+{
+	struct event_buffer event;
+	uint8_t shard;
+	int length;
+
+	if (!reader_log_retired(files))
+		return 0;
+	length = fence_find(files, query, &event, &shard);
+	return length == -EIO ? -EIO : length == -ENOENT;
+}
+
 /* ---- The outcome of a request sent again ---- */
 
 static void outcome_found(const struct reader_files *files, const struct history_query *query,
@@ -86,23 +117,6 @@ static void outcome_found(const struct reader_files *files, const struct history
 	reply->shard = shard;
 	reply->flags = MESSAGE_FLAG_ANSWER_REPLAYED;
 	outcome_ticket(files->shared->ticket_key, event, reply->ticket);
-}
-
-/* The event that fences the id, on whatever shard, or in the past. Its length, -ENOENT or -EIO. */
-static int fence_find(const struct reader_files *files, const struct history_query *query,
-    struct event_buffer *event, uint8_t *shard)
-{
-	int length = -ENOENT;
-
-	for (uint32_t i = 0; i < files->shared->shard_count && length == -ENOENT; i++) {
-		*shard = (uint8_t)i;
-		length = log_history_fence(
-		    files->histories[i], query->origin.terminal_id, query->id, event);
-	}
-	if (length == -ENOENT)
-		length =
-		    log_past_fence(files->past, query->origin.terminal_id, query->id, event, shard);
-	return length < 0 && length != -ENOENT ? -EIO : length;
 }
 
 /* In no log: what may be said of it. */
@@ -191,8 +205,11 @@ static void look_status(const struct reader_files *files, const struct history_q
 		return;
 	}
 	if (length == -ENOENT) {
-		reply->code = reader_log_retired(files) ? WIRE_CODE_OUTCOME_UNKNOWN
-		                                        : WIRE_CODE_REQUEST_UNKNOWN;
+		error = outcome_is_unknown(files, query);
+		if (error < 0)
+			unavailable(reply);
+		else
+			reply->code = error ? WIRE_CODE_OUTCOME_UNKNOWN : WIRE_CODE_REQUEST_UNKNOWN;
 		return;
 	}
 	memcpy(&record, event.bytes, sizeof(record));
@@ -241,11 +258,14 @@ static void look_target(const struct reader_files *files, const struct history_q
 	if (length > 0) {
 		memcpy(&found->target, event.bytes, sizeof(found->target));
 		found->found = 1;
-	} else if (length == -EIO) {
-		found->code = WIRE_CODE_STORAGE_UNAVAILABLE;
-	} else if (reader_log_retired(files)) {
-		found->code = WIRE_CODE_OUTCOME_UNKNOWN;
+		return;
 	}
+	if (length == -ENOENT)
+		length = outcome_is_unknown(files, query);
+	if (length < 0)
+		found->code = WIRE_CODE_STORAGE_UNAVAILABLE;
+	else if (length != 0)
+		found->code = WIRE_CODE_OUTCOME_UNKNOWN;
 }
 
 /* ---- REDEEM of a bet that has left memory ---- */

@@ -95,6 +95,14 @@ TEST(a_fenced_id_is_fenced_below_the_window_too)
 		library.stores[1].first_lsn = 2;
 		(void)ask(&library, bed_bet(3, account, 5000), WIRE_CODE_FENCED);
 		(void)ask(&library, bed_bet(4, account, 5000), WIRE_CODE_OUTCOME_UNKNOWN);
+		assert_case_equal(i, library_ask(&library, bed_target(templates[i], 101, 3)).code,
+		    WIRE_CODE_FENCED_NOW);
+		assert_case_equal(i, library_ask(&library, bed_target(templates[i], 102, 4)).code,
+		    WIRE_CODE_OUTCOME_UNKNOWN);
+		assert_case_equal(i, library_ask(&library, bed_target(WIRE_TX_STATUS, 103, 3)).code,
+		    WIRE_CODE_REQUEST_UNKNOWN);
+		assert_case_equal(i, library_ask(&library, bed_target(WIRE_TX_STATUS, 104, 4)).code,
+		    WIRE_CODE_OUTCOME_UNKNOWN);
 		library_close(&library);
 	}
 }
