@@ -34,16 +34,14 @@ int ledger_model_asked(const struct ledger *ledger)
 /* One row alone: the other lanes are zeros. */
 static int32_t model_single(const struct ledger *ledger, const struct risk_view *asked)
 {
-	_Alignas(64) float columns[RISK_FEATURE_COLUMNS * RISK_MODEL_LANES];
-	int32_t margins[RISK_MODEL_LANES];
+	_Alignas(64) float columns[RISK_FEATURE_COLUMNS * RISK_FEATURE_LANES];
 	struct risk_view view = *asked;
 
 	risk_view_complete(&view);
 	memset(columns, 0, sizeof(columns));
-	risk_features_put(&view, columns, RISK_MODEL_LANES, RISK_PARTS);
-	risk_features_finish(columns, RISK_MODEL_LANES, 1);
-	risk_model_score(ledger->scores->model, columns, RISK_MODEL_LANES, 1, margins);
-	return margins[0];
+	risk_features_put(&view, columns, RISK_FEATURE_LANES, ledger->scores->parts);
+	risk_features_finish(columns, RISK_FEATURE_LANES, 1);
+	return risk_model_score_one(ledger->scores->model, columns, RISK_FEATURE_LANES);
 }
 
 const struct model_score *ledger_model_find(const struct decision *decision)

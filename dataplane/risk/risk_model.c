@@ -133,6 +133,31 @@ void risk_model_score(const struct risk_model *model, const float *features, uin
 	}
 }
 
+int32_t risk_model_score_one(const struct risk_model *model, const float *features, uint32_t stride)
+{
+	const struct risk_model_node *nodes = model->nodes;
+	const int32_t *leaves = leaves_of(model);
+	uint32_t depth = model->depth;
+	int32_t sum = model->base;
+
+	for (uint32_t tree = 0; tree < model->tree_count; tree++) {
+		uint32_t at = 0;
+
+		for (uint32_t level = 0; level < depth; level++) {
+			const struct risk_model_node *node = &nodes[at];
+			float value = features[(size_t)node->feature * stride];
+			uint32_t right = (uint32_t)(value >= node->threshold) |
+			                 ((uint32_t)(value != value) & (node->missing_left ^ 1u));
+
+			at = 2 * at + 1 + right;
+		}
+		sum += leaves[at - ((1u << depth) - 1)];
+		nodes += 1u << depth;
+		leaves += 1u << depth;
+	}
+	return sum;
+}
+
 uint8_t risk_model_points(const struct risk_model *model, int32_t margin)
 {
 	int64_t span = (int64_t)model->margin_alert - model->margin_zero;

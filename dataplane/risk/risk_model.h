@@ -47,6 +47,10 @@ int32_t *risk_model_leaves(struct risk_model *model);
  */
 void risk_model_score(const struct risk_model *model, const float *features, uint32_t stride,
     uint32_t rows, int32_t *margins);
+/* The margin of one row, feature f of which is features[f * stride]: the same, by a walk down each
+ * tree. Cheaper than lanes that stay empty. */
+int32_t risk_model_score_one(
+    const struct risk_model *model, const float *features, uint32_t stride);
 /* Points a margin adds to the score: 0 at margin_zero, 60 at margin_alert, 0 to 100. */
 uint8_t risk_model_points(const struct risk_model *model, int32_t margin);
 

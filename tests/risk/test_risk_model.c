@@ -73,8 +73,13 @@ TEST(margins_are_those_of_a_walk_down_the_trees)
 				features[i] = NAN;
 		}
 		risk_model_score(model, features, STRIDE, rows, margins);
-		for (uint32_t row = 0; row < rows; row++)
-			assert_case_equal(row, margins[row], walk(model, features, row));
+		for (uint32_t row = 0; row < rows; row++) {
+			int32_t right = walk(model, features, row);
+
+			assert_case_equal(row, margins[row], right);
+			assert_case_equal(
+			    row, risk_model_score_one(model, features + row, STRIDE), right);
+		}
 		free(model);
 	}
 }
@@ -95,6 +100,7 @@ TEST(missing_goes_where_the_node_says)
 		model->nodes[0].missing_left = left;
 		risk_model_score(model, features, STRIDE, 1, margins);
 		assert_int_equal(margins[0], left ? 10 : 20);
+		assert_int_equal(risk_model_score_one(model, features, STRIDE), left ? 10 : 20);
 	}
 	free(model);
 }

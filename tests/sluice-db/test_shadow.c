@@ -6,6 +6,8 @@
  */
 #include <inttypes.h>
 
+#include "dataplane/risk/risk_features.h"
+#include "dataplane/risk/risk_model_file.h"
 #include "tests/sluice-db/backup.h"
 
 #define STEPS      6000
@@ -34,7 +36,8 @@ static void rules_write(const char *root, const char *text, char path[128])
 	fclose(stream);
 }
 
-static json_t *shadow_run(const char *root, uint64_t from_ns, const char *rules)
+static json_t *shadow_run_with(
+    const char *root, uint64_t from_ns, const char *rules, const char *more)
 {
 	char arguments[400], path[128];
 	json_t *answer;
@@ -42,11 +45,16 @@ static json_t *shadow_run(const char *root, uint64_t from_ns, const char *rules)
 	if (rules != NULL)
 		rules_write(root, rules, path);
 	snprintf(arguments, sizeof(arguments),
-	    "shadow --json --root '%s' --from-time %" PRIu64 "%s%s", root, from_ns,
-	    rules != NULL ? " --rules " : "", rules != NULL ? path : "");
+	    "shadow --json --root '%s' --from-time %" PRIu64 "%s%s%s", root, from_ns,
+	    rules != NULL ? " --rules " : "", rules != NULL ? path : "", more);
 	assert_int_equal(root_run(arguments, &answer), 0);
 	assert_non_null(answer);
 	return answer;
+}
+
+static json_t *shadow_run(const char *root, uint64_t from_ns, const char *rules)
+{
+	return shadow_run_with(root, from_ns, rules, "");
 }
 
 /* Accepted bets in the rules' currency with a higher stake, not before from_ns. */
@@ -259,6 +267,83 @@ TEST(bursts_limits_of_terminals_and_refused_groups_change_nothing)
 	answer = shadow_run(root, 0, "terminal_daily_max: 10000\n");
 	assert_int_equal(number_of(answer, "newly_accepted"), 2);
 	json_decref(answer);
+	root_remove(root);
+	shards_free(shards);
+}
+
+/* A model of one tree that gives 100 points to everybody, as a file below the root. */
+static void model_write(const char *root, uint32_t version)
+{
+	struct risk_model *model = calloc(1, risk_model_size(1, 1));
+	uint8_t bytes[256];
+	char path[200];
+	FILE *stream;
+
+	assert_non_null(model);
+	*model = (struct risk_model){ .tree_count = 1,
+		.depth = 1,
+		.feature_count = RISK_FEATURE_COUNT,
+		.features_version = RISK_FEATURES_VERSION,
+		.margin_zero = 10,
+		.margin_alert = 20 };
+	risk_model_leaves(model)[0] = risk_model_leaves(model)[1] = 1000;
+	snprintf(path, sizeof(path), "mkdir -p %s/var/lib/sluice/models", root);
+	assert_int_equal(system(path), 0);
+	snprintf(path, sizeof(path), "%s/var/lib/sluice/models/%u", root, version);
+	stream = fopen(path, "wb");
+	assert_non_null(stream);
+	assert_true(risk_model_file_size(1, 1) <= sizeof(bytes));
+	risk_model_file_make(model, version, bytes);
+	assert_int_equal(
+	    fwrite(bytes, 1, risk_model_file_size(1, 1), stream), risk_model_file_size(1, 1));
+	fclose(stream);
+	free(model);
+}
+
+static int64_t model_of(json_t *answer, const char *key)
+{
+	return number_of(json_object_get(answer, "model"), key);
+}
+
+TEST(a_model_is_asked_and_changes_only_what_rules_let_it)
+{
+	struct shards *shards = stream_make(7, STEPS);
+	json_t *without, *shadow, *active, *missing;
+	int64_t asked, scores;
+	char root[64];
+
+	root_make(root);
+	root_write(shards, root, 1000);
+	model_write(root, 3);
+	without = shadow_run(root, 0, "factors: 1\n");
+	assert_int_equal(model_of(without, "asked"), 0);
+	shadow = shadow_run_with(root, 0, "factors: 1\npoints_model_max: 100\n", " --model 3");
+	asked = model_of(shadow, "asked");
+	assert_true(asked > 500);
+	assert_int_equal(model_of(shadow, "with_points"), asked);
+	assert_int_equal(model_of(shadow, "refused_if_active"), asked);
+	assert_true(
+	    json_equal(json_object_get(shadow, "after"), json_object_get(without, "after")));
+
+	active = shadow_run(
+	    root, 0, "factors: 1\nmodel_version: 3\nmodel_state: 2\npoints_model_max: 100\n");
+	assert_int_equal(model_of(active, "asked"), asked);
+	scores = code_of(active, "after", "RISK_SCORE");
+	assert_int_equal(scores, asked);
+	assert_int_equal(number_of(json_object_get(active, "after"), "accepted"), 0);
+	assert_int_equal(
+	    number_of(json_object_get(json_object_get(active, "after"), "factors"), "MODEL"),
+	    asked);
+
+	missing = shadow_run(root, 0, "factors: 1\nmodel_version: 9\nmodel_state: 2\n");
+	assert_int_equal(model_of(missing, "asked"), 0);
+	assert_true(model_of(missing, "missing") >= asked);
+	assert_true(
+	    json_equal(json_object_get(missing, "after"), json_object_get(without, "after")));
+	json_decref(without);
+	json_decref(shadow);
+	json_decref(active);
+	json_decref(missing);
 	root_remove(root);
 	shards_free(shards);
 }

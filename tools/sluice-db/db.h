@@ -38,6 +38,7 @@ struct options {
 	const char *label;            /* backup create */
 	const char *to_time, *to_lsn; /* backup restore */
 	const char *archive; /* backup restore: what goes on behind the backup; journal, archive */
+	uint64_t model;      /* shadow; 0: that of the rules */
 	const char *from_time, *rules, *base; /* shadow */
 	int examples;                         /* shadow; -1: as many as usual */
 	int cut_damaged_tail, yes_lose_acknowledged, rebuild_index; /* repair */

@@ -23,13 +23,15 @@ static const char help[] =
     "                                            shards; transfers may be under way for as long\n"
     "                                            (default 60 s)\n"
     "  sluice-db shadow --from-time TIME [--to-time TIME] [--rules FILE] [--base DIR]\n"
-    "        [--examples N] [--json]             decides the requests of a time range anew, on "
-    "the\n"
-    "                                            state of then, by a file of rules (lines\n"
+    "        [--model VERSION] [--examples N] [--json]\n"
+    "                                            decides the requests of a time range anew, on\n"
+    "                                            the state of then, by a file of rules (lines\n"
     "                                            key: value; what it leaves out stays as it was;\n"
     "                                            without it by the rules of then, which must\n"
     "                                            change nothing); --base: a backup from before\n"
-    "                                            the range, when the log does not go back so far\n"
+    "                                            the range, when the log does not go back so\n"
+    "                                            far; --model: asks this one of the root's models\n"
+    "                                            beside the rules, whatever they ask\n"
     "  sluice-db restore --from-postgres CONNINFO [--passfile FILE] [--cut] [--json]\n"
     "                                            builds a root again from what replication\n"
     "                                            brought to PostgreSQL; --cut leaves out the\n"
@@ -119,6 +121,7 @@ enum choice {
 	CHOICE_RULES,
 	CHOICE_BASE,
 	CHOICE_EXAMPLES,
+	CHOICE_MODEL,
 	CHOICE_HELP,
 	CHOICE_VERSION,
 };
@@ -148,6 +151,7 @@ static const struct option choices[] = {
 	{ "rules", required_argument, NULL, CHOICE_RULES },
 	{ "base", required_argument, NULL, CHOICE_BASE },
 	{ "examples", required_argument, NULL, CHOICE_EXAMPLES },
+	{ "model", required_argument, NULL, CHOICE_MODEL },
 	{ "help", no_argument, NULL, CHOICE_HELP },
 	{ "version", no_argument, NULL, CHOICE_VERSION },
 	{ NULL, 0, NULL, 0 },
@@ -173,6 +177,8 @@ static int choose_shadow(struct options *options, int choice)
 			return 0;
 		options->examples = (int)value;
 		return 1;
+	case CHOICE_MODEL:
+		return number(optarg, UINT32_MAX, &options->model) && options->model != 0;
 	default:
 		return 0;
 	}

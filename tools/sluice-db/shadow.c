@@ -150,7 +150,8 @@ static int event_judge(
 
 	if (!shadow->rules_known && rules_begin(shadow, shard) != 0)
 		return -EINVAL;
-	if (!shadow_request(&event, record, &request) || group_refused(shard, record)) {
+	if (!shadow_request(shard->replay.ledger, &event, record, &request) ||
+	    group_refused(shard, record)) {
 		shadow->kept += le64_get(record->request_id) != 0;
 		return 0;
 	}
@@ -283,6 +284,7 @@ static void shadow_free(struct shadow *shadow, char *text)
 		replay_close(&shadow->shards[i].replay);
 	}
 	table_free(&shadow->selections);
+	shadow_models_free(shadow);
 	free(shadow->examples);
 	free(shadow->shards);
 	free(shadow);
@@ -317,6 +319,9 @@ int command_shadow(const struct options *options)
 	(void)!nice(10); /* beside a switch that works */
 	memset(shadow, 0, sizeof(*shadow));
 	shadow->rules_text = text;
+	shadow->model_wanted = (uint32_t)options->model;
+	snprintf(shadow->models_path, sizeof(shadow->models_path), "%s/var/lib/sluice/models",
+	    options->root);
 	shadow->examples_max = options->examples < 0 ? EXAMPLES : (uint32_t)options->examples;
 	table_init(&shadow->selections, sizeof(struct shadow_selection));
 	if (options->rules != NULL && text == NULL) {

@@ -11,12 +11,14 @@
 #define SLUICE_TOOLS_SHADOW_H
 
 #include "control/markets/rule_fields.h"
+#include "dataplane/risk/risk_model_file.h"
 #include "tools/sluice-db/db.h"
 #include "tools/sluice-db/derive.h"
 #include "wire/codec.h"
 
 #define SHADOW_EXAMPLES_MAX 1000u
 #define SHADOW_CODES        0x8000u /* above every code an event has */
+#define SHADOW_MODELS_MAX   64u     /* versions in one range */
 
 /* One outcome of a request. */
 struct shadow_outcome {
@@ -24,6 +26,21 @@ struct shadow_outcome {
 	uint32_t factor_bits;
 	uint16_t code;
 	uint8_t score;
+	uint8_t model_asked;
+	uint8_t model_points; /* of 100, no more than the rules let it give */
+	uint8_t model_score;  /* the score, had the model been active */
+};
+
+/* A model of ROOT/var/lib/sluice/models. */
+struct shadow_model {
+	uint32_t version;
+	struct risk_model *model; /* NULL: there is none, or it cannot be read */
+};
+
+/* What the model said, whether it is active or not. */
+struct shadow_model_counts {
+	uint64_t asked, missing; /* missing: the rules name one that is not there */
+	uint64_t with_points, alerts, refused;
 };
 
 /* What a range came to, as it was or as it would have been. */
@@ -71,6 +88,8 @@ struct shadow_shard {
 	uint8_t group;           /* the event before it was part of a linked group */
 	uint64_t undone_terminal, undone_ns; /* the event before it: a member of a group that was
 	                                        refused for another's sake; 0: it was not */
+	const struct risk_model *model;      /* that the ledger has */
+	uint32_t model_version;
 	struct damage damage;
 };
 
@@ -91,20 +110,33 @@ struct shadow {
 	char message[400];                 /* why the rules do not fit */
 	double seconds, range_cpu_seconds; /* one thread: as many of one core */
 	uint64_t range_events;
+	char models_path[PATH_MAX];
+	uint32_t model_wanted; /* asked whatever the rules say; 0: those of the rules */
+	struct shadow_model models[SHADOW_MODELS_MAX];
+	uint32_t model_count;
+	struct shadow_model_counts model;
 };
 
 /*
  * The request an event is the outcome of. 1; 0: not one to decide anew: not of a terminal, of a
  * kind that rules say nothing about, or refused for what no rule can change.
  */
-int shadow_request(
-    const struct db_bytes *event, const struct event_record *record, struct wire_request *request);
+int shadow_request(const struct ledger *ledger, const struct db_bytes *event,
+    const struct event_record *record, struct wire_request *request);
 /* 1: a member of a linked group that was refused for another member's sake. */
 int shadow_is_undone(const struct event_record *record);
 /* The decision by the rules of `shadow`. 0 or -errno. */
 SLUICE_MUST_USE int shadow_decide(struct shadow *shadow, struct shadow_shard *shard,
     const struct event_record *record, const struct wire_request *request,
     struct shadow_outcome *outcome);
+/* Before a decision by `extra`: the ledger has the model it names. With --model that one is named,
+ * in shadow if they have none active. 1: it will be asked. */
+int shadow_model_prepare(
+    struct shadow *shadow, struct shadow_shard *shard, struct risk_rules_extra *extra);
+/* What the event of such a decision says of it. */
+void shadow_model_take(struct shadow *shadow, const struct risk_rules *rules,
+    const struct event_buffer *event, size_t length, struct shadow_outcome *outcome);
+void shadow_models_free(struct shadow *shadow);
 /* Counts both. */
 void shadow_compare(struct shadow *shadow, const struct shadow_shard *shard,
     const struct event_record *record, const struct wire_request *request,

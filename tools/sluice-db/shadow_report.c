@@ -125,7 +125,7 @@ static const char *factor_name(unsigned bit, char out[16])
 
 	if (name != NULL)
 		return name;
-	snprintf(out, 16, "BIT_%u", bit); /* of a log newer than this program */
+	snprintf(out, 16, "BIT_%u", bit);
 	return out;
 }
 
@@ -179,6 +179,12 @@ static json_t *example_json(const struct shadow_example *example)
 	json_object_set_new(view, "after", json_string(wire_code_name(example->after.code)));
 	json_object_set_new(view, "score_before", json_integer(example->before.score));
 	json_object_set_new(view, "score_after", json_integer(example->after.score));
+	if (example->after.model_asked) {
+		json_object_set_new(
+		    view, "model_points", json_integer(example->after.model_points));
+		json_object_set_new(
+		    view, "score_with_model", json_integer(example->after.model_score));
+	}
 	json_object_set_new(view, "factors_before", factors_json(example->before.factor_bits));
 	json_object_set_new(view, "factors_after", factors_json(example->after.factor_bits));
 	return view;
@@ -251,6 +257,15 @@ static json_t *comparison_rows(const struct shadow *shadow)
 	return list;
 }
 
+/* What the model says, active or not. */
+static json_t *model_json(const struct shadow_model_counts *model)
+{
+	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "asked", (json_int_t)model->asked, "missing",
+	    (json_int_t)model->missing, "with_points", (json_int_t)model->with_points,
+	    "alerts_if_active", (json_int_t)model->alerts, "refused_if_active",
+	    (json_int_t)model->refused);
+}
+
 json_t *shadow_json(const struct shadow *shadow)
 {
 	double seconds = shadow->range_cpu_seconds;
@@ -275,6 +290,7 @@ json_t *shadow_json(const struct shadow *shadow)
 	for (unsigned i = 0; i < SHADOW_CHANGES; i++)
 		json_object_set_new(
 		    view, change_names[i], json_integer((json_int_t)shadow->changes[i]));
+	json_object_set_new(view, "model", model_json(&shadow->model));
 	json_object_set_new(view, "selections", selections_json(shadow));
 	json_object_set_new(view, "examples", examples);
 	return view;
@@ -301,6 +317,12 @@ void shadow_print_text(const struct shadow *shadow)
 	putchar('\n');
 	for (unsigned i = 0; i < SHADOW_CHANGES; i++)
 		printf("%-28s %18" PRIu64 "\n", change_names[i], shadow->changes[i]);
+	if (shadow->model.asked + shadow->model.missing != 0)
+		printf("\nThe model was asked %" PRIu64 " times and gave points to %" PRIu64
+		       "; active, alerts: %" PRIu64 ", refused for the score: %" PRIu64
+		       ". Rules named one that is not there: %" PRIu64 " times.\n\n",
+		    shadow->model.asked, shadow->model.with_points, shadow->model.alerts,
+		    shadow->model.refused, shadow->model.missing);
 	for (uint32_t i = 0; i < shadow->example_count; i++) {
 		const struct shadow_example *example = &shadow->examples[i];
 

@@ -133,8 +133,85 @@ static int transfer_request(
 	return le16_get(record->type) == EVENT_TRANSFER || transfer_out_request(event, request);
 }
 
-int shadow_request(
+/* Objects of the event, by kind; NULL: it has none. */
+static const struct object_bytes *object_find(const struct event_view *view, unsigned kind)
+{
+	for (unsigned i = 0; i < view->object_count; i++)
+		if (view->objects[i].kind == kind)
+			return &view->objects[i];
+	return NULL;
+}
+
+/* Refused, an event has no object: then of what rules do not look at anything valid will do. */
+static int sprinkle_request(
     const struct db_bytes *event, const struct event_record *record, struct wire_request *request)
+{
+	const struct object_bytes *object;
+	struct object_sprinkle sprinkle;
+	struct event_view view;
+
+	request->template_id = WIRE_SPRINKLE_CREATE;
+	request->sprinkle_create.account_id = le64_get(record->account_id);
+	request->sprinkle_create.amount = -le64s_get(record->amount);
+	request->sprinkle_create.deadline_ns = le64_get(record->deadline_ns);
+	request->sprinkle_create.currency = le16_get(record->currency);
+	request->sprinkle_create.shares = request->sprinkle_create.window_s = 1;
+	if (le16_get(record->code) != WIRE_CODE_OK)
+		return 1;
+	if (event_view_read(event->data, event->size, &view) != 0)
+		return 0;
+	object = object_find(&view, OBJECT_SPRINKLE);
+	if (object == NULL)
+		return 0;
+	memcpy(&sprinkle, object->body, sizeof(sprinkle));
+	request->sprinkle_create.room = le64_get(sprinkle.room);
+	request->sprinkle_create.shares = le32_get(sprinkle.shares);
+	request->sprinkle_create.equal = sprinkle.equal;
+	request->sprinkle_create.window_s =
+	    (uint32_t)((le64_get(sprinkle.ends_ns) - le64_get(sprinkle.created_ns)) / 1000000000u);
+	return 1;
+}
+
+/* The same: refused for what rules say, it came to an open round or was the first of one, under a
+ * transaction not known before. */
+static int round_request(const struct ledger *ledger, const struct db_bytes *event,
+    const struct event_record *record, struct wire_request *request)
+{
+	const struct account_row *account = ledger_account(ledger, le64_get(record->account_id));
+	const struct object_bytes *object, *transaction;
+	struct object_round round;
+	struct object_round_tx tx;
+	struct event_view view;
+
+	if (account == NULL)
+		return 0;
+	request->template_id = WIRE_ROUND_DEBIT;
+	request->round.account_id = le64_get(record->account_id);
+	request->round.amount = -le64s_get(record->amount);
+	request->round.deadline_ns = le64_get(record->deadline_ns);
+	request->round.currency = le16_get(record->currency);
+	request->round.partner_id = (uint16_t)account->partner_id;
+	request->round.round = request->round.transaction[0] = request->round.transaction[1] =
+	    UINT64_MAX - le64_get(record->lsn);
+	if (le16_get(record->code) != WIRE_CODE_OK)
+		return 1;
+	if (event_view_read(event->data, event->size, &view) != 0)
+		return 0;
+	object = object_find(&view, OBJECT_ROUND);
+	transaction = object_find(&view, OBJECT_ROUND_TX);
+	if (object == NULL || transaction == NULL)
+		return 0;
+	memcpy(&round, object->body, sizeof(round));
+	memcpy(&tx, transaction->body, sizeof(tx));
+	request->round.game = le32_get(round.game);
+	request->round.round = le64_get(round.round);
+	request->round.transaction[0] = le64_get(tx.transaction[0]);
+	request->round.transaction[1] = le64_get(tx.transaction[1]);
+	return 1;
+}
+
+int shadow_request(const struct ledger *ledger, const struct db_bytes *event,
+    const struct event_record *record, struct wire_request *request)
 {
 	/* REVERSAL: the opposite of a request, done by REVERSE. */
 	if (le64_get(record->terminal_id) == 0 || le64_get(record->request_id) == 0 ||
@@ -160,6 +237,12 @@ int shadow_request(
 	case EVENT_TRANSFER_OUT:
 		memset(&request->transfer, 0, sizeof(request->transfer));
 		return transfer_request(event, record, request);
+	case EVENT_SPRINKLE_CREATE:
+		memset(&request->sprinkle_create, 0, sizeof(request->sprinkle_create));
+		return sprinkle_request(event, record, request);
+	case EVENT_ROUND_DEBIT:
+		memset(&request->round, 0, sizeof(request->round));
+		return round_request(ledger, event, record, request);
 	default:
 		return 0;
 	}
@@ -270,7 +353,7 @@ int shadow_decide(struct shadow *shadow, struct shadow_shard *shard,
 	const struct shard_row *row = ledger_shard(ledger);
 	const struct risk_rules *now = &row->rules;
 	const struct risk_rules rules = shadow->rules_text != NULL ? shadow->rules.rules : *now;
-	const struct risk_rules_extra extra =
+	struct risk_rules_extra extra =
 	    shadow->rules_text != NULL ? shadow->rules.extra : row->extra;
 	struct risk_rules judged = rules;
 	int other_limits = rules.exposure_selection_max != now->exposure_selection_max ||
@@ -283,7 +366,7 @@ int shadow_decide(struct shadow *shadow, struct shadow_shard *shard,
 	};
 	struct event_record decided;
 	struct event_buffer event;
-	int length;
+	int length, model;
 
 	if (request->template_id == WIRE_PLACE_BET) {
 		terminal_share(shadow, shard, le64_get(record->time_ns), &asked);
@@ -291,6 +374,8 @@ int shadow_decide(struct shadow *shadow, struct shadow_shard *shard,
 	}
 	if (other_limits)
 		judged.exposure_selection_max = judged.exposure_market_max = 0;
+	model = shadow_model_prepare(shadow, shard, &extra);
+	shadow->model.missing += !model && extra.model_state != RISK_MODEL_OFF;
 	length = ledger_decide_by_rules(
 	    ledger, &asked, &judged, &extra, le64_get(record->time_ns), &event);
 	if (length < 0)
@@ -302,6 +387,8 @@ int shadow_decide(struct shadow *shadow, struct shadow_shard *shard,
 		.code = le16_get(decided.code),
 		.score = decided.score,
 	};
+	if (model)
+		shadow_model_take(shadow, &rules, &event, (size_t)length, outcome);
 	if (outcome->code == WIRE_CODE_OK && other_limits &&
 	    request->template_id == WIRE_PLACE_BET && request->place_bet.currency == rules.currency)
 		outcome->code = exposure_judge_all(shadow, &rules, request, outcome->payout);
