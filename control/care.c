@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "control/commands/commands.h"
 #include "control/control.h"
 #include "control/log/log.h"
 #include "control/markets/markets.h"
@@ -138,6 +139,83 @@ static void row_repair(struct control *control, const struct market_care *care)
 	json_decref(answer);
 }
 
+/* ---- Rules ---- */
+
+/* On the link's thread, inside the transaction that marks the command. */
+static int refused_mend(
+    void *context, struct db_txn *txn, uint64_t sequence, const json_t *command, const char *why)
+{
+	struct audit_entry entry = care_entry("rules refused");
+
+	(void)context;
+	(void)sequence;
+	return rules_refused(txn, command, why, &entry);
+}
+
+void care_begin(struct control *control)
+{
+	const struct commands_refusal refusal = { .refused = refused_mend, .context = control };
+
+	commands_refusal_set(&refusal);
+}
+
+/* The newest version that any shard has; 0: it is not known. */
+static uint32_t shards_rules(const json_t *status)
+{
+	json_t *shard;
+	size_t index;
+	json_int_t newest = 0;
+
+	json_array_foreach (json_object_get(status, "shards"), index, shard) {
+		json_int_t version = json_integer_value(json_object_get(shard, "rule_version"));
+
+		if (version > newest)
+			newest = version;
+	}
+	return newest > 0 && newest <= UINT32_MAX ? (uint32_t)newest : 0;
+}
+
+/*
+ * All commands are done and no shard has the rules that are in force here: they were refused, and
+ * the answer was lost with a connection. Looked at twice, since a status may be older than the last
+ * command.
+ */
+static void rules_compare(
+    struct control *control, const struct link_report *report, uint32_t wanted)
+{
+	struct audit_entry entry = care_entry("rules refused");
+	json_t *status = link_status(control->link);
+	uint64_t last;
+	uint32_t shards = shards_rules(status);
+	char why[256] = "";
+
+	json_decref(status);
+	status = NULL;
+	if (shards >= wanted)
+		return;
+	if (commands_last(control->database, &last) != 0 || report->command_done < last ||
+	    link_ask(control->link, json_pack("{s:s}", "cmd", "status"), CARE_ASK_MS, &status, why,
+	        sizeof(why)) != 0)
+		return;
+	shards = shards_rules(status);
+	json_decref(status);
+	if (shards == 0 || shards >= wanted) {
+		control->care_rules_wanted = 0;
+		return;
+	}
+	if (control->care_rules_wanted != wanted || control->care_rules_shards != shards) {
+		control->care_rules_wanted = wanted;
+		control->care_rules_shards = shards;
+		return;
+	}
+	control->care_rules_wanted = 0;
+	if (rules_lost(control->database, wanted, shards, &entry) == 0)
+		log_event(LOG_WARNING, "care", "rules_refused", NULL,
+		    "the shards do not have version %" PRIu32 " of the rules but %" PRIu32
+		    "; control shows again what they have",
+		    wanted, shards);
+}
+
 void care_turn(struct control *control)
 {
 	struct market_care_search search = { .next = control->care_next, .look = CARE_LOOK_MAX };
@@ -151,6 +229,7 @@ void care_turn(struct control *control)
 	if (report.state != LINK_UP || now_ns < control->care_again_ns ||
 	    rules_get(control->database, &set) != 0)
 		return;
+	rules_compare(control, &report, set.rules.version);
 	search.done_by_ns = now_ns - set.rules.result_final_s * NS_PER_S;
 	if (markets_care_look(control->database, &search, found, CARE_MAX, &count) != 0)
 		return;

@@ -69,6 +69,8 @@ struct control {
 	/* Of the main thread (care.c): the market to go on with, the last one that was refused, and
 	 * when to ask again. */
 	uint64_t care_next, care_refused_id, care_again_ns;
+	/* Versions of rules here and on the shards as they were found to differ. */
+	uint32_t care_rules_wanted, care_rules_shards;
 };
 
 /* ROOT/relative. 0 or -ENAMETOOLONG. */
@@ -107,6 +109,8 @@ uint64_t monitor_online(struct control *control);
 
 /* ---- care.c ---- */
 
+/* Before the link starts: what control puts right when the shards refuse a command. */
+void care_begin(struct control *control);
 /* Once a second: makes results final whose time is over, and brings back the rows of commands that
  * the shards refused; a few markets a turn. */
 void care_turn(struct control *control);

@@ -54,6 +54,21 @@ int handle_rules_list(
 	return CONTROL_DONE;
 }
 
+/* Would the shards take them? What they refuse later all the same is noted then. */
+static int shards_check(struct control *control, const struct rules_change *change,
+    const struct rule_set *set, char *message, size_t message_size)
+{
+	json_t *command;
+	int status;
+
+	if (change->stage)
+		return CONTROL_DONE;
+	command = json_pack("{s:s, s:o}", "type", "rules_set", "rules", rules_object(set));
+	status = handle_check(control, command, message, message_size);
+	json_decref(command);
+	return status;
+}
+
 static int change_do(struct control *control, struct ops_request *request,
     const struct rules_change *change, json_t **result, char *message, size_t message_size)
 {
@@ -62,8 +77,14 @@ static int change_do(struct control *control, struct ops_request *request,
 	int error;
 
 	message[0] = '\0';
-	error = rules_change(control->database, change, request->dry_run, &request->audit,
-	    &sequence, &set, message, message_size);
+	error = rules_change(control->database, change, 1, &request->audit, &sequence, &set,
+	    message, message_size);
+	if (error == 0 &&
+	    shards_check(control, change, &set, message, message_size) != CONTROL_DONE)
+		return CONTROL_REFUSED;
+	if (error == 0 && !request->dry_run)
+		error = rules_change(control->database, change, 0, &request->audit, &sequence,
+		    &set, message, message_size);
 	if (error == -ENOENT)
 		return handle_refuse(CONTROL_REFUSED, message, message_size,
 		    "there is no version %" PRIu32 " of the rules; see `sluicectl rules list`",

@@ -236,6 +236,7 @@ static int parts_start(struct control *control, char *message, size_t message_si
 		error = alerts_follow_start(&control->alerts, &alerts);
 	link.database = control->database;
 	link.sessions = control->sessions;
+	care_begin(control);
 	if (error == 0)
 		error = link_start(&control->link, &link);
 	if (error == 0)
@@ -274,6 +275,7 @@ void process_stop(struct control *control)
 	ops_stop(control->ops);
 	key_server_stop(control->key_server);
 	link_stop(control->link);
+	commands_refusal_set(NULL);
 	alerts_follow_stop(control->alerts);
 	screen_close(control->screen);
 	watchlist_close(control->watchlist);

@@ -13,10 +13,14 @@ int control_country_code_fits(const uint8_t code[3])
 
 int record_control_rules_note_read(struct db_bytes bytes, struct record_control_rules_note *out)
 {
-	struct record_control_rules_note record;
+	struct record_control_rules_note record = { 0 };
+	size_t size = bytes.size < sizeof(record)
+	                  ? offsetof(struct record_control_rules_note, refusal)
+	                  : sizeof(record);
 
-	if (control_fixed_read(bytes, RECORD_CONTROL_RULES_NOTE, &record, sizeof(record)) != 0 ||
-	    le32_get(record.version) == 0 || record.staged > 1 ||
+	if (control_fixed_read(bytes, RECORD_CONTROL_RULES_NOTE, &record, size) != 0 ||
+	    le32_get(record.version) == 0 || record.state > CONTROL_RULES_STATE_MAX ||
+	    !control_text_fits(record.refusal, sizeof(record.refusal)) ||
 	    !bytes_all_zero(record.reserved, sizeof(record.reserved)) ||
 	    !control_text_fits(record.user, sizeof(record.user)) ||
 	    !control_text_fits(record.note, sizeof(record.note)))

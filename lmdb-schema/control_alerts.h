@@ -10,17 +10,26 @@
 
 /* ---- Rules: who set a version, and why ---- */
 
+enum control_rules_state {
+	CONTROL_RULES_SENT = 0,    /* in force, or was */
+	CONTROL_RULES_STORED = 1,  /* and was never in force */
+	CONTROL_RULES_REFUSED = 2, /* by the shards: was never in force */
+};
+#define CONTROL_RULES_STATE_MAX CONTROL_RULES_REFUSED
+
 struct record_control_rules_note {
 	struct record_header header;
 	struct le32 version;
 	struct le32 copied_from; /* rollback: whose content it has; 0: its own */
 	struct le32 uid;
-	uint8_t staged; /* 1: stored, and was never in force */
+	uint8_t state; /* control_rules_state */
 	uint8_t reserved[3];
 	uint8_t user[64];
 	uint8_t note[160];
+	uint8_t refusal[240]; /* REFUSED: the shards' words; earlier records end before it */
 };
-ASSERT_SIZE(struct record_control_rules_note, 248);
+ASSERT_SIZE(struct record_control_rules_note, 488);
+ASSERT_OFFSET(struct record_control_rules_note, refusal, 248);
 
 /* ---- Subjects ---- */
 

@@ -36,6 +36,15 @@ static void gate_adopted(void)
 	pthread_mutex_unlock(&gate_lock);
 }
 
+static struct commands_refusal refusal;
+
+void commands_refusal_set(const struct commands_refusal *fresh)
+{
+	pthread_mutex_lock(&gate_lock);
+	refusal = fresh != NULL ? *fresh : (struct commands_refusal){ .refused = NULL };
+	pthread_mutex_unlock(&gate_lock);
+}
+
 int commands_next(struct db_txn *txn, uint64_t *sequence)
 {
 	uint64_t last;
@@ -194,6 +203,43 @@ int commands_mark(
 	struct mark_context context = { first, last, state };
 
 	return first > last ? 0 : database_write(database, mark_body, &context);
+}
+
+struct refuse_context {
+	uint64_t sequence;
+	const char *why;
+	struct commands_refusal refusal;
+};
+
+static int refuse_body(struct db_txn *txn, void *argument)
+{
+	const struct refuse_context *context = argument;
+	struct mark_context mark = { context->sequence, context->sequence,
+		CONTROL_COMMAND_REFUSED };
+	struct record_control_command record;
+	struct db_bytes text;
+	json_t *command;
+	int error = command_find(txn, context->sequence, &record, &text);
+
+	if (error != 0 || record.state != CONTROL_COMMAND_COMMITTED)
+		return error;
+	command = json_loadb(text.data, text.size, 0, NULL);
+	error = mark_body(txn, &mark);
+	if (error == 0 && command != NULL && context->refusal.refused != NULL)
+		error = context->refusal.refused(context->refusal.context, txn, context->sequence,
+		    command, context->why);
+	json_decref(command);
+	return error;
+}
+
+int commands_refuse(struct database *database, uint64_t sequence, const char *why)
+{
+	struct refuse_context context = { .sequence = sequence, .why = why };
+
+	pthread_mutex_lock(&gate_lock);
+	context.refusal = refusal;
+	pthread_mutex_unlock(&gate_lock);
+	return database_write(database, refuse_body, &context);
 }
 
 static int mark_late_body(struct db_txn *txn, void *argument)

@@ -33,6 +33,19 @@ struct commands_gate {
 /* One for the process; NULL: none, every append may go on. Not in use any more once it returns. */
 void commands_gate_set(const struct commands_gate *gate);
 
+/*
+ * What is to be put right when the shards refused a command, in the transaction that marks it so:
+ * the rows its commit has written are otherwise ahead of the shards. `command` is borrowed, `why`
+ * the shards' own words. Not 0: nothing is marked.
+ */
+struct commands_refusal {
+	int (*refused)(void *context, struct db_txn *txn, uint64_t sequence, const json_t *command,
+	    const char *why);
+	void *context;
+};
+/* One for the process, as the gate; NULL: none. */
+void commands_refusal_set(const struct commands_refusal *refusal);
+
 /* Inside a database_write body. `command`: the admin socket's command without "cmd" and "sequence"
  * ({"type":"market_set",...}); borrowed. 0 with the number it got; -EAGAIN, -ESTALE: as the gate
  * says, nothing was appended and the transaction is to be given up; -EMSGSIZE; -errno. */
@@ -52,6 +65,9 @@ SLUICE_MUST_USE int commands_get(
 /* Marks first..last; DONE or REFUSED (kept as it is when already marked). */
 SLUICE_MUST_USE int commands_mark(
     struct database *database, uint64_t first, uint64_t last, enum control_command_state state);
+/* Marks one command REFUSED, and puts right what it stood for; kept as it is when already marked.
+ */
+SLUICE_MUST_USE int commands_refuse(struct database *database, uint64_t sequence, const char *why);
 /* As commands_mark, for those of first..last that there are; *marked is the highest of them, or
  * first - 1. */
 SLUICE_MUST_USE int commands_mark_late(struct database *database, uint64_t first, uint64_t last,

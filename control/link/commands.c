@@ -69,14 +69,18 @@ static void commands_over(struct link *link, uint64_t last)
 	pthread_mutex_unlock(&link->mutex);
 }
 
-/* Marks unmarked_first..last. */
-static void commands_over_mark(struct link *link, uint64_t last, enum control_command_state state)
+/* Marks unmarked_first..last DONE; with `refused`, the shards' words, the last one REFUSED. */
+static void commands_over_mark(struct link *link, uint64_t last, const char *refused)
 {
+	uint64_t done_last = refused != NULL ? last - 1 : last;
 	int error;
 
 	if (last < link->unmarked_first)
 		return;
-	error = commands_mark(link->config.database, link->unmarked_first, last, state);
+	error = commands_mark(
+	    link->config.database, link->unmarked_first, done_last, CONTROL_COMMAND_DONE);
+	if (error == 0 && refused != NULL)
+		error = commands_refuse(link->config.database, last, refused);
 	/* Without its mark a command is done all the same; the next start marks it. */
 	if (error != 0)
 		log_event(LOG_ERROR, "link", "command_mark_failed",
@@ -97,7 +101,7 @@ static void command_refused(struct link *link, uint64_t sequence, const char *wh
 	refusal->sequence = sequence;
 	snprintf(refusal->message, sizeof(refusal->message), "%s", why);
 	pthread_mutex_unlock(&link->mutex);
-	commands_over_mark(link, sequence, CONTROL_COMMAND_REFUSED);
+	commands_over_mark(link, sequence, why);
 }
 
 /* Nothing more is sent for a while; said once. */
@@ -132,7 +136,7 @@ void link_commands_resume(struct link *link)
 		    "commands %" PRIu64 " to %" PRIu64 " are on all shards and their answers were "
 		    "lost: they count as done, also one that the shards refused",
 		    link->unmarked_first, link->shard_min);
-		commands_over_mark(link, link->shard_min, CONTROL_COMMAND_DONE);
+		commands_over_mark(link, link->shard_min, NULL);
 	}
 	link->next_sequence = link->shard_min + 1;
 	link->command_retry_ns = 0;
@@ -230,7 +234,6 @@ static int commands_receive(struct link *link, unsigned sent)
 				snprintf(why, sizeof(why), "%s", link_answer_error(answer));
 			if (outcome == OUTCOME_REFUSED) {
 				commands_pause_over(link);
-				commands_over_mark(link, first + i - 1, CONTROL_COMMAND_DONE);
 				command_refused(link, first + i, why);
 				outcome = OUTCOME_DONE;
 			}
@@ -242,7 +245,7 @@ static int commands_receive(struct link *link, unsigned sent)
 	/* Before the marks, which wake those who wait: they may look at the message next. */
 	if (link->next_sequence != first)
 		commands_pause_over(link);
-	commands_over_mark(link, link->next_sequence - 1, CONTROL_COMMAND_DONE);
+	commands_over_mark(link, link->next_sequence - 1, NULL);
 	if (result != 0)
 		return result;
 	if (outcome == OUTCOME_MALFORMED)

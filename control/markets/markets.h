@@ -200,8 +200,18 @@ struct rules_change {
 SLUICE_MUST_USE int rules_change(struct database *database, const struct rules_change *change,
     int dry_run, const struct audit_entry *who, uint64_t *sequence, struct rule_set *set,
     char *message, size_t message_size);
-/* Versions, newest first: [{"version","state","set_ns","set_by","note","copied_from"}]; state
- * in_force, stored (never was in force) or past. New reference. */
+/*
+ * Inside a transaction: the shards refused this command. When it set rules, their version is noted
+ * as refused, with `why`, and the one before it counts as in force again. 0 for other commands.
+ */
+SLUICE_MUST_USE int rules_refused(
+    struct db_txn *txn, const json_t *command, const char *why, const struct audit_entry *who);
+/* The same for a version in force here whose command is done, while all shards have an older one.
+ * -EALREADY: it is another one by now. */
+SLUICE_MUST_USE int rules_lost(struct database *database, uint32_t wanted, uint32_t shards,
+    const struct audit_entry *who);
+/* Versions, newest first: [{"version","state","set_ns","set_by","note","copied_from","refusal"}];
+ * state in_force, stored or refused (never were in force) or past. New reference. */
 json_t *rules_versions(const struct database *database, unsigned count);
 /* Keys that differ: [{"key","from","to","unit"}]. New reference. */
 json_t *rules_diff(const struct rule_set *from, const struct rule_set *to);

@@ -25,4 +25,7 @@ void market_outcome_text(struct settlement_outcome outcome, char out[MARKET_OUTC
 /* The rules of one version, inside a transaction; -ENOENT. */
 SLUICE_MUST_USE int rules_version_get(struct db_txn *txn, uint32_t version, struct rule_set *set);
 
+/* Those in force. */
+SLUICE_MUST_USE int rules_in_force_get(struct db_txn *txn, struct rule_set *set);
+
 #endif

@@ -104,8 +104,8 @@ json_t *rules_object(const struct rule_set *set)
 
 /* ---- In the database ---- */
 
-/* 1: stored, and never in force so far. 0, or -errno. */
-static int version_staged(struct db_txn *txn, uint64_t version)
+/* 1: never in force so far, as it is only stored or was refused. 0, or -errno. */
+static int version_aside(struct db_txn *txn, uint64_t version)
 {
 	struct record_control_rules_note note;
 	struct db_key key = db_key_make(version);
@@ -117,45 +117,50 @@ static int version_staged(struct db_txn *txn, uint64_t version)
 		return 0;
 	if (error == 0)
 		error = record_control_rules_note_read(value, &note);
-	return error != 0 ? error : note.staged;
+	return error != 0 ? error : note.state != CONTROL_RULES_SENT;
 }
 
-/* The newest version of all, and the newest that is not only stored; 1 stands for the defaults. */
+/* The newest version of all, and the newest that was not put aside; 1 stands for the defaults. */
 static int versions_last(struct db_txn *txn, uint64_t *newest, uint64_t *in_force)
 {
 	struct db_cursor cursor;
 	uint64_t number = 1;
-	int error = db_cursor_open(&cursor, txn, CONTROL_TABLE_RULES), staged = 1;
+	int error = db_cursor_open(&cursor, txn, CONTROL_TABLE_RULES), aside = 1;
 
 	if (error != 0)
 		return error;
 	*newest = *in_force = 1;
 	error = db_cursor_last(&cursor);
-	while (error == 0 && staged == 1) {
+	while (error == 0 && aside == 1) {
 		struct db_key key;
 
 		error = db_key_number(cursor.key, &number);
 		if (error == 0 && number > *newest)
 			*newest = number;
-		staged = error == 0 ? version_staged(txn, number) : 0;
-		if (error == 0 && staged < 0)
-			error = staged;
-		if (error == 0 && staged == 0)
+		aside = error == 0 ? version_aside(txn, number) : 0;
+		if (error == 0 && aside < 0)
+			error = aside;
+		if (error == 0 && aside == 0)
 			*in_force = number;
 		key = db_key_make(number - 1);
-		if (error == 0 && staged == 1)
+		if (error == 0 && aside == 1)
 			error = number == 0 ? -ENOENT : db_cursor_seek_below(&cursor, db_key(&key));
 	}
 	db_cursor_close(&cursor);
 	return error == -ENOENT ? 0 : error;
 }
 
-static int get_body(struct db_txn *txn, void *argument)
+int rules_in_force_get(struct db_txn *txn, struct rule_set *set)
 {
 	uint64_t newest, in_force;
 	int error = versions_last(txn, &newest, &in_force);
 
-	return error != 0 ? error : rules_version_get(txn, (uint32_t)in_force, argument);
+	return error != 0 ? error : rules_version_get(txn, (uint32_t)in_force, set);
+}
+
+static int get_body(struct db_txn *txn, void *argument)
+{
+	return rules_in_force_get(txn, argument);
 }
 
 int rules_get(const struct database *database, struct rule_set *set)
@@ -286,7 +291,7 @@ static int note_put(
 		.version = le32_make(set->rules.version),
 		.copied_from = le32_make(context->copied_from),
 		.uid = le32_make(context->who->uid),
-		.staged = context->change->stage,
+		.state = context->change->stage ? CONTROL_RULES_STORED : CONTROL_RULES_SENT,
 	};
 	const char *note = context->change->note;
 	struct db_key key = db_key_make(set->rules.version);
@@ -311,7 +316,9 @@ static int note_activate(struct db_txn *txn, uint32_t version)
 		error = record_control_rules_note_read(value, &row);
 	if (error != 0)
 		return error;
-	row.staged = 0;
+	row.header = record_control_header(RECORD_CONTROL_RULES_NOTE, sizeof(row));
+	row.state = CONTROL_RULES_SENT;
+	memset(row.refusal, 0, sizeof(row.refusal));
 	return database_put(
 	    txn, CONTROL_TABLE_RULES_NOTE, db_key(&key), (struct db_bytes){ &row, sizeof(row) });
 }

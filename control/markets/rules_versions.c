@@ -56,12 +56,14 @@ struct versions_context {
 	int in_force_seen;
 };
 
-static const char *state_of(struct versions_context *context, int staged)
+static const char *state_of(struct versions_context *context, unsigned state)
 {
 	int first = !context->in_force_seen;
 
-	if (staged)
+	if (state == CONTROL_RULES_STORED)
 		return "stored";
+	if (state == CONTROL_RULES_REFUSED)
+		return "refused";
 	context->in_force_seen = 1;
 	return first ? "in_force" : "past";
 }
@@ -80,11 +82,11 @@ static int version_add(
 	if (error != 0 && error != -ENOENT)
 		return error;
 	json_array_append_new(context->list,
-	    json_pack("{s:I, s:s, s:I, s:s, s:I, s:s}", "version",
-	        (json_int_t)le32_get(row->rules.version), "state", state_of(context, note.staged),
+	    json_pack("{s:I, s:s, s:I, s:s, s:I, s:s, s:s}", "version",
+	        (json_int_t)le32_get(row->rules.version), "state", state_of(context, note.state),
 	        "set_ns", (json_int_t)le64_get(row->set_ns), "set_by", (const char *)note.user,
 	        "copied_from", (json_int_t)le32_get(note.copied_from), "note",
-	        (const char *)note.note));
+	        (const char *)note.note, "refusal", (const char *)note.refusal));
 	return 0;
 }
 
@@ -125,8 +127,9 @@ json_t *rules_versions(const struct database *database, unsigned count)
 	}
 	if (json_array_size(context.list) < count)
 		json_array_append_new(
-		    context.list, json_pack("{s:i, s:s, s:i, s:s, s:i, s:s}", "version", 1, "state",
+		    context.list, json_pack("{s:i, s:s, s:i, s:s, s:i, s:s, s:s}", "version", 1, "state",
 		                      state_of(&context, 0), "set_ns", 0, "set_by", "",
-		                      "copied_from", 0, "note", "the defaults"));
+		                      "copied_from", 0, "note", "the defaults", "refusal",
+		                      ""));
 	return context.list;
 }

@@ -155,7 +155,7 @@ const struct verb verbs_risk[] = {
 	{ "rules show", VIEWER, 0, ARGUMENTS(rules_show), "rules", "key value unit help",
 	    "The rules in force, or those of a version." },
 	{ "rules list", VIEWER, 0, ARGUMENTS(rules_list), "versions",
-	    "version state set set_by copied_from note", "Versions of the rules, newest first." },
+	    "version state set set_by copied_from note refusal", "Versions of the rules, newest first." },
 	{ "rules diff", VIEWER, 0, ARGUMENTS(rules_diff), "differences", "key from to unit",
 	    "What differs between two versions, or a version and a file." },
 	{ "rules rollback", RISK, VERB_CHANGES, ARGUMENTS(rules_rollback), NULL, NULL,

@@ -85,19 +85,22 @@ static int field_dry_run(struct admin_fields *fields)
 	return admin_field_bool(fields, "dry_run");
 }
 
-/* The model that rules ask is there before they are: no worker finds them without it. */
+/* The model that rules ask is there before they are: no worker finds them without it. A dry run
+ * leaves the workers theirs, which the rules in force may ask. */
 static void model_prepare(const struct admin_context *context, struct admin_fields *fields,
-    const struct ledger_command *command)
+    const struct ledger_command *command, int dry_run)
 {
 	int error;
 
 	if (fields->error != NULL || command->type != EVENT_RULES_SET ||
 	    command->extra.model_state == RISK_MODEL_OFF || context->models == NULL)
 		return;
-	error = admin_model_load(context->shared, context->models, command->extra.model_version);
+	error = (dry_run ? admin_model_check : admin_model_load)(
+	    context->shared, context->models, command->extra.model_version);
 	if (error != 0)
 		fields->error = admin_error(
-		    "model %u cannot be read from %s: %s; load it again, or set model.state to off",
+		    "model %u cannot be read from %s: %s; load it again (sluicectl model load), or "
+		    "set model_state=off",
 		    command->extra.model_version, context->models,
 		    error == -EBADMSG ? "it is damaged, or of another version of sluice"
 		                      : strerror(-error));
@@ -138,7 +141,7 @@ static void parse_command(
 	}
 	ledger->control_sequence = sequence;
 	admin_ledger_parse(fields, type, ledger);
-	model_prepare(context, fields, ledger);
+	model_prepare(context, fields, ledger, dry_run);
 	/* It would be the newest one. */
 	if (unnumbered && ledger->type == EVENT_MARKET_RESULT)
 		ledger->result.version = le64_make(INT64_MAX);

@@ -51,25 +51,49 @@ static int model_read(const uint8_t *bytes, size_t size, uint32_t version, struc
 	return 0;
 }
 
-int admin_model_load(struct switch_shared *shared, const char *folder, uint32_t version)
+/* The caller's to free. */
+static int folder_read(const char *folder, uint32_t version, struct risk_model **out)
 {
-	/* own store */
-	struct shard_model *before = atomic_load_explicit(&shared->model, memory_order_relaxed);
-	struct shard_model *held;
 	char path[4400];
 	uint8_t *bytes = NULL;
 	size_t size = 0;
 	int error;
 
-	if (before != NULL && before->version == version)
-		return 0;
 	snprintf(path, sizeof(path), "%s/%u", folder, version);
 	error = file_read(path, &bytes, &size);
 	if (error != 0)
 		return error;
-	held = calloc(1, sizeof(*held));
-	error = held == NULL ? -ENOMEM : model_read(bytes, size, version, &held->model);
+	error = model_read(bytes, size, version, out);
 	free(bytes);
+	return error;
+}
+
+int admin_model_check(struct switch_shared *shared, const char *folder, uint32_t version)
+{
+	/* own store */
+	struct shard_model *before = atomic_load_explicit(&shared->model, memory_order_relaxed);
+	struct risk_model *model = NULL;
+	int error;
+
+	if (before != NULL && before->version == version)
+		return 0;
+	error = folder_read(folder, version, &model);
+	if (error == 0)
+		free(model);
+	return error;
+}
+
+int admin_model_load(struct switch_shared *shared, const char *folder, uint32_t version)
+{
+	/* own store */
+	struct shard_model *before = atomic_load_explicit(&shared->model, memory_order_relaxed);
+	struct shard_model *held;
+	int error;
+
+	if (before != NULL && before->version == version)
+		return 0;
+	held = calloc(1, sizeof(*held));
+	error = held == NULL ? -ENOMEM : folder_read(folder, version, &held->model);
 	if (error != 0) {
 		free(held);
 		return error;

@@ -12,6 +12,9 @@
  */
 SLUICE_MUST_USE int admin_model_load(
     struct switch_shared *shared, const char *folder, uint32_t version);
+/* The same without handing it over: would it be taken? */
+SLUICE_MUST_USE int admin_model_check(
+    struct switch_shared *shared, const char *folder, uint32_t version);
 /* When no worker runs any more. */
 void admin_models_free(struct switch_shared *shared);
 

@@ -308,3 +308,85 @@ TEST(factors_and_amounts_of_other_currencies_are_kept_shown_and_sent)
 }
 
 TEST_MAIN()
+
+static int mend(
+    void *context, struct db_txn *txn, uint64_t sequence, const json_t *command, const char *why)
+{
+	(void)context;
+	(void)sequence;
+	return rules_refused(txn, command, why, &who);
+}
+
+static void versions_expect(struct temporary *at, const char *states)
+{
+	json_t *list = rules_versions(at->database, 10), *row;
+	char text[128] = "";
+	size_t i;
+
+	json_array_foreach (list, i, row)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%d %s ",
+		    (int)json_integer_value(json_object_get(row, "version")),
+		    json_string_value(json_object_get(row, "state")));
+	json_decref(list);
+	assert_string_equal(text, states);
+}
+
+TEST(what_the_shards_refuse_is_not_in_force)
+{
+	const struct commands_refusal refusal = { .refused = mend };
+	struct rule_set rules;
+	struct temporary at;
+	char message[256];
+	json_t *list;
+
+	temporary_begin(&at);
+	commands_refusal_set(&refusal);
+	assert_int_equal(set(&at, "points_odds=7", 0, message), 0);
+	assert_int_equal(set(&at, "points_odds=9", 0, message), 0);
+	assert_int_equal(commands_mark(at.database, 1, 1, CONTROL_COMMAND_DONE), 0);
+	assert_int_equal(commands_refuse(at.database, 2, "no such model\x01"), 0);
+	/* A second time changes nothing, nor does it of one that is done. */
+	assert_int_equal(commands_refuse(at.database, 2, "another"), 0);
+	assert_int_equal(commands_refuse(at.database, 1, "another"), 0);
+	temporary_again(&at);
+	assert_int_equal(rules_get(at.database, &rules), 0);
+	assert_int_equal(rules.rules.version, 2);
+	assert_int_equal(rules.rules.points_odds, 7);
+	versions_expect(&at, "3 refused 2 in_force 1 past ");
+	list = rules_versions(at.database, 1);
+	assert_string_equal(
+	    json_string_value(json_object_get(json_array_get(list, 0), "refusal")),
+	    "no such model?");
+	json_decref(list);
+	/* The next one is made of what is in force. */
+	assert_int_equal(set(&at, "points_large=5", 0, message), 0);
+	assert_int_equal(rules_get(at.database, &rules), 0);
+	assert_int_equal(rules.rules.version, 4);
+	assert_int_equal(rules.rules.points_odds, 7);
+	/* What was refused can be tried again, and be refused again: 4 stays. */
+	assert_int_equal(
+	    change(&at, (struct rules_change){ .activate_version = 3 }, message), 0);
+	versions_expect(&at, "5 in_force 4 past 3 refused 2 past 1 past ");
+	assert_int_equal(commands_refuse(at.database, 4, "again"), 0);
+	versions_expect(&at, "5 refused 4 in_force 3 refused 2 past 1 past ");
+	commands_refusal_set(NULL);
+	temporary_end(&at);
+}
+
+TEST(rules_the_shards_never_got_are_found_by_their_version)
+{
+	struct rule_set rules;
+	struct temporary at;
+	char message[256];
+
+	temporary_begin(&at);
+	assert_int_equal(set(&at, "points_odds=7", 0, message), 0);
+	assert_int_equal(set(&at, "points_odds=9", 0, message), 0);
+	assert_int_equal(rules_lost(at.database, 2, 1, &who), -EALREADY);
+	assert_int_equal(rules_lost(at.database, 3, 3, &who), -EINVAL);
+	assert_int_equal(rules_lost(at.database, 3, 2, &who), 0);
+	versions_expect(&at, "3 refused 2 in_force 1 past ");
+	assert_int_equal(rules_get(at.database, &rules), 0);
+	assert_int_equal(rules.rules.points_odds, 7);
+	temporary_end(&at);
+}
