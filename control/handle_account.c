@@ -101,28 +101,72 @@ static int opening_check(struct control *control, int64_t first, int64_t count,
 	    sum, config.approval.adjustment_min, first);
 }
 
+#define OPEN_LOOK_MAX 1000 /* accounts asked about to name the one that stands against it */
+
+/* The first that is open in another currency, out of the begin of the range; 0: none is found. */
+static int64_t other_currency_find(struct control *control, int64_t first, int64_t count,
+    int64_t currency, int64_t *found_currency)
+{
+	for (int64_t i = 0; i < count && i < OPEN_LOOK_MAX; i++) {
+		json_t *before = account_before(control, (uint64_t)(first + i));
+		int64_t has = json_integer_value(json_object_get(before, "currency"));
+
+		json_decref(before);
+		if (has != 0 && has != currency) {
+			*found_currency = has;
+			return first + i;
+		}
+	}
+	return 0;
+}
+
+/* The shards are asked before it is committed; of a refusal the account is named. */
+static int open_check(struct control *control, const json_t *command, int64_t first, int64_t count,
+    int64_t currency, char *message, size_t message_size)
+{
+	int64_t found, has = 0;
+	int status = handle_check(control, command, message, message_size);
+
+	if (status != CONTROL_REFUSED)
+		return status;
+	found = other_currency_find(control, first, count, currency, &has);
+	if (found == 0)
+		return status;
+	return handle_refuse(CONTROL_REFUSED, message, message_size,
+	    "account %" PRId64 " is open already, in currency %" PRId64 ", not %" PRId64
+	    ": an account keeps its currency, and nothing was opened; give another number, or "
+	    "--currency %" PRId64,
+	    found, has, currency, has);
+}
+
 int handle_account_open(
     void *context, struct ops_request *request, json_t **result, char *message, size_t message_size)
 {
+	struct control *control = context;
 	int64_t first = ops_number(request, "first", 0), count = ops_number(request, "count", 1);
 	int64_t opening_balance = ops_number(request, "opening_balance", 0);
+	int64_t currency = ops_number(request, "currency", 410);
 	json_t *command, *after;
 	char object[64];
-	int status = opening_check(context, first, count, opening_balance, message, message_size);
+	int status = opening_check(control, first, count, opening_balance, message, message_size);
 
 	if (status != CONTROL_DONE)
 		return status;
 	command = json_pack("{s:s, s:I, s:I, s:I, s:I}", "type", "accounts_open", "first",
-	    (json_int_t)first, "count", (json_int_t)count, "currency",
-	    (json_int_t)ops_number(request, "currency", 410), "opening_balance",
-	    (json_int_t)opening_balance);
+	    (json_int_t)first, "count", (json_int_t)count, "currency", (json_int_t)currency,
+	    "opening_balance", (json_int_t)opening_balance);
+	status = open_check(control, command, first, count, currency, message, message_size);
+	if (status != CONTROL_DONE) {
+		json_decref(command);
+		return status;
+	}
 	after = json_deep_copy(command);
 	json_object_del(after, "type");
 	snprintf(
 	    object, sizeof(object), "account %" PRId64 " and %" PRId64 " more", first, count - 1);
 	if (count == 1)
 		snprintf(object, sizeof(object), "account %" PRId64, first);
-	return command_do(context, request, command, after, (uint64_t)first, object, result,
+	return command_do(control, request, command, after, (uint64_t)first, object, result,
 	    message, message_size);
 }
 

@@ -20,7 +20,7 @@
 
 #define EXPLAIN_STEPS_MAX 100000u /* events of one account looked through for a bet */
 #define EXPLAIN_TRIES     20      /* for an event that is not in the log yet */
-#define EXPLAIN_PAUSE_NS  100000000l
+#define EXPLAIN_PAUSE_NS  100000000ll
 
 static const char *const event_names[EVENT_TYPE_MAX + 1] = {
 	[EVENT_ACCOUNT_OPEN] = "account opened",
@@ -379,7 +379,7 @@ static int past_request(
 	return found > 0 ? 0 : found;
 }
 
-static int explain_request(
+static int request_look(
     struct control *control, uint64_t terminal_id, uint64_t request_id, json_t **result)
 {
 	int result_error = -ENOENT;
@@ -409,8 +409,24 @@ static int explain_request(
 		}
 		log_history_close(history);
 	}
-	return result_error == -ENOENT ? past_request(control, terminal_id, request_id, result)
-	                               : result_error;
+	return result_error;
+}
+
+/* A decision is in the log's tables a moment after its answer. */
+static int explain_request(
+    struct control *control, uint64_t terminal_id, uint64_t request_id, json_t **result)
+{
+	const struct timespec pause = { .tv_nsec = EXPLAIN_PAUSE_NS };
+	uint64_t until_ns = database_now_ns() + EXPLAIN_TRIES * EXPLAIN_PAUSE_NS;
+	int found = request_look(control, terminal_id, request_id, result);
+
+	if (found == -ENOENT)
+		found = past_request(control, terminal_id, request_id, result);
+	while (found == -ENOENT && database_now_ns() < until_ns) {
+		(void)nanosleep(&pause, NULL);
+		found = request_look(control, terminal_id, request_id, result);
+	}
+	return found;
 }
 
 static int is_of_bet(const struct event_view *view, uint64_t bet_id)
@@ -536,7 +552,8 @@ int handle_explain(
 		error = explain_request(control, terminal_id, request_id, result);
 	if (error == -ENOENT)
 		return handle_refuse(CONTROL_REFUSED, message, message_size,
-		    "the log holds no such decision; it may have been retired "
+		    "the log holds no such decision: of the last seconds it may not be in it yet, "
+		    "then ask again; of the past it was never made, or was retired "
 		    "(store.log_keep_mib)");
 	if (error != 0 && message[0] != '\0')
 		return CONTROL_UNREACHABLE;

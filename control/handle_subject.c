@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "control/control.h"
+#include "control/markets/markets.h"
 #include "control/subjects/subjects.h"
 
 int handle_subject_set(
@@ -109,13 +110,20 @@ int handle_feedback_import(
 {
 	struct control *control = context;
 	const char *text = ops_text(request, "file", "");
+	uint64_t today_ns = database_now_ns();
 	unsigned added = 0, skipped = 0;
+	struct rule_set set;
 	int error;
 
 	message[0] = '\0';
+	/* A date is one of the days the rules go by, which begin earlier east of Greenwich. */
+	error = rules_get(control->database, &set);
+	if (error != 0)
+		return handle_error(error, "rules", message, message_size);
+	today_ns += set.rules.utc_offset_s * 1000000000ull;
 	handle_dry_run(request, 1);
-	error = feedback_import(control->database, text, strlen(text), &request->audit, &added,
-	    &skipped, message, message_size);
+	error = feedback_import(control->database, text, strlen(text), today_ns, &request->audit,
+	    &added, &skipped, message, message_size);
 	handle_dry_run(request, 0);
 	if (error != 0 && message[0] != '\0')
 		return CONTROL_REFUSED;

@@ -251,18 +251,22 @@ struct event_account_flags {
 ASSERT_SIZE(struct event_account_flags, 8);
 
 /*
- * One closed case or imported label, of a transaction of then. The command goes to all shards; each
- * one learns for what has a row there, and says so by the record's account_id and terminal_id.
- * object_id: the control sequence number.
+ * One closed case or imported label, of a transaction of then; or, withdrawn, the correction of one
+ * that was given before, at learned_s: what is left of it is taken off again. The command goes to
+ * all shards; each one learns for what has a row there, and says so by the record's account_id and
+ * terminal_id. object_id: the control sequence number.
  */
 struct event_feedback {
 	struct le64 account_id;  /* 0: none */
 	struct le64 terminal_id; /* 0: none */
 	struct le64 transaction_ns;
 	uint8_t confirmed; /* 1: fraud; 0: dismissed */
-	uint8_t reserved[7];
+	uint8_t withdrawn; /* 1: such a verdict is taken back */
+	uint8_t reserved[2];
+	struct le32 learned_s; /* WITHDRAWN: when it was given, Unix seconds; 0: just before */
 };
 ASSERT_SIZE(struct event_feedback, 32);
+ASSERT_OFFSET(struct event_feedback, learned_s, 28);
 
 struct event_market {
 	struct le64 event_id;

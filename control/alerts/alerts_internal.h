@@ -39,4 +39,8 @@ SLUICE_MUST_USE int alert_index_hit(struct db_txn *txn, const struct subject *su
 /* Notes where `row` is to be found by the three above. */
 SLUICE_MUST_USE int alert_index_put(struct db_txn *txn, const struct record_control_alert *row);
 
+/* The command that told the shards of an alert's last verdict, 0: none did. -ENOENT: not known. */
+SLUICE_MUST_USE int alert_index_verdict(struct db_txn *txn, uint64_t number, uint64_t *sequence);
+SLUICE_MUST_USE int alert_index_verdict_put(struct db_txn *txn, uint64_t number, uint64_t sequence);
+
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * alert_index: keys of several forms, told apart by the word in front. Everything in it can be
- * found anew from the alerts (alerts_open), but for imported labels (control/subjects/feedback.c).
+ * found anew from the alerts (alerts_open), but for imported labels (control/subjects/feedback.c)
+ * and the commands of verdicts.
  */
 #include <errno.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 #include "control/alerts/alerts_internal.h"
 
 struct index_key {
-	char table[8]; /* "source", "recent", "hit", "counts", "cursor" */
+	char table[8]; /* "source", "recent", "hit", "verdict", "counts", "cursor" */
 	struct le32 first, second;
 	struct le64 third, fourth;
 };
@@ -110,6 +111,25 @@ int alert_index_put(struct db_txn *txn, const struct record_control_alert *row)
 		break;
 	}
 	return 0;
+}
+
+static struct index_key verdict_key(uint64_t number)
+{
+	return (struct index_key){ .table = "verdict", .third = le64_make(number) };
+}
+
+int alert_index_verdict(struct db_txn *txn, uint64_t number, uint64_t *sequence)
+{
+	struct index_key key = verdict_key(number);
+
+	return number_get(txn, &key, sequence);
+}
+
+int alert_index_verdict_put(struct db_txn *txn, uint64_t number, uint64_t sequence)
+{
+	struct index_key key = verdict_key(number);
+
+	return number_put(txn, &key, le64_make(sequence));
 }
 
 /* ---- Counts ---- */

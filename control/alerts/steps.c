@@ -80,10 +80,13 @@ int alerts_create(struct database *database, const struct alert_manual *manual,
 
 /* ---- Steps ---- */
 
-/* Counts a verdict for whoever the alert is about, or takes it back (sign -1). */
+/* Counts a verdict for whoever the alert is about, or takes it back (sign -1): the command that
+ * told the shards of it is known by alert_index. */
 static int verdict_count(
     struct db_txn *txn, const struct record_control_alert *row, unsigned verdict, int sign)
 {
+	uint64_t sequence = 0;
+	int error = 0;
 	struct feedback_case judged = {
 		.account_id =
 		    row->subject_kind == CONTROL_SUBJECT_ACCOUNT ? le64_get(row->subject_id) : 0,
@@ -92,9 +95,16 @@ static int verdict_count(
 		.time_ns = le64_get(row->first_ns),
 		.confirmed = verdict == CONTROL_ALERT_CONFIRMED ? sign : 0,
 		.dismissed = verdict == CONTROL_ALERT_FALSE ? sign : 0,
+		.given_ns = le64_get(row->changed_ns),
 	};
 
-	return feedback_apply(txn, &judged);
+	if (sign < 0)
+		error = alert_index_verdict(txn, le64_get(row->number), &judged.given);
+	if (error == 0 || error == -ENOENT)
+		error = feedback_apply(txn, &judged, &sequence);
+	if (error == 0 && sign > 0)
+		error = alert_index_verdict_put(txn, le64_get(row->number), sequence);
+	return error;
 }
 
 static int state_allowed(unsigned from, unsigned to)

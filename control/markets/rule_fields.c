@@ -229,10 +229,10 @@ static void amounts_drop(struct risk_rules_extra *extra, struct risk_amounts *am
 	memset(&extra->currencies[extra->currency_count], 0, sizeof(*amounts));
 }
 
-int rule_amount_set(struct rule_set *set, const char *name, size_t length, int64_t value)
+/* "currency.840.large_amount". 0 or -ENOENT. */
+static int amount_name(const char *name, size_t length, unsigned *currency_out, unsigned *which_out)
 {
 	size_t prefix = strlen(RULE_AMOUNT_PREFIX), digits = 0;
-	struct risk_amounts *amounts;
 	unsigned currency = 0, which = 0;
 
 	if (length <= prefix || strncmp(name, RULE_AMOUNT_PREFIX, prefix) != 0)
@@ -250,8 +250,22 @@ int rule_amount_set(struct rule_set *set, const char *name, size_t length, int64
 		which++;
 	if (which == RULE_AMOUNTS)
 		return -ENOENT;
+	*currency_out = currency;
+	*which_out = which;
+	return 0;
+}
+
+int rule_amount_set(struct rule_set *set, const char *name, size_t length, int64_t value)
+{
+	struct risk_amounts *amounts;
+	unsigned currency, which;
+
+	if (amount_name(name, length, &currency, &which) != 0)
+		return -ENOENT;
 	if (!set->extra.present)
 		return -ENODEV;
+	if (value < 0)
+		return -ERANGE;
 	amounts = amounts_place(&set->extra, (uint16_t)currency);
 	if (amounts == NULL)
 		return -ENOSPC;
@@ -294,12 +308,169 @@ void rule_field_range(
 	*highest = edge_find(set, field, now, INT64_MAX);
 }
 
+/* ---- One setting ---- */
+
+struct setting {
+	const char *name;
+	int length;
+	const char *value;
+	char *message;
+	size_t message_size;
+};
+
+__attribute__((format(printf, 2, 3))) static int setting_refused(
+    const struct setting *setting, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(setting->message, setting->message_size, format, arguments);
+	va_end(arguments);
+	return -EINVAL;
+}
+
+/* A whole number, blanks around it. */
+static int number_read(const char *text, int64_t *number)
+{
+	char *end;
+	long long value;
+
+	errno = 0;
+	value = strtoll(text, &end, 10);
+	end += strspn(end, " \t");
+	if (end == text || *end != '\0' || errno != 0)
+		return 0;
+	*number = value;
+	return 1;
+}
+
+/* What stands against it lies in other rules than the one that was to be set. */
+static int others_refuse(
+    const struct setting *setting, const struct rule_set *tried, const char *fault)
+{
+	if (strcmp(fault, "model") == 0)
+		return setting_refused(setting,
+		    "%.*s: a model that is on needs its number; set model_version to one of "
+		    "`sluicectl model list` first, or model_state to off",
+		    setting->length, setting->name);
+	if (strncmp(fault, "currencies", 10) == 0)
+		return setting_refused(setting,
+		    "%.*s: %s has amounts of its own (" RULE_AMOUNT_PREFIX
+		    "%u...); set all of these to 0 first",
+		    setting->length, setting->name, setting->value, tried->rules.currency);
+	return setting_refused(setting, "%.*s: %s does not go with the present %s", setting->length,
+	    setting->name, setting->value, fault);
+}
+
+static int field_setting(
+    const struct setting *setting, const struct rule_field *field, struct rule_set *set)
+{
+	static const char *const states[] = { "off", "shadow", "active" };
+	struct rule_set tried = *set;
+	const char *fault = field->name;
+	int64_t lowest, highest, number = 0;
+	int is_number = number_read(setting->value, &number);
+
+	if (strcmp(field->name, "model_state") == 0)
+		for (unsigned i = 0; i < SLUICE_ARRAY_COUNT(states); i++)
+			if (strcmp(setting->value, states[i]) == 0) {
+				number = i;
+				is_number = 1;
+			}
+	if (field->extra && !set->extra.present)
+		return setting_refused(setting,
+		    "%s is of the factors of the states; set factors to 1 "
+		    "before it",
+		    field->name);
+	if (is_number && rule_field_set(&tried, field, number) == 0 &&
+	    rule_set_check(&tried, &fault) == 0) {
+		*set = tried;
+		return 0;
+	}
+	if (is_number && rule_field_get(&tried, field) == number && number != 0 &&
+	    strcmp(fault, field->name) != 0 && rule_field_find(fault, strlen(fault)) == NULL &&
+	    strcmp(fault, "points") != 0)
+		return others_refuse(setting, &tried, fault);
+	rule_field_range(set, field, &lowest, &highest);
+	return setting_refused(setting,
+	    "%s: expected a whole number from %lld to %lld (%s), found %s%.40s%s", field->name,
+	    (long long)lowest, (long long)highest, field->unit, is_number ? "" : "\"",
+	    setting->value, is_number ? "" : "\"");
+}
+
+/* The highest amount of this name that the check takes. */
+static int64_t amount_highest(const struct rule_set *set, const char *name, size_t length)
+{
+	int64_t good = 0, wrong = INT64_MAX;
+
+	while (wrong - good > 1) {
+		int64_t middle = good + (wrong - good) / 2;
+		struct rule_set tried = *set;
+		const char *fault;
+
+		if (rule_amount_set(&tried, name, length, middle) == 0 &&
+		    rule_set_check(&tried, &fault) == 0)
+			good = middle;
+		else
+			wrong = middle;
+	}
+	return good;
+}
+
+static int amount_setting(const struct setting *setting, struct rule_set *set)
+{
+	struct rule_set tried = *set;
+	const char *fault;
+	unsigned currency, which;
+	int64_t number = -1;
+	int error;
+
+	if (amount_name(setting->name, (size_t)setting->length, &currency, &which) != 0)
+		return setting_refused(setting,
+		    "there is no rule \"%.*s\"; `sluicectl rules show` lists them", setting->length,
+		    setting->name);
+	if (!set->extra.present)
+		return setting_refused(setting,
+		    "%.*s is of the factors of the states; set factors to 1 before it",
+		    setting->length, setting->name);
+	if (currency == set->rules.currency)
+		return setting_refused(setting,
+		    "%.*s: %u is the rules' own currency; set %s itself", setting->length,
+		    setting->name, currency, rule_amount_names[which]);
+	(void)number_read(setting->value, &number);
+	error = rule_amount_set(&tried, setting->name, (size_t)setting->length, number);
+	if (error == -ENOSPC)
+		return setting_refused(setting, "%.*s: there is room for %u other currencies",
+		    setting->length, setting->name, LIMIT_RULES_CURRENCIES_MAX);
+	if (error != 0 || rule_set_check(&tried, &fault) != 0)
+		return setting_refused(setting,
+		    "%.*s: expected a whole number from 0 to %lld (minor units; 0: none), found "
+		    "\"%.40s\"",
+		    setting->length, setting->name,
+		    (long long)amount_highest(set, setting->name, (size_t)setting->length),
+		    setting->value);
+	*set = tried;
+	return 0;
+}
+
+int rule_setting_apply(struct rule_set *set, const char *name, size_t length, const char *value,
+    char *message, size_t message_size)
+{
+	const struct setting setting = { name, (int)length, value, message, message_size };
+	const struct rule_field *field = rule_field_find(name, length);
+
+	return field != NULL ? field_setting(&setting, field, set) : amount_setting(&setting, set);
+}
+
 /* ---- Files ---- */
 
 struct reading {
 	struct rule_set *set; /* good ones, after every line */
-	unsigned line;
-	unsigned lines[FIELDS_MAX]; /* where each field was named, 0: not yet */
+	unsigned line, named;
+	struct {
+		uint64_t hash; /* FNV-1a of its name */
+		unsigned line;
+	} names[FIELDS_MAX];
 	char *message;
 	size_t message_size;
 };
@@ -318,61 +489,32 @@ __attribute__((format(printf, 2, 3))) static int line_refused(
 	return -EINVAL;
 }
 
-/* currency.840.large_amount. */
-static int amount_apply(
-    const struct reading *reading, const char *name, size_t length, long long number)
+/* The line that names a rule for the second time says where the first one was. */
+static int name_first(struct reading *reading, const char *name, size_t length)
 {
-	struct rule_set tried = *reading->set;
-	const char *wrong;
-	int error = rule_amount_set(&tried, name, length, number);
+	uint64_t hash = 0xcbf29ce484222325ull;
+	unsigned i = 0;
 
-	if (error == -ENODEV)
-		return line_refused(reading, "%.*s: write factors: 1 above it", (int)length, name);
-	if (error == -ENOSPC)
-		return line_refused(reading, "%.*s: there is room for %u other currencies",
-		    (int)length, name, LIMIT_RULES_CURRENCIES_MAX);
-	if (error != 0)
-		return line_refused(reading,
-		    "there is no rule \"%.*s\"; `sluicectl rules show` lists them", (int)length,
-		    name);
-	if (rule_set_check(&tried, &wrong) != 0)
-		return line_refused(reading,
-		    "%.*s: %lld is out of range, or the currency is that of the rules", (int)length,
-		    name, number);
-	*reading->set = tried;
+	for (size_t k = 0; k < length; k++)
+		hash = (hash ^ (uint8_t)name[k]) * 0x100000001b3ull;
+	while (i < reading->named && reading->names[i].hash != hash)
+		i++;
+	if (i < reading->named)
+		return line_refused(reading, "%.*s is named in line %u already; keep one of both",
+		    (int)length, name, reading->names[i].line);
+	if (i < FIELDS_MAX) {
+		reading->names[i].hash = hash;
+		reading->names[i].line = reading->line;
+		reading->named++;
+	}
 	return 0;
-}
-
-static int field_apply(struct reading *reading, const struct rule_field *field, const char *value,
-    int is_number, long long number)
-{
-	int64_t lowest, highest;
-
-	if (reading->lines[field - rule_fields] != 0)
-		return line_refused(reading, "%s is named in line %u already; keep one of both",
-		    field->name, reading->lines[field - rule_fields]);
-	reading->lines[field - rule_fields] = reading->line;
-	if (field->extra && !reading->set->extra.present)
-		return line_refused(reading, "%s: write factors: 1 above it", field->name);
-	if (is_number && good_at(reading->set, field, number))
-		return rule_field_set(reading->set, field, number);
-	rule_field_range(reading->set, field, &lowest, &highest);
-	if (!is_number)
-		return line_refused(reading,
-		    "%s: expected a whole number from %lld to %lld (%s), found \"%.40s\"",
-		    field->name, (long long)lowest, (long long)highest, field->unit, value);
-	return line_refused(reading, "%s: expected %lld to %lld (%s), found %lld", field->name,
-	    (long long)lowest, (long long)highest, field->unit, number);
 }
 
 /* "key: value", blanks around both taken off. */
 static int line_apply(struct reading *reading, char *line)
 {
-	char *colon = strchr(line, ':'), *value, *end;
-	const struct rule_field *field;
-	long long number;
+	char *colon = strchr(line, ':'), message[256];
 	size_t length;
-	int is_number;
 
 	if (colon == NULL)
 		return line_refused(reading,
@@ -380,17 +522,10 @@ static int line_apply(struct reading *reading, char *line)
 	length = (size_t)(colon - line);
 	while (length > 0 && (line[length - 1] == ' ' || line[length - 1] == '\t'))
 		length--;
-	value = colon + 1 + strspn(colon + 1, " \t");
-	errno = 0;
-	number = strtoll(value, &end, 10);
-	end += strspn(end, " \t");
-	is_number = *value != '\0' && *end == '\0' && errno == 0;
-	field = rule_field_find(line, length);
-	if (field != NULL)
-		return field_apply(reading, field, value, is_number, number);
-	if (!is_number)
-		number = -1;
-	return amount_apply(reading, line, length, number);
+	if (rule_setting_apply(reading->set, line, length, colon + 1 + strspn(colon + 1, " \t"),
+	        message, sizeof(message)) != 0)
+		return line_refused(reading, "%s", message);
+	return name_first(reading, line, length);
 }
 
 int rules_file_apply(const char *text, struct rule_set *set, char *message, size_t message_size)
@@ -401,7 +536,6 @@ int rules_file_apply(const char *text, struct rule_set *set, char *message, size
 	};
 	int error = 0;
 
-	SLUICE_REQUIRE(rule_fields_count <= FIELDS_MAX);
 	while (error == 0 && *text != '\0') {
 		size_t length = strcspn(text, "\n"), kept;
 		char line[256];

@@ -33,6 +33,13 @@ int64_t rule_field_get(const struct rule_set *set, const struct rule_field *fiel
 /* 0 or -ERANGE when the field is too narrow. */
 SLUICE_MUST_USE int rule_field_set(
     struct rule_set *set, const struct rule_field *field, int64_t value);
+/*
+ * One setting, checked with all others: `value` is a number, or a word where a field has words
+ * (model_state: off, shadow, active). 0 with `set` changed; -EINVAL with `message`, which begins
+ * with the name and says what was expected.
+ */
+SLUICE_MUST_USE int rule_setting_apply(struct rule_set *set, const char *name, size_t length,
+    const char *value, char *message, size_t message_size);
 /* By the first `length` characters of a name; NULL. */
 const struct rule_field *rule_field_find(const char *name, size_t length);
 /* What the checks take for a field beside the others of `set`, which are good. */

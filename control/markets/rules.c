@@ -11,6 +11,8 @@
 #include "control/markets/markets_internal.h"
 #include "lmdb-schema/control_alerts.h"
 
+#define SETTINGS_MAX 256u
+
 json_t *rules_json(const struct rule_set *set)
 {
 	json_t *list = json_array();
@@ -240,46 +242,51 @@ __attribute__((format(printf, 2, 3))) static int set_refused(
 	return -EINVAL;
 }
 
-/* One "key=value". */
-static int setting_apply(
-    const struct set_context *context, struct rule_set *set, const char *setting)
+/* One "key=value" of the list; a key once. */
+static int setting_apply(const struct set_context *context, struct rule_set *set, size_t index)
 {
+	const json_t *settings = context->change->settings;
+	const char *setting = json_string_value(json_array_get(settings, index));
 	const char *equals = setting != NULL ? strchr(setting, '=') : NULL;
-	const struct rule_field *field;
-	char *end;
-	long long value;
-	int error;
+	size_t length;
 
 	if (equals == NULL)
 		return set_refused(context,
 		    "\"%s\" is not KEY=VALUE; write it like stake_single_max=1000000",
 		    setting != NULL ? setting : "");
-	errno = 0;
-	value = strtoll(equals + 1, &end, 10);
-	if (equals[1] == '\0' || *end != '\0' || errno != 0)
-		return set_refused(context, "%.*s: \"%s\" is not a whole number",
-		    (int)(equals - setting), setting, equals + 1);
-	field = rule_field_find(setting, (size_t)(equals - setting));
-	error = field != NULL ? rule_field_set(set, field, value)
-	                      : rule_amount_set(set, setting, (size_t)(equals - setting), value);
-	switch (-error) {
-	case 0:
-		return 0;
-	case ENOENT:
-		return set_refused(context, "there is no rule \"%.*s\"; \"rules show\" lists them",
-		    (int)(equals - setting), setting);
-	case ENODEV:
-		return set_refused(context,
-		    "%.*s is of the factors of the states; write factors=1 before it",
-		    (int)(equals - setting), setting);
-	case ENOSPC:
-		return set_refused(
-		    context, "there is room for %u other currencies", LIMIT_RULES_CURRENCIES_MAX);
-	default:
-		return set_refused(context,
-		    "%.*s: %lld is out of range; \"rules show\" tells the unit",
-		    (int)(equals - setting), setting, value);
+	length = (size_t)(equals - setting);
+	for (size_t i = 0; i < index; i++) {
+		const char *other = json_string_value(json_array_get(settings, i));
+
+		if (strncmp(other, setting, length + 1) == 0)
+			return set_refused(
+			    context, "%.*s is given twice; keep one of both", (int)length, setting);
 	}
+	return rule_setting_apply(
+	    set, setting, length, equals + 1, context->message, context->message_size);
+}
+
+/* In any order: one that needs another of them is tried again behind it. */
+static int settings_apply(const struct set_context *context, struct rule_set *set)
+{
+	size_t count = json_array_size(context->change->settings), left = count, before;
+	uint8_t done[SETTINGS_MAX] = { 0 };
+
+	if (count > SETTINGS_MAX)
+		return set_refused(
+		    context, "more than %u settings at once; give a file", SETTINGS_MAX);
+	for (before = left + 1; left > 0 && left < before;) {
+		before = left;
+		for (size_t i = 0; i < count; i++)
+			if (!done[i] && setting_apply(context, set, i) == 0) {
+				done[i] = 1;
+				left--;
+			}
+	}
+	for (size_t i = 0; left > 0 && i < count; i++)
+		if (!done[i])
+			return setting_apply(context, set, i); /* in its words */
+	return 0;
 }
 
 /* Who set this version, and why. */
@@ -373,24 +380,6 @@ static int set_store(struct db_txn *txn, struct set_context *context, const stru
 	return error;
 }
 
-static int range_refused(const struct set_context *context, const struct rule_set *before,
-    const struct rule_set *set, const char *name)
-{
-	const struct rule_field *field = rule_field_find(name, strlen(name));
-	int64_t lowest, highest;
-
-	if (field == NULL)
-		return set_refused(
-		    context, "%s is out of range; \"rules show\" tells the unit", name);
-	rule_field_range(before, field, &lowest, &highest);
-	return set_refused(context,
-	    "%s is out of range: expected %lld to %lld (%s), found %lld; \"rules show\" tells what "
-	    "it "
-	    "does",
-	    name, (long long)lowest, (long long)highest, field->unit,
-	    (long long)rule_field_get(set, field));
-}
-
 /* What the change is made of: the rules in force, or those of a version. */
 static int set_source(
     struct db_txn *txn, struct set_context *context, uint64_t in_force, struct rule_set *set)
@@ -423,9 +412,8 @@ static int set_body(struct db_txn *txn, void *argument)
 	if (error == 0 && change->file != NULL)
 		error =
 		    rules_file_apply(change->file, &set, context->message, context->message_size);
-	for (size_t i = 0; error == 0 && i < json_array_size(change->settings); i++)
-		error = setting_apply(
-		    context, &set, json_string_value(json_array_get(change->settings, i)));
+	if (error == 0)
+		error = settings_apply(context, &set);
 	if (error != 0)
 		return error;
 	/* Unique and rising without another counter; 1 stands for the defaults. Shards take no
@@ -433,7 +421,7 @@ static int set_body(struct db_txn *txn, void *argument)
 	if (change->activate_version <= in_force)
 		set.rules.version = (uint32_t)(next > newest ? next : newest) + 1;
 	if (rule_set_check(&set, &field) != 0)
-		return range_refused(context, &before, &set, field);
+		return set_refused(context, "%s is out of range", field); /* of a version stored */
 	context->set = set;
 	return context->dry_run ? -ECANCELED : set_store(txn, context, &before, &set);
 }

@@ -19,31 +19,64 @@
 #define NS_PER_S 1000000000ull
 
 /*
- * The one place from which the shards hear of a judged case: a command like any other, numbered in
- * the transaction that counts the case, so each shard learns it exactly once. A verdict that is
- * taken back is not unlearnt there: what a shard keeps of it falls within days anyway. Partners
- * have no state there.
+ * Since when the shards know the verdict that is taken back: what is left of it there depends on
+ * that. 1 with *learned_s, 0 meaning that they learn it right before; 0: they never will.
  */
-static int feedback_send(struct db_txn *txn, const struct feedback_case *judged)
+static int verdict_learned(
+    struct db_txn *txn, const struct feedback_case *judged, uint32_t *learned_s)
 {
-	uint64_t sequence;
+	struct record_control_command record;
+	int error = -ENOENT;
+
+	if (judged->given != 0)
+		error = commands_record(txn, judged->given, &record);
+	if (error != 0 && error != -ENOENT)
+		return error;
+	if (error == -ENOENT)
+		*learned_s = (uint32_t)(judged->given_ns / NS_PER_S);
+	else if (record.state == CONTROL_COMMAND_REFUSED)
+		return 0;
+	else
+		*learned_s = record.state == CONTROL_COMMAND_DONE
+		                 ? (uint32_t)(le64_get(record.done_ns) / NS_PER_S)
+		                 : 0;
+	return 1;
+}
+
+/*
+ * The one place from which the shards hear of a judged case, or that its verdict was taken back: a
+ * command like any other, numbered in the transaction that counts the case, so each shard learns it
+ * exactly once. Partners have no state there.
+ */
+static int feedback_send(struct db_txn *txn, const struct feedback_case *judged, uint64_t *sequence)
+{
+	int withdrawn = judged->confirmed < 0 || judged->dismissed < 0;
+	uint32_t learned_s = 0;
 	json_t *command;
 	int error;
 
-	if ((judged->confirmed <= 0 && judged->dismissed <= 0) ||
+	*sequence = 0;
+	if ((judged->confirmed == 0 && judged->dismissed == 0) ||
 	    (judged->account_id == 0 && judged->terminal_id == 0))
 		return 0;
+	error = withdrawn ? verdict_learned(txn, judged, &learned_s) : 1;
+	if (error <= 0)
+		return error;
 	command = json_pack("{s:s, s:I, s:b}", "type", "feedback", "transaction_ns",
-	    (json_int_t)judged->time_ns, "confirmed", judged->confirmed > 0);
+	    (json_int_t)judged->time_ns, "confirmed", judged->confirmed != 0);
 	if (command == NULL)
 		return -ENOMEM;
+	if (withdrawn) {
+		json_object_set_new(command, "withdrawn", json_true());
+		json_object_set_new(command, "learned_s", json_integer(learned_s));
+	}
 	if (judged->account_id != 0)
 		json_object_set_new(
 		    command, "account_id", json_integer((json_int_t)judged->account_id));
 	if (judged->terminal_id != 0)
 		json_object_set_new(
 		    command, "terminal_id", json_integer((json_int_t)judged->terminal_id));
-	error = commands_append(txn, command, &sequence);
+	error = commands_append(txn, command, sequence);
 	json_decref(command);
 	return error;
 }
@@ -78,7 +111,7 @@ static int subject_count(
 	    txn, CONTROL_TABLE_SUBJECT, db_key(&key), (struct db_bytes){ &row, sizeof(row) });
 }
 
-int feedback_apply(struct db_txn *txn, const struct feedback_case *judged)
+int feedback_apply(struct db_txn *txn, const struct feedback_case *judged, uint64_t *sequence)
 {
 	const struct subject subjects[] = {
 		{ CONTROL_SUBJECT_ACCOUNT, judged->account_id },
@@ -89,7 +122,7 @@ int feedback_apply(struct db_txn *txn, const struct feedback_case *judged)
 
 	for (size_t i = 0; error == 0 && i < SLUICE_ARRAY_COUNT(subjects); i++)
 		error = subject_count(txn, &subjects[i], judged);
-	return error != 0 ? error : feedback_send(txn, judged);
+	return error != 0 ? error : feedback_send(txn, judged, sequence);
 }
 
 /* ---- Files of labels ---- */
@@ -97,6 +130,7 @@ int feedback_apply(struct db_txn *txn, const struct feedback_case *judged)
 struct import_context {
 	const char *text;
 	size_t size;
+	uint64_t latest_ns;
 	const struct audit_entry *who;
 	unsigned added, skipped;
 	char *message;
@@ -160,6 +194,7 @@ static int line_apply(struct db_txn *txn, struct import_context *context, const 
 		LIMIT_PARTNER_ID_MAX };
 	struct feedback_case judged = { 0 };
 	struct subject subject;
+	uint64_t sequence;
 	int added;
 
 	if (csv->count < 4)
@@ -176,6 +211,9 @@ static int line_apply(struct db_txn *txn, struct import_context *context, const 
 		return line_refused(context, csv, "the label must be confirmed or false");
 	if (date_parse(csv->fields[3], &judged.time_ns) != 0)
 		return line_refused(context, csv, "the date must be like 2026-11-21");
+	if (judged.time_ns > context->latest_ns)
+		return line_refused(context, csv,
+		    "the date is in the future; it is that of the transaction that was judged");
 	*(subject.kind == CONTROL_SUBJECT_ACCOUNT      ? &judged.account_id
 	    : subject.kind == CONTROL_SUBJECT_TERMINAL ? &judged.terminal_id
 	                                               : &judged.partner_id) = subject.id;
@@ -185,7 +223,7 @@ static int line_apply(struct db_txn *txn, struct import_context *context, const 
 		return added;
 	}
 	context->added++;
-	return feedback_apply(txn, &judged);
+	return feedback_apply(txn, &judged, &sequence);
 }
 
 static int import_body(struct db_txn *txn, void *argument)
@@ -215,12 +253,13 @@ static int import_body(struct db_txn *txn, void *argument)
 	return error;
 }
 
-int feedback_import(struct database *database, const char *text, size_t size,
+int feedback_import(struct database *database, const char *text, size_t size, uint64_t latest_ns,
     const struct audit_entry *who, unsigned *added, unsigned *skipped, char *message,
     size_t message_size)
 {
 	struct import_context context = { .text = text,
 		.size = size,
+		.latest_ns = latest_ns,
 		.who = who,
 		.message = message,
 		.message_size = message_size };

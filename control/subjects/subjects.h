@@ -52,20 +52,24 @@ struct feedback_case {
 	uint64_t account_id, terminal_id, partner_id; /* 0: none */
 	uint64_t time_ns;                             /* of what was judged */
 	int confirmed, dismissed;                     /* +1, -1 (taken back), 0 */
+	/* Taken back: the number feedback_apply gave for the verdict; 0: it is not known, and the
+	 * verdict was given at given_ns. */
+	uint64_t given, given_ns;
 };
 /* Inside a database_write body: counts a judged case for whoever it is about, and hands it on to
- * the shards (feedback_send). */
-SLUICE_MUST_USE int feedback_apply(struct db_txn *txn, const struct feedback_case *judged);
+ * the shards (feedback_send). *sequence: the command's number; 0: the shards need not know. */
+SLUICE_MUST_USE int feedback_apply(
+    struct db_txn *txn, const struct feedback_case *judged, uint64_t *sequence);
 
 /*
  * A file of labels, "kind,id,label,date" in CSV, with a heading line: account|terminal|partner,
- * confirmed|false, 2026-11-21. All of it, or nothing: -EINVAL with `message` naming the line. A
- * label that was imported before (same subject, label and date) is skipped. *added and *skipped:
- * lines.
+ * confirmed|false, 2026-11-21. All of it, or nothing: -EINVAL with `message` naming the line; so
+ * are dates behind that of latest_ns. A label that was imported before (same subject, label and
+ * date) is skipped. *added and *skipped: lines.
  */
 SLUICE_MUST_USE int feedback_import(struct database *database, const char *text, size_t size,
-    const struct audit_entry *who, unsigned *added, unsigned *skipped, char *message,
-    size_t message_size);
+    uint64_t latest_ns, const struct audit_entry *who, unsigned *added, unsigned *skipped,
+    char *message, size_t message_size);
 
 /* ---- Countries (countries.c) ---- */
 

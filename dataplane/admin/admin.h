@@ -52,7 +52,9 @@
  *                     account_freeze account_id, frozen
  *                     account_flags account_id, pep, sanctioned, country_risk (bool), country
  *                     feedback      account_id, terminal_id (one of them, or both),
- *                                   transaction_ns(s), confirmed (bool: else dismissed)
+ *                                   transaction_ns(s), confirmed (bool: else dismissed);
+ *                                   withdrawn (bool) takes such a one back that was given at
+ *                                   learned_s
  *                     partner_set   partner_id, exposure_max, keys_max, currency, blocked
  *                     play_set      account_id, limits (6, -1 none), excluded_until_ns,
  *                                   cooloff_until_ns

@@ -51,11 +51,17 @@ static struct shard_command job_command(const struct admin_job *job)
 {
 	struct shard_command command = job->request.command;
 
-	if (job->refused != 0)
+	if (job->refused != 0) {
+		uint64_t sequence = command.kind == SHARD_ACCOUNTS_OPEN
+		                        ? command.accounts.control_sequence
+		                        : command.ledger.control_sequence;
+
+		command.kind = SHARD_LEDGER;
 		command.ledger = (struct ledger_command){
 			.type = EVENT_COMMAND_MARK,
-			.control_sequence = job->request.command.ledger.control_sequence,
+			.control_sequence = sequence,
 		};
+	}
 	return command;
 }
 
@@ -203,6 +209,9 @@ static json_t *error_json(const struct admin_job *job)
 	if (job->request.command.kind == SHARD_LEDGER &&
 	    is_refusal(&job->request.command, job->error))
 		return refusal_json(job);
+	if (job->request.command.kind == SHARD_ACCOUNTS_OPEN && job->error == -EALREADY)
+		return admin_error("an account of these is open already, in another currency; "
+		                   "nothing was changed");
 	switch (job->error) {
 	case -ERANGE:
 		return admin_error(
@@ -281,8 +290,7 @@ static void job_answered(struct admin_jobs *jobs, struct admin_job *job)
 
 	if (is_numbered(command) && command->check == SHARD_CHECK &&
 	    (job->error == 0 || is_refusal(command, job->error))) {
-		if (command->kind == SHARD_LEDGER)
-			job->refused = job->error;
+		job->refused = job->error;
 		return;
 	}
 	if (job->error == 0)

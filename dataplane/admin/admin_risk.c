@@ -185,6 +185,11 @@ void admin_feedback_parse(struct admin_fields *fields, struct ledger_command *co
 	    le64_make(admin_field_optional(fields, "terminal_id", LIMIT_TERMINAL_ID_MAX, 0));
 	feedback->transaction_ns = le64_make(admin_field_time(fields, "transaction_ns"));
 	feedback->confirmed = (uint8_t)admin_field_bool(fields, "confirmed");
+	if (json_object_get(fields->object, "withdrawn") != NULL)
+		feedback->withdrawn = (uint8_t)admin_field_bool(fields, "withdrawn");
+	if (feedback->withdrawn)
+		feedback->learned_s =
+		    le32_make((uint32_t)admin_field_optional(fields, "learned_s", UINT32_MAX, 0));
 	if (fields->error == NULL && le64_get(feedback->account_id) == 0 &&
 	    le64_get(feedback->terminal_id) == 0)
 		fields->error = admin_error("give \"account_id\", \"terminal_id\" or both");

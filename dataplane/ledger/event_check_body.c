@@ -182,6 +182,8 @@ int event_feedback_check(const struct event_feedback *feedback)
 
 	return account_id <= LIMIT_ACCOUNT_ID_MAX && terminal_id <= LIMIT_TERMINAL_ID_MAX &&
 	               (account_id != 0 || terminal_id != 0) && feedback->confirmed <= 1 &&
+	               feedback->withdrawn <= 1 &&
+	               (feedback->withdrawn || le32_get(feedback->learned_s) == 0) &&
 	               bytes_all_zero(feedback->reserved, sizeof(feedback->reserved))
 	           ? 0
 	           : -EINVAL;

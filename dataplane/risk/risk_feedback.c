@@ -3,11 +3,10 @@
 
 #define EPISODE_GAP_S (10 * RISK_DAY_S)
 
-void risk_feedback_label(
-    struct risk_feedback *feedback, uint64_t now_ns, uint64_t transaction_ns, bool confirmed)
+/* All counts as of now. */
+static void feedback_age(struct risk_feedback *feedback, uint32_t now)
 {
-	uint32_t now = seconds_of(now_ns), before = feedback->updated_s;
-	uint32_t when = seconds_of(transaction_ns);
+	uint32_t before = feedback->updated_s;
 	struct decay week = decay_make(before, now, RISK_STEP_7D_NS);
 	struct decay month = decay_make(before, now, RISK_STEP_30D_NS);
 
@@ -17,6 +16,14 @@ void risk_feedback_label(
 	feedback->dismissed_30d = decayed(feedback->dismissed_30d, month);
 	if (now > before)
 		feedback->updated_s = now;
+}
+
+void risk_feedback_label(
+    struct risk_feedback *feedback, uint64_t now_ns, uint64_t transaction_ns, bool confirmed)
+{
+	uint32_t when = seconds_of(transaction_ns);
+
+	feedback_age(feedback, seconds_of(now_ns));
 	if (!confirmed) {
 		feedback->dismissed_7d = plus_one(feedback->dismissed_7d);
 		feedback->dismissed_30d = plus_one(feedback->dismissed_30d);
@@ -35,5 +42,46 @@ void risk_feedback_label(
 	if (when >= feedback->last_s) {
 		feedback->last_s = when;
 		feedback->clean_run = 0;
+	}
+}
+
+/* A count without what one label of learned_s has left in it. */
+static uint32_t less_one(uint32_t count, struct decay decay)
+{
+	uint32_t left = decayed(RISK_COUNT_ONE, decay);
+
+	return count > left ? count - left : 0;
+}
+
+/*
+ * Of the times of the first and last confirmed one nothing is known but of the newest: they go with
+ * the last case that is left.
+ */
+void risk_feedback_withdraw(struct risk_feedback *feedback, uint64_t now_ns,
+    uint64_t transaction_ns, uint32_t learned_s, bool confirmed)
+{
+	uint32_t now = seconds_of(now_ns), when = seconds_of(transaction_ns);
+	uint32_t since_s = learned_s == 0 || learned_s > now ? now : learned_s;
+	struct decay week = decay_make(since_s, now, RISK_STEP_7D_NS);
+	struct decay month = decay_make(since_s, now, RISK_STEP_30D_NS);
+
+	feedback_age(feedback, now);
+	if (!confirmed && feedback->dismissed > 0) {
+		feedback->dismissed--;
+		feedback->dismissed_7d = less_one(feedback->dismissed_7d, week);
+		feedback->dismissed_30d = less_one(feedback->dismissed_30d, month);
+		if (feedback->dismissed == 0)
+			feedback->dismissed_7d = feedback->dismissed_30d = 0;
+		if (when > feedback->last_s && feedback->clean_run > 0)
+			feedback->clean_run--;
+	}
+	if (confirmed && feedback->confirmed > 0) {
+		feedback->confirmed--;
+		feedback->confirmed_7d = less_one(feedback->confirmed_7d, week);
+		feedback->confirmed_30d = less_one(feedback->confirmed_30d, month);
+		if (feedback->confirmed == 0) {
+			feedback->confirmed_7d = feedback->confirmed_30d = 0;
+			feedback->first_s = feedback->last_s = 0;
+		}
 	}
 }

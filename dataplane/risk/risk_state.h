@@ -152,6 +152,9 @@ void risk_account_receive(
 /* A label of a transaction of transaction_ns, known now. */
 void risk_feedback_label(
     struct risk_feedback *feedback, uint64_t now_ns, uint64_t transaction_ns, bool confirmed);
+/* Such a label, known since learned_s (0: just now), was wrong: takes off what is left of it. */
+void risk_feedback_withdraw(struct risk_feedback *feedback, uint64_t now_ns,
+    uint64_t transaction_ns, uint32_t learned_s, bool confirmed);
 
 /* Feedback as of now: counts in RISK_COUNT_ONE. */
 struct risk_feedback_view {

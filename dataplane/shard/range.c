@@ -3,6 +3,8 @@
  * Accounts opened in a range: looked up first, opened in slices, so that live traffic goes on
  * beside it.
  */
+#include <errno.h>
+
 #include "dataplane/shard/worker.h"
 
 void worker_range_begin(struct worker *worker, const struct shard_command *command)
@@ -34,15 +36,22 @@ static void range_look(struct worker *worker)
 
 	for (unsigned looked = 0; range->next < range->end && looked < WORKER_ACCOUNTS_PER_TURN;
 	     range->next++) {
+		const struct account_row *account;
+
 		if (!range_here(worker, range->next))
 			continue;
 		looked++;
-		range->missing += ledger_account(worker->ledger, range->next) == NULL;
+		account = ledger_account(worker->ledger, range->next);
+		range->missing += account == NULL;
+		range->other_currency |= account != NULL && account->currency != range->currency;
 	}
 	if (range->next < range->end)
 		return;
 	error = ledger_accounts_fit(
 	    worker->ledger, range->missing, range->opening_balance, range->currency, spare);
+	/* Only when it is asked: one that was opened meanwhile is left as it is. */
+	if (range->other_currency && range->check != SHARD_DO)
+		error = -EALREADY;
 	if (error != 0 || range->check != SHARD_DO) {
 		worker_result(worker, 0, range->ticket, error, 0);
 		range->ticket = 0;

@@ -181,7 +181,8 @@ struct range_command {
 	int64_t opening_balance;
 	uint16_t currency;
 	enum shard_check check;
-	uint8_t opening; /* 0: being looked up */
+	uint8_t opening;        /* 0: being looked up */
+	uint8_t other_currency; /* 1: one of them is open in another */
 };
 
 /* The walk of a settlement; one at a time. `ticket` 0: none asks for it, it was left over. */

@@ -101,6 +101,15 @@ TEST(a_command_that_does_not_fit_everywhere_is_sent_nowhere)
 	assert_int_equal(command.accounts.count, 9);
 	finish_all(&command, 0, 0);
 	hear_kind(fd, NULL);
+	/* Refused for good, its number is used up by all shards alike. */
+	say(fd, COMMAND("\"sequence\":2," RANGE));
+	command = take_all(SHARD_ACCOUNTS_OPEN, SHARD_CHECK);
+	finish_all(&command, 0, -EALREADY);
+	command = take_all(SHARD_LEDGER, SHARD_DO);
+	assert_int_equal(command.ledger.type, EVENT_COMMAND_MARK);
+	assert_int_equal(command.ledger.control_sequence, 2);
+	finish_all(&command, 0, 0);
+	hear_kind(fd, "refused");
 	/* What no table can refuse is done at once. */
 	say(fd, COMMAND("\"sequence\":1," FREEZE));
 	command = take_all(SHARD_LEDGER, SHARD_DO);

@@ -131,6 +131,9 @@ def test_labels_and_countries_come_from_files(switch, tmp_path):
     assert control.json("account", "profile", ACCOUNT)["holder"]["confirmed"] == 2
     labels.write_text("account,1,perhaps,2026-11-01\n", encoding="utf-8")
     assert "line 1: the label must be" in refused(switch, "feedback", "import", str(labels))
+    labels.write_text("account,1,false,2026-11-01\naccount,1,false,2099-01-01\n", encoding="utf-8")
+    assert "line 2: the date is in the future" in refused(
+        switch, "feedback", "import", str(labels))
     countries = tmp_path / "fatf.csv"
     countries.write_text("iso3,fatf_status\nPRK,High-Risk (Call for Action)\n"
                          "BGR,Increased Monitoring (Grey List)\n", encoding="utf-8")
@@ -248,7 +251,7 @@ def test_factors_of_the_states_are_rules_too(switch):
         return {row["key"]: row["value"] for row in control.json("rules", "show")["rules"]}
     before = in_force()
     assert "points_structuring" not in before and before["factors"] == 0
-    assert "write factors=1 before it" in refused(switch, "rules", "set", "points_structuring=1")
+    assert "set factors to 1 before it" in refused(switch, "rules", "set", "points_structuring=1")
     control.ctl("rules", "set", "factors=1", "points_structuring=35", "refuse_score=101",
                 "currency.840.large_amount=900")
     shown = in_force()
@@ -279,6 +282,57 @@ def test_judged_cases_reach_the_shards_once(switch, tmp_path):
         control.ctl("feedback", "import", str(labels))
         wait_until(lambda: len(sent()) == before + 2 and
                    all(row["state"] == "done" for row in sent()), 20, "the labels on all shards")
+
+
+def test_a_verdict_taken_back_reaches_the_shards(switch):
+    control = switch.control
+    number = control.json("alert", "create", "account", ACCOUNT + 51, "a tip")["alert"]
+    before = control.json("command", "list", "--count", 1)["commands"][0]["sequence"]
+    for verdict in ("confirmed", "false"):
+        control.ctl("alert", "investigate", number)
+        control.ctl("alert", "close", number, verdict)
+
+    def sent():
+        rows = control.json("command", "list", "--count", 100)["commands"]
+        return [row for row in reversed(rows) if row["sequence"] > before]
+    wait_until(lambda: len(sent()) == 3 and all(row["state"] == "done" for row in sent()), 20,
+               "three commands on all shards")
+    assert [(row["command"]["confirmed"], row["command"].get("withdrawn", False))
+            for row in sent()] == [(True, False), (True, True), (False, False)]
+    # The account's shard journalled them; what it learnt is what the last one says.
+    events = []
+    for shard in range(2):
+        ran = switch.tool("tools/sluice-db", "dump", "--json", "--shard", shard, timeout=60)
+        events += [event for event in json.loads(ran.stdout)["events"]
+                   if event["type"] == "feedback" and
+                   str(event["account"]) == str(ACCOUNT + 51)]
+    assert [(event["case"], event["withdrawn"]) for event in events] == \
+        [("confirmed", False), ("confirmed", True), ("dismissed", False)]
+
+
+def test_rules_the_shards_refuse_are_not_in_force(switch):
+    control = switch.control
+
+    def in_force():
+        return {row["key"]: row["value"] for row in control.json("rules", "show")["rules"]}
+    before = in_force()
+    said = refused(switch, "rules", "set", "factors=1", "model_version=77", "model_state=shadow")
+    assert "model 77 cannot be read" in said and "model_state=off" in said
+    assert in_force() == before
+    # While the data plane is away nobody can tell; it refuses it later.
+    os.kill(switch.process.pid, signal.SIGSTOP)
+    control.ctl("rules", "set", "factors=1", "model_version=77", "model_state=shadow",
+                "--wait-ms", 0)
+    assert in_force()["model_version"] == 77
+    os.kill(switch.process.pid, signal.SIGCONT)
+    wait_until(lambda: in_force() == before, 20, "the rules that are in force")
+    newest = control.json("rules", "list")["versions"][0]
+    assert newest["state"] == "refused" and "model 77 cannot be read" in newest["refusal"]
+    entry = control.json("audit", "tail", "--count", 1)["entries"][0]
+    assert entry["action"] == "rules refused" and "model 77" in entry["after"]["why"]
+    control.ctl("rules", "set", "points_odds=9")
+    assert in_force()["points_odds"] == 9 and in_force()["factors"] == before["factors"]
+    control.ctl("rules", "rollback", before["version"])
 
 
 def test_liability_is_shown_beside_its_limit(switch):

@@ -206,6 +206,9 @@ def other_events(account, second):
         "feedback": account + event(
             2, 40, account=1000, balance=10000, object_id=6, before=(0, 1),
             body=struct.pack("<QQQB7x", 1000, 9, NOW, 1)),
+        "feedback-withdrawn": account + event(
+            2, 40, account=1000, balance=10000, object_id=6, before=(0, 1),
+            body=struct.pack("<QQQBB2xI", 1000, 9, NOW, 1, 1, NOW // 10 ** 9)),
     }
 
 

@@ -125,6 +125,7 @@ static void account_command(struct shards_stream *stream)
 		command.feedback.terminal_id = le64_make(pick(stream, STREAM_TERMINALS + 1));
 		command.feedback.transaction_ns = le64_make(stream->shards->time_ns);
 		command.feedback.confirmed = (uint8_t)pick(stream, 2);
+		command.feedback.withdrawn = (uint8_t)(pick(stream, 4) == 0);
 		break;
 	default:
 		command.type = EVENT_ADJUST;

@@ -102,6 +102,10 @@ static void make_risk_command(struct stream *stream, struct ledger_command *comm
 	feedback->terminal_id = le64_make(1 + stream_pick(stream, STREAM_TERMINALS));
 	feedback->transaction_ns = le64_make(stream->time_ns);
 	feedback->confirmed = (uint8_t)stream_pick(stream, 2);
+	feedback->withdrawn = (uint8_t)(stream_pick(stream, 4) == 0);
+	if (feedback->withdrawn && stream_pick(stream, 2) == 0)
+		feedback->learned_s = le32_make(
+		    (uint32_t)(stream->time_ns / 1000000000u) - stream_pick(stream, 3600));
 }
 
 static void make_command(

@@ -275,6 +275,8 @@ static const struct {
 	{ KIND_FEEDBACK, BODY(event_feedback, account_id), 3 },
 	{ KIND_FEEDBACK, BODY(event_feedback, terminal_id), 3 },
 	{ KIND_FEEDBACK, BODY(event_feedback, confirmed), 2 },
+	{ KIND_FEEDBACK, BODY(event_feedback, withdrawn), 2 },
+	{ KIND_FEEDBACK, BODY(event_feedback, learned_s), 1 },
 	{ KIND_FEEDBACK, BODY(event_feedback, reserved), 1 },
 	{ KIND_FACTORS, FACTORS(section.kind), 0 },
 	{ KIND_FACTORS, FACTORS(section.kind), SECTION_RISK },

@@ -341,6 +341,54 @@ static int judge_case(struct bed *bed, uint64_t account, uint64_t terminal, uint
 	return done;
 }
 
+/* Taken back as given at learned_s; 0: just before. */
+static int case_withdraw(struct bed *bed, uint64_t account, uint8_t confirmed, uint32_t learned_s)
+{
+	const struct ledger_command command = {
+		.type = EVENT_FEEDBACK,
+		.control_sequence = ++bed->wallet.sequence,
+		.feedback = { .account_id = le64_make(account),
+		    .transaction_ns = le64_make(bed->wallet.now - DAY),
+		    .confirmed = confirmed,
+		    .withdrawn = 1,
+		    .learned_s = le32_make(learned_s) },
+	};
+	int done = wallet_command(&bed->wallet, &command);
+
+	if (done == 1)
+		follow(bed);
+	return done;
+}
+
+TEST(a_verdict_taken_back_counts_no_more)
+{
+	struct bed bed;
+	uint32_t first_s;
+
+	bed_make(&bed, 101);
+	bet(&bed, 1000, 0);
+	first_s = (uint32_t)(bed.wallet.now / 1000000000u);
+	assert_int_equal(judge_case(&bed, RICH, 0, 1), 1);
+	bet(&bed, 1000, 1);
+	assert_true(fired(&bed, RISK_STATE_ACCOUNT_CONFIRMED));
+	bed.wallet.now += DAY / 2;
+	/* Given again and taken back at once: the first one is left as it was. */
+	assert_int_equal(judge_case(&bed, RICH, 0, 1), 1);
+	assert_int_equal(case_withdraw(&bed, RICH, 1, 0), 1);
+	bet(&bed, 1000, 1);
+	assert_int_equal(le16_get(numbers(&bed).account_confirmed_tenths), 9); /* e^(-0.5/7) */
+	/* Taken back days later, nothing of it is left, and there is nothing more to take. */
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(case_withdraw(&bed, RICH, 1, first_s), 1);
+		bet(&bed, 1000, 0);
+		assert_false(fired(&bed, RISK_STATE_ACCOUNT_CONFIRMED));
+	}
+	assert_int_equal(ledger_account_risk(bed.wallet.ledger, RICH)->feedback.confirmed, 0);
+	assert_int_equal(ledger_account_risk(bed.wallet.ledger, RICH)->feedback.confirmed_7d, 0);
+	assert_int_equal(ledger_account_risk(bed.wallet.ledger, RICH)->feedback.last_s, 0);
+	bed_free(&bed);
+}
+
 TEST(judged_cases_become_factors)
 {
 	const struct wire_request cash = BET(.account_id = 0, .stake = 1000);

@@ -307,6 +307,7 @@ TEST(a_range_that_does_not_fit_opens_no_account)
 {
 	struct bed *bed = bed_open(1, 0);
 	uint64_t lsn = bed_lsn(bed, 0), before = accounts(bed, 0);
+	struct shard_command dollars;
 
 	assert_int_equal(ask(bed, range(1, 5000, 5)), -EBUSY);
 	assert_int_equal(bed_lsn(bed, 0), lsn);
@@ -322,6 +323,13 @@ TEST(a_range_that_does_not_fit_opens_no_account)
 	assert_int_equal(accounts(bed, 0), before + 4010);
 	/* Done before: whether it would fit now does not matter, but to a dry run. */
 	assert_int_equal(ask(bed, checked(range(1, 9000, 5), SHARD_CHECK)), 0);
+	/* In another currency than some of them have: refused, unless its number is done. */
+	dollars = range(3, 4001, 0);
+	dollars.accounts.currency = 840;
+	assert_int_equal(ask(bed, checked(dollars, SHARD_CHECK)), -EALREADY);
+	assert_int_equal(ask(bed, checked(dollars, SHARD_CHECK_DRY_RUN)), -EALREADY);
+	dollars.accounts.control_sequence = 1;
+	assert_int_equal(ask(bed, checked(dollars, SHARD_CHECK)), 0);
 	assert_int_equal(ask(bed, checked(range(1, 9000, 5), SHARD_CHECK_DRY_RUN)), -EBUSY);
 	bed_close(bed);
 }

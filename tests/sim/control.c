@@ -159,11 +159,13 @@ static int push_all(struct world *world, enum control_stage stage)
 			return 0;
 	command.ticket = ++control->ticket;
 	command.check = stage == CONTROL_CHECKING ? SHARD_CHECK : SHARD_DO;
-	if (stage == CONTROL_DOING && control->refused != 0)
+	if (stage == CONTROL_DOING && control->refused != 0) {
+		command.kind = SHARD_LEDGER;
 		command.ledger = (struct ledger_command){
 			.type = EVENT_COMMAND_MARK,
 			.control_sequence = control->next,
 		};
+	}
 	for (uint32_t i = 0; i < world->plan.shards; i++)
 		SLUICE_REQUIRE(spsc_ring_push(world->process.workers[i]->rings.command, &command));
 	control->stage = (uint8_t)stage;

@@ -123,6 +123,9 @@ static void account_add(struct world *world)
 		    le64_make(world->terminals[sim_below(WORLD_TERMINALS)].id);
 		command->feedback.transaction_ns = le64_make(sim_below(1u << 30) << 20);
 		command->feedback.confirmed = (uint8_t)sim_below(2);
+		command->feedback.withdrawn = (uint8_t)(sim_below(4) == 0);
+		if (command->feedback.withdrawn)
+			command->feedback.learned_s = le32_make(sim_below(1u << 31));
 		break;
 	default:
 		command->type = EVENT_ADJUST;

@@ -168,9 +168,10 @@ static void feedback_text(const struct event_view *view)
 {
 	READ(event_feedback, feedback);
 
-	printf("    case: %s, account %" PRIu64 ", terminal %" PRIu64 ", transaction of %" PRIu64
+	printf("    case: %s%s, account %" PRIu64 ", terminal %" PRIu64 ", transaction of %" PRIu64
 	       "\n",
-	    feedback.confirmed ? "confirmed" : "dismissed", le64_get(feedback.account_id),
+	    feedback.confirmed ? "confirmed" : "dismissed",
+	    feedback.withdrawn ? ", taken back" : "", le64_get(feedback.account_id),
 	    le64_get(feedback.terminal_id), le64_get(feedback.transaction_ns));
 }
 
@@ -324,6 +325,8 @@ static void feedback_json(const struct event_view *view, json_t *object)
 	READ(event_feedback, feedback);
 
 	TEXT("case", feedback.confirmed ? "confirmed" : "dismissed");
+	json_object_set_new(object, "withdrawn", json_boolean(feedback.withdrawn));
+	NUMBER("learned_s", le32_get(feedback.learned_s));
 	NUMBER("case_account", le64_get(feedback.account_id));
 	NUMBER("case_terminal", le64_get(feedback.terminal_id));
 	json_object_set_new(

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Alerts: raised once, counted, worked on step by step; what each step leaves behind. */
+#include "control/commands/commands.h"
 #include "control/alerts/alerts.h"
 
 #include <errno.h>
@@ -242,6 +243,63 @@ TEST(a_verdict_counts_for_account_terminal_and_partner_and_is_taken_back)
 	assert_int_equal(step(&at, 1, close), 0);
 	assert_true(subject_counts(&at, CONTROL_SUBJECT_ACCOUNT, 7, 0, 1));
 	assert_true(subject_counts(&at, CONTROL_SUBJECT_TERMINAL, 5, 0, 1));
+	temporary_end(&at);
+}
+
+static void command_expect(struct temporary *at, uint64_t sequence, const char *text)
+{
+	json_t *command = NULL;
+	char *found;
+
+	assert_int_equal(commands_get(at->database, sequence, &command), 0);
+	json_object_del(command, "cmd");
+	json_object_del(command, "sequence");
+	json_object_del(command, "transaction_ns");
+	found = json_dumps(command, JSON_COMPACT | JSON_SORT_KEYS);
+	assert_string_equal(found, text);
+	free(found);
+	json_decref(command);
+}
+
+TEST(the_shards_hear_of_each_verdict_once_and_of_one_that_is_taken_back)
+{
+	struct temporary at;
+	struct alert_step close = { .state = CONTROL_ALERT_CLOSED,
+		.verdict = CONTROL_ALERT_CONFIRMED };
+	uint64_t last = 0;
+
+	temporary_begin(&at);
+	assert_int_equal(raise_event(&at, event_at(10, 7, 0)), 1);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(step(&at, 1, (struct alert_step)TO(INVESTIGATING)), 0);
+		assert_int_equal(step(&at, 1, close), 0);
+	}
+	assert_int_equal(commands_last(at.database, &last), 0);
+	assert_int_equal(last, 3);
+	command_expect(&at, 1,
+	    "{\"account_id\":7,\"confirmed\":true,\"terminal_id\":5,\"type\":\"feedback\"}");
+	/* Not done yet: the shards learn it right before it is taken back. */
+	command_expect(&at, 2,
+	    "{\"account_id\":7,\"confirmed\":true,\"learned_s\":0,\"terminal_id\":5,\"type\":"
+	    "\"feedback\",\"withdrawn\":true}");
+	/* One the shards refused was never learnt. */
+	assert_int_equal(commands_mark(at.database, 1, 2, CONTROL_COMMAND_DONE), 0);
+	assert_int_equal(commands_refuse(at.database, 3, "no"), 0);
+	assert_int_equal(step(&at, 1, (struct alert_step)TO(INVESTIGATING)), 0);
+	assert_int_equal(commands_last(at.database, &last), 0);
+	assert_int_equal(last, 3);
+	close.verdict = CONTROL_ALERT_FALSE;
+	assert_int_equal(step(&at, 1, close), 0);
+	assert_int_equal(commands_mark(at.database, 4, 4, CONTROL_COMMAND_DONE), 0);
+	assert_int_equal(step(&at, 1, (struct alert_step)TO(INVESTIGATING)), 0);
+	{
+		json_t *command = NULL;
+
+		assert_int_equal(commands_get(at.database, 5, &command), 0);
+		assert_false(json_is_true(json_object_get(command, "confirmed")));
+		assert_true(json_integer_value(json_object_get(command, "learned_s")) > 1700000000);
+		json_decref(command);
+	}
 	temporary_end(&at);
 }
 

@@ -57,13 +57,17 @@ TEST(bad_settings_and_dry_runs_change_nothing)
 	} cases[] = {
 		{ "stake_single_max", "not KEY=VALUE" },
 		{ "stake_max=5", "no rule \"stake_max\"" },
-		{ "stake_single_max=", "not a whole number" },
-		{ "stake_single_max=1.5", "not a whole number" },
-		{ "stake_single_max=99999999999999999999", "not a whole number" },
-		{ "stake_single_max=-1", "out of range" },
-		{ "stake_single_max=0", "stake_single_max is out of range" },
-		{ "points_odds=256", "out of range" },
-		{ "points_odds=101", "points_odds is out of range" },
+		{ "stake_single_max=", "stake_single_max: expected a whole number" },
+		{ "stake_single_max=1.5", "expected a whole number" },
+		{ "stake_single_max=99999999999999999999", "expected a whole number" },
+		{ "stake_single_max=-1",
+		    "stake_single_max: expected a whole number from 1 to 1000000000000 (minor "
+		    "units), found -1" },
+		{ "stake_single_max=0", "found 0" },
+		{ "points_odds=256", "points_odds: expected a whole number from 0 to 100" },
+		{ "points_odds=101", "found 101" },
+		{ "currency.840.large_amount=1",
+		    "currency.840.large_amount is of the factors of the states; set factors to 1" },
 		{ "version=9", "no rule" },
 	};
 	struct rule_set rules;
@@ -130,9 +134,24 @@ TEST(a_wrong_file_changes_nothing_and_is_told_where)
 		{ "points_odds: \n", "line 1: points_odds: expected a whole number from 0 to 100" },
 		{ "points_odds: 7%\n", "found \"7%\"" },
 		{ "points_odds: 101\n",
-		    "line 1: points_odds: expected 0 to 100 (points), found 101" },
-		{ "cancel_window_s: -1\n", "expected 0 to 2592000 (s), found -1" },
-		{ "currency: 99999999\n", "expected 1 to 999" },
+		    "line 1: points_odds: expected a whole number from 0 to 100 (points), found "
+		    "101" },
+		{ "cancel_window_s: -1\n", "from 0 to 2592000 (s), found -1" },
+		{ "currency: 99999999\n", "from 1 to 999" },
+		{ "factors: 1\ncurrency.840.large_amount: -1\n",
+		    "line 2: currency.840.large_amount: expected a whole number from 0 to "
+		    "1000000000000000 (minor units; 0: none), found \"-1\"" },
+		{ "factors: 1\ncurrency.840.large_amount: much\n", "found \"much\"" },
+		{ "factors: 1\ncurrency.410.large_amount: 5\n",
+		    "line 2: currency.410.large_amount: 410 is the rules' own currency; set "
+		    "large_amount itself" },
+		{ "factors: 1\ncurrency.840.large_amount: 5\ncurrency.840.large_amount: 5\n",
+		    "line 3: currency.840.large_amount is named in line 2 already" },
+		{ "factors: 1\ncurrency.840.large_amount: 5\ncurrency: 840\n",
+		    "line 3: currency: 840 has amounts of its own (currency.840...)" },
+		{ "factors: 1\nmodel_state: shadow\n",
+		    "line 2: model_state: a model that is on needs its number" },
+		{ "factors: 1\nmodel_state: on\n", "from 0 to 2 (" },
 		{ "points_odds: 1\nlarge_amount: 2\npoints_odds: 1\n",
 		    "line 3: points_odds is named in line 1 already" },
 		{ "points_odds: 99999999999999999999\n", "expected a whole number" },
@@ -255,7 +274,8 @@ TEST(factors_and_amounts_of_other_currencies_are_kept_shown_and_sent)
 	temporary_begin(&at);
 	assert_int_equal(
 	    change(&at, (struct rules_change){ .file = "late_s: 3" }, message), -EINVAL);
-	assert_string_equal(message, "line 1: late_s: write factors: 1 above it");
+	assert_string_equal(
+	    message, "line 1: late_s is of the factors of the states; set factors to 1 before it");
 	assert_int_equal(
 	    change(&at, (struct rules_change){ .file = "currency.840.payout_max: 3" }, message),
 	    -EINVAL);
@@ -323,10 +343,9 @@ static void versions_expect(struct temporary *at, const char *states)
 	char text[128] = "";
 	size_t i;
 
-	json_array_foreach (list, i, row)
-		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%d %s ",
-		    (int)json_integer_value(json_object_get(row, "version")),
-		    json_string_value(json_object_get(row, "state")));
+	json_array_foreach(list, i, row) snprintf(text + strlen(text), sizeof(text) - strlen(text),
+	    "%d %s ", (int)json_integer_value(json_object_get(row, "version")),
+	    json_string_value(json_object_get(row, "state")));
 	json_decref(list);
 	assert_string_equal(text, states);
 }
@@ -354,8 +373,7 @@ TEST(what_the_shards_refuse_is_not_in_force)
 	assert_int_equal(rules.rules.points_odds, 7);
 	versions_expect(&at, "3 refused 2 in_force 1 past ");
 	list = rules_versions(at.database, 1);
-	assert_string_equal(
-	    json_string_value(json_object_get(json_array_get(list, 0), "refusal")),
+	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "refusal")),
 	    "no such model?");
 	json_decref(list);
 	/* The next one is made of what is in force. */
@@ -364,8 +382,7 @@ TEST(what_the_shards_refuse_is_not_in_force)
 	assert_int_equal(rules.rules.version, 4);
 	assert_int_equal(rules.rules.points_odds, 7);
 	/* What was refused can be tried again, and be refused again: 4 stays. */
-	assert_int_equal(
-	    change(&at, (struct rules_change){ .activate_version = 3 }, message), 0);
+	assert_int_equal(change(&at, (struct rules_change){ .activate_version = 3 }, message), 0);
 	versions_expect(&at, "5 in_force 4 past 3 refused 2 past 1 past ");
 	assert_int_equal(commands_refuse(at.database, 4, "again"), 0);
 	versions_expect(&at, "5 refused 4 in_force 3 refused 2 past 1 past ");

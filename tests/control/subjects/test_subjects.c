@@ -54,11 +54,13 @@ TEST(a_subject_keeps_name_and_country)
 	temporary_end(&at);
 }
 
+#define LATEST_NS (1795219199ull * 1000000000) /* the end of 2026-11-20 */
+
 static int import(struct temporary *at, const char *text, unsigned *added, unsigned *skipped)
 {
 	char message[256] = "";
-	int error = feedback_import(
-	    at->database, text, strlen(text), &kim, added, skipped, message, sizeof(message));
+	int error = feedback_import(at->database, text, strlen(text), LATEST_NS, &kim, added,
+	    skipped, message, sizeof(message));
 
 	if (error != 0)
 		assert_true(strncmp(message, "line ", 5) == 0);
@@ -112,6 +114,8 @@ TEST(a_file_of_labels_is_taken_whole_or_not_at_all)
 		"account,7,confirmed,2026-11-01\nterminal,99999999999,false,2026-11-01\n",
 		"account,7,confirmed,2026-11-01\naccount,0,false,2026-11-01\n",
 		"account,7,confirmed,2026-11-01\naccount,18446744073709551616,false,2026-11-01\n",
+		"account,7,confirmed,2026-11-20\naccount,7,confirmed,2026-11-21\n",
+		"account,7,confirmed,2026-11-01\naccount,7,confirmed,2099-01-01\n",
 	};
 	struct temporary at;
 	unsigned added, skipped;
