@@ -166,7 +166,8 @@ static uint32_t shards_rules(const json_t *status)
 	size_t index;
 	json_int_t newest = 0;
 
-	json_array_foreach (json_object_get(status, "shards"), index, shard) {
+	json_array_foreach(json_object_get(status, "shards"), index, shard)
+	{
 		json_int_t version = json_integer_value(json_object_get(shard, "rule_version"));
 
 		if (version > newest)

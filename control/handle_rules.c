@@ -77,14 +77,14 @@ static int change_do(struct control *control, struct ops_request *request,
 	int error;
 
 	message[0] = '\0';
-	error = rules_change(control->database, change, 1, &request->audit, &sequence, &set,
-	    message, message_size);
+	error = rules_change(
+	    control->database, change, 1, &request->audit, &sequence, &set, message, message_size);
 	if (error == 0 &&
 	    shards_check(control, change, &set, message, message_size) != CONTROL_DONE)
 		return CONTROL_REFUSED;
 	if (error == 0 && !request->dry_run)
-		error = rules_change(control->database, change, 0, &request->audit, &sequence,
-		    &set, message, message_size);
+		error = rules_change(control->database, change, 0, &request->audit, &sequence, &set,
+		    message, message_size);
 	if (error == -ENOENT)
 		return handle_refuse(CONTROL_REFUSED, message, message_size,
 		    "there is no version %" PRIu32 " of the rules; see `sluicectl rules list`",

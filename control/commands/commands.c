@@ -226,8 +226,8 @@ static int refuse_body(struct db_txn *txn, void *argument)
 	command = json_loadb(text.data, text.size, 0, NULL);
 	error = mark_body(txn, &mark);
 	if (error == 0 && command != NULL && context->refusal.refused != NULL)
-		error = context->refusal.refused(context->refusal.context, txn, context->sequence,
-		    command, context->why);
+		error = context->refusal.refused(
+		    context->refusal.context, txn, context->sequence, command, context->why);
 	json_decref(command);
 	return error;
 }

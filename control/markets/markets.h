@@ -208,8 +208,8 @@ SLUICE_MUST_USE int rules_refused(
     struct db_txn *txn, const json_t *command, const char *why, const struct audit_entry *who);
 /* The same for a version in force here whose command is done, while all shards have an older one.
  * -EALREADY: it is another one by now. */
-SLUICE_MUST_USE int rules_lost(struct database *database, uint32_t wanted, uint32_t shards,
-    const struct audit_entry *who);
+SLUICE_MUST_USE int rules_lost(
+    struct database *database, uint32_t wanted, uint32_t shards, const struct audit_entry *who);
 /* Versions, newest first: [{"version","state","set_ns","set_by","note","copied_from","refusal"}];
  * state in_force, stored or refused (never were in force) or past. New reference. */
 json_t *rules_versions(const struct database *database, unsigned count);

@@ -95,15 +95,15 @@ static int lost_body(struct db_txn *txn, void *argument)
 	if (error != 0)
 		return error;
 	snprintf(why, sizeof(why),
-	    "the shards have version %" PRIu32
-	    ": they refused this one, and their answer was lost; set or activate it again to be told "
+	    "the shards have version %" PRIu32 ": they refused this one, and their answer was "
+	    "lost; set or activate it again to be told "
 	    "why",
 	    context->shards);
 	return version_refuse(txn, context->wanted, why, context->who);
 }
 
-int rules_lost(struct database *database, uint32_t wanted, uint32_t shards,
-    const struct audit_entry *who)
+int rules_lost(
+    struct database *database, uint32_t wanted, uint32_t shards, const struct audit_entry *who)
 {
 	struct lost_context context = { wanted, shards, who };
 

@@ -127,9 +127,8 @@ json_t *rules_versions(const struct database *database, unsigned count)
 	}
 	if (json_array_size(context.list) < count)
 		json_array_append_new(
-		    context.list, json_pack("{s:i, s:s, s:i, s:s, s:i, s:s, s:s}", "version", 1, "state",
-		                      state_of(&context, 0), "set_ns", 0, "set_by", "",
-		                      "copied_from", 0, "note", "the defaults", "refusal",
-		                      ""));
+		    context.list, json_pack("{s:i, s:s, s:i, s:s, s:i, s:s, s:s}", "version", 1,
+		                      "state", state_of(&context, 0), "set_ns", 0, "set_by", "",
+		                      "copied_from", 0, "note", "the defaults", "refusal", ""));
 	return context.list;
 }

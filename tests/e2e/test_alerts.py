@@ -286,7 +286,7 @@ def test_judged_cases_reach_the_shards_once(switch, tmp_path):
 
 def test_a_verdict_taken_back_reaches_the_shards(switch):
     control = switch.control
-    number = control.json("alert", "create", "account", ACCOUNT + 51, "a tip")["alert"]
+    number = control.json("alert", "create", "account", ACCOUNT + 48, "a tip")["alert"]
     before = control.json("command", "list", "--count", 1)["commands"][0]["sequence"]
     for verdict in ("confirmed", "false"):
         control.ctl("alert", "investigate", number)
@@ -299,15 +299,16 @@ def test_a_verdict_taken_back_reaches_the_shards(switch):
                "three commands on all shards")
     assert [(row["command"]["confirmed"], row["command"].get("withdrawn", False))
             for row in sent()] == [(True, False), (True, True), (False, False)]
-    # The account's shard journalled them; what it learnt is what the last one says.
-    events = []
-    for shard in range(2):
-        ran = switch.tool("tools/sluice-db", "dump", "--json", "--shard", shard, timeout=60)
-        events += [event for event in json.loads(ran.stdout)["events"]
-                   if event["type"] == "feedback" and
-                   str(event["account"]) == str(ACCOUNT + 51)]
-    assert [(event["case"], event["withdrawn"]) for event in events] == \
-        [("confirmed", False), ("confirmed", True), ("dismissed", False)]
+    def learnt():
+        found = []
+        for shard in range(2):
+            ran = switch.tool("tools/sluice-db", "dump", "--json", "--shard", shard, timeout=60)
+            found += [(event["case"], event["withdrawn"])
+                      for event in json.loads(ran.stdout)["events"]
+                      if event["type"] == "FEEDBACK" and event["account"] == ACCOUNT + 48]
+        return found
+    wait_until(lambda: learnt() == [("confirmed", False), ("confirmed", True),
+                                    ("dismissed", False)], 20, "the three in the log")
 
 
 def test_rules_the_shards_refuse_are_not_in_force(switch):
