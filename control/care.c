@@ -14,6 +14,7 @@
 #include "control/control.h"
 #include "control/log/log.h"
 #include "control/markets/markets.h"
+#include "control/subjects/subjects.h"
 
 #define CARE_LOOK_MAX 4096 /* markets looked at in one turn */
 #define CARE_MAX      16   /* of them dealt with */
@@ -147,9 +148,11 @@ static int refused_mend(
 {
 	struct audit_entry entry = care_entry("rules refused");
 
+	int error = rules_refused(txn, command, why, &entry);
+
 	(void)context;
 	(void)sequence;
-	return rules_refused(txn, command, why, &entry);
+	return error != 0 ? error : subject_flags_refused(txn, command);
 }
 
 void care_begin(struct control *control)
@@ -157,6 +160,24 @@ void care_begin(struct control *control)
 	const struct commands_refusal refusal = { .refused = refused_mend, .context = control };
 
 	commands_refusal_set(&refusal);
+}
+
+void care_first_rules(struct control *control)
+{
+	struct audit_entry entry = care_entry("rules set");
+	uint64_t last;
+	int error = commands_last(control->database, &last);
+
+	if (error != 0 || last != 0)
+		return;
+	error = rules_first(control->database, &entry);
+	if (error == 0)
+		log_event(LOG_INFO, "care", "rules_first", NULL,
+		    "a new installation: the defaults with all factors are in force, as version 2");
+	else if (error != -EALREADY)
+		log_event(LOG_WARNING, "care", "rules_failed", NULL,
+		    "the first rules cannot be committed: %s; it is tried again", strerror(-error));
+	link_wake(control->link);
 }
 
 /* The newest version that any shard has; 0: it is not known. */
@@ -230,6 +251,7 @@ void care_turn(struct control *control)
 	if (report.state != LINK_UP || now_ns < control->care_again_ns ||
 	    rules_get(control->database, &set) != 0)
 		return;
+	care_first_rules(control);
 	rules_compare(control, &report, set.rules.version);
 	search.done_by_ns = now_ns - set.rules.result_final_s * NS_PER_S;
 	if (markets_care_look(control->database, &search, found, CARE_MAX, &count) != 0)

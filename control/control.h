@@ -111,6 +111,9 @@ uint64_t monitor_online(struct control *control);
 
 /* Before the link starts: what control puts right when the shards refuse a command. */
 void care_begin(struct control *control);
+/* A new installation's first command: the factors of the states are in force before anything can
+ * be decided. When the link may take commands; does nothing where there are some. */
+void care_first_rules(struct control *control);
 /* Once a second: makes results final whose time is over, and brings back the rows of commands that
  * the shards refused; a few markets a turn. */
 void care_turn(struct control *control);
@@ -143,6 +146,9 @@ __attribute__((format(printf, 4, 5))) int handle_refuse(
     int status, char *message, size_t message_size, const char *format, ...);
 /* Below the root: backups, named by their time. */
 #define CONTROL_BACKUP_FOLDER "var/backups/sluice"
+/* handle_model.c: is this model there, whole? CONTROL_DONE, or refused with `message`. */
+int handle_model_check(
+    struct control *control, uint32_t number, char *message, size_t message_size);
 /* Runs sluice-db with these arguments and waits: its JSON in *result, or its words as the message.
  */
 int control_program_run(
@@ -228,6 +234,10 @@ HANDLER(handle_market_rollback);
 HANDLER(handle_market_void);
 HANDLER(handle_market_final);
 HANDLER(handle_odds_set);
+HANDLER(handle_model_list);
+HANDLER(handle_model_load);
+HANDLER(handle_model_show);
+HANDLER(handle_model_remove);
 HANDLER(handle_rules_show);
 HANDLER(handle_rules_set);
 HANDLER(handle_rules_list);

@@ -45,6 +45,10 @@ static const struct {
 	{ "market void", handle_market_void, 1 },
 	{ "market final", handle_market_final, 1 },
 	{ "odds set", handle_odds_set, 1 },
+	{ "model list", handle_model_list, 0 },
+	{ "model load", handle_model_load, 0 },
+	{ "model show", handle_model_show, 0 },
+	{ "model remove", handle_model_remove, 0 },
 	{ "rules show", handle_rules_show, 0 },
 	{ "rules set", handle_rules_set, 1 },
 	{ "rules list", handle_rules_list, 0 },
@@ -131,6 +135,8 @@ static int handle_committing(
 
 	if (error != 0)
 		return error == -EAGAIN ? CONTROL_UNREACHABLE : CONTROL_REFUSED;
+	if (!request->dry_run)
+		care_first_rules(control);
 	return own[verb_index(request->verb)](context, request, result, message, message_size);
 }
 

@@ -63,6 +63,14 @@ static int shards_check(struct control *control, const struct rules_change *chan
 
 	if (change->stage)
 		return CONTROL_DONE;
+	/* Of a model that was removed workers may still have a copy, until they are started anew.
+	 */
+	if (set->extra.present && set->extra.model_state != RISK_MODEL_OFF) {
+		status =
+		    handle_model_check(control, set->extra.model_version, message, message_size);
+		if (status != CONTROL_DONE)
+			return status;
+	}
 	command = json_pack("{s:s, s:o}", "type", "rules_set", "rules", rules_object(set));
 	status = handle_check(control, command, message, message_size);
 	json_decref(command);

@@ -51,7 +51,8 @@ int record_control_subject_read(struct db_bytes bytes, struct record_control_sub
 	    !subject_fits(record.kind, le64_get(record.id)) ||
 	    (!bytes_all_zero(record.country, sizeof(record.country)) &&
 	        !control_country_code_fits(record.country)) ||
-	    !bytes_all_zero(record.reserved, sizeof(record.reserved)) ||
+	    record.told > CONTROL_TOLD_ALL || record.told_waits > 1 ||
+	    le16_get(record.told_country) > 999 ||
 	    !control_text_fits(record.name, sizeof(record.name)))
 		return -EBADMSG;
 	*out = record;

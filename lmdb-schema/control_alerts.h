@@ -40,6 +40,13 @@ enum control_subject_kind {
 };
 #define CONTROL_SUBJECT_KIND_MAX CONTROL_SUBJECT_PARTNER
 
+enum control_told {
+	CONTROL_TOLD_PEP = 1,
+	CONTROL_TOLD_SANCTIONED = 2,
+	CONTROL_TOLD_COUNTRY_RISK = 4,
+};
+#define CONTROL_TOLD_ALL 7
+
 /* What control knows of one account, terminal or partner besides its own row. */
 struct record_control_subject {
 	struct record_header header;
@@ -48,7 +55,11 @@ struct record_control_subject {
 	struct le32 confirmed, dismissed; /* cases */
 	uint8_t kind;                     /* control_subject_kind */
 	uint8_t country[3];               /* ISO 3166-1 alpha-3, zero: not known */
-	uint8_t reserved[4];
+	/* ACCOUNT: what the shards were told of it last, and whether they refused that for want of
+	 * such an account. */
+	uint8_t told; /* control_told bits */
+	uint8_t told_waits;
+	struct le16 told_country; /* ISO 3166-1 numeric, 0: none */
 	uint8_t name[128]; /* of the holder; empty: not known, or the terminal's or partner's own */
 };
 ASSERT_SIZE(struct record_control_subject, 168);

@@ -60,6 +60,13 @@ SLUICE_MUST_USE int alerts_raise_hit(
 SLUICE_MUST_USE int alerts_raise_country(struct db_txn *txn, const struct subject *subject,
     const struct record_control_country *country, uint64_t *number);
 
+/* Was the alert of such a hit, or of such a country, closed as false? Only the pair of names it was
+ * raised for counts; of a hit nothing but subject, list, entry and hashes is looked at. */
+SLUICE_MUST_USE int alerts_hit_dismissed(
+    struct db_txn *txn, const struct alert_hit *hit, int *dismissed);
+SLUICE_MUST_USE int alerts_country_dismissed(struct db_txn *txn, const struct subject *subject,
+    const struct record_control_country *country, int *dismissed);
+
 /* Brings alert_index back when it is missing (a database restored from PostgreSQL). */
 SLUICE_MUST_USE int alerts_open(struct database *database);
 /* Where reading a shard's log goes on; -ENOENT: nowhere yet. */
@@ -136,6 +143,7 @@ enum control_alert_reason alert_reason_parse(const char *name);
 struct profile_seen {
 	uint64_t account_id;
 	uint32_t factor_bits, partner_id; /* partner 0: not told */
+	int opened;
 	struct {
 		uint64_t first_ns, last_ns, count;
 	} factors[CONTROL_PROFILE_ENTRIES_MAX];

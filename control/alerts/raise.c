@@ -294,6 +294,38 @@ int alerts_raise_hit(struct db_txn *txn, const struct alert_hit *hit, uint64_t *
 	return hit_raise(txn, &row, number);
 }
 
+static uint64_t country_entry(const struct record_control_country *country)
+{
+	return (uint64_t)country->code[0] << 16 | (uint64_t)country->code[1] << 8 |
+	       country->code[2];
+}
+
+int alerts_hit_dismissed(struct db_txn *txn, const struct alert_hit *hit, int *dismissed)
+{
+	struct record_control_alert row;
+	uint64_t known;
+	int error = alert_index_hit(txn, &hit->subject, hit->list, hit->entry, &known);
+
+	*dismissed = 0;
+	if (error == 0)
+		error = alert_row(txn, known, &row);
+	if (error == 0)
+		*dismissed = row.verdict == CONTROL_ALERT_FALSE &&
+		             le64_get(row.name_hash) == hit->name_hash &&
+		             le64_get(row.entry_hash) == hit->entry_hash;
+	return error == -ENOENT ? 0 : error;
+}
+
+int alerts_country_dismissed(struct db_txn *txn, const struct subject *subject,
+    const struct record_control_country *country, int *dismissed)
+{
+	const struct alert_hit hit = {
+		.subject = *subject, .entry = country_entry(country), .entry_hash = country->level
+	};
+
+	return alerts_hit_dismissed(txn, &hit, dismissed);
+}
+
 int alerts_raise_country(struct db_txn *txn, const struct subject *subject,
     const struct record_control_country *country, uint64_t *number)
 {
@@ -302,8 +334,7 @@ int alerts_raise_country(struct db_txn *txn, const struct subject *subject,
 	char text[160];
 
 	/* The country stands for the entry; another level is another hit. */
-	row.entry = le64_make(
-	    (uint64_t)country->code[0] << 16 | (uint64_t)country->code[1] << 8 | country->code[2]);
+	row.entry = le64_make(country_entry(country));
 	row.entry_hash = le64_make(country->level);
 	snprintf(text, sizeof(text), "country %.3s: %s", (const char *)country->code,
 	    (const char *)country->status);

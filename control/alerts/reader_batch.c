@@ -106,10 +106,14 @@ void reader_piece(struct alerts_reader *reader, uint32_t shard, const struct log
 		last = at;
 		memcpy(&record, at, sizeof(record));
 		code = le16_get(record.code);
-		if (le16_get(record.type) == EVENT_ACCOUNT_OPEN && code == WIRE_CODE_OK &&
-		    le32_get(record.cashier_id) != 0)
-			seen_of(&reader->batch, le64_get(record.account_id))->partner_id =
-			    le32_get(record.cashier_id);
+		if (le16_get(record.type) == EVENT_ACCOUNT_OPEN && code == WIRE_CODE_OK) {
+			struct profile_seen *seen =
+			    seen_of(&reader->batch, le64_get(record.account_id));
+
+			seen->opened = 1;
+			if (le32_get(record.cashier_id) != 0)
+				seen->partner_id = le32_get(record.cashier_id);
+		}
 		if (le32_get(record.factor_bits) == 0 && code != WIRE_CODE_RISK_SCORE)
 			continue;
 		if (le64_get(record.account_id) != 0)
@@ -136,6 +140,17 @@ static int alert_write(
 	return error != 0 ? error : alerts_raise_event(txn, &event, reader->suppress_ns, &number);
 }
 
+static int seen_write(struct db_txn *txn, const struct profile_seen *seen)
+{
+	int error = 0;
+
+	if (seen->factor_bits != 0 || seen->partner_id != 0)
+		error = profile_add(txn, seen);
+	if (error == 0 && seen->opened)
+		error = subject_flags_opened(txn, seen->account_id);
+	return error;
+}
+
 static int write_body(struct db_txn *txn, void *argument)
 {
 	const struct alerts_reader *reader = argument;
@@ -143,7 +158,7 @@ static int write_body(struct db_txn *txn, void *argument)
 	int error = batch->skipped == 0 ? 0 : alerts_skipped_add(txn, batch->skipped);
 
 	for (unsigned i = 0; error == 0 && i < batch->seen_count; i++)
-		error = profile_add(txn, &batch->seen[i]);
+		error = seen_write(txn, &batch->seen[i]);
 	for (unsigned i = 0; error == 0 && i < batch->event_count; i++)
 		error = alert_write(txn, reader, &batch->events[i]);
 	for (uint32_t i = 0; error == 0 && i < LIMIT_SHARDS; i++) {

@@ -183,6 +183,11 @@ SLUICE_MUST_USE int rules_get_version(
 SLUICE_MUST_USE int rules_set(struct database *database, const json_t *settings, int dry_run,
     const struct audit_entry *who, uint64_t *sequence, struct rule_set *set, char *message,
     size_t message_size);
+/*
+ * The first command of a new installation: the defaults with the factors of the states, under
+ * version 2. -EALREADY: there were commands or rules before, which stay as they are.
+ */
+SLUICE_MUST_USE int rules_first(struct database *database, const struct audit_entry *who);
 /* What the next version is made of: the rules in force, or those of copy_version, then the file,
  * then the settings. NULL and 0: none. */
 struct rules_change {

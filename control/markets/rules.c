@@ -446,6 +446,34 @@ int rules_change(struct database *database, const struct rules_change *change, i
 	return error;
 }
 
+static int first_body(struct db_txn *txn, void *argument)
+{
+	static const struct rules_change change = { .note = "the first rules of an installation" };
+	struct set_context context = { .change = &change, .who = argument };
+	uint64_t next, newest, in_force;
+	struct rule_set before, set;
+	int error = commands_next(txn, &next);
+
+	if (error == 0)
+		error = versions_last(txn, &newest, &in_force);
+	if (error == 0 && (next != 1 || newest != 1))
+		error = -EALREADY;
+	if (error != 0)
+		return error;
+	rule_set_default(&before);
+	set = before;
+	risk_rules_extra_default(&set.extra);
+	set.rules.version = 2;
+	return set_store(txn, &context, &before, &set);
+}
+
+int rules_first(struct database *database, const struct audit_entry *who)
+{
+	struct audit_entry entry = *who;
+
+	return database_write(database, first_body, &entry);
+}
+
 int rules_set(struct database *database, const json_t *settings, int dry_run,
     const struct audit_entry *who, uint64_t *sequence, struct rule_set *set, char *message,
     size_t message_size)

@@ -142,6 +142,13 @@ static const struct verb_argument watchlist_match[] = {
 	{ "threshold", VERB_NUMBER, 0, 0, 0, 500, 1000, NULL,
 	    "thousandths (alerts.name_similarity_permille)" },
 };
+static const struct verb_argument model_load[] = {
+	{ "file", VERB_FILE, 1, 1, 0, 0, 0, NULL, "JSON of tools/risk-train" },
+	{ "note", VERB_TEXT, 0, 0, 0, 1, 159, NULL, "what it was trained on, for the audit log" },
+};
+static const struct verb_argument model_one[] = {
+	{ "model", VERB_NUMBER, 1, 1, 0, 1, UINT32_MAX, NULL, "its number" },
+};
 static const struct verb_argument country_import[] = {
 	{ "file", VERB_FILE, 1, 1, 0, 0, 0, NULL, "CSV: iso3,fatf_status" },
 	{ "dated", VERB_TEXT, 0, 1, 0, 4, 15, NULL, "date of the list, e.g. 2026-10-24" },
@@ -168,6 +175,16 @@ const struct verb verbs_risk[] = {
 	{ "rules shadow", RISK, VERB_SLOW, ARGUMENTS(rules_shadow), "comparison",
 	    "what before after difference",
 	    "What other rules would have decided in a time range of the logs; changes nothing." },
+	{ "model list", VIEWER, 0, NO_ARGUMENTS, "models",
+	    "model state trees depth bytes loaded checksum",
+	    "Learned models that rules may name." },
+	{ "model load", RISK, VERB_CHANGES, ARGUMENTS(model_load), NULL, NULL,
+	    "Checks a trained model (XGBoost's JSON) and keeps it under the next number; `rules "
+	    "set "
+	    "model_version=N model_state=shadow` uses it." },
+	{ "model show", VIEWER, 0, ARGUMENTS(model_one), NULL, NULL, "One model." },
+	{ "model remove", RISK, VERB_CHANGES | VERB_IRREVERSIBLE, ARGUMENTS(model_one), NULL, NULL,
+	    "Removes a model that the rules in force do not use." },
 	{ "alert list", VIEWER, 0, ARGUMENTS(alert_list), "alerts",
 	    "alert state severity reason about score count assignee first text",
 	    "Alerts, newest first." },

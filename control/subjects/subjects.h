@@ -71,7 +71,21 @@ SLUICE_MUST_USE int feedback_import(struct database *database, const char *text,
     uint64_t latest_ns, const struct audit_entry *who, unsigned *added, unsigned *skipped,
     char *message, size_t message_size);
 
+/* ---- What lists say, on the shards (flags.c); inside a database_write body ---- */
+
+/* Tells the shards when it is another than before (*told 1: there is a command): control_told bits,
+ * number of the country. -EAGAIN, -ESTALE: not now, as commands_append says. */
+SLUICE_MUST_USE int subject_flags_tell(
+    struct db_txn *txn, uint64_t account_id, unsigned flags, uint16_t country, int *told);
+/* The shards refused this command. Nothing to do for any but that of flags. */
+SLUICE_MUST_USE int subject_flags_refused(struct db_txn *txn, const json_t *command);
+/* The account was opened: what waited for that is told by the next screening. */
+SLUICE_MUST_USE int subject_flags_opened(struct db_txn *txn, uint64_t account_id);
+
 /* ---- Countries (countries.c) ---- */
+
+/* ISO 3166-1 numeric of three letters; 0: there is no such country. */
+uint16_t country_number(const uint8_t letters[3]);
 
 /* "none", "monitored", "high" */
 const char *country_level_name(unsigned level);

@@ -4,11 +4,16 @@
  * hash) is noted in alert_index under "screen", in the transaction that raises its alerts. So a
  * crash repeats nothing, and a pass over all names screens those alone that are not as they were. A
  * pass begins at a start, and after a change of a name, a list or a country.
+ *
+ * What the shards are to know of an account (ACCOUNT_FLAGS) follows from its hits that were not
+ * closed as false. It is told before the alerts are raised, which a data plane that is away must
+ * not hold up; a name counts as screened when both are done.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistr.h>
 
 #define XXH_INLINE_ALL
@@ -20,11 +25,15 @@
 
 #define ROWS_MAX  2000u /* looked at in one turn */
 #define NAMES_MAX 50u   /* of them screened */
+#define AGAIN_NS  2000000000ull
 
 struct candidate {
 	struct subject subject;
 	char name[128];
 	uint8_t country[3];
+	/* Of an account: its flags on the shards depend on verdicts, and are told when it is open.
+	 */
+	uint32_t confirmed, dismissed, told_waits;
 	uint64_t state; /* hash of all it is screened as */
 };
 
@@ -32,6 +41,7 @@ struct screen {
 	struct database *database;
 	struct watchlist *watchlist;
 	uint64_t change;              /* changes up to it were looked at */
+	uint64_t again_ns;            /* when all are looked at again: some could not be told */
 	enum control_subject_kind at; /* 0: no pass */
 	uint64_t next_id;
 	uint64_t stamp;
@@ -118,9 +128,13 @@ static int candidate_state(
 	struct record_control_country country;
 	struct {
 		char name[128];
-		uint64_t stamp, threshold, level;
+		uint64_t stamp, threshold, level, confirmed, dismissed, told_waits;
 		uint8_t country[8];
-	} all = { .stamp = screen->stamp, .threshold = screen->threshold };
+	} all = { .stamp = screen->stamp,
+		.threshold = screen->threshold,
+		.confirmed = candidate->confirmed,
+		.dismissed = candidate->dismissed,
+		.told_waits = candidate->told_waits };
 	int error = 0;
 
 	memcpy(all.name, candidate->name, sizeof(all.name));
@@ -161,8 +175,14 @@ static int candidate_add(struct db_txn *txn, struct screen *screen, uint64_t id,
 	snprintf(candidate.name, sizeof(candidate.name), "%s",
 	    row.name[0] != '\0' ? (const char *)row.name : name);
 	memcpy(candidate.country, row.country, sizeof(candidate.country));
-	if (candidate.name[0] == '\0' && candidate.country[0] == 0)
+	if (candidate.name[0] == '\0' && candidate.country[0] == 0 && row.told == 0 &&
+	    le16_get(row.told_country) == 0)
 		return 0;
+	if (screen->at == CONTROL_SUBJECT_ACCOUNT) {
+		candidate.confirmed = le32_get(row.confirmed);
+		candidate.dismissed = le32_get(row.dismissed);
+		candidate.told_waits = row.told_waits;
+	}
 	error = candidate_state(txn, screen, &candidate);
 	if (error == 0)
 		error = is_current(txn, &candidate);
@@ -249,17 +269,14 @@ static int look_body(struct db_txn *txn, void *argument)
 struct raise_context {
 	const struct candidate *candidate;
 	const struct watch_hit *hits;
-	int count;
+	int count, untold; /* untold: the shards could not be told now */
 	uint64_t name_hash;
 };
 
-static int hit_raise(
-    struct db_txn *txn, const struct raise_context *context, const struct watch_hit *hit)
+static struct alert_hit alert_of(
+    const struct raise_context *context, const struct watch_hit *hit, const char *text)
 {
-	char
-	    text[sizeof(context->candidate->name) + sizeof(hit->list_name) + sizeof(hit->text) + 8];
-	uint64_t number;
-	const struct alert_hit alert = {
+	return (struct alert_hit){
 		.subject = context->candidate->subject,
 		.list = hit->list,
 		.entry = hit->entry,
@@ -268,6 +285,15 @@ static int hit_raise(
 		.similarity = hit->similarity,
 		.text = text,
 	};
+}
+
+static int hit_raise(
+    struct db_txn *txn, const struct raise_context *context, const struct watch_hit *hit)
+{
+	char
+	    text[sizeof(context->candidate->name) + sizeof(hit->list_name) + sizeof(hit->text) + 8];
+	uint64_t number;
+	const struct alert_hit alert = alert_of(context, hit, text);
 
 	snprintf(
 	    text, sizeof(text), "%s ~ %s: %s", context->candidate->name, hit->list_name, hit->text);
@@ -276,6 +302,52 @@ static int hit_raise(
 	for (size_t length = strlen(text); length > 0 && u8_check((uint8_t *)text, length) != NULL;)
 		text[--length] = '\0';
 	return alerts_raise_hit(txn, &alert, &number);
+}
+
+/* A list whose name begins so is of politically exposed persons; all others are of sanctions. */
+#define LIST_PEP "pep"
+
+static int hits_flags(struct db_txn *txn, const struct raise_context *context, unsigned *flags)
+{
+	int dismissed, error = 0;
+
+	for (int i = 0; error == 0 && i < context->count; i++) {
+		const struct watch_hit *hit = &context->hits[i];
+		const struct alert_hit alert = alert_of(context, hit, NULL);
+
+		error = alerts_hit_dismissed(txn, &alert, &dismissed);
+		if (error == 0 && !dismissed)
+			*flags |= strncasecmp(hit->list_name, LIST_PEP, strlen(LIST_PEP)) == 0
+			              ? CONTROL_TOLD_PEP
+			              : CONTROL_TOLD_SANCTIONED;
+	}
+	return error;
+}
+
+/* What the shards are to know of an account: every hit that was not found false. */
+static int tell_body(struct db_txn *txn, void *argument)
+{
+	const struct raise_context *context = argument;
+	const struct candidate *candidate = context->candidate;
+	struct record_control_country country;
+	uint16_t number = 0;
+	unsigned flags = 0;
+	int dismissed = 0, told, error = hits_flags(txn, context, &flags);
+
+	if (error == 0 && candidate->country[0] != 0) {
+		number = country_number(candidate->country);
+		error = country_row(txn, candidate->country, &country);
+		if (error == 0 && country.level != CONTROL_COUNTRY_NONE) {
+			error = alerts_country_dismissed(
+			    txn, &candidate->subject, &country, &dismissed);
+			if (error == 0 && !dismissed)
+				flags |= CONTROL_TOLD_COUNTRY_RISK;
+		}
+		if (error == -ENOENT)
+			error = 0;
+	}
+	return error != 0 ? error
+	                  : subject_flags_tell(txn, candidate->subject.id, flags, number, &told);
 }
 
 static int raise_body(struct db_txn *txn, void *argument)
@@ -297,7 +369,7 @@ static int raise_body(struct db_txn *txn, void *argument)
 		if (error == -ENOENT)
 			error = 0;
 	}
-	if (error != 0)
+	if (error != 0 || context->untold)
 		return error;
 	return database_put(txn, CONTROL_TABLE_ALERT_INDEX, (struct db_bytes){ &key, sizeof(key) },
 	    (struct db_bytes){ &state, sizeof(state) });
@@ -316,8 +388,17 @@ static int candidate_screen(struct screen *screen, const struct candidate *candi
 	if (candidate->name[0] != '\0')
 		context.count =
 		    watchlist_match(screen->watchlist, candidate->name, screen->threshold, hits);
-	return context.count < 0 ? context.count
-	                         : database_write(screen->database, raise_body, &context);
+	if (context.count < 0)
+		return context.count;
+	if (candidate->subject.kind == CONTROL_SUBJECT_ACCOUNT) {
+		error = database_write(screen->database, tell_body, &context);
+		context.untold = error == -EAGAIN || error == -ESTALE;
+		if (error != 0 && !context.untold)
+			return error;
+		if (context.untold)
+			screen->again_ns = database_now_ns() + AGAIN_NS;
+	}
+	return database_write(screen->database, raise_body, &context);
 }
 
 int screen_turn(struct screen *screen, unsigned threshold)
@@ -327,6 +408,10 @@ int screen_turn(struct screen *screen, unsigned threshold)
 	if (threshold != screen->threshold)
 		screen->change = 0; /* all names again */
 	screen->threshold = threshold;
+	if (screen->at == 0 && screen->again_ns != 0 && database_now_ns() >= screen->again_ns) {
+		screen->again_ns = 0;
+		screen->change = 0;
+	}
 	if (screen->at == 0)
 		error = database_read(screen->database, changes_body, screen);
 	if (error != 0 || screen->at == 0)

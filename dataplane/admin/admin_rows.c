@@ -149,6 +149,9 @@ static void account_json(json_t *object, const struct query_account *answer)
 	json_object_set_new(object, "balance", json_integer(account->balance));
 	set_number(object, "currency", account->currency);
 	set_bool(object, "frozen", (account->flags & ACCOUNT_FROZEN) != 0);
+	set_bool(object, "pep", (account->flags & ACCOUNT_PEP) != 0);
+	set_bool(object, "sanctioned", (account->flags & ACCOUNT_SANCTIONED) != 0);
+	set_bool(object, "country_risk", (account->flags & ACCOUNT_COUNTRY_RISK) != 0);
 	json_object_set_new(object, "staked_today", json_integer(account->staked_today));
 	set_number(object, "staked_day", account->staked_day);
 	set_number(object, "partner_id", account->partner_id);

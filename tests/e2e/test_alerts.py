@@ -20,7 +20,7 @@ ACCOUNT = demo.FIRST_ACCOUNT
 def switch_fixture():
     with ControlledSwitch("alerts", shards=2, postgres=True) as switch:
         switch.begin(terminals=2)
-        switch.control.ctl("rules", "set", "large_amount=50000", "alert_score=40",
+        switch.control.ctl("rules", "set", "factors=0", "large_amount=50000", "alert_score=40",
                            "refuse_score=90", "points_behaviour=0", "points_odds=0")
         yield switch
 
@@ -180,6 +180,83 @@ def test_names_are_screened_and_screened_again_when_a_list_changes(switch, tmp_p
         switch, "watchlist", "import", "ofac", "--sdn", str(sdn))
 
 
+def flags_of(switch, account):
+    shown = switch.control.json("account", "show", account)
+    return {name for name in ("pep", "sanctioned", "country_risk") if shown.get(name)}
+
+
+def told(switch, account):
+    rows = switch.control.json("command", "list", "--count", 2000)["commands"]
+    return [row["command"] for row in reversed(rows) if row["type"] == "account_flags"
+            and row["command"]["account_id"] == account]
+
+
+def test_what_lists_say_reaches_the_shards_and_counts(switch, tmp_path):
+    control = switch.control
+    before = {row["key"]: row["value"] for row in control.json("rules", "show")["rules"]}
+    control.ctl("rules", "set", "factors=1", "refuse_score=80")
+    held = ACCOUNT + 52
+    assert bet(switch, held, stake=1000) == "OK"
+    control.ctl("subject", "set", "account", held, "--name", "Pedro Martinez", "--country", "PRK")
+    wait_until(lambda: flags_of(switch, held) == {"sanctioned", "country_risk"}, 20, "the flags")
+    assert told(switch, held)[-1]["country"] == 408
+    status, answer = run(switch, 1, "bet", held, 1000, "21:0:1.01")
+    assert answer["code"] == "RISK_SCORE"
+    shown = control.json("explain", "--terminal", 1, "--request", answer["request_id"])
+    assert {"WATCH_LIST", "COUNTRY"} <= {row["factor"] for row in shown["factors"]}, shown
+    # A hit that is false is taken back, and a control that dies repeats nothing.
+    for row in alerts(switch, "--open"):
+        if row["id"] == held and row["reason"] in ("watch_list", "country"):
+            control.ctl("alert", "investigate", row["alert"])
+            control.ctl("alert", "close", row["alert"], "false")
+    wait_until(lambda: flags_of(switch, held) == set(), 20, "no flags")
+    count = len(told(switch, held))
+    control_dies(switch)
+    # A list that changes is looked through again.
+    names = tmp_path / "pep.txt"
+    names.write_text("Pedro Martinez\n", encoding="utf-8")
+    control.ctl("watchlist", "import", "pep-ours", "--names", str(names))
+    wait_until(lambda: flags_of(switch, held) == {"pep"}, 20, "the other flag")
+    assert len(told(switch, held)) == count + 1
+    # Of an account that is not open yet, it is told when it is.
+    later = ACCOUNT + 5000
+    control.ctl("subject", "set", "account", later, "--name", "Martinez, Pedro")
+    wait_until(lambda: told(switch, later), 20, "the command for an account there is not")
+    control.ctl("account", "open", later)
+    wait_until(lambda: flags_of(switch, later) == {"pep", "sanctioned"}, 20, "its flags")
+    control.ctl("subject", "set", "account", later, "--name", "")
+    wait_until(lambda: flags_of(switch, later) == set(), 20, "a name taken away")
+    control.ctl("rules", "rollback", before["version"])
+
+
+def test_a_model_is_loaded_and_named_by_rules(switch, tmp_path):
+    control = switch.control
+    before = {row["key"]: row["value"] for row in control.json("rules", "show")["rules"]}
+    models = os.path.join(os.path.dirname(__file__), "../../tools/risk-models")
+    path = os.path.join(models, "card.json")
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text("{}", encoding="utf-8")
+    assert "no model that can be used" in refused(switch, "model", "load", str(wrong))
+    assert control.json("model", "load", path, "--dry-run")["model"] == 1
+    assert control.json("model", "list")["models"] == []
+    loaded = control.json("model", "load", path, "--note", "cards, days 0 to 99")
+    assert loaded["model"] == 1 and loaded["trees"] > 1 and not loaded["damaged"]
+    entry = control.json("audit", "tail", "--count", 1)["entries"][0]
+    assert (entry["action"], entry["object"]) == ("model load", "model 1")
+    control.ctl("rules", "set", "factors=1", "model_state=shadow", "model_version=1")
+    assert control.json("model", "show", 1)["state"] == "shadow"
+    assert "the rules in force use model 1" in refused(switch, "model", "remove", 1, "--yes")
+    answer = run(switch, 1, "bet", ACCOUNT + 46, 60_000, "21:0:1.01")[1]
+    shown = control.json("explain", "--terminal", 1, "--request", answer["request_id"])
+    assert shown["points"]["model_version"] == 1 and shown["points"]["model_state"] == "shadow"
+    control.ctl("rules", "rollback", before["version"])
+    control.ctl("model", "remove", 1, "--yes")
+    assert "no model 1" in refused(switch, "model", "show", 1)
+    assert control.json("model", "load", path)["model"] == 2  # a number is never given twice
+    said = refused(switch, "rules", "set", "factors=1", "model_version=1", "model_state=active")
+    assert "there is no model 1" in said
+
+
 def test_rules_come_from_a_file_and_an_older_version_comes_back(switch, tmp_path):
     control = switch.control
 
@@ -249,6 +326,11 @@ def test_factors_of_the_states_are_rules_too(switch):
 
     def in_force():
         return {row["key"]: row["value"] for row in control.json("rules", "show")["rules"]}
+    first = control.json("rules", "list", "--count", 1000)["versions"][-2]
+    assert (first["version"], first["set_by"]) == (2, "control")  # of every new installation
+    rows = control.json("rules", "show", 2)["rules"]
+    assert {"factors": 1, "points_structuring": 30, "model_state": 0}.items() <= \
+        {row["key"]: row["value"] for row in rows}.items()
     before = in_force()
     assert "points_structuring" not in before and before["factors"] == 0
     assert "set factors to 1 before it" in refused(switch, "rules", "set", "points_structuring=1")
@@ -318,19 +400,22 @@ def test_rules_the_shards_refuse_are_not_in_force(switch):
         return {row["key"]: row["value"] for row in control.json("rules", "show")["rules"]}
     before = in_force()
     said = refused(switch, "rules", "set", "factors=1", "model_version=77", "model_state=shadow")
-    assert "model 77 cannot be read" in said and "model_state=off" in said
+    assert "there is no model 77" in said
     assert in_force() == before
-    # While the data plane is away nobody can tell; it refuses it later.
+    # While the data plane is away nobody knows what it will find.
+    models = os.path.join(os.path.dirname(__file__), "../../tools/risk-models")
+    number = control.json("model", "load", os.path.join(models, "card.json"))["model"]
     os.kill(switch.process.pid, signal.SIGSTOP)
-    control.ctl("rules", "set", "factors=1", "model_version=77", "model_state=shadow",
+    control.ctl("rules", "set", "factors=1", f"model_version={number}", "model_state=shadow",
                 "--wait-ms", 0)
-    assert in_force()["model_version"] == 77
+    assert in_force()["model_version"] == number
+    os.remove(switch.path(f"var/lib/sluice/models/{number}"))
     os.kill(switch.process.pid, signal.SIGCONT)
     wait_until(lambda: in_force() == before, 20, "the rules that are in force")
     newest = control.json("rules", "list")["versions"][0]
-    assert newest["state"] == "refused" and "model 77 cannot be read" in newest["refusal"]
+    assert newest["state"] == "refused" and f"model {number} cannot be read" in newest["refusal"]
     entry = control.json("audit", "tail", "--count", 1)["entries"][0]
-    assert entry["action"] == "rules refused" and "model 77" in entry["after"]["why"]
+    assert entry["action"] == "rules refused" and "model_state=off" in entry["after"]["why"]
     control.ctl("rules", "set", "points_odds=9")
     assert in_force()["points_odds"] == 9 and in_force()["factors"] == before["factors"]
     control.ctl("rules", "rollback", before["version"])
@@ -386,6 +471,6 @@ def test_all_of_it_is_in_postgresql(switch):
     tables = verdict["tables"]
     assert tables["alerts"]["rows"] == len(alerts(switch))
     assert tables["alert_history"]["rows"] > tables["alerts"]["rows"]
-    assert tables["watch_lists"]["rows"] == 1 and tables["rules_notes"]["rows"] >= 5
+    assert tables["watch_lists"]["rows"] == 2 and tables["rules_notes"]["rows"] >= 5
     assert tables["countries"]["rows"] == 3 and tables["subjects"]["rows"] >= 2
     assert switch.postgres.sql("select report from sluice.alerts where number = 1") == "STR 2026-17"

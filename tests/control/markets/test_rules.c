@@ -151,7 +151,7 @@ TEST(a_wrong_file_changes_nothing_and_is_told_where)
 		    "line 3: currency: 840 has amounts of its own (currency.840...)" },
 		{ "factors: 1\nmodel_state: shadow\n",
 		    "line 2: model_state: a model that is on needs its number" },
-		{ "factors: 1\nmodel_state: on\n", "from 0 to 2 (" },
+		{ "factors: 1\nmodel_state: on\n", "model_state: expected off, shadow or active, found \"on\"" },
 		{ "points_odds: 1\nlarge_amount: 2\npoints_odds: 1\n",
 		    "line 3: points_odds is named in line 1 already" },
 		{ "points_odds: 99999999999999999999\n", "expected a whole number" },
@@ -327,8 +327,6 @@ TEST(factors_and_amounts_of_other_currencies_are_kept_shown_and_sent)
 	temporary_end(&at);
 }
 
-TEST_MAIN()
-
 static int mend(
     void *context, struct db_txn *txn, uint64_t sequence, const json_t *command, const char *why)
 {
@@ -407,3 +405,30 @@ TEST(rules_the_shards_never_got_are_found_by_their_version)
 	assert_int_equal(rules.rules.points_odds, 7);
 	temporary_end(&at);
 }
+
+TEST(a_new_installation_begins_with_the_factors_and_an_old_one_keeps_its_rules)
+{
+	struct temporary at;
+	struct rule_set rules;
+	uint64_t last = 0;
+	char message[256];
+
+	temporary_begin(&at);
+	assert_int_equal(rules_first(at.database, &who), 0);
+	assert_int_equal(rules_get(at.database, &rules), 0);
+	assert_int_equal(rules.rules.version, 2);
+	assert_int_equal(rules.extra.present, 1);
+	assert_int_equal(rules.extra.model_state, RISK_MODEL_OFF);
+	assert_int_equal(rules_first(at.database, &who), -EALREADY);
+	assert_int_equal(commands_last(at.database, &last), 0);
+	assert_int_equal(last, 1);
+	temporary_end(&at);
+	temporary_begin(&at);
+	assert_int_equal(set(&at, "points_odds=7", 0, message), 0);
+	assert_int_equal(rules_first(at.database, &who), -EALREADY);
+	assert_int_equal(rules_get(at.database, &rules), 0);
+	assert_int_equal(rules.extra.present, 0);
+	temporary_end(&at);
+}
+
+TEST_MAIN()
