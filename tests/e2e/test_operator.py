@@ -71,6 +71,21 @@ def code_of(answer):
     return answer["code"]
 
 
+def test_an_account_keeps_its_currency(switch):
+    said = refused(switch, "account", "open", ACCOUNT - 2, "--count", 5, "--currency", 840)
+    assert f"account {ACCOUNT} is open already, in currency 410, not 840" in said
+    assert "no such account" in refused(switch, "account", "show", ACCOUNT - 1)
+    switch.control.ctl("account", "open", ACCOUNT, "--currency", 410)
+
+
+def test_a_decision_is_explained_right_after_its_answer(switch):
+    for _ in range(5):
+        answer = bet(switch, 1)[1]
+        told = switch.control.json("explain", "--terminal", 1, "--request", answer["request_id"])
+        assert str(told["request"]) == str(answer["request_id"]), told
+    assert "it may not be in it yet" in refused(
+        switch, "explain", "--terminal", 1, "--request", 99999999)
+
 def test_an_import_without_room_is_refused_and_holds_nothing_up(switch, tmp_path):
     most = switch.settings.markets
     path = tmp_path / "many.csv"
@@ -535,19 +550,3 @@ def test_health_names_an_authority_near_its_end(switch):
     problems = control.status()["health"]["problems"]
     assert any("ends in 29 days" in text for text in problems), problems
     assert newest(switch)["before"]["state"] == "next active"
-
-
-def test_an_account_keeps_its_currency(switch):
-    said = refused(switch, "account", "open", ACCOUNT - 2, "--count", 5, "--currency", 840)
-    assert f"account {ACCOUNT} is open already, in currency 410, not 840" in said
-    assert "no such account" in refused(switch, "account", "show", ACCOUNT - 1)
-    switch.control.ctl("account", "open", ACCOUNT, "--currency", 410)
-
-
-def test_a_decision_is_explained_right_after_its_answer(switch):
-    for _ in range(5):
-        answer = bet(switch, 1)[1]
-        told = switch.control.json("explain", "--terminal", 1, "--request", answer["request_id"])
-        assert str(told["request"]) == str(answer["request_id"]), told
-    assert "it may not be in it yet" in refused(
-        switch, "explain", "--terminal", 1, "--request", 99999999)

@@ -133,9 +133,8 @@ TEST(a_wrong_file_changes_nothing_and_is_told_where)
 		{ "points_odds 7\n", "line 1: \"points_odds 7\" is not key: value" },
 		{ "points_odds: \n", "line 1: points_odds: expected a whole number from 0 to 100" },
 		{ "points_odds: 7%\n", "found \"7%\"" },
-		{ "points_odds: 101\n",
-		    "line 1: points_odds: expected a whole number from 0 to 100 (points), found "
-		    "101" },
+		{ "points_odds: 101\n", "line 1: points_odds: expected a whole number from 0 to "
+		                        "100 (points), found 101" },
 		{ "cancel_window_s: -1\n", "from 0 to 2592000 (s), found -1" },
 		{ "currency: 99999999\n", "from 1 to 999" },
 		{ "factors: 1\ncurrency.840.large_amount: -1\n",
@@ -151,7 +150,8 @@ TEST(a_wrong_file_changes_nothing_and_is_told_where)
 		    "line 3: currency: 840 has amounts of its own (currency.840...)" },
 		{ "factors: 1\nmodel_state: shadow\n",
 		    "line 2: model_state: a model that is on needs its number" },
-		{ "factors: 1\nmodel_state: on\n", "model_state: expected off, shadow or active, found \"on\"" },
+		{ "factors: 1\nmodel_state: on\n",
+		    "model_state: expected off, shadow or active, found \"on\"" },
 		{ "points_odds: 1\nlarge_amount: 2\npoints_odds: 1\n",
 		    "line 3: points_odds is named in line 1 already" },
 		{ "points_odds: 99999999999999999999\n", "expected a whole number" },
