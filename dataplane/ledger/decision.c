@@ -394,6 +394,36 @@ static int rows_fit(const struct decision *decision, const struct event_view *vi
 	       (!decision->new_id || ledger->shard.bet_counter < (1ull << 53) - 1);
 }
 
+/* The same for a bet that an account pays, without lines or objects: all that is posted beside the
+ * account's amount is on STAKES. Keeps the rows for ledger_apply_own. */
+static int bet_rows_fit(const struct decision *decision)
+{
+	struct ledger *ledger = decision->ledger;
+	uint32_t row =
+	    account_find(ledger, ledger_system_account(SYSTEM_STAKES, decision->currency, 0));
+	int64_t balance = -decision->amount;
+
+	if (row == ROW_NONE) {
+		if (!table_room(ledger, LEDGER_ACCOUNT, 1))
+			return 0;
+	} else if (__builtin_add_overflow(ledger->accounts[row].row.balance, balance, &balance)) {
+		return 0;
+	}
+	if (balance > SYSTEM_BALANCE_MAX || balance < -SYSTEM_BALANCE_MAX ||
+	    !table_room(ledger, LEDGER_BET, 1) || ledger->shard.bet_counter >= (1ull << 53) - 1)
+		return 0;
+	if (row == ROW_NONE || decision->terminal == NULL)
+		return 1;
+	ledger->decided = (struct decided_bet){
+		.lsn = ledger->shard.lsn + 1,
+		.account =
+		    (uint32_t)((const struct account_slot *)decision->account - ledger->accounts),
+		.terminal = ledger_terminal_number(ledger, decision->terminal),
+		.stakes = row,
+	};
+	return 1;
+}
+
 /* Of a refusal nothing is kept but which of the two messages of a shift it was: the answer given
  * after a restart must be that message's. */
 static void body_refused(struct decision *decision, size_t size)
@@ -407,20 +437,23 @@ static void body_refused(struct decision *decision, size_t size)
 int decision_write(struct decision *decision, uint16_t code, struct event_buffer *event)
 {
 	int moves = event_moves(decision->type, code);
+	int bare = decision->line_count == 0 && decision->object_count == 0;
 	struct event_view view;
 	size_t at = sizeof(view.record);
 
+	decision->ledger->decided.lsn = 0;
 	if (!moves && decision->type != EVENT_TRANSFER_IN) {
 		decision->line_count = decision->object_count = 0;
 		if (decision->new_id)
 			decision->object_id = 0;
 	}
-	view.record = record_make(decision, code, moves);
 	if (decision->type == EVENT_PLACE_BET) {
 		at = put_legs(decision, code, event);
 	} else {
-		int size = event_body_size(&view.record);
+		int size;
 
+		view.record = record_make(decision, code, moves);
+		size = event_body_size(&view.record);
 		SLUICE_REQUIRE(size >= 0 && (size_t)size <= sizeof(decision->body));
 		if (!moves && size > 0)
 			body_refused(decision, (size_t)size);
@@ -432,12 +465,15 @@ int decision_write(struct decision *decision, uint16_t code, struct event_buffer
 		at = put(event, at, &decision->risk, sizeof(decision->risk));
 	/* Made once more and not copied: what was just written field by field can be read in large
 	 * pieces only when it has left the CPU. */
-	view.record.length = le16_make((uint16_t)at);
 	record_write(decision, code, moves, (uint16_t)at, event);
 	if (!moves)
 		return (int)at;
-	if (SLUICE_LIKELY(decision->line_count == 0 && decision->object_count == 0)) {
-		/* No sections, as bets and their settlement: nothing to take apart. */
+	if (SLUICE_LIKELY(bare && decision->type == EVENT_PLACE_BET && decision->account != NULL &&
+	                  decision->amount < 0))
+		return bet_rows_fit(decision) ? (int)at : -EBUSY;
+	if (SLUICE_LIKELY(bare && decision->type != EVENT_PLACE_BET)) {
+		/* No sections, as with settlement: nothing to take apart. */
+		view.record.length = le16_make((uint16_t)at);
 		view.body = event->bytes + sizeof(view.record);
 		view.body_size = at - sizeof(view.record);
 		event_view_bare(&view);

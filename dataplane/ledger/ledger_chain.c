@@ -13,10 +13,15 @@
 struct derived_market *derived_market_find(const struct ledger *ledger, uint64_t market_id)
 {
 	const struct ledger_derived *derived = ledger->derived;
-	uint32_t at = derived->market_heads[ledger_mix(market_id) & derived->market_mask];
+	uint32_t at = ledger->derived->found;
 
+	/* A bet asks several times for the same one; records stay where they are. */
+	if (at != 0 && derived->markets[at - 1].market_id == market_id)
+		return &derived->markets[at - 1];
+	at = derived->market_heads[ledger_mix(market_id) & derived->market_mask];
 	while (at != 0 && derived->markets[at - 1].market_id != market_id)
 		at = derived->markets[at - 1].hash_next;
+	ledger->derived->found = at;
 	return at == 0 ? NULL : &derived->markets[at - 1];
 }
 
@@ -193,7 +198,7 @@ static void add_wrapping(int64_t *sum, int64_t amount)
 static void exposure_add(struct ledger *ledger, uint32_t bet_row, int sign)
 {
 	const struct bet_slot *bet = &ledger->bets[bet_row];
-	uint32_t account = account_find(ledger, bet->account_id);
+	uint32_t account = account_decided(ledger, bet->account_id);
 	int64_t amount = bet->currency == ledger->derived->currency ? sign * bet->payout : 0;
 
 	for (unsigned leg = 0; leg < bet->leg_count; leg++) {

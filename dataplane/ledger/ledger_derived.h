@@ -117,6 +117,7 @@ struct ledger_derived {
 	struct derived_market *markets;
 	uint32_t *market_heads; /* by ledger_mix of the id: record + 1 */
 	uint32_t market_mask, market_count, market_capacity, unknown_count;
+	uint32_t found; /* record + 1 that was looked for last; 0: none */
 	struct derived_event *events;
 	struct derived_event_links *event_links; /* by market row */
 	uint32_t *event_heads;

@@ -195,6 +195,15 @@ struct model_scores {
 	struct risk_scene scenes[RISK_MODEL_BURST]; /* of the same requests */
 };
 
+/*
+ * Rows of the bet decided last, so that applying it need not look for them again. `lsn` 0: none. A
+ * hint only: whoever uses it compares the ids.
+ */
+struct decided_bet {
+	uint64_t lsn; /* of its event */
+	uint32_t account, terminal, stakes;
+};
+
 #define LEDGER_ARENAS_MAX 52
 
 struct ledger {
@@ -214,6 +223,7 @@ struct ledger {
 	struct ledger_derived *derived; /* ledger_derived.h: chains, exposures, timers, events */
 	struct ledger_group *group;
 	struct model_scores *scores;
+	struct decided_bet decided;
 	uint32_t *partner_keys; /* by partner: PARTNER_KEY objects here; derived */
 	uint64_t hash_sum; /* over rows not on a hash list, and the last hashes of those that are */
 	uint64_t bets_open;
@@ -385,13 +395,27 @@ static inline const struct risk_account_state *ledger_account_state(
 {
 	return &ledger->account_states[(const struct account_slot *)account - ledger->accounts];
 }
-static inline const struct risk_terminal_state *ledger_terminal_state(
+static inline uint32_t ledger_terminal_number(
     const struct ledger *ledger, const struct terminal_row *terminal)
 {
 	const char *slot = (const char *)terminal - offsetof(struct terminal_slot, row);
 
-	return &ledger->terminal_states[(const struct terminal_slot *)(const void *)slot -
-	                                ledger->terminals];
+	return (uint32_t)((const struct terminal_slot *)(const void *)slot - ledger->terminals);
+}
+static inline const struct risk_terminal_state *ledger_terminal_state(
+    const struct ledger *ledger, const struct terminal_row *terminal)
+{
+	return &ledger->terminal_states[ledger_terminal_number(ledger, terminal)];
+}
+
+/* account_find, first where the bet decided last has its account. */
+static inline uint32_t account_decided(const struct ledger *ledger, uint64_t id)
+{
+	uint32_t row = ledger->decided.account;
+
+	return ledger->decided.lsn != 0 && ledger->accounts[row].row.id == id
+	           ? row
+	           : account_find(ledger, id);
 }
 
 /* ---- Double entry: ledger_lines.c ---- */

@@ -330,6 +330,44 @@ static int counter_fits(const struct ledger *ledger, const struct plan *plan)
 	return (plan->object_id & IDS_COUNTER_MAX) == ledger->shard.bet_counter + 1;
 }
 
+/*
+ * The bet decided last, by an account and without lines or objects: everything is due, and its rows
+ * are known. What it assumes is compared as above. 0: it is not that, or does not fit: the planners
+ * find out.
+ */
+static int plan_decided(const struct ledger *ledger, struct plan *plan)
+{
+	const struct decided_bet *decided = &ledger->decided;
+	const struct event_record *record = &plan->view.record;
+	const struct shard_row *shard = &ledger->shard;
+	const struct account_row *account = &ledger->accounts[decided->account].row;
+	const struct account_row *stakes = &ledger->accounts[decided->stakes].row;
+	const struct terminal_row *terminal = &ledger->terminals[decided->terminal].row;
+
+	if (decided->lsn != plan->lsn || plan->type != EVENT_PLACE_BET ||
+	    plan->code != WIRE_CODE_OK || plan->amount >= 0 || plan->view.line_count != 0 ||
+	    plan->view.object_count != 0)
+		return 0;
+	if (plan->lsn != shard->lsn + 1 || plan->time_ns < shard->time_ns ||
+	    (plan->object_id & IDS_COUNTER_MAX) != shard->bet_counter + 1)
+		return 0;
+	if (account->id != plan->account_id || terminal->id != plan->terminal_id ||
+	    stakes->id != ledger_system_account(SYSTEM_STAKES, plan->currency, 0) ||
+	    terminal->lsn != le64_get(record->prev_terminal_lsn) ||
+	    !customer_fits(account, le64_get(record->prev_account_lsn), plan->amount,
+	        le64s_get(record->balance), plan->currency, 1))
+		return 0;
+	plan->lines[0] = (struct ledger_line){ .account_id = stakes->id, .amount = -plan->amount };
+	plan->line_rows[0] = decided->stakes;
+	if (!line_fits(ledger, plan, 0) || !table_room(ledger, LEDGER_BET, 1))
+		return 0;
+	plan->account = decided->account;
+	plan->terminal = decided->terminal;
+	plan->line_count = plan->line_due[0] = 1;
+	plan->account_due = plan->terminal_due = plan->bet_due = plan->shard_due = 1;
+	return 1;
+}
+
 int ledger_plan_make(const struct ledger *ledger, struct plan *plan)
 {
 	typedef int planner(const struct ledger *, struct plan *);
@@ -353,6 +391,8 @@ int ledger_plan_make(const struct ledger *ledger, struct plan *plan)
 	plan->shard_due = plan->retire_due = plan->line_count = 0;
 	if (type_changes_bet(plan->type))
 		memcpy(&plan->change, plan->view.body, sizeof(plan->change));
+	if (SLUICE_LIKELY(plan->own && plan_decided(ledger, plan)))
+		return 0;
 	for (unsigned i = 0; i < sizeof(planners) / sizeof(planners[0]) && error == 0; i++)
 		error = planners[i](ledger, plan);
 	if (error == 0 && (plan->type == EVENT_BET_RETIRE || plan->type == EVENT_OBJECT_RETIRE))

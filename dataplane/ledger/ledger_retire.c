@@ -197,6 +197,7 @@ void ledger_group_undo(struct ledger *ledger)
 
 	SLUICE_REQUIRE(group->active);
 	group->active = 0;
+	ledger->decided.lsn = 0; /* its rows may go with the group */
 	while (group->count > 0)
 		entry_undo(ledger, &group->entries[--group->count]);
 	ledger->shard = group->shard;
