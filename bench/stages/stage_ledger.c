@@ -87,6 +87,9 @@ static uint64_t terminal_of(const struct ledger_context *context, unsigned i)
 /* As the worker does it for its burst. */
 static void burst_prefetch(const struct ledger_context *context)
 {
+	for (unsigned i = 0; i < LIMIT_BURST; i++)
+		ledger_prefetch_begin(
+		    context->bets.ledger, &context->bets.wires[i], terminal_of(context, i));
 	for (unsigned i = 0; i < LIMIT_BURST; i++) {
 		ledger_prefetch(context->bets.ledger, &context->bets.wires[i]);
 		ledger_prefetch_terminal(context->bets.ledger, terminal_of(context, i));

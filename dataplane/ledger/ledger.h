@@ -226,7 +226,10 @@ SLUICE_MUST_USE int ledger_decide_expired(struct ledger *ledger,
 SLUICE_MUST_USE int ledger_decide_by_rules(struct ledger *ledger,
     const struct ledger_request *request, const struct risk_rules *rules,
     const struct risk_rules_extra *extra, uint64_t time_ns, struct event_buffer *event);
-/* Brings the rows a request will touch into the cache; call for the whole burst first. */
+/* Brings what a request will touch into the cache: the indexes first, for the whole burst, then the
+ * rows. */
+void ledger_prefetch_begin(
+    const struct ledger *ledger, const struct wire_request *request, uint64_t terminal_id);
 void ledger_prefetch(const struct ledger *ledger, const struct wire_request *request);
 void ledger_prefetch_terminal(const struct ledger *ledger, uint64_t terminal_id);
 

@@ -25,6 +25,15 @@ struct derived_market *derived_market_find(const struct ledger *ledger, uint64_t
 	return at == 0 ? NULL : &derived->markets[at - 1];
 }
 
+void derived_market_prefetch(const struct ledger *ledger, uint64_t market_id)
+{
+	const struct ledger_derived *derived = ledger->derived;
+	uint32_t at = derived->market_heads[ledger_mix(market_id) & derived->market_mask];
+
+	if (at != 0)
+		__builtin_prefetch(&derived->markets[at - 1], 1);
+}
+
 /* NULL when there is no room: only for a market without a row. */
 static struct derived_market *market_record(struct ledger *ledger, uint64_t market_id)
 {

@@ -177,6 +177,7 @@ static inline uint32_t link_row(uint32_t link)
 }
 /* Record of a market id; NULL. */
 struct derived_market *derived_market_find(const struct ledger *ledger, uint64_t market_id);
+void derived_market_prefetch(const struct ledger *ledger, uint64_t market_id);
 /* The record of a market that has a row; made when there is none. */
 struct derived_market *derived_market_enter(struct ledger *ledger, uint32_t market_row);
 /* The next (older) bet's link; 0 at the end. */

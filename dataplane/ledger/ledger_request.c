@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a request or an event names: buckets, counter accounts, and the rows to bring into the
  * cache. */
+#include "dataplane/ledger/ledger_derived.h"
 #include "dataplane/ledger/ledger_internal.h"
 
 /* Ids whose bucket is in their top bits; the others are hashed. */
@@ -71,75 +72,118 @@ uint64_t ledger_request_bucket_key(const struct wire_request *request, uint32_t 
 	return key;
 }
 
+/*
+ * First for all requests of a burst the lines of the indexes, then the rows they name; neither
+ * waits for memory. A row is taken by its tag alone, as comparing the id would be to wait for it.
+ */
+static uint32_t row_by_tag(const struct ledger *ledger, enum ledger_table table, uint64_t id)
+{
+	const struct ledger_table_core *core = &ledger->tables[table];
+	uint32_t tag;
+	uint64_t at = index_start(table, id, &tag);
+	struct index_entry entry = core->index[at & core->index_mask];
+
+	while (entry.row_plus_one != 0 && entry.tag != tag)
+		entry = core->index[++at & core->index_mask];
+	return entry.row_plus_one - 1; /* 0, empty: ROW_NONE */
+}
+
+static void request_prefetch_lines(const void *from, size_t size)
+{
+	const char *bytes = from;
+
+	for (size_t at = 0; at < size; at += SLUICE_CACHE_LINE_SIZE)
+		__builtin_prefetch(bytes + at, 1);
+	__builtin_prefetch(bytes + size - 1, 1);
+}
+
 static void request_prefetch_account(const struct ledger *ledger, uint64_t account_id)
 {
-	uint32_t row = account_find(ledger, account_id);
+	uint32_t row = row_by_tag(ledger, LEDGER_ACCOUNT, account_id);
 
-	if (row != ROW_NONE) {
-		const char *slot = (const char *)&ledger->accounts[row], *state;
+	if (row == ROW_NONE)
+		return;
+	request_prefetch_lines(&ledger->accounts[row], sizeof(*ledger->accounts));
+	if (ledger->shard.extra.present)
+		request_prefetch_lines(
+		    &ledger->account_states[row], sizeof(*ledger->account_states));
+}
 
-		__builtin_prefetch(slot, 1);
-		__builtin_prefetch(slot + 64, 1);
-		__builtin_prefetch(slot + 128, 1);
-		if (!ledger->shard.extra.present)
-			return;
-		state = (const char *)&ledger->account_states[row];
-		for (size_t at = 0; at < sizeof(*ledger->account_states); at += 64)
-			__builtin_prefetch(state + at, 1);
-		__builtin_prefetch(state + sizeof(*ledger->account_states) - 1, 1);
+static void request_prefetch_market(const struct ledger *ledger, uint64_t market_id)
+{
+	uint32_t row = row_by_tag(ledger, LEDGER_MARKET, market_id);
+
+	if (row == ROW_NONE)
+		return;
+	__builtin_prefetch(&ledger->markets[row]);
+	__builtin_prefetch(&ledger->markets[row].row.odds);
+	derived_market_prefetch(ledger, market_id);
+}
+
+/* The account, and bet, that the request names first; 0: none. */
+static uint64_t request_prefetch_names(const struct wire_request *request, uint64_t *bet_id)
+{
+	*bet_id = 0;
+	switch (request->template_id) {
+	case WIRE_CANCEL_BET:
+		*bet_id = request->cancel_bet.bet_id;
+		return 0;
+	case WIRE_BET_STATUS:
+		*bet_id = request->bet_status.bet_id;
+		return 0;
+	case WIRE_PLACE_BET:
+	case WIRE_DEPOSIT:
+	case WIRE_WITHDRAW:
+	case WIRE_BALANCE:
+		return request_key(request);
+	default:
+		return 0;
 	}
 }
 
-/*
- * The look-ups themselves miss, but those of different requests are independent, so over a burst
- * the processor overlaps them; only then is it worth asking for the rest of each row.
- */
+void ledger_prefetch_begin(
+    const struct ledger *ledger, const struct wire_request *request, uint64_t terminal_id)
+{
+	uint64_t bet_id, account_id = request_prefetch_names(request, &bet_id);
+
+	if (account_id != 0)
+		ledger_prefetch_index(ledger, LEDGER_ACCOUNT, account_id);
+	if (bet_id != 0)
+		ledger_prefetch_index(ledger, LEDGER_BET, bet_id);
+	ledger_prefetch_index(ledger, LEDGER_TERMINAL, terminal_id);
+	if (request->template_id != WIRE_PLACE_BET)
+		return;
+	for (unsigned i = 0; i < request->place_bet.leg_count && i < LIMIT_BET_LEGS_MAX; i++)
+		ledger_prefetch_index(ledger, LEDGER_MARKET, request->place_bet.legs[i].market_id);
+}
+
 void ledger_prefetch(const struct ledger *ledger, const struct wire_request *request)
 {
-	uint32_t row;
+	uint64_t bet_id, account_id = request_prefetch_names(request, &bet_id);
 
-	switch (request->template_id) {
-	case WIRE_PLACE_BET:
-		request_prefetch_account(ledger, request->place_bet.account_id);
-		for (unsigned i = 0; i < request->place_bet.leg_count && i < LIMIT_BET_LEGS_MAX;
-		     i++) {
-			row = market_find(ledger, request->place_bet.legs[i].market_id);
-			if (row != ROW_NONE)
-				__builtin_prefetch(&ledger->markets[row].row.odds);
-		}
-		return;
-	case WIRE_DEPOSIT:
-	case WIRE_WITHDRAW:
-		request_prefetch_account(ledger, request->deposit.account_id);
-		return;
-	case WIRE_BALANCE:
-		request_prefetch_account(ledger, request->balance.account_id);
-		return;
-	case WIRE_CANCEL_BET:
-	case WIRE_BET_STATUS:
-		row = bet_find(ledger, request->template_id == WIRE_CANCEL_BET
-		                           ? request->cancel_bet.bet_id
-		                           : request->bet_status.bet_id);
-		if (row != ROW_NONE)
+	if (account_id != 0) {
+		request_prefetch_account(ledger, account_id);
+	} else if (bet_id != 0) {
+		/* Its account is in the bet's row: this one is waited for. */
+		uint32_t row = bet_find(ledger, bet_id);
+
+		if (row != ROW_NONE && ledger->bets[row].account_id != 0)
 			request_prefetch_account(ledger, ledger->bets[row].account_id);
-		return;
-	default:
-		return;
 	}
+	if (request->template_id != WIRE_PLACE_BET)
+		return;
+	for (unsigned i = 0; i < request->place_bet.leg_count && i < LIMIT_BET_LEGS_MAX; i++)
+		request_prefetch_market(ledger, request->place_bet.legs[i].market_id);
 }
 
 void ledger_prefetch_terminal(const struct ledger *ledger, uint64_t terminal_id)
 {
-	uint32_t row = terminal_find(ledger, terminal_id);
+	uint32_t row = row_by_tag(ledger, LEDGER_TERMINAL, terminal_id);
 
 	if (row == ROW_NONE)
 		return;
 	__builtin_prefetch(&ledger->terminals[row], 1);
-	if (ledger->shard.extra.present) {
-		const char *state = (const char *)&ledger->terminal_states[row];
-
-		__builtin_prefetch(state, 1);
-		__builtin_prefetch(state + 64, 1);
-		__builtin_prefetch(state + sizeof(*ledger->terminal_states) - 1, 1);
-	}
+	if (ledger->shard.extra.present)
+		request_prefetch_lines(
+		    &ledger->terminal_states[row], sizeof(*ledger->terminal_states));
 }

@@ -61,27 +61,28 @@ static void read_clear(struct outcome *outcome)
 
 void worker_answer(struct worker *worker, uint64_t gate_lsn, const struct outcome *outcome)
 {
-	struct pending entry;
+	struct pending *entry;
+	struct outcome lost;
 
-	entry.gate_lsn = gate_lsn;
-	entry.kind = PENDING_OUTCOME;
 	if (read_lost(worker, gate_lsn, outcome)) {
-		entry.gate_lsn = 0;
-		entry.outcome = *outcome;
+		gate_lsn = 0;
+		lost = *outcome;
 		/* Nothing of the row it read: not even that there is one. */
-		read_clear(&entry.outcome);
-		outcome = &entry.outcome;
+		read_clear(&lost);
+		outcome = &lost;
 	}
 	if (SLUICE_CANARY(SLIDE_EARLY) && outcome->kind == OUTCOME_MUTATION &&
 	    outcome->journalled && outcome->origin.home == worker->shard)
 		worker_window_slide(worker, outcome);
 	if (SLUICE_CANARY(ACKNOWLEDGE_EARLY) && outcome->kind == OUTCOME_MUTATION)
-		entry.gate_lsn = 0;
-	if (entry.gate_lsn <= worker->durable_lsn && outcome_deliver(worker, outcome))
+		gate_lsn = 0;
+	if (gate_lsn <= worker->durable_lsn && outcome_deliver(worker, outcome))
 		return;
-	if (outcome != &entry.outcome)
-		entry.outcome = *outcome;
-	worker_pending_push(worker, &entry);
+	SLUICE_REQUIRE(worker->pending_tail - worker->pending_head < PENDING_MAX);
+	entry = &worker->pending[worker->pending_tail++ % PENDING_MAX];
+	entry->gate_lsn = gate_lsn;
+	entry->kind = PENDING_OUTCOME;
+	entry->outcome = *outcome;
 }
 
 void worker_result(

@@ -54,16 +54,15 @@ static uint64_t commit_note(struct worker *worker, const struct event_record *re
 
 uint64_t worker_commit(struct worker *worker, struct event_buffer *event, size_t length)
 {
-	struct event_record record;
+	const struct event_record *record = worker_event_record(event);
 
-	memcpy(&record, event->bytes, sizeof(record));
 	/* decide() made it from this very state: if it does not apply, the state is broken. What it
 	 * says by itself the follower checks. */
 	SLUICE_REQUIRE(ledger_apply_own(worker->ledger, event->bytes, length) == 0);
 	STAMP(worker, apply);
 	journal_writer_append(
-	    worker->journal, le64_get(record.lsn), le64_get(record.time_ns), length);
-	return commit_note(worker, &record);
+	    worker->journal, le64_get(record->lsn), le64_get(record->time_ns), length);
+	return commit_note(worker, record);
 }
 
 uint64_t worker_append(struct worker *worker, const struct event_buffer *event)
@@ -127,16 +126,15 @@ static int64_t stake_returned(const struct worker *worker, const struct event_re
 void worker_outcome_fill(struct worker *worker, const struct worker_ask *ask,
     const struct event_buffer *event, struct outcome *outcome)
 {
-	struct event_record record;
+	const struct event_record *record = worker_event_record(event);
 
-	memcpy(&record, event->bytes, sizeof(record));
-	outcome->lsn = le64_get(record.lsn);
-	outcome->object_id = le64_get(record.object_id);
-	outcome->balance = le64s_get(record.balance);
-	outcome->payout = le64s_get(record.payout);
-	outcome->currency = le16_get(record.currency);
-	outcome->code = le16_get(record.code);
-	outcome->score = record.score;
+	outcome->lsn = le64_get(record->lsn);
+	outcome->object_id = le64_get(record->object_id);
+	outcome->balance = le64s_get(record->balance);
+	outcome->payout = le64s_get(record->payout);
+	outcome->currency = le16_get(record->currency);
+	outcome->code = le16_get(record->code);
+	outcome->score = record->score;
 	outcome->journalled = 1;
 	outcome->done.cash = outcome_cash(event);
 	if (outcome->code == WIRE_CODE_OK && ask->request->template_id == WIRE_PLACE_BET)
@@ -144,7 +142,7 @@ void worker_outcome_fill(struct worker *worker, const struct worker_ask *ask,
 	else if (outcome->code == WIRE_CODE_OK && (ask->request->template_id == WIRE_CANCEL_BET ||
 	                                              ask->request->template_id == WIRE_REVERSE))
 		outcome->stake =
-		    le16_get(record.type) == EVENT_CANCEL_BET ? stake_returned(worker, &record) : 0;
+		    le16_get(record->type) == EVENT_CANCEL_BET ? stake_returned(worker, record) : 0;
 }
 
 /* REDEEM: the code is that of the bet it names. The potential payout follows from the legs, as the
@@ -194,19 +192,17 @@ int worker_credit_waits(
 static int decision_waits(
     struct worker *worker, const struct worker_ask *ask, const struct event_buffer *event)
 {
-	struct event_record record;
-	uint16_t code;
+	const struct event_record *record = worker_event_record(event);
+	uint16_t code = le16_get(record->code);
 
-	memcpy(&record, event->bytes, sizeof(record));
-	code = le16_get(record.code);
 	if (SLUICE_LIKELY(code == WIRE_CODE_OK))
 		return 0;
-	if (code == WIRE_CODE_PENDING && le16_get(record.type) == EVENT_TRANSFER_OUT &&
+	if (code == WIRE_CODE_PENDING && le16_get(record->type) == EVENT_TRANSFER_OUT &&
 	    worker_transfers_full(worker)) {
 		stats_add(&worker->stats.transfers_full, 1);
 		return 1;
 	}
-	return worker_credit_waits(worker, ask, &record);
+	return worker_credit_waits(worker, ask, record);
 }
 
 /*
@@ -239,7 +235,6 @@ void worker_decide(struct worker *worker, const struct worker_ask *ask)
 	struct ledger_request asked = worker_asked(worker, ask);
 	struct event_buffer *event = worker_reserve(worker);
 	uint64_t time_ns = worker_event_time(worker);
-	struct event_record record;
 	struct outcome outcome;
 	int length;
 
@@ -263,9 +258,9 @@ void worker_decide(struct worker *worker, const struct worker_ask *ask)
 	STAMP(worker, append);
 	latency_note(&worker->latency.decided, ask->origin->received_ns);
 	worker_outcome_fill(worker, ask, event, &outcome);
-	memcpy(&record, event->bytes, sizeof(record));
-	if (le16_get(record.type) == EVENT_TRANSFER_OUT && outcome.code == WIRE_CODE_PENDING)
-		worker_transfer_begin(worker, &outcome, &record);
+	if (outcome.code == WIRE_CODE_PENDING &&
+	    le16_get(worker_event_record(event)->type) == EVENT_TRANSFER_OUT)
+		worker_transfer_begin(worker, &outcome, worker_event_record(event));
 	else
 		worker_answer(worker, outcome.lsn, &outcome);
 	STAMP(worker, outcome);

@@ -92,32 +92,31 @@ uint16_t outcome_withdrawal(uint8_t state)
 void outcome_ticket(const uint8_t key[TICKET_KEY_SIZE], const struct event_buffer *event,
     uint8_t ticket[TICKET_SIZE])
 {
+	const struct event_record *record = worker_event_record(event);
 	struct ticket_facts facts;
-	struct event_record record;
 	struct event_view view;
 
 	memset(ticket, 0, TICKET_SIZE);
-	memcpy(&record, event->bytes, sizeof(record));
-	if (le16_get(record.type) != EVENT_PLACE_BET || le16_get(record.code) != WIRE_CODE_OK ||
-	    record.leg_count > LIMIT_BET_LEGS_MAX)
+	if (le16_get(record->type) != EVENT_PLACE_BET || le16_get(record->code) != WIRE_CODE_OK ||
+	    record->leg_count > LIMIT_BET_LEGS_MAX)
 		return;
 	facts = (struct ticket_facts){
-		.bet_id = le64_get(record.object_id),
-		.stake = -le64s_get(record.amount),
-		.payout = le64s_get(record.payout),
-		.placed_at_ns = le64_get(record.time_ns),
+		.bet_id = le64_get(record->object_id),
+		.stake = -le64s_get(record->amount),
+		.payout = le64s_get(record->payout),
+		.placed_at_ns = le64_get(record->time_ns),
 	};
-	if (le64_get(record.account_id) == 0) { /* paid in cash: its only line */
-		if (event_view_read(event->bytes, le16_get(record.length), &view) != 0 ||
+	if (le64_get(record->account_id) == 0) { /* paid in cash: its only line */
+		if (event_view_read(event->bytes, le16_get(record->length), &view) != 0 ||
 		    view.line_count == 0)
 			return;
 		facts.stake = -view.lines[0].amount;
 	}
-	facts.leg_count = record.leg_count;
-	for (unsigned i = 0; i < record.leg_count; i++) {
+	facts.leg_count = record->leg_count;
+	for (unsigned i = 0; i < record->leg_count; i++) {
 		struct event_leg leg;
 
-		memcpy(&leg, event->bytes + sizeof(record) + i * sizeof(leg), sizeof(leg));
+		memcpy(&leg, event->bytes + sizeof(*record) + i * sizeof(leg), sizeof(leg));
 		facts.odds[i] = le32_get(leg.odds);
 	}
 	ticket_make(key, &facts, ticket);
@@ -144,24 +143,23 @@ struct ticket_facts outcome_ticket_facts(const struct bet_row *bet)
  */
 int64_t outcome_cash(const struct event_buffer *event)
 {
-	struct event_record record;
+	const struct event_record *record = worker_event_record(event);
 	struct event_view view;
 	int64_t counter, line = 0;
 	uint64_t cash;
 	uint16_t type;
 
-	memcpy(&record, event->bytes, sizeof(record));
-	type = le16_get(record.type);
+	type = le16_get(record->type);
 	if ((type != EVENT_DEPOSIT && type != EVENT_WITHDRAW && type != EVENT_WITHDRAW_CLOSE &&
 	        type != EVENT_REDEEM &&
 	        ((type != EVENT_PLACE_BET && type != EVENT_CANCEL_BET) ||
-	            le64_get(record.account_id) != 0)) ||
-	    le16_get(record.code) != WIRE_CODE_OK ||
-	    event_view_read(event->bytes, le16_get(record.length), &view) != 0)
+	            le64_get(record->account_id) != 0)) ||
+	    le16_get(record->code) != WIRE_CODE_OK ||
+	    event_view_read(event->bytes, le16_get(record->length), &view) != 0)
 		return 0;
 	cash = ledger_system_account(
-	    SYSTEM_CASH, le16_get(record.currency), le64_get(record.terminal_id));
-	counter = le64s_get(record.amount);
+	    SYSTEM_CASH, le16_get(record->currency), le64_get(record->terminal_id));
+	counter = le64s_get(record->amount);
 	for (unsigned i = 0; i < view.line_count; i++) {
 		counter += view.lines[i].amount;
 		if (view.lines[i].account_id == cash)

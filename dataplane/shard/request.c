@@ -306,6 +306,11 @@ void worker_requests(struct worker *worker)
 		if (worker->burst[i].code == WIRE_CODE_OK) {
 			window_prefetch(&worker->windows[worker->burst[i].session->terminal_index],
 			    worker->burst[i].request.request_id);
+			ledger_prefetch_begin(worker->ledger, &worker->burst[i].request,
+			    worker->burst[i].session->terminal_id);
+		}
+	for (uint32_t i = 0; i < worker->burst_count; i++)
+		if (worker->burst[i].code == WIRE_CODE_OK) {
 			ledger_prefetch(worker->ledger, &worker->burst[i].request);
 			ledger_prefetch_terminal(
 			    worker->ledger, worker->burst[i].session->terminal_id);

@@ -128,6 +128,15 @@ unsigned worker_slow_owed(struct worker *worker);
 /* read.c */
 void worker_read(struct worker *worker, const struct worker_ask *ask);
 
+/*
+ * The record of an event just decided, where it lies. Not copied: it was written field by field a
+ * moment ago, and can be read in larger pieces only when it has left the CPU's store buffer.
+ */
+static inline const struct event_record *worker_event_record(const struct event_buffer *event)
+{
+	_Static_assert(_Alignof(struct event_record) <= _Alignof(struct event_buffer), "in place");
+	return (const struct event_record *)(const void *)event->bytes;
+}
 /* outcome.c: what an event says about the request behind it. */
 uint16_t outcome_template(const struct event_buffer *event);
 /*
