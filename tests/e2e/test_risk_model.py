@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A learned model beside the factors of a real switch: loaded, active, in shadow, after a kill -9.
+
+Decisions carry its points, explain shows them, the log decided anew gives the same, and PostgreSQL
+has score and factors of every event as the log has them.
+"""
+
+import json
+import os
+import random
+
+import demo
+import pytest
+from controlled import ControlledSwitch
+from instance import TOP
+from switch import wait_until
+from test_catalogue import connect
+from test_risk_patterns import MARKET, MARKETS, PRICES, markets_import
+
+FIRST, COUNT, OPENING = 530_001, 30, 100_000_000
+MODEL_BIT, SCORED = 1 << 23, 64
+SEED = 7
+
+
+def generous_model(folder):
+    """The model of the card data with other margins: its ordinary rows, too, get points."""
+    with open(os.path.join(TOP, "tools/risk-models/card.json"), encoding="utf-8") as stream:
+        model = json.load(stream)
+    model["learner"]["attributes"].update(sluice_margin_zero="-8.0", sluice_margin_alert="2.0")
+    path = folder / "generous.json"
+    path.write_text(json.dumps(model), encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture(name="switch", scope="module")
+def switch_fixture():
+    with ControlledSwitch("riskmodel", shards=2, postgres=True) as switch:
+        switch.begin(terminals=2)
+        markets_import(switch)
+        demo.accounts_open(switch.control, FIRST, COUNT, OPENING)
+        yield switch
+
+
+def bets(terminal, count, chance):
+    for _ in range(count):
+        selection = chance.randrange(3)
+        answer = terminal.place_bet(
+            FIRST + chance.randrange(COUNT), 100 * chance.randrange(10, 2_000),
+            [(MARKET + chance.randrange(MARKETS), selection, PRICES[selection])], timeout=30)
+        assert answer.name in ("OK", "RISK_SCORE"), answer.name
+
+
+def explained(switch, event):
+    told = switch.control.json("explain", "--shard", event["shard"], "--lsn", event["lsn"])
+    return told, {row["factor"]: row for row in told["factors"]}
+
+
+def check_points(switch, events, state):
+    """Scores are sums in which the model has its part when it is active. How many had one."""
+    with_points = 0
+    for event in events:
+        told, factors = explained(switch, event)
+        points = told["points"]
+        assert (points["model_state"], points["model_version"]) == (state, 1), told
+        acting = points["model"] if state == "active" else 0
+        assert told["score"] == min(100, points["profile"] + points["states"] + points["lists"] +
+                                    acting), told
+        assert ("MODEL" in factors) == (acting > 0), told
+        if acting:
+            assert factors["MODEL"]["saw"]["model_version"] == 1
+            assert factors["MODEL"]["rules"]["points_model_max"] == 60
+        with_points += points["model"] > 0
+    return with_points
+
+
+def placed(switch, version):
+    return [event for event in switch.events()
+            if event["type"] == "PLACE_BET" and event["rule_version"] == version]
+
+
+def test_a_model_is_active_survives_a_kill_and_replays(switch, tmp_path):
+    control, chance = switch.control, random.Random(SEED)
+    assert control.json("model", "load", generous_model(tmp_path))["model"] == 1
+    active = control.json("rules", "set", "factors=1", "model_version=1", "model_state=active",
+                          "points_model_max=60", "alert_score=30", "refuse_score=45")["version"]
+    terminal = connect(switch, 1)
+    bets(terminal, 200, chance)
+    # The data plane reads the model again at a start; what it decides then is like before.
+    switch.kill()
+    switch.start()
+    control.wait_up()
+    bets(terminal, 100, chance)
+    wait_until(lambda: len(placed(switch, active)) >= 300, 20, "the log")
+    events = placed(switch, active)
+    assert all(event["flags"] & SCORED for event in events)
+    assert sum(bool(event["factor_bits"] & MODEL_BIT) for event in events) > 100
+    assert {"OK", "RISK_SCORE"} <= {event["code"] for event in events}
+    assert check_points(switch, events[:20] + events[-20:], "active") > 10
+
+    shadow = control.json("rules", "set", "model_state=shadow")["version"]
+    bets(terminal, 60, chance)
+    wait_until(lambda: len(placed(switch, shadow)) >= 60, 20, "the log")
+    events = placed(switch, shadow)
+    assert not any(event["factor_bits"] & MODEL_BIT for event in events)
+    assert check_points(switch, events[:20], "shadow") > 5
+    terminal.close()
+
+
+def test_postgresql_has_score_and_factors_of_every_event(switch):
+    control = switch.control
+    events = {(event["shard"], event["lsn"]): event for event in switch.events()}
+
+    def arrived():
+        return control.json("replication", "status")["lag_events"] == 0 and \
+            int(switch.postgres.sql("select count(*) from sluice.transactions")) >= len(events)
+    wait_until(arrived, 60, "PostgreSQL")
+    scored = 0
+    for line in switch.postgres.sql(
+            "select shard, lsn, score, factor_bits, rule_version from sluice.transactions "
+            "where score > 0 or factor_bits <> 0").splitlines():
+        shard, lsn, score, bits, version = map(int, line.split("|"))
+        event = events.get((shard, lsn))
+        if event is not None:
+            scored += 1
+            assert (event["score"], event["factor_bits"], event["rule_version"]) == \
+                (score, bits, version)
+    assert scored == sum(event["score"] > 0 or event["factor_bits"] != 0
+                         for event in events.values()) > 100
+    assert int(switch.postgres.sql(
+        "select count(*) from sluice.transactions where factor_bits >> 23 & 1 = 1")) == \
+        sum(bool(event["factor_bits"] & MODEL_BIT) for event in events.values())
+    ran = control.ctl("--json", "replication", "verify", check=False)
+    assert json.loads(ran.stdout)["ok"], ran.stdout
+
+
+def test_the_log_decided_anew_is_the_same(switch):
+    switch.control.stop()
+    assert switch.stop() == 0
+    assert switch.verify()["ok"]
+
+    def shadow(*arguments):
+        return json.loads(switch.tool("tools/sluice-db", "shadow", "--from-time", "0", "--json",
+                                      *arguments).stdout)
+    told = shadow()
+    assert told["before"] == told["after"] and told["undecided"] == 0, told
+    assert told["model"]["asked"] >= 360 and told["model"]["missing"] == 0, told["model"]
+    assert told["model"]["with_points"] > 100
+    # Without its file the model's part is missing, and the difference is told.
+    os.unlink(switch.path("var/lib/sluice/models/1"))
+    told = shadow()
+    assert told["model"]["missing"] >= 360 and told["model"]["asked"] == 0
+    assert told["newly_accepted"] > 0 and told["newly_refused"] == 0, told
