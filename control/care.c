@@ -253,6 +253,7 @@ void care_turn(struct control *control)
 		return;
 	care_first_rules(control);
 	rules_compare(control, &report, set.rules.version);
+	limits_turn(control, &set.rules);
 	search.done_by_ns = now_ns - set.rules.result_final_s * NS_PER_S;
 	if (markets_care_look(control->database, &search, found, CARE_MAX, &count) != 0)
 		return;

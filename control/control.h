@@ -48,6 +48,21 @@ struct monitor {
 	uint64_t sampled_ns, boot_id;
 };
 
+/* Of the main thread, but for `near` (limits.c). */
+enum {
+	LIMIT_SCOPE_SELECTION,
+	LIMIT_SCOPE_MARKET,
+	LIMIT_SCOPE_PARTNER,
+	LIMIT_SCOPE_TERMINAL,
+	LIMIT_SCOPES,
+};
+struct limits_watch {
+	uint64_t next[LIMIT_SCOPES];
+	unsigned counting[LIMIT_SCOPES];
+	_Atomic uint64_t near[LIMIT_SCOPES]; /* a figure; relaxed both sides */
+	uint8_t had_markets;
+};
+
 struct control {
 	char root[4096];
 	char config_path[CONTROL_PATH_SIZE];
@@ -69,6 +84,7 @@ struct control {
 	/* Of the main thread (care.c): the market to go on with, the last one that was refused, and
 	 * when to ask again. */
 	uint64_t care_next, care_refused_id, care_again_ns;
+	struct limits_watch limits;
 	/* Versions of rules here and on the shards as they were found to differ. */
 	uint32_t care_rules_wanted, care_rules_shards;
 };
@@ -118,6 +134,13 @@ void care_first_rules(struct control *control);
  * the shards refused; a few markets a turn. */
 void care_turn(struct control *control);
 
+/* ---- limits.c ---- */
+
+/* Once a second, while the data plane answers: an alert of what comes near its limit. */
+struct risk_rules;
+void limits_turn(struct control *control, const struct risk_rules *rules);
+const char *limits_scope_name(unsigned scope);
+
 /* ---- view.c: answers of the data plane in the words of the verbs, changed in place ---- */
 
 void view_account(json_t *answer);
@@ -146,6 +169,8 @@ __attribute__((format(printf, 4, 5))) int handle_refuse(
     int status, char *message, size_t message_size, const char *format, ...);
 /* Below the root: backups, named by their time. */
 #define CONTROL_BACKUP_FOLDER "var/backups/sluice"
+/* handle_liability.c: the nearest to their limits; NULL: not to be had now. New reference. */
+json_t *handle_liability_top(struct control *control, size_t count);
 /* handle_model.c: is this model there, whole? CONTROL_DONE, or refused with `message`. */
 int handle_model_check(
     struct control *control, uint32_t number, char *message, size_t message_size);
@@ -204,6 +229,7 @@ void handle_dry_run(const struct ops_request *request, int on);
 	    size_t message_size)
 
 HANDLER(handle_status);
+HANDLER(handle_top);
 HANDLER(handle_shards);
 HANDLER(handle_ca_init);
 HANDLER(handle_ca_show);

@@ -16,6 +16,7 @@ static const struct {
 } table[] = {
 	{ "status", handle_status, 0 },
 	{ "shards", handle_shards, 0 },
+	{ "top", handle_top, 0 },
 	{ "ca init", handle_ca_init, 0 },
 	{ "ca show", handle_ca_show, 0 },
 	{ "ca renew", handle_ca_renew, 0 },

@@ -10,6 +10,7 @@
 #include "control/markets/markets.h"
 
 #define MARKETS_MAX     10000u /* looked at; each is one question to the data plane */
+#define TOP_MARKETS_MAX 500u   /* the same, of a view that is drawn again and again */
 #define PARTNERS_MAX    10000u
 #define WARNING_PERCENT 80
 #define ASK_MS          2000
@@ -20,6 +21,7 @@ struct liability {
 	json_t *rows;
 	unsigned warnings;
 	uint8_t cut; /* there are more markets than were looked at */
+	unsigned markets_max;
 };
 
 static void row_add(struct liability *report, const char *scope, int64_t id, int selection,
@@ -74,14 +76,15 @@ static int market_add(struct liability *report, json_t *market)
 
 static int markets_add(struct liability *report)
 {
-	json_t *list = markets_list(report->control->database, 0, MARKETS_MAX + 1, 0), *market;
+	json_t *list = markets_list(report->control->database, 0, report->markets_max + 1, 0),
+	       *market;
 	size_t index;
 	int error = list == NULL ? -EIO : 0;
 
-	report->cut = json_array_size(list) > MARKETS_MAX;
+	report->cut = json_array_size(list) > report->markets_max;
 	json_array_foreach(list, index, market)
 	{
-		if (index == MARKETS_MAX || error != 0)
+		if (index == report->markets_max || error != 0)
 			break;
 		error = market_add(report, market);
 	}
@@ -158,10 +161,26 @@ static json_t *rows_sorted(json_t *rows, size_t count)
 	return sorted;
 }
 
+json_t *handle_liability_top(struct control *control, size_t count)
+{
+	struct liability report = {
+		.control = control, .rows = json_array(), .markets_max = TOP_MARKETS_MAX
+	};
+	json_t *sorted = NULL;
+
+	if (rules_get(control->database, &report.rules) == 0 && markets_add(&report) == 0 &&
+	    partners_add(&report) == 0)
+		sorted = rows_sorted(report.rows, count);
+	json_decref(report.rows);
+	return sorted;
+}
+
 int handle_report_liability(
     void *context, struct ops_request *request, json_t **result, char *message, size_t message_size)
 {
-	struct liability report = { .control = context, .rows = json_array() };
+	struct liability report = {
+		.control = context, .rows = json_array(), .markets_max = MARKETS_MAX
+	};
 	size_t count = (size_t)ops_number(request, "count", 100);
 	int error = rules_get(report.control->database, &report.rules);
 

@@ -331,6 +331,9 @@ void process_metrics_write(struct control *control)
 		    "control's database cannot be read; figures in the metrics are incomplete");
 	if (alerts_counts(control->database, &alerts) == 0)
 		sources.alerts = &alerts;
+	for (unsigned i = 0; i < LIMIT_SCOPES; i++)
+		sources.limits_near[i] =
+		    atomic_load_explicit(&control->limits.near[i], memory_order_relaxed);
 	sources.status = status;
 	sources.histograms = histograms;
 	sources.terminals = counts[CONTROL_TERMINAL_ACTIVE] + counts[CONTROL_TERMINAL_BLOCKED];

@@ -38,6 +38,8 @@ static int subject_fits(uint8_t kind, uint64_t id)
 		return id > 0 && id <= LIMIT_TERMINAL_ID_MAX;
 	case CONTROL_SUBJECT_PARTNER:
 		return id > 0 && id <= LIMIT_PARTNER_ID_MAX;
+	case CONTROL_SUBJECT_MARKET:
+		return id > 0;
 	default:
 		return 0;
 	}
@@ -48,6 +50,7 @@ int record_control_subject_read(struct db_bytes bytes, struct record_control_sub
 	struct record_control_subject record;
 
 	if (control_fixed_read(bytes, RECORD_CONTROL_SUBJECT, &record, sizeof(record)) != 0 ||
+	    record.kind == CONTROL_SUBJECT_MARKET ||
 	    !subject_fits(record.kind, le64_get(record.id)) ||
 	    (!bytes_all_zero(record.country, sizeof(record.country)) &&
 	        !control_country_code_fits(record.country)) ||
@@ -131,7 +134,16 @@ int record_control_alert_history_read(
 
 int record_control_alert_counts_read(struct db_bytes bytes, struct record_control_alert_counts *out)
 {
-	return control_fixed_read(bytes, RECORD_CONTROL_ALERT_COUNTS, out, sizeof(*out));
+	struct record_control_alert_counts record = { 0 };
+	size_t size = bytes.size < sizeof(record)
+	                  ? offsetof(struct record_control_alert_counts, raised_limit)
+	                  : sizeof(record);
+
+	if (control_fixed_read(bytes, RECORD_CONTROL_ALERT_COUNTS, &record, size) != 0)
+		return -EBADMSG;
+	record.header.size = le16_make(sizeof(record));
+	*out = record;
+	return 0;
 }
 
 int record_control_alert_cursor_read(struct db_bytes bytes, struct record_control_alert_cursor *out)

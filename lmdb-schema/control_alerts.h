@@ -37,8 +37,9 @@ enum control_subject_kind {
 	CONTROL_SUBJECT_ACCOUNT = 1,
 	CONTROL_SUBJECT_TERMINAL = 2,
 	CONTROL_SUBJECT_PARTNER = 3,
+	CONTROL_SUBJECT_MARKET = 4, /* of alerts alone: it has no row of a subject */
 };
-#define CONTROL_SUBJECT_KIND_MAX CONTROL_SUBJECT_PARTNER
+#define CONTROL_SUBJECT_KIND_MAX CONTROL_SUBJECT_MARKET
 
 enum control_told {
 	CONTROL_TOLD_PEP = 1,
@@ -103,8 +104,9 @@ enum control_alert_reason {
 	CONTROL_ALERT_WATCH_LIST = 2, /* a name like one on a list */
 	CONTROL_ALERT_COUNTRY = 3,    /* a subject of a country on the list */
 	CONTROL_ALERT_MANUAL = 4,
+	CONTROL_ALERT_LIMIT = 5, /* something is near its limit */
 };
-#define CONTROL_ALERT_REASON_MAX CONTROL_ALERT_MANUAL
+#define CONTROL_ALERT_REASON_MAX CONTROL_ALERT_LIMIT
 
 enum control_alert_verdict {
 	CONTROL_ALERT_OPEN = 0, /* none yet */
@@ -174,11 +176,13 @@ ASSERT_OFFSET(struct record_control_alert_history, uid, 40);
 struct record_control_alert_counts {
 	struct record_header header;
 	struct le64 open[CONTROL_ALERT_SEVERITY_MAX]; /* NEW and INVESTIGATING, by severity - 1 */
-	struct le64 raised[CONTROL_ALERT_REASON_MAX]; /* by reason - 1 */
+	struct le64 raised[CONTROL_ALERT_MANUAL];     /* by reason - 1 */
 	struct le64 suppressed;
-	struct le64 skipped; /* events that a log no longer held when they were to be read */
+	struct le64 skipped;      /* events that a log no longer held when they were to be read */
+	struct le64 raised_limit; /* earlier records end before it */
 };
-ASSERT_SIZE(struct record_control_alert_counts, 88);
+ASSERT_SIZE(struct record_control_alert_counts, 96);
+ASSERT_OFFSET(struct record_control_alert_counts, raised_limit, 88);
 
 /* In alert_index, by shard: the next event to be read is behind it. */
 struct record_control_alert_cursor {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Alerts: what wants a person's look. They come out of the shards' logs (follow.h), from watch
- * lists and by hand.
+ * lists, from limits that are near, and by hand.
  *
  *   NEW --> INVESTIGATING --> CLOSED, confirmed or false
  *                         \-> REPORTED, with a reference --> CLOSED
@@ -59,6 +59,24 @@ SLUICE_MUST_USE int alerts_raise_hit(
 /* By the country of a subject; once for each subject and country level. */
 SLUICE_MUST_USE int alerts_raise_country(struct db_txn *txn, const struct subject *subject,
     const struct record_control_country *country, uint64_t *number);
+
+/* What is counted up to a limit: payouts of open bets, stakes of a day. */
+struct alert_limit {
+	struct subject subject;
+	int selection; /* of a market; -1: none */
+	int64_t amount, limit;
+	uint16_t currency;
+	const char *text; /* whose */
+};
+#define ALERT_LIMIT_NEAR_PERCENT 80
+#define ALERT_LIMIT_AWAY_PERCENT 70
+/*
+ * An alert when it comes to 80 % of its limit; no other before it was below 70 % again, whatever
+ * control or the alert come to meanwhile. *near: it counts as near now. *number: of the alert, 0:
+ * none was raised. Writes only at a crossing.
+ */
+SLUICE_MUST_USE int alerts_limit_see(
+    struct database *database, const struct alert_limit *limit, int *near, uint64_t *number);
 
 /* Was the alert of such a hit, or of such a country, closed as false? Only the pair of names it was
  * raised for counts; of a hit nothing but subject, list, entry and hashes is looked at. */

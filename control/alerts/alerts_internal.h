@@ -21,6 +21,7 @@ struct record_control_alert_history alert_step_make(
 struct record_control_alert alert_make(enum control_alert_reason reason,
     const struct subject *subject, enum control_alert_severity severity);
 SLUICE_MUST_USE int alert_counts_row(struct db_txn *txn, struct record_control_alert_counts *row);
+struct le64 *alert_counts_raised(struct record_control_alert_counts *row, unsigned reason);
 SLUICE_MUST_USE int alert_counts_put(
     struct db_txn *txn, const struct record_control_alert_counts *row);
 
@@ -39,6 +40,11 @@ SLUICE_MUST_USE int alert_index_hit(struct db_txn *txn, const struct subject *su
 /* Notes where `row` is to be found by the three above. */
 SLUICE_MUST_USE int alert_index_put(struct db_txn *txn, const struct record_control_alert *row);
 
+/* The alert that stands for a limit that was come near to, 0: none does. -ENOENT: none ever did. */
+SLUICE_MUST_USE int alert_index_limit(
+    struct db_txn *txn, const struct subject *subject, int selection, uint64_t *number);
+SLUICE_MUST_USE int alert_index_limit_put(
+    struct db_txn *txn, const struct subject *subject, int selection, uint64_t number);
 /* The command that told the shards of an alert's last verdict, 0: none did. -ENOENT: not known. */
 SLUICE_MUST_USE int alert_index_verdict(struct db_txn *txn, uint64_t number, uint64_t *sequence);
 SLUICE_MUST_USE int alert_index_verdict_put(struct db_txn *txn, uint64_t number, uint64_t sequence);

@@ -2,7 +2,7 @@
 /*
  * alert_index: keys of several forms, told apart by the word in front. Everything in it can be
  * found anew from the alerts (alerts_open), but for imported labels (control/subjects/feedback.c)
- * and the commands of verdicts.
+ * the commands of verdicts, and what is near its limit.
  */
 #include <errno.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "control/alerts/alerts_internal.h"
 
 struct index_key {
-	char table[8]; /* "source", "recent", "hit", "verdict", "counts", "cursor" */
+	char table[8]; /* "source", "recent", "hit", "verdict", "limit", "counts", "cursor" */
 	struct le32 first, second;
 	struct le64 third, fourth;
 };
@@ -108,6 +108,7 @@ int alert_index_put(struct db_txn *txn, const struct record_control_alert *row)
 		key = hit_key(&subject, le32_get(row->list), le64_get(row->entry));
 		return number_put(txn, &key, row->number);
 	case CONTROL_ALERT_MANUAL:
+	case CONTROL_ALERT_LIMIT:
 		break;
 	}
 	return 0;
@@ -132,6 +133,30 @@ int alert_index_verdict_put(struct db_txn *txn, uint64_t number, uint64_t sequen
 	return number_put(txn, &key, le64_make(sequence));
 }
 
+static struct index_key limit_key(const struct subject *subject, int selection)
+{
+	return (struct index_key){ .table = "limit",
+		.first = le32_make(subject->kind),
+		.second = le32_make((uint32_t)(selection + 1)),
+		.third = le64_make(subject->id) };
+}
+
+int alert_index_limit(
+    struct db_txn *txn, const struct subject *subject, int selection, uint64_t *number)
+{
+	struct index_key key = limit_key(subject, selection);
+
+	return number_get(txn, &key, number);
+}
+
+int alert_index_limit_put(
+    struct db_txn *txn, const struct subject *subject, int selection, uint64_t number)
+{
+	struct index_key key = limit_key(subject, selection);
+
+	return number_put(txn, &key, le64_make(number));
+}
+
 /* ---- Counts ---- */
 
 static const struct index_key counts_key = { .table = "counts" };
@@ -149,6 +174,11 @@ int alert_counts_row(struct db_txn *txn, struct record_control_alert_counts *row
 			.header = record_control_header(RECORD_CONTROL_ALERT_COUNTS, sizeof(*row)),
 		};
 	return error;
+}
+
+struct le64 *alert_counts_raised(struct record_control_alert_counts *row, unsigned reason)
+{
+	return reason == CONTROL_ALERT_LIMIT ? &row->raised_limit : &row->raised[reason - 1];
 }
 
 int alert_counts_put(struct db_txn *txn, const struct record_control_alert_counts *row)
@@ -169,7 +199,7 @@ static int counts_body(struct db_txn *txn, void *argument)
 	for (unsigned i = 0; i < CONTROL_ALERT_SEVERITY_MAX; i++)
 		counts->open[i] = le64_get(row.open[i]);
 	for (unsigned i = 0; i < CONTROL_ALERT_REASON_MAX; i++)
-		counts->raised[i] = le64_get(row.raised[i]);
+		counts->raised[i] = le64_get(*alert_counts_raised(&row, i + 1));
 	counts->suppressed = le64_get(row.suppressed);
 	counts->skipped = le64_get(row.skipped);
 	return 0;
@@ -236,7 +266,7 @@ static int rebuild_body(struct db_txn *txn, void *argument)
 		return error;
 	for (uint64_t number = 1;; number++) {
 		struct record_control_alert row;
-		struct le64 *open;
+		struct le64 *open, *raised;
 
 		error = alert_row(txn, number, &row);
 		if (error != 0)
@@ -247,8 +277,8 @@ static int rebuild_body(struct db_txn *txn, void *argument)
 		open = &counts.open[row.severity - 1];
 		if (alert_is_open(&row))
 			*open = le64_make(le64_get(*open) + 1);
-		counts.raised[row.reason - 1] =
-		    le64_make(le64_get(counts.raised[row.reason - 1]) + 1);
+		raised = alert_counts_raised(&counts, row.reason);
+		*raised = le64_make(le64_get(*raised) + 1);
 		counts.suppressed =
 		    le64_make(le64_get(counts.suppressed) + le32_get(row.count) - 1);
 	}

@@ -21,6 +21,7 @@ static const char *const reasons[] = {
 	[CONTROL_ALERT_WATCH_LIST] = "watch_list",
 	[CONTROL_ALERT_COUNTRY] = "country",
 	[CONTROL_ALERT_MANUAL] = "manual",
+	[CONTROL_ALERT_LIMIT] = "limit",
 };
 static const char *const verdicts[] = {
 	[CONTROL_ALERT_OPEN] = "none",

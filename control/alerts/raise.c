@@ -36,7 +36,7 @@ static int counts_follow(struct db_txn *txn, const struct record_control_alert *
 	if (alert_is_open(row))
 		count_move(&counts.open[row->severity - 1], 1);
 	if (before == NULL)
-		count_move(&counts.raised[row->reason - 1], 1);
+		count_move(alert_counts_raised(&counts, row->reason), 1);
 	counts.suppressed = le64_make(le64_get(counts.suppressed) + le32_get(row->count) -
 	                              (before != NULL ? le32_get(before->count) : 1));
 	return alert_counts_put(txn, &counts);

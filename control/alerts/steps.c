@@ -69,7 +69,8 @@ int alerts_create(struct database *database, const struct alert_manual *manual,
 	struct create_context context = { .manual = manual, .who = who };
 	int error;
 
-	if (manual->subject.id == 0 || manual->subject.id > highest[manual->subject.kind] ||
+	if (manual->subject.kind > CONTROL_SUBJECT_PARTNER || manual->subject.id == 0 ||
+	    manual->subject.id > highest[manual->subject.kind] ||
 	    manual->terminal_id > LIMIT_TERMINAL_ID_MAX)
 		return -EINVAL;
 	error = database_write(database, create_body, &context);
@@ -98,6 +99,8 @@ static int verdict_count(
 		.given_ns = le64_get(row->changed_ns),
 	};
 
+	if (row->reason == CONTROL_ALERT_LIMIT)
+		return 0; /* no case against anybody */
 	if (sign < 0)
 		error = alert_index_verdict(txn, le64_get(row->number), &judged.given);
 	if (error == 0 || error == -ENOENT)

@@ -26,6 +26,7 @@ struct metrics_sources {
 	const struct alerts_counts *alerts;
 	uint64_t terminals, terminals_online, audit_entries, commands;
 	uint64_t adjustments_waiting; /* for a second operator */
+	uint64_t limits_near[4];      /* selections, markets, partners, terminals */
 	uint64_t time_ns;
 };
 

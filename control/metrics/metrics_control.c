@@ -206,6 +206,20 @@ static void add_alerts(struct metrics_text *text, const struct alerts_counts *al
 	    alerts->skipped);
 }
 
+static void add_limits(struct metrics_text *text, const struct metrics_sources *sources)
+{
+	static const char *const scopes[] = { "selection", "market", "partner", "terminal" };
+
+	metrics_family(text, "sluice_limits_near", "gauge",
+	    "What is at 80 % of its limit or above, and was not below 70 % since, by scope.");
+	for (unsigned i = 0; i < SLUICE_ARRAY_COUNT(scopes); i++) {
+		char labels[METRICS_LABELS_SIZE] = "";
+
+		metrics_label(labels, "scope", scopes[i]);
+		metrics_sample(text, "", labels, sources->limits_near[i]);
+	}
+}
+
 void metrics_add_control(
     struct metrics_text *text, const struct metrics_sources *sources, int dataplane_up)
 {
@@ -224,8 +238,10 @@ void metrics_add_control(
 	add_gauge(text, "sluice_adjustments_waiting",
 	    "Corrections of balances that wait for a second operator.",
 	    sources->adjustments_waiting);
-	if (sources->alerts != NULL)
+	if (sources->alerts != NULL) {
 		add_alerts(text, sources->alerts);
+		add_limits(text, sources);
+	}
 	if (sources->sessions != NULL)
 		add_sessions(text, sources->sessions);
 	if (sources->keys != NULL)

@@ -38,7 +38,8 @@ enum verb_flag {
 	VERB_CHANGES = 1u << 0,      /* audited; takes --dry-run */
 	VERB_IRREVERSIBLE = 1u << 1, /* asks, or --yes */
 	VERB_LOCAL = 1u << 2,        /* answered by sluicectl itself */
-	VERB_SLOW = 1u << 3,         /* may take many minutes: sluicectl waits an hour */
+	VERB_LIVE = 1u << 4, /* on a terminal asked again every other second, unless --once */
+	VERB_SLOW = 1u << 3, /* may take many minutes: sluicectl waits an hour */
 };
 
 enum verb_type {

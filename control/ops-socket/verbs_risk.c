@@ -72,7 +72,8 @@ static const struct verb_argument alert_list[] = {
 	{ "open", VERB_SWITCH, 0, 0, 0, 0, 0, NULL, "only new ones and those under investigation" },
 	{ "state", VERB_CHOICE, 0, 0, 0, 0, 0, "new|investigating|closed|reported", "only these" },
 	{ "severity", VERB_CHOICE, 0, 0, 0, 0, 0, SEVERITIES, "only these" },
-	{ "reason", VERB_CHOICE, 0, 0, 0, 0, 0, "risk|watch_list|country|manual", "only these" },
+	{ "reason", VERB_CHOICE, 0, 0, 0, 0, 0, "risk|watch_list|country|manual|limit",
+	    "only these" },
 	{ "account", VERB_NUMBER, 0, 0, 0, 1, ID_MAX, NULL, "only about this account" },
 	{ "assignee", VERB_TEXT, 0, 0, 0, 0, 63, NULL, "only assigned to this person" },
 	COUNT,
@@ -142,6 +143,11 @@ static const struct verb_argument watchlist_match[] = {
 	{ "threshold", VERB_NUMBER, 0, 0, 0, 500, 1000, NULL,
 	    "thousandths (alerts.name_similarity_permille)" },
 };
+static const struct verb_argument top[] = {
+	{ "once", VERB_SWITCH, 0, 0, 0, 0, 0, NULL,
+	    "one frame, for scripts; so too without a terminal" },
+	{ "count", VERB_NUMBER, 0, 0, 0, 1, 1000, NULL, "rows of liability (15)" },
+};
 static const struct verb_argument model_load[] = {
 	{ "file", VERB_FILE, 1, 1, 0, 0, 0, NULL, "JSON of tools/risk-train" },
 	{ "note", VERB_TEXT, 0, 0, 0, 1, 159, NULL, "what it was trained on, for the audit log" },
@@ -175,6 +181,8 @@ const struct verb verbs_risk[] = {
 	{ "rules shadow", RISK, VERB_SLOW, ARGUMENTS(rules_shadow), "comparison",
 	    "what before after difference",
 	    "What other rules would have decided in a time range of the logs; changes nothing." },
+	{ "top", VIEWER, VERB_LIVE, ARGUMENTS(top), NULL, NULL,
+	    "A live view: shards, liability beside its limits, terminals, alerts." },
 	{ "model list", VIEWER, 0, NO_ARGUMENTS, "models",
 	    "model state trees depth bytes loaded checksum",
 	    "Learned models that rules may name." },

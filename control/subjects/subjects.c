@@ -10,6 +10,7 @@ static const char *const kind_names[CONTROL_SUBJECT_KIND_MAX + 1] = {
 	[CONTROL_SUBJECT_ACCOUNT] = "account",
 	[CONTROL_SUBJECT_TERMINAL] = "terminal",
 	[CONTROL_SUBJECT_PARTNER] = "partner",
+	[CONTROL_SUBJECT_MARKET] = "market",
 };
 
 const char *subject_kind_name(unsigned kind)
@@ -19,7 +20,7 @@ const char *subject_kind_name(unsigned kind)
 
 enum control_subject_kind subject_kind_parse(const char *name)
 {
-	for (unsigned kind = 1; kind <= CONTROL_SUBJECT_KIND_MAX; kind++)
+	for (unsigned kind = 1; kind <= CONTROL_SUBJECT_PARTNER; kind++)
 		if (strcmp(kind_names[kind], name) == 0)
 			return (enum control_subject_kind)kind;
 	return (enum control_subject_kind)0;

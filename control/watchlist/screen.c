@@ -216,6 +216,7 @@ static int row_look(struct db_txn *txn, struct screen *screen, const struct db_c
 		name = (const char *)terminal.name;
 		break;
 	case CONTROL_SUBJECT_PARTNER:
+	case CONTROL_SUBJECT_MARKET:
 	default:
 		error = record_control_partner_read(cursor->value, &partner);
 		if (error != 0)

@@ -440,6 +440,35 @@ def test_liability_is_shown_beside_its_limit(switch):
     control.ctl("rules", "rollback", before)
 
 
+def test_what_comes_near_a_limit_is_told_once(switch):
+    control = switch.control
+    before = control.json("rules", "show")["rules"][0]["value"]
+    assert run(switch, 1, "bet", ACCOUNT + 34, 10_000, "22:0:1.01")[1]["code"] == "OK"
+    row = {(row["scope"], row["id"], row.get("selection")): row for row in
+           control.json("report", "liability")["liabilities"]}[("selection", 22, 0)]
+
+    def near():
+        return [alert for alert in alerts(switch, "--reason", "limit") if alert["id"] == 22]
+    control.ctl("rules", "set", f"exposure_selection_max={row['liability'] * 10 // 9}")
+    wait_until(near, 20, "the alert")
+    assert near()[0]["about"] == "market 22" and "of its limit" in near()[0]["text"]
+    wait_until(lambda: control.json("top", "--once")["limits_near"]["selection"] >= 1, 20,
+               "the figure")
+    frame = control.json("top")
+    assert ("selection", 22) in {(row["scope"], row["id"]) for row in frame["exposure"]}
+    assert len(frame["shards"]) == 2 and frame["dataplane"] == "up" and frame["alerts"]
+    assert "selection" in control.ctl("top", "--once").stdout
+    control_dies(switch)
+    wait_until(lambda: control.json("top")["limits_near"]["selection"] >= 1, 20, "it again")
+    assert len(near()) == 1  # the same crossing
+    control.ctl("rules", "set", "exposure_selection_max=0")
+    wait_until(lambda: control.json("top", "--once")["limits_near"]["selection"] == 0, 20,
+               "nothing near a limit that is not there")
+    control.ctl("rules", "set", f"exposure_selection_max={row['liability'] * 10 // 9}")
+    wait_until(lambda: len(near()) == 2, 20, "another crossing")
+    control.ctl("rules", "rollback", before)
+
+
 def write(folder, text):
     path = folder / "other.yaml"
     path.write_text(text, encoding="utf-8")

@@ -3,6 +3,7 @@
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tools/sluicectl/sluicectl.h"
@@ -209,6 +210,24 @@ static enum ctl_status call(const struct ctl_command *command)
 	return status;
 }
 
+/* Frame after frame, until one cannot be had or somebody interrupts. */
+static enum ctl_status live(const struct ctl_command *command)
+{
+	const struct timespec pause = { .tv_sec = 2 };
+	enum ctl_status status;
+
+	if (command->json || !isatty(STDOUT_FILENO) ||
+	    json_object_get(command->arguments, "once") != NULL)
+		return call(command);
+	do {
+		fputs("\033[H\033[2J", stdout);
+		status = call(command);
+		if (fflush(stdout) != 0)
+			return CTL_UNREACHABLE;
+	} while (status == CTL_DONE && nanosleep(&pause, NULL) == 0);
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	struct ctl_command command;
@@ -226,6 +245,8 @@ int main(int argc, char **argv)
 		status = help(&command);
 	else if (command.verb->flags & VERB_LOCAL)
 		status = local_verb(&command);
+	else if (command.verb->flags & VERB_LIVE)
+		status = live(&command);
 	else
 		status = call(&command);
 	ctl_command_free(&command);

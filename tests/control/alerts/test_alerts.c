@@ -303,6 +303,52 @@ TEST(the_shards_hear_of_each_verdict_once_and_of_one_that_is_taken_back)
 	temporary_end(&at);
 }
 
+static uint64_t limit_see(struct temporary *at, int64_t amount, int expected)
+{
+	const struct alert_limit limit = { .subject = { CONTROL_SUBJECT_MARKET, 21 },
+		.selection = 1,
+		.amount = amount,
+		.limit = 1000,
+		.currency = 410,
+		.text = "Home - Away" };
+	uint64_t number = 0;
+	int near = -1;
+
+	assert_int_equal(alerts_limit_see(at->database, &limit, &near, &number), 0);
+	assert_int_equal(near, expected);
+	return number;
+}
+
+TEST(what_comes_near_its_limit_is_one_alert_for_each_crossing)
+{
+	struct temporary at;
+	struct alert_step close = { .state = CONTROL_ALERT_CLOSED,
+		.verdict = CONTROL_ALERT_CONFIRMED };
+	uint64_t last = 0;
+
+	temporary_begin(&at);
+	assert_int_equal(limit_see(&at, 799, 0), 0);
+	assert_int_equal(limit_see(&at, 800, 1), 1);
+	assert_int_equal(row_of(&at, 1).severity, CONTROL_ALERT_MEDIUM);
+	assert_string_equal(
+	    (const char *)row_of(&at, 1).text, "80 % of its limit: 800 of 1000, Home - Away");
+	/* Up and down above 70 %, whatever people and control do meanwhile. */
+	assert_int_equal(limit_see(&at, 999, 1), 0);
+	assert_int_equal(step(&at, 1, (struct alert_step)TO(INVESTIGATING)), 0);
+	assert_int_equal(step(&at, 1, close), 0);
+	temporary_again(&at);
+	assert_int_equal(limit_see(&at, 700, 1), 0);
+	assert_int_equal(limit_see(&at, 900, 1), 0);
+	assert_int_equal(limit_see(&at, 699, 0), 0);
+	assert_int_equal(limit_see(&at, 960, 1), 2);
+	assert_int_equal(row_of(&at, 2).severity, CONTROL_ALERT_HIGH);
+	assert_int_equal(counts_of(&at).raised[CONTROL_ALERT_LIMIT - 1], 2);
+	/* No case against anybody. */
+	assert_int_equal(commands_last(at.database, &last), 0);
+	assert_int_equal(last, 0);
+	temporary_end(&at);
+}
+
 TEST(a_false_alarm_is_not_raised_again_within_the_window_a_confirmed_one_is)
 {
 	struct temporary at;
