@@ -92,7 +92,8 @@ static void risk_numbers_account(struct event_risk *out, const struct risk_rules
 	out->time_outside = (uint8_t)(view->hour_outside | view->day_outside << 1);
 }
 
-static void risk_numbers_terminal(struct event_risk *out, const struct risk_view *view)
+/* `all`: its average, too, which takes divisions. */
+static void risk_numbers_terminal(struct event_risk *out, const struct risk_view *view, int all)
 {
 	uint64_t week = (uint64_t)view->terminal_counts[RISK_7D] + RISK_COUNT_ONE;
 
@@ -102,8 +103,9 @@ static void risk_numbers_terminal(struct event_risk *out, const struct risk_view
 	out->terminal_labelled_tenths = le16_make(risk_tenths(view->terminal_feedback.labelled_7d));
 	out->terminal_1h_tenths =
 	    le16_make(risk_tenths(view->terminal_counts[RISK_1H] + RISK_COUNT_ONE));
-	out->terminal_hourly_hundredths =
-	    le16_make(risk_u16(week * 100 / risk_terminal_hours(view) / RISK_COUNT_ONE));
+	if (all)
+		out->terminal_hourly_hundredths =
+		    le16_make(risk_u16(week * 100 / risk_terminal_hours(view) / RISK_COUNT_ONE));
 	out->selection_at_terminal = view->terminal_selections;
 }
 
@@ -232,16 +234,21 @@ static void risk_section_begin(
 	decision->has_risk = 1;
 }
 
-/* The numbers that factors saw. */
-static void risk_numbers_keep(
-    struct decision *decision, const struct risk_view *view, const struct risk_profile *profile)
+/* The numbers that factors saw. Those that take divisions only where their own factor fired, or the
+ * score is one that people look at: most scores are of one factor and let through. */
+static void risk_numbers_keep(struct decision *decision, const struct risk_view *view,
+    const struct risk_profile *profile, uint32_t bits, unsigned score)
 {
+	const struct risk_rules *rules = &decision->ledger->shard.rules;
+	const int looked_at = score >= rules->alert_score || score >= rules->refuse_score;
+	const uint32_t of_terminal = RISK_STATE_BIT(TERMINAL_VELOCITY) << RISK_STATE_SHIFT;
 	struct event_risk *out = &decision->risk;
-	struct risk_profile_numbers habit;
+	struct risk_profile_numbers habit = { 0 };
 
-	risk_profile_numbers(profile, decision->time_ns, view->transaction->amount, &habit);
+	if (looked_at || (bits & ((1u << RISK_STATE_SHIFT) - 1)) != 0)
+		risk_profile_numbers(profile, decision->time_ns, view->transaction->amount, &habit);
 	risk_numbers_account(out, &decision->ledger->shard.extra, view, &habit);
-	risk_numbers_terminal(out, view);
+	risk_numbers_terminal(out, view, looked_at || (bits & of_terminal) != 0);
 	out->close_in_s = le32_make(view->transaction->close_in_s);
 	if (decision->account != NULL) {
 		out->country = le16_make(decision->account->profile.country);
@@ -268,9 +275,9 @@ static uint16_t risk_states_judge(
 {
 	const struct risk_rules_extra *extra = &decision->ledger->shard.extra;
 	int model = ledger_model_asked(decision->ledger);
-	const struct model_score *score = model ? ledger_model_find(decision) : NULL;
-	const struct risk_scene *scene = ledger_model_scene(decision, score, asked);
-	unsigned flags, points = 0;
+	const struct model_score *said = model ? ledger_model_find(decision) : NULL;
+	const struct risk_scene *scene = ledger_model_scene(decision, said, asked);
+	unsigned flags, score, points = 0;
 	struct risk_state_result states;
 	struct risk_result base;
 	struct risk_scene own;
@@ -289,12 +296,13 @@ static uint16_t risk_states_judge(
 	if (bits != 0 || model)
 		risk_section_begin(decision, base.score, states.points, flags);
 	if (model)
-		points = ledger_model_judge(decision, &scene->view, score);
+		points = ledger_model_judge(decision, &scene->view, said);
 	if (points > 0)
 		bits |= 1u << RISK_BITS_MODEL;
+	score = base.score + states.points + flags + points;
 	if (bits != 0)
-		risk_numbers_keep(decision, &scene->view, profile);
-	return risk_score_take(decision, base.score + states.points + flags + points, bits);
+		risk_numbers_keep(decision, &scene->view, profile, bits, score);
+	return risk_score_take(decision, score, bits);
 }
 
 uint16_t ledger_risk_judge(struct decision *decision, const struct risk_case *asked)
