@@ -50,8 +50,8 @@ def times():
 def test_the_scripts_are_found():
     assert {"tools/up", "tools/down", "tools/check", "tools/style", "tools/layers", "tools/fuzz",
             "tools/man/make-page", "tools/lib/make-season", "tests/fuzz/make-seeds", "bench/run",
-            "bench/terminals", "bench/replication", "bench/settlement", "bench/size",
-            "bench/backup", "tests/e2e/season"} <= set(SCRIPTS)
+            "bench/terminals", "bench/replication", "bench/rows", "bench/settlement",
+            "bench/size", "bench/backup", "tests/e2e/season"} <= set(SCRIPTS)
 
 
 @pytest.mark.parametrize("path", SCRIPTS)
