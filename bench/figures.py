@@ -28,9 +28,9 @@ def machine():
 
 
 def loop_ns():
-    """One turn of an empty loop on the first CPU, ns: how fast the machine is at this moment. A host
-    that gives a core's other thread to somebody else makes everything take up to twice as long, and
-    no counter of ours shows it."""
+    """One turn of an empty loop on the first CPU, ns: how fast the machine is at this moment. A
+    host that gives a core's other thread to somebody else makes everything take up to twice as
+    long, and no counter of ours shows it."""
     cpus = os.sched_getaffinity(0)
     times, turns = [], 30_000
     try:
