@@ -211,10 +211,11 @@ int ledger_copy(struct ledger *to, const struct ledger *from)
 		if (to->tables[i].count != 0)
 			return -EEXIST;
 	}
+	/* First: when a row is due is computed as it is loaded, by the rules of the shard's row. */
+	ledger_load_shard(to, &from->shard);
 	error = tables_copy(to, from);
 	if (error != 0)
 		return error;
-	ledger_load_shard(to, &from->shard);
 	to->horizon_lsn = from->horizon_lsn;
 	/* What would otherwise be done at first use, on the packet path. */
 	(void)ledger_markets_since(to, 0, &first, 1, &more);

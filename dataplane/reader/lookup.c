@@ -217,6 +217,7 @@ static void look_status(const struct reader_files *files, const struct history_q
 	if (error == -EAGAIN) {
 		found->found = 1;
 		found->shard = owner;
+		found->target_shard = shard;
 		found->request = query->request;
 		found->target = record;
 		return;
@@ -230,6 +231,8 @@ static void look_status(const struct reader_files *files, const struct history_q
 	reply->balance = le64s_get(record.balance);
 	reply->payout = le64s_get(record.payout);
 	outcome_transfer(&event, &reply->object_id, &reply->balance, &reply->payout);
+	if (code == WIRE_CODE_WITHDRAWAL_CLOSED)
+		reply->payout = 0; /* it was given back */
 	reply->score = record.score;
 	reply->shard = shard;
 	reply->tx_status.time_ns = le64_get(record.time_ns);

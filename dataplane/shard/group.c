@@ -169,6 +169,7 @@ void worker_group_request(struct worker *worker, uint32_t first, unsigned count)
 		member->origin = worker_origin(worker, session, &messages[i].request);
 		member->request = messages[i].request;
 		member->has_target = 0;
+		member->target_shard = 0;
 		member->group = (uint8_t)(count - i);
 	}
 	if (owner == worker->shard)

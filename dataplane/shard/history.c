@@ -227,6 +227,7 @@ void worker_status_found(struct worker *worker, const struct history_found *foun
 		.request = &found->request,
 		.share = &share,
 		.target = &found->target,
+		.target_shard = found->target_shard,
 	};
 
 	if (found->shard == worker->shard)

@@ -64,8 +64,9 @@ static void read_bet(const struct bet_row *bet, struct outcome *outcome)
  * will show it.
  */
 static uint64_t read_status(
-    struct worker *worker, const struct event_record *record, struct outcome *outcome)
+    struct worker *worker, const struct worker_ask *ask, struct outcome *outcome)
 {
+	const struct event_record *record = ask->target;
 	const struct object_row *row = ledger_object(worker->ledger, le64_get(record->object_id));
 
 	if (row == NULL || row->kind != OBJECT_WITHDRAWAL) {
@@ -76,11 +77,13 @@ static uint64_t read_status(
 	outcome->lsn = le64_get(record->lsn);
 	outcome->object_id = row->id;
 	outcome->balance = le64s_get(record->balance);
-	outcome->payout = le64s_get(record->payout);
+	outcome->shard = ask->target_shard;
 	outcome->score = record->score;
 	outcome->status.time_ns = le64_get(record->time_ns);
 	outcome->status.template_id = WIRE_WITHDRAW;
 	outcome->status.code = outcome_withdrawal(row->state);
+	outcome->payout =
+	    outcome->status.code == WIRE_CODE_WITHDRAWAL_CLOSED ? 0 : le64s_get(record->payout);
 	return row->lsn;
 }
 
@@ -146,7 +149,7 @@ void worker_read(struct worker *worker, const struct worker_ask *ask)
 		break;
 	case WIRE_TX_STATUS:
 		SLUICE_REQUIRE(ask->target != NULL);
-		gate_lsn = read_status(worker, ask->target, &outcome);
+		gate_lsn = read_status(worker, ask, &outcome);
 		break;
 	default: /* STATEMENT */
 		if (read_history(worker, origin, request, &outcome))

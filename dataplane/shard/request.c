@@ -90,6 +90,7 @@ struct ring_request *worker_forward_reserve(struct worker *worker, uint32_t owne
 	slot->request = *request;
 	slot->group = 0;
 	slot->has_target = 0;
+	slot->target_shard = 0;
 	worker->remote_running++;
 	stats_add(&worker->stats.requests_remote, 1);
 	return slot;
@@ -109,6 +110,7 @@ void worker_route(struct worker *worker, uint32_t owner, const struct worker_ask
 		return;
 	}
 	slot->has_target = ask->target != NULL;
+	slot->target_shard = ask->target_shard;
 	if (ask->target != NULL)
 		slot->target = *ask->target;
 	spsc_ring_publish(worker->rings.request_out[owner]);

@@ -98,8 +98,9 @@ struct terminal_share {
 struct ring_request {
 	struct origin origin;
 	struct terminal_share share;
-	uint8_t group;      /* members of a linked group from here on; 0: not of one */
-	uint8_t has_target; /* REVERSE: `target` is what history says */
+	uint8_t group;        /* members of a linked group from here on; 0: not of one */
+	uint8_t has_target;   /* REVERSE: `target` is what history says */
+	uint8_t target_shard; /* TX_STATUS: whose the target's LSN is */
 	struct event_record target;
 	struct wire_request request;
 };
@@ -240,6 +241,7 @@ struct history_found {
 	uint8_t found; /* TARGET: 1 when `target` holds; STATUS: 1 when `target` is a withdrawal
 	                  that waited for approval and its shard must be asked about it */
 	uint8_t shard; /* TARGET, STATUS: where it lies */
+	uint8_t target_shard; /* STATUS: whose its LSN is: another one before a re-sharding */
 	uint16_t code; /* TARGET: not OK: it could not be looked up, the answer; TICKET: or the
 	                  refusal */
 	union {

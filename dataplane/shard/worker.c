@@ -53,6 +53,7 @@ static void request_take(struct worker *worker, const struct ring_request *item)
 		.request = &item->request,
 		.share = &item->share,
 		.target = item->has_target ? &item->target : NULL,
+		.target_shard = item->target_shard,
 	};
 
 	if (wire_template_mutates(item->request.template_id))

@@ -284,6 +284,7 @@ struct worker_ask {
 	const struct wire_request *request;
 	const struct terminal_share *share;
 	const struct event_record *target; /* REVERSE, FENCE: what history says; NULL: not known */
+	uint8_t target_shard;              /* TX_STATUS: whose the target's LSN is */
 	uint8_t expired;                   /* its deadline had passed at home */
 	uint16_t refuse_code;              /* of a group that was undone; 0: none */
 };

@@ -51,6 +51,24 @@ def reshard(switch, count):
     start(switch)
 
 
+def withdrawals_wait(switch, accounts):
+    """Two of each account that wait for approval, every second one rejected then: answers of
+    TX_STATUS by request."""
+    switch.control.ctl("rules", "set", "withdraw_pending_min=50")
+    requests = []
+    for account in accounts:
+        answers = [ask(switch, 2, "withdraw", account, 50, "KRW") for _ in range(2)]
+        assert [answer["code"] for answer in answers] == ["PENDING"] * 2, answers
+        switch.control.ctl("withdrawal", "reject", answers[1]["object_id"])
+        requests += [answer["request_id"] for answer in answers]
+    switch.control.ctl("rules", "set", "withdraw_pending_min=0")
+    found = {request: told(ask(switch, 2, "tx-status", request)) for request in requests}
+    # What was given back is told as nothing paid.
+    assert [(entry["target_code"], entry["payout"]) for entry in found.values()] == \
+        [("PENDING", 50), ("WITHDRAWAL_CLOSED", 0)] * len(accounts)
+    return found
+
+
 def test_tickets_outcomes_and_balances_outlive_the_number_of_shards():
     with ControlledSwitch("reshard", shards=1) as switch:
         control = switch.control
@@ -65,11 +83,14 @@ def test_tickets_outcomes_and_balances_outlive_the_number_of_shards():
         request = placed["request_id"]
         outcome = told(ask(switch, 2, "tx-status", request))
         statement = ask(switch, 2, "statement", ACCOUNT)["rows"]
+        waiting = withdrawals_wait(switch, accounts[1:5])
         before = balances(switch, accounts)
 
         reshard(switch, 3)
         assert balances(switch, accounts) == before
         assert told(ask(switch, 2, "tx-status", request)) == outcome
+        for waited, status in waiting.items():
+            assert told(ask(switch, 2, "tx-status", waited)) == status
         assert ask(switch, 2, "statement", ACCOUNT)["rows"] == statement
         # Why it was decided so is told out of the logs of then.
         for words in (("--terminal", 2, "--request", request), (placed["object_id"],)):
@@ -87,6 +108,8 @@ def test_tickets_outcomes_and_balances_outlive_the_number_of_shards():
         reshard(switch, 2)
         assert balances(switch, accounts) == now
         assert told(ask(switch, 2, "tx-status", request)) == outcome
+        for waited, status in waiting.items():
+            assert told(ask(switch, 2, "tx-status", waited)) == status
         assert ask(switch, 3, "redeem", tickets[0]["ticket"])["code"] == "TICKET_PAID"
         control.ctl("market", "void", 41)
         assert ask(switch, 3, "redeem", tickets[1]["ticket"])["code"] == "OK"

@@ -312,6 +312,36 @@ TEST(a_longer_period_holds_at_once)
 	ledger_free(betting.ledger);
 }
 
+/* A worker's copy after a start is such a one: by rules other than its own it paid tickets for a
+ * year that the operator lets expire in a day. */
+TEST(a_copy_lets_tickets_expire_by_the_rules_it_was_given)
+{
+	struct ledger_config config = fixture_config(256, 0);
+	struct betting betting, copy;
+	struct ledger_command rules = { .type = EVENT_RULES_SET };
+	uint64_t ticket;
+
+	betting_make(&betting, 256);
+	rules.rules = ledger_shard(betting.ledger)->rules;
+	rules.rules.version++;
+	rules.rules.ticket_expiry_s = DAY / SECOND;
+	assert_true(betting_command(&betting, &rules) > 0);
+	ticket = betting_bet(&betting, 0, 100, 1, 1, 0);
+	betting_settle(&betting, 1, 0);
+	copy = betting;
+	copy.ledger = ledger_create(&config);
+	assert_non_null(copy.ledger);
+	assert_int_equal(ledger_copy(copy.ledger, betting.ledger), 0);
+	assert_true(ledger_due_ns(copy.ledger) == ledger_due_ns(betting.ledger));
+	copy.now_ns += DAY - 1;
+	assert_int_equal(betting_due(&copy), 0);
+	copy.now_ns += 1;
+	assert_int_equal(betting_due(&copy), 1);
+	assert_int_equal(betting_row(&copy, ticket).state, BET_EXPIRED);
+	ledger_free(copy.ledger);
+	ledger_free(betting.ledger);
+}
+
 /* ---- Random histories ---- */
 
 /* What a checkpoint does: takes changed rows, and lets go of those that have retired. */

@@ -276,6 +276,7 @@ TEST(tx_status_of_a_withdrawal_that_waited_is_what_became_of_it)
 				assert_true(reply.lsn == first[i].lsn &&
 				            reply.object_id == first[i].object_id &&
 				            reply.balance == first[i].balance);
+				assert_true(reply.payout == (i == 0 ? first[i].payout : 0));
 			}
 			run_up(&library, 10 + (uint64_t)old * 80, 10 + (uint64_t)old * 80 + 79);
 		}
