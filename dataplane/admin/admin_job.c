@@ -40,7 +40,8 @@ static int is_refusal(const struct shard_command *command, int error)
 {
 	if (error == -EINVAL)
 		return command->kind == SHARD_LEDGER && command->ledger.type != EVENT_COMMAND_MARK;
-	return error == -ENOENT || error == -EALREADY || (error == -ERANGE && moves_money(command));
+	return error == -ENOENT || error == -EALREADY || error == -EACCES ||
+	       (error == -ERANGE && moves_money(command));
 }
 
 /*
@@ -174,6 +175,9 @@ static json_t *refusal_json(const struct admin_job *job)
 		return admin_error(
 		    job->error == -EALREADY
 		        ? "the withdrawal is not waiting any more; nothing was changed"
+		    : job->error == -EACCES
+		        ? "the account of the withdrawal is frozen: unfreeze it first, or reject "
+		          "the withdrawal, which gives the money back; nothing was changed"
 		        : "no such withdrawal; nothing was changed");
 	case EVENT_MARKET_SET:
 		return admin_error(

@@ -284,7 +284,8 @@ SLUICE_MUST_USE int ledger_decide_command(struct ledger *ledger,
  * Negative results of these commands, beside those below: -ENOENT no such bet, withdrawal, account
  * or market; -EALREADY not in a state for it (bet not open, withdrawal closed, market settled, or
  * its kind, line or number of selections are to change while it is open or has bets in memory);
- * -ERANGE the amount does not fit (ADJUST below the balance).
+ * -ERANGE the amount does not fit (ADJUST below the balance); -EACCES a withdrawal is to be paid
+ * from a frozen account.
  */
 
 /* ---- Settlement: the walk over a market's bets, one event a call ---- */

@@ -202,7 +202,8 @@ uint16_t withdrawal_give_back(struct decision *decision, const struct object_row
 
 /*
  * Approved (flags: EVENT_FLAG_PAID) or rejected. The same decision again is nothing to do, as a
- * command may come twice; the other one is -EALREADY.
+ * command may come twice; the other one is -EALREADY. Nothing is paid from an account that was
+ * frozen meanwhile (-EACCES): whoever froze it may not know of this.
  */
 int withdraw_close_command(struct decision *decision, const struct ledger_command *command)
 {
@@ -219,6 +220,8 @@ int withdraw_close_command(struct decision *decision, const struct ledger_comman
 	if (wanted == OBJECT_REVERSED)
 		return withdrawal_give_back(decision, row) == WIRE_CODE_OK ? 1 : -ERANGE;
 	withdrawal_begin(decision, row, &withdrawal);
+	if (decision->account->flags & ACCOUNT_FROZEN)
+		return -EACCES;
 	decision->flags |= EVENT_FLAG_PAID;
 	decision->payout = le64s_get(withdrawal.amount);
 	withdrawal_close(decision, row, &withdrawal, OBJECT_DONE);

@@ -159,7 +159,9 @@ static int command_refused(const struct ledger_command *command, int error)
 	/* Of a mark it is a gap. */
 	if (error == -EINVAL && command->type != EVENT_COMMAND_MARK)
 		return error;
-	return error == -ENOENT || error == -EALREADY || error == -ERANGE ? error : 0;
+	return error == -ENOENT || error == -EALREADY || error == -ERANGE || error == -EACCES
+	           ? error
+	           : 0;
 }
 
 /* What a check of a single command finds: deciding changes nothing. 0 or -errno. */

@@ -170,6 +170,9 @@ def test_withdrawals_wait_and_are_paid_or_given_back(switch):
     assert {entry["withdrawal"] for entry in listed} == set(ids)
     assert listed[0]["amount"] == 5000 and listed[0]["account"] == ACCOUNT
     assert control.json("object", "show", ids[0])["state"] == "open"
+    control.ctl("account", "freeze", ACCOUNT)
+    assert "is frozen: unfreeze it first" in refused(switch, "withdrawal", "approve", ids[0])
+    control.ctl("account", "unfreeze", ACCOUNT)
     control.ctl("withdrawal", "approve", ids[0])
     control.ctl("withdrawal", "reject", ids[1], "--reason", 3)
     assert balance(switch) == before - 4999 - 5000

@@ -206,6 +206,11 @@ static void limited_deposited(struct cases_world *world)
 	world_ok(world, ASK(DEPOSIT(LIMITED, 900)));
 }
 
+static void waiting_frozen(struct cases_world *world)
+{
+	world_freeze(world, RICH, EVENT_FLAG_FROZEN);
+}
+
 static void withdrawal_given_back(struct cases_world *world)
 {
 	world_command(world,

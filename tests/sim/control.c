@@ -146,7 +146,8 @@ static int needs_check(const struct shard_command *command)
 
 static int is_refusal(int error)
 {
-	return error == -ENOENT || error == -EALREADY || error == -ERANGE || error == -EINVAL;
+	return error == -ENOENT || error == -EALREADY || error == -ERANGE || error == -EINVAL ||
+	       error == -EACCES;
 }
 
 static int push_all(struct world *world, enum control_stage stage)
