@@ -136,11 +136,32 @@ static int read_record(
 	}
 }
 
+/* Earlier records of these kinds end there and are read with zeros behind it; 0: no other kind. */
+static size_t size_earlier(enum record_control_kind kind)
+{
+	if (kind == RECORD_CONTROL_RULES_NOTE)
+		return offsetof(struct record_control_rules_note, refusal);
+	if (kind == RECORD_CONTROL_ALERT_COUNTS)
+		return offsetof(struct record_control_alert_counts, raised_limit);
+	return 0;
+}
+
+/* An earlier record is what was in it, behind a header of its new size. */
+static void use_earlier(const uint8_t *data, size_t size, size_t size_now)
+{
+	const size_t header = sizeof(struct record_header);
+
+	SLUICE_REQUIRE(memcmp(out.bytes + header, data + header, size - header) == 0);
+	SLUICE_REQUIRE(bytes_all_zero(out.bytes + size, size_now - size));
+}
+
 static void use_record(unsigned index, int fix, uint8_t *data, size_t size)
 {
 	struct db_bytes first = { NULL, 0 }, second = { NULL, 0 };
 	enum record_control_kind kind = (enum record_control_kind)(RECORD_CONTROL_IDENTITY + index);
-	struct record_header header = record_control_header(kind, sizes[index]);
+	size_t earlier = size_earlier(kind);
+	struct record_header header =
+	    record_control_header(kind, size == earlier ? (uint16_t)earlier : sizes[index]);
 	int result;
 
 	if (fix && size >= sizeof(header))
@@ -152,6 +173,10 @@ static void use_record(unsigned index, int fix, uint8_t *data, size_t size)
 		for (size_t i = 0; i < sizeof(out); i++)
 			SLUICE_REQUIRE(out.bytes[i] == 0xa5);
 		SLUICE_REQUIRE(first.data == NULL && second.data == NULL);
+		return;
+	}
+	if (size == earlier) {
+		use_earlier(data, size, sizes[index]);
 		return;
 	}
 	SLUICE_REQUIRE(size >= sizes[index] && memcmp(&out, data, sizes[index]) == 0);
