@@ -175,9 +175,11 @@ int log_history_event(struct log_history *history, uint64_t lsn, struct event_bu
 	return event_known(history, lsn, event);
 }
 
-/* Newest LSN of the request's group of ids. */
-static int newest_in_group(
-    struct log_history *history, uint64_t terminal_id, uint64_t request_id, uint64_t *lsn)
+typedef int index_find(struct db_txn *txn, uint64_t terminal_id, uint64_t id, uint64_t *lsn);
+
+/* What `find` says of the id in the newest file that has it: 0, -ENOENT or -EIO. */
+static int newest_lsn(
+    struct log_history *history, index_find *find, uint64_t terminal_id, uint64_t id, uint64_t *lsn)
 {
 	int error = -ENOENT;
 
@@ -187,7 +189,7 @@ static int newest_in_group(
 		error = db_read_begin(txn);
 		if (error != 0)
 			return -EIO;
-		error = log_index_find(txn, terminal_id, request_id, lsn);
+		error = find(txn, terminal_id, id, lsn);
 		db_read_end(txn);
 	}
 	return error == 0 || error == -ENOENT ? error : -EIO;
@@ -203,7 +205,7 @@ static int request_known(struct log_history *history, uint64_t terminal_id, uint
 {
 	struct event_buffer candidate;
 	uint64_t lsn;
-	int result = newest_in_group(history, terminal_id, request_id, &lsn);
+	int result = newest_lsn(history, log_index_find, terminal_id, request_id, &lsn);
 
 	for (uint32_t step = 0; result >= 0 && step < CHAIN_STEPS_MAX; step++) {
 		struct event_record record;
@@ -250,23 +252,6 @@ int log_history_request(struct log_history *history, uint64_t terminal_id, uint6
 
 /* ---- Fenced ids ---- */
 
-static int fence_lsn(
-    struct log_history *history, uint64_t terminal_id, uint64_t target_id, uint64_t *lsn)
-{
-	int error = -ENOENT;
-
-	for (uint32_t i = history->count; i-- > 0 && error == -ENOENT;) {
-		struct db_txn *txn = &history->envs[i].txn;
-
-		error = db_read_begin(txn);
-		if (error != 0)
-			return -EIO;
-		error = log_index_find_fence(txn, terminal_id, target_id, lsn);
-		db_read_end(txn);
-	}
-	return error == 0 || error == -ENOENT ? error : -EIO;
-}
-
 int log_history_fence(struct log_history *history, uint64_t terminal_id, uint64_t target_id,
     struct event_buffer *event)
 {
@@ -277,10 +262,11 @@ int log_history_fence(struct log_history *history, uint64_t terminal_id, uint64_
 
 	if (terminal_id == 0 || target_id == 0)
 		return -ENOENT;
-	result = fence_lsn(history, terminal_id, target_id, &lsn);
+	result = newest_lsn(history, log_index_find_fence, terminal_id, target_id, &lsn);
 	if (result == -ENOENT)
-		result =
-		    refresh(history) != 0 ? -EIO : fence_lsn(history, terminal_id, target_id, &lsn);
+		result = refresh(history) != 0 ? -EIO
+		                               : newest_lsn(history, log_index_find_fence,
+		                                     terminal_id, target_id, &lsn);
 	if (result == 0)
 		result = event_known(history, lsn, &found);
 	if (result < 0)
