@@ -47,6 +47,13 @@ class Old(Switch):
                 self.sessions, "--terminal", str(terminal), "--state-dir", state, "--json"]
 
 
+def as_told_now(outcome):
+    """Version 3 and before named the amount of a withdrawal that was given back as paid out."""
+    if outcome.get("target_code") == "WITHDRAWAL_CLOSED":
+        return {**outcome, "payout": 0}
+    return outcome
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_this_version_starts_on_what_an_earlier_one_left(version):
     with Old(version) as switch:
@@ -57,7 +64,7 @@ def test_this_version_starts_on_what_an_earlier_one_left(version):
         assert len(switch.expected["outcomes"]) > 20
         for then in switch.expected["outcomes"]:
             now = switch.ask(then["terminal"], "tx-status", then["request"])
-            assert {name: now[name] for name in then["outcome"]} == then["outcome"]
+            assert {name: now[name] for name in then["outcome"]} == as_told_now(then["outcome"])
         # A ticket of then is known by its code; whether it has run out since is time's affair.
         assert switch.ask(3, "redeem", switch.expected["ticket"])["code"] in (
             "OK", "TICKET_NOT_PAYABLE", "TICKET_EXPIRED")
