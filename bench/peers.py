@@ -310,6 +310,7 @@ def testpmd_rates(text):
 
 def testpmd(folder, placement, size, seconds):
     """One process sends and takes, the other turns every packet round: as many as come back."""
+    program("dpdk-testpmd", "dpdk-dev")  # not there: said at once
     for _ in range(2):
         try:
             return testpmd_once(folder, placement, size, seconds)

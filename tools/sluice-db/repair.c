@@ -213,23 +213,7 @@ static json_t *report_json(const struct repair *repair, const char *state)
 
 static int report_write(const struct repair *repair, const char *state)
 {
-	json_t *json = report_json(repair, state);
-	char *text = json == NULL ? NULL : json_dumps(json, JSON_INDENT(2));
-	int result = -ENOMEM, fd;
-
-	json_decref(json);
-	if (text == NULL)
-		return result;
-	fd = open(repair->report_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	errno = EIO;
-	result = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) &&
-	                 write(fd, "\n", 1) == 1 && fsync(fd) == 0
-	             ? 0
-	             : -errno;
-	if (fd >= 0)
-		close(fd);
-	free(text);
-	return result;
+	return repair_report_write(repair->report_path, report_json(repair, state));
 }
 
 static void tell(const struct repair *repair, const char *state)

@@ -114,16 +114,15 @@ static json_t *report_json(const struct rebuild *rebuild, const char *state)
 	    state, "shard", (int)rebuild->shard, "time", rebuild->when, "environments", list);
 }
 
-static int report_write(const struct rebuild *rebuild, const char *state)
+int repair_report_write(const char *path, json_t *json)
 {
-	json_t *json = report_json(rebuild, state);
 	char *text = json == NULL ? NULL : json_dumps(json, JSON_INDENT(2));
 	int result = -ENOMEM, fd;
 
 	json_decref(json);
 	if (text == NULL)
 		return result;
-	fd = open(rebuild->report_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	errno = EIO;
 	result = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) &&
 	                 write(fd, "\n", 1) == 1 && fsync(fd) == 0
@@ -133,6 +132,11 @@ static int report_write(const struct rebuild *rebuild, const char *state)
 		close(fd);
 	free(text);
 	return result;
+}
+
+static int report_write(const struct rebuild *rebuild, const char *state)
+{
+	return repair_report_write(rebuild->report_path, report_json(rebuild, state));
 }
 
 /* ---- Doing it ---- */

@@ -10,5 +10,8 @@
 int repair_index_damaged(const char *path);
 /* Makes all of them anew and leaves a report. An exit code. */
 int repair_index(const struct options *options, uint32_t shard, const char *path);
+/* Writes the report of any repair to the file, synced; releases `json`, which may be NULL. 0 or
+ * -errno. */
+SLUICE_MUST_USE int repair_report_write(const char *path, json_t *json);
 
 #endif
