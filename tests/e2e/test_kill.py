@@ -14,8 +14,6 @@ build/check/kills.log has a line for each round. While the file named by SLUICE_
 death is begun and nothing is left running.
 """
 
-import hashlib
-import json
 import os
 import random
 import time
@@ -24,15 +22,14 @@ import placement
 import pytest
 from killing import (
     Load, acks_size, begin, conclude, grown, paused, restart, wait_unpaused)
-from switch import BUILD, TOP, Switch, wait_until
+from rounds import Rounds
+from switch import Switch, wait_until
 
 SHORT, ROUND = 50, 50
 KILLS = int(os.environ.get("SLUICE_KILLS", str(SHORT)))
 SEED = int(os.environ.get("SLUICE_TEST_SEED", "0") or 0) or int(time.time())
 RATE = 400
 EARLY_SHARE = 0.15  # of the deaths are followed by one while recovering
-STATE = os.path.join(TOP, "build/check/kills.json")
-LOG = os.path.join(TOP, "build/check/kills.log")
 FLUSH_FIELD, WRITES_FIELD = 15, 4  # of /sys/block/*/stat (Documentation/block/stat.rst)
 
 
@@ -126,40 +123,13 @@ def test_kill_under_load_loses_and_doubles_nothing(shards):
     print(kill_round(shards, KILLS // 2, SEED, RATE))
 
 
-def program_hash():
-    with open(os.path.join(BUILD, "dataplane/sluice-dataplane"), "rb") as stream:
-        return hashlib.sha256(stream.read()).hexdigest()[:16]
-
-
-def rounds_done(program):
-    try:
-        with open(STATE, encoding="ascii") as stream:
-            state = json.load(stream)
-    except (OSError, ValueError):
-        return []
-    return state["rounds"] if state["program"] == program else []
-
-
-def keep(program, rounds):
-    os.makedirs(os.path.dirname(STATE), exist_ok=True)
-    with open(STATE + ".new", "w", encoding="ascii") as stream:
-        json.dump({"program": program, "rounds": rounds}, stream)
-    os.rename(STATE + ".new", STATE)
-    with open(LOG, "a", encoding="ascii") as stream:
-        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        total = sum(part["kills"] for part in rounds)
-        stream.write(f"{now} {program} {json.dumps(rounds[-1])}; {total} kills in all\n")
-
-
 @pytest.mark.skipif(KILLS <= SHORT, reason="the long form: SLUICE_KILLS=1000, resumable")
 def test_many_kills_in_rounds():
-    program = program_hash()
-    rounds = rounds_done(program)
-    while (left := KILLS - sum(part["kills"] for part in rounds)) > 0:
+    rounds = Rounds("kills", "kills", "kills")
+    while (left := KILLS - rounds.total()) > 0:
         wait_unpaused()
-        number = len(rounds)
+        number = len(rounds.done)
         done = kill_round((1, 3, 2)[number % 3], min(ROUND, left), SEED + number,
                           (0, RATE)[number % 2], go_on=lambda: not paused())
         if done["kills"] > 0:
-            rounds.append(done)
-            keep(program, rounds)
+            rounds.add(done)

@@ -12,7 +12,6 @@ the risk states off and on: by its stake, score and size each event shows by whi
 decided, so a wrong number of the version would be seen.
 """
 
-import hashlib
 import json
 import os
 import time
@@ -21,15 +20,14 @@ import demo
 import pytest
 from controlled import ControlledSwitch
 from killing import acks_size, grown, settled
-from switch import BUILD, TOP, balance_sum, wait_until
+from rounds import Rounds
+from switch import balance_sum, wait_until
 
 SHORT, ROUND = 20, 50
 SWITCHES = int(os.environ.get("SLUICE_SWITCHES", str(SHORT)))
 SEED = int(os.environ.get("SLUICE_TEST_SEED", "0") or 0) or int(time.time())
 TERMINALS, ACCOUNTS, OPENING = 4, 80, 1_000_000_000
 PAUSE = 0.05  # between two changes
-STATE = os.path.join(TOP, "build/check/switches.json")
-LOG = os.path.join(TOP, "build/check/switches.log")
 LOW, HIGH = 4_000, 1_000_000  # stakes are 1,000 to 10,000
 # What each change sets, in turn.
 CHANGES = [
@@ -154,37 +152,10 @@ def test_rules_change_under_load_and_every_event_names_its_version(shards):
     print(switch_round(shards, SWITCHES // 2, SEED))
 
 
-def program_hash():
-    with open(os.path.join(BUILD, "dataplane/sluice-dataplane"), "rb") as stream:
-        return hashlib.sha256(stream.read()).hexdigest()[:16]
-
-
-def rounds_done(program):
-    try:
-        with open(STATE, encoding="ascii") as stream:
-            state = json.load(stream)
-    except (OSError, ValueError):
-        return []
-    return state["rounds"] if state["program"] == program else []
-
-
-def keep(program, rounds):
-    os.makedirs(os.path.dirname(STATE), exist_ok=True)
-    with open(STATE + ".new", "w", encoding="ascii") as stream:
-        json.dump({"program": program, "rounds": rounds}, stream)
-    os.rename(STATE + ".new", STATE)
-    with open(LOG, "a", encoding="ascii") as stream:
-        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        total = sum(part["switches"] for part in rounds)
-        stream.write(f"{now} {program} {json.dumps(rounds[-1])}; {total} changes in all\n")
-
-
 @pytest.mark.skipif(SWITCHES <= SHORT, reason="the long form: SLUICE_SWITCHES=1000, resumable")
 def test_many_changes_in_rounds():
-    program = program_hash()
-    rounds = rounds_done(program)
-    while (left := SWITCHES - sum(part["switches"] for part in rounds)) > 0:
-        rounds.append(switch_round((1, 3, 2)[len(rounds) % 3], min(ROUND, left),
-                                   SEED + len(rounds)))
-        keep(program, rounds)
-        print(rounds[-1])
+    rounds = Rounds("switches", "switches", "changes")
+    while (left := SWITCHES - rounds.total()) > 0:
+        number = len(rounds.done)
+        rounds.add(switch_round((1, 3, 2)[number % 3], min(ROUND, left), SEED + number))
+        print(rounds.done[-1])
