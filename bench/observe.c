@@ -80,22 +80,30 @@ void observation_release(struct observation *observation)
 	observation->status = NULL;
 }
 
-static void sleep_until(uint64_t time_ns)
-{
-	struct timespec time = { .tv_sec = (time_t)(time_ns / 1000000000u),
-		.tv_nsec = (long)(time_ns % 1000000000u) };
+/* Looks every tenth of a second whether the load has ended before its time. */
+#define OBSERVE_NAP_NS 100000000ull
 
-	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL) != 0)
-		;
+static void sleep_until(uint64_t time_ns, atomic_int *finished)
+{
+	/* Pairs with the store in observer_finish; orders nothing else. */
+	while (monotonic_ns() < time_ns && !atomic_load_explicit(finished, memory_order_relaxed)) {
+		uint64_t now_ns = monotonic_ns();
+		uint64_t next_ns =
+		    now_ns + OBSERVE_NAP_NS < time_ns ? now_ns + OBSERVE_NAP_NS : time_ns;
+		struct timespec time = { .tv_sec = (time_t)(next_ns / 1000000000u),
+			.tv_nsec = (long)(next_ns % 1000000000u) };
+
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL);
+	}
 }
 
 static void *observer_main(void *context)
 {
 	struct observer *observer = context;
 
-	sleep_until(observer->begin_ns);
+	sleep_until(observer->begin_ns, &observer->finished);
 	observation_take(&observer->begin, observer->admin_path, observer->directory);
-	sleep_until(observer->end_ns);
+	sleep_until(observer->end_ns, &observer->finished);
 	observation_take(&observer->end, observer->admin_path, observer->directory);
 	return NULL;
 }
@@ -110,6 +118,8 @@ int observer_start(struct observer *observer)
 
 void observer_finish(struct observer *observer)
 {
+	/* Pairs with the load in sleep_until; orders nothing else. */
+	atomic_store_explicit(&observer->finished, 1, memory_order_relaxed);
 	if (observer->started)
 		pthread_join(observer->thread, NULL);
 	observer->started = 0;

@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "bench/probe.h"
@@ -28,6 +29,7 @@ struct observer {
 	struct observation begin, end;
 	pthread_t thread;
 	int started;
+	atomic_int finished; /* the load has ended */
 };
 
 /* Observes now. Status and disk are released by observation_release. */
@@ -37,7 +39,7 @@ void observation_release(struct observation *observation);
 
 /* Observes at begin_ns and end_ns. 0 or -errno. The observer must stay where it is until finish. */
 SLUICE_MUST_USE int observer_start(struct observer *observer);
-/* Waits for both observations. */
+/* The load has ended, in time or before (SIGTERM): takes at once what has not been taken. */
 void observer_finish(struct observer *observer);
 
 /* Sum over all shards of one figure of a status; 0 for a NULL status. */

@@ -4,12 +4,13 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 
 import pytest
 
-from switch import BUILD, PREFIX, ROOTS, TOP, Instance, balance_sum
+from switch import BUILD, PREFIX, ROOTS, TOP, Instance, balance_sum, wait_until
 
 AF_XDP = 44  # socket(2); the socket module does not name it
 NUMBER = (int, float)
@@ -48,12 +49,15 @@ def root_fixture(request):
         shutil.rmtree(root)
 
 
+def command(root, port, *load, seconds=1):
+    return [os.path.join(TOP, "bench/run"), port, *load, "--seconds", str(seconds), "--warmup", "0",
+            "--accounts", str(ACCOUNTS), "--sessions", str(SESSIONS), "--bets", "1000000",
+            "--segment-mib", "8", "--seed", str(SEED), "--build", BUILD, "--root", root]
+
+
 def bench(root, port, *load):
-    return subprocess.run(
-        [os.path.join(TOP, "bench/run"), port, *load, "--seconds", "1", "--warmup", "0",
-         "--accounts", str(ACCOUNTS), "--sessions", str(SESSIONS), "--bets", "1000000",
-         "--segment-mib", "8", "--seed", str(SEED), "--build", BUILD, "--root", root],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command(root, port, *load), stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=120, check=False)
 
 
 def check_fields(result):
@@ -79,6 +83,29 @@ def check_log(root, result):
     requests = [(event["terminal_id"], event["request_id"]) for event in instance.events()
                 if event["request_id"]]
     assert len(requests) == len(set(requests)) == acked
+
+
+def generator_of(pid):
+    """The generator that bench/run started, or None yet."""
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as stream:
+        for child in stream.read().split():
+            with open(f"/proc/{child}/comm", encoding="ascii") as name:
+                if name.read().strip() == "sluice-bench":
+                    return int(child)
+    return None
+
+
+def test_a_run_that_is_stopped_tells_what_it_saw_until_then(root):
+    with subprocess.Popen(command(root, "memif", *OPEN, seconds=600), stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, text=True) as run:
+        wait_until(lambda: generator_of(run.pid) is not None, 60, "the generator")
+        wait_until(lambda: Instance(PREFIX + "bench", root, build=BUILD).status()
+                   ["shards"][0]["messages_in"] > 2000, 60, "requests")
+        os.kill(generator_of(run.pid), signal.SIGTERM)
+        result = json.loads(run.communicate(timeout=60)[0])
+    check_fields(result)
+    assert result["seconds"] < 300 and result["lost"] == 0 and result["acked_total"] > 0
+    check_log(root, result)
 
 
 @pytest.mark.parametrize("accounts", [("--zipf", "1.2"), ("--hot", "1000")], ids=["zipf", "hot"])
