@@ -25,37 +25,9 @@ struct log_past {
 	struct generation *generations; /* oldest first */
 };
 
-/* *last_lsn becomes the shard's when that is higher: its rows hold all of its log. */
-static int identity_read(const char *path, struct record_identity *identity, uint64_t *last_lsn)
-{
-	struct record_checkpoint checkpoint;
-	struct db_env *env;
-	struct db_txn txn;
-	uint32_t version;
-	int error = schema_rows_open(&env, path, 1);
-
-	if (error != 0)
-		return error;
-	error = db_read_open(&txn, env);
-	if (error == 0) {
-		error = db_read_begin(&txn);
-		if (error == 0)
-			error = schema_version_read(&txn, &version);
-		if (error == 0)
-			error = schema_identity_read(&txn, identity);
-		if (error == 0)
-			error = schema_checkpoint_read(&txn, &checkpoint);
-		if (error == 0 && le64_get(checkpoint.begin_lsn) > *last_lsn)
-			*last_lsn = le64_get(checkpoint.begin_lsn);
-		db_read_close(&txn);
-	}
-	db_env_close(env);
-	return error;
-}
-
 static int generation_open(struct generation *generation, const char *directory, uint32_t number)
 {
-	struct record_identity identity;
+	struct schema_rows_meta meta;
 	char path[PATH_MAX];
 	int error;
 
@@ -64,15 +36,18 @@ static int generation_open(struct generation *generation, const char *directory,
 		if ((size_t)snprintf(path, sizeof(path), "%s/history/%u/var/lib/sluice/shard-%u",
 		        directory, number, i) >= sizeof(path))
 			return -ENAMETOOLONG;
-		error = identity_read(path, &identity, &generation->last_lsn);
+		error = schema_rows_meta_read(path, &meta);
 		if (error == 0)
 			error = log_history_open(&generation->shards[i], path, i);
 		if (error != 0)
 			return error;
-		generation->shard_count = le16_get(identity.shard_count);
+		/* Its checkpoint is its last event: rows that were left hold all of their log. */
+		if (meta.checkpoint_lsn > generation->last_lsn)
+			generation->last_lsn = meta.checkpoint_lsn;
+		generation->shard_count = le16_get(meta.identity.shard_count);
 		if (generation->shard_count > LIMIT_SHARDS)
 			return -EBADMSG;
-		memcpy(generation->buckets.shard, identity.bucket_shard, LIMIT_BUCKETS);
+		memcpy(generation->buckets.shard, meta.identity.bucket_shard, LIMIT_BUCKETS);
 	}
 	return 0;
 }

@@ -230,3 +230,42 @@ int schema_horizon_write(struct db_txn *txn, uint64_t lsn)
 	return db_put(
 	    txn, SCHEMA_META, text_key("horizon"), (struct db_bytes){ &field, sizeof(field) });
 }
+
+static int meta_read(struct db_txn *txn, struct schema_rows_meta *meta)
+{
+	struct record_checkpoint checkpoint;
+	int error = schema_version_read(txn, &meta->version);
+
+	if (error == 0)
+		error = schema_identity_read(txn, &meta->identity);
+	if (error == 0)
+		error = schema_horizon_read(txn, &meta->horizon_lsn);
+	if (error != 0)
+		return error;
+	error = schema_checkpoint_read(txn, &checkpoint);
+	if (error != 0)
+		return error == -ENOENT ? 0 : error;
+	meta->checkpoint_lsn = le64_get(checkpoint.begin_lsn);
+	meta->incarnation = le64_get(checkpoint.incarnation);
+	return 0;
+}
+
+int schema_rows_meta_read(const char *directory, struct schema_rows_meta *meta)
+{
+	struct db_env *env;
+	struct db_txn txn;
+	int error = schema_rows_open(&env, directory, 1);
+
+	if (error != 0)
+		return error;
+	memset(meta, 0, sizeof(*meta));
+	error = db_read_open(&txn, env);
+	if (error == 0) {
+		error = db_read_begin(&txn);
+		if (error == 0)
+			error = meta_read(&txn, meta);
+		db_read_close(&txn);
+	}
+	db_env_close(env);
+	return error;
+}

@@ -103,4 +103,18 @@ SLUICE_MUST_USE int schema_checkpoint_write(
 SLUICE_MUST_USE int schema_horizon_read(struct db_txn *txn, uint64_t *lsn);
 SLUICE_MUST_USE int schema_horizon_write(struct db_txn *txn, uint64_t lsn);
 
+struct schema_rows_meta {
+	struct record_identity identity;
+	uint64_t checkpoint_lsn, incarnation; /* 0: no checkpoint yet */
+	uint64_t horizon_lsn;
+	uint32_t version;
+};
+
+/*
+ * All of the above of `directory`/rows, opened for reading and closed again. 0, or an error of
+ * those who open and read; -EPROTO: meta->version says which version cannot be read, nothing else
+ * of *meta is set.
+ */
+SLUICE_MUST_USE int schema_rows_meta_read(const char *directory, struct schema_rows_meta *meta);
+
 #endif

@@ -33,49 +33,13 @@ static void paths_make(
 
 /* ---- Rows and log ---- */
 
-struct rows_meta {
-	struct record_identity identity;
-	uint64_t horizon, incarnation;
-	uint32_t version;
-};
-
-static int meta_read(const char *directory, struct rows_meta *meta)
-{
-	struct record_checkpoint checkpoint;
-	struct db_env *env;
-	struct db_txn txn;
-	int error = schema_rows_open(&env, directory, 1);
-
-	if (error != 0)
-		return error;
-	memset(meta, 0, sizeof(*meta));
-	error = db_read_open(&txn, env);
-	if (error == 0) {
-		error = db_read_begin(&txn);
-		if (error == 0)
-			error = schema_version_read(&txn, &meta->version);
-		if (error == 0)
-			error = schema_identity_read(&txn, &meta->identity);
-		if (error == 0)
-			error = schema_horizon_read(&txn, &meta->horizon);
-		if (error == 0 && schema_checkpoint_read(&txn, &checkpoint) == 0) {
-			meta->incarnation = le64_get(checkpoint.incarnation);
-			if (le64_get(checkpoint.begin_lsn) > meta->horizon)
-				meta->horizon = le64_get(checkpoint.begin_lsn);
-		}
-		db_read_close(&txn);
-	}
-	db_env_close(env);
-	return error;
-}
-
 static int rows_copy(struct create *create, uint32_t shard, const char *from, const char *to)
 {
 	struct backup_shard *entry = &create->backup.shards[shard];
 	struct journal_identity journal = { 0 };
 	struct journal_config config = { .shard = shard, .allow_volatile = 1 };
 	char path[PATH_MAX + 80];
-	struct rows_meta meta = { 0 };
+	struct schema_rows_meta meta = { 0 };
 	struct db_env *env;
 	int error = schema_rows_open(&env, from, 1);
 
@@ -85,7 +49,7 @@ static int rows_copy(struct create *create, uint32_t shard, const char *from, co
 		db_env_close(env);
 	}
 	if (error == 0)
-		error = meta_read(to, &meta);
+		error = schema_rows_meta_read(to, &meta);
 	if (error == -EPROTO)
 		return backup_say(&create->backup,
 		    "shard %u: schema version %u, this program knows %u; use the sluice-db of the "
@@ -94,7 +58,8 @@ static int rows_copy(struct create *create, uint32_t shard, const char *from, co
 	if (error != 0)
 		return backup_say(&create->backup, "shard %u: %.200s/rows cannot be copied: %s",
 		    shard, from, strerror(-error));
-	entry->horizon_lsn = meta.horizon;
+	entry->horizon_lsn =
+	    meta.checkpoint_lsn > meta.horizon_lsn ? meta.checkpoint_lsn : meta.horizon_lsn;
 	entry->incarnation = meta.incarnation;
 	snprintf(path, sizeof(path), "%s/journal", from);
 	config.directory = path;

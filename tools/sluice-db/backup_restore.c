@@ -71,32 +71,17 @@ static int target_read(struct restore *restore, const struct options *options)
 static int identity_take(struct restore *restore)
 {
 	const struct from_backup *from = restore->backup;
-	struct record_identity identity;
+	struct schema_rows_meta meta;
 	char path[PATH_MAX + 64];
-	struct db_env *env;
-	struct db_txn txn;
-	uint32_t version;
 	int error;
 
 	from_backup_path(from, 0, path);
-	error = schema_rows_open(&env, path, 1);
-	if (error == 0) {
-		error = db_read_open(&txn, env);
-		if (error == 0) {
-			error = db_read_begin(&txn);
-			if (error == 0)
-				error = schema_version_read(&txn, &version);
-			if (error == 0)
-				error = schema_identity_read(&txn, &identity);
-			db_read_close(&txn);
-		}
-		db_env_close(env);
-	}
+	error = schema_rows_meta_read(path, &meta);
 	if (error != 0)
 		return restore_fail(restore, EXIT_MISMATCH, "%.300s/rows cannot be read: %s", path,
 		    strerror(-error));
 	restore->shard_count = from->base.shard_count;
-	memcpy(restore->buckets.shard, identity.bucket_shard, LIMIT_BUCKETS);
+	memcpy(restore->buckets.shard, meta.identity.bucket_shard, LIMIT_BUCKETS);
 	snprintf(restore->deployment, sizeof(restore->deployment), "%s", from->base.deployment);
 	return 0;
 }

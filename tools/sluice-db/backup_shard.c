@@ -79,30 +79,15 @@ static int ledger_size(
 
 static int identity_read(const char *path, struct ledger_config *config)
 {
-	struct record_identity identity;
-	struct db_env *env;
-	struct db_txn txn;
-	uint32_t version;
-	int error = schema_rows_open(&env, path, 1);
+	struct schema_rows_meta meta;
+	int error = schema_rows_meta_read(path, &meta);
 
 	if (error != 0)
 		return error;
-	error = db_read_open(&txn, env);
-	if (error == 0) {
-		error = db_read_begin(&txn);
-		if (error == 0)
-			error = schema_version_read(&txn, &version);
-		if (error == 0)
-			error = schema_identity_read(&txn, &identity);
-		db_read_close(&txn);
-	}
-	db_env_close(env);
-	if (error == 0) {
-		config->shard = le16_get(identity.shard);
-		config->shard_count = le16_get(identity.shard_count);
-		memcpy(config->buckets.shard, identity.bucket_shard, LIMIT_BUCKETS);
-	}
-	return error;
+	config->shard = le16_get(meta.identity.shard);
+	config->shard_count = le16_get(meta.identity.shard_count);
+	memcpy(config->buckets.shard, meta.identity.bucket_shard, LIMIT_BUCKETS);
+	return 0;
 }
 
 static int rows_read(const char *path, struct ledger *ledger)
