@@ -5,29 +5,19 @@
  */
 #include "dataplane/admin/admin.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "lmdb-schema/object_fields.h"
-#include "wire/hex.h"
+#include "lmdb-schema/object_json.h"
 
 static void set_number(json_t *object, const char *name, uint64_t value)
 {
 	json_object_set_new(object, name, json_integer((json_int_t)value));
 }
 
-static json_t *text_json(uint64_t value)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "%" PRIu64, value);
-	return json_string(text);
-}
-
-/* 64 bits do not fit a JSON number. */
 static void set_text(json_t *object, const char *name, uint64_t value)
 {
-	json_object_set_new(object, name, text_json(value));
+	json_object_set_new(object, name, object_json_digits(value));
 }
 
 static void set_bool(json_t *object, const char *name, int value)
@@ -56,34 +46,9 @@ static json_t *profile_json(const struct risk_profile *profile)
 
 /* ---- Objects ---- */
 
-static json_t *field_json(const struct object_field *field, const uint8_t *body, unsigned index)
-{
-	char text[2 * OBJECT_BODY_SIZE + 1];
-	uint64_t value;
-
-	if (field->form == OBJECT_FIELD_HEX) {
-		hex_encode(body + field->offset, field->size, text);
-		return json_string(text);
-	}
-	value = object_field_value(field, body, index);
-	switch (field->form) {
-	case OBJECT_FIELD_ID:
-	case OBJECT_FIELD_TIME:
-		return text_json(value);
-	case OBJECT_FIELD_CODE:
-		return json_string(wire_code_name((uint16_t)value));
-	case OBJECT_FIELD_FLAG:
-		return json_boolean(value != 0);
-	default:
-		return json_integer((json_int_t)value);
-	}
-}
-
 /* Its kind's fields by their names, beside what every object has. */
 static json_t *object_json(const struct object_row *row)
 {
-	size_t count = 0;
-	const struct object_field *fields = object_fields(row->kind, &count);
 	json_t *object = json_object();
 
 	set_text(object, "object_id", row->id);
@@ -93,18 +58,7 @@ static json_t *object_json(const struct object_row *row)
 	set_text(object, "due_ns", row->due_ns);
 	set_number(object, "currency", row->currency);
 	set_number(object, "partner_id", row->partner_id);
-	for (size_t i = 0; i < count; i++) {
-		json_t *value;
-
-		if (fields[i].count == 1) {
-			value = field_json(&fields[i], row->body, 0);
-		} else {
-			value = json_array();
-			for (unsigned k = 0; k < fields[i].count; k++)
-				json_array_append_new(value, field_json(&fields[i], row->body, k));
-		}
-		json_object_set_new(object, fields[i].name, value);
-	}
+	object_json_fields(object, row->kind, row->body);
 	return object;
 }
 
