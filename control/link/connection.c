@@ -13,8 +13,6 @@
 
 #include "control/link/inside.h"
 
-#define ANSWER_SIZE_MAX (16u << 20)
-
 static int connection_fail(struct link *link, int error, const char *what)
 {
 	snprintf(link->admin.message, sizeof(link->admin.message),
@@ -117,65 +115,26 @@ int link_send_json(struct link *link, json_t *request)
 	return result;
 }
 
-static int answer_fill(struct link *link)
-{
-	struct admin_client *admin = &link->admin;
-	ssize_t received;
-
-	if (admin->used == admin->size) {
-		size_t size = admin->size == 0 ? 64 * 1024 : admin->size * 2;
-		char *buffer;
-
-		if (size > ANSWER_SIZE_MAX)
-			return connection_fail(link, -EPROTO, "an answer is too long");
-		buffer = realloc(admin->buffer, size);
-		if (buffer == NULL)
-			return connection_fail(link, -ENOMEM, "out of memory");
-		admin->buffer = buffer;
-		admin->size = size;
-	}
-	do {
-		received =
-		    recv(admin->fd, admin->buffer + admin->used, admin->size - admin->used, 0);
-	} while (received < 0 && errno == EINTR);
-	if (received == 0)
-		return connection_fail(link, -ECONNRESET, "it was closed");
-	if (received < 0)
-		return connection_fail(link, -ECONNRESET,
-		    errno == EAGAIN ? "no answer came in time" : strerror(errno));
-	admin->used += (size_t)received;
-	return 0;
-}
-
 int link_receive(struct link *link, json_t **answer)
 {
-	struct admin_client *admin = &link->admin;
-	json_t *object;
-	char *end;
+	int result = admin_client_line(&link->admin, answer);
 
-	for (;;) {
-		int result;
-
-		end = admin->used > admin->scanned ? memchr(admin->buffer + admin->scanned, '\n',
-		                                         admin->used - admin->scanned)
-		                                   : NULL;
-		if (end != NULL)
-			break;
-		admin->scanned = admin->used;
-		result = answer_fill(link);
-		if (result != 0)
-			return result;
-	}
-	object = json_loadb(admin->buffer, (size_t)(end - admin->buffer), 0, NULL);
-	admin->used -= (size_t)(end + 1 - admin->buffer);
-	memmove(admin->buffer, end + 1, admin->used);
-	admin->scanned = 0;
-	if (!json_is_object(object)) {
-		json_decref(object);
+	switch (result) {
+	case 0:
+		return 0;
+	case -EMSGSIZE:
+		return connection_fail(link, -EPROTO, "an answer is too long");
+	case -ENOMEM:
+		return connection_fail(link, -ENOMEM, "out of memory");
+	case -EPROTO:
 		return connection_fail(link, -EPROTO, "an answer is not a JSON object");
+	case -ECONNRESET:
+		return connection_fail(link, -ECONNRESET, "it was closed");
+	case -EAGAIN:
+		return connection_fail(link, -ECONNRESET, "no answer came in time");
+	default:
+		return connection_fail(link, -ECONNRESET, strerror(-result));
 	}
-	*answer = object;
-	return 0;
 }
 
 int link_call(struct link *link, json_t *request, json_t **answer)

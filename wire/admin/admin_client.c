@@ -106,7 +106,7 @@ int admin_client_send(struct admin_client *admin, json_t *request)
 	return result;
 }
 
-static int admin_fill(struct admin_client *admin)
+static int line_fill(struct admin_client *admin)
 {
 	ssize_t received;
 
@@ -115,10 +115,10 @@ static int admin_fill(struct admin_client *admin)
 		char *buffer;
 
 		if (size > ADMIN_LINE_SIZE_MAX)
-			return admin_fail(admin, -EPROTO, "The data plane's answer is too long.");
+			return -EMSGSIZE;
 		buffer = realloc(admin->buffer, size);
 		if (buffer == NULL)
-			return admin_fail(admin, -ENOMEM, "Out of memory.");
+			return -ENOMEM;
 		admin->buffer = buffer;
 		admin->size = size;
 	}
@@ -126,19 +126,14 @@ static int admin_fill(struct admin_client *admin)
 		received =
 		    recv(admin->fd, admin->buffer + admin->used, admin->size - admin->used, 0);
 	} while (received < 0 && errno == EINTR);
-	if (received < 0)
-		return admin_io_error(admin, errno, "answer");
-	if (received == 0) {
-		admin_io_error(admin, 0, "answer");
-		return -ECONNRESET;
-	}
+	if (received <= 0)
+		return received == 0 ? -ECONNRESET : -errno;
 	admin->used += (size_t)received;
 	return 0;
 }
 
-int admin_client_receive(struct admin_client *admin, json_t **answer)
+int admin_client_line(struct admin_client *admin, json_t **line)
 {
-	json_error_t json_error;
 	json_t *object;
 	char *end;
 
@@ -151,18 +146,46 @@ int admin_client_receive(struct admin_client *admin, json_t **answer)
 		if (end != NULL)
 			break;
 		admin->scanned = admin->used;
-		result = admin_fill(admin);
+		result = line_fill(admin);
 		if (result != 0)
 			return result;
 	}
-	object = json_loadb(admin->buffer, (size_t)(end - admin->buffer), 0, &json_error);
+	object = json_loadb(admin->buffer, (size_t)(end - admin->buffer), 0, NULL);
 	admin->used -= (size_t)(end + 1 - admin->buffer);
 	memmove(admin->buffer, end + 1, admin->used);
 	admin->scanned = 0;
 	if (!json_is_object(object)) {
 		json_decref(object);
-		return admin_fail(admin, -EPROTO, "The data plane's answer is not a JSON object.");
+		return -EPROTO;
 	}
+	*line = object;
+	return 0;
+}
+
+static int receive_error(struct admin_client *admin, int error)
+{
+	switch (error) {
+	case -EMSGSIZE:
+		return admin_fail(admin, -EPROTO, "The data plane's answer is too long.");
+	case -ENOMEM:
+		return admin_fail(admin, -ENOMEM, "Out of memory.");
+	case -EPROTO:
+		return admin_fail(admin, -EPROTO, "The data plane's answer is not a JSON object.");
+	case -ECONNRESET:
+		admin_io_error(admin, 0, "answer");
+		return -ECONNRESET;
+	default:
+		return admin_io_error(admin, -error, "answer");
+	}
+}
+
+int admin_client_receive(struct admin_client *admin, json_t **answer)
+{
+	json_t *object;
+	int result = admin_client_line(admin, &object);
+
+	if (result != 0)
+		return receive_error(admin, result);
 	if (!json_is_true(json_object_get(object, "ok"))) {
 		const char *error = json_string_value(json_object_get(object, "error"));
 

@@ -41,6 +41,12 @@ SLUICE_MUST_USE int admin_client_send(struct admin_client *admin, json_t *reques
  * (message holds its sentence); -EPROTO for anything but JSON; -ETIMEDOUT; -ECONNRESET.
  */
 SLUICE_MUST_USE int admin_client_receive(struct admin_client *admin, json_t **answer);
+/*
+ * The next answer whatever it says; sets no message. 0 with *line owned by the caller; -EMSGSIZE
+ * above 16 MiB; -ENOMEM; -EAGAIN not in time; -ECONNRESET closed; -EPROTO for anything but a JSON
+ * object; another -errno of recv(2).
+ */
+SLUICE_MUST_USE int admin_client_line(struct admin_client *admin, json_t **line);
 /* Send and receive; `answer` may be NULL. */
 SLUICE_MUST_USE int admin_client_call(struct admin_client *admin, json_t *request, json_t **answer);
 
