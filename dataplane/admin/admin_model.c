@@ -45,9 +45,14 @@ static int model_read(const uint8_t *bytes, size_t size, uint32_t version, struc
 		free(model);
 		return error;
 	}
-	*out = realloc(model, risk_model_size(model->tree_count, model->depth));
-	if (*out == NULL)
+	room = risk_model_size(model->tree_count, model->depth);
+	*out = aligned_alloc(64, (room + 63) / 64 * 64);
+	if (*out == NULL) {
 		*out = model;
+		return 0;
+	}
+	memcpy(*out, model, room);
+	free(model);
 	return 0;
 }
 

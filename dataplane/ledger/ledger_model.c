@@ -2,7 +2,6 @@
 #include "dataplane/ledger/ledger_model.h"
 
 #include "dataplane/ledger/ledger_risk.h"
-#include "dataplane/risk/risk_view.h"
 
 /* What of the features it looks at. Nodes that stand for none look at the first. */
 static unsigned model_parts(const struct risk_model *model)
@@ -31,17 +30,13 @@ int ledger_model_asked(const struct ledger *ledger)
 	       ledger->scores->version == extra->model_version;
 }
 
-/* One row alone: the other lanes are zeros. */
 static int32_t model_single(const struct ledger *ledger, const struct risk_view *asked)
 {
-	_Alignas(64) float columns[RISK_FEATURE_COLUMNS * RISK_FEATURE_LANES];
+	_Alignas(64) float columns[RISK_FEATURE_ROW];
 	struct risk_view view = *asked;
 
-	risk_view_complete(&view);
-	memset(columns, 0, sizeof(columns));
-	risk_features_put(&view, columns, RISK_FEATURE_LANES, ledger->scores->parts);
-	risk_features_finish(columns, RISK_FEATURE_LANES, 1);
-	return risk_model_score_one(ledger->scores->model, columns, RISK_FEATURE_LANES);
+	risk_features_row(&view, columns, ledger->scores->parts);
+	return risk_model_score_one(ledger->scores->model, columns, 1);
 }
 
 const struct model_score *ledger_model_find(const struct decision *decision)
@@ -153,7 +148,6 @@ void ledger_model_burst(
 		if (!burst_decision(&decision, ledger, &asks[i], time_ns, &bet))
 			continue;
 		ledger_risk_scene(&decision, &bet, scene, &fresh);
-		risk_view_complete(&scene->view);
 		risk_features_put(
 		    &scene->view, scores->columns + scores->count, RISK_MODEL_BURST, scores->parts);
 		scores->time_ns = decision.time_ns;
@@ -168,7 +162,7 @@ void ledger_model_burst(
 		};
 	}
 	scores->rule_version = ledger->shard.rules.version;
-	risk_features_finish(scores->columns, RISK_MODEL_BURST, scores->count);
+	risk_features_finish(scores->columns, RISK_MODEL_BURST, scores->count, scores->parts);
 	risk_model_score(
 	    scores->model, scores->columns, RISK_MODEL_BURST, scores->count, scores->margins);
 	for (unsigned i = 0; i < scores->count; i++)

@@ -5,6 +5,7 @@
 
 #include "dataplane/risk/risk_internal.h"
 #include "dataplane/risk/risk_lanes.h"
+#include "dataplane/risk/risk_model.h"
 
 #define DAY_S     86400.0f
 #define RATIO_MAX 1000.0f
@@ -32,43 +33,144 @@ const char *risk_feature_text(enum risk_feature feature)
 	return (unsigned)feature < RISK_FEATURE_COUNT ? feature_texts[feature] : NULL;
 }
 
-/* What numbers are divided by when all rows of a burst have theirs: columns behind the features. */
-enum whole {
-	WHOLE_MEAN = RISK_FEATURE_COUNT,
-	WHOLE_SPREAD,
-	WHOLE_RECEIVED,
-	WHOLE_TERMINAL_MEAN,
-	WHOLE_BALANCE,
-	WHOLE_END,
+/*
+ * Columns behind the features: what numbers are divided by, and the amount. Some features have
+ * nothing of their own put: they are made of these and of other features.
+ */
+enum behind {
+	BEHIND_AMOUNT = RISK_FEATURE_COUNT, /* in 1/256, as means are */
+	BEHIND_MEAN,
+	BEHIND_SPREAD,
+	BEHIND_RECEIVED,
+	BEHIND_TERMINAL_MEAN,
+	BEHIND_BALANCE,
+	BEHIND_ACCOUNT_LABELLED_7D,
+	BEHIND_ACCOUNT_LABELLED_30D,
+	BEHIND_TERMINAL_LABELLED_7D,
+	BEHIND_TERMINAL_LABELLED_30D,
+	BEHIND_DAY,  /* seconds of one */
+	BEHIND_SLOT, /* a whole habit */
+	BEHIND_END,
 };
-_Static_assert((int)WHOLE_END == RISK_FEATURE_COLUMNS, "room for all");
+_Static_assert((int)BEHIND_END == RISK_FEATURE_COLUMNS, "room for all");
 
-static float count_of(uint32_t count)
+/* ---- What a row puts: integers as they are, to be converted a vector at a time ---- */
+
+/* Of each column, what its integer is multiplied with; 0: a float was put, or nothing. */
+#define INTEGER 1.0f
+#define COUNT   (1.0f / (float)RISK_COUNT_ONE)
+#define LOG     (1.0f / 256.0f)
+#define F(name) RISK_FEATURE_##name
+static const float scales[RISK_FEATURE_ROW] = {
+	[F(kind)] = INTEGER,
+	[F(amount_log)] = LOG,
+	[F(hour)... F(account_age_days)] = INTEGER,
+	[F(account_observations_log)... F(account_idle_log)] = LOG,
+	[F(account_1h)... F(account_30d)] = COUNT,
+	[F(account_mean_log)] = LOG,
+	[F(high_7d)] = COUNT,
+	[F(ladder)... F(visitors_again)] = INTEGER,
+	[F(received_idle_log)] = LOG,
+	[F(received_24h)... F(received_30d)] = COUNT,
+	[F(sources)... F(sources_again)] = INTEGER,
+	[F(terminal_age_days)] = INTEGER,
+	[F(terminal_observations_log)... F(terminal_idle_log)] = LOG,
+	[F(terminal_1h)... F(terminal_30d)] = COUNT,
+	[F(account_confirmed_7d)... F(account_confirmed_30d)] = COUNT,
+	[F(account_confirmed)... F(account_clean_run)] = INTEGER,
+	[F(terminal_confirmed_7d)... F(terminal_confirmed_30d)] = COUNT,
+	[F(terminal_confirmed)... F(terminal_clean_run)] = INTEGER,
+	[BEHIND_ACCOUNT_LABELLED_7D... BEHIND_TERMINAL_LABELLED_30D] = COUNT,
+};
+
+static inline void put_word(float *at, uint32_t word)
 {
-	return (float)count / (float)RISK_COUNT_ONE;
+	memcpy(at, &word, sizeof(word));
 }
 
-/* 0 / 0 is 0; never above RATIO_MAX. */
-static inline float ratio(float part, float whole)
-{
-	float value = part / (whole > 0.0f ? whole : 1.0f);
+#define PUT(column, value)       put_word(out + (size_t)(column)*stride, (uint32_t)(value))
+#define PUT_FLOAT(column, value) (out[(size_t)(column)*stride] = (value))
 
-	value = value < RATIO_MAX ? value : RATIO_MAX;
-	return whole > 0.0f ? value : part > 0.0f ? RATIO_MAX : 0.0f;
+/* `stride` is a constant where these are called with the usual ones. */
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE void put_account(const struct risk_view *view, float *restrict out, const uint32_t stride)
+{
+	const struct risk_account_state *account = view->account;
+
+	PUT(F(account_age_days), view->account_age_s);
+	PUT(F(account_observations_log), log2_of(account->observations));
+	PUT(F(account_idle_log), log2_of(view->account_idle_s));
+	PUT(F(account_1h), view->account_counts[RISK_1H]);
+	PUT(F(account_24h), view->account_counts[RISK_24H]);
+	PUT(F(account_7d), view->account_counts[RISK_7D]);
+	PUT(F(account_30d), view->account_counts[RISK_30D]);
+	PUT_FLOAT(BEHIND_MEAN, (float)account->amount_mean);
+	PUT_FLOAT(BEHIND_SPREAD, (float)account->amount_spread);
+	PUT(F(account_mean_log), log2_of(account->amount_mean >> 8));
+	/* Sums are in minor units, the mean in 1/256 of them. */
+	PUT_FLOAT(F(mean_24h_to_mean), (float)view->sum_24h * 256);
+	PUT_FLOAT(F(mean_7d_to_mean), (float)view->sum_7d * 256);
+	PUT_FLOAT(F(mean_30d_to_mean), (float)view->sum_30d * 256);
+	PUT(F(high_7d), view->high_7d);
+	PUT(F(ladder), account->ladder);
+	PUT(F(partners), view->partners);
+	PUT(F(partner_rank), view->partner_rank);
+	PUT(F(partner_seen), view->partner_seen);
+	PUT(F(partners_again), account->parties.again);
+	PUT(F(partner_paid), view->partner_paid);
+	PUT(F(partner_repeats), view->partner_rank == 1 ? account->parties.repeats + 1u : 0);
 }
 
-static float log_of(uint64_t value)
+INLINE void put_received(const struct risk_view *view, float *restrict out, const uint32_t stride)
 {
-	return (float)log2_of(value) / 256.0f;
+	int recent = view->received_idle_s <= 86400;
+
+	PUT(F(received_idle_log), log2_of(view->received_idle_s));
+	PUT(F(received_24h), view->in_24h);
+	PUT(F(received_7d), view->in_7d);
+	PUT(F(received_30d), view->in_30d);
+	PUT(F(sources), view->sources);
+	PUT(F(sources_again), view->account->source_again);
+	PUT_FLOAT(BEHIND_RECEIVED, recent ? (float)view->account->received_amount : 1.0f);
+	PUT_FLOAT(F(amount_to_received), recent ? (float)view->transaction->amount : -1.0f);
+	PUT_FLOAT(F(staked_to_received), recent ? (float)view->account->staked_since : -1.0f);
 }
 
-/* UINT32_MAX (never) is far above the highest, too. */
-static inline float days_of(float seconds)
+INLINE void put_terminal(const struct risk_view *view, float *restrict out, const uint32_t stride)
 {
-	float days = seconds / DAY_S;
+	const struct risk_terminal_state *terminal = view->terminal;
 
-	return days < RISK_NEVER_DAYS ? days : RISK_NEVER_DAYS;
+	PUT(F(visitors), view->visitors);
+	PUT(F(visitor_rank), view->visitor_rank);
+	PUT(F(visitors_again), terminal->parties.again);
+	PUT(F(visitor_seen), view->visitor_seen);
+	PUT(F(terminal_age_days), view->terminal_age_s);
+	PUT(F(terminal_observations_log), log2_of(terminal->observations));
+	PUT(F(terminal_idle_log), log2_of(view->terminal_idle_s));
+	PUT(F(terminal_1h), view->terminal_counts[RISK_1H]);
+	PUT(F(terminal_24h), view->terminal_counts[RISK_24H]);
+	PUT(F(terminal_7d), view->terminal_counts[RISK_7D]);
+	PUT(F(terminal_30d), view->terminal_counts[RISK_30D]);
+	PUT_FLOAT(BEHIND_TERMINAL_MEAN, (float)terminal->amount_mean);
 }
+
+/* Both blocks of feedback features lie in the same order. */
+INLINE void put_feedback(const struct risk_feedback_view *view, float *restrict out,
+    const uint32_t stride, const int first, const int labelled)
+{
+	PUT(first, view->confirmed_7d);
+	PUT(first + 1, view->confirmed_30d);
+	PUT(first + 4, view->confirmed);
+	PUT(first + 5, view->since_last_s);
+	PUT(first + 6, view->since_first_s);
+	PUT(first + 7, view->clean_run);
+	PUT(labelled, view->labelled_7d);
+	PUT(labelled + 1, view->labelled_30d);
+}
+_Static_assert(F(account_clean_run) - F(account_confirmed_7d) == 7 &&
+                   F(terminal_clean_run) - F(terminal_confirmed_7d) == 7,
+    "as many as the list has");
 
 static inline float clamp(float value)
 {
@@ -82,130 +184,30 @@ static float signed_ratio(int64_t part, int64_t whole)
 	return part == 0 ? 0.0f : clamp((float)part / (float)(whole > 0 ? whole : 1));
 }
 
-#define SET(name, value)   (out[(size_t)RISK_FEATURE_##name * stride] = (value))
-#define WHOLE(name, value) (out[(size_t)WHOLE_##name * stride] = (value))
-
-static void put_account(const struct risk_view *view, float *out, uint32_t stride)
-{
-	const struct risk_account_state *account = view->account;
-	float mean = (float)account->amount_mean, amount = (float)view->transaction->amount * 256;
-	float count_24h = count_of(view->account_counts[RISK_24H]);
-	float spread = (float)account->amount_spread, floor = mean / 8;
-
-	SET(account_age_days, (float)view->account_age_s);
-	SET(account_observations_log, log_of(account->observations));
-	SET(account_idle_log, log_of(view->account_idle_s));
-	SET(account_1h, count_of(view->account_counts[RISK_1H]));
-	SET(account_24h, count_24h);
-	SET(account_7d, count_of(view->account_counts[RISK_7D]));
-	SET(account_30d, count_of(view->account_counts[RISK_30D]));
-	SET(account_burst, count_24h * 30);
-	WHOLE(MEAN, mean);
-	SET(amount_to_mean, amount);
-	/* Without a mean there is no distance from it. */
-	SET(amount_deviation, mean > 0 ? amount - mean : 0.0f);
-	WHOLE(SPREAD, mean > 0 ? (spread > floor ? spread : floor) : 1.0f);
-	SET(account_mean_log, log_of(account->amount_mean >> 8));
-	/* Sums are in minor units, the mean in 1/256 of them. */
-	SET(mean_24h_to_mean, (float)view->sum_24h * 256);
-	SET(mean_7d_to_mean, (float)view->sum_7d * 256);
-	SET(mean_30d_to_mean, (float)view->sum_30d * 256);
-	SET(high_7d, count_of(view->high_7d));
-	SET(high_share_7d, count_of(view->high_7d));
-	SET(ladder, (float)account->ladder);
-	SET(partners, (float)view->partners);
-	SET(partner_rank, (float)view->partner_rank);
-	SET(partner_seen, (float)view->partner_seen);
-	SET(partners_again, (float)account->parties.again);
-	SET(partner_paid, (float)view->partner_paid);
-	SET(partner_repeats, view->partner_rank == 1 ? (float)account->parties.repeats + 1 : 0.0f);
-}
-
-static void put_received(const struct risk_view *view, float *out, uint32_t stride)
-{
-	int recent = view->received_idle_s <= 86400;
-
-	SET(received_idle_log, log_of(view->received_idle_s));
-	SET(received_24h, count_of(view->in_24h));
-	SET(received_7d, count_of(view->in_7d));
-	SET(received_30d, count_of(view->in_30d));
-	SET(sources, (float)view->sources);
-	SET(sources_again, (float)view->account->source_again);
-	WHOLE(RECEIVED, recent ? (float)view->account->received_amount : 1.0f);
-	SET(amount_to_received, recent ? (float)view->transaction->amount : -1.0f);
-	SET(staked_to_received, recent ? (float)view->account->staked_since : -1.0f);
-}
-
-static void put_terminal(const struct risk_view *view, float *out, uint32_t stride)
-{
-	const struct risk_terminal_state *terminal = view->terminal;
-	float count_24h = count_of(view->terminal_counts[RISK_24H]);
-
-	SET(visitors, (float)view->visitors);
-	SET(visitor_rank, (float)view->visitor_rank);
-	SET(visitors_again, (float)terminal->parties.again);
-	SET(visitor_seen, (float)view->visitor_seen);
-	SET(terminal_age_days, (float)view->terminal_age_s);
-	SET(terminal_observations_log, log_of(terminal->observations));
-	SET(terminal_idle_log, log_of(view->terminal_idle_s));
-	SET(terminal_1h, count_of(view->terminal_counts[RISK_1H]));
-	SET(terminal_24h, count_24h);
-	SET(terminal_7d, count_of(view->terminal_counts[RISK_7D]));
-	SET(terminal_30d, count_of(view->terminal_counts[RISK_30D]));
-	SET(terminal_burst, count_24h * 30);
-	WHOLE(TERMINAL_MEAN, (float)terminal->amount_mean);
-	SET(amount_to_terminal_mean, (float)view->transaction->amount * 256);
-}
-
-/* Both blocks of feedback features lie in the same order. Few have labels: divided here, if at all.
- */
-static void put_feedback(const struct risk_feedback_view *view, float *out, uint32_t stride)
-{
-	const bool any = view->labelled_7d != 0 || view->labelled_30d != 0 ||
-	                 view->confirmed != 0 || view->clean_run != 0 ||
-	                 view->since_last_s != UINT32_MAX;
-	float values[] = { 0, 0, 0, 0, 0, RISK_NEVER_DAYS, RISK_NEVER_DAYS, 0 };
-
-	_Static_assert(sizeof(values) / sizeof(values[0]) ==
-	                   RISK_FEATURE_terminal_confirmed_7d - RISK_FEATURE_account_confirmed_7d,
-	    "as many as the list has");
-	if (any) {
-		values[0] = count_of(view->confirmed_7d);
-		values[1] = count_of(view->confirmed_30d);
-		values[2] = ratio((float)view->confirmed_7d, (float)view->labelled_7d);
-		values[3] = ratio((float)view->confirmed_30d, (float)view->labelled_30d);
-		values[4] = (float)view->confirmed;
-		values[5] = days_of((float)view->since_last_s);
-		values[6] = days_of((float)view->since_first_s);
-		values[7] = (float)view->clean_run;
-	}
-	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
-		out[i * stride] = values[i];
-}
-
-static void put_balances(const struct risk_view *view, float *out, uint32_t stride)
+INLINE void put_balances(const struct risk_view *view, float *restrict out, const uint32_t stride)
 {
 	const struct risk_transaction *transaction = view->transaction;
 	int64_t amount = transaction->amount;
 	int64_t signed_amount = transaction->kind == RISK_KIND_DEPOSIT ? -amount : amount;
 	int known = transaction->has_balances;
 
-	WHOLE(BALANCE, known ? (float)transaction->balance_before : 1.0f);
-	SET(amount_to_balance, known ? (float)amount : -1.0f);
-	SET(balance_left, known ? (float)transaction->balance_after : -1.0f);
-	SET(balance_error, known ? signed_ratio(transaction->balance_before - signed_amount -
-	                                            transaction->balance_after,
-	                               amount)
-	                         : 0.0f);
-	SET(other_error, 0.0f);
-	SET(other_before_log, -1.0f);
+	PUT_FLOAT(BEHIND_BALANCE, known ? (float)transaction->balance_before : 1.0f);
+	PUT_FLOAT(F(amount_to_balance), known ? (float)amount : -1.0f);
+	PUT_FLOAT(F(balance_left), known ? (float)transaction->balance_after : -1.0f);
+	PUT_FLOAT(F(balance_error),
+	    known ? signed_ratio(
+	                transaction->balance_before - signed_amount - transaction->balance_after,
+	                amount)
+	          : 0.0f);
+	PUT_FLOAT(F(other_error), 0.0f);
+	PUT_FLOAT(F(other_before_log), -1.0f);
 	if (transaction->has_balances_other) {
-		SET(other_error, signed_ratio(transaction->other_before + signed_amount -
-		                                  transaction->other_after,
-		                     amount));
-		SET(other_before_log,
-		    log_of(
-		        transaction->other_before > 0 ? (uint64_t)transaction->other_before : 0));
+		int64_t before = transaction->other_before;
+
+		PUT_FLOAT(F(other_error),
+		    signed_ratio(before + signed_amount - transaction->other_after, amount));
+		PUT_FLOAT(F(other_before_log),
+		    (float)log2_of(before > 0 ? (uint64_t)before : 0) / 256.0f);
 	}
 }
 
@@ -216,52 +218,86 @@ unsigned risk_features_part(enum risk_feature feature)
 	return feature >= RISK_FEATURE_amount_to_balance ? RISK_PART_BALANCES : 0;
 }
 
-void risk_features_put(
-    const struct risk_view *view, float *columns, uint32_t stride, unsigned parts)
+INLINE void put_all(
+    const struct risk_view *view, float *restrict out, const uint32_t stride, unsigned parts)
 {
-	float *out = columns;
-
-	SET(kind, (float)view->transaction->kind);
-	SET(amount_log, (float)view->amount_log / 256.0f);
-	SET(hour, (float)view->hour);
-	SET(day, (float)view->day);
-	SET(hour_share, (float)view->hour_share);
-	SET(day_share, (float)view->day_share);
-	put_account(view, columns, stride);
+	PUT(F(kind), view->transaction->kind);
+	PUT(F(amount_log), view->amount_log);
+	PUT(F(hour), view->hour);
+	PUT(F(day), view->day);
+	PUT(F(hour_share), view->hour_share);
+	PUT(F(day_share), view->day_share);
+	PUT_FLOAT(BEHIND_AMOUNT, (float)view->transaction->amount * 256);
+	PUT_FLOAT(BEHIND_DAY, DAY_S);
+	PUT_FLOAT(BEHIND_SLOT, 255.0f);
+	put_account(view, out, stride);
+	put_terminal(view, out, stride);
+	put_feedback(&view->account_feedback, out, stride, F(account_confirmed_7d),
+	    BEHIND_ACCOUNT_LABELLED_7D);
+	put_feedback(&view->terminal_feedback, out, stride, F(terminal_confirmed_7d),
+	    BEHIND_TERMINAL_LABELLED_7D);
 	if ((parts & RISK_PART_RECEIVED) != 0)
-		put_received(view, columns, stride);
-	put_terminal(view, columns, stride);
-	put_feedback(&view->account_feedback,
-	    columns + (size_t)RISK_FEATURE_account_confirmed_7d * stride, stride);
-	put_feedback(&view->terminal_feedback,
-	    columns + (size_t)RISK_FEATURE_terminal_confirmed_7d * stride, stride);
+		put_received(view, out, stride);
 	if ((parts & RISK_PART_BALANCES) != 0)
-		put_balances(view, columns, stride);
+		put_balances(view, out, stride);
 }
 
-/* ---- Divisions, of all rows at once ---- */
+void risk_features_put(struct risk_view *view, float *columns, uint32_t stride, unsigned parts)
+{
+	view_complete(view, (parts & RISK_PART_RECEIVED) != 0);
+	if (stride == RISK_MODEL_BURST)
+		put_all(view, columns, RISK_MODEL_BURST, parts);
+	else
+		put_all(view, columns, stride, parts);
+}
 
-/* part := part / whole, in this order. */
-static const struct {
-	uint8_t part, whole;
-} ratios[] = {
-	{ RISK_FEATURE_account_burst, RISK_FEATURE_account_30d },
-	{ RISK_FEATURE_amount_to_mean, WHOLE_MEAN },
-	{ RISK_FEATURE_mean_24h_to_mean, WHOLE_MEAN },
-	{ RISK_FEATURE_mean_24h_to_mean, RISK_FEATURE_account_24h },
-	{ RISK_FEATURE_mean_7d_to_mean, WHOLE_MEAN },
-	{ RISK_FEATURE_mean_7d_to_mean, RISK_FEATURE_account_7d },
-	{ RISK_FEATURE_mean_30d_to_mean, RISK_FEATURE_account_30d },
-	{ RISK_FEATURE_high_share_7d, RISK_FEATURE_account_7d },
-	{ RISK_FEATURE_amount_to_received, WHOLE_RECEIVED },
-	{ RISK_FEATURE_staked_to_received, WHOLE_RECEIVED },
-	{ RISK_FEATURE_terminal_burst, RISK_FEATURE_terminal_30d },
-	{ RISK_FEATURE_amount_to_terminal_mean, WHOLE_TERMINAL_MEAN },
-	{ RISK_FEATURE_amount_to_balance, WHOLE_BALANCE },
-	{ RISK_FEATURE_balance_left, WHOLE_BALANCE },
+/* ---- Divisions ---- */
+
+/* out := ratio of part to whole, all of them at once ... */
+struct quotient {
+	uint8_t out, part, whole;
 };
-static const uint8_t ages[] = { RISK_FEATURE_account_age_days, RISK_FEATURE_terminal_age_days };
-static const uint8_t shares[] = { RISK_FEATURE_hour_share, RISK_FEATURE_day_share };
+static const struct quotient ratios[] = {
+	{ F(hour_share), F(hour_share), BEHIND_SLOT },
+	{ F(day_share), F(day_share), BEHIND_SLOT },
+	{ F(account_age_days), F(account_age_days), BEHIND_DAY },
+	{ F(terminal_age_days), F(terminal_age_days), BEHIND_DAY },
+	{ F(account_burst), F(account_burst), F(account_30d) },
+	{ F(amount_to_mean), BEHIND_AMOUNT, BEHIND_MEAN },
+	{ F(amount_deviation), F(amount_deviation), BEHIND_SPREAD },
+	{ F(mean_24h_to_mean), F(mean_24h_to_mean), BEHIND_MEAN },
+	{ F(mean_7d_to_mean), F(mean_7d_to_mean), BEHIND_MEAN },
+	{ F(high_share_7d), F(high_7d), F(account_7d) },
+	{ F(terminal_burst), F(terminal_burst), F(terminal_30d) },
+	{ F(amount_to_terminal_mean), BEHIND_AMOUNT, BEHIND_TERMINAL_MEAN },
+};
+/* ... then these, of what came of the first. */
+static const struct quotient ratios_then[] = {
+	{ F(mean_24h_to_mean), F(mean_24h_to_mean), F(account_24h) },
+	{ F(mean_7d_to_mean), F(mean_7d_to_mean), F(account_7d) },
+	{ F(mean_30d_to_mean), F(mean_30d_to_mean), F(account_30d) },
+};
+static const struct quotient ratios_account[] = {
+	{ F(account_confirmed_rate_7d), F(account_confirmed_7d), BEHIND_ACCOUNT_LABELLED_7D },
+	{ F(account_confirmed_rate_30d), F(account_confirmed_30d), BEHIND_ACCOUNT_LABELLED_30D },
+	{ F(account_confirmed_last_days), F(account_confirmed_last_days), BEHIND_DAY },
+	{ F(account_confirmed_first_days), F(account_confirmed_first_days), BEHIND_DAY },
+};
+static const struct quotient ratios_terminal[] = {
+	{ F(terminal_confirmed_rate_7d), F(terminal_confirmed_7d), BEHIND_TERMINAL_LABELLED_7D },
+	{ F(terminal_confirmed_rate_30d), F(terminal_confirmed_30d), BEHIND_TERMINAL_LABELLED_30D },
+	{ F(terminal_confirmed_last_days), F(terminal_confirmed_last_days), BEHIND_DAY },
+	{ F(terminal_confirmed_first_days), F(terminal_confirmed_first_days), BEHIND_DAY },
+};
+static const struct quotient ratios_received[] = {
+	{ F(amount_to_received), F(amount_to_received), BEHIND_RECEIVED },
+	{ F(staked_to_received), F(staked_to_received), BEHIND_RECEIVED },
+};
+static const struct quotient ratios_balances[] = {
+	{ F(amount_to_balance), F(amount_to_balance), BEHIND_BALANCE },
+	{ F(balance_left), F(balance_left), BEHIND_BALANCE },
+};
+_Static_assert(RISK_NEVER_DAYS == RATIO_MAX, "a ratio's most is what never is in days");
 
 static inline lanes_float lanes_pick(lanes_int which, lanes_float yes, lanes_float no)
 {
@@ -284,13 +320,23 @@ static inline lanes_float lanes_quotient(lanes_float part, lanes_float whole)
 	return part / lanes_pick((lanes_int)(whole > 0.0f), whole, lanes_all(1.0f));
 }
 
-/* ratio(), of all lanes. */
+/* 0 / 0 is 0; never above RATIO_MAX. */
 static inline lanes_float lanes_ratio(lanes_float part, lanes_float whole)
 {
 	lanes_float value = lanes_at_most(lanes_quotient(part, whole), RATIO_MAX);
 	lanes_float none = lanes_pick((lanes_int)(part > 0.0f), lanes_all(RATIO_MAX), lanes_all(0));
 
 	return lanes_pick((lanes_int)(whole > 0.0f), value, none);
+}
+
+typedef uint32_t lanes_word __attribute__((vector_size(4 * LANES)));
+
+static inline lanes_word lanes_words(const float *columns)
+{
+	lanes_word words;
+
+	memcpy(&words, columns, sizeof(words));
+	return words;
 }
 
 #define LOAD(column) lanes_load(columns + (size_t)(column)*stride)
@@ -300,36 +346,172 @@ static inline lanes_float lanes_ratio(lanes_float part, lanes_float whole)
 		memcpy(columns + (size_t)(column)*stride, &stored, sizeof(stored));                \
 	} while (0)
 
-static void finish_lanes(float *columns, uint32_t stride)
+INLINE void convert(float *columns, const uint32_t stride, unsigned first, unsigned last)
 {
-	lanes_float deviation =
-	    lanes_quotient(LOAD(RISK_FEATURE_amount_deviation), LOAD(WHOLE_SPREAD));
-
-	deviation = lanes_at_most(deviation, RATIO_MAX);
-	STORE(RISK_FEATURE_amount_deviation,
-	    lanes_pick((lanes_int)(deviation > -RATIO_MAX), deviation, lanes_all(-RATIO_MAX)));
-	STORE(RISK_FEATURE_mean_30d_to_mean,
-	    lanes_quotient(LOAD(RISK_FEATURE_mean_30d_to_mean), LOAD(WHOLE_MEAN)));
-	for (size_t k = 0; k < sizeof(ratios) / sizeof(ratios[0]); k++)
-		STORE(ratios[k].part, lanes_ratio(LOAD(ratios[k].part), LOAD(ratios[k].whole)));
-	for (size_t k = 0; k < sizeof(ages); k++)
-		STORE(ages[k], lanes_at_most(LOAD(ages[k]) / DAY_S, RISK_NEVER_DAYS));
-	for (size_t k = 0; k < sizeof(shares); k++)
-		STORE(shares[k], LOAD(shares[k]) / 255.0f);
+	for (unsigned k = first; k <= last; k++)
+		if (scales[k] != 0.0f)
+			STORE(k, __builtin_convertvector(
+			             lanes_words(columns + (size_t)k * stride), lanes_float) *
+			             scales[k]);
 }
 
-void risk_features_finish(float *columns, uint32_t stride, uint32_t rows)
+INLINE void divide(float *columns, const uint32_t stride, const struct quotient *of, size_t count)
 {
-	for (uint32_t row = 0; row < rows; row += LANES)
-		finish_lanes(columns + row, stride);
+	for (size_t k = 0; k < count; k++)
+		STORE(of[k].out, lanes_ratio(LOAD(of[k].part), LOAD(of[k].whole)));
+}
+#define DIVIDE(of) divide(columns, stride, of, sizeof(of) / sizeof((of)[0]))
+
+/* Whether any row of these has labels; mostly none has. */
+static bool any_labels(const float *columns, uint32_t stride, int labelled, int last)
+{
+	lanes_word found = lanes_words(columns + (size_t)labelled * stride) |
+	                   lanes_words(columns + (size_t)(labelled + 1) * stride) |
+	                   ~lanes_words(columns + (size_t)last * stride);
+	uint32_t any = 0;
+
+	for (unsigned i = 0; i < LANES; i++)
+		any |= found[i];
+	return any != 0;
+}
+
+/* What comes of no labels, without dividing. */
+INLINE void no_labels(float *columns, const uint32_t stride, const struct quotient *of)
+{
+	STORE(of[0].out, lanes_all(0));
+	STORE(of[1].out, lanes_all(0));
+	STORE(of[2].out, lanes_all(RISK_NEVER_DAYS));
+	STORE(of[3].out, lanes_all(RISK_NEVER_DAYS));
+}
+
+INLINE void finish_lanes(float *columns, const uint32_t stride, unsigned parts)
+{
+	bool account =
+	    any_labels(columns, stride, BEHIND_ACCOUNT_LABELLED_7D, F(account_confirmed_last_days));
+	bool terminal = any_labels(
+	    columns, stride, BEHIND_TERMINAL_LABELLED_7D, F(terminal_confirmed_last_days));
+	lanes_float mean = LOAD(BEHIND_MEAN), spread = LOAD(BEHIND_SPREAD);
+	lanes_int habit = (lanes_int)(mean > 0.0f);
+
+	convert(columns, stride, 0, F(visitors_again));
+	convert(columns, stride, F(terminal_age_days), F(terminal_clean_run));
+	convert(columns, stride, BEHIND_ACCOUNT_LABELLED_7D, BEHIND_TERMINAL_LABELLED_30D);
+	STORE(F(account_burst), LOAD(F(account_24h)) * 30.0f);
+	STORE(F(terminal_burst), LOAD(F(terminal_24h)) * 30.0f);
+	/* Without a mean there is no distance from it. */
+	STORE(F(amount_deviation), lanes_pick(habit, LOAD(BEHIND_AMOUNT) - mean, lanes_all(0)));
+	spread = lanes_pick((lanes_int)(spread > mean / 8.0f), spread, mean / 8.0f);
+	STORE(BEHIND_SPREAD, lanes_pick(habit, spread, lanes_all(1.0f)));
+	STORE(F(mean_30d_to_mean), lanes_quotient(LOAD(F(mean_30d_to_mean)), mean));
+	DIVIDE(ratios);
+	DIVIDE(ratios_then);
+	if (account)
+		DIVIDE(ratios_account);
+	else
+		no_labels(columns, stride, ratios_account);
+	if (terminal)
+		DIVIDE(ratios_terminal);
+	else
+		no_labels(columns, stride, ratios_terminal);
+	if ((parts & RISK_PART_RECEIVED) != 0) {
+		convert(columns, stride, F(received_idle_log), F(sources_again));
+		DIVIDE(ratios_received);
+	}
+	if ((parts & RISK_PART_BALANCES) != 0)
+		DIVIDE(ratios_balances);
+}
+
+void risk_features_finish(float *columns, uint32_t stride, uint32_t rows, unsigned parts)
+{
+	for (uint32_t row = 0; row < rows; row += LANES) {
+		if (stride == RISK_MODEL_BURST)
+			finish_lanes(columns + row, RISK_MODEL_BURST, parts);
+		else
+			finish_lanes(columns + row, stride, parts);
+	}
+}
+
+/* ---- One row alone: a lane is a column ---- */
+
+#define TOGETHER_MAX 32
+
+struct together {
+	uint8_t out[TOGETHER_MAX];
+	float part[TOGETHER_MAX], whole[TOGETHER_MAX];
+	unsigned count;
+};
+
+INLINE void together_add(
+    struct together *set, const float *columns, const struct quotient *of, size_t count)
+{
+	for (size_t k = 0; k < count; k++, set->count++) {
+		set->out[set->count] = of[k].out;
+		set->part[set->count] = columns[of[k].part];
+		set->whole[set->count] = columns[of[k].whole];
+	}
+}
+#define ADD(of) together_add(&set, columns, of, sizeof(of) / sizeof((of)[0]))
+
+static void together_divide(struct together *set, float *columns)
+{
+	for (unsigned k = 0; k < set->count; k += LANES) {
+		lanes_float value =
+		    lanes_ratio(lanes_load(set->part + k), lanes_load(set->whole + k));
+
+		memcpy(set->part + k, &value, sizeof(value));
+	}
+	for (unsigned k = 0; k < set->count; k++)
+		columns[set->out[k]] = set->part[k];
+	set->count = 0;
+}
+
+static void convert_row(float *columns)
+{
+	for (unsigned k = 0; k < RISK_FEATURE_COLUMNS; k += LANES) {
+		lanes_float scale = lanes_load(scales + k), value = lanes_load(columns + k);
+		lanes_float made =
+		    __builtin_convertvector(lanes_words(columns + k), lanes_float) * scale;
+
+		value = lanes_pick((lanes_int)(scale != 0.0f), made, value);
+		memcpy(columns + k, &value, sizeof(value));
+	}
+}
+
+void risk_features_row(struct risk_view *view, float *columns, unsigned parts)
+{
+	struct together set = { .count = 0 };
+	float mean, spread;
+
+	view_complete(view, (parts & RISK_PART_RECEIVED) != 0);
+	put_all(view, columns, 1, parts);
+	convert_row(columns);
+	mean = columns[BEHIND_MEAN];
+	spread = columns[BEHIND_SPREAD];
+	columns[F(account_burst)] = columns[F(account_24h)] * 30.0f;
+	columns[F(terminal_burst)] = columns[F(terminal_24h)] * 30.0f;
+	columns[F(amount_deviation)] = mean > 0.0f ? columns[BEHIND_AMOUNT] - mean : 0.0f;
+	spread = spread > mean / 8.0f ? spread : mean / 8.0f;
+	columns[BEHIND_SPREAD] = mean > 0.0f ? spread : 1.0f;
+	columns[F(mean_30d_to_mean)] /= mean > 0.0f ? mean : 1.0f;
+	ADD(ratios);
+	ADD(ratios_account);
+	ADD(ratios_terminal);
+	if ((parts & RISK_PART_RECEIVED) != 0)
+		ADD(ratios_received);
+	if ((parts & RISK_PART_BALANCES) != 0)
+		ADD(ratios_balances);
+	together_divide(&set, columns);
+	ADD(ratios_then);
+	together_divide(&set, columns);
 }
 
 void risk_features_fill(const struct risk_view *view, float *features, uint32_t stride)
 {
-	float columns[RISK_FEATURE_COLUMNS * RISK_FEATURE_LANES] = { 0 };
+	float columns[RISK_FEATURE_ROW] = { 0 };
+	struct risk_view own;
 
-	risk_features_put(view, columns, RISK_FEATURE_LANES, RISK_PARTS);
-	risk_features_finish(columns, RISK_FEATURE_LANES, 1);
+	memcpy(&own, view, sizeof(own));
+	risk_features_row(&own, columns, RISK_PARTS);
 	for (size_t i = 0; i < RISK_FEATURE_COUNT; i++)
-		features[i * stride] = columns[i * RISK_FEATURE_LANES];
+		features[i * stride] = columns[i];
 }

@@ -100,25 +100,31 @@ enum risk_feature {
 const char *risk_feature_name(enum risk_feature feature);
 const char *risk_feature_text(enum risk_feature feature);
 
-/* Fills RISK_FEATURE_COUNT floats, `stride` floats apart: risk_model.h takes bursts turned over. */
+/* Fills RISK_FEATURE_COUNT floats, `stride` floats apart: risk_model.h takes bursts turned over.
+ * The view is begun, at least. */
 void risk_features_fill(const struct risk_view *view, float *features, uint32_t stride);
 
-/*
- * The same for the rows of a burst, in two steps: each row's numbers are put, then all of them are
- * divided together, a vector at a time. RISK_FEATURE_COLUMNS columns of `stride` floats; stride is
- * a multiple of the lanes, and all lanes up to the next multiple of them behind `rows` are worked
- * on, whatever is in them.
- */
 #define RISK_FEATURE_LANES   16
-#define RISK_FEATURE_COLUMNS (RISK_FEATURE_COUNT + 5)
+#define RISK_FEATURE_COLUMNS (RISK_FEATURE_COUNT + 12)
 #define RISK_PART_RECEIVED   1u /* received_idle_log to staked_to_received */
 #define RISK_PART_BALANCES   2u /* from amount_to_balance on */
 #define RISK_PARTS           (RISK_PART_RECEIVED | RISK_PART_BALANCES)
-/* The part a feature is of; 0: of none, it is always put. */
+/* The part a feature is of; 0: of none, it is always made. Few models look at all of them. */
 unsigned risk_features_part(enum risk_feature feature);
-/* Columns of parts that are not in `parts` are left as they are: few models look at all of them. */
-void risk_features_put(
-    const struct risk_view *view, float *columns, uint32_t stride, unsigned parts);
-void risk_features_finish(float *columns, uint32_t stride, uint32_t rows);
+
+/*
+ * The same for the rows of a burst, in two steps: each row's numbers are put, which completes its
+ * view, then all of them are converted and divided together, a vector at a time, once.
+ * RISK_FEATURE_COLUMNS columns of `stride` floats; stride is a multiple of the lanes, and all lanes
+ * up to the next multiple of them behind `rows` are worked on, whatever is in them. Columns of
+ * parts that are not in `parts` are left as they are.
+ */
+void risk_features_put(struct risk_view *view, float *columns, uint32_t stride, unsigned parts);
+void risk_features_finish(float *columns, uint32_t stride, uint32_t rows, unsigned parts);
+
+/* The same of one row: its features one behind the other, in an array of RISK_FEATURE_ROW, in which
+ * nothing need be. */
+#define RISK_FEATURE_ROW (RISK_FEATURE_COLUMNS + RISK_FEATURE_LANES)
+void risk_features_row(struct risk_view *view, float *columns, unsigned parts);
 
 #endif

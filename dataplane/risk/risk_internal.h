@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside of risk_state.c, risk_view.c and risk_feedback.c: decay, hashes, times. */
+/* Inside of risk_state.c, risk_view.c, risk_features.c and risk_feedback.c: decay, hashes, times.
+ */
 #ifndef SLUICE_RISK_INTERNAL_H
 #define SLUICE_RISK_INTERNAL_H
 
@@ -23,10 +24,22 @@ static inline uint32_t seconds_of(uint64_t time_ns)
 	return seconds < UINT32_MAX ? (uint32_t)seconds : UINT32_MAX - 1;
 }
 
-static inline struct decay decay_make(uint32_t from_s, uint32_t to_s, uint64_t step_ns)
+/* The number of the step a time is in; `step_ns` is a constant where this is called. */
+static inline __attribute__((always_inline)) uint64_t step_of(uint32_t time_s, uint64_t step_ns)
 {
-	return (struct decay){ risk_decay_factor(
-	    RISK_STEPS(from_s * RISK_SECOND_NS, to_s * RISK_SECOND_NS, step_ns)) };
+	return time_s * RISK_SECOND_NS / step_ns;
+}
+
+/* Of step numbers; 1 when the clock stands or went back (RISK_STEPS). */
+static inline struct decay decay_between(uint64_t from, uint64_t to)
+{
+	return (struct decay){ risk_decay_factor(to > from ? to - from : 0) };
+}
+
+static inline __attribute__((always_inline)) struct decay decay_make(
+    uint32_t from_s, uint32_t to_s, uint64_t step_ns)
+{
+	return decay_between(step_of(from_s, step_ns), step_of(to_s, step_ns));
 }
 
 static inline uint32_t decayed(uint32_t value, struct decay decay)
@@ -89,6 +102,51 @@ static inline uint8_t parties_rank(const struct risk_parties *parties, uint16_t 
 		if (parties->tags[i] == tag)
 			return (uint8_t)(i + 1);
 	return RISK_TAGS + 1;
+}
+
+static inline uint8_t slot_share(uint8_t slot, uint16_t total)
+{
+	return total != 0 ? (uint8_t)(slot * 255u / total) : UINT8_MAX;
+}
+
+/* risk_view_complete; the counts of what came in only where they are looked at. */
+static inline __attribute__((always_inline)) void view_complete(
+    struct risk_view *view, bool received)
+{
+	const struct risk_account_state *account = view->account;
+	const struct risk_terminal_state *terminal = view->terminal;
+	uint32_t before = account->updated_s, at_terminal = terminal->updated_s;
+	uint32_t in_before = account->in_updated_s;
+	uint64_t now_24h = step_of(view->time_s, RISK_STEP_24H_NS);
+	uint64_t now_7d = step_of(view->time_s, RISK_STEP_7D_NS);
+	uint64_t now_30d = step_of(view->time_s, RISK_STEP_30D_NS);
+	struct decay day = decay_between(step_of(before, RISK_STEP_24H_NS), now_24h);
+	struct decay week = decay_between(step_of(before, RISK_STEP_7D_NS), now_7d);
+	struct decay month = decay_between(step_of(before, RISK_STEP_30D_NS), now_30d);
+
+	view->account_counts[RISK_1H] =
+	    decayed(account->counts[RISK_1H], decay_make(before, view->time_s, RISK_STEP_1H_NS));
+	view->account_counts[RISK_24H] = decayed(account->counts[RISK_24H], day);
+	view->account_counts[RISK_7D] = decayed(account->counts[RISK_7D], week);
+	view->account_counts[RISK_30D] = decayed(account->counts[RISK_30D], month);
+	view->sum_24h = decayed_sum(account->sum_24h, day);
+	view->sum_7d = decayed_sum(account->sum_7d, week);
+	view->sum_30d = decayed_sum(account->sum_30d, month);
+	view->high_7d = decayed(account->high_7d, week);
+	view->terminal_counts[RISK_24H] = decayed(terminal->counts[RISK_24H],
+	    decay_between(step_of(at_terminal, RISK_STEP_24H_NS), now_24h));
+	view->terminal_counts[RISK_30D] = decayed(terminal->counts[RISK_30D],
+	    decay_between(step_of(at_terminal, RISK_STEP_30D_NS), now_30d));
+	view->hour_share = slot_share(account->hours[view->hour], view->hour_total);
+	view->day_share = slot_share(account->days[view->day], view->day_total);
+	if (!received || in_before == 0)
+		return;
+	view->in_24h =
+	    decayed(account->in_24h, decay_between(step_of(in_before, RISK_STEP_24H_NS), now_24h));
+	view->in_7d =
+	    decayed(account->in_7d, decay_between(step_of(in_before, RISK_STEP_7D_NS), now_7d));
+	view->in_30d =
+	    decayed(account->in_30d, decay_between(step_of(in_before, RISK_STEP_30D_NS), now_30d));
 }
 
 extern const uint16_t risk_log2_fraction[33];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside of risk_model.c and risk_features.c: the compiler's vectors, as wide as the machine's. No
- * intrinsics, and it builds everywhere. */
+/* Inside of risk_model.c, risk_quick.c and risk_features.c: the compiler's vectors, as wide as the
+ * machine's, so that it builds everywhere. Where the compiler does not see what AVX-512 could do in
+ * one instruction, it is told (lanes_mask). */
 #ifndef SLUICE_RISK_LANES_H
 #define SLUICE_RISK_LANES_H
 
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #if defined(__AVX512F__)
+#include <immintrin.h>
 #define LANES 16
 #elif defined(__AVX__)
 #define LANES 8
@@ -24,6 +26,53 @@ static inline lanes_float lanes_load(const float *values)
 	memcpy(&lanes, values, sizeof(lanes));
 	return lanes;
 }
+
+/* Which lanes of a comparison: bits where the machine has such. */
+#if defined(__AVX512F__)
+typedef __mmask16 lanes_mask;
+
+static inline lanes_mask lanes_at_least(lanes_float value, float least)
+{
+	return _mm512_cmp_ps_mask((__m512)value, _mm512_set1_ps(least), _CMP_GE_OQ);
+}
+
+static inline lanes_mask lanes_missing(lanes_float value)
+{
+	return _mm512_cmp_ps_mask((__m512)value, (__m512)value, _CMP_UNORD_Q);
+}
+
+static inline lanes_mask lanes_mask_all(int all)
+{
+	return all ? 0xffff : 0;
+}
+
+static inline lanes_int lanes_mix(lanes_mask which, lanes_int yes, lanes_int no)
+{
+	return (lanes_int)_mm512_mask_blend_epi32(which, (__m512i)no, (__m512i)yes);
+}
+#else
+typedef lanes_int lanes_mask;
+
+static inline lanes_mask lanes_at_least(lanes_float value, float least)
+{
+	return (lanes_mask)(value >= least);
+}
+
+static inline lanes_mask lanes_missing(lanes_float value)
+{
+	return (lanes_mask)(value != value);
+}
+
+static inline lanes_mask lanes_mask_all(int all)
+{
+	return (lanes_mask){ 0 } - all;
+}
+
+static inline lanes_int lanes_mix(lanes_mask which, lanes_int yes, lanes_int no)
+{
+	return (which & yes) | (~which & no);
+}
+#endif
 
 static inline lanes_int lanes_choose(lanes_int which, lanes_int yes, lanes_int no)
 {

@@ -4,16 +4,40 @@
 #include <stdbool.h>
 
 #include "dataplane/risk/risk_lanes.h"
+#include "dataplane/risk/risk_quick.h"
 
 _Static_assert(RISK_MODEL_LANES % LANES == 0, "callers' bursts are whole vectors");
 
 #define POINTS_ALERT 60
 #define POINTS_MAX   100
 
+#define ALIGNMENT 64
+/* Up to so many rows that fill no vector are asked about one by one. */
+#define SINGLE_ROWS 3
+
+/* Where the tables of a small model begin. */
+static size_t quick_at(uint32_t tree_count, uint32_t depth)
+{
+	size_t size =
+	    sizeof(struct risk_model) +
+	    ((size_t)tree_count << depth) * (sizeof(struct risk_model_node) + sizeof(int32_t));
+
+	return (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
 size_t risk_model_size(uint32_t tree_count, uint32_t depth)
 {
-	return sizeof(struct risk_model) +
-	       ((size_t)tree_count << depth) * (sizeof(struct risk_model_node) + sizeof(int32_t));
+	return quick_at(tree_count, depth) +
+	       (risk_quick_fits(tree_count, depth) ? sizeof(struct risk_quick) : 0);
+}
+
+void risk_model_prepare(struct risk_model *model)
+{
+	size_t at = quick_at(model->tree_count, model->depth);
+
+	model->quick = 0;
+	if (risk_quick_fits(model->tree_count, model->depth))
+		model->quick = risk_quick_make(model, (void *)((uint8_t *)model + at));
 }
 
 static const int32_t *leaves_of(const struct risk_model *model)
@@ -27,15 +51,15 @@ int32_t *risk_model_leaves(struct risk_model *model)
 	return (int32_t *)(void *)(model->nodes + ((size_t)model->tree_count << model->depth));
 }
 
-/* Lanes of all ones that go right at this node. */
-static inline lanes_int goes_right(
+/* Lanes that go right at this node. */
+static inline __attribute__((always_inline)) lanes_mask goes_right(
     const struct risk_model_node *node, const float *features, uint32_t stride, bool missing)
 {
 	lanes_float value = lanes_load(features + (size_t)node->feature * stride);
-	lanes_int right = (lanes_int)(value >= node->threshold);
+	lanes_mask right = lanes_at_least(value, node->threshold);
 
 	if (missing)
-		right |= (lanes_int)(value != value) & (int32_t)(node->missing_left - 1);
+		right |= lanes_missing(value) & lanes_mask_all(!node->missing_left);
 	return right;
 }
 
@@ -53,21 +77,25 @@ static inline __attribute__((always_inline)) void score_lanes(const struct risk_
 
 	for (uint32_t tree = 0; tree < model->tree_count; tree++) {
 		lanes_int values[1u << (RISK_MODEL_DEPTH_MAX - 1)][2];
-		uint32_t width = 1u << (depth - 1);
+		const uint32_t wide = 1u << (depth - 1);
 
-		for (uint32_t i = 0; i < width; i++)
+#pragma GCC unroll 32
+		for (uint32_t i = 0; i < wide; i++)
+#pragma GCC unroll 2
 			for (uint32_t k = 0; k < vectors; k++)
-				values[i][k] =
-				    lanes_choose(goes_right(&nodes[width - 1 + i],
-				                     features + k * LANES, stride, missing),
-				        (lanes_int){ 0 } + leaves[2 * i + 1],
-				        (lanes_int){ 0 } + leaves[2 * i]);
-		for (width /= 2; width != 0; width /= 2)
-			for (uint32_t i = 0; i < width; i++)
+				values[i][k] = lanes_mix(goes_right(&nodes[wide - 1 + i],
+				                             features + k * LANES, stride, missing),
+				    (lanes_int){ 0 } + leaves[2 * i + 1],
+				    (lanes_int){ 0 } + leaves[2 * i]);
+#pragma GCC unroll 8
+		for (uint32_t level = 1; level < depth; level++)
+#pragma GCC unroll 16
+			for (uint32_t i = 0; i < wide >> level; i++)
+#pragma GCC unroll 2
 				for (uint32_t k = 0; k < vectors; k++)
 					values[i][k] =
-					    lanes_choose(goes_right(&nodes[width - 1 + i],
-					                     features + k * LANES, stride, missing),
+					    lanes_mix(goes_right(&nodes[(wide >> level) - 1 + i],
+					                  features + k * LANES, stride, missing),
 					        values[2 * i + 1][k], values[2 * i][k]);
 		for (uint32_t k = 0; k < vectors; k++)
 			sum[k] += values[0][k];
@@ -116,24 +144,8 @@ static bool any_missing(const struct risk_model *model, const float *features, u
 	return any != 0;
 }
 
-void risk_model_score(const struct risk_model *model, const float *features, uint32_t stride,
-    uint32_t rows, int32_t *margins)
-{
-	static void (*const by_depth[RISK_MODEL_DEPTH_MAX + 1])(const struct risk_model *,
-	    const float *, uint32_t, int32_t *, bool,
-	    bool) = { NULL, score_1, score_2, score_3, score_4, score_5, score_6 };
-
-	for (uint32_t row = 0; row < rows;) {
-		bool two = row + LANES < rows;
-		bool missing = any_missing(model, features + row, stride) ||
-		               (two && any_missing(model, features + row + LANES, stride));
-
-		by_depth[model->depth](model, features + row, stride, margins + row, two, missing);
-		row += two ? 2 * LANES : LANES;
-	}
-}
-
-int32_t risk_model_score_one(const struct risk_model *model, const float *features, uint32_t stride)
+/* A walk down each tree. */
+static int32_t walk(const struct risk_model *model, const float *features, uint32_t stride)
 {
 	const struct risk_model_node *nodes = model->nodes;
 	const int32_t *leaves = leaves_of(model);
@@ -156,6 +168,39 @@ int32_t risk_model_score_one(const struct risk_model *model, const float *featur
 		leaves += 1u << depth;
 	}
 	return sum;
+}
+
+int32_t risk_model_score_one(const struct risk_model *model, const float *features, uint32_t stride)
+{
+	const uint8_t *tables = (const uint8_t *)model + quick_at(model->tree_count, model->depth);
+	int32_t margin;
+
+	if (model->quick && risk_quick_score(model, (const void *)tables, leaves_of(model),
+	                        features, stride, &margin))
+		return margin;
+	return walk(model, features, stride);
+}
+
+void risk_model_score(const struct risk_model *model, const float *features, uint32_t stride,
+    uint32_t rows, int32_t *margins)
+{
+	static void (*const by_depth[RISK_MODEL_DEPTH_MAX + 1])(const struct risk_model *,
+	    const float *, uint32_t, int32_t *, bool,
+	    bool) = { NULL, score_1, score_2, score_3, score_4, score_5, score_6 };
+
+	for (uint32_t row = 0; row < rows;) {
+		if (model->quick && rows - row <= SINGLE_ROWS) {
+			margins[row] = risk_model_score_one(model, features + row, stride);
+			row++;
+			continue;
+		}
+		bool two = row + LANES < rows;
+		bool missing = any_missing(model, features + row, stride) ||
+		               (two && any_missing(model, features + row + LANES, stride));
+
+		by_depth[model->depth](model, features + row, stride, margins + row, two, missing);
+		row += two ? 2 * LANES : LANES;
+	}
 }
 
 uint8_t risk_model_points(const struct risk_model *model, int32_t margin)

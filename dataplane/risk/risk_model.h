@@ -26,7 +26,8 @@ struct risk_model_node {
 	uint16_t missing_left; /* 1: a value that is not a number goes left, 0: right */
 };
 
-/* Followed by nodes[tree_count << depth] (the last of each tree unused) and as many leaves. */
+/* Followed by nodes[tree_count << depth] (the last of each tree unused), as many leaves and, of
+ * small models, the tables of risk_quick.h. */
 struct risk_model {
 	uint32_t tree_count;
 	uint32_t depth; /* 1..RISK_MODEL_DEPTH_MAX */
@@ -34,12 +35,15 @@ struct risk_model {
 	uint32_t features_version;
 	int32_t base;                      /* margin without any tree */
 	int32_t margin_zero, margin_alert; /* 0 points and 60 points; zero < alert */
-	uint32_t reserved;
+	uint32_t quick;                    /* 1: risk_model_prepare has made its tables */
 	struct risk_model_node nodes[];
 };
 
-/* Bytes of a model; tree_count and depth in range. */
+/* Bytes of a model; tree_count and depth in range. Beginning at a multiple of 64 it is fastest. */
 size_t risk_model_size(uint32_t tree_count, uint32_t depth);
+/* When nodes and leaves are there: makes what small models answer for single rows faster with.
+ * Without it the answers are the same. */
+void risk_model_prepare(struct risk_model *model);
 int32_t *risk_model_leaves(struct risk_model *model);
 /*
  * Margins of `rows` rows. Feature f of row r is features[f * stride + r]; stride is a multiple of
@@ -47,8 +51,8 @@ int32_t *risk_model_leaves(struct risk_model *model);
  */
 void risk_model_score(const struct risk_model *model, const float *features, uint32_t stride,
     uint32_t rows, int32_t *margins);
-/* The margin of one row, feature f of which is features[f * stride]: the same, by a walk down each
- * tree. Cheaper than lanes that stay empty. */
+/* The margin of one row, feature f of which is features[f * stride]: the same, by its tables or by
+ * a walk down each tree. Cheaper than lanes that stay empty. */
 int32_t risk_model_score_one(
     const struct risk_model *model, const float *features, uint32_t stride);
 /* Points a margin adds to the score: 0 at margin_zero, 60 at margin_alert, 0 to 100. */

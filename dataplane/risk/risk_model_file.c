@@ -144,6 +144,9 @@ int risk_model_file_read(
 	error = nodes_read(bytes + sizeof(header), count, model);
 	if (error != 0)
 		return error;
-	return leaves_read(bytes + sizeof(header) + count * sizeof(struct risk_model_file_node),
+	error = leaves_read(bytes + sizeof(header) + count * sizeof(struct risk_model_file_node),
 	    (size_t)1 << model->depth, model);
+	if (error == 0)
+		risk_model_prepare(model);
+	return error;
 }

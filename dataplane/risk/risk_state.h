@@ -176,10 +176,10 @@ struct risk_view {
 	uint32_t account_idle_s, terminal_idle_s, received_idle_s; /* UINT32_MAX: never before */
 	uint32_t account_age_s, terminal_age_s;
 	struct risk_feedback_view account_feedback, terminal_feedback;
-	uint16_t amount_log; /* log2(amount + 1), 8.8 */
-	uint8_t hour, day;   /* local; day 0 is Thursday, as 1970 began */
-	uint8_t hour_share,
-	    day_share; /* of the habit in this slot, in 1/255; 255 without a habit */
+	uint16_t amount_log;                 /* log2(amount + 1), 8.8 */
+	uint8_t hour, day;                   /* local; day 0 is Thursday, as 1970 began */
+	uint16_t hour_total, day_total;      /* of all slots; 0 without a habit */
+	uint8_t hour_share, day_share;       /* of it in this slot, in 1/255; 255 without a habit */
 	uint8_t partners, sources, visitors; /* hash bits set, 0 to 64 */
 	uint8_t partner_rank, visitor_rank;  /* 1 the last one .. 4; 5 older or never */
 	/* Bets on the same selection in the hour, and hash bits of their other sides, this one

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/risk/risk_view.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "dataplane/risk/risk_internal.h"
+#include "wire/bytes.h"
 
 uint32_t risk_log2(uint64_t value)
 {
@@ -23,18 +25,56 @@ static uint64_t parties_seen(const struct risk_parties *parties, uint32_t week)
 	return week == parties->week + 1 ? parties->seen[0] : 0;
 }
 
-/* A slot among those of a habit: its share of all, and whether busier ones hold 90 %. */
-static void slot_look(
-    const uint8_t *slots, unsigned count, unsigned slot, uint8_t *share, bool *outside)
-{
-	unsigned total = 0, busier = 0;
+/* Eight slots at a time are four sums of 16 bits, twice: of all, and of those busier than one. */
+#define SUMS 0x0001000100010001ull
+struct slot_sums {
+	uint64_t all, busier;
+	uint64_t limit; /* added to a slot it sets the top bit of 16 when that is busier */
+};
 
-	for (unsigned i = 0; i < count; i++) {
-		total += slots[i];
-		busier += slots[i] > slots[slot] ? slots[i] : 0;
+static inline void slots_add(struct slot_sums *sums, uint64_t slots)
+{
+	for (unsigned half = 0; half < 2; half++) {
+		uint64_t four = slots >> 8 * half & 0xff * SUMS;
+
+		sums->all += four;
+		sums->busier += four & ((four + sums->limit) >> 15 & SUMS) * 0xffff;
 	}
-	*share = total != 0 ? (uint8_t)(slots[slot] * 255u / total) : UINT8_MAX;
-	*outside = total != 0 && busier * 10 >= total * 9;
+}
+
+static inline uint64_t slots_limit(uint8_t slot)
+{
+	return (0x7fffull - slot) * SUMS;
+}
+
+/* Whether busier slots hold 90 %; all of them together. */
+static inline bool slots_outside(const struct slot_sums *sums, uint16_t *total)
+{
+	uint64_t all = sums->all * SUMS >> 48, busier = sums->busier * SUMS >> 48;
+
+	*total = (uint16_t)all;
+	return all != 0 && busier * 10 >= all * 9;
+}
+
+static void slots_look(struct risk_view *view, const struct risk_account_state *account)
+{
+	struct slot_sums hours = { .limit = slots_limit(account->hours[view->hour]) };
+	struct slot_sums days = { .limit = slots_limit(account->days[view->day]) };
+	struct le64 slots[4];
+
+	_Static_assert(offsetof(struct risk_account_state, days) ==
+	                       offsetof(struct risk_account_state, hours) + RISK_SLOTS_HOUR &&
+	                   offsetof(struct risk_account_state, reserved_slot) ==
+	                       offsetof(struct risk_account_state, days) + RISK_SLOTS_DAY,
+	    "24 hours, 7 days and a byte that is none");
+	memcpy(slots, (const uint8_t *)account + offsetof(struct risk_account_state, hours),
+	    sizeof(slots));
+	slots_add(&hours, le64_get(slots[0]));
+	slots_add(&hours, le64_get(slots[1]));
+	slots_add(&hours, le64_get(slots[2]));
+	slots_add(&days, le64_get(slots[3]) << 8 >> 8);
+	view->hour_outside = slots_outside(&hours, &view->hour_total);
+	view->day_outside = slots_outside(&days, &view->day_total);
 }
 
 static void feedback_view(
@@ -62,33 +102,6 @@ static void feedback_view(
 	view->labelled_30d = view->confirmed_30d + decayed(feedback->dismissed_30d, month);
 }
 
-static void view_account_counts(
-    struct risk_view *view, const struct risk_account_state *account, uint32_t now)
-{
-	uint32_t before = account->updated_s, in_before = account->in_updated_s;
-	struct decay day = decay_make(before, now, RISK_STEP_24H_NS);
-	struct decay week = decay_make(before, now, RISK_STEP_7D_NS);
-	struct decay month = decay_make(before, now, RISK_STEP_30D_NS);
-
-	view->account_counts[RISK_1H] =
-	    decayed(account->counts[RISK_1H], decay_make(before, now, RISK_STEP_1H_NS));
-	view->account_counts[RISK_24H] = decayed(account->counts[RISK_24H], day);
-	view->account_counts[RISK_7D] = decayed(account->counts[RISK_7D], week);
-	view->account_counts[RISK_30D] = decayed(account->counts[RISK_30D], month);
-	view->sum_24h = decayed_sum(account->sum_24h, day);
-	view->sum_7d = decayed_sum(account->sum_7d, week);
-	view->sum_30d = decayed_sum(account->sum_30d, month);
-	view->high_7d = decayed(account->high_7d, week);
-	view->in_24h = view->in_7d = view->in_30d = 0;
-	if (in_before != 0) {
-		view->in_24h =
-		    decayed(account->in_24h, decay_make(in_before, now, RISK_STEP_24H_NS));
-		view->in_7d = decayed(account->in_7d, decay_make(in_before, now, RISK_STEP_7D_NS));
-		view->in_30d =
-		    decayed(account->in_30d, decay_make(in_before, now, RISK_STEP_30D_NS));
-	}
-}
-
 static void view_account(
     struct risk_view *view, const struct risk_account_state *account, uint32_t now)
 {
@@ -101,29 +114,20 @@ static void view_account(
 	                              ? __builtin_popcountll(account->sources)
 	                              : 0);
 	view->hour_share = view->day_share = UINT8_MAX;
+	view->hour_total = view->day_total = 0;
 	view->hour_outside = view->day_outside = false;
-	if (account->observations >= RISK_SLOTS_OBSERVED_MIN) {
-		slot_look(account->hours, RISK_SLOTS_HOUR, view->hour, &view->hour_share,
-		    &view->hour_outside);
-		slot_look(
-		    account->days, RISK_SLOTS_DAY, view->day, &view->day_share, &view->day_outside);
-	}
+	if (account->observations >= RISK_SLOTS_OBSERVED_MIN)
+		slots_look(view, account);
 	feedback_view(&view->account_feedback, &account->feedback, now);
-}
-
-/* `step_ns` is a constant where this is called: no division is left of it. */
-static inline __attribute__((always_inline)) void view_terminal_count(
-    struct risk_view *view, enum risk_window window, uint64_t step_ns)
-{
-	view->terminal_counts[window] = decayed(view->terminal->counts[window],
-	    decay_make(view->terminal->updated_s, view->time_s, step_ns));
 }
 
 static void view_terminal(
     struct risk_view *view, const struct risk_terminal_state *terminal, uint32_t now)
 {
-	view_terminal_count(view, RISK_1H, RISK_STEP_1H_NS);
-	view_terminal_count(view, RISK_7D, RISK_STEP_7D_NS);
+	view->terminal_counts[RISK_1H] = decayed(
+	    terminal->counts[RISK_1H], decay_make(terminal->updated_s, now, RISK_STEP_1H_NS));
+	view->terminal_counts[RISK_7D] = decayed(
+	    terminal->counts[RISK_7D], decay_make(terminal->updated_s, now, RISK_STEP_7D_NS));
 	view->terminal_idle_s =
 	    terminal->observations != 0 ? since(terminal->updated_s, now) : UINT32_MAX;
 	view->terminal_age_s = since(terminal->first_s, now);
@@ -199,9 +203,7 @@ void risk_view_begin(struct risk_view *view, const struct risk_account_state *ac
 
 void risk_view_complete(struct risk_view *view)
 {
-	view_account_counts(view, view->account, view->time_s);
-	view_terminal_count(view, RISK_24H, RISK_STEP_24H_NS);
-	view_terminal_count(view, RISK_30D, RISK_STEP_30D_NS);
+	view_complete(view, true);
 }
 
 void risk_view_make(struct risk_view *view, const struct risk_account_state *account,

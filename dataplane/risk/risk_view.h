@@ -9,7 +9,7 @@
 #include "dataplane/risk/risk_state.h"
 
 /* Everything but account_counts, the sums, high_7d, in_*, and the terminal's counts of 24 h and 30
- * days, which are 0. */
+ * days, which are 0, and the shares, which are 255. */
 void risk_view_begin(struct risk_view *view, const struct risk_account_state *account,
     const struct risk_terminal_state *terminal, const struct risk_transaction *transaction,
     uint64_t account_id);

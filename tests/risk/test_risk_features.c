@@ -231,7 +231,7 @@ TEST(a_burst_has_the_bits_of_its_rows)
 			    &views[row], &accounts[row], &terminals[row], &transactions[row], row);
 			risk_features_put(&views[row], columns + row, STRIDE, parts);
 		}
-		risk_features_finish(columns, STRIDE, ROWS);
+		risk_features_finish(columns, STRIDE, ROWS, parts);
 		for (unsigned row = 0; row < ROWS; row++) {
 			risk_features_fill(&views[row], alone, 1);
 			for (unsigned i = 0; i < RISK_FEATURE_COUNT; i++) {

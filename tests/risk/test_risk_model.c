@@ -50,12 +50,13 @@ static int32_t walk(struct risk_model *model, const float *features, uint32_t ro
 	return sum;
 }
 
-/* Values on the thresholds, beside them, infinite and missing; any number of rows. */
+/* Values on the thresholds, beside them, infinite and missing; any number of rows; with the tables
+ * of small models and without. */
 TEST(margins_are_those_of_a_walk_down_the_trees)
 {
 	uint64_t draws = test_seed();
 
-	for (unsigned round = 0; round < 60; round++) {
+	for (unsigned round = 0; round < 240; round++) {
 		uint32_t depth = round % RISK_MODEL_DEPTH_MAX + 1;
 		uint32_t trees = (uint32_t)(test_random(&draws) % 70) + 1;
 		uint32_t rows = (uint32_t)(test_random(&draws) % STRIDE) + 1;
@@ -63,6 +64,10 @@ TEST(margins_are_those_of_a_walk_down_the_trees)
 		float features[FEATURES * STRIDE];
 		int32_t margins[STRIDE];
 
+		if (round % 4 != 0) {
+			risk_model_prepare(model);
+			assert_case_equal(round, model->quick, trees <= 64 && depth <= 4);
+		}
 		for (unsigned i = 0; i < FEATURES * STRIDE; i++) {
 			uint64_t draw = test_random(&draws) % 40;
 
@@ -149,6 +154,7 @@ TEST(a_file_holds_the_model)
 	uint8_t *file = malloc(size);
 
 	risk_model_file_make(model, 4, file);
+	risk_model_prepare(model); /* as reading does */
 	assert_int_equal(risk_model_file_read(file, size, 4, back, room), 0);
 	assert_memory_equal(back, model, room);
 	assert_int_equal(risk_model_file_read(file, size, 5, back, room), -EBADMSG);

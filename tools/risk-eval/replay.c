@@ -12,6 +12,7 @@
 
 #include "dataplane/risk/risk.h"
 #include "dataplane/risk/risk_factors.h"
+#include "dataplane/risk/risk_view.h"
 #include "tools/risk-eval/ids.h"
 
 #define DAY_NS       86400000000000ull
@@ -216,7 +217,7 @@ static void row_replay(struct replay *replay, size_t at, uint32_t lane)
 
 	states_begin(replay, at);
 	labels_deliver(replay, row->transaction.time_ns);
-	risk_view_make(&view, &replay->accounts[place->account],
+	risk_view_begin(&view, &replay->accounts[place->account],
 	    &replay->terminals[place->terminal], &row->transaction, row->account_id);
 	replay->rules_scores[lane] = rules_judge(replay, at, &view);
 	risk_features_put(&view, replay->features + lane, RISK_MODEL_BURST, RISK_PARTS);
@@ -231,7 +232,7 @@ static int burst_finish(struct replay *replay, size_t first, uint32_t rows)
 	struct eval_scores *scores = replay->scores;
 	int result = 0;
 
-	risk_features_finish(replay->features, RISK_MODEL_BURST, rows);
+	risk_features_finish(replay->features, RISK_MODEL_BURST, rows, RISK_PARTS);
 	if (replay->model != NULL)
 		risk_model_score(replay->model, replay->features, RISK_MODEL_BURST, rows, margins);
 	for (uint32_t lane = 0; result == 0 && lane < rows; lane++) {
@@ -268,7 +269,7 @@ static void burst_decide(struct replay *replay, size_t first, enum part part)
 		struct risk_view view;
 
 		later.time_ns += LATER_NS;
-		risk_view_make(&view, &replay->accounts[place->account],
+		risk_view_begin(&view, &replay->accounts[place->account],
 		    &replay->terminals[place->terminal], &later, row->account_id);
 		if (part != PART_MODEL)
 			replay->sink += (uint64_t)rules_judge(replay, first + lane, &view);
@@ -277,7 +278,8 @@ static void burst_decide(struct replay *replay, size_t first, enum part part)
 			    &view, replay->features + lane, RISK_MODEL_BURST, RISK_PARTS);
 	}
 	if (part != PART_RULES && part != PART_TREES)
-		risk_features_finish(replay->features, RISK_MODEL_BURST, RISK_MODEL_BURST);
+		risk_features_finish(
+		    replay->features, RISK_MODEL_BURST, RISK_MODEL_BURST, RISK_PARTS);
 	if (part != PART_RULES && replay->model != NULL)
 		risk_model_score(
 		    replay->model, replay->features, RISK_MODEL_BURST, RISK_MODEL_BURST, margins);

@@ -13,7 +13,7 @@ static struct risk_model *model_read(const char *folder, uint32_t version)
 {
 	size_t room = risk_model_size(RISK_MODEL_TREES_MAX, RISK_MODEL_DEPTH_MAX), size;
 	uint8_t *bytes = table_allocate(NULL, RISK_MODEL_FILE_MAX);
-	struct risk_model *model = table_allocate(NULL, room);
+	struct risk_model *model = aligned_alloc(64, (room + 63) / 64 * 64); /* vectors */
 	char path[PATH_MAX + 16];
 	FILE *stream;
 
@@ -22,11 +22,9 @@ static struct risk_model *model_read(const char *folder, uint32_t version)
 	size = stream != NULL ? fread(bytes, 1, RISK_MODEL_FILE_MAX, stream) : 0;
 	if (stream != NULL)
 		fclose(stream);
-	if (risk_model_file_read(bytes, size, version, model, room) != 0) {
+	if (model == NULL || risk_model_file_read(bytes, size, version, model, room) != 0) {
 		free(model);
 		model = NULL;
-	} else {
-		model = table_allocate(model, risk_model_size(model->tree_count, model->depth));
 	}
 	free(bytes);
 	return model;
