@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,6 +132,22 @@ int schema_log_list(const char *directory, uint64_t **first_lsns)
 	return (int)kept;
 }
 
+/* A log that is not there has no names to save. */
+static int names_save(const char *directory, uint64_t first_lsn)
+{
+	char path[PATH_MAX];
+	int error = log_path(path, sizeof(path), directory, first_lsn, ""), fd;
+
+	if (error != 0)
+		return error;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	error = fsync(fd) == 0 ? 0 : -errno;
+	close(fd);
+	return error;
+}
+
 int schema_log_remove(const char *directory, uint64_t first_lsn)
 {
 	static const char *const files[] = { "/data.mdb", "/lock.mdb", "" };
@@ -143,6 +160,13 @@ int schema_log_remove(const char *directory, uint64_t first_lsn)
 			return error;
 		if ((files[i][0] == '\0' ? rmdir(path) : unlink(path)) != 0 && errno != ENOENT)
 			return -errno;
+		/* Durable before a younger one is removed: else a power cut could bring this one
+		 * back alone, and in front of the hole all would look as if nothing was retired.
+		 */
+		if (i == 0)
+			error = names_save(directory, first_lsn);
+		if (error != 0)
+			return error;
 	}
 	return 0;
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "lmdb-schema/schema.h"
 #include "tests/sim/sim.h"
 #include "tests/store/follow.h"
 
@@ -267,6 +268,45 @@ TEST(damage_of_what_was_acknowledged_is_found)
 		line_stop(&line);
 	}
 	assert_true(refused > 20);
+}
+
+/* Else the oldest could come back without those behind it, and nothing would look retired. */
+TEST(logs_put_away_leave_no_hole_when_the_power_goes)
+{
+	static const uint64_t all[] = { 1, 100, 200, 300, 400 };
+	uint64_t seed = test_seed();
+	unsigned less = 0;
+
+	for (unsigned i = 0; i < 200; i++) {
+		uint64_t *list = NULL;
+		unsigned first = 0;
+		int count, root;
+
+		sim_seed(seed + i);
+		sim_disk_reset();
+		assert_int_equal(mkdir(SIM_ROOT "/shard-0", 0755), 0);
+		root = open(SIM_ROOT, O_RDONLY | O_DIRECTORY);
+		assert_int_equal(fsync(root), 0);
+		close(root);
+		for (unsigned k = 0; k < SLUICE_ARRAY_COUNT(all); k++) {
+			struct db_env *env;
+
+			assert_int_equal(schema_log_open(&env, SIM_ROOT "/shard-0", all[k], 0), 0);
+			db_env_close(env);
+		}
+		for (unsigned k = 0; k < 3; k++)
+			assert_int_equal(schema_log_remove(SIM_ROOT "/shard-0", all[k]), 0);
+		sim_disk_power_off(0);
+		sim_disk_power_on();
+		count = schema_log_list(SIM_ROOT "/shard-0", &list);
+		assert_true(count >= 2);
+		while (all[first] != list[0])
+			first++;
+		assert_case_equal(i, count, SLUICE_ARRAY_COUNT(all) - first);
+		less += (unsigned)count < SLUICE_ARRAY_COUNT(all);
+		free(list);
+	}
+	assert_true(less > 0);
 }
 
 TEST_MAIN()
