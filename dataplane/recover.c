@@ -42,6 +42,14 @@
 #else
 #define LOG_RUN 0
 #endif
+
+/* What sizes of logs are counted in, as a power of two: MiB, or 4 KiB, so that a short run changes
+ * logs often and puts the oldest away. */
+#ifdef SLUICE_SMALL_RINGS
+#define LOG_SIZE_SHIFT 12
+#else
+#define LOG_SIZE_SHIFT 20
+#endif
 /* New bets in the journal from which on memory is populated for more: so many touch every page of
  * the index anyway. */
 #define POPULATE_FROM 262144u
@@ -171,8 +179,8 @@ static void shard_configure(struct switch_process *process, uint32_t shard)
 			.objects_max = config->capacity.objects,
 			.buckets = process->shared.buckets,
 		},
-		.log_rotate_size = (uint64_t)config->store.log_rotate_mib << 20,
-		.log_keep_size = (uint64_t)config->store.log_keep_mib << 20,
+		.log_rotate_size = (uint64_t)config->store.log_rotate_mib << LOG_SIZE_SHIFT,
+		.log_keep_size = (uint64_t)config->store.log_keep_mib << LOG_SIZE_SHIFT,
 		.checkpoint_interval_ms = config->store.checkpoint_interval_ms,
 		.log_run_events = LOG_RUN,
 	};

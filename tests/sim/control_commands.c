@@ -10,7 +10,7 @@ static void rules_add(struct world *world)
 	command->type = EVENT_RULES_SET;
 	risk_rules_default(rules);
 	rules->version = ++world->control.rules_version;
-	rules->refuse_score = 101;
+	rules->refuse_score = (uint8_t)(sim_below(3) ? 101 : 80 + sim_below(20));
 	rules->stake_single_max = 100000;
 	rules->stake_daily_max = LIMIT_BALANCE_MAX;
 	rules->terminal_daily_max = sim_below(4) ? LIMIT_BALANCE_MAX : 200000;
@@ -25,6 +25,11 @@ static void rules_add(struct world *world)
 	rules->exposure_market_max = MARKET_MAX;
 	if (sim_below(4) != 0)
 		risk_rules_extra_default(&command->extra);
+	if (command->extra.points_model_max != 0 && sim_below(2)) {
+		command->extra.model_state = sim_below(2) ? RISK_MODEL_ACTIVE : RISK_MODEL_SHADOW;
+		command->extra.model_version = WORLD_MODEL;
+		command->extra.points_model_max = (uint8_t)sim_below(101);
+	}
 	if (!world->plan.limits_fixed) {
 		rules->exposure_selection_max = (int64_t)sim_below(4) * 20000;
 		rules->exposure_market_max = (int64_t)sim_below(4) * 40001;

@@ -62,6 +62,22 @@ void sim_disk_cut_after(uint64_t calls)
 	cut_after = calls;
 }
 
+void sim_disk_look(int begins)
+{
+	static struct sim_disk_faults faults;
+	static uint64_t calls;
+
+	if (begins) {
+		faults = sim_faults;
+		calls = cut_after;
+		sim_faults = (struct sim_disk_faults){ 0 };
+		cut_after = 0;
+	} else {
+		sim_faults = faults;
+		cut_after = calls;
+	}
+}
+
 void sim_disk_set_faults(const struct sim_disk_faults *faults)
 {
 	sim_faults = *faults;

@@ -126,6 +126,39 @@ changed:
 	    (long long)reply->balance, (long long)reply->payout);
 }
 
+/* ---- What lies in no log any more ---- */
+
+void oracle_unknown(
+    struct world *world, struct terminal *terminal, struct op *op, const struct wire_reply *reply)
+{
+	/* FENCE and REVERSE: their own outcome, or that of their target, which is read first. */
+	const struct op *meant =
+	    op->request.template_id == WIRE_TX_STATUS
+	        ? terminal_op(terminal, op->request.tx_status.target_request_id)
+	        : op;
+	int retired = 0;
+
+	for (uint32_t i = 0; i < world->plan.shards; i++)
+		retired |= log_history_first_lsn(world->process.histories[i]) > 1;
+	world->counts.outcomes_unknown++;
+	if (!retired)
+		world_violation(world, "retention",
+		    "request %llu of terminal %llu: %s, and all logs are there",
+		    (unsigned long long)reply->request_id, (unsigned long long)terminal->id,
+		    code_text(reply->code));
+	if (meant != NULL && meant->events > 0 &&
+	    meant->event_lsn >= log_history_first_lsn(world->process.histories[meant->event_shard]))
+		world_violation(world, "retention",
+		    "request %llu of terminal %llu: %s; LSN %llu of shard %u, whose log begins at "
+		    "%llu, has the outcome of %llu",
+		    (unsigned long long)reply->request_id, (unsigned long long)terminal->id,
+		    code_text(reply->code), (unsigned long long)meant->event_lsn,
+		    meant->event_shard,
+		    (unsigned long long)log_history_first_lsn(
+		        world->process.histories[meant->event_shard]),
+		    (unsigned long long)meant->request.request_id);
+}
+
 /* ---- Questions ---- */
 
 static void read_note(struct world *world, const struct oracle_read *read)

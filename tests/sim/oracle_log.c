@@ -428,12 +428,40 @@ static void reads_check(struct world *world, int recovered)
 	oracle->read_count = kept;
 }
 
+void oracle_follow(struct world *world, uint32_t number)
+{
+	struct oracle_shard *shard = &world->oracle.shards[number];
+	uint64_t first_lsn = log_history_first_lsn(world->process.histories[number]);
+	struct store_status status;
+	struct event_buffer event;
+
+	if (sim_disk_cut_due())
+		return;
+	if (first_lsn > shard->first_lsn && first_lsn > 1)
+		world->counts.logs_retired++;
+	shard->first_lsn = first_lsn;
+	if (first_lsn > shard->audited + 1)
+		world_violation(world, "retention",
+		    "shard %u: the log begins at LSN %llu, and what lies behind %llu was never "
+		    "durable before",
+		    number, (unsigned long long)first_lsn, (unsigned long long)shard->audited);
+	store_status(world->process.stores[number], &status);
+	if (shard->audited >= status.committed_lsn)
+		return;
+	sim_disk_look(1);
+	while (shard->audited < status.committed_lsn) {
+		size_t length = event_get(world, number, shard->audited + 1, &event);
+
+		event_take(world, number, shard->audited + 1, &event, length);
+	}
+	sim_disk_look(0);
+}
+
 void oracle_audit(struct world *world, int recovered, int whole)
 {
 	for (uint32_t i = 0; i < world->plan.shards; i++) {
 		struct oracle_shard *shard = &world->oracle.shards[i];
 		struct store_status status;
-		struct event_buffer event;
 
 		store_status(world->process.stores[i], &status);
 		if (status.committed_lsn < shard->audited)
@@ -442,15 +470,12 @@ void oracle_audit(struct world *world, int recovered, int whole)
 			    (unsigned long long)status.committed_lsn,
 			    (unsigned long long)shard->audited);
 		if (whole)
-			for (uint64_t lsn = 1; lsn <= shard->audited; lsn += 1 + sim_below(24))
+			for (uint64_t lsn = log_history_first_lsn(world->process.histories[i]);
+			     lsn <= shard->audited; lsn += 1 + sim_below(24))
 				event_again(world, i, lsn);
 		else if (shard->audited != 0)
 			event_again(world, i, shard->audited);
-		for (uint64_t lsn = shard->audited + 1; lsn <= status.committed_lsn; lsn++) {
-			size_t length = event_get(world, i, lsn, &event);
-
-			event_take(world, i, lsn, &event, length);
-		}
+		oracle_follow(world, i);
 		trace_note(TRACE_AUDIT, i, shard->audited, 0, 0);
 	}
 	for (uint32_t i = 0; i < WORLD_TERMINALS; i++)

@@ -142,7 +142,8 @@ static void counts_print(const struct world_counts *c, uint64_t violations)
 	    "%llu seeds, %llu operations (%llu sent again), %llu commands, %llu events, %llu "
 	    "crashes, %llu kills, %llu clean stops, %llu starts (%llu refused for an I/O error), "
 	    "%llu answers, %llu questions checked, %llu journal writes failed, %llu stores "
-	    "failed, damage: %llu detected, %llu harmless; %llu violations\n",
+	    "failed, %llu times logs put away (%llu outcomes unknown for it), damage: %llu "
+	    "detected, %llu harmless; %llu violations\n",
 	    (unsigned long long)c->seeds, (unsigned long long)c->operations,
 	    (unsigned long long)c->resends, (unsigned long long)c->commands,
 	    (unsigned long long)c->events, (unsigned long long)c->crashes,
@@ -150,6 +151,7 @@ static void counts_print(const struct world_counts *c, uint64_t violations)
 	    (unsigned long long)c->restarts, (unsigned long long)c->refused_starts,
 	    (unsigned long long)c->answers, (unsigned long long)c->reads,
 	    (unsigned long long)c->write_errors, (unsigned long long)c->store_failures,
+	    (unsigned long long)c->logs_retired, (unsigned long long)c->outcomes_unknown,
 	    (unsigned long long)c->detected, (unsigned long long)c->harmless,
 	    (unsigned long long)violations);
 }

@@ -93,6 +93,8 @@ void sim_disk_power_on(void);
 int sim_disk_cut_due(void);
 /* The power goes at the n-th system call from now (0: never): a crash at any boundary of I/O. */
 void sim_disk_cut_after(uint64_t calls);
+/* Between 1 and 0 it is the driver that reads files: nothing fails, and no call counts. */
+void sim_disk_look(int begins);
 /*
  * Damage while the process is down, in the file whose name begins with `prefix` ("journal-"), at a
  * place whose content is durable, below `limit` bytes (0: anywhere). 0, or -ENOENT: no such place.

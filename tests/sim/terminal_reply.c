@@ -42,7 +42,9 @@ static void told(
 		    "request %llu of terminal %llu: template 0x%x answers 0x%x",
 		    (unsigned long long)reply->request_id, (unsigned long long)terminal->id,
 		    reply->template_id, op->request.template_id);
-	if (class == WIRE_CLASS_INVARIANT || class == WIRE_CLASS_UNKNOWN)
+	if (class == WIRE_CLASS_UNKNOWN)
+		oracle_unknown(world, terminal, op, reply);
+	if (class == WIRE_CLASS_INVARIANT)
 		world_violation(world, "ack-lost", "request %llu of terminal %llu: %s",
 		    (unsigned long long)reply->request_id, (unsigned long long)terminal->id,
 		    wire_code_name(reply->code));

@@ -87,6 +87,10 @@ static void plan_make(struct world *world, uint32_t operations, uint32_t shards)
 		.archive = sim_below(3) == 0,
 		.checkpoint_ms = 5 + (uint32_t)sim_below(sim_below(2) ? 50 : 2000),
 	};
+	/* A block of the log is 16 of these, what a shard writes in a run some 40. */
+	plan->log_rotate = 10 + (uint32_t)sim_below(sim_below(2) ? 15 : 100);
+	if (sim_below(2))
+		plan->log_keep = 1 + (uint32_t)sim_below(2 * plan->log_rotate);
 	if (plan->shards > WORLD_SHARDS_MAX)
 		plan->shards = 2 + plan->shards % 2;
 	if (shards != 0)

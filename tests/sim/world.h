@@ -27,6 +27,7 @@
 #define CURRENCY_MAIN    410
 #define CURRENCY_OTHER   840
 #define NO_DEADLINE      UINT64_MAX
+#define WORLD_MODEL      7 /* version of the only learned model */
 #define SELECTION_MAX    60000
 #define MARKET_MAX       100000
 #define PARTNER_MAX      150000
@@ -49,6 +50,7 @@ struct world_plan {
 	uint8_t damage;           /* in the end something is damaged while the switch is down */
 	uint8_t archive;          /* full segments are archived, and not used again before */
 	uint32_t checkpoint_ms;
+	uint32_t log_rotate, log_keep; /* in 4 KiB; keep 0: no log is put away */
 	struct sim_disk_faults disk;
 };
 
@@ -184,6 +186,7 @@ struct oracle_shard {
 	struct damage damage;
 	struct ledger *shadow; /* the same log applied from nothing */
 	uint64_t audited;      /* LSN: durable, never to change */
+	uint64_t first_lsn;    /* of the oldest log that is kept */
 	uint8_t (*hashes)[8];  /* of each event */
 	uint8_t *types;        /* of each event; and of the bet it changed, its state after it */
 	uint8_t *states;
@@ -207,7 +210,7 @@ struct world_counts {
 	uint64_t seeds, operations, steps, crashes, kills, restarts, clean_stops, answers, resends,
 	    events;
 	uint64_t commands, leases, detected, harmless, reads, write_errors, store_failures,
-	    refused_starts;
+	    refused_starts, logs_retired, outcomes_unknown;
 };
 
 struct world {
@@ -325,6 +328,11 @@ void oracle_read_answer(
  * what was read before. After a start
  * (`recovered`) everything anybody was told must be there. */
 void oracle_audit(struct world *world, int recovered, int whole);
+/* Reads what a store has committed, before logs of it may be put away. */
+void oracle_follow(struct world *world, uint32_t shard);
+/* OUTCOME_UNKNOWN was said: only of what lies in no log any more. */
+void oracle_unknown(
+    struct world *world, struct terminal *terminal, struct op *op, const struct wire_reply *reply);
 /* Right after a start: ledgers are what the logs make. */
 void oracle_check_start(struct world *world);
 /* Nothing is on its way: workers, followers and logs agree, transit pairs too. */

@@ -8,10 +8,13 @@
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "dataplane/log.h"
 #include "dataplane/placement.h"
+#include "dataplane/risk/risk_features.h"
+#include "dataplane/risk/risk_model.h"
 #include "tests/sim/world.h"
 
 #define ROOT "/sim"
@@ -49,6 +52,30 @@ void process_prepare(struct rte_mempool *packets)
 	pool = packets;
 }
 
+/* A model that control has made: trees of depth 1, for stakes from 2^11 on and for the count of a
+ * day. Rules ask it or do not (control_commands.c). */
+static struct shard_model *model_held(void)
+{
+	static struct shard_model held = { .version = WORLD_MODEL };
+	int32_t *leaves;
+
+	if (held.model != NULL)
+		return &held;
+	held.model = calloc(1, risk_model_size(2, 1));
+	SLUICE_REQUIRE(held.model != NULL);
+	*held.model = (struct risk_model){ .tree_count = 2,
+		.depth = 1,
+		.feature_count = RISK_FEATURE_COUNT,
+		.features_version = RISK_FEATURES_VERSION,
+		.margin_alert = RISK_MODEL_ONE };
+	held.model->nodes[0] = (struct risk_model_node){ 11.0f, RISK_FEATURE_amount_log, 0 };
+	held.model->nodes[2] = (struct risk_model_node){ 2.5f, RISK_FEATURE_account_24h, 0 };
+	leaves = risk_model_leaves(held.model);
+	leaves[1] = RISK_MODEL_ONE / 2;
+	leaves[3] = RISK_MODEL_ONE / 4;
+	return &held;
+}
+
 static void configure(struct world *world)
 {
 	static char archive[] = "archive";
@@ -67,7 +94,9 @@ static void configure(struct world *world)
 		    .segments_ready = 2,
 		    .segments_max = 12 },
 		.archive = { .directory = world->plan.archive ? archive : NULL, .keep_days = 30 },
-		.store = { .log_rotate_mib = 1,
+		/* In 4 KiB here (dataplane/recover.c). */
+		.store = { .log_rotate_mib = world->plan.log_rotate,
+		    .log_keep_mib = world->plan.log_keep,
 		    .checkpoint_interval_ms = world->plan.checkpoint_ms },
 	};
 }
@@ -83,6 +112,7 @@ static void shared_prepare(struct world *world)
 	shared->ports[0] = (struct port *)(uintptr_t)world; /* network.c looks at none */
 	shared->pool = pool;
 	shared->slot_home = slot_home;
+	atomic_init(&shared->model, model_held());
 	ids_bucket_map_default(&shared->buckets, shared->shard_count);
 	for (uint32_t i = 0; i < SLUICE_ARRAY_COUNT(slot_home); i++)
 		atomic_init(&slot_home[i], 0xff);
@@ -244,6 +274,9 @@ int process_store(struct world *world, uint32_t shard)
 	struct switch_store_turn turn;
 	struct store_status status;
 
+	/* The turn may put away what it has checkpointed. */
+	if (world->plan.log_keep != 0)
+		oracle_follow(world, shard);
 	turn = switch_store_turn(&world->process.shards[shard], sim_clock_ns());
 	if (turn.work != 0 || turn.keeper != 0) {
 		store_status(world->process.stores[shard], &status);
@@ -339,12 +372,18 @@ int process_stop(struct world *world)
 
 		worker_end(process->workers[i]);
 		do {
+			oracle_follow(world, i);
 			work = switch_store_turn(&process->shards[i], sim_clock_ns()).work;
 			store_status(process->stores[i], &status);
 			sim_clock_advance(MILLISECOND_NS);
 		} while (work >= 0 && status.applied_lsn < durable && !sim_disk_cut_due());
-		if (!sim_disk_cut_due())
+		if (!sim_disk_cut_due()) {
+			/* It commits, and puts away at once what it has committed. */
+			if (world->plan.log_keep != 0)
+				(void)!store_commit(process->stores[i]);
+			oracle_follow(world, i);
 			(void)!store_checkpoint_now(process->stores[i]);
+		}
 	}
 	if (sim_disk_cut_due()) {
 		process_crash(world, 0);
