@@ -33,26 +33,28 @@ int files_directory(const char *path)
 {
 	char parent[PATH_MAX];
 	char *slash;
+	int made;
 
 	if (strlen(path) >= sizeof(parent))
 		return -ENAMETOOLONG;
-	if (mkdir(path, 0700) == 0)
-		return 0;
-	if (errno == ENOENT) {
-		memcpy(parent, path, strlen(path) + 1);
-		slash = strrchr(parent, '/');
-		if (slash == NULL || slash == parent)
-			return -ENOENT;
-		*slash = '\0';
+	memcpy(parent, path, strlen(path) + 1);
+	slash = strrchr(parent, '/');
+	if (slash == NULL || slash == parent)
+		return -ENOENT;
+	*slash = '\0';
+	made = mkdir(path, 0700) == 0;
+	if (!made && errno == ENOENT) {
 		if (mkdir(parent, 0755) != 0 && errno != EEXIST)
 			return -errno;
-		if (mkdir(path, 0700) == 0)
-			return directory_sync(parent);
+		made = mkdir(path, 0700) == 0;
 	}
-	if (errno != EEXIST)
+	if (!made && errno != EEXIST)
 		return -errno;
 	/* It was there: nobody else may look into it from now on. */
-	return chmod(path, 0700) == 0 ? 0 : -errno;
+	if (!made && chmod(path, 0700) != 0)
+		return -errno;
+	/* Its own name too, also when whoever made it was killed before this. */
+	return directory_sync(parent);
 }
 
 static int fd_write(int fd, const void *data, size_t size)

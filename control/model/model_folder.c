@@ -61,15 +61,27 @@ static int folder_sync(const char *folder)
 	return error;
 }
 
+/* Makes it where it is missing. Its own name is saved each time: whoever made it may have been
+ * killed before that. */
+static int folder_make(const char *folder)
+{
+	char above[PATH_SIZE + 8];
+	int length = snprintf(above, sizeof(above), "%s/..", folder);
+
+	if (mkdir(folder, 0755) != 0 && errno != EEXIST)
+		return -errno;
+	return length < 0 || (size_t)length >= sizeof(above) ? -ENAMETOOLONG : folder_sync(above);
+}
+
 int model_folder_save(const char *folder, uint32_t number, const struct risk_model *model)
 {
 	char path[PATH_SIZE], beside[PATH_SIZE + 8];
 	size_t size = risk_model_file_size(model->tree_count, model->depth);
 	uint8_t *bytes;
-	int error;
+	int error = folder_make(folder);
 
-	if (mkdir(folder, 0755) != 0 && errno != EEXIST)
-		return -errno;
+	if (error != 0)
+		return error;
 	path_of(folder, number, path);
 	snprintf(beside, sizeof(beside), "%s.new", path);
 	if (access(path, F_OK) == 0)
