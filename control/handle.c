@@ -198,6 +198,17 @@ int handle_error(int error, const char *what, char *message, size_t message_size
 	case EXFULL:
 		return handle_refuse(CONTROL_UNREACHABLE, message, message_size,
 		    "control's disk is full: nothing was changed; make room and try again");
+	case EIO:
+	case EROFS:
+		return handle_refuse(CONTROL_UNREACHABLE, message, message_size,
+		    "the %s could not be written or read: %s; see control's log. If it was to be "
+		    "changed, look whether it is before you repeat it (`sluicectl audit tail`)",
+		    what, strerror(-error));
+	case EBADMSG:
+		return handle_refuse(CONTROL_UNREACHABLE, message, message_size,
+		    "the %s could not be written or read: control's database is damaged, or its "
+		    "disk failed and control ends; see control's log",
+		    what);
 	default:
 		return handle_refuse(CONTROL_UNREACHABLE, message, message_size,
 		    "the %s could not be written or read: %s; see control's log", what,

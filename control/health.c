@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `status --health`: what is not well, each with where to look. Limits as in metrics/alerts.yml. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -80,6 +81,23 @@ static void commands_check(struct control *control, json_t *problems)
 		    " s: see `sluicectl command list`; it is not lost",
 		    link.command_done + 1, (now_ns - committed_ns) / NS_PER_S);
 	json_decref(list);
+}
+
+/* Said by whatever writes: operators, alerts, marks of commands. */
+static void database_check(struct control *control, json_t *problems)
+{
+	uint64_t since_ns, now_ns = database_now_ns();
+	int error = database_trouble(control->database, &since_ns);
+
+	if (error == -ENOTRECOVERABLE)
+		problem(problems,
+		    "control's database is lost to this process, which ends: start it "
+		    "again when its disk is well");
+	else if (error != 0)
+		problem(problems,
+		    "control's database could not be written for %" PRIu64
+		    " s: %s; make room on its disk, or mend it",
+		    now_ns > since_ns ? (now_ns - since_ns) / NS_PER_S : 0, strerror(-error));
 }
 
 static void keys_check(struct control *control, json_t *problems)
@@ -165,6 +183,7 @@ json_t *health_json(struct control *control, const json_t *status)
 
 	dataplane_check(control, problems);
 	commands_check(control, problems);
+	database_check(control, problems);
 	keys_check(control, problems);
 	replication_check(control, problems);
 	json_array_foreach(json_object_get(status, "shards"), index, shard)

@@ -140,8 +140,24 @@ static struct timespec seconds(uint64_t ms)
 		.tv_nsec = (long)(ms % 1000) * 1000000 };
 }
 
-/* Until SIGTERM or SIGINT. */
-static void serve(struct control *control, const sigset_t *signals)
+/*
+ * LMDB's file is mapped: where the disk cannot give a page back, reading it is a SIGBUS. What was
+ * committed is safe with the next start; nothing can be said of it here but this.
+ */
+static void unreadable_end(int number)
+{
+	static const char words[] =
+	    "sluice-control: a mapped file cannot be read (SIGBUS): the disk below "
+	    "var/lib/sluice failed, or is full. Mend it, then start control again; if it goes on, "
+	    "restore the newest backup.\n";
+
+	(void)number;
+	(void)!write(STDERR_FILENO, words, sizeof(words) - 1);
+	_exit(CONTROL_UNREACHABLE);
+}
+
+/* Until SIGTERM or SIGINT, or the database is lost to this process. */
+static int serve(struct control *control, const sigset_t *signals)
 {
 	uint64_t sample_ns = 0, metrics_ns = 0, renew_ns = 0;
 
@@ -151,7 +167,9 @@ static void serve(struct control *control, const sigset_t *signals)
 		uint64_t now_ns = database_now_ns();
 
 		if (number == SIGTERM || number == SIGINT)
-			return;
+			return CONTROL_DONE;
+		if (database_trouble(control->database, NULL) == -ENOTRECOVERABLE)
+			return CONTROL_UNREACHABLE;
 		if (number == SIGHUP)
 			control_reload_by_signal(control);
 		if (now_ns - sample_ns >= 1000000000ull) {
@@ -170,6 +188,20 @@ static void serve(struct control *control, const sigset_t *signals)
 	}
 }
 
+static void lost_say(struct control *control)
+{
+	char message[640];
+
+	snprintf(message, sizeof(message),
+	    "control's database could not be written, and LMDB gives nothing back before it is "
+	    "opened anew. Mend the disk below %.200s/var/lib/sluice/control, then start control "
+	    "again: what was answered as done is there, of the last change look by `sluicectl "
+	    "audit tail`.",
+	    control->root);
+	log_event(LOG_ERROR, "main", "database_lost", NULL, "%s", message);
+	fprintf(stderr, "sluice-control: %s\n", message);
+}
+
 static int run(struct control *control)
 {
 	sigset_t signals;
@@ -183,11 +215,14 @@ static int run(struct control *control)
 	sigaddset(&signals, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGBUS, unreadable_end);
 	status = process_start(control, message, sizeof(message));
 	if (status == CONTROL_DONE) {
 		log_event(LOG_INFO, "main", "ready", NULL, "control of \"%s\" is ready under %s",
 		    control->config.deployment, control->root);
-		serve(control, &signals);
+		status = serve(control, &signals);
+		if (status != CONTROL_DONE)
+			lost_say(control);
 	} else {
 		log_event(LOG_ERROR, "main", "refused", NULL, "%s", message);
 		fprintf(stderr, "sluice-control: %s\n", message);

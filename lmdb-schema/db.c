@@ -6,6 +6,14 @@
 
 #define GROW_TRIES 40 /* doublings: more than any address space */
 
+/* The error of a begin; notes that there will be no other. */
+static int begin_error(struct db_env *env, int code)
+{
+	if (code == MDB_PANIC)
+		atomic_store_explicit(&env->failed, 1, memory_order_relaxed);
+	return db_error(code);
+}
+
 /* Begins a transaction of either kind; takes over a map that another process has grown. */
 static int txn_begin(struct db_env *env, unsigned flags, MDB_txn **txn)
 {
@@ -18,7 +26,7 @@ static int txn_begin(struct db_env *env, unsigned flags, MDB_txn **txn)
 			return 0;
 		pthread_rwlock_unlock(&env->map_lock);
 		if (error != MDB_MAP_RESIZED)
-			return db_error(error);
+			return begin_error(env, error);
 		error = db_env_resize(env, 0);
 		if (error != 0)
 			return error;
@@ -110,7 +118,7 @@ int db_read_begin(struct db_txn *txn)
 		}
 		pthread_rwlock_unlock(&txn->env->map_lock);
 		if (error != MDB_MAP_RESIZED)
-			return db_error(error);
+			return begin_error(txn->env, error);
 		error = db_env_resize(txn->env, 0);
 		if (error != 0)
 			return error;

@@ -41,6 +41,12 @@ struct db_options {
 SLUICE_MUST_USE int db_env_open(struct db_env **out, const struct db_options *options);
 /* Gives the handle back; the last one closes. NULL is allowed. */
 void db_env_close(struct db_env *env);
+/*
+ * 1 once a write of the environment's head has failed: LMDB then refuses every transaction of this
+ * process, reads too, with -EBADMSG. What was committed before is on the disk; what was being
+ * committed then is found out by opening it anew, in another process or after the last close.
+ */
+int db_env_failed(const struct db_env *env);
 /* Bytes of the data file in use (high-water mark: freed pages are kept for reuse). */
 uint64_t db_env_used(struct db_env *env);
 uint64_t db_env_map_size(struct db_env *env);

@@ -245,6 +245,11 @@ void db_env_close(struct db_env *env)
 	pthread_mutex_unlock(&registry_lock);
 }
 
+int db_env_failed(const struct db_env *env)
+{
+	return atomic_load_explicit(&env->failed, memory_order_relaxed);
+}
+
 uint64_t db_env_used(struct db_env *env)
 {
 	MDB_envinfo info;

@@ -5,6 +5,7 @@
 
 #include <lmdb.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "lmdb-schema/db.h"
 
@@ -17,6 +18,8 @@ struct db_env {
 	uint8_t present[DB_TABLES_MAX];
 	unsigned table_count;
 	uint8_t read_only;
+	/* Set by who met it, read by db_env_failed: relaxed both sides, it orders nothing. */
+	_Atomic uint8_t failed;
 	/* Shared: a transaction of this process is active. Exclusive: the map is being changed. */
 	pthread_rwlock_t map_lock;
 };

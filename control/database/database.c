@@ -2,6 +2,7 @@
 #include "control/database/database.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,10 @@
 
 struct database {
 	struct db_env *env;
+	/* What the disk said of the last write, and since when: set by writers, read by anybody,
+	 * each by itself: relaxed. */
+	_Atomic int trouble;
+	_Atomic uint64_t trouble_ns;
 };
 
 static struct db_bytes text_key(const char *text)
@@ -184,13 +189,39 @@ static int dry_body(struct db_txn *txn, void *argument)
 	return error == 0 ? -ECANCELED : error;
 }
 
+/* Errors of the disk, not of what was to be written. */
+static void trouble_note(struct database *database, int error)
+{
+	int disk = error == -ENOSPC || error == -EDQUOT || error == -EIO || error == -EROFS ||
+	           error == -EFBIG;
+
+	if (error != 0 && !disk)
+		return;
+	if (disk && atomic_load_explicit(&database->trouble, memory_order_relaxed) == 0)
+		atomic_store_explicit(
+		    &database->trouble_ns, database_now_ns(), memory_order_relaxed);
+	atomic_store_explicit(&database->trouble, error, memory_order_relaxed);
+}
+
+int database_trouble(const struct database *database, uint64_t *since_ns)
+{
+	if (since_ns != NULL)
+		*since_ns = atomic_load_explicit(&database->trouble_ns, memory_order_relaxed);
+	if (db_env_failed(database->env))
+		return -ENOTRECOVERABLE;
+	return atomic_load_explicit(&database->trouble, memory_order_relaxed);
+}
+
 int database_write(struct database *database, db_write_body *body, void *context)
 {
 	struct dry_context dry = { body, context, 0 };
 	int error;
 
-	if (!dry_run)
-		return db_write(database->env, body, context);
+	if (!dry_run) {
+		error = db_write(database->env, body, context);
+		trouble_note(database, error);
+		return error;
+	}
 	error = db_write(database->env, dry_body, &dry);
 	return dry.done && error == -ECANCELED ? 0 : error;
 }

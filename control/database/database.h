@@ -45,6 +45,13 @@ SLUICE_MUST_USE int database_last(struct db_txn *txn, enum control_table table, 
 SLUICE_MUST_USE int database_read(
     const struct database *database, db_write_body *body, void *context);
 
+/*
+ * Whether control can write. 0; -errno of the last write, which the disk refused (a later one may
+ * go through); -ENOTRECOVERABLE: not before the database is opened anew, since its head could not
+ * be written (db_env_failed). *since_ns: Unix time of the first of them; may be NULL.
+ */
+int database_trouble(const struct database *database, uint64_t *since_ns);
+
 /* Unix time in ns. */
 uint64_t database_now_ns(void);
 /* Copies text into a padded field; -ENAMETOOLONG, -EILSEQ (control characters, not UTF-8). */

@@ -52,42 +52,74 @@ void link_commands_find(struct link *link)
 		    "the database from its newest copy",
 		    strerror(-error));
 	link->unmarked_first = context.unmarked_first;
+	link->over_last = context.unmarked_first - 1;
 	pthread_mutex_lock(&link->mutex);
 	link->report.command_done = link->report.command_sent = link->unmarked_first - 1;
 	pthread_mutex_unlock(&link->mutex);
 }
 
-/* All up to `last` are over, in the way their marks say. */
+/* The first refused one that waits for its mark. NULL: none. Refusals are written by this thread
+ * alone; no more can wait than are kept, since nothing is sent while marks are. */
+static const struct refusal *refusal_unmarked(const struct link *link)
+{
+	const struct refusal *first = NULL;
+
+	for (unsigned i = 0; i < LINK_REFUSALS_KEPT; i++) {
+		const struct refusal *refusal = &link->refusals[i];
+
+		if (refusal->sequence >= link->unmarked_first &&
+		    refusal->sequence <= link->over_last &&
+		    (first == NULL || refusal->sequence < first->sequence))
+			first = refusal;
+	}
+	return first;
+}
+
+/* Marks what is over, each as it ended. Not 0: the rest is marked later. */
+static int commands_marks_write(struct link *link)
+{
+	while (link->unmarked_first <= link->over_last) {
+		const struct refusal *refusal = refusal_unmarked(link);
+		uint64_t last = refusal != NULL ? refusal->sequence - 1 : link->over_last;
+		int error = commands_mark(
+		    link->config.database, link->unmarked_first, last, CONTROL_COMMAND_DONE);
+
+		if (error != 0)
+			return error;
+		link->unmarked_first = last + 1;
+		if (refusal == NULL)
+			return 0;
+		error = commands_refuse(link->config.database, refusal->sequence, refusal->message);
+		if (error != 0)
+			return error;
+		link->unmarked_first = refusal->sequence + 1;
+	}
+	return 0;
+}
+
+/* All up to `last` are over: each refused if it is among the refusals, else done. Who waits is told
+ * also when it cannot be marked: the shards have it durably. */
 static void commands_over(struct link *link, uint64_t last)
 {
-	link->unmarked_first = last + 1;
+	int error;
+
+	if (last <= link->over_last)
+		return;
+	link->over_last = last;
+	error = commands_marks_write(link);
+	if (error != 0)
+		log_event(LOG_ERROR, "link", "command_mark_failed",
+		    &(struct log_ids){ .command = last },
+		    "cannot mark commands %" PRIu64 " to %" PRIu64
+		    " in control's database: %s; it is tried again each second, and no other is "
+		    "sent before",
+		    link->unmarked_first, last, strerror(-error));
 	pthread_mutex_lock(&link->mutex);
 	link->report.command_done = last;
 	if (link->report.command_sent < last)
 		link->report.command_sent = last;
 	pthread_cond_broadcast(&link->changed);
 	pthread_mutex_unlock(&link->mutex);
-}
-
-/* Marks unmarked_first..last DONE; with `refused`, the shards' words, the last one REFUSED. */
-static void commands_over_mark(struct link *link, uint64_t last, const char *refused)
-{
-	uint64_t done_last = refused != NULL ? last - 1 : last;
-	int error;
-
-	if (last < link->unmarked_first)
-		return;
-	error = commands_mark(
-	    link->config.database, link->unmarked_first, done_last, CONTROL_COMMAND_DONE);
-	if (error == 0 && refused != NULL)
-		error = commands_refuse(link->config.database, last, refused);
-	/* Without its mark a command is done all the same; the next start marks it. */
-	if (error != 0)
-		log_event(LOG_ERROR, "link", "command_mark_failed",
-		    &(struct log_ids){ .command = last },
-		    "cannot mark commands %" PRIu64 " to %" PRIu64 " in control's database: %s",
-		    link->unmarked_first, last, strerror(-error));
-	commands_over(link, last);
 }
 
 static void command_refused(struct link *link, uint64_t sequence, const char *why)
@@ -101,23 +133,45 @@ static void command_refused(struct link *link, uint64_t sequence, const char *wh
 	refusal->sequence = sequence;
 	snprintf(refusal->message, sizeof(refusal->message), "%s", why);
 	pthread_mutex_unlock(&link->mutex);
-	commands_over_mark(link, sequence, why);
+	commands_over(link, sequence);
 }
 
 /* Nothing more is sent for a while; said once. */
-static void commands_pause(struct link *link, uint64_t sequence, const char *why)
+static void commands_pause_say(
+    struct link *link, uint64_t sequence, const char message[LINK_MESSAGE_SIZE])
 {
-	char message[LINK_MESSAGE_SIZE];
-
-	snprintf(message, sizeof(message),
-	    "Command %" PRIu64 " is not done and later ones wait: %.160s. It is sent again.",
-	    sequence, why);
 	link->command_retry_ns = link_mono_ns() + LINK_COMMAND_PAUSE_NS;
 	link_message_set(link, message);
 	if (strcmp(link->pause_message, message) != 0)
 		log_event(LOG_ERROR, "link", "command_failed",
 		    &(struct log_ids){ .command = sequence }, "%s", message);
-	memcpy(link->pause_message, message, sizeof(message));
+	memcpy(link->pause_message, message, sizeof(link->pause_message));
+}
+
+static void commands_pause(struct link *link, uint64_t sequence, const char *why)
+{
+	char message[LINK_MESSAGE_SIZE] = "";
+
+	snprintf(message, sizeof(message),
+	    "Command %" PRIu64 " is not done and later ones wait: %.160s. It is sent again.",
+	    sequence, why);
+	commands_pause_say(link, sequence, message);
+}
+
+/* 1 when marks of what is over still wait, and with them all commands. */
+static int commands_marks_wait(struct link *link)
+{
+	char message[LINK_MESSAGE_SIZE] = "";
+	int error = commands_marks_write(link);
+
+	if (error == 0)
+		return 0;
+	snprintf(message, sizeof(message),
+	    "Commands wait: control's database cannot be written (%s), so it cannot be marked that "
+	    "%" PRIu64 " to %" PRIu64 " are over. Make room on its disk, or mend it.",
+	    strerror(-error), link->unmarked_first, link->over_last);
+	commands_pause_say(link, link->unmarked_first, message);
+	return 1;
 }
 
 static void commands_pause_over(struct link *link)
@@ -130,13 +184,13 @@ static void commands_pause_over(struct link *link)
 
 void link_commands_resume(struct link *link)
 {
-	if (link->unmarked_first <= link->shard_min) {
+	if (link->over_last < link->shard_min) {
 		log_event(LOG_INFO, "link", "commands_found",
 		    &(struct log_ids){ .command = link->shard_min },
 		    "commands %" PRIu64 " to %" PRIu64 " are on all shards and their answers were "
 		    "lost: they count as done, also one that the shards refused",
-		    link->unmarked_first, link->shard_min);
-		commands_over_mark(link, link->shard_min, NULL);
+		    link->over_last + 1, link->shard_min);
+		commands_over(link, link->shard_min);
 	}
 	link->next_sequence = link->shard_min + 1;
 	link->command_retry_ns = 0;
@@ -245,7 +299,7 @@ static int commands_receive(struct link *link, unsigned sent)
 	/* Before the marks, which wake those who wait: they may look at the message next. */
 	if (link->next_sequence != first)
 		commands_pause_over(link);
-	commands_over_mark(link, link->next_sequence - 1, NULL);
+	commands_over(link, link->next_sequence - 1);
 	if (result != 0)
 		return result;
 	if (outcome == OUTCOME_MALFORMED)
@@ -270,6 +324,8 @@ int link_commands_turn(struct link *link, int *busy)
 			return result;
 		link_commands_resume(link);
 	}
+	if (commands_marks_wait(link))
+		return 0;
 	result = commands_last(link->config.database, &last);
 	if (result != 0) {
 		commands_pause(link, link->next_sequence, "control's database cannot be read");

@@ -71,11 +71,12 @@ struct link {
 
 	/* The thread's own. */
 	struct admin_client admin;
-	uint64_t shard_min, shard_max;         /* numbers of the last status */
-	unsigned shard_highest;                /* the shard that has shard_max */
-	uint64_t next_sequence;                /* to be sent next */
-	uint64_t unmarked_first;               /* all below are DONE or REFUSED in the database */
-	uint64_t command_retry_ns;             /* no command before this; 0: none failed */
+	uint64_t shard_min, shard_max; /* numbers of the last status */
+	unsigned shard_highest;        /* the shard that has shard_max */
+	uint64_t next_sequence;        /* to be sent next */
+	uint64_t unmarked_first;       /* all below are DONE or REFUSED in the database */
+	uint64_t over_last;            /* all up to this are over: marked, or to be marked */
+	uint64_t command_retry_ns;     /* no command before this; 0: none failed */
 	char pause_message[LINK_MESSAGE_SIZE]; /* why commands wait; empty: they do not */
 	uint64_t status_due_ns, histograms_due_ns, list_due_ns, list_begun_ns;
 	uint32_t list_slot;

@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 
 import pytest
+from controlled import ControlledSwitch
 from instance import InstanceError
 from mounts import unmount_below
 from switch import BUILD, Switch, wait_until
@@ -119,6 +120,29 @@ class FaultySwitch(Switch):
         with open(self.log, encoding="utf-8", errors="replace") as stream:
             lines = [json.loads(line) for line in stream if line.startswith("{")]
         return [line for line in lines if line.get("level") in ("error", "warning")]
+
+
+class FaultyControlledSwitch(ControlledSwitch, FaultySwitch):
+    """The same with its control process: all of var/lib/sluice is on faultfs, control's database
+    too, and the authority's files with it."""
+
+    def __enter__(self):
+        super().__enter__()
+        folder = self.path("var/lib/sluice/authority")
+        os.mkdir(folder, 0o700)
+        parent = os.open(os.path.dirname(folder), os.O_RDONLY)
+        os.fsync(parent)
+        os.close(parent)
+        os.makedirs(self.path("etc/sluice"), exist_ok=True)
+        os.symlink(folder, self.path("etc/sluice/ca"))
+        return self
+
+    def power_cut(self, seed):
+        lost = self.disk_faults.power_cut(seed)
+        self.control.kill()
+        self.kill()
+        self.disk_faults.power_on()
+        return lost
 
 
 def start_refused(switch):

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -226,3 +228,61 @@ TEST(keys_sort_as_numbers_and_seek_finds_the_one_below)
 }
 
 TEST_MAIN()
+
+/* Every write through LMDB's second descriptor of this file, that of its heads, fails from now on:
+ * the same file, open for reading only, takes its place. */
+static void heads_break(const char *path)
+{
+	char file[96], link[64], target[PATH_MAX];
+	int broken = 0;
+
+	snprintf(file, sizeof(file), "%s/data.mdb", path);
+	for (int fd = 3; fd < 64; fd++) {
+		ssize_t length;
+		int reading;
+
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+		length = readlink(link, target, sizeof(target) - 1);
+		target[length > 0 ? length : 0] = '\0';
+		if (strcmp(target, file) != 0 || (fcntl(fd, F_GETFL) & O_DSYNC) == 0)
+			continue;
+		reading = open(file, O_RDONLY);
+		assert_int_equal(dup2(reading, fd), fd);
+		close(reading);
+		broken = 1;
+	}
+	assert_true(broken);
+}
+
+TEST(a_head_that_was_not_written_is_told_of_and_what_was_before_stays)
+{
+	struct db_options options;
+	struct fill fill = { .first = 1, .count = 5 };
+	struct db_env *env;
+	struct db_txn txn;
+	uint64_t count = 0;
+	char path[64];
+
+	directory_make(path);
+	options = options_of(path, 1 << 20);
+	assert_int_equal(db_env_open(&env, &options), 0);
+	assert_int_equal(db_write(env, fill_body, &fill), 0);
+	assert_int_equal(db_env_failed(env), 0);
+	heads_break(path);
+	fill.first = 6;
+	assert_int_equal(db_write(env, fill_body, &fill), -EBADF);
+	/* LMDB gives nothing any more, and says so with the next begin. */
+	assert_int_equal(db_write(env, fill_body, &fill), -EBADMSG);
+	assert_int_equal(db_env_failed(env), 1);
+	assert_int_equal(db_read_open(&txn, env), -EBADMSG);
+	db_env_close(env);
+	assert_int_equal(db_env_open(&env, &options), 0);
+	assert_int_equal(db_env_failed(env), 0);
+	assert_int_equal(db_read_open(&txn, env), 0);
+	assert_int_equal(db_read_begin(&txn), 0);
+	assert_int_equal(db_count(&txn, 0, &count), 0);
+	assert_int_equal(count, 5);
+	db_read_close(&txn);
+	db_env_close(env);
+	directory_remove(path);
+}

@@ -75,11 +75,11 @@ E2E_THREADED = ["test_admin_reads.py", "test_python_keying.py", "test_shards.py"
 # What a build need not run again. All unit tests run under the sanitizers, with debug assertions;
 # the debug build shows nothing else and is for --long and for debugging. Release: not where the
 # optimiser has no say: waiting, text, PostgreSQL. The simulator's canaries, each a program with a
-# planted bug, run where they are quickest. That scores agree with XGBoost's is a matter of numbers,
-# and takes minutes under the sanitizers.
+# planted bug, run where they are quickest, and most of its seeds. That scores agree with XGBoost's
+# is a matter of numbers, and takes minutes under the sanitizers.
 RELEASE_WITHOUT = re.compile(r"(admin-client|bench|client-identity|client-keying|control|fuzz|"
-                             r"provision|sim|sluice-db-(backup|fixture|reshard)|sluicectl)(-|_|$)"
-                             r"(?!canaries)")
+                             r"provision|sluice-db-(aside|backup|fixture|reshard)|sluicectl)(-|_|$)"
+                             r"|sim-(?!canaries)")
 SANITIZE_WITHOUT = re.compile(r"man-|risk-eval-agreement$|sim-canaries$")
 # Their own measure is the machine's, or they change what is the machine's: not beside others.
 E2E_ALONE = ["test_bench.py", "test_idle.py", "test_overload.py", "test_up.py"]
@@ -275,8 +275,9 @@ def suites_long(e2e):
     """What only --long runs."""
     kills = pytest_suite("kills", "tests/e2e/test_kill.py", 7200, 7200, "kill -9, 1,000 times",
                          {**e2e, "SLUICE_KILLS": "1000"})
-    cuts = pytest_suite("cuts", "tests/e2e/test_fault_power.py", 7200, 7200, "200 power cuts",
-                        {**e2e, "SLUICE_CUTS": "200"})
+    cuts = pytest_suite("cuts", "tests/e2e/test_fault_power.py", 7200, 7200, "200 power cuts, 100 "
+                        "with control", {**e2e, "SLUICE_CUTS": "200"})
+    cuts.command.append(os.path.join(TOP, "tests/e2e/test_fault_control.py"))
     chaos = pytest_suite("chaos", "tests/e2e/test_chaos.py", 7200, 7200,
                          "control, data plane and PostgreSQL killed, 20 times each",
                          {**e2e, "SLUICE_CHAOS": "20"})

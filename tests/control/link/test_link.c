@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 #include "tests/control/link/bed.h"
 
@@ -81,6 +83,57 @@ TEST(a_refused_command_is_told_and_the_next_goes_on)
 	bed_unlink(bed);
 	bed_link(bed);
 	command_await(bed, refused, -EPERM);
+	bed_free(bed);
+}
+
+/* Until `good`, nothing can be written behind the heads of any database of this process. */
+static void disk_set(int good)
+{
+	struct rlimit limit;
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = good ? limit.rlim_max : 8192;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+TEST(marks_that_cannot_be_written_wait_and_a_refusal_stays_one)
+{
+	struct bed *bed = bed_make(0);
+	struct link_report report;
+	char message[512], text[16];
+
+	/* Committed before the data plane is there, and the disk fails as their answers come. */
+	command_commit(bed, "market_set");
+	command_commit(bed, "refuse_me");
+	command_commit(bed, "market_set");
+	disk_set(0);
+	bed->fake = fake_start(bed->root, 1);
+	bed_link(bed);
+	assert_int_equal(
+	    link_command_wait(bed->link, 2, WAIT_MS, message, sizeof(message)), -EPERM);
+	command_await(bed, 3, 0);
+	state_await(bed, LINK_UP);
+	for (unsigned i = 0; i < WAIT_MS; i++) {
+		link_report(bed->link, &report);
+		if (report.message[0] != '\0')
+			break;
+		usleep(1000);
+	}
+	assert_non_null(strstr(report.message, "1 to 3 are over"));
+	assert_string_equal(state_of(bed, 1, text), "committed");
+	assert_string_equal(state_of(bed, 2, text), "committed");
+	assert_true(database_trouble(bed->database, NULL) == -EFBIG);
+	disk_set(1);
+	/* Sent behind the marks only. */
+	command_await(bed, command_commit(bed, "market_set"), 0);
+	assert_string_equal(state_of(bed, 1, text), "done");
+	assert_string_equal(state_of(bed, 2, text), "refused");
+	assert_string_equal(state_of(bed, 3, text), "done");
+	assert_int_equal(database_trouble(bed->database, NULL), 0);
+	link_report(bed->link, &report);
+	assert_string_equal(report.message, "");
+	journals_check(bed, 4, 2);
 	bed_free(bed);
 }
 
