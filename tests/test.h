@@ -49,6 +49,14 @@ extern struct test_registry test_registry;
 		           : 1;                                                                    \
 	}
 
+/* How much of a loop: all of it, and a part where sanitizers make it many times as slow; who uses
+ * it runs in the release build too. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TEST_SHARE(all, part) (part)
+#else
+#define TEST_SHARE(all, part) (all)
+#endif
+
 static inline uint64_t test_seed(void)
 {
 	const char *text = getenv("SLUICE_TEST_SEED");

@@ -389,7 +389,7 @@ TEST(full_of_retired_rows_it_writes_them_out_and_goes_on)
 	store = store_start(&source, path, &report);
 	for (uint32_t i = 0; i < source.count; i++) {
 		assert_int_equal(batch_apply(store, &source.batches[i]), 0);
-		if (i % 13 == 12)
+		if (i % TEST_SHARE(13, 39) == 12)
 			(void)kill_and_recover(&source, path, i + 1, &fuzzy);
 	}
 	print_message("  room for %u objects: %llu rows written out and released\n",
@@ -458,7 +458,7 @@ TEST(recovery_finds_room_while_rows_are_ahead)
 		assert_int_equal(batch_apply(store, &source.batches[i]), 0);
 		if (i == source.count / 8)
 			assert_int_equal(store_checkpoint_now(store), 0);
-		if (i < source.count / 2 || i % 8 != 0)
+		if (i < source.count / 2 || i % TEST_SHARE(8, 24) != 0)
 			continue;
 		/* One piece more of a checkpoint that never ends. */
 		assert_true(store_work(store, feed, NULL, 1000000000000ull) >= 0);
