@@ -227,7 +227,7 @@ static int shadow_rules(struct control *control, const struct ops_request *reque
 
 	if (file == NULL && version == 0)
 		return handle_refuse(CONTROL_USAGE, message, message_size,
-		    "give a file of rules, or --rules-version with one that is stored");
+		    "give a file of rules, --rules-version with one that is stored, or --model");
 	status = rules_find(control, version, set, message, message_size);
 	if (status != CONTROL_DONE || file == NULL)
 		return status;
@@ -235,35 +235,84 @@ static int shadow_rules(struct control *control, const struct ops_request *reque
 	                                                               : CONTROL_DONE;
 }
 
+#define SHADOW_ARGUMENTS 20
+
+struct shadow_arguments {
+	char *list[SHADOW_ARGUMENTS + 1];
+	unsigned count;
+};
+
+/* `value` stays the caller's. */
+static void shadow_argument(struct shadow_arguments *arguments, char *name, char *value)
+{
+	SLUICE_REQUIRE(arguments->count + 2 <= SHADOW_ARGUMENTS);
+	arguments->list[arguments->count++] = name;
+	if (value != NULL)
+		arguments->list[arguments->count++] = value;
+}
+
+/* The model to be asked, and the rules in a file at `path` if others than those of then are asked
+ * for; else *path is empty. */
+static int shadow_prepare(struct control *control, const struct ops_request *request,
+    char path[PATH_MAX], char *message, size_t message_size)
+{
+	uint32_t model = (uint32_t)ops_number(request, "model", 0);
+	const char *base = ops_text(request, "base", NULL);
+	struct rule_set set;
+	int status, error;
+
+	path[0] = '\0';
+	if (base != NULL && (strchr(base, '/') != NULL || base[0] == '.'))
+		return handle_refuse(CONTROL_REFUSED, message, message_size,
+		    "a backup is named as `sluicectl backup list` does");
+	if (model != 0) {
+		status = handle_model_check(control, model, message, message_size);
+		if (status != CONTROL_DONE || (ops_text(request, "file", NULL) == NULL &&
+		                                  ops_number(request, "rules_version", 0) == 0))
+			return status;
+	}
+	status = shadow_rules(control, request, &set, message, message_size);
+	if (status != CONTROL_DONE)
+		return status;
+	error = shadow_file(control, &set, path);
+	return error != 0 ? handle_error(error, "file of rules", message, message_size)
+	                  : CONTROL_DONE;
+}
+
 int handle_rules_shadow(
     void *context, struct ops_request *request, json_t **result, char *message, size_t message_size)
 {
 	struct control *control = context;
-	int64_t to = ops_number(request, "to", INT64_MAX);
 	const char *base = ops_text(request, "base", NULL);
-	char path[PATH_MAX], from_text[24], to_text[24], examples[24], base_path[PATH_MAX + 96];
-	struct rule_set set;
-	char *const arguments[] = { (char[]){ "sluice-db" }, (char[]){ "shadow" },
-		(char[]){ "--json" }, (char[]){ "--root" }, control->root, (char[]){ "--rules" },
-		path, (char[]){ "--from-time" }, from_text, (char[]){ "--to-time" }, to_text,
-		(char[]){ "--examples" }, examples, base != NULL ? (char[]){ "--base" } : NULL,
-		base_path, NULL };
-	int status = shadow_rules(control, request, &set, message, message_size), error;
+	char path[PATH_MAX], from[24], to[24], examples[24], model[24], base_path[PATH_MAX + 96];
+	char program[] = "sluice-db", verb[] = "shadow", json[] = "--json", root[] = "--root",
+	     rules_name[] = "--rules", from_name[] = "--from-time", to_name[] = "--to-time",
+	     examples_name[] = "--examples", model_name[] = "--model", base_name[] = "--base";
+	struct shadow_arguments arguments = { .count = 0 };
+	int status = shadow_prepare(control, request, path, message, message_size);
 
 	if (status != CONTROL_DONE)
 		return status;
-	if (base != NULL && (strchr(base, '/') != NULL || base[0] == '.'))
-		return handle_refuse(CONTROL_REFUSED, message, message_size,
-		    "a backup is named as `sluicectl backup list` does");
-	snprintf(from_text, sizeof(from_text), "%" PRId64, ops_number(request, "from", 0));
-	snprintf(to_text, sizeof(to_text), "%" PRId64, to);
+	snprintf(from, sizeof(from), "%" PRId64, ops_number(request, "from", 0));
+	snprintf(to, sizeof(to), "%" PRId64, ops_number(request, "to", INT64_MAX));
 	snprintf(examples, sizeof(examples), "%" PRId64, ops_number(request, "examples", 20));
+	snprintf(model, sizeof(model), "%" PRId64, ops_number(request, "model", 0));
 	snprintf(base_path, sizeof(base_path), "%.4000s/" CONTROL_BACKUP_FOLDER "/%s",
 	    control->root, base != NULL ? base : "");
-	error = shadow_file(control, &set, path);
-	if (error != 0)
-		return handle_error(error, "file of rules", message, message_size);
-	status = control_program_run(arguments, result, message, message_size);
-	unlink(path);
+	shadow_argument(&arguments, program, verb);
+	shadow_argument(&arguments, json, NULL);
+	shadow_argument(&arguments, root, control->root);
+	shadow_argument(&arguments, from_name, from);
+	shadow_argument(&arguments, to_name, to);
+	shadow_argument(&arguments, examples_name, examples);
+	if (path[0] != '\0')
+		shadow_argument(&arguments, rules_name, path);
+	if (ops_number(request, "model", 0) != 0)
+		shadow_argument(&arguments, model_name, model);
+	if (base != NULL)
+		shadow_argument(&arguments, base_name, base_path);
+	status = control_program_run(arguments.list, result, message, message_size);
+	if (path[0] != '\0')
+		unlink(path);
 	return status;
 }

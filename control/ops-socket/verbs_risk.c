@@ -48,6 +48,8 @@ static const struct verb_argument rules_shadow[] = {
 	{ "file", VERB_FILE, 1, 0, 0, 0, 0, NULL,
 	    "file of rules; what it leaves out is as in force, or as in --rules-version" },
 	RULES_VERSION("rules_version", 0, 0, "a version, e.g. one that is stored"),
+	{ "model", VERB_NUMBER, 0, 0, 0, 1, UINT32_MAX, NULL,
+	    "a model asked beside these rules, or those of then; it changes nothing" },
 	{ "from", VERB_TIME, 0, 1, 0, 0, 0, NULL, "begin of the range, included" },
 	{ "to", VERB_TIME, 0, 0, 0, 0, 0, NULL, "end of the range, not included (now)" },
 	{ "examples", VERB_NUMBER, 0, 0, 0, 0, 1000, NULL, "of each kind of change (20)" },
@@ -180,7 +182,8 @@ const struct verb verbs_risk[] = {
 	    "Puts a version that is stored in force." },
 	{ "rules shadow", RISK, VERB_SLOW, ARGUMENTS(rules_shadow), "comparison",
 	    "what before after difference",
-	    "What other rules would have decided in a time range of the logs; changes nothing." },
+	    "What other rules would have decided, or a model said, in a time range of the logs; "
+	    "changes nothing." },
 	{ "top", VIEWER, VERB_LIVE, ARGUMENTS(top), NULL, NULL,
 	    "A live view: shards, liability beside its limits, terminals, alerts." },
 	{ "model list", VIEWER, 0, NO_ARGUMENTS, "models",

@@ -9,6 +9,7 @@ import time
 
 import demo
 from controlled import ControlledSwitch
+from instance import TOP
 from switch import balance_sum, wait_until
 
 
@@ -118,6 +119,40 @@ def test_an_operator_makes_lists_and_verifies_backups():
             file.write(" ,")
         refused = control.ctl("backup", "verify", listed[0]["name"], check=False)
         assert refused.returncode == 1 and "damaged" in refused.stderr
+
+
+def model_asked(switch):
+    """The version that the newest bet of each shard was asked of."""
+    newest = {event["shard"]: event["lsn"] for event in switch.events()
+              if event["type"] == "PLACE_BET"}
+    return {switch.control.json("explain", "--shard", shard, "--lsn", lsn)["points"][
+        "model_version"] for shard, lsn in newest.items()}
+
+
+def test_the_active_model_comes_back_with_the_switch():
+    model = os.path.join(TOP, "tools/risk-models/card.json")
+    with ControlledSwitch("backup-model", shards=2) as switch:
+        control = switch.control
+        switch.begin(terminals=1)
+        number = control.json("model", "load", model)["model"]
+        control.ctl("rules", "set", "factors=1", f"model_version={number}", "model_state=active")
+        demo.wait(demo.start_terminals(control, 1, 60, 60, 500))
+        assert model_asked(switch) == {number}
+        models = control.json("model", "list")["models"]
+        assert [entry["state"] for entry in models] == ["active"]
+        made = control.json("backup", "create")
+        end_all(switch, kill=True)
+        lose(switch, "var/lib/lost")
+        database(switch, "restore", made["directory"], switch.root)
+        begin_again(switch)
+        again = control.json("model", "list")["models"]
+        assert [(entry["state"], entry["checksum"]) for entry in again] == \
+            [("active", models[0]["checksum"])]
+        known = len(switch.events())
+        demo.wait(demo.start_terminals(control, 1, 60, 60, 500, seed=9))
+        assert len(switch.events()) >= known + 60 and model_asked(switch) == {number}
+        end_all(switch, kill=False)
+        assert switch.verify()["ok"]
 
 
 def test_a_switch_that_was_killed_is_backed_up_with_its_journal():

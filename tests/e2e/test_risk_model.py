@@ -133,6 +133,29 @@ def test_postgresql_has_score_and_factors_of_every_event(switch):
     assert json.loads(ran.stdout)["ok"], ran.stdout
 
 
+def test_a_model_is_asked_about_the_past_before_rules_name_it(switch, tmp_path):
+    control = switch.control
+    since = ("--from", "2020-01-01T00:00:00Z")
+    other = control.json("model", "load", os.path.join(TOP, "tools/risk-models/card.json"))["model"]
+    told = control.json("rules", "shadow", "--model", other, *since)
+    # About the bets that were scored by the states, whatever model the rules of then asked.
+    bets_made = sum(event["type"] == "PLACE_BET" and bool(event["flags"] & SCORED)
+                    for event in switch.events())
+    assert told["model"]["asked"] == bets_made > 300 and told["model"]["missing"] == 0, told
+    own = control.json("rules", "shadow", "--model", 1, *since)
+    assert own["before"] == own["after"] and own["model"]["asked"] == bets_made
+    assert own["model"]["with_points"] != told["model"]["with_points"]
+    path = tmp_path / "rules.yaml"
+    path.write_text("model_state: off\n", encoding="utf-8")
+    both = control.json("rules", "shadow", str(path), "--model", other, *since)
+    assert both["model"]["asked"] >= bets_made
+    assert "model gave points" in control.ctl(
+        "rules", "shadow", "--model", other, *since).stdout
+    for arguments, words in ((("--model", 77), "there is no model 77"), ((), "or --model")):
+        refused = control.ctl("rules", "shadow", *arguments, *since, check=False)
+        assert refused.returncode != 0 and words in refused.stderr, refused.stderr
+
+
 def test_the_log_decided_anew_is_the_same(switch):
     switch.control.stop()
     assert switch.stop() == 0

@@ -8,6 +8,7 @@
  *   DIR/var/lib/sluice/control/data.mdb        control's database, if there was one
  *   DIR/var/lib/sluice/<file>                  other files there: ticket.key
  *   DIR/var/lib/sluice/history/...             the past of a re-sharded switch (lmdb-schema/past.h)
+ *   DIR/var/lib/sluice/models/...              learned models, which rules name by number
  *   DIR/etc/sluice/...                         configuration and the certificate authority
  *
  * It is shaped like a root without a journal, so everything that reads a root's logs and rows reads
@@ -52,6 +53,10 @@
 #define BACKUP_MANIFEST "manifest.json"
 #define BACKUP_DATA     "var/lib/sluice"
 #define SHA256_TEXT     65
+
+/* Folders beside the shards that a backup has, those that are there. */
+#define BACKUP_FOLDERS 2
+extern const char *const backup_folders[BACKUP_FOLDERS];
 
 struct backup_shard {
 	uint64_t incarnation;

@@ -9,6 +9,10 @@
 #include "lmdb-schema/control_rows.h"
 #include "tools/sluice-db/create.h"
 
+#define FOLDER_TRIES 10
+
+const char *const backup_folders[BACKUP_FOLDERS] = { "history", "models" };
+
 static int last_number(struct db_txn *txn, unsigned table, uint64_t *number)
 {
 	struct db_cursor cursor;
@@ -104,6 +108,19 @@ int create_control_copy(struct create *create)
 	                        strerror(-error));
 }
 
+/* Whole, also when control removes or renames a file of it meanwhile; none is right. */
+static int folder_copy(const char *from, const char *to)
+{
+	int error = tree_copy(from, to);
+
+	for (unsigned i = 0; i < FOLDER_TRIES && error == -ENOENT && access(from, F_OK) == 0; i++) {
+		error = tree_remove(to);
+		if (error == 0)
+			error = tree_copy(from, to);
+	}
+	return error == -ENOENT && access(from, F_OK) != 0 ? 0 : error;
+}
+
 /* The files beside the shards' directories, and etc/sluice. */
 int create_files_copy(struct create *create)
 {
@@ -126,12 +143,12 @@ int create_files_copy(struct create *create)
 	}
 	if (stream != NULL)
 		closedir(stream);
-	if (error == 0) {
-		snprintf(from, sizeof(from), "%s/" BACKUP_DATA "/history", create->options.root);
-		snprintf(to, sizeof(to), "%s/" BACKUP_DATA "/history", create->building);
-		error = tree_copy(from, to);
-		if (error == -ENOENT)
-			error = 0;
+	for (unsigned i = 0; error == 0 && i < BACKUP_FOLDERS; i++) {
+		snprintf(from, sizeof(from), "%s/" BACKUP_DATA "/%s", create->options.root,
+		    backup_folders[i]);
+		snprintf(
+		    to, sizeof(to), "%s/" BACKUP_DATA "/%s", create->building, backup_folders[i]);
+		error = folder_copy(from, to);
 	}
 	if (error == 0) {
 		snprintf(from, sizeof(from), "%s/etc/sluice", create->options.root);

@@ -166,10 +166,10 @@ static int files_copy(struct restore *restore)
 	}
 	if (stream != NULL)
 		closedir(stream);
-	if (error == 0) {
-		snprintf(
-		    from, sizeof(from), "%s/" BACKUP_DATA "/history", restore->backup->base.path);
-		snprintf(to, sizeof(to), "%s/history", restore->building);
+	for (unsigned i = 0; error == 0 && i < BACKUP_FOLDERS; i++) {
+		snprintf(from, sizeof(from), "%s/" BACKUP_DATA "/%s", restore->backup->base.path,
+		    backup_folders[i]);
+		snprintf(to, sizeof(to), "%s/%s", restore->building, backup_folders[i]);
 		error = tree_copy(from, to);
 		if (error == -ENOENT)
 			error = 0;

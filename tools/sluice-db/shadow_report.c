@@ -254,6 +254,14 @@ static json_t *comparison_rows(const struct shadow *shadow)
 		if (before->factors[bit] != 0 || after->factors[bit] != 0)
 			row_add(list, factor_name(bit, name), (int64_t)before->factors[bit],
 			    (int64_t)after->factors[bit]);
+	if (shadow->model_wanted != 0 || shadow->model.asked != 0) {
+		row_add(list, "model asked", 0, (int64_t)shadow->model.asked);
+		row_add(list, "model gave points", 0, (int64_t)shadow->model.with_points);
+		row_add(list, "alerts, were it active", (int64_t)before->alerts,
+		    (int64_t)shadow->model.alerts);
+		row_add(list, "RISK_SCORE, were it active",
+		    (int64_t)before->codes[WIRE_CODE_RISK_SCORE], (int64_t)shadow->model.refused);
+	}
 	return list;
 }
 
