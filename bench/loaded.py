@@ -33,12 +33,15 @@ def choices(first=1, count=3, selections=3):
 
 
 class Loaded(Instance):
-    """On the disk that holds `root`, else the build folder. `with` removes it at the end."""
+    """On the disk that holds `root`, else the build folder. `with` removes it at the end.
+    `factors`: rules with all risk factors at their defaults, model off."""
 
-    def __init__(self, name, root=None, build=None, budget=0, polling=None, **settings):
+    def __init__(self, name, root=None, build=None, budget=0, polling=None, factors=False,
+                 **settings):
         build = os.path.abspath(build or os.path.join(TOP, "build"))
         self.own_root = root is None
         self.budget = budget
+        self.factors = factors
         self.polling_asked = polling
         self.sessions_used = 0
         self.accounts = 0
@@ -95,6 +98,8 @@ class Loaded(Instance):
         self.provision("markets", "--file", SEASON)
         self.provision("accounts", "--first", 1, "--count", accounts, "--currency", CURRENCY,
                        "--opening-balance", BALANCE, timeout=600)
+        if self.factors:
+            self.provision("rules", "--factors")
         self.open()
 
     def open(self):

@@ -290,13 +290,71 @@ def testpmd_prefix(role):
     return f"bench-{role}-{os.getpid()}"
 
 
-def testpmd_command(role, socket, main, worker, forward, size):
-    """On memif without huge pages, as bench/run has it. The forwarding core is `worker`."""
-    return [program("dpdk-testpmd", "dpdk-dev"), "--lcores", f"0@{main},1@{worker}", "--no-huge",
-            "-m", "256", "--no-pci", "--file-prefix", testpmd_prefix(role), "--vdev",
-            f"net_memif0,role={role},socket={socket},socket-abstract=no,bsize=2048,rsize=10",
-            "--log-level", "error", "--", "--total-num-mbufs=16384", f"--forward-mode={forward}",
-            f"--txpkts={size}", "--stats-period=1", "--no-lsc-interrupt"]
+class Memif:
+    """Two ends on one socket."""
+
+    name = "memif"
+
+    def __init__(self, folder):
+        self.socket = os.path.join(folder, "memif.sock")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        pass
+
+    def inside(self, _role):
+        return []
+
+    def device(self, role):
+        return f"net_memif0,role={role},socket={self.socket},socket-abstract=no,bsize=2048,rsize=10"
+
+
+class AfXdp:
+    """The two ends of a veth link, each in a network namespace of its own: what `bench/run af_xdp`
+    gives the switch and its generator."""
+
+    name = "af_xdp"
+
+    def __init__(self, _folder):
+        self.spaces = {role: f"sluice-{testpmd_prefix(role)}" for role in ("server", "client")}
+
+    def __enter__(self):
+        ip = program("ip", "iproute2")
+        try:
+            for space in self.spaces.values():
+                run([ip, "netns", "add", space])
+            run([*self.inside("server"), ip, "link", "add", "data0", "type", "veth", "peer", "name",
+                 "data0", "netns", self.spaces["client"]])
+            for role in self.spaces:
+                run([*self.inside(role), program("ethtool", "ethtool"), "-K", "data0", "tx", "off",
+                     "gso", "off", "tso", "off", "gro", "off"])
+                run([*self.inside(role), ip, "link", "set", "data0", "up"])
+        except PeerMissing:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(self, kind, value, trace):
+        for space in self.spaces.values():
+            subprocess.run(["ip", "netns", "delete", space], stdin=subprocess.DEVNULL,
+                           capture_output=True, check=False)
+
+    def inside(self, role):
+        return ["nsenter", f"--net=/run/netns/{self.spaces[role]}"]
+
+    def device(self, _role):
+        return "net_af_xdp0,iface=data0,start_queue=0,queue_count=1"
+
+
+def testpmd_command(link, role, main, worker, forward, size):
+    """Without huge pages, as bench/run has it. The forwarding core is `worker`."""
+    return [*link.inside(role), program("dpdk-testpmd", "dpdk-dev"), "--lcores",
+            f"0@{main},1@{worker}", "--no-huge", "-m", "256", "--no-pci", "--file-prefix",
+            testpmd_prefix(role), "--vdev", link.device(role), "--log-level", "error", "--",
+            "--total-num-mbufs=16384", f"--forward-mode={forward}", f"--txpkts={size}",
+            "--stats-period=1", "--no-lsc-interrupt"]
 
 
 def testpmd_rates(text):
@@ -308,23 +366,30 @@ def testpmd_rates(text):
     return received, sent
 
 
-def testpmd(folder, placement, size, seconds):
+def testpmd(folder, placement, size, seconds, port=Memif):
     """One process sends and takes, the other turns every packet round: as many as come back."""
     program("dpdk-testpmd", "dpdk-dev")  # not there: said at once
     for _ in range(2):
         try:
-            return testpmd_once(folder, placement, size, seconds)
+            return testpmd_once(folder, placement, size, seconds, port)
         except PeerMissing:
             seconds += 5  # a busy machine: two processes did not come up in time
-    return testpmd_once(folder, placement, size, seconds)
+    return testpmd_once(folder, placement, size, seconds, port)
 
 
-def testpmd_once(folder, placement, size, seconds):
+def testpmd_once(folder, placement, size, seconds, port):
     top = tempfile.mkdtemp(prefix="bench-pmd-", dir=folder)
-    socket = os.path.join(top, "memif.sock")
+    try:
+        with port(top) as link:
+            return testpmd_measure(top, link, placement, size, seconds)
+    finally:
+        shutil.rmtree(top, ignore_errors=True)
+
+
+def testpmd_measure(top, link, placement, size, seconds):
     worker, other = placement.workers[0], placement.main
-    commands = (testpmd_command("server", socket, other, worker, "macswap", size),
-                testpmd_command("client", socket, worker, other, "flowgen", size))
+    commands = (testpmd_command(link, "server", other, worker, "macswap", size),
+                testpmd_command(link, "client", worker, other, "flowgen", size))
     processes, logs = [], []
     try:
         with Busy() as busy:
@@ -350,12 +415,11 @@ def testpmd_once(folder, placement, size, seconds):
             shutil.rmtree(f"/var/run/dpdk/{testpmd_prefix(role)}", ignore_errors=True)
     with open(logs[0], encoding="utf-8", errors="replace") as stream:
         text = stream.read()
-    shutil.rmtree(top, ignore_errors=True)
     received, sent = testpmd_rates(text)
     steady = [rate for rate in sent[1:] if rate > 0]
     if not steady:
         raise PeerMissing(f"testpmd moved nothing: {text.strip()[-300:]}")
-    return {"name": "testpmd", "peer": "testpmd", "port": "memif", "packet_size": size,
+    return {"name": "testpmd", "peer": "testpmd", "port": link.name, "packet_size": size,
             "seconds": len(steady), "packets_per_s": round(statistics.median(steady)),
             "packets_in_per_s": round(statistics.median([rate for rate in received if rate > 0])),
             "cores": busy.cores}

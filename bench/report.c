@@ -197,6 +197,15 @@ static json_t *data_size(const json_t *status)
 	return object;
 }
 
+/* Whether the rules in force judge by the states of accounts and terminals, on every shard. */
+static json_t *risk_factors(const json_t *status)
+{
+	size_t shards = json_array_size(json_object_get(status, "shards"));
+
+	return shards == 0 ? json_null()
+	                   : json_boolean(status_sum(status, "rule_factors") == shards);
+}
+
 /* The data plane's own figures; null where it could not be asked. */
 static void add_dataplane(json_t *report, const struct report_input *input)
 {
@@ -217,6 +226,7 @@ static void add_dataplane(json_t *report, const struct report_input *input)
 	    end == NULL
 	        ? json_null()
 	        : json_integer((json_int_t)(durable > committed ? durable - committed : 0)));
+	json_object_set_new(report, "risk_factors", risk_factors(end));
 	json_object_set_new(report, "journal_interrupt_cpu",
 	    interrupt != NULL ? json_deep_copy(interrupt) : json_null());
 	if (input->before->status != NULL && input->after->status != NULL) {
@@ -463,9 +473,9 @@ void report_print(const json_t *report)
 		"offered_per_s", "accepted_share", "lost", "duplicated", "resent", "busy",
 		"in_progress", "unsent", "p50_us", "p90_us", "p99_us", "p999_us", "max_us",
 		"workload", "requests", "refused", "settlement", "write_p50_us",
-		"worker_busy_ns_per_message", "store_running", "store_lag_events", "durable",
-		"durable_refused", "disk", "disk_write_cache", "disk_fua", "journal_interrupt_cpu",
-		"cpu_placement", "cores", "codes" };
+		"worker_busy_ns_per_message", "risk_factors", "store_running", "store_lag_events",
+		"durable", "durable_refused", "disk", "disk_write_cache", "disk_fua",
+		"journal_interrupt_cpu", "cpu_placement", "cores", "codes" };
 
 	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(names); i++) {
 		json_t *value = json_object_get(report, names[i]);

@@ -164,7 +164,9 @@
 	    "Last command of control the shard made durable.")                                     \
 	X(control_sequence_applied, "sluice_shard_command_sequence_applied", gauge, COUNT,         \
 	    "Last command of control the shard applied, perhaps not durable yet.")                 \
-	X(rule_version, "sluice_rule_version", gauge, COUNT, "Rules in force.")
+	X(rule_version, "sluice_rule_version", gauge, COUNT, "Rules in force.")                    \
+	X(rule_factors, "sluice_rule_factors", gauge, COUNT,                                       \
+	    "1: they judge by the states of accounts and terminals, too.")
 
 /* X(metric, the position that is ahead, the one that is behind, help) */
 #define METRICS_LAGS(X)                                                                            \

@@ -46,6 +46,7 @@
 	X(control_sequence, "last control command whose mark is durable")                          \
 	X(control_sequence_applied, "last control command applied, perhaps not durable yet")       \
 	X(rule_version, "rules in force")                                                          \
+	X(rule_factors, "1: they have factors of the states of accounts and terminals")            \
 	X(pending, "answers waiting for durability")                                               \
 	X(journal_error, "errno of the failed journal write, 0 when healthy")                      \
 	X(write_ns_total, "time of journal writes, submit to completion")                          \

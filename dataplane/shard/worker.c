@@ -204,6 +204,7 @@ static void publish_totals(struct worker *worker, int changed)
 	stats_set(&worker->stats.transfer_stuck_ns, transfer_stuck_ns(worker));
 	stats_set(&worker->stats.sessions, session_count(worker->sessions));
 	stats_set(&worker->stats.rule_version, ledger_shard(worker->ledger)->rules.version);
+	stats_set(&worker->stats.rule_factors, ledger_shard(worker->ledger)->extra.present);
 	stats_set(&worker->stats.control_sequence_applied,
 	    ledger_shard(worker->ledger)->control_sequence);
 	worker_marks_publish(worker);

@@ -20,7 +20,8 @@ FIELDS = {
     "duplicated": int, "p50_us": NUMBER, "p90_us": NUMBER, "p99_us": NUMBER, "p999_us": NUMBER,
     "max_us": NUMBER, "in_flight": int, "messages_per_datagram": int, "accounts": int, "port": str,
     "durable": bool, "disk": str, "disk_write_cache": (str, type(None)), "disk_fua": bool,
-    "worker_busy_ns_per_message": NUMBER, "store_running": bool, "store_lag_events": int,
+    "worker_busy_ns_per_message": NUMBER, "risk_factors": bool, "store_running": bool,
+    "store_lag_events": int,
     "cpu_placement": dict, "journal_interrupt_cpu": (int, type(None)), "cores": dict,
     "write_p50_us": NUMBER, "workload": str, "zipf": NUMBER, "hot_permille": int,
     "requests": dict, "refused": dict, "data": dict, "seconds": NUMBER, "machine": dict}

@@ -282,7 +282,7 @@ static int rule_set(json_t *rules, const char *text)
 int provision_rules(const struct provision *provision, int argc, char **argv)
 {
 	static const struct option options[] = { { "set", required_argument, NULL, 's' },
-		{ "list", no_argument, NULL, 'l' }, { 0 } };
+		{ "list", no_argument, NULL, 'l' }, { "factors", no_argument, NULL, 'f' }, { 0 } };
 	json_t *rules = rules_default();
 	int option, result = 0;
 
@@ -293,10 +293,14 @@ int provision_rules(const struct provision *provision, int argc, char **argv)
 			json_decref(rules);
 			return EXIT_DONE;
 		}
-		result = option == 's' ? rule_set(rules, optarg) : EXIT_USAGE;
+		if (option == 'f')
+			json_object_set_new(rules, "factors", json_object());
+		else
+			result = option == 's' ? rule_set(rules, optarg) : EXIT_USAGE;
 	}
 	if (result == 0 && optind != argc) {
-		fprintf(stderr, "Give --set KEY=VALUE for each rule to change.\n");
+		fprintf(stderr,
+		    "Give --set KEY=VALUE for each rule to change, --factors for all factors.\n");
 		result = EXIT_USAGE;
 	}
 	if (result != 0) {
