@@ -41,7 +41,8 @@ struct ledger *bets_ledger_create(
 		.markets_max = BETS_MARKETS,
 		.terminals_max = 1000,
 		.objects_max = 1000,
-		.populate = (uint8_t)(populate != 0) };
+		.populate = (uint8_t)(populate != 0),
+		.track_checkpoint = (uint8_t)(populate == BETS_FOLLOWER) };
 	struct ledger_command command = { .type = EVENT_RULES_SET };
 	struct ledger *ledger;
 

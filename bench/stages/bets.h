@@ -18,8 +18,10 @@ struct bets {
 
 /*
  * Default rules but without daily limits, accounts 1..accounts with this balance, BETS_MARKETS
- * markets of three selections at 2.000. `bets_max`: room. NULL when out of memory.
+ * markets of three selections at 2.000. `bets_max`: room. `populate`: 0, 1, or BETS_FOLLOWER: also
+ * notes which rows the next checkpoint wants, as the store's copy does. NULL when out of memory.
  */
+#define BETS_FOLLOWER 2
 struct ledger *bets_ledger_create(
     uint64_t accounts, uint64_t bets_max, int64_t balance, int populate);
 /* From here on the risk states are learned, all their factors looked at, and the model of this

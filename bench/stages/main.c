@@ -222,7 +222,8 @@ static void run(const struct options *options)
 		const struct stage *stages;
 		unsigned count;
 	} groups[] = { { stages_wire, stages_wire_count }, { stages_ledger, stages_ledger_count },
-		{ stages_disk, stages_disk_count }, { stages_ring, stages_ring_count } };
+		{ stages_replay, stages_replay_count }, { stages_disk, stages_disk_count },
+		{ stages_ring, stages_ring_count } };
 	const char *separator = "";
 
 	calibrate();

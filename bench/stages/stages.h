@@ -43,8 +43,10 @@ struct stage {
 	void stage_run_##name(void *opaque);                                                       \
 	STAGE_WHOLE void stage_run_##name(void *opaque)
 
-extern const struct stage stages_wire[], stages_ledger[], stages_disk[], stages_ring[];
-extern const unsigned stages_wire_count, stages_ledger_count, stages_disk_count, stages_ring_count;
+extern const struct stage stages_wire[], stages_ledger[], stages_replay[], stages_disk[],
+    stages_ring[];
+extern const unsigned stages_wire_count, stages_ledger_count, stages_replay_count,
+    stages_disk_count, stages_ring_count;
 
 /* SplitMix64. */
 static inline uint64_t stages_random(uint64_t *state)

@@ -304,12 +304,18 @@ static int record_valid(const struct event_view *view)
 	       sections_valid(view, facts->rules, moves);
 }
 
+int event_view_values_check(const struct event_view *view)
+{
+	return record_valid(view) && event_body_valid(view) ? 0 : -EBADMSG;
+}
+
 int event_view_check(const struct event_view *view)
 {
 	struct ledger_line lines[LEDGER_LINES_MAX];
+	int error = event_view_values_check(view);
 
-	if (!record_valid(view) || !event_body_valid(view))
-		return -EBADMSG;
+	if (error != 0)
+		return error;
 	return ledger_lines(view, lines) < 0 ? -EBADMSG : 0;
 }
 

@@ -7,6 +7,7 @@
 static int legs_valid(const struct event_view *view)
 {
 	int done = le16_get(view->record.code) == WIRE_CODE_OK;
+	int64_t stake;
 
 	for (unsigned i = 0; i < view->record.leg_count; i++) {
 		struct event_leg leg;
@@ -20,8 +21,10 @@ static int legs_valid(const struct event_view *view)
 		        le32_get(leg.odds) < LIMIT_ODDS_MIN || le32_get(leg.odds) > LIMIT_ODDS_MAX))
 			return 0;
 	}
-	return !done ||
-	       (ledger_event_stake(view) > 0 && ledger_event_stake(view) <= LIMIT_STAKE_MAX);
+	if (!done)
+		return 1;
+	stake = ledger_event_stake(view);
+	return stake > 0 && stake <= LIMIT_STAKE_MAX;
 }
 
 int event_market_check(const struct event_market *market)

@@ -569,6 +569,9 @@ const struct risk_account_state *ledger_account_state_at(const struct ledger *le
 const struct risk_terminal_state *ledger_terminal_state_at(
     const struct ledger *ledger, uint32_t row);
 void ledger_bet_at(const struct ledger *ledger, uint32_t row, struct bet_row *out);
+uint64_t ledger_bet_id_at(const struct ledger *ledger, uint32_t row);
+/* Brings a row, with its risk state, into the cache. */
+void ledger_prefetch_row(const struct ledger *ledger, enum ledger_table table, uint32_t row);
 /* Rows in use: numbers are 0..count-1. For scans. */
 uint32_t ledger_row_count(const struct ledger *ledger, enum ledger_table table);
 /* How many rows can still be made; a row that has retired takes one up until it is released. */

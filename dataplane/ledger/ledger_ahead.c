@@ -22,6 +22,36 @@ void ledger_prefetch_index(const struct ledger *ledger, enum ledger_table table,
 	__builtin_prefetch(&core->index[at & core->index_mask], 1);
 }
 
+static void ahead_lines(const void *from, size_t size)
+{
+	const char *bytes = from;
+
+	for (size_t line = 0; line < size; line += SLUICE_CACHE_LINE_SIZE)
+		__builtin_prefetch(bytes + line, 1);
+}
+
+void ledger_prefetch_row(const struct ledger *ledger, enum ledger_table table, uint32_t row)
+{
+	switch (table) {
+	case LEDGER_ACCOUNT:
+		ahead_lines(&ledger->accounts[row], sizeof(ledger->accounts[0]));
+		if (ledger->shard.extra.present)
+			ahead_lines(
+			    &ledger->account_states[row], sizeof(ledger->account_states[0]));
+		return;
+	case LEDGER_BET:
+		ahead_lines(&ledger->bets[row], sizeof(ledger->bets[0]));
+		return;
+	case LEDGER_OBJECT:
+		ahead_lines(&ledger->objects[row], sizeof(ledger->objects[0]));
+		return;
+	case LEDGER_MARKET:
+	case LEDGER_TERMINAL:
+	case LEDGER_TABLE_COUNT:
+		return; /* few: in the cache */
+	}
+}
+
 /* By tag alone: to compare the id would be to wait for the row. */
 static void ahead_account_row(const struct ledger *ledger, uint64_t account_id)
 {
@@ -29,15 +59,12 @@ static void ahead_account_row(const struct ledger *ledger, uint64_t account_id)
 	uint32_t tag;
 	uint64_t at = index_start(LEDGER_ACCOUNT, account_id, &tag);
 	struct index_entry entry = core->index[at & core->index_mask];
-	const char *row;
 
 	while (entry.row_plus_one != 0 && entry.tag != tag)
 		entry = core->index[++at & core->index_mask];
 	if (account_id == 0 || entry.row_plus_one == 0)
 		return;
-	row = (const char *)&ledger->accounts[entry.row_plus_one - 1];
-	for (size_t line = 0; line < sizeof(ledger->accounts[0]); line += SLUICE_CACHE_LINE_SIZE)
-		__builtin_prefetch(row + line, 1);
+	ledger_prefetch_row(ledger, LEDGER_ACCOUNT, entry.row_plus_one - 1);
 }
 
 /* The account of the event at *at, and on to the next. 0: there is none. */

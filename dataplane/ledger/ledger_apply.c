@@ -145,6 +145,8 @@ static void apply_lines(struct ledger *ledger, struct plan *plan)
 		slot->row.lsn = plan->lsn;
 		ledger_row_changed(ledger, LEDGER_ACCOUNT, plan->line_rows[i], &slot->meta);
 	}
+	if (plan->type == EVENT_PLACE_BET && plan->line_count == 1)
+		ledger->stakes_seen = plan->line_rows[0];
 }
 
 /* ---- Terminal ---- */
@@ -433,6 +435,7 @@ static int apply_view(struct ledger *ledger, struct plan *plan)
 
 	if (error != 0)
 		return error;
+	ledger_risk_learn_prepare(ledger, plan);
 	/* The rules of before the event hold; owed changes with the customer's own part. */
 	if (plan->account_due)
 		apply_account(ledger, plan);
@@ -457,7 +460,9 @@ int ledger_apply(struct ledger *ledger, const uint8_t *event, size_t length)
 {
 	struct plan plan;
 
-	if (event_view_read(event, length, &plan.view) != 0 || event_view_check(&plan.view) != 0)
+	/* That its lines come to zero is found out with its plan. */
+	if (event_view_read(event, length, &plan.view) != 0 ||
+	    event_view_values_check(&plan.view) != 0)
 		return -EBADMSG;
 	plan.own = 0;
 	return apply_view(ledger, &plan);

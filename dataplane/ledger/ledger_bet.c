@@ -65,6 +65,11 @@ int ledger_bet_enter(struct ledger *ledger, uint32_t row)
 	return error;
 }
 
+uint64_t ledger_bet_id_at(const struct ledger *ledger, uint32_t row)
+{
+	return ledger->bets[row].id;
+}
+
 void ledger_bet_at(const struct ledger *ledger, uint32_t row, struct bet_row *out)
 {
 	const struct bet_slot *bet = &ledger->bets[row];

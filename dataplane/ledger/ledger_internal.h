@@ -224,6 +224,7 @@ struct ledger {
 	struct ledger_group *group;
 	struct model_scores *scores;
 	struct decided_bet decided;
+	uint32_t stakes_seen;   /* account row that the bet before was posted on; a hint only */
 	uint32_t *partner_keys; /* by partner: PARTNER_KEY objects here; derived */
 	uint64_t hash_sum; /* over rows not on a hash list, and the last hashes of those that are */
 	uint64_t bets_open;
@@ -448,8 +449,10 @@ static inline int in_range(int64_t value, int64_t low, int64_t high)
 	return value >= low && value <= high;
 }
 
-/* event_check of an event that was taken apart; its fixed body alone: 1 valid. */
+/* event_check of an event that was taken apart; without whether its lines come to zero, for who
+ * asks ledger_lines next; its fixed body alone: 1 valid. */
 SLUICE_MUST_USE int event_view_check(const struct event_view *view);
+SLUICE_MUST_USE int event_view_values_check(const struct event_view *view);
 int event_body_valid(const struct event_view *view);
 /* The rules of a RULES_SET. 0 or -EBADMSG. */
 SLUICE_MUST_USE int ledger_event_rules(

@@ -331,23 +331,19 @@ static int counter_fits(const struct ledger *ledger, const struct plan *plan)
 }
 
 /*
- * The bet decided last, by an account and without lines or objects: everything is due, and its rows
- * are known. What it assumes is compared as above. 0: it is not that, or does not fit: the planners
- * find out.
+ * A bet by an account, accepted, without lines or objects, and the next event: everything is due.
+ * With its rows, what it assumes is compared as above. 0: it is not that, or does not fit: the
+ * planners find out.
  */
-static int plan_decided(const struct ledger *ledger, struct plan *plan)
+static int plan_plain_bet(
+    const struct ledger *ledger, struct plan *plan, const struct decided_bet *rows)
 {
-	const struct decided_bet *decided = &ledger->decided;
 	const struct event_record *record = &plan->view.record;
 	const struct shard_row *shard = &ledger->shard;
-	const struct account_row *account = &ledger->accounts[decided->account].row;
-	const struct account_row *stakes = &ledger->accounts[decided->stakes].row;
-	const struct terminal_row *terminal = &ledger->terminals[decided->terminal].row;
+	const struct account_row *account = &ledger->accounts[rows->account].row;
+	const struct account_row *stakes = &ledger->accounts[rows->stakes].row;
+	const struct terminal_row *terminal = &ledger->terminals[rows->terminal].row;
 
-	if (decided->lsn != plan->lsn || plan->type != EVENT_PLACE_BET ||
-	    plan->code != WIRE_CODE_OK || plan->amount >= 0 || plan->view.line_count != 0 ||
-	    plan->view.object_count != 0)
-		return 0;
 	if (plan->lsn != shard->lsn + 1 || plan->time_ns < shard->time_ns ||
 	    (plan->object_id & IDS_COUNTER_MAX) != shard->bet_counter + 1)
 		return 0;
@@ -358,14 +354,55 @@ static int plan_decided(const struct ledger *ledger, struct plan *plan)
 	        le64s_get(record->balance), plan->currency, 1))
 		return 0;
 	plan->lines[0] = (struct ledger_line){ .account_id = stakes->id, .amount = -plan->amount };
-	plan->line_rows[0] = decided->stakes;
+	plan->line_rows[0] = rows->stakes;
 	if (!line_fits(ledger, plan, 0) || !table_room(ledger, LEDGER_BET, 1))
 		return 0;
-	plan->account = decided->account;
-	plan->terminal = decided->terminal;
+	plan->account = rows->account;
+	plan->terminal = rows->terminal;
 	plan->line_count = plan->line_due[0] = 1;
 	plan->account_due = plan->terminal_due = plan->bet_due = plan->shard_due = 1;
 	return 1;
+}
+
+/* The rows of such a bet that somebody else decided: all are there, its markets too, and it itself
+ * is not. 1 found. */
+static int plain_bet_rows(
+    const struct ledger *ledger, const struct plan *plan, struct decided_bet *rows)
+{
+	uint64_t stakes = ledger_system_account(SYSTEM_STAKES, plan->currency, 0);
+
+	if (plan->account_id > LIMIT_ACCOUNT_ID_MAX)
+		return 0;
+	rows->account = account_find(ledger, plan->account_id);
+	rows->terminal = terminal_find(ledger, plan->terminal_id);
+	/* Nearly always where the bet before had it; only the id counts. */
+	rows->stakes = ledger->stakes_seen;
+	if (SLUICE_UNLIKELY(ledger->accounts[rows->stakes].row.id != stakes))
+		rows->stakes = account_find(ledger, stakes);
+	for (unsigned i = 0; i < plan->view.record.leg_count; i++) {
+		struct event_leg leg;
+
+		memcpy(&leg, plan->view.body + i * sizeof(leg), sizeof(leg));
+		if (market_find(ledger, le64_get(leg.market_id)) == ROW_NONE)
+			return 0;
+	}
+	return rows->account != ROW_NONE && rows->terminal != ROW_NONE &&
+	       rows->stakes != ROW_NONE && bet_find(ledger, plan->object_id) == ROW_NONE;
+}
+
+static int plan_bet_at_once(const struct ledger *ledger, struct plan *plan)
+{
+	struct decided_bet rows;
+
+	if (plan->type != EVENT_PLACE_BET || plan->code != WIRE_CODE_OK || plan->amount >= 0 ||
+	    plan->view.line_count != 0 || plan->view.object_count != 0)
+		return 0;
+	if (plan->own)
+		return ledger->decided.lsn == plan->lsn &&
+		       plan_plain_bet(ledger, plan, &ledger->decided);
+	/* Rows are not ahead of the shard's, and none can have retired. */
+	return plan->lsn > ledger->horizon_lsn && plain_bet_rows(ledger, plan, &rows) &&
+	       plan_plain_bet(ledger, plan, &rows);
 }
 
 int ledger_plan_make(const struct ledger *ledger, struct plan *plan)
@@ -391,7 +428,7 @@ int ledger_plan_make(const struct ledger *ledger, struct plan *plan)
 	plan->shard_due = plan->retire_due = plan->line_count = 0;
 	if (type_changes_bet(plan->type))
 		memcpy(&plan->change, plan->view.body, sizeof(plan->change));
-	if (SLUICE_LIKELY(plan->own && plan_decided(ledger, plan)))
+	if (SLUICE_LIKELY(plan_bet_at_once(ledger, plan)))
 		return 0;
 	for (unsigned i = 0; i < sizeof(planners) / sizeof(planners[0]) && error == 0; i++)
 		error = planners[i](ledger, plan);

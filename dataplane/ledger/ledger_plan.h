@@ -28,6 +28,8 @@ struct plan {
 	uint8_t own;   /* 1: decided from this very state a moment ago */
 	uint8_t account_due, terminal_due, bet_due, market_due, shard_due, retire_due;
 	struct event_bet_change change; /* of types that have one */
+	uint8_t learns;                 /* the risk states learn from `transaction` */
+	struct risk_transaction transaction;
 };
 
 /* 1 for types whose fixed body is event_bet_change. */

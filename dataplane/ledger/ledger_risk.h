@@ -73,6 +73,9 @@ static inline uint64_t risk_selection_id(unsigned legs, uint64_t market_id, unsi
 
 /* ---- Apply: called for rows whose part is due, before their LSN is set ---- */
 
+/* What is learned from the event, made once for all its rows: before any of them changes. */
+void ledger_risk_learn_prepare(const struct ledger *ledger, struct plan *plan);
+
 /* The record's own account; a second customer, who gets money by a line; the terminal. */
 void ledger_risk_learn_account(struct ledger *ledger, const struct plan *plan, uint32_t row);
 void ledger_risk_learn_receiver(

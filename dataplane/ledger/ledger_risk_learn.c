@@ -20,13 +20,6 @@ static int64_t risk_amount_of(const struct plan *plan)
 	}
 }
 
-/* Nothing of an amount that no judge would have let through: a state holds no such thing. */
-static int risk_learns(const struct plan *plan)
-{
-	return plan->moves && (plan->view.record.flags & EVENT_FLAG_SCORED) != 0 &&
-	       in_range(risk_amount_of(plan), 1, LIMIT_BALANCE_MAX);
-}
-
 /* The receiver of a transfer: here, a line; elsewhere, its object says it. */
 static uint64_t risk_other_account(const struct plan *plan)
 {
@@ -85,6 +78,16 @@ static struct risk_transaction risk_transaction_of(
 	return transaction;
 }
 
+void ledger_risk_learn_prepare(const struct ledger *ledger, struct plan *plan)
+{
+	/* Nothing of an amount that no judge would have let through: a state holds no such thing.
+	 */
+	plan->learns = plan->moves && (plan->view.record.flags & EVENT_FLAG_SCORED) != 0 &&
+	               in_range(risk_amount_of(plan), 1, LIMIT_BALANCE_MAX);
+	if (plan->learns)
+		plan->transaction = risk_transaction_of(ledger, plan);
+}
+
 static struct risk_account_state *risk_account_learning(
     struct ledger *ledger, const struct plan *plan, uint32_t row)
 {
@@ -113,34 +116,33 @@ static void risk_feedback_learn(struct risk_feedback *feedback, const struct pla
 
 void ledger_risk_learn_account(struct ledger *ledger, const struct plan *plan, uint32_t row)
 {
-	struct risk_transaction transaction;
+	const struct risk_transaction *transaction = &plan->transaction;
 	struct risk_account_state *state;
 
 	if (plan->type == EVENT_FEEDBACK) {
 		risk_feedback_learn(&risk_account_learning(ledger, plan, row)->feedback, plan);
 		return;
 	}
-	if (!risk_learns(plan))
+	if (!plan->learns)
 		return;
-	transaction = risk_transaction_of(ledger, plan);
 	state = risk_account_learning(ledger, plan, row);
 	if (plan->type == EVENT_TRANSFER_IN) {
 		risk_account_receive(
-		    state, plan->time_ns, transaction.amount, risk_source_of(plan));
-	} else if (transaction.kind == RISK_KIND_DEPOSIT) {
+		    state, plan->time_ns, transaction->amount, risk_source_of(plan));
+	} else if (transaction->kind == RISK_KIND_DEPOSIT) {
 		risk_account_receive(
-		    state, plan->time_ns, transaction.amount, transaction.terminal_id);
-		if (transaction.near_report)
+		    state, plan->time_ns, transaction->amount, transaction->terminal_id);
+		if (transaction->near_report)
 			risk_account_near(state, plan->time_ns);
 	} else {
-		risk_account_observe(state, &transaction);
+		risk_account_observe(state, transaction);
 	}
 }
 
 void ledger_risk_learn_receiver(
     struct ledger *ledger, const struct plan *plan, uint32_t row, int64_t amount)
 {
-	if (!risk_learns(plan) || plan->type != EVENT_TRANSFER || amount <= 0)
+	if (!plan->learns || plan->type != EVENT_TRANSFER || amount <= 0)
 		return;
 	risk_account_receive(
 	    risk_account_learning(ledger, plan, row), plan->time_ns, amount, plan->account_id);
@@ -150,9 +152,8 @@ void ledger_risk_learn_terminal(struct ledger *ledger, const struct plan *plan, 
 {
 	struct terminal_slot *slot = &ledger->terminals[row];
 	struct risk_terminal_state *state = &ledger->terminal_states[row];
-	struct risk_transaction transaction;
 
-	if (plan->type != EVENT_FEEDBACK && !risk_learns(plan))
+	if (plan->type != EVENT_FEEDBACK && !plan->learns)
 		return;
 	slot->meta.listed |= LISTED_STATE;
 	if (state->first_s == 0)
@@ -161,6 +162,5 @@ void ledger_risk_learn_terminal(struct ledger *ledger, const struct plan *plan, 
 		risk_feedback_learn(&state->feedback, plan);
 		return;
 	}
-	transaction = risk_transaction_of(ledger, plan);
-	risk_terminal_observe(state, &transaction, plan->account_id);
+	risk_terminal_observe(state, &plan->transaction, plan->account_id);
 }

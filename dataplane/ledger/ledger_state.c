@@ -184,10 +184,11 @@ uint32_t ledger_terminal_create(struct ledger *ledger, uint64_t id)
 /* ---- State hash ---- */
 
 /* The risk state belongs to its row: two of them cannot be exchanged. One of zeros has no part, so
- * that a log from before there were states comes to its old hash. */
-static uint64_t state_hash(const void *state, size_t size, uint64_t id)
+ * that a log from before there were states comes to its old hash. `begun`: it is known not to be.
+ */
+static uint64_t state_hash(const void *state, size_t size, uint64_t id, int begun)
 {
-	return bytes_all_zero(state, size) ? 0 : XXH3_64bits_withSeed(state, size, id);
+	return !begun && bytes_all_zero(state, size) ? 0 : XXH3_64bits_withSeed(state, size, id);
 }
 
 static uint64_t account_hash(const struct ledger *ledger, uint32_t row)
@@ -197,11 +198,11 @@ static uint64_t account_hash(const struct ledger *ledger, uint32_t row)
 		struct account_row row;
 		uint8_t spare[ACCOUNT_SPARE_SIZE];
 	} hashed = { .row = ledger->accounts[row].row };
+	const struct risk_account_state *state = &ledger->account_states[row];
 	uint64_t hash = XXH3_64bits(&hashed, sizeof(hashed));
 
 	if (ledger->accounts[row].meta.listed & LISTED_STATE)
-		hash += state_hash(
-		    &ledger->account_states[row], sizeof(struct risk_account_state), hashed.row.id);
+		hash += state_hash(state, sizeof(*state), hashed.row.id, state->first_s != 0);
 	return hash;
 }
 
@@ -213,11 +214,11 @@ static uint64_t market_hash(const struct ledger *ledger, uint32_t row)
 static uint64_t terminal_hash(const struct ledger *ledger, uint32_t row)
 {
 	const struct terminal_slot *slot = &ledger->terminals[row];
+	const struct risk_terminal_state *state = &ledger->terminal_states[row];
 	uint64_t hash = XXH3_64bits(&slot->row, sizeof(slot->row));
 
 	if (slot->meta.listed & LISTED_STATE)
-		hash += state_hash(&ledger->terminal_states[row],
-		    sizeof(struct risk_terminal_state), slot->row.id);
+		hash += state_hash(state, sizeof(*state), slot->row.id, state->first_s != 0);
 	return hash;
 }
 

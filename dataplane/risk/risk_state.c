@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/risk/risk_internal.h"
+#include "wire/assert.h"
 
 #define SUM_MAX      (1ull << 56) /* times 100 it still fits */
 #define HABIT_WEIGHT 32           /* means: plain averages first, then exponential with 1/32 */
@@ -84,8 +85,15 @@ static void amount_learn(uint64_t *mean, uint64_t *spread, uint32_t seen, int64_
 	}
 	difference = amount - (int64_t)*mean;
 	deviation = difference < 0 ? -difference : difference;
-	*mean = (uint64_t)((int64_t)*mean + difference / weight);
-	*spread = (uint64_t)((int64_t)*spread + (deviation - (int64_t)*spread) / weight);
+	/* By a constant where it is one, as it soon is: no division is left of it. */
+	if (SLUICE_LIKELY(weight == HABIT_WEIGHT)) {
+		*mean = (uint64_t)((int64_t)*mean + difference / HABIT_WEIGHT);
+		*spread =
+		    (uint64_t)((int64_t)*spread + (deviation - (int64_t)*spread) / HABIT_WEIGHT);
+	} else {
+		*mean = (uint64_t)((int64_t)*mean + difference / weight);
+		*spread = (uint64_t)((int64_t)*spread + (deviation - (int64_t)*spread) / weight);
+	}
 }
 
 void risk_account_init(struct risk_account_state *account, uint64_t time_ns)
@@ -120,13 +128,47 @@ void risk_account_near(struct risk_account_state *account, uint64_t time_ns)
 	account->near_s[0] = seconds_of(time_ns);
 }
 
-static void counts_add(uint32_t *counts, uint32_t from_s, uint32_t to_s)
-{
-	static const uint64_t steps[RISK_WINDOWS] = { RISK_STEP_1H_NS, RISK_STEP_24H_NS,
-		RISK_STEP_7D_NS, RISK_STEP_30D_NS };
+/* What each window keeps from one time to another. */
+struct decays {
+	struct decay of[RISK_WINDOWS];
+};
 
+static struct decays decays_make(uint32_t from_s, uint32_t to_s)
+{
+	return (struct decays){ {
+	    [RISK_1H] = decay_make(from_s, to_s, RISK_STEP_1H_NS),
+	    [RISK_24H] = decay_make(from_s, to_s, RISK_STEP_24H_NS),
+	    [RISK_7D] = decay_make(from_s, to_s, RISK_STEP_7D_NS),
+	    [RISK_30D] = decay_make(from_s, to_s, RISK_STEP_30D_NS),
+	} };
+}
+
+static void counts_decay(uint32_t *counts, const struct decays *decays)
+{
 	for (unsigned i = 0; i < RISK_WINDOWS; i++)
-		counts[i] = plus_one(decayed(counts[i], decay_make(from_s, to_s, steps[i])));
+		counts[i] = decayed(counts[i], decays->of[i]);
+}
+
+static void counts_add(uint32_t *counts)
+{
+	for (unsigned i = 0; i < RISK_WINDOWS; i++)
+		counts[i] = plus_one(counts[i]);
+}
+
+/* Within a second, where a busy one mostly is, and when the clock steps back: nothing decays. */
+static void account_decay(struct risk_account_state *account, uint32_t now)
+{
+	struct decays decays;
+
+	if (now <= account->updated_s)
+		return;
+	decays = decays_make(account->updated_s, now);
+	counts_decay(account->counts, &decays);
+	account->sum_24h = decayed_sum(account->sum_24h, decays.of[RISK_24H]);
+	account->sum_7d = decayed_sum(account->sum_7d, decays.of[RISK_7D]);
+	account->sum_30d = decayed_sum(account->sum_30d, decays.of[RISK_30D]);
+	account->high_7d = decayed(account->high_7d, decays.of[RISK_7D]);
+	account->updated_s = now;
 }
 
 /* A stake ladder: each amount at least 1.2 times the one before. */
@@ -144,19 +186,16 @@ static void ladder_step(struct risk_account_state *account, uint16_t amount)
 void risk_account_observe(
     struct risk_account_state *account, const struct risk_transaction *transaction)
 {
-	uint32_t now = seconds_of(transaction->time_ns), before = account->updated_s;
+	uint32_t now = seconds_of(transaction->time_ns);
 	uint64_t terminal = party_hash(transaction->terminal_id);
 	int64_t amount = transaction->amount;
-	struct decay day = decay_make(before, now, RISK_STEP_24H_NS);
-	struct decay week = decay_make(before, now, RISK_STEP_7D_NS);
-	struct decay month = decay_make(before, now, RISK_STEP_30D_NS);
 	uint8_t hour, weekday;
 
-	counts_add(account->counts, before, now);
-	account->sum_24h = plus_amount(decayed_sum(account->sum_24h, day), amount);
-	account->sum_7d = plus_amount(decayed_sum(account->sum_7d, week), amount);
-	account->sum_30d = plus_amount(decayed_sum(account->sum_30d, month), amount);
-	account->high_7d = decayed(account->high_7d, week);
+	account_decay(account, now);
+	counts_add(account->counts);
+	account->sum_24h = plus_amount(account->sum_24h, amount);
+	account->sum_7d = plus_amount(account->sum_7d, amount);
+	account->sum_30d = plus_amount(account->sum_30d, amount);
 	if (account->observations >= CLIP_AFTER &&
 	    (uint64_t)amount * 512 > 5 * account->amount_mean)
 		account->high_7d = plus_one(account->high_7d);
@@ -171,8 +210,6 @@ void risk_account_observe(
 	local_time(transaction, &hour, &weekday);
 	slot_add(account->hours, RISK_SLOTS_HOUR, hour);
 	slot_add(account->days, RISK_SLOTS_DAY, weekday);
-	if (now > before)
-		account->updated_s = now;
 	if (account->observations < UINT32_MAX)
 		account->observations++;
 }
@@ -223,16 +260,20 @@ void risk_account_receive(
 void risk_terminal_observe(struct risk_terminal_state *terminal,
     const struct risk_transaction *transaction, uint64_t account_id)
 {
-	uint32_t now = seconds_of(transaction->time_ns), before = terminal->updated_s;
+	uint32_t now = seconds_of(transaction->time_ns);
 	uint64_t account = party_hash(account_id);
 
-	counts_add(terminal->counts, before, now);
+	if (now > terminal->updated_s) {
+		const struct decays decays = decays_make(terminal->updated_s, now);
+
+		counts_decay(terminal->counts, &decays);
+		terminal->updated_s = now;
+	}
+	counts_add(terminal->counts);
 	amount_learn(&terminal->amount_mean, &terminal->amount_spread, terminal->observations,
 	    transaction->amount);
 	parties_add(&terminal->parties, account, now / RISK_WEEK_S);
 	selection_add(&terminal->selection, transaction->selection_id, account, now);
-	if (now > before)
-		terminal->updated_s = now;
 	if (terminal->observations < UINT32_MAX)
 		terminal->observations++;
 }

@@ -121,13 +121,23 @@ static void view_account(
 	feedback_view(&view->account_feedback, &account->feedback, now);
 }
 
+/* Within a second, as mostly at a busy terminal: nothing has decayed. */
+static inline __attribute__((always_inline)) uint32_t terminal_count(
+    const struct risk_terminal_state *terminal, enum risk_window window, uint32_t now,
+    uint64_t step_ns)
+{
+	uint32_t count = terminal->counts[window];
+
+	return now <= terminal->updated_s
+	           ? count
+	           : decayed(count, decay_make(terminal->updated_s, now, step_ns));
+}
+
 static void view_terminal(
     struct risk_view *view, const struct risk_terminal_state *terminal, uint32_t now)
 {
-	view->terminal_counts[RISK_1H] = decayed(
-	    terminal->counts[RISK_1H], decay_make(terminal->updated_s, now, RISK_STEP_1H_NS));
-	view->terminal_counts[RISK_7D] = decayed(
-	    terminal->counts[RISK_7D], decay_make(terminal->updated_s, now, RISK_STEP_7D_NS));
+	view->terminal_counts[RISK_1H] = terminal_count(terminal, RISK_1H, now, RISK_STEP_1H_NS);
+	view->terminal_counts[RISK_7D] = terminal_count(terminal, RISK_7D, now, RISK_STEP_7D_NS);
 	view->terminal_idle_s =
 	    terminal->observations != 0 ? since(terminal->updated_s, now) : UINT32_MAX;
 	view->terminal_age_s = since(terminal->first_s, now);
