@@ -223,6 +223,14 @@ void db_cursor_close(struct db_cursor *cursor)
 	cursor->cursor = NULL;
 }
 
+int db_cursor_put(struct db_cursor *cursor, struct db_bytes key, struct db_bytes value)
+{
+	MDB_val k = value_of(key), v = value_of(value);
+
+	SLUICE_REQUIRE(cursor->cursor != NULL);
+	return db_error(mdb_cursor_put(cursor->cursor, &k, &v, 0));
+}
+
 static int cursor_move(struct db_cursor *cursor, MDB_val *key, MDB_cursor_op operation)
 {
 	MDB_val value;

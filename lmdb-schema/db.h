@@ -119,6 +119,10 @@ SLUICE_MUST_USE int db_cursor_first(struct db_cursor *cursor);
 SLUICE_MUST_USE int db_cursor_last(struct db_cursor *cursor);
 SLUICE_MUST_USE int db_cursor_next(struct db_cursor *cursor);
 SLUICE_MUST_USE int db_cursor_previous(struct db_cursor *cursor);
+/* As db_put, and the cursor stays there: puts in key order find their page without a search from
+ * the root. Only in a write transaction; closed before it ends. */
+SLUICE_MUST_USE int db_cursor_put(
+    struct db_cursor *cursor, struct db_bytes key, struct db_bytes value);
 /* The highest key <= `key`. */
 SLUICE_MUST_USE int db_cursor_seek_below(struct db_cursor *cursor, struct db_bytes key);
 

@@ -74,7 +74,6 @@ static void row_note(struct store *store, uint32_t row)
 
 	checkpoint->rows[checkpoint->count] = (struct checkpoint_row){
 		.row = row,
-		.order = checkpoint->count & CHECKPOINT_ORDER_MAX,
 		.retired = table_retires(checkpoint->table) &&
 		           ledger_row_retired(store->ledger, checkpoint->table, row),
 	};
@@ -120,6 +119,13 @@ static int slice_begin(struct store *store)
 	return error;
 }
 
+/* The transaction is undone, the cursor in it closed before. */
+static void slice_abort(struct checkpoint *checkpoint)
+{
+	db_cursor_close(&checkpoint->cursor);
+	db_write_abort(&checkpoint->txn);
+}
+
 /* The log first: what the rows hold must be in it. */
 static int slice_end(struct store *store)
 {
@@ -132,9 +138,10 @@ static int slice_end(struct store *store)
 	if (error == 0)
 		error = log_writer_commit(&store->log);
 	if (error != 0) {
-		db_write_abort(&checkpoint->txn);
+		slice_abort(checkpoint);
 		return error;
 	}
+	db_cursor_close(&checkpoint->cursor);
 	error = db_write_commit(&checkpoint->txn);
 	for (uint32_t i = 0; i < checkpoint->released_count && error == 0; i++)
 		ledger_row_release(store->ledger, checkpoint->table, checkpoint->released[i]);
@@ -162,6 +169,21 @@ static int retired_write(
 	return 0;
 }
 
+/* Rows come in key order: the cursor mostly is in the page already. */
+static int open_write(struct store *store, const struct rows_record *record)
+{
+	struct checkpoint *checkpoint = &store->checkpoint;
+	struct db_key key = db_key_make(record->id);
+	int error = 0;
+
+	if (checkpoint->cursor.cursor == NULL)
+		error = db_cursor_open(
+		    &checkpoint->cursor, &checkpoint->txn, rows_table(checkpoint->table));
+	return error != 0 ? error
+	                  : db_cursor_put(&checkpoint->cursor, db_key(&key),
+	                        (struct db_bytes){ record, record->size });
+}
+
 static int write_top(struct store *store)
 {
 	struct checkpoint *checkpoint = &store->checkpoint;
@@ -171,18 +193,16 @@ static int write_top(struct store *store)
 	int error;
 
 	rows_record_make(&record, store->ledger, checkpoint->table, row->row);
-	if (row->retired) {
-		error = retired_write(store, row, &record);
-	} else {
-		struct db_key key = db_key_make(record.id);
-
-		error = db_put(&checkpoint->txn, rows_table(checkpoint->table), db_key(&key),
-		    (struct db_bytes){ &record, record.size });
-	}
+	error = row->retired ? retired_write(store, row, &record) : open_write(store, &record);
 	if (error != 0)
 		return error;
-	if (++top->next == top->end)
+	if (++top->next == top->end) {
 		*top = checkpoint->heap[--checkpoint->heap_count];
+	} else {
+		/* Its turn comes when those of the other runs have had theirs. */
+		top->id = row[1].id;
+		ledger_prefetch_row(store->ledger, checkpoint->table, row[1].row);
+	}
 	checkpoint_heap_sift(checkpoint, 0);
 	return 0;
 }
@@ -192,7 +212,7 @@ static void slice_back(struct store *store)
 {
 	struct checkpoint *checkpoint = &store->checkpoint;
 
-	db_write_abort(&checkpoint->txn);
+	slice_abort(checkpoint);
 	checkpoint->heap_count = checkpoint->slice_heap_count;
 	memcpy(checkpoint->heap, checkpoint->slice_heap,
 	    checkpoint->heap_count * sizeof(*checkpoint->heap));
@@ -320,7 +340,7 @@ int checkpoint_work(struct store *store, uint64_t now_ns)
 
 void checkpoint_free(struct store *store)
 {
-	db_write_abort(&store->checkpoint.txn);
+	slice_abort(&store->checkpoint);
 	free(store->checkpoint.rows);
 	free(store->checkpoint.heap);
 	free(store->checkpoint.slice_heap);

@@ -2,47 +2,74 @@
 /* Sorted runs of a table's changed rows, merged by a heap into the order of their keys. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "dataplane/store/store_internal.h"
 
-#define SORT_RUN      1024u /* rows a run; one run a turn */
 #define PAGE_SIZE     4096u
 #define ROWS_PER_PAGE 8u /* of accounts with a risk state, the largest there are many of */
 
-static int compare_rows(const void *a, const void *b)
+/*
+ * By id, a byte at a time from the lowest, only those that differ: ids of bets are a bucket and a
+ * counter, with nothing in between. What has the same id keeps its order.
+ */
+static void run_sort(
+    struct checkpoint_row *rows, uint32_t count, struct checkpoint_row scratch[CHECKPOINT_RUN])
 {
-	const struct checkpoint_row *x = a, *y = b;
+	struct checkpoint_row *from = rows, *to = scratch, *swap;
+	uint64_t differ = 0;
 
-	if (x->id != y->id)
-		return x->id > y->id ? 1 : -1;
-	return (x->order > y->order) - (x->order < y->order);
+	for (uint32_t i = 1; i < count; i++)
+		differ |= rows[i].id ^ rows[0].id;
+	for (unsigned shift = 0; shift < 64; shift += 8) {
+		uint32_t place[256] = { 0 }, begin = 0;
+
+		if ((differ >> shift & 255) == 0)
+			continue;
+		for (uint32_t i = 0; i < count; i++)
+			place[from[i].id >> shift & 255]++;
+		for (unsigned digit = 0; digit < 256; digit++) {
+			uint32_t with = place[digit];
+
+			place[digit] = begin;
+			begin += with;
+		}
+		for (uint32_t i = 0; i < count; i++)
+			to[place[from[i].id >> shift & 255]++] = from[i];
+		swap = from;
+		from = to;
+		to = swap;
+	}
+	if (from != rows)
+		memcpy(rows, from, count * sizeof(*rows));
 }
 
 /* ---- Heap of runs, lowest id on top ---- */
 
-/* 1: run a's next row comes before run b's. */
-static int run_before(const struct checkpoint *checkpoint, uint32_t a, uint32_t b)
+/* Of one id the row comes first that was taken first: in the earlier run. */
+static int run_before(const struct checkpoint_run *a, const struct checkpoint_run *b)
 {
-	return compare_rows(&checkpoint->rows[checkpoint->heap[a].next],
-	           &checkpoint->rows[checkpoint->heap[b].next]) < 0;
+	return a->id != b->id ? a->id < b->id : a->next < b->next;
 }
 
 void checkpoint_heap_sift(struct checkpoint *checkpoint, uint32_t at)
 {
+	struct checkpoint_run *heap = checkpoint->heap, moved = heap[at];
+
 	for (;;) {
 		uint32_t child = 2 * at + 1;
-		struct checkpoint_run swap = checkpoint->heap[at];
 
 		if (child >= checkpoint->heap_count)
-			return;
-		if (child + 1 < checkpoint->heap_count && run_before(checkpoint, child + 1, child))
+			break;
+		if (child + 1 < checkpoint->heap_count &&
+		    run_before(&heap[child + 1], &heap[child]))
 			child++;
-		if (!run_before(checkpoint, child, at))
-			return;
-		checkpoint->heap[at] = checkpoint->heap[child];
-		checkpoint->heap[child] = swap;
+		if (!run_before(&heap[child], &moved))
+			break;
+		heap[at] = heap[child];
 		at = child;
 	}
+	heap[at] = moved;
 }
 
 /* The heap and where a slice began in it: room for `runs` runs each. */
@@ -68,16 +95,17 @@ static int heap_room(struct checkpoint *checkpoint, uint32_t runs)
 static int merge_begin(struct store *store)
 {
 	struct checkpoint *checkpoint = &store->checkpoint;
-	uint32_t runs = (checkpoint->count + SORT_RUN - 1) / SORT_RUN;
+	uint32_t runs = (checkpoint->count + CHECKPOINT_RUN - 1) / CHECKPOINT_RUN;
 	uint64_t total = ledger_row_count(store->ledger, checkpoint->table), cost;
 	int error = heap_room(checkpoint, runs);
 
 	if (error != 0)
 		return error;
 	for (uint32_t i = 0; i < runs; i++) {
-		uint32_t end = (i + 1) * SORT_RUN;
+		uint32_t end = (i + 1) * CHECKPOINT_RUN;
 
-		checkpoint->heap[i].next = i * SORT_RUN;
+		checkpoint->heap[i].id = checkpoint->rows[i * CHECKPOINT_RUN].id;
+		checkpoint->heap[i].next = i * CHECKPOINT_RUN;
 		checkpoint->heap[i].end = end < checkpoint->count ? end : checkpoint->count;
 	}
 	checkpoint->heap_count = runs;
@@ -102,7 +130,7 @@ static int merge_begin(struct store *store)
 int checkpoint_sort(struct store *store)
 {
 	struct checkpoint *checkpoint = &store->checkpoint;
-	uint32_t end = checkpoint->sorted + SORT_RUN;
+	uint32_t end = checkpoint->sorted + CHECKPOINT_RUN;
 
 	if (checkpoint->sorted == checkpoint->count)
 		return merge_begin(store);
@@ -111,8 +139,8 @@ int checkpoint_sort(struct store *store)
 	for (uint32_t i = checkpoint->sorted; i < end; i++)
 		checkpoint->rows[i].id =
 		    rows_id(store->ledger, checkpoint->table, checkpoint->rows[i].row);
-	qsort(checkpoint->rows + checkpoint->sorted, end - checkpoint->sorted,
-	    sizeof(*checkpoint->rows), compare_rows);
+	run_sort(
+	    checkpoint->rows + checkpoint->sorted, end - checkpoint->sorted, checkpoint->scratch);
 	checkpoint->sorted = end;
 	return 1;
 }

@@ -346,14 +346,11 @@ static int object_load(struct ledger *ledger, uint64_t key, struct db_bytes valu
 
 uint64_t rows_id(const struct ledger *ledger, enum ledger_table table, uint32_t row)
 {
-	struct bet_row bet;
-
 	switch (table) {
 	case LEDGER_ACCOUNT:
 		return ledger_account_at(ledger, row)->id;
 	case LEDGER_BET:
-		ledger_bet_at(ledger, row, &bet);
-		return bet.id;
+		return ledger_bet_id_at(ledger, row);
 	case LEDGER_MARKET:
 		return ledger_market_at(ledger, row)->id;
 	case LEDGER_TERMINAL:
@@ -372,7 +369,7 @@ void rows_record_make(
 {
 	struct bet_row bet;
 
-	memset(record, 0, sizeof(*record));
+	/* Each writes all of what `size` tells. */
 	switch (table) {
 	case LEDGER_ACCOUNT:
 		account_make(

@@ -71,21 +71,21 @@ enum checkpoint_phase {
 	CHECKPOINT_FINISH, /* meta */
 };
 
-#define CHECKPOINT_ORDER_MAX 0x7fffffffu
 /* A row costs 1/16 page at least (checkpoint.c). */
 #define CHECKPOINT_SLICE_ROWS_MAX (LIMIT_CHECKPOINT_SLICE_SIZE / 256)
 
 struct checkpoint_row {
 	uint64_t id;
 	uint32_t row;
-	uint32_t order : 31; /* in which it was taken */
-	uint32_t retired : 1;
+	uint32_t retired; /* 1: when its number was taken */
 };
 
 /* One sorted stretch of `rows`; merged by a heap on the id at `next`. */
 struct checkpoint_run {
+	uint64_t id; /* of rows[next] */
 	uint32_t next, end;
 };
+#define CHECKPOINT_RUN 4096u /* rows of a run; one is sorted a turn */
 
 struct checkpoint {
 	enum checkpoint_phase phase;
@@ -101,11 +101,13 @@ struct checkpoint {
 	uint32_t released[CHECKPOINT_SLICE_ROWS_MAX];
 	uint64_t released_total; /* since the start */
 	struct db_txn txn;       /* of the open slice */
-	uint64_t slice_left;     /* bytes of pages the open slice may still dirty */
-	uint64_t row_cost;       /* estimate of dirty page bytes per row */
-	uint64_t finished_ns;    /* of the last cycle */
-	uint64_t lsn;            /* durable checkpoint */
-	uint8_t clean;           /* the cycle ends an orderly stop */
+	struct db_cursor cursor; /* where it writes open rows; cursor NULL: not begun */
+	struct checkpoint_row scratch[CHECKPOINT_RUN]; /* for sorting a run */
+	uint64_t slice_left;  /* bytes of pages the open slice may still dirty */
+	uint64_t row_cost;    /* estimate of dirty page bytes per row */
+	uint64_t finished_ns; /* of the last cycle */
+	uint64_t lsn;         /* durable checkpoint */
+	uint8_t clean;        /* the cycle ends an orderly stop */
 };
 
 struct store {

@@ -101,6 +101,11 @@ void mdb_cursor_close(MDB_cursor *cursor)
 	free(cursor);
 }
 
+int mdb_cursor_put(MDB_cursor *cursor, MDB_val *key, MDB_val *value, unsigned flags)
+{
+	return mdb_put(cursor->txn, cursor->table, key, value, flags);
+}
+
 int mdb_cursor_get(MDB_cursor *cursor, MDB_val *key, MDB_val *value, MDB_cursor_op operation)
 {
 	const struct sim_node *root = table_of(cursor->txn, cursor->table)->root, *node = NULL;
