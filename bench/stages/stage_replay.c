@@ -134,7 +134,7 @@ STAGE_RUN(replay_factors)
 
 /* clang-format off */
 const struct stage stages_replay[] = {
-	{ "replay", "bet", "checked and applied by a ledger that did not decide it, as in the store",
+	{ "replay", "bet", "checked and applied by a ledger that did not decide it: the store",
 	    create_replay, prepare_replay, stage_run_replay, finish_replay, BATCH, 0, 0, 0, 0 },
 	{ "replay_factors", "bet", "the same with rules that look at the risk states",
 	    create_replay_factors, prepare_replay, stage_run_replay_factors, finish_replay,
