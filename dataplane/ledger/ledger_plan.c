@@ -349,6 +349,7 @@ static int plan_plain_bet(
 		return 0;
 	if (account->id != plan->account_id || terminal->id != plan->terminal_id ||
 	    stakes->id != ledger_system_account(SYSTEM_STAKES, plan->currency, 0) ||
+	    stakes->lsn >= plan->lsn || /* of a fuzzy checkpoint: this posting is in it */
 	    terminal->lsn != le64_get(record->prev_terminal_lsn) ||
 	    !customer_fits(account, le64_get(record->prev_account_lsn), plan->amount,
 	        le64s_get(record->balance), plan->currency, 1))
