@@ -297,7 +297,7 @@ static const struct quotient ratios_balances[] = {
 	{ F(amount_to_balance), F(amount_to_balance), BEHIND_BALANCE },
 	{ F(balance_left), F(balance_left), BEHIND_BALANCE },
 };
-_Static_assert(RISK_NEVER_DAYS == RATIO_MAX, "a ratio's most is what never is in days");
+_Static_assert((int)RISK_NEVER_DAYS == (int)RATIO_MAX, "a ratio's most is what never is in days");
 
 static inline lanes_float lanes_pick(lanes_int which, lanes_float yes, lanes_float no)
 {
