@@ -19,6 +19,27 @@
 typedef float lanes_float __attribute__((vector_size(4 * LANES)));
 typedef int32_t lanes_int __attribute__((vector_size(4 * LANES)));
 
+/*
+ * Loops over lanes are written out where that is measured. Under sanitizers a hundred checks a node
+ * would be written out with them, and take the compiler minutes.
+ */
+#ifdef __has_feature /* clang's way to say it */
+#if __has_feature(address_sanitizer)
+#define LANES_SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define LANES_SANITIZED 1
+#endif
+#ifdef LANES_SANITIZED
+#define LANES_UNROLL(times)
+#define LANES_INLINE
+#else
+#define LANES_PRAGMA(text)  _Pragma(#text)
+#define LANES_UNROLL(times) LANES_PRAGMA(GCC unroll times)
+#define LANES_INLINE        __attribute__((always_inline))
+#endif
+
 static inline lanes_float lanes_load(const float *values)
 {
 	lanes_float lanes;

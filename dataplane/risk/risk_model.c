@@ -67,9 +67,9 @@ static inline __attribute__((always_inline)) lanes_mask goes_right(
  * `depth`, `vectors`, `stride` of a burst and `missing` are constants where this is called, so that
  * all loops are unrolled. Two vectors share what is read of a node: a burst is two of the widest.
  */
-static inline __attribute__((always_inline)) void score_lanes(const struct risk_model *model,
-    const float *features, const uint32_t stride, int32_t *margins, const uint32_t depth,
-    const uint32_t vectors, const bool missing)
+static inline LANES_INLINE void score_lanes(const struct risk_model *model, const float *features,
+    const uint32_t stride, int32_t *margins, const uint32_t depth, const uint32_t vectors,
+    const bool missing)
 {
 	const struct risk_model_node *nodes = model->nodes;
 	const int32_t *leaves = leaves_of(model);
@@ -79,24 +79,27 @@ static inline __attribute__((always_inline)) void score_lanes(const struct risk_
 		lanes_int values[1u << (RISK_MODEL_DEPTH_MAX - 1)][2];
 		const uint32_t wide = 1u << (depth - 1);
 
-#pragma GCC unroll 32
-		for (uint32_t i = 0; i < wide; i++)
-#pragma GCC unroll 2
+		LANES_UNROLL(32)
+		for (uint32_t i = 0; i < wide; i++) {
+			LANES_UNROLL(2)
 			for (uint32_t k = 0; k < vectors; k++)
 				values[i][k] = lanes_mix(goes_right(&nodes[wide - 1 + i],
 				                             features + k * LANES, stride, missing),
 				    (lanes_int){ 0 } + leaves[2 * i + 1],
 				    (lanes_int){ 0 } + leaves[2 * i]);
-#pragma GCC unroll 8
-		for (uint32_t level = 1; level < depth; level++)
-#pragma GCC unroll 16
-			for (uint32_t i = 0; i < wide >> level; i++)
-#pragma GCC unroll 2
+		}
+		LANES_UNROLL(8)
+		for (uint32_t level = 1; level < depth; level++) {
+			LANES_UNROLL(16)
+			for (uint32_t i = 0; i < wide >> level; i++) {
+				LANES_UNROLL(2)
 				for (uint32_t k = 0; k < vectors; k++)
 					values[i][k] =
 					    lanes_mix(goes_right(&nodes[(wide >> level) - 1 + i],
 					                  features + k * LANES, stride, missing),
 					        values[2 * i + 1][k], values[2 * i][k]);
+			}
+		}
 		for (uint32_t k = 0; k < vectors; k++)
 			sum[k] += values[0][k];
 		nodes += 1u << depth;
