@@ -190,8 +190,8 @@ struct model_scores {
 	uint32_t parts; /* of the features, that it looks at */
 	uint32_t next;  /* where the next one is looked for first */
 	struct model_score scores[RISK_MODEL_BURST];
-	int32_t margins[RISK_MODEL_BURST];
-	_Alignas(64) float columns[RISK_FEATURE_COLUMNS * RISK_MODEL_BURST];
+	int32_t margins[RISK_MODEL_STRIDE];
+	_Alignas(64) float columns[RISK_FEATURE_COLUMNS * RISK_MODEL_STRIDE];
 	struct risk_scene scenes[RISK_MODEL_BURST]; /* of the same requests */
 };
 

@@ -101,70 +101,115 @@ unsigned ledger_model_judge(
 
 /* ---- Bursts ---- */
 
-/* As much of a decision as the view of a bet needs. 0: it will be refused before it is scored.
- * (Some of the others will be, too: for their markets.) */
-static int burst_decision(struct decision *decision, struct ledger *ledger,
-    const struct ledger_model_ask *ask, uint64_t time_ns, struct risk_case *bet)
+/* One of the burst: its request, and the rows it is about; ROW_NONE: none. */
+struct burst_bet {
+	const struct ledger_model_ask *ask;
+	uint32_t account, terminal;
+};
+
+static void burst_prefetch(const void *state, size_t size)
+{
+	for (size_t at = 0; at < size; at += SLUICE_CACHE_LINE_SIZE)
+		__builtin_prefetch((const char *)state + at, 1);
+}
+
+/* 0: it will be refused before it is scored. (Some of the others will be, too: for their markets.)
+ */
+static int burst_find(
+    const struct ledger *ledger, const struct ledger_model_ask *ask, struct burst_bet *bet)
 {
 	const struct wire_request *wire = ask->wire;
-	uint32_t row;
+	uint64_t account_id = wire->place_bet.account_id;
 
 	if (wire->template_id != WIRE_PLACE_BET || wire->place_bet.leg_count == 0 ||
 	    wire->place_bet.leg_count > LIMIT_BET_LEGS_MAX || wire->place_bet.stake <= 0 ||
 	    wire->place_bet.stake > LIMIT_STAKE_MAX)
 		return 0;
+	*bet = (struct burst_bet){ ask, ROW_NONE, terminal_find(ledger, ask->terminal_id) };
+	if (account_id != 0 && account_id <= LIMIT_ACCOUNT_ID_MAX)
+		bet->account = account_find(ledger, account_id);
+	if (bet->account == ROW_NONE && account_id != 0)
+		return 0;
+	if (bet->account != ROW_NONE)
+		burst_prefetch(
+		    &ledger->account_states[bet->account], sizeof(*ledger->account_states));
+	if (bet->terminal != ROW_NONE)
+		burst_prefetch(
+		    &ledger->terminal_states[bet->terminal], sizeof(*ledger->terminal_states));
+	return 1;
+}
+
+/* As much of a decision as the view of a bet needs. */
+static void burst_decision(struct decision *decision, struct ledger *ledger,
+    const struct burst_bet *bet, uint64_t time_ns, struct risk_case *asked)
+{
+	const struct wire_request *wire = bet->ask->wire;
+
 	decision->ledger = ledger;
 	decision->type = EVENT_PLACE_BET;
 	decision->time_ns = time_ns > ledger->shard.time_ns ? time_ns : ledger->shard.time_ns;
 	decision->currency = wire->place_bet.currency;
-	decision->terminal = NULL;
-	decision->terminal_id = ask->terminal_id;
-	row = terminal_find(ledger, ask->terminal_id);
-	if (row != ROW_NONE)
-		decision->terminal = &ledger->terminals[row].row;
-	decision_account(decision, wire->place_bet.account_id);
-	if (decision->account == NULL && wire->place_bet.account_id != 0)
-		return 0;
-	*bet = (struct risk_case){ .amount = wire->place_bet.stake };
-	bet->selection_id = risk_selection_id(wire->place_bet.leg_count,
+	decision->terminal_id = bet->ask->terminal_id;
+	decision->terminal =
+	    bet->terminal != ROW_NONE ? &ledger->terminals[bet->terminal].row : NULL;
+	decision->account_id = wire->place_bet.account_id;
+	decision->account = bet->account != ROW_NONE ? &ledger->accounts[bet->account].row : NULL;
+	*asked = (struct risk_case){ .amount = wire->place_bet.stake };
+	asked->selection_id = risk_selection_id(wire->place_bet.leg_count,
 	    wire->place_bet.legs[0].market_id, wire->place_bet.legs[0].selection);
-	return 1;
+}
+
+/* Looks at the bet, and puts what the model looks at. */
+static void burst_put(
+    struct ledger *ledger, const struct burst_bet *bet, uint32_t at, uint64_t time_ns)
+{
+	struct model_scores *scores = ledger->scores;
+	struct risk_scene *scene = &scores->scenes[at];
+	struct decision decision;
+	struct risk_fresh fresh;
+	struct risk_case asked;
+
+	burst_decision(&decision, ledger, bet, time_ns, &asked);
+	ledger_risk_scene(&decision, &asked, scene, &fresh);
+	risk_features_put(&scene->view, scores->columns + at % RISK_MODEL_STRIDE, RISK_MODEL_STRIDE,
+	    scores->parts);
+	scores->time_ns = decision.time_ns;
+	scores->scores[at] = (struct model_score){
+		.request_id = bet->ask->wire->request_id,
+		.terminal_id = bet->ask->terminal_id,
+		.body_hash = bet->ask->wire->body_hash[0],
+		.account_lsn = decision.account == NULL ? 0 : decision.account->lsn,
+		.terminal_lsn = decision.terminal == NULL ? 0 : decision.terminal->lsn,
+		.has_scene = scene->view.account != &fresh.account &&
+		             scene->view.terminal != &fresh.terminal,
+	};
 }
 
 void ledger_model_burst(
     struct ledger *ledger, const struct ledger_model_ask *asks, unsigned count, uint64_t time_ns)
 {
 	struct model_scores *scores = ledger->scores;
-	struct decision decision;
+	struct burst_bet bets[RISK_MODEL_BURST];
+	uint32_t bet_count = 0;
 
 	scores->count = scores->next = 0;
 	if (!ledger_model_asked(ledger))
 		return;
-	for (unsigned i = 0; i < count && scores->count < RISK_MODEL_BURST; i++) {
-		struct risk_scene *scene = &scores->scenes[scores->count];
-		struct risk_fresh fresh;
-		struct risk_case bet;
+	/* All of them are found first, so that their states are on their way. */
+	for (unsigned i = 0; i < count && bet_count < RISK_MODEL_BURST; i++)
+		bet_count += burst_find(ledger, &asks[i], &bets[bet_count]) != 0;
+	for (uint32_t first = 0; first < bet_count; first += RISK_MODEL_STRIDE) {
+		uint32_t rows =
+		    bet_count - first < RISK_MODEL_STRIDE ? bet_count - first : RISK_MODEL_STRIDE;
 
-		if (!burst_decision(&decision, ledger, &asks[i], time_ns, &bet))
-			continue;
-		ledger_risk_scene(&decision, &bet, scene, &fresh);
-		risk_features_put(
-		    &scene->view, scores->columns + scores->count, RISK_MODEL_BURST, scores->parts);
-		scores->time_ns = decision.time_ns;
-		scores->scores[scores->count++] = (struct model_score){
-			.request_id = asks[i].wire->request_id,
-			.terminal_id = asks[i].terminal_id,
-			.body_hash = asks[i].wire->body_hash[0],
-			.account_lsn = decision.account == NULL ? 0 : decision.account->lsn,
-			.terminal_lsn = decision.terminal == NULL ? 0 : decision.terminal->lsn,
-			.has_scene = scene->view.account != &fresh.account &&
-			             scene->view.terminal != &fresh.terminal,
-		};
+		for (uint32_t i = first; i < first + rows; i++)
+			burst_put(ledger, &bets[i], i, time_ns);
+		risk_features_finish(scores->columns, RISK_MODEL_STRIDE, rows, scores->parts);
+		risk_model_score_numbers(
+		    scores->model, scores->columns, RISK_MODEL_STRIDE, rows, scores->margins);
+		for (uint32_t i = 0; i < rows; i++)
+			scores->scores[first + i].margin = scores->margins[i];
 	}
+	scores->count = bet_count;
 	scores->rule_version = ledger->shard.rules.version;
-	risk_features_finish(scores->columns, RISK_MODEL_BURST, scores->count, scores->parts);
-	risk_model_score(
-	    scores->model, scores->columns, RISK_MODEL_BURST, scores->count, scores->margins);
-	for (unsigned i = 0; i < scores->count; i++)
-		scores->scores[i].margin = scores->margins[i];
 }

@@ -99,8 +99,8 @@ INLINE void put_account(const struct risk_view *view, float *restrict out, const
 	const struct risk_account_state *account = view->account;
 
 	PUT(F(account_age_days), view->account_age_s);
-	PUT(F(account_observations_log), log2_of(account->observations));
-	PUT(F(account_idle_log), log2_of(view->account_idle_s));
+	PUT(F(account_observations_log), account->observations); /* the logarithm later */
+	PUT(F(account_idle_log), view->account_idle_s);          /* the logarithm later */
 	PUT(F(account_1h), view->account_counts[RISK_1H]);
 	PUT(F(account_24h), view->account_counts[RISK_24H]);
 	PUT(F(account_7d), view->account_counts[RISK_7D]);
@@ -146,8 +146,8 @@ INLINE void put_terminal(const struct risk_view *view, float *restrict out, cons
 	PUT(F(visitors_again), terminal->parties.again);
 	PUT(F(visitor_seen), view->visitor_seen);
 	PUT(F(terminal_age_days), view->terminal_age_s);
-	PUT(F(terminal_observations_log), log2_of(terminal->observations));
-	PUT(F(terminal_idle_log), log2_of(view->terminal_idle_s));
+	PUT(F(terminal_observations_log), terminal->observations); /* the logarithm later */
+	PUT(F(terminal_idle_log), view->terminal_idle_s);          /* the logarithm later */
 	PUT(F(terminal_1h), view->terminal_counts[RISK_1H]);
 	PUT(F(terminal_24h), view->terminal_counts[RISK_24H]);
 	PUT(F(terminal_7d), view->terminal_counts[RISK_7D]);
@@ -245,8 +245,8 @@ INLINE void put_all(
 void risk_features_put(struct risk_view *view, float *columns, uint32_t stride, unsigned parts)
 {
 	view_complete(view, (parts & RISK_PART_RECEIVED) != 0);
-	if (stride == RISK_MODEL_BURST)
-		put_all(view, columns, RISK_MODEL_BURST, parts);
+	if (stride == RISK_MODEL_STRIDE)
+		put_all(view, columns, RISK_MODEL_STRIDE, parts);
 	else
 		put_all(view, columns, stride, parts);
 }
@@ -329,8 +329,6 @@ static inline lanes_float lanes_ratio(lanes_float part, lanes_float whole)
 	return lanes_pick((lanes_int)(whole > 0.0f), value, none);
 }
 
-typedef uint32_t lanes_word __attribute__((vector_size(4 * LANES)));
-
 static inline lanes_word lanes_words(const float *columns)
 {
 	lanes_word words;
@@ -353,6 +351,47 @@ INLINE void convert(float *columns, const uint32_t stride, unsigned first, unsig
 			STORE(k, __builtin_convertvector(
 			             lanes_words(columns + (size_t)k * stride), lanes_float) *
 			             scales[k]);
+}
+
+/* Columns of 32 bits whose logarithm is the feature. */
+static const uint8_t logarithms[] = { F(account_observations_log), F(account_idle_log),
+	F(terminal_observations_log), F(terminal_idle_log) };
+
+#if defined(LANES_LOOK_UP)
+/* risk_log2_fraction, and from each to the next. */
+static const uint32_t log2_low[32] = { 0, 11, 22, 33, 44, 54, 63, 73, 82, 92, 100, 109, 118, 126,
+	134, 142, 150, 157, 165, 172, 179, 186, 193, 200, 207, 213, 220, 226, 232, 238, 244, 250 };
+static const uint32_t log2_step[32] = { 11, 11, 11, 11, 10, 9, 10, 9, 10, 8, 9, 9, 8, 8, 8, 8, 7, 8,
+	7, 7, 7, 7, 7, 7, 6, 7, 6, 6, 6, 6, 6, 6 };
+
+/* log2_of, of all lanes. */
+INLINE lanes_word lanes_log2(lanes_word value)
+{
+	lanes_word number = value + 1, zeros = lanes_zeros(number);
+	lanes_word rest = number << (zeros & 31) << 1 >> 16;
+	lanes_word log = (31 - zeros) * 256 + lanes_look_up(log2_low, rest >> 11) +
+	                 (lanes_look_up(log2_step, rest >> 11) * (rest & 2047) >> 11);
+	lanes_word full = (lanes_word)(number == 0); /* 2^32 */
+
+	return (full & 32 * 256) | (~full & log);
+}
+#else
+INLINE lanes_word lanes_log2(lanes_word value)
+{
+	for (unsigned i = 0; i < LANES; i++)
+		value[i] = log2_of(value[i]);
+	return value;
+}
+#endif
+
+INLINE void logarithms_make(float *columns, const uint32_t stride)
+{
+	for (unsigned k = 0; k < sizeof(logarithms); k++) {
+		float *column = columns + (size_t)logarithms[k] * stride;
+		lanes_word log = lanes_log2(lanes_words(column));
+
+		memcpy(column, &log, sizeof(log));
+	}
 }
 
 INLINE void divide(float *columns, const uint32_t stride, const struct quotient *of, size_t count)
@@ -393,6 +432,7 @@ INLINE void finish_lanes(float *columns, const uint32_t stride, unsigned parts)
 	lanes_float mean = LOAD(BEHIND_MEAN), spread = LOAD(BEHIND_SPREAD);
 	lanes_int habit = (lanes_int)(mean > 0.0f);
 
+	logarithms_make(columns, stride);
 	convert(columns, stride, 0, F(visitors_again));
 	convert(columns, stride, F(terminal_age_days), F(terminal_clean_run));
 	convert(columns, stride, BEHIND_ACCOUNT_LABELLED_7D, BEHIND_TERMINAL_LABELLED_30D);
@@ -424,8 +464,8 @@ INLINE void finish_lanes(float *columns, const uint32_t stride, unsigned parts)
 void risk_features_finish(float *columns, uint32_t stride, uint32_t rows, unsigned parts)
 {
 	for (uint32_t row = 0; row < rows; row += LANES) {
-		if (stride == RISK_MODEL_BURST)
-			finish_lanes(columns + row, RISK_MODEL_BURST, parts);
+		if (stride == RISK_MODEL_STRIDE)
+			finish_lanes(columns + row, RISK_MODEL_STRIDE, parts);
 		else
 			finish_lanes(columns + row, stride, parts);
 	}
@@ -484,6 +524,12 @@ void risk_features_row(struct risk_view *view, float *columns, unsigned parts)
 
 	view_complete(view, (parts & RISK_PART_RECEIVED) != 0);
 	put_all(view, columns, 1, parts);
+	for (unsigned k = 0; k < sizeof(logarithms); k++) {
+		uint32_t word;
+
+		memcpy(&word, &columns[logarithms[k]], sizeof(word));
+		put_word(&columns[logarithms[k]], log2_of(word));
+	}
 	convert_row(columns);
 	mean = columns[BEHIND_MEAN];
 	spread = columns[BEHIND_SPREAD];

@@ -95,6 +95,24 @@ static inline lanes_int lanes_mix(lanes_mask which, lanes_int yes, lanes_int no)
 }
 #endif
 
+typedef uint32_t lanes_word __attribute__((vector_size(4 * LANES)));
+
+/* Of each lane the number of zeros before its first bit, 32 without one; and table[lane], of 32. */
+#if defined(__AVX512F__) && defined(__AVX512CD__)
+#define LANES_LOOK_UP 1
+
+static inline lanes_word lanes_zeros(lanes_word value)
+{
+	return (lanes_word)_mm512_lzcnt_epi32((__m512i)value);
+}
+
+static inline lanes_word lanes_look_up(const uint32_t table[32], lanes_word lanes)
+{
+	return (lanes_word)_mm512_permutex2var_epi32(
+	    _mm512_loadu_si512(table), (__m512i)lanes, _mm512_loadu_si512(table + 16));
+}
+#endif
+
 static inline lanes_int lanes_choose(lanes_int which, lanes_int yes, lanes_int no)
 {
 	return (which & yes) | (~which & no);

@@ -117,8 +117,8 @@ static inline LANES_INLINE void score_lanes(const struct risk_model *model, cons
 			score_lanes(model, features, stride, margins, depth, 2, true);             \
 		else if (missing)                                                                  \
 			score_lanes(model, features, stride, margins, depth, 1, true);             \
-		else if (two && stride == RISK_MODEL_BURST)                                        \
-			score_lanes(model, features, RISK_MODEL_BURST, margins, depth, 2, false);  \
+		else if (two && stride == RISK_MODEL_STRIDE)                                       \
+			score_lanes(model, features, RISK_MODEL_STRIDE, margins, depth, 2, false); \
 		else if (two)                                                                      \
 			score_lanes(model, features, stride, margins, depth, 2, false);            \
 		else                                                                               \
@@ -184,8 +184,9 @@ int32_t risk_model_score_one(const struct risk_model *model, const float *featur
 	return walk(model, features, stride);
 }
 
-void risk_model_score(const struct risk_model *model, const float *features, uint32_t stride,
-    uint32_t rows, int32_t *margins)
+/* `numbers`: no value is missing. */
+static void score_rows(const struct risk_model *model, const float *features, uint32_t stride,
+    uint32_t rows, int32_t *margins, bool numbers)
 {
 	static void (*const by_depth[RISK_MODEL_DEPTH_MAX + 1])(const struct risk_model *,
 	    const float *, uint32_t, int32_t *, bool,
@@ -198,12 +199,25 @@ void risk_model_score(const struct risk_model *model, const float *features, uin
 			continue;
 		}
 		bool two = row + LANES < rows;
-		bool missing = any_missing(model, features + row, stride) ||
-		               (two && any_missing(model, features + row + LANES, stride));
+		bool missing =
+		    !numbers && (any_missing(model, features + row, stride) ||
+		                    (two && any_missing(model, features + row + LANES, stride)));
 
 		by_depth[model->depth](model, features + row, stride, margins + row, two, missing);
 		row += two ? 2 * LANES : LANES;
 	}
+}
+
+void risk_model_score(const struct risk_model *model, const float *features, uint32_t stride,
+    uint32_t rows, int32_t *margins)
+{
+	score_rows(model, features, stride, rows, margins, false);
+}
+
+void risk_model_score_numbers(const struct risk_model *model, const float *features,
+    uint32_t stride, uint32_t rows, int32_t *margins)
+{
+	score_rows(model, features, stride, rows, margins, true);
 }
 
 uint8_t risk_model_points(const struct risk_model *model, int32_t margin)

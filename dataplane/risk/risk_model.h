@@ -15,7 +15,8 @@
 #include <stdint.h>
 
 #define RISK_MODEL_LANES     16
-#define RISK_MODEL_BURST     64 /* rows a caller gathers; any multiple of the lanes is right */
+#define RISK_MODEL_BURST     64 /* rows a caller gathers */
+#define RISK_MODEL_STRIDE    32 /* of them together; any multiple of the lanes is right */
 #define RISK_MODEL_TREES_MAX 1024
 #define RISK_MODEL_DEPTH_MAX 6
 #define RISK_MODEL_ONE       (1 << 24) /* a margin of 1 */
@@ -51,6 +52,9 @@ int32_t *risk_model_leaves(struct risk_model *model);
  */
 void risk_model_score(const struct risk_model *model, const float *features, uint32_t stride,
     uint32_t rows, int32_t *margins);
+/* The same where no value of a row is missing, as with our own features: that is not looked for. */
+void risk_model_score_numbers(const struct risk_model *model, const float *features,
+    uint32_t stride, uint32_t rows, int32_t *margins);
 /* The margin of one row, feature f of which is features[f * stride]: the same, by its tables or by
  * a walk down each tree. Cheaper than lanes that stay empty. */
 int32_t risk_model_score_one(

@@ -10,6 +10,7 @@
 #define ACCOUNTS  8
 #define TERMINALS 4
 #define VERSION   7
+#define BURST_MAX (RISK_MODEL_STRIDE + RISK_MODEL_LANES + 3)
 
 /* Trees of depth 1: half of the margin for stakes from 2^12 on, the rest for the 24 h count. */
 static struct risk_model *model_make(void)
@@ -153,10 +154,10 @@ TEST(bursts_and_single_bets_make_the_same_events)
 	rules_set(burst, RISK_MODEL_ACTIVE, 40);
 	rules_set(single, RISK_MODEL_ACTIVE, 40);
 	for (unsigned turn = 0; turn < 60; turn++) {
-		struct wire_request wires[24];
-		struct ledger_model_ask asks[24];
+		struct wire_request wires[BURST_MAX];
+		struct ledger_model_ask asks[BURST_MAX];
 		uint64_t now = NOW + turn * 600 * SECOND;
-		unsigned count = 1 + (unsigned)(test_random(&random) % 24);
+		unsigned count = 1 + (unsigned)(test_random(&random) % BURST_MAX);
 
 		for (unsigned i = 0; i < count; i++) {
 			wires[i] = bet_make(++request_id, 1 + test_random(&random) % ACCOUNTS,

@@ -9,7 +9,7 @@
 #include "wire/assert.h"
 
 #define FEATURES 9
-#define STRIDE   RISK_MODEL_BURST
+#define STRIDE   RISK_MODEL_STRIDE
 
 static struct risk_model *model_make(uint32_t trees, uint32_t depth, uint64_t *state)
 {
@@ -77,7 +77,10 @@ TEST(margins_are_those_of_a_walk_down_the_trees)
 			if (draw == 39 && round % 2 == 0)
 				features[i] = NAN;
 		}
-		risk_model_score(model, features, STRIDE, rows, margins);
+		if (round % 2 == 0)
+			risk_model_score(model, features, STRIDE, rows, margins);
+		else
+			risk_model_score_numbers(model, features, STRIDE, rows, margins);
 		for (uint32_t row = 0; row < rows; row++) {
 			int32_t right = walk(model, features, row);
 

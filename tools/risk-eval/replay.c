@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The replay: labels that are due, then look, judge, observe, row after row in time order, as the
- * worker does it; the model over bursts of RISK_MODEL_BURST.
+ * worker does it; the model over bursts of RISK_MODEL_STRIDE.
  */
 #include "tools/risk-eval/eval.h"
 
@@ -19,7 +19,7 @@
 #define NS_MAX       4096
 #define TIMED_ONE_IN 8 /* bursts */
 #define LATER_NS     3600000000000ull
-#define BURST_FLOATS (RISK_FEATURE_COLUMNS * RISK_MODEL_BURST)
+#define BURST_FLOATS (RISK_FEATURE_COLUMNS * RISK_MODEL_STRIDE)
 
 /* Times of one kind of decision, each the mean of a burst; the median is what is told. */
 struct part_times {
@@ -50,8 +50,8 @@ struct replay {
 	struct part_times times[PARTS];
 	uint64_t sink; /* so that what is only timed is not left out */
 	float features[BURST_FLOATS] SLUICE_CACHE_ALIGNED;
-	float rules_scores[RISK_MODEL_BURST];
-	bool judged[RISK_MODEL_BURST];
+	float rules_scores[RISK_MODEL_STRIDE];
+	bool judged[RISK_MODEL_STRIDE];
 };
 
 static uint64_t clock_ns(void)
@@ -220,7 +220,7 @@ static void row_replay(struct replay *replay, size_t at, uint32_t lane)
 	risk_view_begin(&view, &replay->accounts[place->account],
 	    &replay->terminals[place->terminal], &row->transaction, row->account_id);
 	replay->rules_scores[lane] = rules_judge(replay, at, &view);
-	risk_features_put(&view, replay->features + lane, RISK_MODEL_BURST, RISK_PARTS);
+	risk_features_put(&view, replay->features + lane, RISK_MODEL_STRIDE, RISK_PARTS);
 	observe(replay, at, replay->rules_scores[lane]);
 	replay->judged[lane] = row_is_judged(replay, at);
 }
@@ -228,13 +228,13 @@ static void row_replay(struct replay *replay, size_t at, uint32_t lane)
 /* Scores of a burst go out, those of rows that are judged. */
 static int burst_finish(struct replay *replay, size_t first, uint32_t rows)
 {
-	int32_t margins[RISK_MODEL_BURST] = { 0 };
+	int32_t margins[RISK_MODEL_STRIDE] = { 0 };
 	struct eval_scores *scores = replay->scores;
 	int result = 0;
 
-	risk_features_finish(replay->features, RISK_MODEL_BURST, rows, RISK_PARTS);
+	risk_features_finish(replay->features, RISK_MODEL_STRIDE, rows, RISK_PARTS);
 	if (replay->model != NULL)
-		risk_model_score(replay->model, replay->features, RISK_MODEL_BURST, rows, margins);
+		risk_model_score(replay->model, replay->features, RISK_MODEL_STRIDE, rows, margins);
 	for (uint32_t lane = 0; result == 0 && lane < rows; lane++) {
 		const struct eval_row *row = &replay->rows[first + lane];
 		float margin = (float)margins[lane] / (float)RISK_MODEL_ONE;
@@ -251,7 +251,7 @@ static int burst_finish(struct replay *replay, size_t first, uint32_t rows)
 		scores->count++;
 		if (replay->export != NULL)
 			result = eval_export_row(
-			    replay->export, row, replay->features + lane, RISK_MODEL_BURST);
+			    replay->export, row, replay->features + lane, RISK_MODEL_STRIDE);
 	}
 	return result;
 }
@@ -259,10 +259,10 @@ static int burst_finish(struct replay *replay, size_t first, uint32_t rows)
 /* The decisions of a burst once more, an hour later, to be timed: the rows are in the cache. */
 static void burst_decide(struct replay *replay, size_t first, enum part part)
 {
-	int32_t margins[RISK_MODEL_BURST] = { 0 };
+	int32_t margins[RISK_MODEL_STRIDE] = { 0 };
 	uint64_t begin = clock_ns();
 
-	for (uint32_t lane = 0; lane < RISK_MODEL_BURST && part != PART_TREES; lane++) {
+	for (uint32_t lane = 0; lane < RISK_MODEL_STRIDE && part != PART_TREES; lane++) {
 		const struct eval_row *row = &replay->rows[first + lane];
 		const struct place *place = &replay->places[first + lane];
 		struct risk_transaction later = row->transaction;
@@ -275,21 +275,21 @@ static void burst_decide(struct replay *replay, size_t first, enum part part)
 			replay->sink += (uint64_t)rules_judge(replay, first + lane, &view);
 		if (part != PART_RULES)
 			risk_features_put(
-			    &view, replay->features + lane, RISK_MODEL_BURST, RISK_PARTS);
+			    &view, replay->features + lane, RISK_MODEL_STRIDE, RISK_PARTS);
 	}
 	if (part != PART_RULES && part != PART_TREES)
 		risk_features_finish(
-		    replay->features, RISK_MODEL_BURST, RISK_MODEL_BURST, RISK_PARTS);
+		    replay->features, RISK_MODEL_STRIDE, RISK_MODEL_STRIDE, RISK_PARTS);
 	if (part != PART_RULES && replay->model != NULL)
 		risk_model_score(
-		    replay->model, replay->features, RISK_MODEL_BURST, RISK_MODEL_BURST, margins);
-	part_add(replay, part, (clock_ns() - begin) / RISK_MODEL_BURST);
-	replay->sink += (uint64_t)(margins[0] + margins[RISK_MODEL_BURST - 1]);
+		    replay->model, replay->features, RISK_MODEL_STRIDE, RISK_MODEL_STRIDE, margins);
+	part_add(replay, part, (clock_ns() - begin) / RISK_MODEL_STRIDE);
+	replay->sink += (uint64_t)(margins[0] + margins[RISK_MODEL_STRIDE - 1]);
 }
 
 static void burst_time(struct replay *replay, size_t first, uint32_t rows)
 {
-	if (first / RISK_MODEL_BURST % TIMED_ONE_IN != 0 || rows != RISK_MODEL_BURST)
+	if (first / RISK_MODEL_STRIDE % TIMED_ONE_IN != 0 || rows != RISK_MODEL_STRIDE)
 		return;
 	for (unsigned part = 0; part < PARTS; part++)
 		burst_decide(replay, first, (enum part)part);
@@ -299,9 +299,9 @@ static int replay_run(struct replay *replay)
 {
 	int result = 0;
 
-	for (size_t at = 0; result == 0 && at < replay->count; at += RISK_MODEL_BURST) {
+	for (size_t at = 0; result == 0 && at < replay->count; at += RISK_MODEL_STRIDE) {
 		size_t left = replay->count - at;
-		uint32_t rows = left < RISK_MODEL_BURST ? (uint32_t)left : RISK_MODEL_BURST;
+		uint32_t rows = left < RISK_MODEL_STRIDE ? (uint32_t)left : RISK_MODEL_STRIDE;
 
 		for (uint32_t lane = 0; lane < rows; lane++)
 			states_fetch(replay, at + lane);
