@@ -235,6 +235,15 @@ static int request_known(struct log_history *history, uint64_t terminal_id, uint
 	return result < 0 ? result : -EIO;
 }
 
+/* An event of a request that has another one once it is over. */
+static int is_begin(const struct event_buffer *event)
+{
+	struct event_record record;
+
+	memcpy(&record, event->bytes, sizeof(record));
+	return le16_get(record.type) == EVENT_TRANSFER_OUT;
+}
+
 int log_history_request(struct log_history *history, uint64_t terminal_id, uint64_t request_id,
     struct event_buffer *event)
 {
@@ -243,7 +252,8 @@ int log_history_request(struct log_history *history, uint64_t terminal_id, uint6
 	if (terminal_id == 0 || request_id == 0)
 		return -ENOENT;
 	result = request_known(history, terminal_id, request_id, event);
-	if (result != -ENOENT)
+	/* What is in no log that is known may be in one begun since, the end of a transfer too. */
+	if (result != -ENOENT && !(result > 0 && is_begin(event)))
 		return result;
 	if (refresh(history) != 0)
 		return -EIO;

@@ -224,4 +224,42 @@ TEST(look_ups_survive_restarts_and_go_on_behind_a_log_of_version_2)
 	world_free(world);
 }
 
+static void event_write(const char *path, uint64_t lsn, enum event_type type)
+{
+	struct event_record record = {
+		.length = le16_make(sizeof(record)),
+		.type = le16_make((uint16_t)type),
+		.lsn = le64_make(lsn),
+		.terminal_id = le64_make(7),
+		.request_id = le64_make(35),
+		.prev_terminal_lsn = le64_make(lsn - 1),
+	};
+	struct db_env *env;
+
+	assert_int_equal(schema_log_open(&env, path, lsn, 0), 0);
+	assert_int_equal(schema_log_write(env, (const uint8_t *)&record, sizeof(record), lsn), 0);
+	db_env_close(env);
+}
+
+/* Else who asks again behind a rotation is told PENDING of what he was told the end of. */
+TEST(the_end_of_a_transfer_is_found_in_a_log_begun_since)
+{
+	struct log_history *history;
+	struct event_buffer event;
+	struct event_record record;
+	char path[64];
+
+	directory_make(path);
+	event_write(path, 1, EVENT_TRANSFER_OUT);
+	assert_int_equal(log_history_open(&history, path, 0), 0);
+	assert_int_equal(log_history_request(history, 7, 35, &event), sizeof(record));
+	event_write(path, 2, EVENT_TRANSFER_DONE);
+	assert_int_equal(log_history_request(history, 7, 35, &event), sizeof(record));
+	memcpy(&record, event.bytes, sizeof(record));
+	assert_int_equal(le16_get(record.type), EVENT_TRANSFER_DONE);
+	assert_int_equal(le64_get(record.lsn), 2);
+	log_history_close(history);
+	directory_remove(path);
+}
+
 TEST_MAIN()
