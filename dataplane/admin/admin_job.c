@@ -40,7 +40,7 @@ static int is_refusal(const struct shard_command *command, int error)
 {
 	if (error == -EINVAL)
 		return command->kind == SHARD_LEDGER && command->ledger.type != EVENT_COMMAND_MARK;
-	return error == -ENOENT || error == -EALREADY || error == -EACCES ||
+	return error == -ENOENT || error == -EALREADY || error == -EACCES || error == -EPERM ||
 	       (error == -ERANGE && moves_money(command));
 }
 
@@ -176,8 +176,12 @@ static json_t *refusal_json(const struct admin_job *job)
 		    job->error == -EALREADY
 		        ? "the withdrawal is not waiting any more; nothing was changed"
 		    : job->error == -EACCES
-		        ? "the account of the withdrawal is frozen: unfreeze it first, or reject "
-		          "the withdrawal, which gives the money back; nothing was changed"
+		        ? "the account of the withdrawal is frozen or its partner is blocked: "
+		          "unfreeze or unblock first, or reject the withdrawal, which gives the "
+		          "money back; nothing was changed"
+		    : job->error == -EPERM
+		        ? "the account of the withdrawal owes the house: reject the withdrawal, "
+		          "which repays that first; nothing was changed"
 		        : "no such withdrawal; nothing was changed");
 	case EVENT_MARKET_SET:
 		return admin_error(

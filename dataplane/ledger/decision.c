@@ -42,7 +42,7 @@ int decision_terminal(struct decision *decision, uint64_t terminal_id)
 	return 0;
 }
 
-static int partner_blocked(const struct decision *decision)
+int decision_partner_blocked(const struct decision *decision)
 {
 	const struct object_key key = {
 		.kind = OBJECT_PARTNER,
@@ -66,7 +66,7 @@ uint16_t decision_account_usable(const struct decision *decision)
 		return WIRE_CODE_ACCOUNT_UNKNOWN;
 	if (decision->account->flags & ACCOUNT_FROZEN)
 		return WIRE_CODE_ACCOUNT_FROZEN;
-	if (partner_blocked(decision))
+	if (decision_partner_blocked(decision))
 		return WIRE_CODE_PARTNER_BLOCKED;
 	if (decision->account->currency != decision->currency)
 		return WIRE_CODE_CURRENCY_MISMATCH;

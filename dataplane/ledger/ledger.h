@@ -285,7 +285,7 @@ SLUICE_MUST_USE int ledger_decide_command(struct ledger *ledger,
  * or market; -EALREADY not in a state for it (bet not open, withdrawal closed, market settled, or
  * its kind, line or number of selections are to change while it is open or has bets in memory);
  * -ERANGE the amount does not fit (ADJUST below the balance); -EACCES a withdrawal is to be paid
- * from a frozen account.
+ * from a frozen account or one of a blocked partner; -EPERM from one that owes the house.
  */
 
 /* ---- Settlement: the walk over a market's bets, one event a call ---- */

@@ -60,6 +60,8 @@ void decision_account(struct decision *decision, uint64_t account_id);
 /* Sets terminal_id and its row. -EBUSY: a new one does not fit. */
 SLUICE_MUST_USE int decision_terminal(struct decision *decision, uint64_t terminal_id);
 
+/* 1: the partner of the decision's account, which must be there, is blocked. */
+int decision_partner_blocked(const struct decision *decision);
 /* ACCOUNT_UNKNOWN, ACCOUNT_FROZEN, PARTNER_BLOCKED, CURRENCY_MISMATCH, or OK. */
 uint16_t decision_account_usable(const struct decision *decision);
 

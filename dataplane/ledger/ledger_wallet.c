@@ -203,7 +203,8 @@ uint16_t withdrawal_give_back(struct decision *decision, const struct object_row
 /*
  * Approved (flags: EVENT_FLAG_PAID) or rejected. The same decision again is nothing to do, as a
  * command may come twice; the other one is -EALREADY. Nothing is paid from an account that was
- * frozen meanwhile (-EACCES): whoever froze it may not know of this.
+ * frozen, or whose partner was blocked, meanwhile (-EACCES): whoever did it may not know of this.
+ * Nor from one that owes the house (-EPERM): rejected, the money repays that first.
  */
 int withdraw_close_command(struct decision *decision, const struct ledger_command *command)
 {
@@ -220,8 +221,10 @@ int withdraw_close_command(struct decision *decision, const struct ledger_comman
 	if (wanted == OBJECT_REVERSED)
 		return withdrawal_give_back(decision, row) == WIRE_CODE_OK ? 1 : -ERANGE;
 	withdrawal_begin(decision, row, &withdrawal);
-	if (decision->account->flags & ACCOUNT_FROZEN)
+	if (decision->account->flags & ACCOUNT_FROZEN || decision_partner_blocked(decision))
 		return -EACCES;
+	if (decision->account->owed > 0)
+		return -EPERM;
 	decision->flags |= EVENT_FLAG_PAID;
 	decision->payout = le64s_get(withdrawal.amount);
 	withdrawal_close(decision, row, &withdrawal, OBJECT_DONE);

@@ -159,7 +159,8 @@ static int command_refused(const struct ledger_command *command, int error)
 	/* Of a mark it is a gap. */
 	if (error == -EINVAL && command->type != EVENT_COMMAND_MARK)
 		return error;
-	return error == -ENOENT || error == -EALREADY || error == -ERANGE || error == -EACCES
+	return error == -ENOENT || error == -EALREADY || error == -ERANGE || error == -EACCES ||
+	               error == -EPERM
 	           ? error
 	           : 0;
 }

@@ -143,6 +143,9 @@ void worker_tx_status(
 
 	if (entry == NULL && target_id >= window_base(window)) {
 		worker_reply_code(worker, session, request, WIRE_CODE_REQUEST_UNKNOWN);
+	} else if (entry != NULL && entry->state == WINDOW_DONE && entry->fence) {
+		/* As the log says of it later: it was never carried out. */
+		worker_reply_code(worker, session, request, WIRE_CODE_REQUEST_UNKNOWN);
 	} else if (entry == NULL ||
 	           (entry->state == WINDOW_DONE && entry->code == WIRE_CODE_PENDING)) {
 		/* What waits for approval may have become final since. */

@@ -314,6 +314,8 @@ def test_status_reversal_and_fence(terminal):
     unknown = terminal.take_id(st.DEPOSIT)
     assert terminal.tx_status(unknown).name == "REQUEST_UNKNOWN"
     assert terminal.fence(unknown).name == "FENCED_NOW"
+    # Told alike at once and, from the log, when the id is below the window.
+    assert terminal.tx_status(unknown).name == "REQUEST_UNKNOWN"
     late = terminal.deposit(account(15), 900, request_id=unknown)
     assert late.name == "FENCED" and money(terminal, 15) == before
     assert terminal.fence(paid_in.request_id).name == "REQUEST_DONE"

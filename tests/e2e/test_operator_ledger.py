@@ -171,7 +171,8 @@ def test_withdrawals_wait_and_are_paid_or_given_back(switch):
     assert listed[0]["amount"] == 5000 and listed[0]["account"] == ACCOUNT
     assert control.json("object", "show", ids[0])["state"] == "open"
     control.ctl("account", "freeze", ACCOUNT)
-    assert "is frozen: unfreeze it first" in refused(switch, "withdrawal", "approve", ids[0])
+    assert "is frozen or its partner is blocked" in refused(
+        switch, "withdrawal", "approve", ids[0])
     control.ctl("account", "unfreeze", ACCOUNT)
     control.ctl("withdrawal", "approve", ids[0])
     control.ctl("withdrawal", "reject", ids[1], "--reason", 3)
@@ -222,6 +223,34 @@ def test_partners_are_made_listed_and_blocked(switch):
     control.ctl("partner", "set", 5, "--blocked", "off")
     assert code_of(run(switch, 1, "deposit", account, 100, "KRW")[1]) == "OK"
     assert "no such partner" in refused(switch, "partner", "show", 6)
+
+
+def test_a_withdrawal_is_not_paid_while_its_partner_is_blocked_nor_to_who_owes(switch):
+    control = switch.control
+    control.ctl("rules", "set", "withdraw_pending_min=500")
+    control.ctl("partner", "set", 8, "--name", "Slow", "--keys-max", 10)
+    account, owing = CUSTOMER + 2, CUSTOMER + 3
+    assert code_of(run(switch, 1, "open-account", account, "KRW", 8)[1]) == "OK"
+    assert code_of(run(switch, 1, "deposit", account, 1000, "KRW")[1]) == "OK"
+    waiting = str(run(switch, 1, "withdraw", account, 600, "KRW")[1]["object_id"])
+    control.ctl("partner", "set", 8, "--blocked", "on")
+    assert "its partner is blocked" in refused(switch, "withdrawal", "approve", waiting)
+    control.ctl("partner", "set", 8, "--blocked", "off")
+    control.ctl("withdrawal", "approve", waiting)
+    assert balance(switch, account) == 400
+
+    control.ctl("account", "open", owing, "--opening-balance", 1000)
+    _, payout = bet(switch, 131, account=owing)
+    control.ctl("market", "result", 131, "--outcomes", "win,lose,lose")
+    assert balance(switch, owing) == payout
+    waiting = str(run(switch, 1, "withdraw", owing, payout, "KRW")[1]["object_id"])
+    assert control.json("market", "rollback", 131)["walked"] is True
+    assert control.json("account", "show", owing)["owed"] == payout
+    assert "owes the house: reject" in refused(switch, "withdrawal", "approve", waiting)
+    control.ctl("withdrawal", "reject", waiting, "--reason", 3)
+    shown = control.json("account", "show", owing)
+    assert (shown["balance"], shown["owed"]) == (0, 0)
+    control.ctl("rules", "set", "withdraw_pending_min=0")
 
 
 def test_explain_tells_who_sold_a_bet_and_why_it_was_cancelled(switch):

@@ -69,6 +69,15 @@ def withdrawals_wait(switch, accounts):
     return found
 
 
+def withdrawal_asked_and_paid(switch, account):
+    """Where the log does not begin at its first event."""
+    switch.control.ctl("rules", "set", "withdraw_pending_min=50")
+    answer = ask(switch, 2, "withdraw", account, 50, "KRW")
+    assert answer["code"] == "PENDING", answer
+    switch.control.ctl("withdrawal", "approve", answer["object_id"])
+    switch.control.ctl("rules", "set", "withdraw_pending_min=0")
+
+
 def test_tickets_outcomes_and_balances_outlive_the_number_of_shards():
     with ControlledSwitch("reshard", shards=1) as switch:
         control = switch.control
@@ -103,6 +112,7 @@ def test_tickets_outcomes_and_balances_outlive_the_number_of_shards():
         paid = ask(switch, 3, "redeem", tickets[0]["ticket"])
         assert paid["code"] == "OK", paid
         demo.wait(demo.start_terminals(control, 3, 60, 150, 500, seed=5))
+        withdrawal_asked_and_paid(switch, accounts[6])
         now = balances(switch, accounts)
 
         reshard(switch, 2)

@@ -29,6 +29,10 @@ TEST(a_request_never_seen_is_fenced_for_any_body)
 		assert_case_equal(i, reply.code, WIRE_CODE_FENCED_NOW);
 		assert_case_equal(i, reply.object_id, 3);
 		assert_case_equal(i, reply.shard, 0);
+		/* As the log says of it later (test_reader). */
+		assert_case_equal(i,
+		    library_ask(&library, bed_target(WIRE_TX_STATUS, 1ull << 63, 3)).code,
+		    WIRE_CODE_REQUEST_UNKNOWN);
 		reply = library_ask(&library, bed_deposit(3, account, 5));
 		assert_case_equal(i, reply.code, WIRE_CODE_FENCED);
 		assert_case_equal(

@@ -72,7 +72,10 @@ static int withdrawal_next(struct derive *derive, struct derived_object *known, 
 	uint16_t type = le16_get(view->record.type);
 	READ(object_withdrawal, withdrawal, object);
 
-	if (is_new) {
+	/* Where the log does not begin at its first event, it may have been asked for before. */
+	if (is_new && !derive->complete && type != EVENT_WITHDRAW) {
+		known->asker = le64_get(withdrawal.origin.terminal_id);
+	} else if (is_new) {
 		if (type != EVENT_WITHDRAW || object->state != OBJECT_OPEN)
 			WRONG(derive, "withdrawal %llu: closed before it was asked for",
 			    (unsigned long long)known->id);
@@ -207,7 +210,7 @@ static int object_next(
 		    object_kind_name(known->kind), object_kind_name(object->kind));
 	if (is_new)
 		*known = (struct derived_object){ .id = id, .kind = object->kind };
-	if (object->kind == OBJECT_WITHDRAWAL && (derive->complete || !is_new))
+	if (object->kind == OBJECT_WITHDRAWAL)
 		error = withdrawal_next(derive, known, is_new, view, object);
 	else if (object->kind == OBJECT_TRANSFER)
 		error = transfer_next(derive, view, object);
