@@ -384,6 +384,18 @@ struct ledger_shortage {
 int ledger_shortage(const struct ledger *ledger, const struct wire_request *request,
     uint64_t time_ns, struct ledger_shortage *shortage);
 int64_t ledger_credit_free(const struct ledger *ledger, const struct ledger_shortage *shortage);
+/* What the limit is overdrawn by here, 0 or more. */
+int64_t ledger_credit_lacks(const struct ledger *ledger, const struct ledger_shortage *shortage);
+/*
+ * The next limit that is overdrawn here, of all there are; begin with zeros. 1: it, and `amount`
+ * what it lacks; -EAGAIN: looked at look_max rows, call again; 0: no other.
+ */
+struct ledger_overdrawn_walk {
+	uint32_t market, partner;
+	uint8_t limit, by_number;
+};
+SLUICE_MUST_USE int ledger_overdrawn_next(const struct ledger *ledger,
+    struct ledger_overdrawn_walk *walk, unsigned look_max, struct ledger_shortage *shortage);
 SLUICE_MUST_USE int ledger_decide_lease(struct ledger *ledger,
     const struct ledger_shortage *shortage, uint32_t receiver, uint64_t time_ns,
     struct event_buffer *event);

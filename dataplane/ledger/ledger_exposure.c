@@ -10,11 +10,22 @@
  * the sum of all credit is never above L, whatever is on its way or was lost by a crash and is sent
  * again.
  *
- * A lowered limit takes its part from every shard's base; a shard may then be below zero, and
- * accepts nothing until its bets are closed. Shards learn of new rules at different times:
- * meanwhile the sum is between the old limit and the new one. Only a rollback of a result can lift
- * the exposure above the credit: the bets it opens again were accepted before, within the limit of
- * then.
+ * A limit that is lowered, or first set where bets are open already, takes its part from every
+ * shard's base, whatever was sold there; and a rollback opens bets again that were within the limit
+ * of then. So a shard may be OVERDRAWN (free below zero) while others have credit left. It accepts
+ * nothing then, and asks the others for what it lacks by itself (ledger_overdrawn_next, and
+ * dataplane/shard/overdraft.c), until it is not, or they have nothing left. From then on nothing is
+ * accepted anywhere until all open bets together are below the limit.
+ *
+ * What remains by nature is above the limit:
+ *   - what was sold before, and what a rollback opens again;
+ *   - what other shards accept of their own credit in the moment between the new limit (or the
+ *     rollback) and their leases: until each has the new rules, has been asked and has given, some
+ *     ms; longer, at most until it asks again within a second, where one cannot give at once;
+ *   - likewise what they accept of credit that comes free there (bets that lose, or are cancelled)
+ *     while another one is overdrawn, until that asks again: within a second, too.
+ * Never more than each has free at that moment. Shards learn of new rules at different times:
+ * meanwhile the sum of all credit is between the old limit and the new one.
  *
  * Amounts are in the rules' currency (a partner's limit in the partner's, when that is the same):
  * bets in other currencies are not limited.
@@ -90,7 +101,7 @@ static int limit_read(const struct ledger *ledger, uint16_t currency, struct exp
 	return 1;
 }
 
-/* What of the limit is not taken by bets; below zero when it was lowered. */
+/* What of the limit is not taken by bets; below zero: overdrawn. */
 static int64_t limit_free(const struct exposure_limit *limit)
 {
 	return limit->credit - limit->exposure;
@@ -250,6 +261,132 @@ int64_t ledger_credit_free(const struct ledger *ledger, const struct ledger_shor
 		return 0;
 	return limit_free(&limit);
 }
+
+int64_t ledger_credit_lacks(const struct ledger *ledger, const struct ledger_shortage *shortage)
+{
+	struct exposure_limit limit;
+
+	if (!limit_asked(ledger, shortage, &limit) || limit_free(&limit) >= 0)
+		return 0;
+	return -limit_free(&limit);
+}
+
+/* ---- Limits that are overdrawn ---- */
+
+/* The market's limits from walk->limit on: the selections, then its own. 1: one is overdrawn. */
+static int overdrawn_in_market(const struct ledger *ledger, const struct market_row_state *market,
+    struct ledger_overdrawn_walk *walk, struct ledger_shortage *shortage)
+{
+	while (walk->limit <= market->selection_count) {
+		unsigned at = walk->limit++;
+
+		*shortage = (struct ledger_shortage){
+			.id = market->id,
+			.currency = ledger->shard.rules.currency,
+			.scope = at < market->selection_count ? LEASE_SELECTION : LEASE_MARKET,
+			.selection = (uint8_t)(at < market->selection_count ? at : 0),
+		};
+		shortage->amount = ledger_credit_lacks(ledger, shortage);
+		if (shortage->amount > 0)
+			return 1;
+	}
+	return 0;
+}
+
+/* 0: none of the market's limits can be overdrawn. No selection has more than its market. */
+static int market_may_be_overdrawn(
+    const struct ledger *ledger, const struct market_row_state *market)
+{
+	const struct risk_rules *rules = &ledger->shard.rules;
+	int64_t exposure = ledger_market_exposure(ledger, market->id, -1), moved = 0;
+
+	for (unsigned i = 0; i < market->selection_count; i++)
+		if (market->credit_moved[i] < moved)
+			moved = market->credit_moved[i];
+	return (rules->exposure_selection_max != 0 &&
+	           exposure > limit_base(ledger, rules->exposure_selection_max) + moved) ||
+	       (rules->exposure_market_max != 0 &&
+	           exposure > limit_base(ledger, rules->exposure_market_max) +
+	                          market->credit_moved_market);
+}
+
+static int overdrawn_market(const struct ledger *ledger, struct ledger_overdrawn_walk *walk,
+    unsigned *looked, unsigned look_max, struct ledger_shortage *shortage)
+{
+	const struct risk_rules *rules = &ledger->shard.rules;
+
+	if (rules->exposure_selection_max == 0 && rules->exposure_market_max == 0)
+		return 0;
+	for (; walk->market < ledger_row_count(ledger, LEDGER_MARKET); walk->market++) {
+		const struct market_row_state *market = ledger_market_at(ledger, walk->market);
+
+		if (walk->limit == 0 && (*looked)++ == look_max)
+			return -EAGAIN;
+		if (!ledger_row_retired(ledger, LEDGER_MARKET, walk->market) && market->id != 0 &&
+		    market_may_be_overdrawn(ledger, market) &&
+		    overdrawn_in_market(ledger, market, walk, shortage))
+			return 1;
+		walk->limit = 0;
+	}
+	return 0;
+}
+
+/* The partner of a row of objects, or by number where there are more rows than numbers. */
+static uint64_t overdrawn_partner_id(
+    const struct ledger *ledger, const struct ledger_overdrawn_walk *walk)
+{
+	const struct object_row *row;
+	struct object_key key;
+
+	if (walk->by_number)
+		return walk->partner;
+	row = ledger_object_at(ledger, walk->partner);
+	if (row->kind != OBJECT_PARTNER ||
+	    ledger_row_retired(ledger, LEDGER_OBJECT, walk->partner) ||
+	    object_key_of(row->kind, row->partner_id, row->body, &key) != 0)
+		return 0;
+	return key.words[0];
+}
+
+static int overdrawn_partner(const struct ledger *ledger, struct ledger_overdrawn_walk *walk,
+    unsigned *looked, unsigned look_max, struct ledger_shortage *shortage)
+{
+	uint32_t end;
+
+	if (walk->partner == 0)
+		walk->by_number = ledger_row_count(ledger, LEDGER_OBJECT) > LIMIT_PARTNER_ID_MAX;
+	end = walk->by_number ? LIMIT_PARTNER_ID_MAX + 1u : ledger_row_count(ledger, LEDGER_OBJECT);
+	while (walk->partner < end) {
+		if ((*looked)++ >= look_max)
+			return -EAGAIN;
+		*shortage = (struct ledger_shortage){
+			.id = overdrawn_partner_id(ledger, walk),
+			.currency = ledger->shard.rules.currency,
+			.scope = LEASE_PARTNER,
+		};
+		walk->partner++;
+		shortage->amount = shortage->id == 0 ? 0 : ledger_credit_lacks(ledger, shortage);
+		if (shortage->amount > 0)
+			return 1;
+	}
+	return 0;
+}
+
+int ledger_overdrawn_next(const struct ledger *ledger, struct ledger_overdrawn_walk *walk,
+    unsigned look_max, struct ledger_shortage *shortage)
+{
+	struct ledger_shortage found;
+	unsigned looked = 0;
+	int result = overdrawn_market(ledger, walk, &looked, look_max, &found);
+
+	if (result == 0)
+		result = overdrawn_partner(ledger, walk, &looked, look_max, &found);
+	if (result > 0)
+		*shortage = found;
+	return result;
+}
+
+/* ---- Giving ---- */
 
 int ledger_decide_lease(struct ledger *ledger, const struct ledger_shortage *shortage,
     uint32_t receiver, uint64_t time_ns, struct event_buffer *event)

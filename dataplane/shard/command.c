@@ -215,6 +215,9 @@ static int command_carry_out(
 			done = 1;
 		else if (done > 0 && ledger->type == EVENT_TERMINAL_SET)
 			worker_window_allow(worker, ledger->terminal_id);
+		else if (done > 0 &&
+		         (ledger->type == EVENT_RULES_SET || ledger->type == EVENT_PARTNER_SET))
+			worker_overdrafts_look(worker);
 	}
 	return done > 0 ? worker_command_mark(worker, ledger->control_sequence) : done;
 }

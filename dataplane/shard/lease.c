@@ -22,6 +22,10 @@
  * on its way to it: then nobody knows; a bet that found too little stays BUSY and has another
  * round.
  *
+ * A limit that is OVERDRAWN here (overdraft.c) has a round without any bet, or joins the one that
+ * goes on: all that the others have is taken, up to what is lacking, and they give it before any
+ * bet of their own. Bets that cannot be met move nothing beyond that.
+ *
  * Two shards that lack credit of one limit at once do not take it from each other for ever: the one
  * with the lower number keeps its own while it has a round, the other gives.
  */
@@ -154,6 +158,7 @@ static int question_send(
 		.shortage = question->shortage,
 		.round = question->round,
 		.what = what,
+		.overdrawn = question->overdraft != 0,
 	};
 
 	if (!spsc_ring_push(worker->rings.shortage_out[peer], &item)) {
@@ -185,21 +190,26 @@ static void question_gather(struct worker *worker, struct shortage_question *que
 static void question_looked(struct worker *worker, struct shortage_question *question)
 {
 	if (question->least > question->elsewhere) {
-		question_fail(worker, question);
-		return;
+		if (question->overdraft == 0) {
+			question_fail(worker, question);
+			return;
+		}
+		question->shortage.amount = question->overdraft;
 	}
 	question->phase = SHORTAGE_GATHERING;
 	question_gather(worker, question);
 }
 
+/* `overdraft` 0: for a bet. */
 static void round_begin(struct worker *worker, struct shortage_question *question,
-    const struct ledger_shortage *shortage)
+    const struct ledger_shortage *shortage, int64_t overdraft)
 {
 	*question = (struct shortage_question){
 		.shortage = *shortage,
 		.round = ++worker->shortage_round,
 		.until_ns = worker->now_ns + SHORTAGE_PATIENCE_NS,
-		.least = shortage->amount,
+		.least = overdraft == 0 ? shortage->amount : INT64_MAX,
+		.overdraft = overdraft,
 	};
 	for (uint32_t peer = 0; peer < worker->shared->shard_count; peer++) {
 		if (peer != worker->shard)
@@ -216,8 +226,9 @@ static void round_join(struct worker *worker, struct shortage_question *question
 {
 	if (shortage->amount < question->least)
 		question->least = shortage->amount;
-	question->shortage.amount +=
-	    shortage->amount + ledger_credit_free(worker->ledger, shortage);
+	question->shortage.amount += shortage->amount +
+	                             ledger_credit_free(worker->ledger, shortage) -
+	                             ledger_credit_lacks(worker->ledger, shortage);
 	if (question->shortage.amount > LIMIT_PAYOUT_MAX)
 		question->shortage.amount = LIMIT_PAYOUT_MAX;
 }
@@ -245,10 +256,36 @@ int worker_shortage(struct worker *worker, const struct worker_ask *ask, uint64_
 	           shortage.amount > question->elsewhere) {
 		return 0;
 	} else {
-		round_begin(worker, question, &shortage);
+		round_begin(worker, question, &shortage, 0);
 	}
 	asker->shortage = shortage;
 	asker->round = question->round;
+	return 1;
+}
+
+int worker_shortage_gather(struct worker *worker, const struct ledger_shortage *shortage)
+{
+	struct shortage_question *question = question_of(worker, shortage);
+	unsigned running = 0;
+
+	if (question != NULL && is_running(question)) {
+		question->overdraft = shortage->amount;
+		if (question->shortage.amount < shortage->amount)
+			question->shortage.amount = shortage->amount;
+		return 1;
+	}
+	for (unsigned i = 0; i < WORKER_SHORTAGES_MAX; i++) {
+		const struct shortage_question *other = &worker->shortages[i];
+
+		running += other->shortage.id != 0 && other->overdraft != 0 && is_running(other) &&
+		           worker->now_ns < other->until_ns;
+	}
+	if (running == WORKER_OVERDRAFTS_MAX)
+		return 0;
+	question = question_find(worker, shortage);
+	if (question == NULL)
+		return 0;
+	round_begin(worker, question, shortage, shortage->amount);
 	return 1;
 }
 
@@ -261,6 +298,8 @@ void worker_shortage_met(struct worker *worker, const struct ledger_parcel *parc
 
 	if (question == NULL || question->phase != SHORTAGE_GATHERING)
 		return;
+	if (question->overdraft != 0)
+		worker_overdrafts_hurry(worker);
 	question->shortage.amount -= parcel->amount;
 	question->elsewhere -= parcel->amount;
 	if (question->shortage.amount <= 0) {
@@ -313,7 +352,8 @@ static int shortage_take(struct worker *worker, uint32_t asker, const struct rin
 		answer.what = SHORTAGE_HAS;
 		answer.coming = is_gathering(worker, shortage);
 		answer.shortage.amount = ledger_credit_free(worker->ledger, shortage);
-	} else if (!worker_transfers_full(worker) && !is_held(worker, asker, shortage)) {
+	} else if (!worker_transfers_full(worker) &&
+	           (item->overdrawn || !is_held(worker, asker, shortage))) {
 		event = worker_reserve(worker);
 		if (event == NULL)
 			return 0;

@@ -163,6 +163,8 @@ struct ring_shortage {
 	uint64_t round; /* the asker's; its answers carry the same */
 	uint8_t what;   /* shortage_what */
 	uint8_t coming; /* HAS: 1: it gathers, so more may be on its way to it */
+	/* ASKED: 1: the asker is overdrawn; no bet of the other side comes before that. */
+	uint8_t overdrawn;
 };
 
 /* Main to worker. */

@@ -53,16 +53,28 @@ static int slow_is_owed(const struct worker *worker, const struct slow_share *sh
 	return share->left > 0 || worker->now_ns - share->since_ns >= WORKER_SLOW_SHARE_NS;
 }
 
+/* 1: a rollback, which leaves no outcomes. */
+static int market_is_open_again(const struct worker *worker, uint64_t market_id)
+{
+	static const struct settlement_outcomes_disk none;
+	const struct market_row_state *market = ledger_market(worker->ledger, market_id);
+
+	return market != NULL && memcmp(&market->outcomes, &none, sizeof(none)) == 0;
+}
+
 void worker_walk_begin(
     struct worker *worker, uint64_t market_id, uint64_t ticket, uint64_t control_sequence)
 {
 	worker->walk = (struct walk_command){
 		.active = WALK_GOING,
+		.rollback = (uint8_t)market_is_open_again(worker, market_id),
 		.ticket = ticket,
 		.control_sequence = control_sequence,
 		.walk = { .market_id = market_id },
 	};
 	stats_set(&worker->stats.walks_open, 1);
+	if (worker->walk.rollback)
+		worker_overdrafts_look(worker);
 }
 
 /* Markets whose bets the last life did not get through. */
@@ -108,6 +120,8 @@ static void walk_end(struct worker *worker)
 		worker_command_done(worker, walk->ticket, result < 0 ? result : 0, 0, result > 0);
 	}
 	walk->active = 0;
+	if (walk->rollback)
+		worker_overdrafts_look(worker);
 	stats_set(&worker->stats.walks_open, 0);
 }
 

@@ -181,6 +181,16 @@ int worker_shortage(struct worker *worker, const struct worker_ask *ask, uint64_
 /* Credit has come. */
 void worker_shortage_met(struct worker *worker, const struct ledger_parcel *parcel);
 unsigned worker_shortages(struct worker *worker);
+/* A limit is overdrawn: gathers `amount`, or what there is, from the others. 0: no place now. */
+int worker_shortage_gather(struct worker *worker, const struct ledger_shortage *shortage);
+
+/* overdraft.c */
+/* Something has changed that may leave a limit overdrawn. */
+void worker_overdrafts_look(struct worker *worker);
+/* Looks on; 1 while it is not through. */
+unsigned worker_overdrafts(struct worker *worker);
+/* Credit has come for one of them. */
+void worker_overdrafts_hurry(struct worker *worker);
 
 /* settle.c */
 /* Goes on with the walk in progress, or begins one that was left over; what it moved. */

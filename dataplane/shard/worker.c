@@ -259,6 +259,7 @@ static unsigned turn(struct worker *worker, int serving)
 	if (going) {
 		moved += worker_walk(worker);
 		moved += worker_due(worker);
+		moved += worker_overdrafts(worker);
 	}
 	worker_tick(worker);
 	worker_expire(worker);

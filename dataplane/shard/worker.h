@@ -48,6 +48,10 @@
 #else
 #define WORKER_ASKERS_MAX 4096
 #endif
+/* Rounds for overdrawn limits among them, so that the rings have room for all their questions; rows
+ * looked at in a turn. */
+#define WORKER_OVERDRAFTS_MAX     (RING_SHORTAGE_COUNT / 8)
+#define WORKER_OVERDRAFT_LOOK_MAX 32u
 /* Receipts that wait for room in the account their money goes back to. */
 #define WORKER_RECEIPTS_ASIDE 64
 /*
@@ -195,6 +199,7 @@ enum walk_stage {
 
 struct walk_command {
 	uint8_t active;    /* walk_stage */
+	uint8_t rollback;  /* 1: it opens bets again */
 	uint64_t paced_ns; /* what was made is paid for up to here: WORKER_WALK_EVENT_NS */
 	uint64_t ticket, control_sequence;
 	struct ledger_walk walk;
@@ -232,11 +237,12 @@ struct shortage_question {
 	struct ledger_shortage shortage; /* id 0: free place; amount: what is still wanted */
 	uint64_t round;
 	uint64_t until_ns; /* given up then; met: held, known: remembered until then */
-	int64_t least;     /* what the bet lacks that lacks least */
+	int64_t least;     /* what the bet lacks that lacks least; INT64_MAX: no bet waits */
 	int64_t elsewhere; /* what the others have left, by what they said */
 	int64_t has[LIMIT_SHARDS];
 	uint32_t unanswered; /* looking */
 	uint32_t next, peer; /* gathering: who comes next, who was asked last */
+	int64_t overdraft;   /* not 0: this shard is overdrawn by that; each gives what it has */
 	uint8_t phase;       /* shortage_phase */
 	uint8_t later;       /* 1: one of them could not say */
 };
@@ -255,6 +261,17 @@ struct shortage_asker {
 struct shortage_result {
 	uint64_t round;
 	int64_t elsewhere; /* what the others had left */
+};
+
+/* The walk over all limits for those that are overdrawn (overdraft.c). */
+struct overdraft_walk {
+	struct ledger_overdrawn_walk walk;
+	struct ledger_shortage found; /* waits for a place; id 0: none */
+	uint64_t due_ns;              /* the next walk begins then; UINT64_MAX: none is wanted */
+	uint64_t pause_ns;            /* after one that has found any */
+	uint8_t going;
+	uint8_t again; /* 1: something has changed since it began */
+	uint8_t any;   /* 1: it has found one */
 };
 
 /* Cash of one terminal over all shards, in minus out. */
@@ -356,6 +373,7 @@ struct worker {
 	struct shortage_asker shortage_askers[WORKER_ASKERS_MAX];
 	struct shortage_result shortage_results[WORKER_ASKERS_MAX];
 	uint64_t shortage_round; /* the last one begun */
+	struct overdraft_walk overdraft;
 	/* Of the last BET_RETIRE and OBJECT_RETIRE: what the closed tables must hold to say "no".
 	 */
 	uint64_t bets_retired_lsn, objects_retired_lsn;
