@@ -226,6 +226,11 @@ static void round_join(struct worker *worker, struct shortage_question *question
 {
 	if (shortage->amount < question->least)
 		question->least = shortage->amount;
+	/* A round for an overdrawn limit goes on without looking; it moves nothing for a bet that
+	 * cannot be met. */
+	if (question->overdraft != 0 && question->phase == SHORTAGE_GATHERING &&
+	    shortage->amount > question->elsewhere)
+		return;
 	question->shortage.amount += shortage->amount +
 	                             ledger_credit_free(worker->ledger, shortage) -
 	                             ledger_credit_lacks(worker->ledger, shortage);
@@ -280,7 +285,7 @@ int worker_shortage_gather(struct worker *worker, const struct ledger_shortage *
 		running += other->shortage.id != 0 && other->overdraft != 0 && is_running(other) &&
 		           worker->now_ns < other->until_ns;
 	}
-	if (running == WORKER_OVERDRAFTS_MAX)
+	if (running >= WORKER_OVERDRAFTS_MAX)
 		return 0;
 	question = question_find(worker, shortage);
 	if (question == NULL)

@@ -72,3 +72,101 @@ def test_every_bet_at_the_limit_gets_its_outcome(shards):
         assert switch.stop() == 0
         verified = switch.verify()
         assert verified["ok"] and balance_sum(verified) == 0, verified
+
+
+class Seller:
+    """Bets of one customer a shard, by what they may pay; what was accepted is counted."""
+
+    def __init__(self, switch, terminal, accounts):
+        self.terminal, self.account = terminal, {}
+        for account in accounts:
+            self.account.setdefault(terminal.balance(account).shard, account)
+        self.switch, self.sold = switch, 0
+
+    def sell(self, shard, market, payout):
+        outcome = self.terminal.place_bet(self.account[shard], payout // 2, [(market, 0, 2_000)],
+                                          timeout=SECONDS)
+        self.sold += payout if outcome.ok else 0
+        return outcome.name
+
+    def sell_out(self, market):
+        """Everything that any shard still accepts; the last refusals."""
+        payout, names = 1_000_000, set()
+        while payout >= 2:
+            names = {self.sell(shard, market, payout) for shard in self.account}
+            payout = payout if "OK" in names else payout // 2
+        return names
+
+    def liability(self, scope, number):
+        return [(row["liability"], row["limit"])
+                for row in self.switch.control.json("report", "liability")["liabilities"]
+                if row["scope"] == scope and row["id"] == number]
+
+
+def limit_set(switch, amount):
+    """Sets the limit of a selection; the shards have half a second to share it out."""
+    switch.control.ctl("rules", "set", f"exposure_selection_max={amount}", *RULES[1:],
+                       "exposure_market_max=0", "factors=0", "stake_daily_max=1000000000",
+                       "terminal_daily_max=10000000000")
+    time.sleep(0.5)
+
+
+def test_a_limit_lowered_or_first_set_while_running_holds_for_all_shards():
+    first, markets, half = 700_001, 5, 500_000
+    with ControlledSwitch("payout-lower", shards=2) as switch:
+        switch.begin(terminals=1)
+        control = switch.control
+        later = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 7 * 86_400))
+        path = switch.path("markets.csv")
+        with open(path, "w", encoding="utf-8") as stream:
+            stream.write("market,event,name,start,kind,line,state,selections\n")
+            for market in range(first, first + markets):
+                stream.write(f"{market},{market},One,{later},1x2,,open,home:2;draw:3.5;away:25\n")
+        control.ctl("market", "import", path)
+        demo.accounts_open(control, FIRST, ACCOUNTS, OPENING)
+        terminal = connect(switch, 1)
+        seller = Seller(switch, terminal, range(FIRST, FIRST + ACCOUNTS))
+
+        # Lowered, and first set, to what shard 0 alone has sold.
+        for market, before in ((first, 2_000_000), (first + 1, 0)):
+            limit_set(switch, before)
+            seller.sold = 0
+            assert seller.sell(0, market, 1_000_000) == "OK"
+            limit_set(switch, 1_000_000)
+            assert seller.sell_out(market) == {"EXPOSURE_SELECTION"}
+            assert seller.sold == 1_000_000
+            assert seller.liability("selection", market) == [(1_000_000, 1_000_000)]
+
+        # A rollback opens half a million again where as much was sold meanwhile.
+        one, other = first + 2, first + 3
+        legs = [(one, 0, 2_000), (other, 0, 2_000)]
+        assert terminal.place_bet(seller.account[0], half // 4, legs, timeout=SECONDS).ok
+        control.ctl("market", "result", one, "--score", "0:1")
+        seller.sold = half
+        assert seller.sell(0, other, half) == "OK"
+        control.ctl("market", "rollback", one)
+        time.sleep(0.5)
+        assert seller.sell_out(other) == {"EXPOSURE_SELECTION"}
+        assert seller.sold == 1_000_000
+        assert seller.liability("selection", other) == [(1_000_000, 1_000_000)]
+
+        # A partner's, first set and then lowered.
+        limit_set(switch, 0)
+        control.ctl("partner", "set", 1, "--name", "One", "--keys-max", 100, "--currency", 410)
+        for account in range(510_001, 510_020):
+            assert terminal.open_account(account, partner=1).ok
+            assert terminal.deposit(account, 10_000_000).ok
+        partner, market = Seller(switch, terminal, range(510_001, 510_020)), first + 4
+        assert partner.sell(0, market, 1_000_000) == "OK"
+        for limit in (1_500_000, 1_000_000):
+            control.ctl("partner", "set", 1, "--exposure-max", limit)
+            time.sleep(0.5)
+            assert partner.sell(0, market, 1_000_000) == "EXPOSURE_PARTNER"
+            assert partner.sell(1, market, 1_000_000) == "EXPOSURE_PARTNER"
+        assert partner.sell_out(market) == {"EXPOSURE_PARTNER"}
+        assert partner.liability("partner", 1) == [(1_000_000, 1_000_000)]
+
+        terminal.close()
+        assert switch.stop() == 0
+        verified = switch.verify()
+        assert verified["ok"] and balance_sum(verified) == 0, verified

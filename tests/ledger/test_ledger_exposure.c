@@ -318,31 +318,127 @@ TEST(all_shards_at_the_limit)
 	shards_free(shards);
 }
 
-/* A lowered limit grants nothing new, and asks for nothing back. */
+/* What is overdrawn at a shard, by a walk of a few rows a call. */
+static unsigned overdrawn(
+    const struct shards *shards, uint32_t shard, struct ledger_shortage *found, unsigned max)
+{
+	struct ledger_overdrawn_walk walk = { 0 };
+	unsigned count = 0;
+	int result;
+
+	do {
+		struct ledger_shortage shortage;
+
+		result = ledger_overdrawn_next(shards->ledger[shard], &walk, 3, &shortage);
+		if (result != 1)
+			continue;
+		assert_true(count < max);
+		assert_int_equal(
+		    ledger_credit_lacks(shards->ledger[shard], &shortage), shortage.amount);
+		assert_int_equal(ledger_credit_free(shards->ledger[shard], &shortage), 0);
+		found[count++] = shortage;
+	} while (result != 0);
+	return count;
+}
+
+/* What a shard that is overdrawn does: it takes what it lacks from the others. */
+static void make_up(struct shards *shards, uint32_t shard)
+{
+	struct ledger_shortage found[8];
+	unsigned count = overdrawn(shards, shard, found, SLUICE_ARRAY_COUNT(found));
+
+	for (unsigned i = 0; i < count; i++) {
+		for (uint32_t donor = 0; donor < SHARDS && found[i].amount > 0; donor++) {
+			if (donor != shard)
+				(void)lease(shards, &found[i], donor, shard);
+			shards_settle_all(shards);
+			found[i].amount = ledger_credit_lacks(shards->ledger[shard], &found[i]);
+		}
+	}
+}
+
+/* All that each shard accepts, by bets of payout 2. */
+static void sell_out(struct shards *shards, const uint64_t *accounts)
+{
+	for (uint32_t i = 0; i < SHARDS; i++)
+		while (bet(shards, accounts[i], 1, 0) == WIRE_CODE_OK)
+			continue;
+}
+
+static int64_t sold(const struct shards *shards)
+{
+	int64_t sum = 0;
+
+	for (uint32_t i = 0; i < SHARDS; i++)
+		sum += ledger_market_exposure(shards->ledger[i], MARKET, 0);
+	return sum;
+}
+
+/* A lowered limit takes its part from every base, whatever was sold there. */
 TEST(a_lowered_limit)
+{
+	for (unsigned made_up = 0; made_up < 2; made_up++) {
+		struct people p;
+		struct shards *shards = world_make(&p);
+		struct ledger_shortage shortage = {
+			.id = MARKET, .amount = 1, .currency = KRW, .scope = LEASE_SELECTION
+		};
+		struct ledger_shortage found[1];
+
+		limits_set(shards, 4000, 0);
+		assert_true(lease(shards, &shortage, 1, 0) > 0); /* 500 */
+		shards_settle_all(shards);
+		assert_int_equal(bet(shards, p.plain[0], 700, 0), WIRE_CODE_OK); /* of 1,500 */
+		assert_int_equal(overdrawn(shards, 0, found, 1), 0);
+		limits_set(shards, 2000, 0);
+		/* 0: 500 + 500 - 1,400; 1: 500 - 500; 2 and 3: 500 */
+		assert_int_equal(overdrawn(shards, 0, found, 1), 1);
+		assert_int_equal(found[0].scope, LEASE_SELECTION);
+		assert_int_equal(found[0].id, MARKET);
+		assert_int_equal(found[0].amount, 400);
+		for (uint32_t i = 1; i < SHARDS; i++)
+			assert_case_equal(i, overdrawn(shards, i, &shortage, 1), 0);
+		assert_int_equal(bet(shards, p.plain[0], 1, 0), WIRE_CODE_EXPOSURE_SELECTION);
+		assert_int_equal(lease(shards, &shortage, 0, 1), 0);
+		/* Until the others have given what it lacks, they sell what they have. */
+		if (made_up)
+			make_up(shards, 0);
+		sell_out(shards, p.plain);
+		assert_case_equal(made_up, sold(shards), made_up ? 2000 : 2400);
+		assert_case_equal(made_up, overdrawn(shards, 0, found, 1), !made_up);
+		shards_check_replay(shards);
+		shards_free(shards);
+	}
+}
+
+/* First set where bets are open: of both scopes, and of a partner. */
+TEST(a_limit_that_is_first_set)
 {
 	struct people p;
 	struct shards *shards = world_make(&p);
-	struct ledger_shortage shortage = {
-		.id = MARKET, .amount = 1, .currency = KRW, .scope = LEASE_SELECTION
-	};
+	struct ledger_shortage found[3];
 
-	limits_set(shards, 4000, 0);
-	assert_true(lease(shards, &shortage, 1, 0) > 0); /* 500 */
-	shards_settle_all(shards);
-	assert_int_equal(bet(shards, p.plain[0], 700, 0), WIRE_CODE_OK); /* 1,400 of 1,500 */
-	limits_set(shards, 2000, 0);
-	/* 0: 500 + 500 - 1,400; 1: 500 - 500; 2 and 3: 500 */
-	assert_int_equal(bet(shards, p.plain[0], 1, 0), WIRE_CODE_EXPOSURE_SELECTION);
-	assert_int_equal(bet(shards, p.plain[1], 1, 0), WIRE_CODE_EXPOSURE_SELECTION);
-	assert_int_equal(lease(shards, &shortage, 0, 1), 0);
-	assert_int_equal(lease(shards, &shortage, 1, 2), 0);
-	assert_int_equal(bet(shards, p.plain[2], 250, 0), WIRE_CODE_OK);
-	shortage.amount = 400;
-	assert_true(lease(shards, &shortage, 3, 0) > 0);
-	shards_settle_all(shards);
-	assert_int_equal(bet(shards, p.plain[0], 1, 0), WIRE_CODE_EXPOSURE_SELECTION);
-	assert_int_equal(bet(shards, p.plain[3], 50, 0), WIRE_CODE_OK);
+	assert_int_equal(bet(shards, p.partners[2], 1000, 0), WIRE_CODE_OK);
+	assert_int_equal(overdrawn(shards, 2, found, 3), 0);
+	limits_set(shards, 2400, 2800);
+	partner_set(shards, 2, 3200);
+	assert_int_equal(overdrawn(shards, 2, found, 3), 3);
+	for (unsigned i = 0; i < 3; i++) {
+		static const uint8_t scopes[] = { LEASE_SELECTION, LEASE_MARKET, LEASE_PARTNER };
+
+		assert_case_equal(i, found[i].scope, scopes[i]);
+		assert_case_equal(i, found[i].id, i < 2 ? MARKET : PARTNER);
+		assert_case_equal(i, found[i].amount, 1400 - 100 * (int64_t)i);
+	}
+	make_up(shards, 2);
+	assert_int_equal(overdrawn(shards, 2, found, 3), 0);
+	sell_out(shards, p.partners);
+	sell_out(shards, p.plain);
+	/* 300 on shard 3; shard 2 has 100 of the selection's left, and none of the market's. */
+	assert_int_equal(sold(shards), 2300);
+	shards_check_exposure(shards, 2400, 2800);
+	shards_check_partner(shards, PARTNER, 3200);
+	shards_check_replay(shards);
 	shards_free(shards);
 }
 
