@@ -54,6 +54,7 @@ THREADED = {
     "control-keys-terminal": "tests/control/keys/test_control_keys_terminal",
     "control-link-link": "tests/control/link/test_control_link_link",
     "control-link-random": "tests/control/link/test_control_link_random",
+    "control-link-sessions": "tests/control/link/test_control_link_sessions",
     "control-log": "tests/control/log/test-control-log",
     "control-ops-ops": "tests/control/ops-socket/test_ops_socket_ops",
     "control-sessions-sessions": "tests/control/sessions/test_control_sessions_sessions",
