@@ -114,6 +114,38 @@ TEST(every_fixture_reads_to_the_state_it_was_written_with)
 	}
 }
 
+/* ---- What is not there ---- */
+
+TEST(a_shard_that_is_missing_is_named_by_every_reader)
+{
+	static const struct {
+		const char *command, *target, *options;
+	} commands[] = {
+		{ "verify --root", "", "" },
+		{ "journal verify --root", "", "" },
+		{ "backup create", "/backup", "" },
+		{ "reshard", "/new", "--shards 3" },
+		{ "repair --shard 0 --root", "", "" },
+	};
+	char root[64], command[200], said[1024];
+
+	unpack("v3", root);
+	must_run("migrate '%s'", root);
+	snprintf(command, sizeof(command), "rm -r '%s/" DATA "/shard-1'", root);
+	assert_int_equal(system(command), 0);
+	for (unsigned i = 0; i < SLUICE_ARRAY_COUNT(commands); i++) {
+		snprintf(command, sizeof(command), "%s '%s' %s%s %s", commands[i].command, root,
+		    commands[i].target[0] == '\0' ? "" : root, commands[i].target,
+		    commands[i].options);
+		if (say_run(said, "%s", command) != 1 ||
+		    strstr(said, DATA "/shard-1 is missing: shard 0 knows of 2 shards") == NULL)
+			fail_msg("%s: %s", command, said);
+	}
+	/* A shard by itself can still be looked at. */
+	must_run("verify --shard 0 --root '%s'", root);
+	root_remove(root);
+}
+
 /* ---- Newer ---- */
 
 static int version_put(struct db_txn *txn, void *context)

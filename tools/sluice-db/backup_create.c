@@ -332,6 +332,16 @@ static int names_take(struct create *create, const char *directory)
 	return 0;
 }
 
+/* Nothing is made of a root that lacks what it must have. */
+static int whole_check(struct create *create)
+{
+	struct damage damage = { 0 };
+
+	if (root_shards_check(&create->options, &damage) == 0)
+		return 0;
+	return backup_say(&create->backup, "%s", damage.what);
+}
+
 static int all_copy(struct create *create)
 {
 	uint32_t shards[LIMIT_SHARDS];
@@ -341,6 +351,7 @@ static int all_copy(struct create *create)
 	if (count < 0)
 		return backup_say(backup, "no shard under %.300s/" BACKUP_DATA "; check the root",
 		    create->options.root);
+	error = whole_check(create);
 	for (int i = 0; i < count && error == 0; i++)
 		error = shards[i] == (uint32_t)i ? shard_copy(create, shards[i])
 		                                 : backup_say(backup, "shard %d is missing", i);

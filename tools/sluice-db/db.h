@@ -48,6 +48,14 @@ struct options {
 int shards_find(const struct options *options, uint32_t shards[LIMIT_SHARDS]);
 void shard_path(const struct options *options, uint32_t shard, char path[PATH_MAX]);
 
+/* ---- What must be there (whole.c) ---- */
+
+/*
+ * Every shard that the rows of any shard know of, whatever --shard says. 0, or -EBADMSG and the
+ * damage: which is missing.
+ */
+int root_shards_check(const struct options *options, struct damage *damage);
+
 /* ---- All events of a shard, oldest first: log environments, then the journal behind them ---- */
 
 struct events {

@@ -33,10 +33,11 @@ static void archive_of(const struct options *options, uint32_t shard, char direc
 		    shard);
 }
 
-/* What `run` makes of each shard, and the worst exit code. */
+/* What `run` makes of each shard, and the worst exit code; `all`: none may be missing. */
 static int each_shard(const struct options *options, const char *schema,
-    int (*run)(const struct options *options, uint32_t shard, json_t *object))
+    int (*run)(const struct options *options, uint32_t shard, json_t *object), int all)
 {
+	struct damage damage = { 0 };
 	uint32_t shards[LIMIT_SHARDS];
 	int count = shards_find(options, shards), code = EXIT_DONE;
 	json_t *list = json_array(), *root;
@@ -54,6 +55,10 @@ static int each_shard(const struct options *options, const char *schema,
 		if (result > code)
 			code = result;
 		json_array_append_new(list, object);
+	}
+	if (all && options->shard < 0 && root_shards_check(options, &damage) != 0) {
+		fprintf(stderr, "sluice-db: %s\n", damage.what);
+		code = EXIT_MISMATCH;
 	}
 	root =
 	    json_pack("{s:s, s:b, s:o}", "schema", schema, "ok", code == EXIT_DONE, "shards", list);
@@ -307,9 +312,9 @@ static int usage(const char *what)
 int command_journal(const struct options *options)
 {
 	if (options->word_count == 1 && strcmp(options->words[0], "status") == 0)
-		return each_shard(options, "sluice-db.journal-status/1", status_shard);
+		return each_shard(options, "sluice-db.journal-status/1", status_shard, 0);
 	if (options->word_count == 1 && strcmp(options->words[0], "verify") == 0)
-		return each_shard(options, "sluice-db.journal-verify/1", verify_shard);
+		return each_shard(options, "sluice-db.journal-verify/1", verify_shard, 1);
 	return usage("journal status, or journal verify");
 }
 
@@ -318,9 +323,9 @@ int command_archive(const struct options *options)
 	const char *const *words = options->words;
 
 	if (options->word_count == 1 && strcmp(words[0], "list") == 0)
-		return each_shard(options, "sluice-db.archive-list/1", archive_list_shard);
+		return each_shard(options, "sluice-db.archive-list/1", archive_list_shard, 0);
 	if (options->word_count == 1 && strcmp(words[0], "verify") == 0)
-		return each_shard(options, "sluice-db.archive-verify/1", archive_verify_shard);
+		return each_shard(options, "sluice-db.archive-verify/1", archive_verify_shard, 0);
 	if (options->word_count == 3 && strcmp(words[0], "extract") == 0)
 		return archive_extract(words[1], words[2]);
 	return usage("archive list, archive verify, or archive extract FILE OUT");

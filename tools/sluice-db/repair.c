@@ -371,6 +371,7 @@ static int carry_out(struct repair *repair)
 static int repair_shard(struct repair *repair)
 {
 	const struct options *options = repair->options;
+	struct damage missing = { 0 };
 	struct tm utc;
 	time_t now = time(NULL);
 	int code;
@@ -392,6 +393,11 @@ static int repair_shard(struct repair *repair)
 	code = examine(repair);
 	if (code != EXIT_DONE)
 		return code;
+	if (repair->error == 0 && root_shards_check(options, &missing) != 0) {
+		fprintf(
+		    stderr, "sluice-db: shard %u is whole, but %s\n", repair->shard, missing.what);
+		return EXIT_MISMATCH;
+	}
 	if (repair->error == 0)
 		return say(repair, EXIT_MISMATCH,
 		    repair_index_damaged(repair->path) > 0

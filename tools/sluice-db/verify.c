@@ -247,6 +247,8 @@ static int all_verify(const struct options *options, struct totals *totals)
 		fprintf(stderr, "sluice-db: out of memory; run it on a machine with more\n");
 		return -1;
 	}
+	if (options->shard < 0)
+		(void)root_shards_check(options, &totals->damage);
 	for (int i = 0; i < count; i++) {
 		states[i].shard = states[i].damage.shard = shards[i];
 		shard_path(options, shards[i], states[i].path);
