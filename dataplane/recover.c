@@ -280,6 +280,30 @@ static void recovery_report(struct switch_process *process, uint32_t shard,
 	    store->accounts, store->bets);
 }
 
+/* All is applied: the state is the journal's, and the log's end durable. */
+static int shard_settle(struct switch_process *process, uint32_t shard)
+{
+	const struct shard_parts *parts = &process->shards[shard];
+	const struct journal_report *report = &parts->journal_report;
+
+	if (store_check_state(process->stores[shard], report->state_lsn, report->state_hash) != 0) {
+		snprintf(process->message, sizeof(process->message),
+		    "shard %u: the rows in %.512s/rows are damaged: their state at LSN %" PRIu64
+		    " is not the one the journal's last batch says. Run sluice-db verify to see "
+		    "what log and journal hold, then restore this shard (sluice-db backup restore, "
+		    "or restore --from-postgres)",
+		    shard, parts->directory, report->state_lsn);
+		return EXIT_REFUSED;
+	}
+	if (store_commit(process->stores[shard]) != 0) {
+		snprintf(process->message, sizeof(process->message),
+		    "shard %u: the log could not be committed; check space and permissions in %s",
+		    shard, parts->directory);
+		return EXIT_REFUSED;
+	}
+	return 0;
+}
+
 static int shard_recover(struct switch_process *process, uint32_t shard)
 {
 	struct shard_parts *parts = &process->shards[shard];
@@ -331,12 +355,9 @@ static int shard_recover(struct switch_process *process, uint32_t shard)
 		        : strerror(-error));
 		return EXIT_REFUSED;
 	}
-	if (store_commit(process->stores[shard]) != 0) {
-		snprintf(process->message, sizeof(process->message),
-		    "shard %u: the log could not be committed; check space and permissions in %s",
-		    shard, parts->directory);
-		return EXIT_REFUSED;
-	}
+	error = shard_settle(process, shard);
+	if (error != 0)
+		return error;
 	recovery_report(process, shard, &store, monotonic_ns() - begun_ns);
 	return 0;
 }

@@ -233,6 +233,9 @@ struct journal_report {
 	uint64_t nanoseconds;
 	uint64_t incarnation, boot_counter; /* the new boot counter, already durable */
 	uint64_t time_ns;                   /* event time of the last event kept */
+	/* Last LSN and state hash of the last batch kept, also when it lies below from_lsn and was
+	 * not given to apply; state_lsn 0: there is none. */
+	uint64_t state_lsn, state_hash;
 	/* Damage only. */
 	uint64_t damage_generation, damage_offset, damage_lsn;
 	char damage[240]; /* what failed, for a person */

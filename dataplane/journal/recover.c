@@ -256,6 +256,8 @@ static int walk(struct recovery *recovery, give_batch *give, void *context)
 		report->segments += batch.generation != generation;
 		generation = batch.generation;
 		report->time_ns = le64_get(batch.header.time_ns);
+		report->state_lsn = journal_batch_last_lsn(&batch.header);
+		report->state_hash = le64_get(batch.header.state_hash);
 		if (journal_batch_last_lsn(&batch.header) < report->from_lsn)
 			continue;
 		if (config->recovery_look != NULL)

@@ -60,6 +60,13 @@ const struct ledger *store_ledger(const struct store *store);
  * Events at or below applied_lsn are applied to rows but not logged again. 0, -EBADMSG divergence.
  */
 SLUICE_MUST_USE int store_apply_batch(struct store *store, const struct journal_batch *batch);
+/*
+ * After recovery: what was loaded and applied against the last batch of the journal, also when
+ * nothing was replayed (the rows have no checksums of their own). 0: the same, or the state does
+ * not stand at `lsn` (0: the journal has no batch); -EBADMSG divergence: the store takes nothing
+ * more.
+ */
+SLUICE_MUST_USE int store_check_state(struct store *store, uint64_t lsn, uint64_t state_hash);
 /* Commits what is pending in the log environment, synchronously. */
 SLUICE_MUST_USE int store_commit(struct store *store);
 

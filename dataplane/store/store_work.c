@@ -112,6 +112,17 @@ int store_apply_batch(struct store *store, const struct journal_batch *batch)
 	return error != 0 ? store_fail(store, error) : 0;
 }
 
+int store_check_state(struct store *store, uint64_t lsn, uint64_t state_hash)
+{
+	SLUICE_REQUIRE(store->loaded);
+	if (store->failed != 0)
+		return store->failed;
+	if (lsn == 0 || lsn != applied_lsn(store) || ledger_state_hash(store->ledger) == state_hash)
+		return 0;
+	store_count(&store->status_divergences);
+	return store_fail(store, -EBADMSG);
+}
+
 int store_commit(struct store *store)
 {
 	int error;

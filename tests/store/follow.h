@@ -44,6 +44,8 @@ static inline void follow_start(struct follow *follow, uint32_t buffers)
 	    &follow->journal, from_lsn, report.applied_lsn, follow_apply, follow->store, &journal);
 	if (error != 0)
 		fail_msg("recover %d %s", error, journal.damage);
+	assert_int_equal(
+	    store_check_state(follow->store, journal.state_lsn, journal.state_hash), 0);
 	assert_int_equal(journal_feed_create(&follow->feed, buffers, follow->journal.depth), 0);
 	assert_int_equal(journal_keeper_create(&follow->keeper, &follow->journal, &journal.end), 0);
 	while (journal_keeper_work(follow->keeper, 0) == 1)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The store behind a real journal: feed, gaps in the feed, recovery, and sluice-db's view of it. */
+#include "lmdb-schema/schema.h"
 #include "tests/store/follow.h"
 
 TEST(follower_takes_the_feed_and_reads_the_files_after_a_gap)
@@ -120,6 +121,75 @@ TEST(idle_follower_commits_within_its_pause)
 	store_status(follow.store, &status);
 	assert_int_equal(status.committed_lsn, last); /* ... and no longer than the pause */
 	follow_stop(&follow);
+	follow_end(&follow);
+}
+
+/* One bit of the balance in an account's row, past the store. */
+static void balance_flip(const char *directory)
+{
+	struct db_key key = db_key_make(1);
+	struct record_account account;
+	struct db_cursor cursor;
+	uint8_t record[512];
+	struct db_env *rows;
+	struct db_txn txn;
+	size_t size;
+
+	assert_int_equal(schema_rows_open(&rows, directory, 0), 0);
+	assert_int_equal(db_write_begin(&txn, rows), 0);
+	assert_int_equal(db_cursor_open(&cursor, &txn, SCHEMA_ACCOUNT), 0);
+	assert_int_equal(db_cursor_first(&cursor), 0);
+	size = cursor.value.size;
+	assert_in_range(size, sizeof(account), sizeof(record));
+	memcpy(record, cursor.value.data, size);
+	db_cursor_close(&cursor);
+	record[offsetof(struct record_account, balance) + 4] ^= 1;
+	assert_int_equal(
+	    db_put(&txn, SCHEMA_ACCOUNT, db_key(&key), (struct db_bytes){ record, size }), 0);
+	assert_int_equal(db_write_commit(&txn), 0);
+	db_env_close(rows);
+}
+
+/* Nothing is replayed, so no batch that is applied would tell. */
+TEST(a_bit_in_a_row_is_found_by_the_last_batch_when_nothing_is_replayed)
+{
+	struct journal_report journal = { 0 };
+	struct store_report report;
+	struct store_status status;
+	struct follow follow;
+
+	follow_begin(&follow);
+	follow_start(&follow, 16);
+	world_provision(follow.world);
+	follow_write(&follow, world_close(follow.world));
+	follow_write(&follow, world_batch(follow.world, 30));
+	follow_work(&follow);
+	assert_int_equal(store_checkpoint_now(follow.store), 0);
+	follow_stop(&follow);
+	/* Read in the caller's thread, or in one of its own. */
+	for (unsigned threads = 1; threads <= 2; threads++) {
+		follow.journal.recovery_ahead = threads == 1 ? 0 : 4 << 20;
+		for (unsigned damaged = 0; damaged < 2; damaged++) {
+			if (damaged)
+				balance_flip(follow.path);
+			follow.store = store_start(&follow.config, &report);
+			assert_int_equal(
+			    journal_recover(&follow.journal, report.checkpoint_lsn + 1,
+			        report.applied_lsn, follow_apply, follow.store, &journal),
+			    0);
+			assert_int_equal(journal.events, 0);
+			assert_int_equal(
+			    journal.state_lsn, ledger_shard(follow.world->ledger)->lsn);
+			assert_int_equal(
+			    store_check_state(follow.store, journal.state_lsn, journal.state_hash),
+			    damaged ? -EBADMSG : 0);
+			store_status(follow.store, &status);
+			assert_int_equal(status.divergences, damaged);
+			assert_int_equal(store_commit(follow.store), damaged ? -EBADMSG : 0);
+			store_close(follow.store);
+		}
+		balance_flip(follow.path); /* back */
+	}
 	follow_end(&follow);
 }
 
