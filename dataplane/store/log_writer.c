@@ -116,6 +116,46 @@ static int newest_read(struct log_writer *log)
 	return error;
 }
 
+/* LSN of the last event of an environment; without any, the one before its first. */
+static int env_last(struct db_env *env, uint64_t first_lsn, uint64_t *last_lsn)
+{
+	struct db_txn txn;
+	int error = db_read_open(&txn, env);
+
+	if (error != 0)
+		return error;
+	error = db_read_begin(&txn);
+	if (error == 0) {
+		error = log_last_lsn(&txn, last_lsn);
+		db_read_end(&txn);
+	}
+	db_read_close(&txn);
+	if (error != -ENOENT)
+		return error;
+	*last_lsn = first_lsn - 1;
+	return 0;
+}
+
+/* One that is full: the events of the next in the list must follow its own, or one is missing. */
+static int env_look(struct log_writer *log, struct log_env_info *info, uint64_t next_lsn)
+{
+	struct db_env *env;
+	uint64_t last_lsn = 0;
+	int error = schema_log_open(&env, log->directory, info->first_lsn, 1);
+
+	if (error == 0) {
+		info->size = db_env_used(env);
+		error = env_last(env, info->first_lsn, &last_lsn);
+		db_env_close(env);
+	}
+	if (error == 0 && last_lsn + 1 == next_lsn)
+		return 0;
+	log->gap_env = info->first_lsn;
+	log->gap_last = last_lsn;
+	log->gap_next = next_lsn;
+	return error != 0 ? error : -EBADMSG;
+}
+
 static int envs_open(struct log_writer *log)
 {
 	uint64_t *list = NULL;
@@ -124,15 +164,9 @@ static int envs_open(struct log_writer *log)
 	if (count < 0)
 		return count;
 	for (int i = 0; i + 1 < count && error == 0; i++) {
-		struct db_env *env;
-
 		error = env_add(log, list[i]);
 		if (error == 0)
-			error = schema_log_open(&env, log->directory, list[i], 1);
-		if (error == 0) {
-			log->envs[i].size = db_env_used(env);
-			db_env_close(env);
-		}
+			error = env_look(log, &log->envs[i], list[i + 1]);
 	}
 	if (error == 0)
 		error = env_begin(log, count > 0 ? list[count - 1] : 1);

@@ -139,6 +139,18 @@ static int parts_open(struct store *store, struct store_report *report)
 		return say(report, error, "%s/rows: cannot be opened (%s).", store->directory,
 		    strerror(-error));
 	error = log_writer_open(&store->log, store->directory, &store->config);
+	if (error == -EBADMSG && store->log.gap_last + 1 >= store->log.gap_env &&
+	    store->log.gap_next != 0)
+		return say(report, error,
+		    "%s: log-%016llx ends at LSN %llu, the next one is log-%016llx: one between is "
+		    "missing, or not whole. Put it back, or restore this shard.",
+		    store->directory, (unsigned long long)store->log.gap_env,
+		    (unsigned long long)store->log.gap_last,
+		    (unsigned long long)store->log.gap_next);
+	if (error != 0 && store->log.gap_next != 0)
+		return say(report, error,
+		    "%s/log-%016llx: cannot be read (%s). Put it back, or restore this shard.",
+		    store->directory, (unsigned long long)store->log.gap_env, strerror(-error));
 	if (error != 0)
 		return say(report, error, "%s/log-*: cannot be opened (%s)%s.", store->directory,
 		    strerror(-error), error == -EBADMSG ? "; the last block is damaged" : "");

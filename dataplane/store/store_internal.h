@@ -38,8 +38,11 @@ struct log_writer {
 	struct log_block *blocks; /* LOG_PENDING_BLOCKS; [0] may be stored in a shorter form */
 	uint32_t block_count;
 	struct log_index *index; /* events that are in no run of the environment yet */
-	uint8_t puts_run;        /* the commit under way puts one */
-	uint8_t is_old; /* the newest environment is of schema version 2: not appended to */
+	/* Refused at the open: the environment and the next one the list has, by their first LSNs,
+	 * that do not follow each other; gap_next 0: none. */
+	uint64_t gap_env, gap_last, gap_next;
+	uint8_t puts_run; /* the commit under way puts one */
+	uint8_t is_old;   /* the newest environment is of schema version 2: not appended to */
 };
 
 /* Sizes and log_run_events of the configuration; `directory` must last. */

@@ -108,6 +108,46 @@ TEST(retired_logs_are_unlinked_and_not_found)
 	world_free(world);
 }
 
+TEST(a_log_gone_from_the_middle_is_refused_by_both_names)
+{
+	struct world *world = world_create(6);
+	char path[64], name[128], aside[128], first[40], second[40];
+	struct store_report report;
+	struct store_config config;
+	struct store *store;
+	uint64_t *list = NULL;
+
+	directory_make(path);
+	config = store_config_of(world, path);
+	config.log_rotate_size = 300000;
+	store = store_start(&config, &report);
+	world_provision(world);
+	assert_int_equal(world_store(store, world_close(world)), 0);
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(world_store(store, world_batch(world, 60)), 0);
+		assert_int_equal(store_commit(store), 0);
+	}
+	assert_int_equal(store_checkpoint_now(store), 0);
+	store_close(store);
+	assert_true(schema_log_list(path, &list) > 3);
+	snprintf(name, sizeof(name), "%s/log-%016llx", path, (unsigned long long)list[1]);
+	snprintf(aside, sizeof(aside), "%s/aside", path);
+	assert_int_equal(rename(name, aside), 0);
+	assert_int_equal(store_open(&store, &config, &report), -EBADMSG);
+	snprintf(first, sizeof(first), "log-%016llx ends", (unsigned long long)list[0]);
+	snprintf(second, sizeof(second), "is log-%016llx:", (unsigned long long)list[2]);
+	assert_non_null(strstr(report.message, first));
+	assert_non_null(strstr(report.message, second));
+	assert_int_equal(rename(aside, name), 0);
+	store_close(store_start(&config, &report));
+	/* The oldest one gone is what retirement leaves. */
+	assert_int_equal(schema_log_remove(path, list[0]), 0);
+	store_close(store_start(&config, &report));
+	free(list);
+	directory_remove(path);
+	world_free(world);
+}
+
 /* As a program of schema version 2 left its newest log: an index by (terminal, group), no runs. */
 static int old_body(struct db_txn *txn, void *context)
 {
