@@ -459,8 +459,12 @@ int switch_recover(struct switch_process *process)
 	char data[4400];
 	int status;
 
-	for (uint32_t shard = 0; shard < process->shared.shard_count; shard++) {
+	for (uint32_t shard = 0; shard < process->shared.shard_count; shard++)
 		shard_configure(process, shard);
+	status = switch_shards_present(process);
+	if (status != 0)
+		return status;
+	for (uint32_t shard = 0; shard < process->shared.shard_count; shard++) {
 		status = shard_recover(process, shard);
 		if (status == 0)
 			status = shard_create(process, shard);

@@ -79,6 +79,8 @@ SLUICE_MUST_USE int switch_directories(struct switch_process *process);
 /* Reads the key of the ticket codes, or makes it at the first start; beside data only if `anew`. */
 SLUICE_MUST_USE int switch_ticket_key(struct switch_process *process, int anew);
 SLUICE_MUST_USE int switch_eal(struct switch_process *process, const char *program);
+/* Refuses a shard's directory that is missing or empty beside others that hold events. */
+SLUICE_MUST_USE int switch_shards_present(struct switch_process *process);
 SLUICE_MUST_USE int switch_recover(struct switch_process *process);
 SLUICE_MUST_USE int switch_ports(struct switch_process *process);
 SLUICE_MUST_USE int switch_threads(struct switch_process *process);

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Before any shard is made or changed: a directory that is missing or empty beside shards that hold
+ * events is a disk that is not mounted or was lost, not a new shard. All shards of an instance are
+ * made before its first event, so none of them can be new then.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/switch.h"
+#include "lmdb-schema/log.h"
+#include "lmdb-schema/schema.h"
+
+/* Missing, or nothing in it but what a file system has of its own. */
+static int is_absent(const char *directory)
+{
+	DIR *stream = opendir(directory);
+	struct dirent *entry;
+	int found = 0;
+
+	if (stream == NULL)
+		return errno == ENOENT; /* what cannot be read is recovery's to report */
+	while (!found && (entry = readdir(stream)) != NULL)
+		found = strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+		        strcmp(entry->d_name, "lost+found") != 0;
+	closedir(stream);
+	return !found;
+}
+
+static int stop_at_first(void *context, const struct journal_batch *batch)
+{
+	(void)context, (void)batch;
+	return -ECANCELED;
+}
+
+/* A batch, or anything that says there was one. */
+static int journal_has_events(const struct journal_config *config)
+{
+	struct journal_report report;
+	int result = journal_inspect(config, 1, 0, stop_at_first, NULL, &report);
+
+	return report.floor_lsn > 0 || report.state_lsn > 0 || result == -ECANCELED ||
+	       result == -EBADMSG || result == -EPROTO;
+}
+
+static int newest_has_events(const char *directory, uint64_t first_lsn)
+{
+	struct db_env *env;
+	struct db_txn txn;
+	uint64_t last_lsn = 0;
+
+	if (schema_log_open(&env, directory, first_lsn, 1) != 0)
+		return 0; /* being made when the process ended */
+	if (db_read_open(&txn, env) == 0) {
+		if (db_read_begin(&txn) == 0) {
+			if (log_last_lsn(&txn, &last_lsn) != 0)
+				last_lsn = 0;
+			db_read_end(&txn);
+		}
+		db_read_close(&txn);
+	}
+	db_env_close(env);
+	return last_lsn > 0;
+}
+
+static int log_has_events(const char *directory)
+{
+	uint64_t *list = NULL;
+	int count = schema_log_list(directory, &list), found;
+
+	if (count <= 0)
+		return 0;
+	found = list[count - 1] > 1 || newest_has_events(directory, list[count - 1]);
+	free(list);
+	return found;
+}
+
+int switch_shards_present(struct switch_process *process)
+{
+	uint32_t count = process->shared.shard_count, absent = count;
+
+	for (uint32_t shard = count; shard-- > 0;)
+		if (is_absent(process->shards[shard].directory))
+			absent = shard;
+	if (absent == count)
+		return 0;
+	for (uint32_t shard = 0; shard < count; shard++) {
+		const struct shard_parts *parts = &process->shards[shard];
+
+		if (is_absent(parts->directory) || (!journal_has_events(&parts->journal_config) &&
+		                                       !log_has_events(parts->directory)))
+			continue;
+		snprintf(process->message, sizeof(process->message),
+		    "shard %u: %.512s is missing or empty, and shard %u holds events: nothing was "
+		    "made. Mount its disk there, or restore the shards from a backup (sluice-db "
+		    "backup restore); if the configuration's shards were raised, set them back",
+		    absent, process->shards[absent].directory, shard);
+		return EXIT_REFUSED;
+	}
+	return 0;
+}
