@@ -17,6 +17,7 @@
 
 #include "dataplane/log.h"
 #include "dataplane/switch.h"
+#include "lmdb-schema/db.h"
 
 static const char usage[] =
     "usage: sluice-dataplane --config FILE [--root DIR] [--check [--json]]\n"
@@ -101,6 +102,31 @@ static int options_read(int count, char **arguments, struct options *options)
 		return EXIT_USAGE;
 	}
 	return -1;
+}
+
+/*
+ * LMDB's files are mapped: where the disk cannot give a page back, or the file is shorter than its
+ * pages, reading it is a SIGBUS, or an assertion of LMDB's. Nothing can be said of it here but
+ * this; what was acknowledged is in the journal. One line of the log, as log.c writes them; only
+ * what is safe in a handler.
+ */
+static void unreadable_end(void)
+{
+	static const char words[] =
+	    "{\"level\": \"error\", \"component\": \"dataplane\", \"event\": \"unreadable\", "
+	    "\"message\": \"a mapped file (data.mdb of rows, log-* or history below "
+	    "var/lib/sluice) cannot be read: the disk failed or is full, or the file was "
+	    "cut short. Look at the disk, run sluice-db verify, then start again; if it goes on, "
+	    "restore the newest backup (sluice-db backup restore)\"}\n";
+
+	(void)!write(STDERR_FILENO, words, sizeof(words) - 1);
+	_exit(EXIT_UNREACHABLE);
+}
+
+static void on_bus_error(int number)
+{
+	(void)number;
+	unreadable_end();
 }
 
 static int root_choose(struct switch_process *process, const char *option)
@@ -281,6 +307,8 @@ static int run(struct switch_process *process, const struct options *options, co
 	sigaction(SIGINT, &action, NULL);
 	/* A limit on file sizes is a write error like any other: answered STORAGE_UNAVAILABLE. */
 	signal(SIGXFSZ, SIG_IGN);
+	signal(SIGBUS, on_bus_error);
+	db_env_on_damage(unreadable_end);
 	status = switch_recover(process);
 	if (status == 0)
 		status = switch_ports(process);

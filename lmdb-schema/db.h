@@ -39,6 +39,11 @@ struct db_options {
  * -EBADMSG, -EPROTO: not an environment of this LMDB; others.
  */
 SLUICE_MUST_USE int db_env_open(struct db_env **out, const struct db_options *options);
+/*
+ * Called where LMDB finds by an assertion that a page it read is none of its own; it must not
+ * return (LMDB aborts behind it). Set before the first open; NULL: LMDB's own end.
+ */
+void db_env_on_damage(void (*function)(void));
 /* Gives the handle back; the last one closes. NULL is allowed. */
 void db_env_close(struct db_env *env);
 /*

@@ -20,6 +20,22 @@
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct db_env *registry;
 
+/* Set before the first open, read by any thread afterwards. */
+static void (*on_damage)(void);
+
+void db_env_on_damage(void (*function)(void))
+{
+	on_damage = function;
+}
+
+/* LMDB ends the process behind this: what it read is no page of its own. */
+static void asserted(MDB_env *env, const char *text)
+{
+	(void)env, (void)text;
+	if (on_damage != NULL)
+		on_damage();
+}
+
 int db_error(int code)
 {
 	switch (code) {
@@ -140,6 +156,8 @@ static int environment_open(struct db_env *env, const char *path, const struct d
 {
 	int stale, error = mdb_env_set_maxdbs(env->env, DB_TABLES_MAX);
 
+	if (error == 0)
+		error = mdb_env_set_assert(env->env, asserted);
 	if (error == 0)
 		error = mdb_env_set_mapsize(env->env, map_size_rounded(options->map_size));
 	if (error == 0)

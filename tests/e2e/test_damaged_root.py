@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Roots that are not whole: a start refuses them by name instead of serving what it cannot know."""
 
+import glob
+import json
+import os
+import shutil
 import struct
 import time
 
@@ -57,3 +61,58 @@ def test_a_bit_in_a_balance_is_refused_though_nothing_is_replayed(how):
             stream.write(whole)
         switch.restart()
         switch.stop()
+
+
+def test_a_shard_that_is_not_there_is_not_made_anew():
+    with Switch("noshard", shards=2) as switch:
+        switch.begin(1)
+        demo.wait(demo.start_terminals(switch, 1, accounts=30, bets=300, rate=3_000), 60)
+        switch.stop()
+        for shard in (1, 0):
+            there = switch.path(f"var/lib/sluice/shard-{shard}")
+            os.rename(there, there + ".away")
+            assert f"{there} is missing or empty" in refused(switch)
+            assert not os.path.exists(there)
+            os.mkdir(there)  # where a disk would be mounted
+            assert f"shard {1 - shard} holds events" in refused(switch)
+            assert not os.listdir(there)
+            os.rmdir(there)
+            os.rename(there + ".away", there)
+        switch.restart()
+        switch.stop()
+
+
+def test_a_first_start_that_ended_half_way_goes_on():
+    with Switch("halfway", shards=2) as switch:
+        switch.start_with_fallback(switch.notes.append)
+        switch.stop()
+        shutil.rmtree(switch.path("var/lib/sluice/shard-1"))
+        switch.begin(1)
+        switch.stop()
+
+
+def test_a_log_gone_from_the_middle_is_refused():
+    with Switch("loggap", log_rotate_mib=1) as switch:
+        switch.begin(1)
+        demo.wait(demo.start_terminals(switch, 1, accounts=30, bets=12_000, rate=9_000), 60)
+        switch.stop()
+        logs = sorted(glob.glob(switch.path("var/lib/sluice/shard-0/log-*")))
+        assert len(logs) > 2
+        os.rename(logs[1], switch.path("away"))
+        said = refused(switch)
+        assert os.path.basename(logs[0]) in said and os.path.basename(logs[2]) in said
+        os.rename(switch.path("away"), logs[1])
+        switch.restart()
+        switch.stop()
+
+
+def test_rows_cut_short_end_with_a_word():
+    with Switch("rowscut") as switch:
+        switch.begin(1)
+        demo.wait(demo.start_terminals(switch, 1, accounts=30, bets=3_000, rate=3_000), 60)
+        switch.stop()
+        os.truncate(switch.path("var/lib/sluice/shard-0/rows/data.mdb"), 4 * 4096)
+        refused(switch)
+        with open(switch.log, encoding="utf-8") as stream:
+            said = json.loads(stream.readlines()[-1])
+        assert said["event"] == "unreadable" and "cannot be read" in said["message"]
