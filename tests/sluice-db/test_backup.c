@@ -298,7 +298,7 @@ TEST(a_backup_cut_short_is_none)
 	    bed.backup, bed.root);
 	assert_int_equal(system(command), 0);
 	assert_int_equal(say_run(said, "backup create '%s' '%s'", bed.root, bed.backup), 1);
-	assert_non_null(strstr(said, "shard 1 is missing"));
+	assert_non_null(strstr(said, "shard-1 is missing"));
 	snprintf(command, sizeof(command), "test ! -e '%s' && test ! -e '%s.tmp'", bed.backup,
 	    bed.backup);
 	assert_int_equal(system(command), 0);
