@@ -5,9 +5,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "dataplane/journal/archive.h"
+#include "dataplane/journal/manifest.h"
 #include "dataplane/journal/meta.h"
 #include "dataplane/journal/segment.h"
 
@@ -29,7 +31,8 @@ static int note(void *context, const struct journal_archive_file *file)
 		unpack->others++;
 		return 0;
 	}
-	if (file->seal.last_lsn < unpack->what->from_lsn)
+	if (file->seal.last_lsn < unpack->what->from_lsn ||
+	    (unpack->what->until_lsn != 0 && file->seal.first_lsn > unpack->what->until_lsn))
 		return 0;
 	if (unpack->count == unpack->room) {
 		size_t room = unpack->room == 0 ? 64 : 2 * unpack->room;
@@ -50,6 +53,71 @@ static int by_generation(const void *left, const void *right)
 
 	return (one->seal.generation > other->seal.generation) -
 	       (one->seal.generation < other->seal.generation);
+}
+
+static int is_there(const struct unpack *unpack, const struct journal_seal *seal)
+{
+	for (size_t i = 0; i < unpack->count; i++)
+		if (unpack->files[i].seal.generation == seal->generation)
+			return strcmp(unpack->files[i].seal.sha256, seal->sha256) == 0;
+	return 0;
+}
+
+/* Every seal the wanted moment takes has its file. */
+static int listed_walk(
+    const struct unpack *unpack, struct journal_manifest_walk *walk, char *why, size_t why_size)
+{
+	const struct journal_unpack *what = unpack->what;
+	struct journal_seal seal;
+	int result;
+
+	while ((result = journal_manifest_walk_next(walk, &seal, why, why_size)) == 1) {
+		/* One that begins right behind it may do. */
+		if (seal.last_lsn <= what->from_lsn)
+			continue;
+		if (what->until_lsn != 0 && seal.first_lsn > what->until_lsn)
+			return 0;
+		if (!is_there(unpack, &seal)) {
+			char name[JOURNAL_ARCHIVE_NAME_SIZE];
+
+			journal_archive_name(name, what->incarnation, seal.generation);
+			snprintf(why, why_size,
+			    "%s, segment %" PRIu64 " (LSN %" PRIu64 " to %" PRIu64
+			    "), is missing or damaged, though its manifest lists it",
+			    name, seal.generation, seal.first_lsn, seal.last_lsn);
+			return -EBADMSG;
+		}
+		if (seal.time_ns > what->until_ns)
+			return 0;
+	}
+	return result;
+}
+
+/* The newest files cannot be missed by their neighbours: the manifest's copy knows of them. */
+static int listed_check(const struct unpack *unpack, char *why, size_t why_size)
+{
+	struct journal_manifest_walk *walk;
+	char name[JOURNAL_ARCHIVE_NAME_SIZE];
+	int fd, result;
+
+	if (unpack->what->end_open)
+		return 0;
+	fd = open(unpack->what->archive, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	walk = malloc(sizeof(*walk));
+	journal_archive_manifest_name(name, unpack->what->incarnation);
+	result = walk == NULL ? -ENOMEM : journal_manifest_walk_open(walk, fd, name, why, why_size);
+	if (result == 0) {
+		result = listed_walk(unpack, walk, why, why_size);
+		journal_manifest_walk_close(walk);
+	} else if (result == -ENOENT) {
+		why[0] = '\0';
+		result = 0; /* nothing lists them */
+	}
+	free(walk);
+	close(fd);
+	return result;
 }
 
 static int extract(const struct journal_unpack *what, const struct journal_archive_file *file,
@@ -103,6 +171,8 @@ int journal_archive_unpack(const struct journal_unpack *what, char *why, size_t 
 	int fd = -1, result = journal_archive_list(what->archive, note, &unpack);
 
 	why[0] = '\0';
+	if (result == 0)
+		result = listed_check(&unpack, why, why_size);
 	if (result == 0 && unpack.count == 0) {
 		snprintf(why, why_size, "%s",
 		    unpack.others > 0 ? "its files are of another journal, or of one restored since"

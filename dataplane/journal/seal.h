@@ -158,10 +158,13 @@ struct journal_unpack {
 	uint64_t incarnation; /* of the journal wanted; files of others are passed over */
 	uint64_t from_lsn;    /* the first event wanted */
 	uint64_t until_ns;    /* no file behind the first that ends later */
+	uint64_t until_lsn;   /* no file that begins later; 0: no limit */
+	int end_open;         /* the newest may be missing: what there is is taken */
 };
 /*
  * Segments as they were sealed, and a journal.meta no data plane goes on with. 0; -ENOENT no file
- * reaches to from_lsn; -EBADMSG damaged, of other journals only, or one in the middle is missing;
+ * reaches to from_lsn; -EBADMSG damaged, of other journals only, or one is missing that lies in the
+ * middle, or that the manifest's copy beside them lists (but those at the end, with end_open);
  * -EPROTO newer version; -errno. `why` is one sentence then; what was written is the caller's to
  * remove.
  */

@@ -237,6 +237,59 @@ TEST(an_archive_is_unpacked_into_a_journal_that_can_be_read)
 	sealing_end(&sealing);
 }
 
+TEST(a_newest_archive_file_that_is_missing_is_named)
+{
+	char directory[4400], why[256], name[64];
+	struct journal_archive_file newest;
+	struct sealing sealing;
+	uint64_t first;
+	int fd;
+
+	sealing_begin(&sealing, 1);
+	assert_true(sealing_fill(&sealing, 5));
+	assert_int_equal(sealing_seal(&sealing), 0);
+	name_of(&sealing, sealing_status(&sealing).archived_segment, name);
+	assert_int_equal(
+	    journal_archive_extract(sealing.archive.directory, name, -1, &newest, why, sizeof(why)),
+	    0);
+	snprintf(directory, sizeof(directory), "%s-unpacked", sealing.harness.directory);
+	struct journal_unpack unpack = {
+		.archive = sealing.archive.directory,
+		.directory = directory,
+		.shard = sealing.harness.config.shard,
+		.incarnation = sealing.report.incarnation,
+		.from_lsn = 1,
+		.until_ns = UINT64_MAX,
+	};
+	fd = open(sealing.archive.directory, O_RDONLY | O_DIRECTORY);
+	assert_int_equal(mkdir(directory, 0700), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		if (i == 0)
+			file_flip(fd, name, 9); /* its header */
+		else if (i == 1)
+			assert_int_equal(ftruncate(openat(fd, name, O_WRONLY | O_CLOEXEC), 0), 0);
+		else
+			assert_int_equal(unlinkat(fd, name, 0), 0);
+		assert_int_equal(journal_archive_unpack(&unpack, why, sizeof(why)), -EBADMSG);
+		assert_non_null(strstr(why, name));
+		if (i == 0)
+			file_flip(fd, name, 9);
+	}
+	/* What does not need it can be had. */
+	unpack.until_lsn = newest.seal.first_lsn - 1;
+	assert_int_equal(journal_archive_unpack(&unpack, why, sizeof(why)), 0);
+	assert_int_equal(unpacked_last(&unpack, &first), newest.seal.first_lsn - 1);
+	folder_remove(directory);
+	unpack.until_lsn = 0;
+	unpack.end_open = 1;
+	assert_int_equal(mkdir(directory, 0700), 0);
+	assert_int_equal(journal_archive_unpack(&unpack, why, sizeof(why)), 0);
+	assert_int_equal(unpacked_last(&unpack, &first), newest.seal.first_lsn - 1);
+	close(fd);
+	folder_remove(directory);
+	sealing_end(&sealing);
+}
+
 TEST(damage_in_the_archive_is_found)
 {
 	struct journal_check_report report;

@@ -21,7 +21,7 @@ static int path_keep(struct restore *restore, char to[PATH_MAX], const char *pat
 	return 0;
 }
 
-/* 1 when compressed segments are in it, 0, or -errno. */
+/* 1 when compressed segments are in it, or the manifest that lists some; 0, or -errno. */
 static int is_compressed(const char *path)
 {
 	DIR *stream = opendir(path);
@@ -33,7 +33,8 @@ static int is_compressed(const char *path)
 	while (!found && (entry = readdir(stream)) != NULL) {
 		size_t length = strlen(entry->d_name);
 
-		found = length > 8 && strcmp(entry->d_name + length - 8, ".seg.zst") == 0;
+		found = (length > 8 && strcmp(entry->d_name + length - 8, ".seg.zst") == 0) ||
+		        (length > 9 && strcmp(entry->d_name + length - 9, ".manifest") == 0);
 	}
 	closedir(stream);
 	return found;
@@ -51,6 +52,10 @@ static int shard_unpack(struct restore *restore, uint32_t shard)
 		.incarnation = entry->incarnation,
 		.from_lsn = entry->last_lsn,
 		.until_ns = from->target == TARGET_TIME ? from->time_ns : UINT64_MAX,
+		.until_lsn = from->target == TARGET_LSN && from->lsns[shard] != UINT64_MAX
+		                 ? from->lsns[shard]
+		                 : 0,
+		.end_open = restore->options->cut,
 	};
 	int error;
 
@@ -65,8 +70,8 @@ static int shard_unpack(struct restore *restore, uint32_t shard)
 	if (error == 0 || error == -ENOENT)
 		return 0;
 	return restore_fail(restore, EXIT_MISMATCH,
-	    "%.300s cannot be taken: %.200s; run sluice-db archive verify, or take what there is "
-	    "without --archive",
+	    "%.300s cannot be taken: %.240s; run sluice-db archive verify, ask for an earlier end "
+	    "(--to-time, --to-lsn), or take what there is with --cut",
 	    archive, why);
 }
 
@@ -100,6 +105,7 @@ int backup_archive_find(struct restore *restore, const char *directory)
 {
 	struct from_backup *from = restore->backup;
 	char path[PATH_MAX + 64];
+	int filled = 0;
 
 	if (directory == NULL)
 		return 0;
@@ -124,7 +130,13 @@ int backup_archive_find(struct restore *restore, const char *directory)
 		if (access(path, F_OK) != 0)
 			return restore_fail(restore, EXIT_MISSING,
 			    "%.300s is missing; an archive has a directory for each shard", path);
+		filled |= directory_is_filled(path);
 	}
+	if (!filled)
+		return restore_fail(restore, EXIT_MISMATCH,
+		    "%.300s holds nothing; give what goes on behind the backup, or leave "
+		    "--archive out",
+		    from->archive_path);
 	return compressed_unpack(restore);
 }
 
