@@ -66,6 +66,26 @@ static inline int root_event(struct root_writer *writer, const uint8_t *event, s
 	return 0;
 }
 
+/* A journal that begins behind what was written: a root in use has one. */
+static inline void root_journal_begin(const char *path, uint32_t shard, uint64_t last)
+{
+	char directory[180], why[256] = "";
+	struct journal_config config = {
+		.directory = directory,
+		.shard = shard,
+		.segment_size = LIMIT_JOURNAL_SEGMENT_SIZE_MIN,
+		.segments_ready = 1,
+		.segments_max = 2,
+		.depth = 1,
+		.allow_volatile = 1,
+	};
+	uint64_t incarnation = 0;
+
+	snprintf(directory, sizeof(directory), "%s/journal", path);
+	if (last != 0 && journal_begin(&config, last, 77, &incarnation, why, sizeof(why)) != 0)
+		fail_msg("%s: %s", directory, why);
+}
+
 /*
  * One shard, up to LSN `last`. `every` batches a checkpoint; 1: the last one too. Returns the LSN
  * that was changed, 0 none.
@@ -113,6 +133,7 @@ static inline uint64_t root_shard_write(const struct shards *shards, uint32_t sh
 	}
 	root_batch_close(&writer, every == 1);
 	store_close(writer.store);
+	root_journal_begin(path, shard, ledger_shard(writer.ledger)->lsn);
 	ledger_free(writer.ledger);
 	free(writer.batch);
 	return writer.changed_lsn;

@@ -146,6 +146,31 @@ TEST(a_shard_that_is_missing_is_named_by_every_reader)
 	root_remove(root);
 }
 
+TEST(a_root_in_use_without_its_journal_is_refused)
+{
+	static const char *const gone[] = { "journal", "journal/journal.meta" };
+	char root[64], command[200], said[1024];
+
+	for (unsigned i = 0; i < SLUICE_ARRAY_COUNT(gone); i++) {
+		unpack("v3", root);
+		must_run("migrate '%s'", root);
+		must_run("backup create '%s' '%s/whole'", root, root);
+		snprintf(command, sizeof(command), "rm -r '%s/" DATA "/shard-1/%s'", root, gone[i]);
+		assert_int_equal(system(command), 0);
+		assert_int_equal(say_run(said, "verify --root '%s'", root), 1);
+		assert_non_null(strstr(said, "shard-1/journal/journal.meta is missing"));
+		assert_int_equal(say_run(said, "journal verify --root '%s'", root), 1);
+		assert_non_null(strstr(said, "shard-1/journal/journal.meta is missing"));
+		assert_int_equal(say_run(said, "backup create '%s' '%s/backup'", root, root), 1);
+		assert_non_null(strstr(said, "shard-1/journal/journal.meta is missing"));
+		assert_int_equal(say_run(said, "reshard '%s' '%s/new' --shards 3", root, root), 1);
+		assert_non_null(strstr(said, "shard-1/journal/journal.meta is missing"));
+		/* A backup has none, and is whole. */
+		must_run("verify --transit-max 999999999 --root '%s/whole'", root);
+		root_remove(root);
+	}
+}
+
 /* ---- Newer ---- */
 
 static int version_put(struct db_txn *txn, void *context)

@@ -336,8 +336,13 @@ static int names_take(struct create *create, const char *directory)
 static int whole_check(struct create *create)
 {
 	struct damage damage = { 0 };
+	uint32_t shards[LIMIT_SHARDS];
+	int count = shards_find(&create->options, shards);
+	int error = root_shards_check(&create->options, &damage);
 
-	if (root_shards_check(&create->options, &damage) == 0)
+	for (int i = 0; i < count && error == 0; i++)
+		error = root_journal_check(&create->options, shards[i], &damage);
+	if (error == 0)
 		return 0;
 	return backup_say(&create->backup, "%s", damage.what);
 }

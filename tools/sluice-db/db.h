@@ -55,6 +55,11 @@ void shard_path(const struct options *options, uint32_t shard, char path[PATH_MA
  * damage: which is missing.
  */
 int root_shards_check(const struct options *options, struct damage *damage);
+/*
+ * The journal of a shard in use, but in a backup and in the past of a re-sharded switch, which have
+ * none. 0, or -EBADMSG and the damage.
+ */
+int root_journal_check(const struct options *options, uint32_t shard, struct damage *damage);
 
 /* ---- All events of a shard, oldest first: log environments, then the journal behind them ---- */
 

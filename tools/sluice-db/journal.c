@@ -165,6 +165,7 @@ void seals_verify(
 static int verify_shard(const struct options *options, uint32_t shard, json_t *object)
 {
 	char directory[PATH_MAX + 16], archive[PATH_MAX];
+	struct damage damage = { 0 };
 	struct journal_check_report report;
 	struct journal_config config;
 	int result, ok;
@@ -172,6 +173,11 @@ static int verify_shard(const struct options *options, uint32_t shard, json_t *o
 	journal_config_of(options, shard, &config, directory);
 	archive_of(options, shard, archive);
 	result = check_all(&config, archive, &report);
+	if (root_journal_check(options, shard, &damage) != 0) {
+		result = -EBADMSG;
+		report.bad++;
+		snprintf(report.what, sizeof(report.what), "%s", damage.what);
+	}
 	if (result == -ENOENT)
 		snprintf(report.what, sizeof(report.what), "nothing is sealed yet");
 	ok = result == -ENOENT || (result == 0 && report.bad == 0);

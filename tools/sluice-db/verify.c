@@ -252,6 +252,7 @@ static int all_verify(const struct options *options, struct totals *totals)
 	for (int i = 0; i < count; i++) {
 		states[i].shard = states[i].damage.shard = shards[i];
 		shard_path(options, shards[i], states[i].path);
+		(void)root_journal_check(options, shards[i], &states[i].damage);
 		if (scan_events(
 		        &states[i].scan, states[i].path, states[i].shard, &states[i].damage) != 0)
 			damage_note(&states[i].damage, 0, "cannot be read");

@@ -44,3 +44,63 @@ int root_shards_check(const struct options *options, struct damage *damage)
 	}
 	return 0;
 }
+
+/* A backup, or the logs a re-sharding left (history/N): those have none, and need none. */
+static int has_journals(const char *root)
+{
+	char path[PATH_MAX], *parent;
+
+	if (snprintf(path, sizeof(path), "%s/" BACKUP_MANIFEST, root) < (int)sizeof(path) &&
+	    access(path, F_OK) == 0)
+		return 0;
+	if (realpath(root, path) == NULL || (parent = strrchr(path, '/')) == NULL)
+		return 1;
+	*parent = '\0';
+	parent = strstr(path, "/" BACKUP_DATA "/history");
+	return parent == NULL || strcmp(parent, "/" BACKUP_DATA "/history") != 0;
+}
+
+/* Something was committed here once, which went through a journal. */
+static int was_used(const char *path)
+{
+	struct schema_rows_meta meta;
+	uint64_t *list = NULL, last = 0;
+	struct db_env *env;
+	struct db_txn txn;
+	int count;
+
+	if (schema_rows_meta_read(path, &meta) == 0 &&
+	    (meta.incarnation != 0 || meta.checkpoint_lsn != 0))
+		return 1;
+	count = schema_log_list(path, &list);
+	if (count == 1 && schema_log_open(&env, path, list[0], 1) == 0) {
+		if (db_read_open(&txn, env) == 0) {
+			if (db_read_begin(&txn) == 0 && log_last_lsn(&txn, &last) != 0)
+				last = 0;
+			db_read_close(&txn);
+		}
+		db_env_close(env);
+	}
+	free(list);
+	return count > 1 || last != 0;
+}
+
+int root_journal_check(const struct options *options, uint32_t shard, struct damage *damage)
+{
+	char path[PATH_MAX], directory[PATH_MAX + 16];
+	struct journal_config config = {
+		.directory = directory, .shard = shard, .allow_volatile = 1
+	};
+	struct journal_identity identity;
+
+	shard_path(options, shard, path);
+	snprintf(directory, sizeof(directory), "%s/journal", path);
+	if (journal_identity_read(&config, &identity) != -ENOENT || !has_journals(options->root) ||
+	    !was_used(path))
+		return 0;
+	damage_note(damage, 0,
+	    "shard-%u/journal/journal.meta is missing, and with it what only the journal had; "
+	    "" REMEDY,
+	    shard);
+	return -EBADMSG;
+}
