@@ -176,6 +176,16 @@ static void stake_remove(struct event_record *record)
 
 /* ---- Cases ---- */
 
+/* Exit status of a backup of it. */
+static int backup_make(const struct copy *copy)
+{
+	char arguments[256];
+
+	snprintf(arguments, sizeof(arguments), "backup create --json '%s' '%s/backup'", copy->root,
+	    copy->root);
+	return run(arguments, NULL);
+}
+
 TEST(untouched_database_is_ok)
 {
 	char arguments[128];
@@ -193,6 +203,7 @@ TEST(untouched_database_is_ok)
 	json_decref(answer);
 	snprintf(arguments, sizeof(arguments), "verify --root '%s'", copy.root);
 	assert_int_equal(run(arguments, NULL), 0);
+	assert_int_equal(backup_make(&copy), 0);
 	directory_remove(copy.root);
 }
 
@@ -202,6 +213,7 @@ TEST(flipped_byte_in_a_log_block)
 
 	copy_make(&copy);
 	log_damage(&copy, 1, is_bet, EDIT_FLIP, NULL);
+	assert_int_equal(backup_make(&copy), 1);
 	/* The checksum is of the block: nothing in it can be trusted. */
 	copy_refused(&copy, base.block_first[1], "log: block damaged");
 }
@@ -266,6 +278,7 @@ TEST(whole_block_dropped)
 
 		copy_make(&copy);
 		log_damage(&copy, block, NULL, EDIT_NO_BLOCK, NULL);
+		assert_int_equal(backup_make(&copy), 1);
 		copy_refused(&copy, base.block_first[block], "gap");
 	}
 }

@@ -284,6 +284,30 @@ static int time_at(const char *path, uint32_t shard, uint64_t lsn, uint64_t *tim
 	return result;
 }
 
+/*
+ * Every event of the copy, by its block's checksum and its place in line: a backup that does not
+ * read is none, and whoever makes one hears of it now, not when it is needed.
+ */
+static int log_check(
+    const char *path, uint32_t shard, const struct backup_shard *entry, struct damage *damage)
+{
+	struct events events;
+	struct db_bytes event;
+	int result = events_open(&events, path, shard, damage);
+
+	if (result != 0)
+		return result;
+	while ((result = events_next(&events, &event)) == 1)
+		;
+	if (result == 0 && events.next_lsn != entry->last_lsn + 1) {
+		damage_note(damage, events.next_lsn, "log: it ends here, not at LSN %" PRIu64,
+		    entry->last_lsn);
+		result = -EBADMSG;
+	}
+	events_close(&events);
+	return result;
+}
+
 static int shard_finish(struct create *create, uint32_t shard)
 {
 	struct backup_shard *entry = &create->backup.shards[shard];
@@ -292,6 +316,12 @@ static int shard_finish(struct create *create, uint32_t shard)
 	int error;
 
 	paths_make(create, shard, from, to);
+	error = log_check(to, shard, entry, &damage);
+	if (error != 0)
+		return backup_say(&create->backup,
+		    "shard %u: LSN %" PRIu64 ": %s; run sluice-db verify on the root, and restore "
+		    "it from what is whole",
+		    shard, damage.lsn, damage.what[0] != '\0' ? damage.what : strerror(-error));
 	error = time_at(to, shard, entry->first_lsn, &entry->first_time_ns);
 	if (error == 0)
 		error = time_at(to, shard, entry->last_lsn, &entry->last_time_ns);
@@ -411,6 +441,24 @@ static void print(const struct create *create, const char *directory, int json)
 	    directory, backup->shard_count, events, bytes, text, hash, backup->digest);
 }
 
+/* It is a backup; a switch made of it lacks these. */
+static void warn(const struct create *create)
+{
+	char path[2 * PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/" BACKUP_DATA "/ticket.key", create->options.root);
+	if (access(path, F_OK) != 0)
+		fprintf(stderr,
+		    "sluice-db: warning: no ticket.key in it, as %.300s is missing: without the "
+		    "key no data plane starts on what is restored; save it separately\n",
+		    path);
+	if (!create->backup.has_control)
+		fprintf(stderr,
+		    "sluice-db: warning: no database of sluice-control in it, as "
+		    "%.300s/" BACKUP_DATA "/control is missing\n",
+		    create->options.root);
+}
+
 int backup_create(const struct options *options, const char *root, const char *directory)
 {
 	struct create *create = calloc(1, sizeof(*create));
@@ -446,9 +494,11 @@ int backup_create(const struct options *options, const char *root, const char *d
 		if (error != 0)
 			(void)tree_remove(create->building);
 	}
-	if (error == 0 && !options->quiet)
+	if (error == 0 && !options->quiet) {
 		print(create, directory, options->json);
-	else if (error != 0)
+		warn(create);
+	}
+	if (error != 0)
 		fprintf(stderr, "sluice-db: %s\n", create->backup.message);
 	backup_free(&create->backup);
 	free(create);
