@@ -171,6 +171,25 @@ TEST(a_root_in_use_without_its_journal_is_refused)
 	}
 }
 
+TEST(a_file_that_was_cut_short_is_an_error_with_words)
+{
+	static const char *const files[] = { "rows/data.mdb", "log-*/data.mdb" };
+	char root[64], command[200], said[1024];
+
+	for (unsigned i = 0; i < SLUICE_ARRAY_COUNT(files); i++) {
+		int status;
+
+		unpack("v3", root);
+		snprintf(command, sizeof(command), "truncate -s 32768 '%s'/" DATA "/shard-0/%s",
+		    root, files[i]);
+		assert_int_equal(system(command), 0);
+		status = say_run(said, "verify --root '%s'", root);
+		if ((status != 1 && status != 3) || said[0] == '\0')
+			fail_msg("%s: exit status %d: %s", files[i], status, said);
+		root_remove(root);
+	}
+}
+
 /* ---- Newer ---- */
 
 static int version_put(struct db_txn *txn, void *context)

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -295,6 +296,24 @@ static int shards_forbidden(const struct options *options)
 	return 0;
 }
 
+/*
+ * LMDB's files are mapped: where a page cannot be given back, reading it is a SIGBUS, and where one
+ * is not what LMDB wrote, it stops at an assertion. What was read is lost to this process; nothing
+ * more can be said than this.
+ */
+static void unreadable_end(int number)
+{
+	static const char words[] =
+	    "sluice-db: a database file (data.mdb of a shard's rows, of a log, or of control) "
+	    "cannot be read: it was cut short or changed, or the disk failed. Copy what is left, "
+	    "compare the files' sizes with an older copy, and restore the root (sluice-db backup "
+	    "restore, or restore --from-postgres).\n";
+
+	(void)number;
+	(void)!write(STDERR_FILENO, words, sizeof(words) - 1);
+	_exit(EXIT_MISSING);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -325,6 +344,8 @@ int main(int argc, char **argv)
 
 	if (options.root == NULL)
 		options.root = "build/sluice";
+	signal(SIGBUS, unreadable_end);
+	signal(SIGABRT, unreadable_end);
 	while ((choice = getopt_long(argc, argv, "", choices, NULL)) != -1) {
 		int taken = choose(&options, choice);
 
