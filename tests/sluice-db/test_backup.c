@@ -227,6 +227,36 @@ TEST(a_linked_group_is_never_cut_inside)
 	bed_remove(&bed);
 }
 
+TEST(an_end_that_cannot_be_meant_is_refused)
+{
+	static const struct {
+		const char *option, *said;
+	} ends[] = {
+		{ "--to-lsn 0:-1", "write SHARD:LSN" },
+		{ "--to-lsn 0:18446744073709551615", "write SHARD:LSN" },
+		{ "--to-lsn ''", "write SHARD:LSN" },
+		{ "--to-lsn 0:1,", "write SHARD:LSN" },
+		{ "--to-lsn 4:1", "there is no shard 4, the backup has 4" },
+		{ "--to-lsn 1:1,0:1,1:2", "shard 1 is named twice" },
+		{ "--to-time 2026-02-31T00:00:00Z", "is no time" },
+		{ "--to-time 2026-02-28T00:00:60Z", "is no time" },
+	};
+	struct bed bed;
+	char said[1024];
+
+	bed_make(&bed, 61, 3);
+	assert_int_equal(say_run(said, "backup create '%s' '%s'", bed.root, bed.backup), 0);
+	/* What a switch made of it would lack. */
+	assert_non_null(strstr(said, "warning: no ticket.key"));
+	assert_non_null(strstr(said, "warning: no database of sluice-control"));
+	for (unsigned i = 0; i < SLUICE_ARRAY_COUNT(ends); i++)
+		if (say_run(said, "backup restore '%s' '%s' %s", bed.backup, bed.restored,
+		        ends[i].option) != 2 ||
+		    strstr(said, ends[i].said) == NULL)
+			fail_msg("%s: %s", ends[i].option, said);
+	bed_remove(&bed);
+}
+
 /* ---- What was changed ---- */
 
 struct change {

@@ -43,7 +43,7 @@ void backup_time_text(uint64_t time_ns, char text[32])
 
 int backup_time_read(const char *text, uint64_t *time_ns)
 {
-	struct tm parts = { 0 };
+	struct tm parts = { 0 }, given;
 	const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &parts);
 	uint64_t fraction = 0, unit = 100000000u;
 	char *end;
@@ -59,8 +59,11 @@ int backup_time_read(const char *text, uint64_t *time_ns)
 			fraction += (uint64_t)(*rest - '0') * unit;
 	if (strcmp(rest, "Z") != 0)
 		return -1;
+	given = parts;
 	seconds = timegm(&parts);
-	if (seconds < 0)
+	/* What is on no calendar (February 31st) would become another day. */
+	if (seconds < 0 || parts.tm_mday != given.tm_mday || parts.tm_mon != given.tm_mon ||
+	    parts.tm_sec != given.tm_sec)
 		return -1;
 	*time_ns = (uint64_t)seconds * 1000000000u + fraction;
 	return 0;

@@ -19,25 +19,42 @@
 
 /* ---- What is wanted ---- */
 
-/* "0:1500,1:1720"; a shard that is not named: its last. */
-static int lsns_read(const char *text, struct from_backup *from)
+/* A number; the text behind it, or NULL. No sign, and not all ones, which mean "its last". */
+static const char *lsn_number(const char *text, uint64_t *value)
 {
-	memset(from->lsns, 0xff, sizeof(from->lsns));
-	while (*text != '\0') {
-		char *end;
-		unsigned long shard = strtoul(text, &end, 10);
-		unsigned long long lsn;
+	char *end;
 
-		if (end == text || *end != ':' || shard >= LIMIT_SHARDS)
-			return -1;
-		text = end + 1;
-		errno = 0;
-		lsn = strtoull(text, &end, 10);
-		if (end == text || errno != 0 || (*end != ',' && *end != '\0'))
-			return -1;
+	if (*text < '0' || *text > '9')
+		return NULL;
+	errno = 0;
+	*value = strtoull(text, &end, 10);
+	return errno != 0 || *value == UINT64_MAX ? NULL : end;
+}
+
+/* "0:1500,1:1720"; a shard that is not named: its last. */
+static int lsns_read(struct restore *restore, const char *option)
+{
+	struct from_backup *from = restore->backup;
+	const char *text = option;
+
+	memset(from->lsns, 0xff, sizeof(from->lsns));
+	do {
+		uint64_t shard, lsn;
+
+		text = lsn_number(text, &shard);
+		if (text == NULL || *text != ':' || (text = lsn_number(text + 1, &lsn)) == NULL ||
+		    (*text != ',' && *text != '\0'))
+			return restore_fail(restore, EXIT_USAGE,
+			    "%.100s: write SHARD:LSN, several with commas", option);
+		if (shard >= from->base.shard_count)
+			return restore_fail(restore, EXIT_USAGE,
+			    "%.100s: there is no shard %" PRIu64 ", the backup has %u", option,
+			    shard, from->base.shard_count);
+		if (from->lsns[shard] != UINT64_MAX)
+			return restore_fail(restore, EXIT_USAGE,
+			    "%.100s: shard %" PRIu64 " is named twice", option, shard);
 		from->lsns[shard] = lsn;
-		text = *end == ',' ? end + 1 : end;
-	}
+	} while (*text++ == ',');
 	return 0;
 }
 
@@ -58,9 +75,8 @@ static int target_read(struct restore *restore, const struct options *options)
 	}
 	if (options->to_lsn != NULL) {
 		from->target = TARGET_LSN;
-		if (lsns_read(options->to_lsn, from) != 0)
-			return restore_fail(restore, EXIT_USAGE,
-			    "%.100s: write SHARD:LSN, several with commas", options->to_lsn);
+		if (lsns_read(restore, options->to_lsn) != 0)
+			return -1;
 	}
 	/* The newest moment is where all shards fit together. */
 	restore->cut_allowed = options->cut || from->target == TARGET_LATEST;
