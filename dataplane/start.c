@@ -273,14 +273,43 @@ static void *store_thread(void *context)
 	return NULL;
 }
 
+/* Each second at most: a terminal sends its request again and again. */
+#define DAMAGE_LOOK_NS 1000000000ull
+
+struct damage_told {
+	uint64_t count[LIMIT_SHARDS];
+	uint64_t looked_ns;
+};
+
+/* Look-ups that failed since the last time, by shard, with the place of the newest. */
+static void damage_tell(struct switch_process *process, struct damage_told *told, uint64_t now_ns)
+{
+	if (now_ns - told->looked_ns < DAMAGE_LOOK_NS)
+		return;
+	told->looked_ns = now_ns;
+	for (uint32_t i = 0; i < process->shared.shard_count; i++) {
+		struct log_damage damage = log_history_damage(process->histories[i]);
+
+		if (damage.count == told->count[i])
+			continue;
+		told->count[i] = damage.count;
+		log_line(LOG_LEVEL_ERROR, "log",
+		    "shard %u: log-%016" PRIx64 " could not be read at LSN %" PRIu64 ", %" PRIu64
+		    " times; requests are answered STORAGE_UNAVAILABLE, run sluice-db verify",
+		    i, damage.env_first_lsn, damage.lsn, damage.count);
+	}
+}
+
 static void *reader_thread(void *context)
 {
 	struct switch_process *process = context;
+	struct damage_told told = { 0 };
 	unsigned idle_turns = 0;
 
 	/* P1 */
 	while (atomic_load_explicit(&process->workers_ended, memory_order_acquire) == 0) {
 		idle_turns = reader_work(process->reader, monotonic_ns()) ? 0 : idle_turns + 1;
+		damage_tell(process, &told, monotonic_ns());
 		pause_us(idle_turns < READER_IDLE_TURNS ? 500 : 5000);
 	}
 	return NULL;

@@ -20,6 +20,7 @@ struct history_env {
 	uint64_t first_lsn;
 	struct db_env *env;
 	struct db_txn txn;
+	struct log_checked checked;
 };
 
 struct log_history {
@@ -28,12 +29,22 @@ struct log_history {
 	uint32_t count;
 	struct db_env *rows; /* NULL: not asked for yet */
 	struct db_txn rows_txn;
+	struct log_damage damage;
 };
 
 static void env_close(struct history_env *env)
 {
 	db_read_close(&env->txn);
 	db_env_close(env->env);
+	log_checked_free(&env->checked);
+}
+
+static int damage_note(struct log_history *history, const struct history_env *env, uint64_t lsn)
+{
+	history->damage.count++;
+	history->damage.env_first_lsn = env->first_lsn;
+	history->damage.lsn = lsn;
+	return -EIO;
 }
 
 static int env_open(struct history_env *env, const char *directory, uint64_t first_lsn)
@@ -121,13 +132,13 @@ void log_history_close(struct log_history *history)
 
 /* The event out of the block that should hold it. Its length, -ENOENT, -EIO. */
 static int event_from_block(
-    const struct db_cursor *cursor, uint64_t lsn, struct event_buffer *event)
+    const struct db_cursor *cursor, uint64_t lsn, int check, struct event_buffer *event)
 {
 	struct log_walk walk;
 	struct db_bytes found;
 	int result;
 
-	if (log_walk_begin(&walk, cursor->key, cursor->value, 0) != 0)
+	if (log_walk_begin(&walk, cursor->key, cursor->value, check) != 0)
 		return -EIO;
 	while ((result = log_walk_next(&walk, &found)) == 1) {
 		if (walk.next_lsn - 1 != lsn)
@@ -138,7 +149,8 @@ static int event_from_block(
 	return result == 0 ? -ENOENT : -EIO;
 }
 
-static int event_in_env(struct history_env *env, uint64_t lsn, struct event_buffer *event)
+static int event_in_env(
+    struct history_env *env, uint64_t lsn, int check, struct event_buffer *event)
 {
 	struct db_cursor cursor;
 	int result = db_read_begin(&env->txn);
@@ -149,33 +161,41 @@ static int event_in_env(struct history_env *env, uint64_t lsn, struct event_buff
 	if (result == 0) {
 		result = log_block_find(&cursor, lsn);
 		if (result == 0)
-			result = event_from_block(&cursor, lsn, event);
+			result = event_from_block(&cursor, lsn, check, event);
 		db_cursor_close(&cursor);
 	}
 	db_read_end(&env->txn);
 	return result >= 0 || result == -ENOENT ? result : -EIO;
 }
 
-static int event_known(struct log_history *history, uint64_t lsn, struct event_buffer *event)
+/* check: its block's checksum too, each time; what may be told of it is money. */
+static int event_known(
+    struct log_history *history, uint64_t lsn, int check, struct event_buffer *event)
 {
-	for (uint32_t i = history->count; i-- > 0;)
-		if (history->envs[i].first_lsn <= lsn)
-			return event_in_env(&history->envs[i], lsn, event);
+	for (uint32_t i = history->count; i-- > 0;) {
+		int result;
+
+		if (history->envs[i].first_lsn > lsn)
+			continue;
+		result = event_in_env(&history->envs[i], lsn, check, event);
+		return result == -EIO ? damage_note(history, &history->envs[i], lsn) : result;
+	}
 	return -ENOENT;
 }
 
 int log_history_event(struct log_history *history, uint64_t lsn, struct event_buffer *event)
 {
-	int result = event_known(history, lsn, event);
+	int result = event_known(history, lsn, 1, event);
 
 	if (result != -ENOENT)
 		return result;
 	if (refresh(history) != 0)
 		return -EIO;
-	return event_known(history, lsn, event);
+	return event_known(history, lsn, 1, event);
 }
 
-typedef int index_find(struct db_txn *txn, uint64_t terminal_id, uint64_t id, uint64_t *lsn);
+typedef int index_find(struct db_txn *txn, struct log_checked *checked, uint64_t terminal_id,
+    uint64_t id, uint64_t *lsn);
 
 /* What `find` says of the id in the newest file that has it: 0, -ENOENT or -EIO. */
 static int newest_lsn(
@@ -184,44 +204,58 @@ static int newest_lsn(
 	int error = -ENOENT;
 
 	for (uint32_t i = history->count; i-- > 0 && error == -ENOENT;) {
-		struct db_txn *txn = &history->envs[i].txn;
+		struct history_env *env = &history->envs[i];
 
-		error = db_read_begin(txn);
-		if (error != 0)
-			return -EIO;
-		error = find(txn, terminal_id, id, lsn);
-		db_read_end(txn);
+		env->checked.damaged_lsn = 0;
+		error = db_read_begin(&env->txn);
+		if (error == 0) {
+			error = find(&env->txn, &env->checked, terminal_id, id, lsn);
+			db_read_end(&env->txn);
+		} else if (error == -ENOENT) {
+			error = -EIO;
+		}
+		if (error != 0 && error != -ENOENT)
+			return damage_note(history, env, env->checked.damaged_lsn);
 	}
-	return error == 0 || error == -ENOENT ? error : -EIO;
+	return error;
+}
+
+/* An event that index or chain name: behind the begin of the log it is there, or lost. */
+static int event_named(
+    struct log_history *history, uint64_t lsn, int check, struct event_buffer *event)
+{
+	int result = event_known(history, lsn, check, event);
+
+	if (result != -ENOENT || history->count == 0 || lsn < history->envs[0].first_lsn)
+		return result;
+	for (uint32_t i = history->count; i-- > 0;)
+		if (history->envs[i].first_lsn <= lsn)
+			return damage_note(history, &history->envs[i], lsn);
+	return -EIO;
 }
 
 /*
- * Walks back along the terminal's events. When an event with id Y was journalled, the terminal's
- * window reached to Y + 63 at most, so behind an event with an id 128 below the wanted one the
- * wanted one cannot be.
+ * Walks back along the terminal's events, from `lsn` on. When an event with id Y was journalled,
+ * the terminal's window reached to Y + 63 at most, so behind an event with an id 128 below the
+ * wanted one the wanted one cannot be.
  */
-static int request_known(struct log_history *history, uint64_t terminal_id, uint64_t request_id,
-    struct event_buffer *event)
+static int chain_walk(struct log_history *history, uint64_t terminal_id, uint64_t request_id,
+    uint64_t lsn, int check, struct event_buffer *event)
 {
-	struct event_buffer candidate;
-	uint64_t lsn;
-	int result = newest_lsn(history, log_index_find, terminal_id, request_id, &lsn);
-
-	for (uint32_t step = 0; result >= 0 && step < CHAIN_STEPS_MAX; step++) {
+	for (uint32_t step = 0; step < CHAIN_STEPS_MAX; step++) {
+		struct event_buffer candidate;
 		struct event_record record;
 		uint64_t previous, id;
+		int result = event_named(history, lsn, check, &candidate);
 
-		result = event_known(history, lsn, &candidate);
 		if (result < 0)
 			return result;
 		memcpy(&record, candidate.bytes, sizeof(record));
 		id = le64_get(record.request_id);
 		if (le64_get(record.terminal_id) != terminal_id)
 			return -EIO;
-		if (id == request_id) {
-			memcpy(event->bytes, candidate.bytes, (size_t)result);
-			return result;
-		}
+		if (id == request_id)
+			return event_named(history, lsn, 1, event);
 		previous = le64_get(record.prev_terminal_lsn);
 		/* An event without an id (TERMINAL_SET) is only passed over; the end of a transfer
 		 * that was open over a restart may be of an id long gone by. */
@@ -232,7 +266,7 @@ static int request_known(struct log_history *history, uint64_t terminal_id, uint
 			return -EIO;
 		lsn = previous;
 	}
-	return result < 0 ? result : -EIO;
+	return -EIO;
 }
 
 /* An event of a request that has another one once it is over. */
@@ -242,6 +276,24 @@ static int is_begin(const struct event_buffer *event)
 
 	memcpy(&record, event->bytes, sizeof(record));
 	return le16_get(record.type) == EVENT_TRANSFER_OUT;
+}
+
+/*
+ * An event that is found tells of itself, so its block alone is checked; the way there, some
+ * hundred blocks, only when there is nothing at its end, or what another event may have ended.
+ */
+static int request_known(struct log_history *history, uint64_t terminal_id, uint64_t request_id,
+    struct event_buffer *event)
+{
+	uint64_t lsn;
+	int result = newest_lsn(history, log_index_find, terminal_id, request_id, &lsn);
+
+	if (result < 0)
+		return result;
+	result = chain_walk(history, terminal_id, request_id, lsn, 0, event);
+	if (result > 0 && !is_begin(event))
+		return result;
+	return chain_walk(history, terminal_id, request_id, lsn, 1, event);
 }
 
 int log_history_request(struct log_history *history, uint64_t terminal_id, uint64_t request_id,
@@ -278,7 +330,7 @@ int log_history_fence(struct log_history *history, uint64_t terminal_id, uint64_
 		                               : newest_lsn(history, log_index_find_fence,
 		                                     terminal_id, target_id, &lsn);
 	if (result == 0)
-		result = event_known(history, lsn, &found);
+		result = event_named(history, lsn, 1, &found);
 	if (result < 0)
 		return result;
 	memcpy(&record, found.bytes, sizeof(record));
@@ -377,6 +429,11 @@ int log_history_closed_object(
 int log_history_refresh(struct log_history *history)
 {
 	return refresh(history);
+}
+
+struct log_damage log_history_damage(const struct log_history *history)
+{
+	return history->damage;
 }
 
 uint64_t log_history_first_lsn(const struct log_history *history)

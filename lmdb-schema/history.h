@@ -15,6 +15,13 @@
 
 struct log_history;
 
+/* What look-ups could not read: each is answered -EIO, never "not there". */
+struct log_damage {
+	uint64_t count;         /* since the handle was opened */
+	uint64_t env_first_lsn; /* of the last: the environment, log-<16 hex> */
+	uint64_t lsn;           /* the event, or key of the run or block; 0: not known */
+};
+
 /* `directory` is the shard's. 0 or -errno. */
 SLUICE_MUST_USE int log_history_open(
     struct log_history **out, const char *directory, uint32_t shard);
@@ -39,6 +46,7 @@ SLUICE_MUST_USE int log_history_closed_object(
     struct log_history *history, uint64_t object_id, struct object_bytes *object);
 /* Lets go of log environments that were retired. 0 or -errno: an environment cannot be opened. */
 SLUICE_MUST_USE int log_history_refresh(struct log_history *history);
+struct log_damage log_history_damage(const struct log_history *history);
 /* First LSN the kept log holds, 0 when there is no log: above 1, older events were retired. */
 uint64_t log_history_first_lsn(const struct log_history *history);
 void log_history_close(struct log_history *history);

@@ -142,7 +142,7 @@ static int find_in_block(const struct db_cursor *cursor, uint64_t covered, uint6
 {
 	struct log_walk walk;
 	struct db_bytes event;
-	int result = log_walk_begin(&walk, cursor->key, cursor->value, 0), found = 0;
+	int result = log_walk_begin(&walk, cursor->key, cursor->value, 1), found = 0;
 
 	while (result == 0 && (result = log_walk_next(&walk, &event)) == 1) {
 		uint64_t groups[LOG_GROUPS_MAX];
@@ -166,9 +166,15 @@ static int find_in_block(const struct db_cursor *cursor, uint64_t covered, uint6
 	return result < 0 ? result : found;
 }
 
+static void note_damaged(struct log_checked *checked, struct db_bytes key)
+{
+	if (db_key_number(key, &checked->damaged_lsn) != 0)
+		checked->damaged_lsn = 0;
+}
+
 /* Events that are in no run yet. 0 or -ENOENT, -errno. */
-static int find_in_tail(
-    struct db_txn *txn, uint64_t covered, uint64_t terminal_id, uint64_t group, uint64_t *lsn)
+static int find_in_tail(struct db_txn *txn, struct log_checked *checked, uint64_t covered,
+    uint64_t terminal_id, uint64_t group, uint64_t *lsn)
 {
 	struct db_cursor cursor;
 	int error = db_cursor_open(&cursor, txn, SCHEMA_BLOCK), found = 0;
@@ -180,33 +186,59 @@ static int find_in_tail(
 		int result = find_in_block(&cursor, covered, terminal_id, group, lsn);
 
 		found |= result == 1;
+		if (result == -EBADMSG)
+			note_damaged(checked, cursor.key);
 		error = result < 0 ? result : db_cursor_next(&cursor);
 	}
 	db_cursor_close(&cursor);
 	return error == -ENOENT && found ? 0 : error;
 }
 
-/* `cursor` is at the last run, if there is one. */
-static int find_in_runs(
-    struct db_cursor *cursor, uint64_t terminal_id, uint64_t group, uint64_t *lsn)
+/* The run at the cursor, checked now or before; the one behind it begins at `next_lsn` (0: none).
+ */
+static int run_checked(
+    struct db_cursor *cursor, struct log_checked *checked, uint64_t next_lsn, struct log_run *run)
 {
+	uint64_t key;
+	int error = db_key_number(cursor->key, &key), known;
+
+	if (error != 0)
+		return -EBADMSG;
+	known = log_checked_has(checked, key);
+	error = log_run_read(run, cursor->key, cursor->value, !known);
+	if (error == 0 && next_lsn != 0 && run->last_lsn + 1 != next_lsn)
+		error = -EBADMSG; /* one is missing between the two, or a key is damaged */
+	if (error == 0 && !known)
+		log_checked_add(checked, key);
+	return error;
+}
+
+/* `cursor` is at the last run, if there is one. */
+static int find_in_runs(struct db_cursor *cursor, struct log_checked *checked, uint64_t terminal_id,
+    uint64_t group, uint64_t *lsn)
+{
+	uint64_t next_lsn = 0;
 	int error = -ENOENT;
 
 	for (;;) {
 		struct log_run run;
 
-		error = log_run_read(&run, cursor->key, cursor->value, 0);
+		error = run_checked(cursor, checked, next_lsn, &run);
 		if (error == 0)
 			error = find_in_run(&run, terminal_id, group, lsn);
+		if (error == -EBADMSG)
+			note_damaged(checked, cursor->key);
 		if (error != -ENOENT)
 			return error;
+		next_lsn = run.first_lsn;
 		error = db_cursor_previous(cursor);
 		if (error != 0)
 			return error;
 	}
 }
 
-static int group_find(struct db_txn *txn, uint64_t terminal_id, uint64_t group, uint64_t *lsn)
+static int group_find(struct db_txn *txn, struct log_checked *checked, uint64_t terminal_id,
+    uint64_t group, uint64_t *lsn)
 {
 	uint64_t covered = 0;
 	struct db_cursor runs;
@@ -222,22 +254,23 @@ static int group_find(struct db_txn *txn, uint64_t terminal_id, uint64_t group, 
 	if (has_runs)
 		error = db_key_number(runs.key, &covered);
 	if (error == 0 || error == -ENOENT)
-		error = find_in_tail(txn, covered, terminal_id, group, lsn);
+		error = find_in_tail(txn, checked, covered, terminal_id, group, lsn);
 	if (error == -ENOENT && has_runs)
-		error = find_in_runs(&runs, terminal_id, group, lsn);
+		error = find_in_runs(&runs, checked, terminal_id, group, lsn);
 	db_cursor_close(&runs);
 	return error;
 }
 
-int log_index_find(struct db_txn *txn, uint64_t terminal_id, uint64_t request_id, uint64_t *lsn)
+int log_index_find(struct db_txn *txn, struct log_checked *checked, uint64_t terminal_id,
+    uint64_t request_id, uint64_t *lsn)
 {
-	return group_find(txn, terminal_id, LOG_REQUEST_GROUP(request_id), lsn);
+	return group_find(txn, checked, terminal_id, LOG_REQUEST_GROUP(request_id), lsn);
 }
 
-int log_index_find_fence(
-    struct db_txn *txn, uint64_t terminal_id, uint64_t target_id, uint64_t *lsn)
+int log_index_find_fence(struct db_txn *txn, struct log_checked *checked, uint64_t terminal_id,
+    uint64_t target_id, uint64_t *lsn)
 {
-	return group_find(txn, terminal_id, LOG_FENCE_GROUP(target_id), lsn);
+	return group_find(txn, checked, terminal_id, LOG_FENCE_GROUP(target_id), lsn);
 }
 
 int log_index_check(struct db_txn *txn, uint64_t first_lsn)

@@ -21,6 +21,7 @@
 
 #include "lmdb-schema/db.h"
 #include "lmdb-schema/event.h"
+#include "lmdb-schema/log_checked.h"
 #include "wire/bytes.h"
 
 #define LOG_REQUEST_GROUP(request_id) ((request_id) >> 8)
@@ -64,20 +65,21 @@ int log_run_compare(const struct log_run_entry *entry, uint64_t terminal_id, uin
 
 /*
  * 0; -EBADMSG: not a run. With check_all, also that the checksum is right, and that entries ascend
- * and name events that the run covers; without, look-ups check what they meet.
+ * and name events that the run covers.
  */
 SLUICE_MUST_USE int log_run_read(
     struct log_run *run, struct db_bytes key, struct db_bytes value, int check_all);
 
 /*
  * Newest LSN of the request's group in this environment. 0; -ENOENT; -EBADMSG: a run or a block is
- * damaged.
+ * damaged (checked->damaged_lsn), so nothing is known. Every block that is looked at is checked;
+ * a run unless it is in `checked`, which is of this environment alone.
  */
-SLUICE_MUST_USE int log_index_find(
-    struct db_txn *txn, uint64_t terminal_id, uint64_t request_id, uint64_t *lsn);
+SLUICE_MUST_USE int log_index_find(struct db_txn *txn, struct log_checked *checked,
+    uint64_t terminal_id, uint64_t request_id, uint64_t *lsn);
 /* The newest event that fences the id. 0; -ENOENT; -EBADMSG. */
-SLUICE_MUST_USE int log_index_find_fence(
-    struct db_txn *txn, uint64_t terminal_id, uint64_t target_id, uint64_t *lsn);
+SLUICE_MUST_USE int log_index_find_fence(struct db_txn *txn, struct log_checked *checked,
+    uint64_t terminal_id, uint64_t target_id, uint64_t *lsn);
 /* The groups an event is noted under. Their number. */
 unsigned log_index_groups(const struct event_record *record, uint64_t groups[LOG_GROUPS_MAX]);
 /*

@@ -21,6 +21,7 @@ struct bed {
 	struct log_index *index;
 	uint64_t random, next_lsn;
 	uint64_t request_id[TERMINALS];
+	struct log_checked checked;
 	uint64_t newest[TERMINALS][GROUPS], committed[TERMINALS][GROUPS];
 	uint64_t fences[TERMINALS][FENCES], fences_committed[TERMINALS][FENCES];
 	uint8_t block[LIMIT_LOG_BLOCK_SIZE];
@@ -47,6 +48,7 @@ static struct bed *bed_create(uint64_t seed, uint32_t run_events)
 static void bed_free(struct bed *bed)
 {
 	log_index_free(bed->index);
+	log_checked_free(&bed->checked);
 	db_env_close(bed->env);
 	assert_int_equal(schema_log_remove(bed->path, FIRST_LSN), 0);
 	assert_int_equal(rmdir(bed->path), 0);
@@ -131,7 +133,8 @@ static void assert_found(struct bed *bed)
 		/* The index of version 2 has none. */
 		for (uint64_t id = 1; id < FENCES && log_index_is_old(&txn) == 0; id++) {
 			uint64_t lsn = 0, wanted = bed->fences_committed[terminal][id];
-			int result = log_index_find_fence(&txn, terminal + 1, id, &lsn);
+			int result =
+			    log_index_find_fence(&txn, &bed->checked, terminal + 1, id, &lsn);
 
 			assert_case_equal(
 			    terminal * FENCES + id, result, wanted == 0 ? -ENOENT : 0);
@@ -139,7 +142,8 @@ static void assert_found(struct bed *bed)
 		}
 		for (uint64_t group = 0; group < GROUPS; group++) {
 			uint64_t lsn = 0, wanted = bed->committed[terminal][group];
-			int result = log_index_find(&txn, terminal + 1, group * 256 + 7, &lsn);
+			int result = log_index_find(
+			    &txn, &bed->checked, terminal + 1, group * 256 + 7, &lsn);
 
 			assert_case_equal(
 			    terminal * GROUPS + group, result, wanted == 0 ? -ENOENT : 0);
@@ -370,7 +374,8 @@ TEST(runs_stay_below_their_largest_size)
 		bed_commit(bed, 0);
 	read_begin(bed, &txn);
 	for (uint32_t i = 0; i < events; i += 97) {
-		assert_int_equal(log_index_find(&txn, 1 + (i * 7919ull) % events, 9, &lsn), 0);
+		assert_int_equal(
+		    log_index_find(&txn, &bed->checked, 1 + (i * 7919ull) % events, 9, &lsn), 0);
 		assert_int_equal(lsn, FIRST_LSN + i);
 	}
 	assert_int_equal(db_cursor_open(&cursor, &txn, SCHEMA_RUN), 0);

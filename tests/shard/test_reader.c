@@ -228,6 +228,40 @@ TEST(what_history_cannot_read_or_keeps_no_more_is_not_called_expired)
 	library_close(&library);
 }
 
+/* Damage in the log of any shard, whichever has the request: told as an error until it is mended.
+ */
+TEST(with_damaged_history_a_request_of_before_is_neither_expired_nor_unknown_nor_done_again)
+{
+	struct library library;
+	uint64_t account, lsn;
+	struct wire_reply first, again;
+
+	library_open(&library, 2);
+	account = bed_account(library.bed, 0, 0);
+	first = done(&library, 1, account, 5000);
+	(void)done(&library, 65, account, 50); /* takes its entry */
+	(void)done(&library, 120, account, 100);
+	commit(&library);
+	lsn = bed_lsn(library.bed, 0);
+	for (uint64_t shard = 0; shard < 2; shard++) {
+		library.histories[shard].error = -EIO;
+		/* Of an id that never was, too: nobody can tell. */
+		(void)ask(&library, bed_bet(3, account, 5000), WIRE_CODE_STORAGE_UNAVAILABLE);
+		assert_case_equal(shard,
+		    library_ask(&library, bed_target(WIRE_TX_STATUS, 121 + shard, 3)).code,
+		    WIRE_CODE_STORAGE_UNAVAILABLE);
+		if (shard == 0)
+			(void)ask(
+			    &library, bed_bet(1, account, 5000), WIRE_CODE_STORAGE_UNAVAILABLE);
+		library.histories[shard].error = 0;
+	}
+	assert_int_equal(bed_lsn(library.bed, 0), lsn);
+	again = ask(&library, bed_bet(1, account, 5000), WIRE_CODE_OK);
+	assert_int_equal(again.lsn, first.lsn);
+	assert_int_equal(again.balance, first.balance);
+	library_close(&library);
+}
+
 TEST(a_full_history_ring_is_busy)
 {
 	struct library library;

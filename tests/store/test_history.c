@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
 #include "lmdb-schema/log.h"
 #include "lmdb-schema/log_index.h"
 #include "lmdb-schema/schema.h"
@@ -300,6 +305,193 @@ TEST(the_end_of_a_transfer_is_found_in_a_log_begun_since)
 	assert_int_equal(le64_get(record.lsn), 2);
 	log_history_close(history);
 	directory_remove(path);
+}
+
+/* ---- Damage ---- */
+
+/* Of terminal 1: a request that is in the log, and one that is not. */
+struct victim {
+	char path[64], data[128];
+	uint64_t request_id, absent_id;
+};
+
+/* A log with events in runs and behind them, that nobody writes any more. */
+static void victim_open(struct victim *victim, struct world *world)
+{
+	struct store_report report;
+	struct store_config config;
+	struct store *store;
+
+	directory_make(victim->path);
+	config = store_config_of(world, victim->path);
+	config.log_run_events = 50;
+	store = store_start(&config, &report);
+	world_provision(world);
+	assert_int_equal(world_store(store, world_close(world)), 0);
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(world_store(store, world_batch(world, 60)), 0);
+		assert_int_equal(store_commit(store), 0);
+	}
+	store_close(store);
+	snprintf(victim->data, sizeof(victim->data), "%s/log-%016x/data.mdb", victim->path, 1);
+	victim->request_id = 1;
+	victim->absent_id = 1u << 20; /* of a group that never was */
+}
+
+static int victim_ask(struct victim *victim, uint64_t id, struct event_buffer *event)
+{
+	struct log_history *history;
+	int result;
+
+	assert_int_equal(log_history_open(&history, victim->path, 0), 0);
+	result = log_history_request(history, 1, id, event);
+	assert_int_equal(log_history_damage(history).count > 0, result == -EIO);
+	if (result == -EIO)
+		assert_int_equal(log_history_damage(history).env_first_lsn, 1);
+	/* Nor is it told the second time, whatever was noted at the first. */
+	assert_int_equal(log_history_request(history, 1, id, event), result);
+	log_history_close(history);
+	return result;
+}
+
+/* Flips one bit at `offset` of the file. */
+static void file_flip(const char *path, long offset, uint8_t bit)
+{
+	FILE *file = fopen(path, "r+be");
+	int byte;
+
+	assert_non_null(file);
+	assert_int_equal(fseek(file, offset, SEEK_SET), 0);
+	byte = fgetc(file);
+	assert_int_not_equal(byte, EOF);
+	assert_int_equal(fseek(file, offset, SEEK_SET), 0);
+	assert_int_equal(fputc(byte ^ bit, file), byte ^ bit);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* Where the file has these bytes, `skip` times passed over. -1: nowhere. */
+static long file_find(const char *path, const void *bytes, size_t size, unsigned skip)
+{
+	FILE *file = fopen(path, "rbe");
+	uint8_t *whole, *at;
+	long length, result = -1;
+
+	assert_non_null(file);
+	assert_int_equal(fseek(file, 0, SEEK_END), 0);
+	length = ftell(file);
+	assert_true(length > 0);
+	rewind(file);
+	whole = malloc((size_t)length);
+	assert_non_null(whole);
+	assert_int_equal(fread(whole, 1, (size_t)length, file), length);
+	for (at = whole; at != NULL && result < 0; at++) {
+		at = memmem(at, (size_t)(whole + length - at), bytes, size);
+		if (at == NULL)
+			break;
+		if (skip-- == 0)
+			result = at - whole;
+	}
+	free(whole);
+	assert_int_equal(fclose(file), 0);
+	return result;
+}
+
+/* The index's entry of the request, as it lies in a run. */
+static struct log_run_entry victim_entry(const struct victim *victim)
+{
+	struct log_checked checked = { 0 };
+	struct db_txn txn;
+	struct db_env *env;
+	uint64_t lsn;
+
+	assert_int_equal(schema_log_open(&env, victim->path, 1, 1), 0);
+	assert_int_equal(db_read_open(&txn, env), 0);
+	assert_int_equal(db_read_begin(&txn), 0);
+	assert_int_equal(log_index_find(&txn, &checked, 1, victim->request_id, &lsn), 0);
+	db_read_end(&txn);
+	db_read_close(&txn);
+	db_env_close(env);
+	log_checked_free(&checked);
+	return (struct log_run_entry){ le64_make(1),
+		le64_make(LOG_REQUEST_GROUP(victim->request_id)), le64_make(lsn) };
+}
+
+/* The caller of a wrong -ENOENT says EXPIRED: "never was, never will be". */
+TEST(one_flipped_bit_in_an_index_run_is_an_error_and_never_not_there)
+{
+	static const long places[] = { 0, 8, 15, 16 }; /* terminal, group, its top byte, LSN */
+	struct world *world = world_create(11);
+	struct victim victim;
+	struct event_buffer event;
+	struct log_run_entry entry;
+	unsigned hits = 0;
+	int result;
+	long at;
+
+	victim_open(&victim, world);
+	entry = victim_entry(&victim);
+	assert_true(victim_ask(&victim, victim.request_id, &event) > 0);
+	assert_int_equal(victim_ask(&victim, victim.absent_id, &event), -ENOENT);
+	for (unsigned i = 0; i < SLUICE_ARRAY_COUNT(places); i++) {
+		unsigned failed = 0;
+
+		/* Freed pages hold these bytes as well. */
+		for (hits = 0; hits < 64; hits++) {
+			at = file_find(victim.data, &entry, sizeof(entry), hits);
+			if (at < 0)
+				break;
+			file_flip(victim.data, at + places[i], 0x40);
+			result = victim_ask(&victim, victim.request_id, &event);
+			assert_true(result > 0 || result == -EIO);
+			result = victim_ask(&victim, victim.absent_id, &event);
+			assert_true(result == -ENOENT || result == -EIO);
+			failed += result == -EIO;
+			file_flip(victim.data, at + places[i], 0x40);
+		}
+		assert_true(hits > 0);
+		assert_true(failed > 0);
+	}
+	assert_true(victim_ask(&victim, victim.request_id, &event) > 0);
+	directory_remove(victim.path);
+	world_free(world);
+}
+
+TEST(one_flipped_bit_in_an_event_is_never_told)
+{
+	struct world *world = world_create(12);
+	struct victim victim;
+	struct event_buffer event, other;
+	struct event_record record;
+	struct log_history *history;
+	unsigned failed = 0;
+	long at;
+	int length, result;
+
+	victim_open(&victim, world);
+	length = victim_ask(&victim, victim.request_id, &event);
+	assert_true(length > 0);
+	memcpy(&record, event.bytes, sizeof(record));
+	/* A block that was written again, longer, has left copies on freed pages. */
+	for (unsigned i = 0; (at = file_find(victim.data, &record, sizeof(record), i)) >= 0; i++) {
+		at += (long)offsetof(struct event_record, balance);
+		file_flip(victim.data, at, 4);
+		result = victim_ask(&victim, victim.request_id, &other);
+		assert_int_equal(log_history_open(&history, victim.path, 0), 0);
+		assert_int_equal(log_history_event(history, le64_get(record.lsn), &other), result);
+		if (result == -EIO) {
+			failed++;
+			assert_int_equal(log_history_damage(history).lsn, le64_get(record.lsn));
+		} else {
+			assert_int_equal(result, length);
+			assert_memory_equal(other.bytes, event.bytes, (size_t)length);
+		}
+		log_history_close(history);
+		file_flip(victim.data, at, 4);
+	}
+	assert_int_equal(failed, 1);
+	assert_int_equal(victim_ask(&victim, victim.request_id, &other), length);
+	directory_remove(victim.path);
+	world_free(world);
 }
 
 TEST_MAIN()
