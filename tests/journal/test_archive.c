@@ -174,8 +174,24 @@ static uint64_t unpacked_last(const struct journal_unpack *unpack, uint64_t *fir
 	return last;
 }
 
+/* From an LSN on, to a folder beside the journal's whose path is written to `directory`. */
+static struct journal_unpack unpack_all(
+    const struct sealing *sealing, char directory[4400], uint64_t from_lsn)
+{
+	snprintf(directory, 4400, "%s-unpacked", sealing->harness.directory);
+	return (struct journal_unpack){
+		.archive = sealing->archive.directory,
+		.directory = directory,
+		.shard = sealing->harness.config.shard,
+		.incarnation = sealing->report.incarnation,
+		.from_lsn = from_lsn,
+		.until_ns = UINT64_MAX,
+	};
+}
+
 TEST(an_archive_is_unpacked_into_a_journal_that_can_be_read)
 {
+	struct journal_unpack unpack;
 	char directory[4400], why[256], name[64], kept[64];
 	struct journal_archive_file third;
 	struct sealing sealing;
@@ -188,15 +204,7 @@ TEST(an_archive_is_unpacked_into_a_journal_that_can_be_read)
 	assert_int_equal(
 	    journal_archive_extract(sealing.archive.directory, name, -1, &third, why, sizeof(why)),
 	    0);
-	snprintf(directory, sizeof(directory), "%s-unpacked", sealing.harness.directory);
-	struct journal_unpack unpack = {
-		.archive = sealing.archive.directory,
-		.directory = directory,
-		.shard = sealing.harness.config.shard,
-		.incarnation = sealing.report.incarnation,
-		.from_lsn = third.seal.first_lsn,
-		.until_ns = UINT64_MAX,
-	};
+	unpack = unpack_all(&sealing, directory, third.seal.first_lsn);
 	assert_int_equal(mkdir(directory, 0700), 0);
 	assert_int_equal(journal_archive_unpack(&unpack, why, sizeof(why)), 0);
 	assert_true(unpacked_last(&unpack, &first) > third.seal.last_lsn);
@@ -239,6 +247,7 @@ TEST(an_archive_is_unpacked_into_a_journal_that_can_be_read)
 
 TEST(a_newest_archive_file_that_is_missing_is_named)
 {
+	struct journal_unpack unpack;
 	char directory[4400], why[256], name[64];
 	struct journal_archive_file newest;
 	struct sealing sealing;
@@ -252,15 +261,7 @@ TEST(a_newest_archive_file_that_is_missing_is_named)
 	assert_int_equal(
 	    journal_archive_extract(sealing.archive.directory, name, -1, &newest, why, sizeof(why)),
 	    0);
-	snprintf(directory, sizeof(directory), "%s-unpacked", sealing.harness.directory);
-	struct journal_unpack unpack = {
-		.archive = sealing.archive.directory,
-		.directory = directory,
-		.shard = sealing.harness.config.shard,
-		.incarnation = sealing.report.incarnation,
-		.from_lsn = 1,
-		.until_ns = UINT64_MAX,
-	};
+	unpack = unpack_all(&sealing, directory, 1);
 	fd = open(sealing.archive.directory, O_RDONLY | O_DIRECTORY);
 	assert_int_equal(mkdir(directory, 0700), 0);
 	for (unsigned i = 0; i < 3; i++) {
