@@ -2,6 +2,7 @@
 /* What a process holds for its shards: the turn of their store threads, and letting go. */
 #include <stdlib.h>
 
+#include "dataplane/give_way.h"
 #include "dataplane/log.h"
 #include "dataplane/switch.h"
 
@@ -32,12 +33,41 @@ static int keeper_turn(struct shard_parts *parts, struct store *store)
 	return result;
 }
 
+/* Whether following waits for the worker's walk: see give_way.h. */
+static int gives_way(struct shard_parts *parts, uint64_t now_ns)
+{
+	struct switch_process *process = parts->process;
+	const struct worker *worker = process->workers[parts->shard];
+	struct give_way_look look = { .now_ns = now_ns };
+	struct store_status status;
+	uint64_t durable;
+	int result;
+
+	/* relaxed: figures; at worst a turn too early or too late */
+	look.walking = atomic_load_explicit(&process->workers_ended, memory_order_relaxed) == 0 &&
+	               stats_get(&worker->stats.walks_open) != 0;
+	if (look.walking) {
+		store_status(process->stores[parts->shard], &status);
+		durable = stats_get(&worker->stats.durable_lsn);
+		look.events_left = durable > status.applied_lsn ? durable - status.applied_lsn : 0;
+		look.journal_crowded = journal_keeper_crowded(
+		    parts->keeper, store_checkpoint_lsn(process->stores[parts->shard]));
+	}
+	result = give_way_judge(&parts->walking_since_ns, &look);
+	/* relaxed: a hint to the sealing thread */
+	atomic_store_explicit(
+	    &process->background[parts->shard].gives_way, (uint64_t)result, memory_order_relaxed);
+	return result;
+}
+
 struct switch_store_turn switch_store_turn(struct shard_parts *parts, uint64_t now_ns)
 {
 	struct store *store = parts->process->stores[parts->shard];
 	struct switch_store_turn turn;
 
-	turn.work = store_work(store, parts->feed, parts->journal_reader, now_ns);
+	turn.work = gives_way(parts, now_ns)
+	                ? 0
+	                : store_work(store, parts->feed, parts->journal_reader, now_ns);
 	turn.keeper = keeper_turn(parts, store);
 	keeper_note(&parts->process->background[parts->shard], turn.keeper);
 	return turn;

@@ -38,6 +38,17 @@ static uint64_t clock_real_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
 }
 
+/* A settlement is walked, and the store threads give way to it (give_way.h). */
+static int walk_goes_on(struct switch_process *process)
+{
+	for (uint32_t i = 0; i < process->shared.shard_count; i++)
+		/* relaxed: a hint */
+		if (atomic_load_explicit(&process->background[i].gives_way, memory_order_relaxed) !=
+		    0)
+			return 1;
+	return 0;
+}
+
 /* One round over all shards. Microseconds to pause. */
 static unsigned seal_round(struct switch_process *process)
 {
@@ -46,6 +57,8 @@ static unsigned seal_round(struct switch_process *process)
 	for (uint32_t i = 0; i < process->shared.shard_count; i++) {
 		struct journal_sealer *sealer = process->background[i].sealer;
 
+		if (journal_sealer_backlog(sealer) < SEAL_PILE && walk_goes_on(process))
+			continue;
 		if (journal_sealer_work(sealer, clock_real_ns()) != 1)
 			continue;
 		if (journal_sealer_backlog(sealer) >= SEAL_PILE)

@@ -42,7 +42,8 @@ struct shard_parts {
 	int thread_started;
 	struct journal_archive_config archive;
 	struct disk_limits disk;
-	uint64_t disk_looked_ns; /* store thread */
+	uint64_t disk_looked_ns;   /* store thread */
+	uint64_t walking_since_ns; /* store thread: give_way_judge */
 	/* Main only: what has been logged of the background work. */
 	int64_t keeper_error_said;
 	uint64_t store_errors_said, store_waiting_said, disk_said, seals_damaged_said;

@@ -324,6 +324,11 @@ SLUICE_MUST_USE int journal_keeper_create(struct journal_keeper **out,
 int journal_keeper_work(struct journal_keeper *keeper, uint64_t checkpoint_lsn);
 /* Any thread: segments made and not yet taken by the writer, about. */
 unsigned journal_keeper_ready(const struct journal_keeper *keeper);
+/*
+ * Store thread: more than half of segments_max are finished and not below `checkpoint_lsn`, so
+ * the writer will run out of segments unless the checkpoint moves.
+ */
+int journal_keeper_crowded(const struct journal_keeper *keeper, uint64_t checkpoint_lsn);
 /* Store thread: bytes of all segment files. */
 uint64_t journal_keeper_bytes(const struct journal_keeper *keeper);
 void journal_keeper_free(struct journal_keeper *keeper);

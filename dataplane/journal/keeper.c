@@ -375,6 +375,16 @@ unsigned journal_keeper_ready(const struct journal_keeper *keeper)
 	return spsc_ring_count(keeper->ready);
 }
 
+int journal_keeper_crowded(const struct journal_keeper *keeper, uint64_t checkpoint_lsn)
+{
+	uint32_t needed = 0;
+
+	while (needed < keeper->kept_count &&
+	       keeper->kept[keeper->kept_count - 1 - needed].last_lsn >= checkpoint_lsn)
+		needed++;
+	return needed > keeper->segments_max / 2;
+}
+
 uint64_t journal_keeper_bytes(const struct journal_keeper *keeper)
 {
 	return keeper->files * keeper->segment_size;

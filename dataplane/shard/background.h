@@ -19,6 +19,7 @@ struct shard_background {
 	/* Store thread. */
 	_Atomic uint64_t disk_state; /* enum disk_state */
 	_Atomic uint64_t disk_used, disk_free;
+	_Atomic uint64_t gives_way; /* to a walk; the sealing thread then does, too */
 	_Atomic uint64_t keeper_errors;
 	_Atomic int64_t keeper_error; /* of the last turn that failed, 0 once one went well */
 };

@@ -262,6 +262,27 @@ TEST(crash_between_rename_and_directory_sync)
 	}
 }
 
+TEST(segments_the_checkpoint_does_not_let_go_of_crowd_the_journal)
+{
+	struct journal_keeper *keeper;
+	struct journal_report report;
+	struct harness harness;
+
+	chain(&harness, 1, 3);
+	assert_int_equal(harness_recover(&harness, 12, 11, &report), 0);
+	assert_int_equal(report.end.generation, 3);
+	harness.config.segments_max = 3;
+	harness.config.segments_ready = 1;
+	assert_int_equal(journal_keeper_create(&keeper, &harness.config, &report.end), 0);
+	/* Two are finished, with events 1 to 9 and 10 to 18; half of three is one. */
+	assert_int_equal(journal_keeper_crowded(keeper, 0), 1);
+	assert_int_equal(journal_keeper_crowded(keeper, 9), 1);
+	assert_int_equal(journal_keeper_crowded(keeper, 10), 0);
+	assert_int_equal(journal_keeper_crowded(keeper, 19), 0);
+	journal_keeper_free(keeper);
+	harness_end(&harness);
+}
+
 TEST(a_second_process_is_kept_out)
 {
 	struct journal_report report, second;

@@ -365,6 +365,8 @@ int process_stop(struct world *world)
 
 	trace_note(TRACE_STOP, world->operations, 0, 0, 0);
 	workers_drain(world);
+	/* relaxed: one thread; the stores no longer give way to a walk */
+	atomic_store_explicit(&process->workers_ended, 1, memory_order_relaxed);
 	for (uint32_t i = 0; i < world->plan.shards && !sim_disk_cut_due(); i++) {
 		uint64_t durable = process->workers[i]->durable_lsn;
 		struct store_status status;
