@@ -8,7 +8,8 @@
  *   worker thread               journal_writer_*
  *   store thread                journal_feed_*, journal_reader_*, journal_keeper_*
  *   sealer's thread             journal_sealer_* (seal.h)
- *   tools                       journal_reader_*, journal_inspect, journal_check_* (seal.h)
+ *   tools                       journal_reader_*, journal_inspect, journal_salvage,
+ *                               journal_check_* (seal.h)
  * Life: journal_recover -> journal_keeper_create, journal_feed_create -> journal_writer_open in the
  * worker -> ... -> journal_writer_free -> journal_keeper_free, journal_feed_free.
  *
@@ -260,6 +261,36 @@ SLUICE_MUST_USE int journal_recover(const struct journal_config *config, uint64_
  */
 SLUICE_MUST_USE int journal_inspect(const struct journal_config *config, uint64_t from_lsn,
     uint64_t floor_lsn, journal_apply_batch *apply, void *context, struct journal_report *report);
+
+/* ---- What a damaged journal still has ---- */
+
+#define JOURNAL_HOLES_MAX 16
+/* A damaged place whose events the log holds. */
+struct journal_hole {
+	uint64_t generation, offset;
+	uint64_t from_lsn, to_lsn; /* from_lsn 0: the oldest segment's beginning, not known */
+};
+struct journal_salvage {
+	uint64_t
+	    last_lsn; /* log and journal together have all up to here; never below the log's end */
+	uint64_t seen_lsn; /* of the last whole batch that fits; 0: there is none */
+	uint64_t
+	    floor_lsn; /* journal.meta or an intact header say that all up to here was durable */
+	uint32_t hole_count; /* also of those for which there is no room in `holes` */
+	struct journal_hole holes[JOURNAL_HOLES_MAX];
+};
+
+/*
+ * Follows the journal from its oldest segment over damaged places, as long as the log, which ends
+ * at log_lsn, holds every event missing there: behind each the next whole batch goes on. Calls
+ * `apply` (may be NULL) for the batches that hold events above log_lsn; these are one chain, and
+ * the first continues the log's LSNs. That it also continues the log's history is not known here:
+ * compare state hashes (store_apply_batch). Writes nothing, locks as recovery does.
+ * journal.manifest is not looked at. 0, also when the journal has nothing above the log; -ENOENT,
+ * -EBADMSG, -EPROTO: no journal.meta, or one that is damaged or newer; what apply returns; -errno.
+ */
+SLUICE_MUST_USE int journal_salvage(const struct journal_config *config, uint64_t log_lsn,
+    journal_apply_batch *apply, void *context, struct journal_salvage *found);
 
 /* ---- Beginning a journal behind restored events ---- */
 
