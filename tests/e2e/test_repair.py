@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A damaged journal: a start refuses it, sluice-db repair tells what is lost and asks first."""
+"""A damaged root: a start refuses it, sluice-db repair tells what is lost and asks first."""
 
 import glob
 import json
@@ -8,7 +8,9 @@ import struct
 import time
 
 import demo
-from instance import InstanceError
+import network
+from instance import UDP_PORT, InstanceError
+from sluice_terminal import Terminal, load_sessions
 from switch import Switch, wait_until
 from test_archive import database
 
@@ -138,6 +140,68 @@ def test_lost_acknowledged_events_are_named_and_asked_for():
         assert report(switch)["acknowledged_lost"] == found["acknowledged_lost"]
         switch.restart()
         assert switch.status()["shards"][0]["durable_lsn"] >= keep
+        switch.stop()
+        code, verified = database(switch, "verify")
+        assert code == 0, verified
+
+
+def test_what_is_whole_behind_damage_that_the_log_holds_is_kept():
+    with Switch("repair-behind", checkpoint_interval_ms=3_600_000) as switch:
+        switch.begin(2)
+        _, last, durable = killed_with_events_the_log_lacks(switch)
+        held = [header for header in headers(switch) if header[3] <= last]
+        damage(held[len(held) // 2])
+        refused(switch)
+        code, found = repair(switch)
+        assert code == 1 and found["state"] == "examined"
+        assert found["log_to_lsn"] == last and found["kept_to_lsn"] >= durable > last
+        assert found["acknowledged_lost"] is None and len(found["log_fills"]) == 1
+        assert found["log_fills"][0]["from_lsn"] == held[len(held) // 2][2]
+        code, found = repair(switch, "--cut-damaged-tail")
+        assert code == 0, found
+        assert report(switch) == found
+        switch.restart()
+        assert switch.status()["shards"][0]["durable_lsn"] >= durable
+        demo.wait(demo.start_terminals(switch, 2, accounts=30, bets=500, rate=3_000), 60)
+        switch.stop()
+        code, verified = database(switch, "verify")
+        assert code == 0, verified
+
+
+def connect(switch):
+    session = load_sessions(switch.sessions)[0]
+    with switch.terminal_network():
+        terminal = Terminal((network.SWITCH_ADDRESS, UDP_PORT), session["session"],
+                            session["root"])
+    assert terminal.hello().ok
+    return terminal
+
+
+def test_damaged_rows_are_named_and_made_anew_from_the_log():
+    with Switch("repair-rows", shards=2) as switch:
+        switch.begin(2)
+        demo.wait(demo.start_terminals(switch, 2, accounts=30, bets=2_000, rate=3_000), 60)
+        terminal = connect(switch)
+        before = terminal.balance(demo.FIRST_ACCOUNT).balance
+        terminal.close()
+        switch.stop()
+        verified = database(switch, "verify")[1]
+        rows = switch.path("var/lib/sluice/shard-1/rows/data.mdb")
+        os.truncate(rows, os.path.getsize(rows) // 2)
+        refused(switch)
+        code, said = database(switch, "repair", "--shard", "0")
+        assert code == 1 and "nothing is damaged" in said
+        code, found = database(switch, "repair", "--shard", "1", "--cut-damaged-tail")
+        assert code == 1 and found["part"] == "rows" and "--rebuild-rows" in found["remedy"]
+        code, found = database(switch, "repair", "--shard", "1", "--rebuild-rows")
+        assert code == 0 and found["state"] == "done", found
+        assert os.path.getsize(found["original_kept_in"] + "/data.mdb") > 0
+        assert database(switch, "verify")[1]["state_hash"] == verified["state_hash"]
+        switch.restart()
+        terminal = connect(switch)
+        assert terminal.balance(demo.FIRST_ACCOUNT).balance == before
+        terminal.close()
+        demo.wait(demo.start_terminals(switch, 2, accounts=30, bets=500, rate=3_000), 60)
         switch.stop()
         code, verified = database(switch, "verify")
         assert code == 0, verified

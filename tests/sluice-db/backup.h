@@ -3,9 +3,8 @@
 #ifndef SLUICE_TESTS_SLUICE_DB_BACKUP_H
 #define SLUICE_TESTS_SLUICE_DB_BACKUP_H
 
-#include <stdarg.h>
-
 #include "tests/ledger/shards_stream.h"
+#include "tests/sluice-db/say.h"
 #include "tests/sluice-db/shards_root.h"
 
 static inline struct shards *stream_make(uint64_t seed, unsigned steps)
@@ -49,32 +48,6 @@ static inline uint64_t hash_at(const struct shards *shards, uint32_t shard, uint
 	return hash;
 }
 
-/* `sluice-db` with these arguments; its exit status, and what it said to people. */
-__attribute__((format(printf, 2, 3))) static inline int say_run(
-    char said[1024], const char *format, ...)
-{
-	char arguments[700], command[1000];
-	va_list list;
-	FILE *stream;
-	size_t got;
-	int status;
-
-	va_start(list, format);
-	vsnprintf(arguments, sizeof(arguments), format, list);
-	va_end(list);
-	assert_non_null(getenv("SLUICE_DB")); /* meson sets it */
-	snprintf(command, sizeof(command), "'%s' %s 2>&1", getenv("SLUICE_DB"), arguments);
-	stream = popen(command, "r");
-	assert_non_null(stream);
-	got = fread(said, 1, 1023, stream);
-	said[got] = '\0';
-	while (fgetc(stream) != EOF)
-		;
-	status = pclose(stream);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
-}
-
 __attribute__((format(printf, 1, 2))) static inline void must_run(const char *format, ...)
 {
 	char arguments[700], said[1024];
@@ -85,13 +58,6 @@ __attribute__((format(printf, 1, 2))) static inline void must_run(const char *fo
 	va_end(list);
 	if (say_run(said, "%s", arguments) != 0)
 		fail_msg("%s: %s", arguments, said);
-}
-
-static inline const char *text_of(json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text == NULL ? "" : text;
 }
 
 /* A root verifies, and each shard is what the streams say it was at its LSN. */

@@ -13,6 +13,10 @@
 #include "tests/store/follow.h"
 
 #define BEHIND_LOG 6 /* batches the store has not seen */
+#ifndef BASE_BATCHES /* that it has, and operations in each */
+#define BASE_BATCHES 60
+#define BASE_STEPS   20
+#endif
 
 static struct base {
 	int ready;
@@ -62,8 +66,8 @@ static inline void base_make(void)
 	follow_start(&follow, 16);
 	world_provision(follow.world);
 	follow_write(&follow, world_close(follow.world));
-	for (int i = 0; i < 60; i++) {
-		follow_write(&follow, world_batch(follow.world, 20));
+	for (int i = 0; i < BASE_BATCHES; i++) {
+		follow_write(&follow, world_batch(follow.world, BASE_STEPS));
 		follow_work(&follow);
 	}
 	assert_int_equal(store_commit(follow.store), 0);

@@ -118,6 +118,12 @@ int directory_is_filled(const char *path);
 /* Reading begins at `lsn`, which the log or the journal must hold; call right after events_open. */
 void events_seek(struct events *events, uint64_t lsn);
 /*
+ * Capacities of `config` for the rows of the shard in `path`, if there are any, and what the events
+ * behind them, up to `last_lsn`, can make at most: address space only. 0 or -errno.
+ */
+int backup_ledger_size(
+    const char *path, uint64_t last_lsn, uint32_t shards, struct ledger_config *config);
+/*
  * State hash of the rows brought up to date by all events of the log, by the ledger's own code, and
  * the last command done. 0 or -errno, damage noted.
  */

@@ -35,11 +35,7 @@ static uint32_t room(uint64_t rows, uint64_t made, uint64_t most)
 	return (uint32_t)(sum < most ? sum : most);
 }
 
-/*
- * Tables for the rows there are and what the events behind them, up to `last_lsn`, can make at
- * most: address space only.
- */
-static int ledger_size(
+int backup_ledger_size(
     const char *path, uint64_t last_lsn, uint32_t shards, struct ledger_config *config)
 {
 	uint64_t counts[LEDGER_TABLE_COUNT] = { 0 }, events = last_lsn;
@@ -140,7 +136,7 @@ int backup_ledger_load(const char *shard_path, uint32_t shard, uint64_t last_lsn
 	*config = (struct ledger_config){ 0 };
 	error = identity_read(shard_path, config);
 	if (error == 0)
-		error = ledger_size(shard_path, last_lsn, config->shard_count, config);
+		error = backup_ledger_size(shard_path, last_lsn, config->shard_count, config);
 	if (error == 0) {
 		ledger = ledger_create(config);
 		error = ledger == NULL ? -ENOMEM : rows_read(shard_path, ledger);
@@ -247,7 +243,7 @@ static int store_begin(struct build *build, int based)
 	struct store_report report = { 0 };
 	uint64_t end = build->until < entry->last_lsn ? build->until : entry->last_lsn;
 
-	if (ledger_size(
+	if (backup_ledger_size(
 	        build->path, build->until, build->restore->shard_count, &build->config.ledger) != 0)
 		return build_fail(build, "the rows cannot be counted");
 	if (store_open(&build->store, &build->config, &report) != 0 ||

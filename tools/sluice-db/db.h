@@ -41,7 +41,7 @@ struct options {
 	uint64_t model;      /* shadow; 0: that of the rules */
 	const char *from_time, *rules, *base; /* shadow */
 	int examples;                         /* shadow; -1: as many as usual */
-	int cut_damaged_tail, yes_lose_acknowledged, rebuild_index; /* repair */
+	int cut_damaged_tail, yes_lose_acknowledged, rebuild_index, rebuild_rows; /* repair */
 };
 
 /* The shard numbers under the root that the options ask for, ascending. Count, or -errno. */
@@ -88,6 +88,7 @@ struct events {
 	uint64_t durable_floor; /* highest durable_through seen: damage below it is damage */
 	uint64_t journal_base;  /* the journal began behind it; 0: at LSN 1 */
 	unsigned reopened;
+	uint8_t log_only; /* to be set behind events_open: without the journal */
 	struct damage *damage;
 };
 
@@ -98,6 +99,29 @@ int events_next(struct events *events, struct db_bytes *event);
 /* Bytes that lie behind the last event: the events after it, as far as they are at hand. */
 size_t events_rest(const struct events *events);
 void events_close(struct events *events);
+
+/* ---- verify, of one shard by itself (verify.c) ---- */
+
+/* What the check is about. */
+enum verify_part {
+	VERIFY_READING, /* log or journal */
+	VERIFY_SEALS,
+	VERIFY_EVENTS, /* what events say of money, bets, objects */
+	VERIFY_ROWS,
+	VERIFY_INDEX, /* of requests */
+};
+/* Kept up to date as the check goes on: it says where a process was that did not come to its end.
+ */
+struct verify_found {
+	enum verify_part part;
+	uint64_t first_lsn, last_lsn; /* of the events read */
+	struct damage damage;         /* what[0] 0: none */
+};
+/*
+ * Checks the shard whose files are in `path`; log_only: log and rows, the journal and its seals are
+ * left alone. How long transfers are under way, and other shards, are not looked at.
+ */
+void verify_shard_alone(const char *path, uint32_t shard, int log_only, struct verify_found *found);
 
 int command_stat(const struct options *options);
 int command_dump(const struct options *options);

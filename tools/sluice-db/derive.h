@@ -147,6 +147,7 @@ int transit_check(const struct transit_shard *shards, uint32_t count, uint32_t s
 
 /* Upper bounds of what the events make, for the size of the tables. */
 struct scan {
+	uint8_t log_only;             /* asked: without the journal */
 	uint64_t from_ns;             /* asked: from_lsn is the first event not before it, 0 none */
 	uint64_t first_lsn, from_lsn; /* first_lsn: of the log */
 	uint64_t last_lsn, accounts, bets, markets, terminals, objects;

@@ -411,7 +411,7 @@ static int next_once(struct events *events, struct db_bytes *event)
 			return result;
 		events->log_last_lsn = events->next_lsn - 1;
 		events->durable_floor = events->log_last_lsn;
-		result = journal_open(events);
+		result = events->log_only ? 0 : journal_open(events);
 		if (result != 0)
 			return result;
 	}

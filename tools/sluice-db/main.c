@@ -68,6 +68,11 @@ static const char help[] =
     "                                            a journal that a start refuses is moved aside\n"
     "                                            and a new one begun behind the last event that\n"
     "                                            can be had; without the flags it only tells\n"
+    "                                            (also says what is damaged of log and rows, and\n"
+    "                                            the remedy)\n"
+    "  sluice-db repair --shard N --rebuild-rows [--json]\n"
+    "                                            damaged rows, made anew from a log that goes\n"
+    "                                            back to the first event\n"
     "  sluice-db repair --shard N --rebuild-index [--json]\n"
     "                                            the index of requests of the log, made anew from\n"
     "                                            the log's events\n"
@@ -117,6 +122,7 @@ enum choice {
 	CHOICE_DRY_RUN,
 	CHOICE_CUT_DAMAGED_TAIL,
 	CHOICE_REBUILD_INDEX,
+	CHOICE_REBUILD_ROWS,
 	CHOICE_YES_LOSE_ACKNOWLEDGED,
 	CHOICE_FROM_TIME,
 	CHOICE_RULES,
@@ -147,6 +153,7 @@ static const struct option choices[] = {
 	{ "dry-run", no_argument, NULL, CHOICE_DRY_RUN },
 	{ "cut-damaged-tail", no_argument, NULL, CHOICE_CUT_DAMAGED_TAIL },
 	{ "rebuild-index", no_argument, NULL, CHOICE_REBUILD_INDEX },
+	{ "rebuild-rows", no_argument, NULL, CHOICE_REBUILD_ROWS },
 	{ "yes-lose-acknowledged", no_argument, NULL, CHOICE_YES_LOSE_ACKNOWLEDGED },
 	{ "from-time", required_argument, NULL, CHOICE_FROM_TIME },
 	{ "rules", required_argument, NULL, CHOICE_RULES },
@@ -157,6 +164,27 @@ static const struct option choices[] = {
 	{ "version", no_argument, NULL, CHOICE_VERSION },
 	{ NULL, 0, NULL, 0 },
 };
+
+/* Those of repair. */
+static int choose_repair(struct options *options, int choice)
+{
+	switch (choice) {
+	case CHOICE_CUT_DAMAGED_TAIL:
+		options->cut_damaged_tail = 1;
+		return 1;
+	case CHOICE_REBUILD_INDEX:
+		options->rebuild_index = 1;
+		return 1;
+	case CHOICE_REBUILD_ROWS:
+		options->rebuild_rows = 1;
+		return 1;
+	case CHOICE_YES_LOSE_ACKNOWLEDGED:
+		options->yes_lose_acknowledged = 1;
+		return 1;
+	default:
+		return 0;
+	}
+}
 
 /* Those of shadow. */
 static int choose_shadow(struct options *options, int choice)
@@ -235,15 +263,6 @@ static int choose(struct options *options, int choice)
 		return 1;
 	case CHOICE_SHARDS:
 		return number(optarg, LIMIT_SHARDS, &options->shards_wanted);
-	case CHOICE_CUT_DAMAGED_TAIL:
-		options->cut_damaged_tail = 1;
-		return 1;
-	case CHOICE_REBUILD_INDEX:
-		options->rebuild_index = 1;
-		return 1;
-	case CHOICE_YES_LOSE_ACKNOWLEDGED:
-		options->yes_lose_acknowledged = 1;
-		return 1;
 	case CHOICE_JSON:
 		options->json = 1;
 		return 1;
@@ -254,7 +273,7 @@ static int choose(struct options *options, int choice)
 		printf("sluice-db %s (schema %d)\n", SLUICE_VERSION, SCHEMA_VERSION);
 		return -1;
 	default:
-		return choose_shadow(options, choice);
+		return choose_repair(options, choice) || choose_shadow(options, choice);
 	}
 }
 

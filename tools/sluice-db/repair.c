@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * repair: a journal that recovery refuses is taken aside and a new one begun behind the last event
- * that can be had, from the log or from the journal's valid beginning, whichever goes further.
- * Nothing is changed where it lies: the old directory keeps every byte, under another name.
+ * repair: log and rows are checked first, then the journal, then all of them together. A journal
+ * that is damaged is taken aside and a new one begun behind the last event that can be had: the
+ * journal is followed over damaged places as long as the log holds what is missing there. Nothing
+ * is changed where it lies: the old directory keeps every byte, under another name.
  *
  *   examine (writes nothing) -> report "begun" -> events of the journal that the log lacks into the
- *   log -> rename of the directory -> journal_begin -> manifest that follows the old one ->
- *   report "done"
- * Cut short before the rename it can be run again; behind it, the data plane starts as if restored,
- * or (no journal.meta yet) refuses, and `repair` is run again.
+ *   log, state hashes compared -> journal_begin beside it, with a manifest that follows the old one
+ *   -> the directories change places -> report "done"
+ * Cut short before that the damaged journal is in its place, and it can be run again; behind it,
+ * the data plane starts as if restored.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,12 +23,11 @@
 #include <unistd.h>
 
 #include "dataplane/journal/manifest.h"
-#include "dataplane/store/rows.h"
+#include "dataplane/journal/segment.h"
 #include "dataplane/store/store.h"
-#include "tools/sluice-db/db.h"
+#include "tools/sluice-db/backup.h"
+#include "tools/sluice-db/repair_check.h"
 #include "tools/sluice-db/repair_index.h"
-
-#define ROOM_MAX ((1u << 30) - 1)
 
 struct repair {
 	const struct options *options;
@@ -38,11 +38,11 @@ struct repair {
 	struct journal_config config;
 	struct store_config store;
 	struct record_checkpoint checkpoint;
-	uint64_t counts[LEDGER_TABLE_COUNT];
 	uint64_t log_lsn;   /* the log ends there */
 	uint64_t chain_lsn; /* the journal's valid beginning ends there; 0: not known */
 	uint64_t keep_lsn;
 	struct journal_report found;
+	struct journal_salvage salvage;
 	int error;            /* of the examination: 0 nothing is damaged */
 	uint64_t incarnation; /* new */
 };
@@ -71,9 +71,6 @@ static int rows_read(struct repair *repair)
 			error = schema_identity_read(&txn, &identity);
 		if (error == 0 && schema_checkpoint_read(&txn, &repair->checkpoint) != 0)
 			memset(&repair->checkpoint, 0, sizeof(repair->checkpoint));
-		for (unsigned i = 0; i < LEDGER_TABLE_COUNT && error == 0; i++)
-			error =
-			    db_count(&txn, rows_table((enum ledger_table)i), &repair->counts[i]);
 		db_read_close(&txn);
 	}
 	db_env_close(env);
@@ -135,6 +132,24 @@ static uint64_t from_lsn(const struct repair *repair)
 	return checkpoint + 1;
 }
 
+/* Over damaged places, where the log holds what is missing. */
+static int follow_on(struct repair *repair)
+{
+	int error = journal_salvage(&repair->config, repair->log_lsn, NULL, NULL, &repair->salvage);
+
+	/* Without journal.meta nothing in the segments can be trusted. */
+	if (error != 0 && error != -ENOENT && error != -EBADMSG)
+		return error;
+	if (repair->found.end.next_lsn != 0)
+		repair->chain_lsn = repair->found.cut_lsn;
+	repair->keep_lsn = repair->salvage.last_lsn;
+	if (repair->salvage.floor_lsn > repair->found.floor_lsn) {
+		repair->found.floor_lsn = repair->salvage.floor_lsn;
+		repair->found.floor_source = "journal.meta or a batch";
+	}
+	return 0;
+}
+
 /* 0 with repair->error; an exit code when it cannot be told or must not be touched. */
 static int examine(struct repair *repair)
 {
@@ -144,8 +159,8 @@ static int examine(struct repair *repair)
 		error = log_read(repair);
 	if (error != 0)
 		return say(repair, EXIT_MISMATCH,
-		    "log or rows cannot be read, and only what they hold could be kept: restore "
-		    "this shard (sluice-db backup restore, or restore --from-postgres)");
+		    "log or rows cannot be read: restore the root (sluice-db backup restore, or "
+		    "restore --from-postgres)");
 	repair->error = journal_inspect(
 	    &repair->config, from_lsn(repair), repair->log_lsn, pass_over, NULL, &repair->found);
 	switch (repair->error) {
@@ -166,18 +181,39 @@ static int examine(struct repair *repair)
 		    repair->shard, repair->found.damage, strerror(-repair->error));
 		return EXIT_MISMATCH;
 	}
-	/* A chain that begins behind the log's end is of no use. */
-	if (repair->found.end.next_lsn != 0)
-		repair->chain_lsn = repair->found.cut_lsn;
-	repair->keep_lsn =
-	    repair->chain_lsn > repair->log_lsn ? repair->chain_lsn : repair->log_lsn;
+	error = follow_on(repair);
+	return error == 0 ? 0
+	                  : say(repair, EXIT_MISMATCH,
+	                        "the journal cannot be read; copy the disk before anything else, "
+	                        "and repair the copy");
+}
+
+/*
+ * What a start does not look at: damage below the checkpoint, whose events the log holds. Without a
+ * place the journal is damaged in a way that following it does not show.
+ */
+static int examine_old(struct repair *repair, const struct verify_found *found)
+{
+	const struct journal_hole *hole = &repair->salvage.holes[0];
+	char name[JOURNAL_NAME_SIZE];
+
+	if (repair->salvage.hole_count == 0)
+		return repair_part_tell(repair->options, repair->shard, found, 1);
+	journal_segment_name(name, hole->generation);
+	snprintf(repair->found.damage, sizeof(repair->found.damage),
+	    "%s offset %" PRIu64 ": %.100s; a start does not need it, the log has its events", name,
+	    hole->offset, found->damage.what);
+	repair->found.damage_generation = hole->generation;
+	repair->found.damage_offset = hole->offset;
+	repair->found.damage_lsn = hole->from_lsn;
+	repair->error = -EBADMSG;
 	return 0;
 }
 
 /* What was acknowledged and cannot be had. Not known: the journal says nothing at all. */
 static int loss_known(const struct repair *repair)
 {
-	return repair->found.end.next_lsn != 0;
+	return repair->found.end.next_lsn != 0 || repair->salvage.seen_lsn != 0;
 }
 
 static int loses(const struct repair *repair)
@@ -190,13 +226,21 @@ static int loses(const struct repair *repair)
 static json_t *report_json(const struct repair *repair, const char *state)
 {
 	const struct journal_report *found = &repair->found;
-	json_t *lost = json_null();
+	json_t *lost = json_null(), *holes = json_array(), *json;
 
+	for (uint32_t i = 0; i < repair->salvage.hole_count && i < JOURNAL_HOLES_MAX; i++) {
+		const struct journal_hole *hole = &repair->salvage.holes[i];
+
+		json_array_append_new(holes,
+		    json_pack("{s:I, s:I, s:I, s:I}", "segment", (json_int_t)hole->generation,
+		        "offset", (json_int_t)hole->offset, "from_lsn", (json_int_t)hole->from_lsn,
+		        "to_lsn", (json_int_t)hole->to_lsn));
+	}
 	if (loses(repair))
 		lost = json_pack("{s:I, s:o}", "from_lsn", (json_int_t)repair->keep_lsn + 1,
 		    "to_lsn",
 		    loss_known(repair) ? json_integer((json_int_t)found->floor_lsn) : json_null());
-	return json_pack(
+	json = json_pack(
 	    "{s:s, s:s, s:i, s:s, s:s, s:{s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:s, s:o, s:{s:I, "
 	    "s:I, s:I}, s:I, s:s}",
 	    "schema", "sluice-db.repair/1", "state", state, "shard", (int)repair->shard, "time",
@@ -209,6 +253,8 @@ static json_t *report_json(const struct repair *repair, const char *state)
 	    "behind_the_damage", "intact_batches", (json_int_t)found->batches_discarded, "bytes",
 	    (json_int_t)found->bytes_discarded, "to_lsn", (json_int_t)found->discarded_lsn,
 	    "incarnation", (json_int_t)repair->incarnation, "original_kept_in", repair->aside);
+	json_object_set_new(json, "log_fills", holes);
+	return json;
 }
 
 static int report_write(const struct repair *repair, const char *state)
@@ -232,6 +278,10 @@ static void tell(const struct repair *repair, const char *state)
 	printf("  kept: events up to LSN %" PRIu64 " (the log has them to %" PRIu64
 	       ", the journal's valid beginning to %" PRIu64 ")\n",
 	    repair->keep_lsn, repair->log_lsn, repair->chain_lsn);
+	if (repair->salvage.hole_count > 0)
+		printf("  the log holds what is damaged in %u place(s); the journal goes on behind "
+		       "the last to LSN %" PRIu64 "\n",
+		    repair->salvage.hole_count, repair->salvage.seen_lsn);
 	if (!loses(repair))
 		printf("  lost: nothing that was acknowledged\n");
 	else if (loss_known(repair))
@@ -247,47 +297,37 @@ static void tell(const struct repair *repair, const char *state)
 
 /* ---- Doing it ---- */
 
-static uint32_t room(uint64_t rows, uint64_t more, uint32_t most)
-{
-	return rows + more > most ? most : (uint32_t)(rows + more);
-}
-
 static int follow(void *context, const struct journal_batch *batch)
 {
 	return store_apply_batch(context, batch);
 }
 
-/* Events the journal has and the log lacks: the way recovery would take them. */
+/*
+ * Events the journal has and the log lacks. The rows are brought to the log's end by the log, so no
+ * damaged place is in the way; then each batch must come to the state its header says, which also
+ * proves that it goes on from this log. Nothing is written before all of them have.
+ */
 static int log_complete(struct repair *repair)
 {
-	struct ledger_config *ledger = &repair->store.ledger;
-	uint64_t more = 4 * (repair->chain_lsn - le64_get(repair->checkpoint.begin_lsn)) + 65536;
 	struct journal_identity identity;
-	struct journal_report found;
+	struct journal_salvage found = { 0 };
 	struct store_report report;
-	struct store *store;
-	int error;
+	struct store *store = NULL;
+	int error = backup_ledger_size(repair->path, repair->keep_lsn,
+	    repair->store.ledger.shard_count, &repair->store.ledger);
 
-	ledger->accounts_max = room(repair->counts[LEDGER_ACCOUNT], more, ROOM_MAX);
-	ledger->bets_max = room(repair->counts[LEDGER_BET], more, ROOM_MAX);
-	ledger->markets_max = room(repair->counts[LEDGER_MARKET], more, ROOM_MAX / 4);
-	ledger->terminals_max = room(repair->counts[LEDGER_TERMINAL], more, ROOM_MAX);
-	ledger->objects_max = room(repair->counts[LEDGER_OBJECT], more, ROOM_MAX);
-	error = store_open(&store, &repair->store, &report);
+	if (error == 0)
+		error = store_open(&store, &repair->store, &report);
 	if (error == 0)
 		error = store_load(store, &report);
-	else
-		store = NULL;
 	if (error == 0)
 		error = journal_identity_read(&repair->config, &identity);
 	if (error == 0)
-		error = store_join_journal(store, identity.incarnation, identity.base_lsn, &report);
-	if (error == 0) {
-		error = journal_inspect(
-		    &repair->config, from_lsn(repair), repair->log_lsn, follow, store, &found);
-		/* The damage is still there; what counts is that all in front of it was taken. */
-		error = error == -EBADMSG && found.cut_lsn == repair->chain_lsn ? 0 : -EBADMSG;
-	}
+		error = store_join_journal(store, identity.incarnation, repair->log_lsn, &report);
+	if (error == 0)
+		error = journal_salvage(&repair->config, repair->log_lsn, follow, store, &found);
+	if (error == 0 && found.last_lsn != repair->keep_lsn)
+		error = -EBADMSG;
 	if (error == 0)
 		error = store_commit(store);
 	if (error == 0)
@@ -296,25 +336,14 @@ static int log_complete(struct repair *repair)
 	return error;
 }
 
-static int directory_sync(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), result;
-
-	if (fd < 0)
-		return -errno;
-	result = fsync(fd) == 0 ? 0 : -errno;
-	close(fd);
-	return result;
-}
-
 /* The seals go on: the new manifest names the chain of the old one. */
-static void seals_follow(struct repair *repair, uint64_t old_incarnation)
+static void seals_follow(struct repair *repair, const char *fresh)
 {
 	struct journal_manifest manifest;
-	int old = open(repair->aside, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int new = open(repair->journal, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int known = old >= 0 && journal_manifest_read(
-	                            old, repair->shard, old_incarnation, &manifest, NULL, 0) == 0;
+	int old = open(repair->journal, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int new = open(fresh, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int known = old >= 0 && journal_manifest_read(old, repair->shard, repair->found.incarnation,
+	                            &manifest, NULL, 0) == 0;
 
 	if (new >= 0 && journal_manifest_begin(new, repair->shard, repair->incarnation, 1,
 	                    known ? manifest.chain : NULL) != 0)
@@ -325,24 +354,32 @@ static void seals_follow(struct repair *repair, uint64_t old_incarnation)
 		close(new);
 }
 
+/* The new journal is made beside the old one, and they change places in one step. */
 static int replace(struct repair *repair)
 {
+	struct journal_config config = repair->config;
 	uint64_t above = le64_get(repair->checkpoint.incarnation);
-	char message[256] = "";
+	char message[256] = "", fresh[PATH_MAX + 32];
 	int error;
 
 	if (repair->found.incarnation > above)
 		above = repair->found.incarnation;
-	if (renameat2(AT_FDCWD, repair->journal, AT_FDCWD, repair->aside, RENAME_NOREPLACE) != 0 ||
-	    (error = directory_sync(repair->path)) != 0)
-		return say(repair, EXIT_MISMATCH, "the journal could not be moved aside");
-	if (repair->keep_lsn == 0)
-		return EXIT_DONE; /* no event at all: the next start makes a new journal */
-	error = journal_begin(&repair->config, repair->keep_lsn, above, &repair->incarnation,
-	    message, sizeof(message));
+	snprintf(fresh, sizeof(fresh), "%s/journal-rebuild", repair->path);
+	error = tree_remove(fresh);
+	config.directory = fresh;
+	/* Without any event the next start makes a new journal of an empty directory. */
+	if (error == 0)
+		error = repair->keep_lsn == 0 ? directories_make(fresh)
+		                              : journal_begin(&config, repair->keep_lsn, above,
+		                                    &repair->incarnation, message, sizeof(message));
 	if (error != 0)
-		return say(repair, EXIT_MISMATCH, message);
-	seals_follow(repair, repair->found.incarnation);
+		return say(repair, EXIT_MISMATCH,
+		    message[0] != '\0' ? message : "the new journal cannot be made");
+	if (repair->keep_lsn != 0)
+		seals_follow(repair, fresh);
+	if (repair_exchange(repair->path, fresh, repair->aside, repair->journal) != 0)
+		return say(
+		    repair, EXIT_MISMATCH, "the journal could not be moved aside; it is as it was");
 	return EXIT_DONE;
 }
 
@@ -352,7 +389,7 @@ static int carry_out(struct repair *repair)
 
 	if (report_write(repair, "begun") != 0)
 		return say(repair, EXIT_MISMATCH, "the report cannot be written; nothing was done");
-	if (repair->chain_lsn > repair->log_lsn && log_complete(repair) != 0)
+	if (repair->keep_lsn > repair->log_lsn && log_complete(repair) != 0)
 		return say(repair, EXIT_MISMATCH,
 		    "the journal's valid events could not be taken into the log; the journal is "
 		    "as it was");
@@ -368,13 +405,88 @@ static int carry_out(struct repair *repair)
 	return code;
 }
 
+struct others {
+	const struct options *options;
+	struct damage missing;
+};
+
+static int others_run(void *shared)
+{
+	struct others *others = shared;
+
+	return root_shards_check(others->options, &others->missing);
+}
+
+/* The journal is one a start takes: whether all is well, or what is not. */
+static int repair_whole(struct repair *repair)
+{
+	static const char all[] = "nothing is damaged: journal, log and rows of this shard were "
+	                          "checked against each other";
+	struct others others = { .options = repair->options };
+	struct verify_found found;
+
+	repair_check(repair->path, repair->shard, 0, &found);
+	if (found.damage.what[0] != '\0' && found.part == VERIFY_READING)
+		return examine_old(repair, &found);
+	if (found.damage.what[0] != '\0')
+		return repair_part_tell(repair->options, repair->shard, &found, 1);
+	if (repair_guarded(others_run, &others, sizeof(others)) == 0)
+		return say(repair, EXIT_MISMATCH, all);
+	damage_note(&others.missing, 0,
+	    "rows of another shard cannot be read: run repair for each of them");
+	fprintf(
+	    stderr, "sluice-db: shard %u: %s; but %s\n", repair->shard, all, others.missing.what);
+	return EXIT_MISMATCH;
+}
+
+static int repair_journal(struct repair *repair)
+{
+	const struct options *options = repair->options;
+	int code = examine(repair);
+
+	if (code == EXIT_DONE && repair->error == 0)
+		code = repair_whole(repair);
+	if (code != EXIT_DONE)
+		return code;
+	if (!options->cut_damaged_tail) {
+		tell(repair, "examined");
+		return say(repair, EXIT_MISMATCH,
+		    "the journal is damaged, log and rows are whole; nothing was done; "
+		    "--cut-damaged-tail does it, after you have looked for a backup or PostgreSQL "
+		    "that has more");
+	}
+	if (loses(repair) && !options->yes_lose_acknowledged) {
+		tell(repair, "examined");
+		return say(repair, EXIT_MISMATCH,
+		    "nothing was done: acknowledged events would be lost; say so with "
+		    "--yes-lose-acknowledged, or restore from a backup or PostgreSQL");
+	}
+	return carry_out(repair);
+}
+
+/* Log and rows first: only what they hold can be kept when the journal is damaged too. */
 static int repair_shard(struct repair *repair)
 {
 	const struct options *options = repair->options;
-	struct damage missing = { 0 };
+	struct verify_found found;
+
+	repair_check(repair->path, repair->shard, 1, &found);
+	if (found.damage.what[0] != '\0') {
+		if (options->rebuild_rows && found.part == VERIFY_ROWS && found.first_lsn == 1)
+			return repair_rows(options, repair->shard, repair->path, &found);
+		return repair_part_tell(options, repair->shard, &found, 0);
+	}
+	if (options->rebuild_rows)
+		return say(repair, EXIT_MISMATCH,
+		    "the rows agree with the log; nothing was done (without --rebuild-rows the "
+		    "journal is looked at too)");
+	return repair_journal(repair);
+}
+
+static void names_make(struct repair *repair)
+{
 	struct tm utc;
 	time_t now = time(NULL);
-	int code;
 
 	gmtime_r(&now, &utc);
 	(void)strftime(repair->when, sizeof(repair->when), "%Y%m%dT%H%M%SZ", &utc);
@@ -390,33 +502,6 @@ static int repair_shard(struct repair *repair)
 		.segments_max = 2,
 		.depth = 1,
 		.allow_volatile = 1 };
-	code = examine(repair);
-	if (code != EXIT_DONE)
-		return code;
-	if (repair->error == 0 && root_shards_check(options, &missing) != 0) {
-		fprintf(
-		    stderr, "sluice-db: shard %u is whole, but %s\n", repair->shard, missing.what);
-		return EXIT_MISMATCH;
-	}
-	if (repair->error == 0)
-		return say(repair, EXIT_MISMATCH,
-		    repair_index_damaged(repair->path) > 0
-		        ? "the journal is whole; the log's index of requests is damaged: "
-		          "--rebuild-index makes it anew from the log's events"
-		        : "nothing is damaged: the data plane starts on it as it is");
-	if (!options->cut_damaged_tail) {
-		tell(repair, "examined");
-		return say(repair, EXIT_MISMATCH,
-		    "nothing was done; --cut-damaged-tail does it, after you have looked for a "
-		    "backup or PostgreSQL that has more");
-	}
-	if (loses(repair) && !options->yes_lose_acknowledged) {
-		tell(repair, "examined");
-		return say(repair, EXIT_MISMATCH,
-		    "nothing was done: acknowledged events would be lost; say so with "
-		    "--yes-lose-acknowledged, or restore from a backup or PostgreSQL");
-	}
-	return carry_out(repair);
 }
 
 /* The lock of a running data plane; -1: held by one. */
@@ -465,6 +550,7 @@ int command_repair(const struct options *options)
 	repair->options = options;
 	repair->shard = shards[0];
 	shard_path(options, repair->shard, repair->path);
+	names_make(repair);
 	code = options->rebuild_index ? repair_index(options, repair->shard, repair->path)
 	                              : repair_shard(repair);
 	free(repair);

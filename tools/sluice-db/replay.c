@@ -24,6 +24,7 @@ int scan_events(struct scan *scan, const char *path, uint32_t shard, struct dama
 
 	if (result != 0)
 		return result;
+	events.log_only = scan->log_only;
 	scan->first_lsn = events.first_lsn;
 	while ((result = events_next(&events, &event)) == 1) {
 		struct event_record record;

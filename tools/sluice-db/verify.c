@@ -18,6 +18,7 @@ struct shard_state {
 	struct derive derive;
 	struct replay replay;
 	struct damage damage;
+	enum verify_part *part; /* what is looked at */
 	uint64_t state_hash;
 	uint64_t seals; /* segments sealed */
 	char seal_chain[65];
@@ -30,7 +31,7 @@ struct totals {
 	json_t *shards;
 };
 
-static int shard_pass(const struct options *options, struct shard_state *state)
+static int shard_pass(struct shard_state *state, uint64_t transit_max_s)
 {
 	struct derive *derive = &state->derive;
 	struct damage *damage = &state->damage;
@@ -40,26 +41,35 @@ static int shard_pass(const struct options *options, struct shard_state *state)
 
 	if (result != 0)
 		return result;
+	events.log_only = state->scan.log_only;
 	derive_init(derive, state->shard, events.first_lsn, damage);
 	while ((result = events_next(&events, &event)) == 1) {
+		*state->part = VERIFY_EVENTS;
 		if (event_check(event.data, event.size) != 0) {
 			damage_note(damage, events.next_lsn - 1, "event malformed");
 			result = -EBADMSG;
 			break;
 		}
 		result = derive_event(derive, event);
-		if (result == 0)
+		if (result == 0) {
+			*state->part = VERIFY_ROWS;
 			result = replay_event(&state->replay, event, damage);
+		}
 		if (result != 0)
 			break;
+		*state->part = VERIFY_READING;
 	}
-	if (result == 0)
+	if (result == 0) {
+		*state->part = VERIFY_ROWS;
 		result =
 		    replay_compare(&state->replay, derive, &events, &state->state_hash, damage);
+	}
 	if (result == 0)
 		result = replay_closed(&state->replay, state->path, derive, damage);
-	if (result == 0)
-		result = derive_end(derive, options->transit_max_s);
+	if (result == 0) {
+		*state->part = VERIFY_EVENTS;
+		result = derive_end(derive, transit_max_s);
+	}
 	events_close(&events);
 	return result;
 }
@@ -100,23 +110,30 @@ static int indexes_check(const char *path, struct damage *damage)
 	return count < 0 ? count : error;
 }
 
-static void shard_verify(const struct options *options, struct shard_state *state)
+static void shard_verify(struct shard_state *state, uint64_t transit_max_s)
 {
 	int result = 0;
 
 	if (state->damage.what[0] != '\0')
 		result = -EBADMSG;
-	if (result == 0) {
+	if (result == 0 && !state->scan.log_only) {
+		*state->part = VERIFY_SEALS;
 		seals_verify(
 		    state->path, state->shard, &state->damage, &state->seals, state->seal_chain);
 		result = state->damage.what[0] != '\0' ? -EBADMSG : 0;
 	}
-	if (result == 0)
+	if (result == 0) {
+		*state->part = VERIFY_ROWS;
 		result = replay_open(&state->replay, state->path, &state->scan, &state->damage);
-	if (result == 0)
-		result = shard_pass(options, state);
-	if (result == 0)
+	}
+	if (result == 0) {
+		*state->part = VERIFY_READING;
+		result = shard_pass(state, transit_max_s);
+	}
+	if (result == 0) {
+		*state->part = VERIFY_INDEX;
 		result = indexes_check(state->path, &state->damage);
+	}
 	if (result != 0)
 		damage_note(&state->damage, 0, "%s", strerror(-result));
 	/* The ledger's tables are needed no more; what was derived is, for the other shards. */
@@ -230,11 +247,35 @@ static void print_text(const struct totals *totals)
 		    totals->damage.lsn, totals->damage.what);
 }
 
+void verify_shard_alone(const char *path, uint32_t shard, int log_only, struct verify_found *found)
+{
+	struct shard_state *state = calloc(1, sizeof(*state));
+
+	*found = (struct verify_found){ .damage = { .shard = shard } };
+	if (state == NULL) {
+		damage_note(&found->damage, 0, "%s", strerror(ENOMEM));
+		return;
+	}
+	snprintf(state->path, sizeof(state->path), "%s", path);
+	state->part = &found->part;
+	state->shard = state->damage.shard = shard;
+	state->scan.log_only = log_only != 0;
+	if (scan_events(&state->scan, path, shard, &state->damage) != 0)
+		damage_note(&state->damage, 0, "cannot be read");
+	found->first_lsn = state->scan.first_lsn;
+	found->last_lsn = state->scan.last_lsn;
+	shard_verify(state, UINT64_MAX);
+	found->damage = state->damage;
+	derive_free(&state->derive);
+	free(state);
+}
+
 /* The shards that are there, judged. -1: there are none, or no memory. */
 static int all_verify(const struct options *options, struct totals *totals)
 {
 	uint32_t shards[LIMIT_SHARDS];
 	struct shard_state *states;
+	enum verify_part part;
 	int count = shards_find(options, shards);
 
 	if (count < 0) {
@@ -251,6 +292,7 @@ static int all_verify(const struct options *options, struct totals *totals)
 		(void)root_shards_check(options, &totals->damage);
 	for (int i = 0; i < count; i++) {
 		states[i].shard = states[i].damage.shard = shards[i];
+		states[i].part = &part;
 		shard_path(options, shards[i], states[i].path);
 		(void)root_journal_check(options, shards[i], &states[i].damage);
 		if (scan_events(
@@ -258,7 +300,7 @@ static int all_verify(const struct options *options, struct totals *totals)
 			damage_note(&states[i].damage, 0, "cannot be read");
 	}
 	for (int i = 0; i < count; i++) {
-		shard_verify(options, &states[i]);
+		shard_verify(&states[i], options->transit_max_s);
 		shard_report(totals, &states[i]);
 		if (states[i].damage.what[0] != '\0' && totals->damage.what[0] == '\0')
 			totals->damage = states[i].damage;
