@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -27,7 +28,7 @@ static void end_silently(int number)
 
 struct guarded {
 	int result;
-	uint8_t shared[];
+	_Alignas(max_align_t) uint8_t shared[];
 };
 
 int repair_guarded(int (*run)(void *shared), void *shared, size_t size)
