@@ -186,6 +186,10 @@ static int header_check(const struct journal_archive_header *header)
 	if (le16_get(header->version) != JOURNAL_ARCHIVE_VERSION || le32_get(header->damaged) > 1 ||
 	    !bytes_all_zero(header->reserved, sizeof(header->reserved)))
 		return -EBADMSG;
+	/* As in the manifest: the journal made of it begins right in front of its first LSN. */
+	if (le64_get(header->generation) == 0 || le64_get(header->first_lsn) == 0 ||
+	    le64_get(header->last_lsn) < le64_get(header->first_lsn))
+		return -EBADMSG;
 	return 0;
 }
 

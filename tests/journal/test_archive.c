@@ -334,9 +334,40 @@ TEST(damage_in_the_archive_is_found)
 	sealing_end(&sealing);
 }
 
-TEST(a_newer_archive_file_is_refused)
+static void newer(struct journal_archive_header *header)
 {
-	struct journal_archive_header header;
+	header->version = le16_make(JOURNAL_ARCHIVE_VERSION + 1);
+}
+
+static void generation_zero(struct journal_archive_header *header)
+{
+	header->generation = le64_make(0);
+}
+
+/* A journal made of it would begin behind the last LSN there is. */
+static void lsn_zero(struct journal_archive_header *header)
+{
+	header->first_lsn = le64_make(0);
+}
+
+static void lsn_backwards(struct journal_archive_header *header)
+{
+	header->last_lsn = le64_make(le64_get(header->first_lsn) - 1);
+}
+
+TEST(an_archive_file_whose_header_is_newer_or_makes_no_sense_is_refused)
+{
+	static const struct {
+		void (*change)(struct journal_archive_header *header);
+		int result;
+		const char *why;
+	} cases[] = {
+		{ newer, -EPROTO, "newer version" },
+		{ generation_zero, -EBADMSG, "damaged" },
+		{ lsn_zero, -EBADMSG, "damaged" },
+		{ lsn_backwards, -EBADMSG, "damaged" },
+	};
+	struct journal_archive_header whole;
 	struct journal_archive_file file;
 	struct sealing sealing;
 	char name[64], why[256];
@@ -348,15 +379,20 @@ TEST(a_newer_archive_file_is_refused)
 	name_of(&sealing, 1, name);
 	directory = open(sealing.archive.directory, O_RDONLY | O_DIRECTORY);
 	fd = openat(directory, name, O_RDWR);
-	assert_int_equal(pread(fd, &header, sizeof(header), 0), sizeof(header));
-	header.version = le16_make(JOURNAL_ARCHIVE_VERSION + 1);
-	header.checksum = le64_make(
-	    XXH3_128bits(&header, offsetof(struct journal_archive_header, checksum)).low64);
-	assert_int_equal(pwrite(fd, &header, sizeof(header), 0), sizeof(header));
-	assert_int_equal(
-	    journal_archive_extract(sealing.archive.directory, name, -1, &file, why, sizeof(why)),
-	    -EPROTO);
-	assert_non_null(strstr(why, "newer version"));
+	assert_int_equal(pread(fd, &whole, sizeof(whole), 0), sizeof(whole));
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
+		struct journal_archive_header header = whole;
+
+		cases[i].change(&header);
+		header.checksum = le64_make(
+		    XXH3_128bits(&header, offsetof(struct journal_archive_header, checksum)).low64);
+		assert_int_equal(pwrite(fd, &header, sizeof(header), 0), sizeof(header));
+		assert_case_equal(i,
+		    journal_archive_extract(
+		        sealing.archive.directory, name, -1, &file, why, sizeof(why)),
+		    cases[i].result);
+		assert_non_null(strstr(why, cases[i].why));
+	}
 	close(fd);
 	close(directory);
 	sealing_end(&sealing);
