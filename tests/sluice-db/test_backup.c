@@ -240,6 +240,8 @@ TEST(an_end_that_cannot_be_meant_is_refused)
 		{ "--to-lsn 1:1,0:1,1:2", "shard 1 is named twice" },
 		{ "--to-time 2026-02-31T00:00:00Z", "is no time" },
 		{ "--to-time 2026-02-28T00:00:60Z", "is no time" },
+		{ "--to-time 2554-07-21T23:34:33Z", "is no time" }, /* not in 64 bits of ns */
+		{ "--to-time 9999-12-31T23:59:59Z", "is no time" },
 	};
 	struct bed bed;
 	char said[1024];

@@ -61,8 +61,10 @@ int backup_time_read(const char *text, uint64_t *time_ns)
 		return -1;
 	given = parts;
 	seconds = timegm(&parts);
-	/* What is on no calendar (February 31st) would become another day. */
-	if (seconds < 0 || parts.tm_mday != given.tm_mday || parts.tm_mon != given.tm_mon ||
+	/* What is on no calendar (February 31st) would become another day, and what is behind the
+	 * year 2554 another century. */
+	if (seconds < 0 || (uint64_t)seconds >= UINT64_MAX / 1000000000u ||
+	    parts.tm_mday != given.tm_mday || parts.tm_mon != given.tm_mon ||
 	    parts.tm_sec != given.tm_sec)
 		return -1;
 	*time_ns = (uint64_t)seconds * 1000000000u + fraction;
