@@ -85,15 +85,6 @@ static int look(struct rebuild *rebuild)
 	return error != 0 ? error : damaged;
 }
 
-int repair_index_damaged(const char *path)
-{
-	struct rebuild rebuild = { .path = path };
-	int damaged = look(&rebuild);
-
-	free(rebuild.list);
-	return damaged;
-}
-
 /* ---- Report ---- */
 
 static json_t *report_json(const struct rebuild *rebuild, const char *state)

@@ -5,10 +5,7 @@
 
 #include "tools/sluice-db/db.h"
 
-/* Log environments of the shard in `path` whose index is damaged; -errno: the log cannot be read.
- */
-int repair_index_damaged(const char *path);
-/* Makes all of them anew and leaves a report. An exit code. */
+/* Makes that of each environment in `path` anew and leaves a report. An exit code. */
 int repair_index(const struct options *options, uint32_t shard, const char *path);
 /* Writes the report of any repair to the file, synced; releases `json`, which may be NULL. 0 or
  * -errno. */
