@@ -209,24 +209,3 @@ def risk(top):
         "amlsim": b"\2tx_id,source_account,target_account,amount,step,pattern_tx\n"
                   b"0,216,14730,163.3,1,0\n1,322,5431,143.11,1,1\n",
     }
-
-
-def literals(top, paths):
-    """The words of a text format: what its parser compares with, as a libFuzzer dictionary."""
-    words = set()
-    for path in paths:
-        with open(os.path.join(top, path), encoding="utf-8") as stream:
-            text = re.sub(r"/\*.*?\*/|^#include.*?$", "", stream.read(),
-                          flags=re.DOTALL | re.MULTILINE)
-        # Sentences are for people.
-        words |= {word for word in re.findall(r'"([ !#-\[\]-~]{1,40})"', text)
-                  if "%" not in word and word.count(" ") < 3}
-    return "# Made by make-seeds.\n" + "".join(f'"{word}"\n' for word in sorted(words))
-
-
-def numbers(top, path, pattern):
-    """Numbers of an enum as 16 bits, little-endian: templates, event types, codes."""
-    with open(os.path.join(top, path), encoding="utf-8") as stream:
-        found = sorted({int(number, 0) for number in re.findall(pattern, stream.read())})
-    return "# Made by make-seeds.\n" + "".join(
-        f'"\\x{number & 255:02x}\\x{number >> 8:02x}"\n' for number in found)
