@@ -187,7 +187,8 @@ static int header_check(const struct journal_archive_header *header)
 	    !bytes_all_zero(header->reserved, sizeof(header->reserved)))
 		return -EBADMSG;
 	/* As in the manifest: the journal made of it begins right in front of its first LSN. */
-	if (le64_get(header->generation) == 0 || le64_get(header->first_lsn) == 0 ||
+	if (le64_get(header->incarnation) == 0 || le64_get(header->generation) == 0 ||
+	    le64_get(header->first_lsn) == 0 ||
 	    le64_get(header->last_lsn) < le64_get(header->first_lsn))
 		return -EBADMSG;
 	return 0;

@@ -10,11 +10,11 @@ TIME = b"\x80"
 
 
 def header(magic=b"SUCEARCH", version=1, damaged=0, generation=3, first=11, last=20, length=0,
-           reserved=b""):
+           reserved=b"", incarnation=7):
     """dataplane/journal/archive.h; checksum and SHA-256 are the target's."""
     return struct.pack(
-        "<II8sHHIQQQQQQQQQ32s120s8x", 0x184d2a5e, 248, magic, version, 0, damaged, 7, generation,
-        first, last, last - first + 1, 2, length, NS, NS + 1, b"", reserved)
+        "<II8sHHIQQQQQQQQQ32s120s8x", 0x184d2a5e, 248, magic, version, 0, damaged, incarnation,
+        generation, first, last, last - first + 1, 2, length, NS, NS + 1, b"", reserved)
 
 
 def frame(blocks, magic=0xfd2fb528, descriptor=0):
@@ -39,6 +39,7 @@ def archives(segment):
         "newer": raw + header(version=2) + segment, "older": raw + header(version=0),
         "not-zero": raw + header(reserved=b"\1"), "not-ours": raw + header(magic=b"SUCEARCX"),
         "generation-zero": raw + header(generation=0) + segment,
+        "incarnation-zero": raw + header(incarnation=0) + segment,
         "lsn-zero": raw + header(first=0, last=0) + segment,
         "lsn-backwards": raw + header(first=21) + segment,
         "frame": framed + header() + whole, "frame-cut": framed + header() + whole[:-2],

@@ -339,6 +339,12 @@ static void newer(struct journal_archive_header *header)
 	header->version = le16_make(JOURNAL_ARCHIVE_VERSION + 1);
 }
 
+/* A journal.meta with it could not be read. */
+static void incarnation_zero(struct journal_archive_header *header)
+{
+	header->incarnation = le64_make(0);
+}
+
 static void generation_zero(struct journal_archive_header *header)
 {
 	header->generation = le64_make(0);
@@ -363,6 +369,7 @@ TEST(an_archive_file_whose_header_is_newer_or_makes_no_sense_is_refused)
 		const char *why;
 	} cases[] = {
 		{ newer, -EPROTO, "newer version" },
+		{ incarnation_zero, -EBADMSG, "damaged" },
 		{ generation_zero, -EBADMSG, "damaged" },
 		{ lsn_zero, -EBADMSG, "damaged" },
 		{ lsn_backwards, -EBADMSG, "damaged" },
