@@ -69,8 +69,10 @@
  * LSN. Otherwise the chain ends because of a crash: what is behind it was never acknowledged and is
  * cut. Also damage: the oldest segment is not generation 1 and does not begin with a valid batch
  * (an older segment is recycled only once the next one holds a durable batch); a generation missing
- * below the segment needed; journal.meta missing or damaged; journal.manifest damaged, of another
- * journal, or ending before the segment in front of the oldest one (nothing is recycled unsealed).
+ * below the segment needed; journal.meta missing, damaged, or older than a batch (its boot counter
+ * is below that of a header behind the end that keeps rules 1 to 4); journal.manifest damaged, of
+ * another journal, or ending before the segment in front of the oldest one (nothing is recycled
+ * unsealed).
  * No manifest at all is no damage: the program before had none.
  *
  * SYNC ORDER, and what a crash between two steps leaves

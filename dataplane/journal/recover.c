@@ -28,6 +28,7 @@ struct recovery {
 	struct journal_reader *reader;
 	uint64_t start;      /* generation the walk begins in */
 	uint64_t scan_valid; /* intact headers behind the end, whatever their bodies */
+	uint64_t scan_boot;  /* the highest boot counter of those */
 	const char *why;     /* why the walk ended */
 	uint8_t *zeros;
 };
@@ -58,6 +59,23 @@ static int fail_damage(struct recovery *recovery)
 	    ", says %s",
 	    name, report->end.offset, report->end.next_lsn, recovery->why, report->floor_lsn,
 	    report->floor_source);
+}
+
+/*
+ * A boot counter is in journal.meta, durable, before any batch has it: this journal.meta is an
+ * older one, and what the batches of later starts acknowledged must not be cut.
+ */
+static int fail_meta(struct recovery *recovery)
+{
+	struct journal_report *report = recovery->report;
+
+	report->damage_generation = report->end.generation;
+	report->damage_offset = report->end.offset;
+	report->damage_lsn = report->end.next_lsn;
+	return fail(recovery, -EBADMSG,
+	    "journal.meta is an older one: it knows %" PRIu64 " starts, batches behind LSN %" PRIu64
+	    " are of start %" PRIu64 ": put the right one back",
+	    recovery->meta.boot_counter, report->cut_lsn, recovery->scan_boot);
 }
 
 static void raise_floor(struct recovery *recovery, uint64_t lsn, const char *source)
@@ -291,6 +309,8 @@ static int scan_block(struct recovery *recovery, const struct journal_expect *ex
 		return journal_file_zero(
 		    fd, recovery->zeros, expect->offset, LIMIT_JOURNAL_BLOCK_SIZE, 1);
 	recovery->scan_valid++;
+	if (le64_get(header.boot_counter) > recovery->scan_boot)
+		recovery->scan_boot = le64_get(header.boot_counter);
 	recovery->report->bytes_discarded += journal_batch_padded(le32_get(header.body_length));
 	if (journal_batch_last_lsn(&header) > recovery->report->discarded_lsn)
 		recovery->report->discarded_lsn = journal_batch_last_lsn(&header);
@@ -312,7 +332,7 @@ static int scan(struct recovery *recovery, int erase)
 		struct journal_expect expect = { .shard = recovery->config->shard,
 			.incarnation = recovery->meta.incarnation,
 			.generation = recovery->list.generations[i],
-			.boot_counter_max = recovery->meta.boot_counter };
+			.boot_counter_max = UINT64_MAX };
 		uint64_t size;
 		int fd = -1;
 
@@ -488,6 +508,8 @@ static int recover(struct recovery *recovery, journal_apply_batch *apply, void *
 		result = read_and_apply(recovery, apply, context);
 	if (result != 0)
 		return result;
+	if (recovery->scan_boot > recovery->meta.boot_counter)
+		return fail_meta(recovery);
 	/* The first batch of a segment was durable before an older one was recycled. */
 	if (report->cut_lsn < report->floor_lsn || report->end.next_lsn == 0)
 		return fail_damage(recovery);

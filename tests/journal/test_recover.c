@@ -128,7 +128,7 @@ static const struct recover_case cases[] = {
 	{ "wrong incarnation", KEEP, 0, 0, 0, other_incarnation, 0, 0, 9, 0 },
 	{ "chain broken", KEEP, 0, 0, 0, other_chain, 0, 0, 9, 1 },
 	{ "LSN skipped", KEEP, 0, 0, 0, other_lsn, 0, 0, 9, 1 },
-	{ "boot counter ahead of journal.meta", KEEP, 0, 0, 0, boot_ahead, 0, 0, 9, 0 },
+	{ "boot counter ahead of journal.meta", KEEP, 0, 0, 0, boot_ahead, 0, -EBADMSG, 10, 1 },
 	{ "boot counter runs backwards", KEEP, 0, 0, 0, boot_behind, 0, 0, 9, 1 },
 	{ "durable through itself", KEEP, 0, 0, 0, impossible_durable, 0, 0, 9, 0 },
 	{ "no events", KEEP, 0, 0, 0, impossible_count, 0, 0, 9, 0 },
@@ -214,6 +214,32 @@ TEST(the_refusal_names_file_offset_and_lsn)
 	assert_non_null(strstr(report.damage, "offset 12288"));
 	assert_non_null(strstr(report.damage, "LSN 4"));
 	assert_non_null(strstr(report.damage, "up to LSN 6"));
+	harness_end(&harness);
+}
+
+/* An older copy put back, or a rename the device forgot: what later starts acknowledged is there.
+ */
+TEST(an_older_journal_meta_is_refused_and_named)
+{
+	struct journal_report report;
+	struct harness harness;
+
+	harness_begin(&harness);
+	harness_meta(&harness, 2, 3);
+	harness_segment(&harness, 1);
+	harness_batch(&harness, 3, 0, NULL);
+	harness.boot_counter = 2;
+	harness_batch(&harness, 3, 3, NULL);
+	harness_batch(&harness, 3, 6, NULL);
+	harness_meta(&harness, 1, 0);
+	assert_int_equal(harness_recover(&harness, 1, 3, &report), -EBADMSG);
+	assert_non_null(strstr(report.damage, "journal.meta is an older one: it knows 1 starts"));
+	assert_int_equal(report.damage_lsn, 4);
+	assert_int_equal(report.floor_lsn, 6);
+	/* The right one again: nothing was cut meanwhile. */
+	harness_meta(&harness, 2, 3);
+	assert_int_equal(harness_recover(&harness, 1, 3, &report), 0);
+	assert_int_equal(report.cut_lsn, 9);
 	harness_end(&harness);
 }
 
