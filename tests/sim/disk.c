@@ -105,9 +105,9 @@ static void flights_end(int kill_only)
 		if (flight->done != NULL)
 			flight->done(flight->context, flight->user_data, -EIO);
 		if (kill_only) {
-			if (sim_below(2) == 0)
+			if (sim_below(3) != 0)
 				sim_file_write(flight->inode, flight->offset, flight->data,
-				    flight->size, flight->durable);
+				    flight->size, flight->durable && sim_below(4) == 0);
 			else
 				sim_counts.lost++;
 		} else {

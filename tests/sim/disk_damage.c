@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Damage to what was durable: the device's own, while the process is down. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "tests/sim/disk.h"
@@ -106,5 +107,19 @@ int sim_disk_misdirect(const char *prefix)
 	sim_content_read(&place.file->durable, place.page * SIM_PAGE_SIZE, bytes, SIM_PAGE_SIZE);
 	page_put(place.file, to, bytes);
 	sim_counts.misdirected++;
+	return 0;
+}
+
+int sim_disk_patch(const char *path, uint64_t offset, const void *bytes, size_t size)
+{
+	struct sim_inode *file = sim_path_find(AT_FDCWD, path);
+
+	if (file == NULL || file->is_directory)
+		return -ENOENT;
+	if (offset > file->current.size || size > file->current.size - offset)
+		return -EINVAL;
+	sim_file_sync(file);
+	sim_content_write(&file->current, offset, bytes, size);
+	sim_content_write(&file->durable, offset, bytes, size);
 	return 0;
 }

@@ -7,8 +7,9 @@ static void hash_same(const struct world *world, uint32_t shard, struct ledger *
 	struct ledger *shadow = world->oracle.shards[shard].shadow;
 
 	if (ledger_shard(a)->lsn != ledger_shard(shadow)->lsn)
-		world_violation(world, "state-hash", "shard %u: %s is at LSN %llu, the log at %llu",
-		    shard, what, (unsigned long long)ledger_shard(a)->lsn,
+		world_violation(world, world->damaged ? "damage-missed" : "state-hash",
+		    "shard %u: %s is at LSN %llu, the log at %llu", shard, what,
+		    (unsigned long long)ledger_shard(a)->lsn,
 		    (unsigned long long)ledger_shard(shadow)->lsn);
 	if (ledger_state_hash_full(a) != ledger_state_hash_full(shadow))
 		world_violation(world, world->damaged ? "damage-missed" : "state-hash",

@@ -23,7 +23,8 @@
  *     512 B sectors (torn), or of its 4 KiB blocks; independent of each other, so in any order.
  *     Names not yet synced are kept or lost, in order.
  *   - A kill (process gone, machine alive) loses no write the kernel had taken; those in flight end
- *     one way or the other: completed, or never begun.
+ *     one way or the other: completed, or never begun. Nobody waited for the flush of one that
+ *     completed: it can be read, and it may be in the device's cache only, DSYNC or not.
  *   - A read of a place that is being written may see any sectors of the write.
  *   - On demand: completion late; completion with EIO or short; ENOSPC; read EIO; a bit of a
  * durable sector flipped; a write that went to another place (misdirected): the last two only ever
@@ -102,6 +103,11 @@ void sim_disk_look(int begins);
 int sim_disk_flip_bit(const char *prefix, uint64_t limit);
 /* One durable 4 KiB block of such a file is found at another place of it. */
 int sim_disk_misdirect(const char *prefix);
+/*
+ * These bytes are found there, durable, as is whatever was written to the file before: damage of
+ * the driver's choice, while the process is down. 0; -ENOENT; -EINVAL: not inside the file.
+ */
+int sim_disk_patch(const char *path, uint64_t offset, const void *bytes, size_t size);
 struct sim_disk_counts sim_disk_counts(void);
 
 /* Reads a file as it is now, for reports: bytes got, or -errno. */

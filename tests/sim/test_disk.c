@@ -370,6 +370,24 @@ TEST(damage_changes_one_bit_or_one_block_of_what_was_durable)
 	assert_memory_equal(bytes, after, sizeof(after));
 }
 
+TEST(a_patch_is_durable_and_so_is_what_was_written_before)
+{
+	uint8_t bytes[4096], after[3];
+	int fd;
+
+	begin(7);
+	fd = open(SIM_ROOT "/file", O_RDWR | O_CREAT, 0600);
+	memset(bytes, 1, sizeof(bytes));
+	assert_int_equal(pwrite(fd, bytes, sizeof(bytes), 0), sizeof(bytes));
+	sync_directory(SIM_ROOT);
+	assert_int_equal(sim_disk_patch(SIM_ROOT "/none", 0, "x", 1), -ENOENT);
+	assert_int_equal(sim_disk_patch(SIM_ROOT "/file", 4096, "x", 1), -EINVAL);
+	assert_int_equal(sim_disk_patch(SIM_ROOT "/file", 100, "x", 1), 0);
+	crash(0);
+	assert_int_equal(sim_disk_peek(SIM_ROOT "/file", 99, after, 3), 3);
+	assert_memory_equal(after, "\1x\1", 3);
+}
+
 TEST(a_seed_makes_the_same_run_again)
 {
 	static uint8_t bytes[2][SECTORS * SECTOR];

@@ -25,7 +25,8 @@
 	X(STOP, "the switch stops in order: %llu")                                                 \
 	X(FAULT, "fault %llu: %llu %llu")                                                          \
 	X(AUDIT, "shard %llu: log read up to LSN %llu")                                            \
-	X(PHASE, "phase %llu")
+	X(PHASE, "phase %llu")                                                                     \
+	X(DAMAGE, "damage %llu of shard %llu at LSN %llu, the journal goes on at %llu")
 
 enum trace_kind {
 #define TRACE_ENUM(name, text) TRACE_##name,

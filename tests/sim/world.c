@@ -15,6 +15,7 @@
 #define QUIET_STEPS_MAX 2000000u
 #define STARTS_MAX      64u
 #define AGAIN_MAX       16u /* requests of a terminal asked again in the end */
+#define DAMAGES         3u
 
 enum phase {
 	PHASE_SETUP = 1,
@@ -83,7 +84,7 @@ static void plan_make(struct world *world, uint32_t operations, uint32_t shards)
 		.commands = 20000 + (uint32_t)sim_below(200000),
 		.store_failures = often(8, 2000),
 		.limits_fixed = (uint8_t)sim_below(2),
-		.damage = sim_below(5) == 0,
+		.damage = sim_below(3) != 0,
 		.archive = sim_below(3) == 0,
 		.checkpoint_ms = 5 + (uint32_t)sim_below(sim_below(2) ? 50 : 2000),
 	};
@@ -116,13 +117,16 @@ static void faults_set(const struct world *world, int on)
 		sim_lmdb_fail_next(0);
 }
 
-/* Starts it, whatever happens on the way. 1: up; 0: refused because of damage. */
-static int bring_up(struct world *world, int faults)
+/* Starts it, whatever happens on the way. */
+static void bring_up(struct world *world, int faults)
 {
+	if (world->plan.damage && sim_below(3) != 0)
+		damage_make(world);
 	for (unsigned tries = 0; tries < STARTS_MAX; tries++) {
 		int status;
 
-		faults_set(world, faults && tries < 8);
+		/* What is refused for damage is so for nothing else. */
+		faults_set(world, faults && tries < 8 && !world->damaged);
 		if (faults && tries < 8 && sim_below(4) == 0)
 			sim_disk_cut_after(1 + sim_below(sim_below(2) ? 60 : 2000));
 		status = process_start(world);
@@ -133,17 +137,22 @@ static int bring_up(struct world *world, int faults)
 			}
 			sim_disk_cut_after(0);
 			faults_set(world, 0);
-			oracle_audit(world, 1, 0);
+			damage_started(world);
+			oracle_audit(world, 1, world->damaged);
 			oracle_check_start(world);
+			if (world->damaged)
+				damage_accepted(world);
 			control_switch_up(world);
 			faults_set(world, faults);
-			return 1;
+			return;
 		}
 		sim_disk_cut_after(0);
 		if (status == 2)
 			continue;
-		if (world->damaged)
-			return 0;
+		if (world->damaged) {
+			damage_refused(world);
+			continue;
+		}
 		world->counts.refused_starts++;
 		if (!faults || tries >= 8)
 			world_violation(world, "start-refused", "%s", world->message);
@@ -154,11 +163,12 @@ static int bring_up(struct world *world, int faults)
 
 static void die(struct world *world)
 {
-	switch (sim_below(4)) {
+	switch (sim_below(5)) {
 	case 0:
+	case 1:
 		process_crash(world, 1);
 		break;
-	case 1:
+	case 2:
 		if (process_stop(world) == 0)
 			break;
 		break;
@@ -276,13 +286,13 @@ static void step(struct world *world, enum phase phase)
 		time_pass(world);
 	if (sim_disk_cut_due()) {
 		process_crash(world, 0);
-		(void)bring_up(world, phase == PHASE_LOAD);
+		bring_up(world, phase == PHASE_LOAD);
 		return;
 	}
 	if (world->stop_wanted != 0 && sim_below(200) == 0) {
 		/* Its supervisor starts it again. */
 		die(world);
-		(void)bring_up(world, phase == PHASE_LOAD);
+		bring_up(world, phase == PHASE_LOAD);
 		return;
 	}
 	if (world->step % 64 == 0)
@@ -311,7 +321,10 @@ static void crash_now(struct world *world)
 		return;
 	}
 	die(world);
-	(void)bring_up(world, 1);
+	bring_up(world, 1);
+	/* And once more, before the store has committed anything of this life. */
+	if (sim_below(3) == 0)
+		sim_disk_cut_after(1 + sim_below(150));
 }
 
 static void load(struct world *world)
@@ -370,7 +383,7 @@ static void faults_end(struct world *world)
 	world->ending = 1;
 	if (sim_disk_cut_due()) {
 		process_crash(world, 0);
-		(void)bring_up(world, 0);
+		bring_up(world, 0);
 	}
 	quiet(world, PHASE_END);
 	oracle_audit(world, 0, 0);
@@ -382,7 +395,7 @@ static void ask_again(struct world *world)
 {
 	trace_note(TRACE_PHASE, PHASE_AGAIN, 0, 0, 0);
 	die(world);
-	(void)bring_up(world, 0);
+	bring_up(world, 0);
 	oracle_audit(world, 1, 1);
 	for (uint32_t i = 0; i < WORLD_TERMINALS; i++) {
 		struct terminal *terminal = &world->terminals[i];
@@ -402,28 +415,17 @@ static void ask_again(struct world *world)
 	oracle_check_quiet(world);
 }
 
+/* Nothing is on its way, and all of it is in the journals. */
 static void damage(struct world *world)
 {
-	static const char *const prefixes[] = { "journal-", "journal-", "journal-",
-		"journal.meta" };
-	const char *prefix = prefixes[sim_below(SLUICE_ARRAY_COUNT(prefixes))];
-	int error;
-
 	trace_note(TRACE_PHASE, PHASE_DAMAGE, 0, 0, 0);
-	die(world);
-	if (sim_below(4) == 0)
-		error = sim_disk_misdirect("journal-");
-	else
-		error = sim_disk_flip_bit(prefix, 0);
-	if (error != 0)
-		return;
-	world->damaged = 1;
-	if (!bring_up(world, 0)) {
-		world->counts.detected++;
-		return;
+	for (unsigned i = 0; i < DAMAGES; i++) {
+		die(world);
+		bring_up(world, 0);
+		quiet(world, PHASE_DAMAGE);
 	}
-	oracle_audit(world, 1, 1);
-	world->counts.harmless++;
+	oracle_audit(world, 0, 1);
+	oracle_check_quiet(world);
 }
 
 void world_run(struct world *world, uint64_t seed, uint32_t operations, uint32_t shards)
@@ -432,19 +434,22 @@ void world_run(struct world *world, uint64_t seed, uint32_t operations, uint32_t
 	world->running = world->ending = world->damaged = world->stop_wanted = 0;
 	world->operations = world->idle = world->ticket_count = 0;
 	world->step = world->transactions = 0;
+	memset(world->durable_lsn, 0, sizeof(world->durable_lsn));
+	memset(world->committed_lsn, 0, sizeof(world->committed_lsn));
 	memset(&world->bets, 0, sizeof(world->bets));
 	memset(&world->tokens, 0, sizeof(world->tokens));
 	memset(&world->withdrawals, 0, sizeof(world->withdrawals));
 	sim_seed(seed);
 	sim_disk_reset();
 	plan_make(world, operations, shards);
+	damage_reset();
 	network_reset(world);
 	terminals_make(world);
 	control_make(world);
 	oracle_make(world);
 	faults_set(world, 0);
 	trace_note(TRACE_PHASE, PHASE_SETUP, seed, world->plan.shards, 0);
-	(void)bring_up(world, 0);
+	bring_up(world, 0);
 	control_world_make(world);
 	quiet(world, PHASE_SETUP);
 	load(world);

@@ -47,7 +47,7 @@ struct world_plan {
 	uint32_t commands;        /* in a million, each step of control: another command */
 	uint32_t store_failures;  /* in a million, each store turn: its next commit fails */
 	uint8_t limits_fixed;     /* no rollbacks, no lowered limits: exposure is checked too */
-	uint8_t damage;           /* in the end something is damaged while the switch is down */
+	uint8_t damage;           /* a journal is damaged now and then while the switch is down */
 	uint8_t archive;          /* full segments are archived, and not used again before */
 	uint32_t checkpoint_ms;
 	uint32_t log_rotate, log_keep; /* in 4 KiB; keep 0: no log is put away */
@@ -218,11 +218,14 @@ struct world {
 	struct world_plan plan;
 	struct switch_process process;
 	struct dataplane_config config;
-	uint8_t running;     /* the process is up */
-	uint8_t ending;      /* faults are off */
-	uint8_t recovering;  /* the switch is being started */
-	uint8_t damaged;     /* something on the disk was */
+	uint8_t running;    /* the process is up */
+	uint8_t ending;     /* faults are off */
+	uint8_t recovering; /* the switch is being started */
+	uint8_t damaged;    /* something on the disk is, and no start has said anything to it yet */
 	uint8_t stop_wanted; /* why it must be started again: 1 journal, 2 store */
+	/* Of each shard, when it was up last: highest LSN anybody can have heard of, and of the
+	 * store's last commit. */
+	uint64_t durable_lsn[WORLD_SHARDS_MAX], committed_lsn[WORLD_SHARDS_MAX];
 	uint64_t started_ns;
 	uint64_t stall_ns[WORLD_SHARDS_MAX], reader_stall_ns, worker_stall_ns[WORLD_SHARDS_MAX];
 	uint32_t operations; /* begun */
@@ -273,6 +276,17 @@ int process_reader(struct world *world);
 int process_sealer(struct world *world, uint32_t shard);
 /* 1: nothing is left to do or to write. */
 int process_quiet(const struct world *world);
+
+/* damage.c */
+void damage_reset(void);
+/* The switch is down: something may happen to one of its journals (world->damaged). */
+void damage_make(struct world *world);
+/* It has started, and all that was told is there; it was refused: this names the damage, and what
+ * was there before is put back. */
+void damage_accepted(struct world *world);
+void damage_refused(struct world *world);
+/* Every successful start, before its first turn. */
+void damage_started(struct world *world);
 
 /* network.c */
 void network_reset(struct world *world);

@@ -138,11 +138,29 @@ static void buffers_free(struct worker *worker, uint32_t count)
 		rte_pktmbuf_free(worker->transmit[0][i]);
 }
 
+/* What the world outside may rely on. */
+static void durable_note(struct world *world)
+{
+	for (uint32_t i = 0; i < world->plan.shards; i++) {
+		const struct worker *worker = world->process.workers[i];
+		struct store_status status;
+
+		if (worker != NULL && worker->durable_lsn > world->durable_lsn[i])
+			world->durable_lsn[i] = worker->durable_lsn;
+		if (world->process.stores[i] == NULL)
+			continue;
+		store_status(world->process.stores[i], &status);
+		if (status.committed_lsn > world->committed_lsn[i])
+			world->committed_lsn[i] = status.committed_lsn;
+	}
+}
+
 /* What a process that is gone, or did not come up, holds in this one. */
 static void let_go(struct world *world)
 {
 	struct switch_process *process = &world->process;
 
+	durable_note(world);
 	network_crash();
 	switch_seal_stop(process);
 	for (uint32_t i = 0; i < world->plan.shards; i++) {
