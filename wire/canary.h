@@ -14,6 +14,13 @@ enum sluice_canary {
 	CANARY_READ_EARLY,            /* answers a read before its row is durable */
 	CANARY_SLIDE_EARLY,           /* a request is done in its window before it is durable */
 	CANARY_ALIAS_FOLLOWER,        /* follower and worker share the memory of the accounts */
+	/* Of recovery. */
+	CANARY_FORGET_FLOOR, /* neither the store's last LSN nor journal.meta's forbids a cut */
+	CANARY_CLEAN_END,    /* what does not match ends the journal, whatever batches behind say */
+	CANARY_SKIP_CHAIN,   /* believes a batch whatever the checksum of the one before */
+	CANARY_LEAVE_BEHIND, /* intact batches far behind the cut stay */
+	CANARY_SKIP_FLUSH,   /* relies on batches that may be in the device's cache only */
+	CANARY_BELIEVE_META, /* no batch proves that journal.meta is an older one */
 };
 
 #ifdef SLUICE_CANARY_PLANTED

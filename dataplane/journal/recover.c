@@ -17,6 +17,7 @@
 #include "dataplane/journal/ahead.h"
 #include "dataplane/journal/manifest.h"
 #include "dataplane/journal/meta.h"
+#include "wire/canary.h"
 
 struct recovery {
 	const struct journal_config *config;
@@ -121,7 +122,8 @@ static int identify(struct recovery *recovery)
 		return fail(recovery, result, "journal.meta: %s", strerror(-result));
 	}
 	report->incarnation = recovery->meta.incarnation;
-	raise_floor(recovery, recovery->meta.kept_lsn, JOURNAL_META_NAME);
+	if (!SLUICE_CANARY(FORGET_FLOOR))
+		raise_floor(recovery, recovery->meta.kept_lsn, JOURNAL_META_NAME);
 	raise_floor(recovery, recovery->meta.base_lsn, JOURNAL_META_NAME);
 	return 0;
 }
@@ -314,7 +316,8 @@ static int scan_block(struct recovery *recovery, const struct journal_expect *ex
 	recovery->report->bytes_discarded += journal_batch_padded(le32_get(header.body_length));
 	if (journal_batch_last_lsn(&header) > recovery->report->discarded_lsn)
 		recovery->report->discarded_lsn = journal_batch_last_lsn(&header);
-	raise_floor(recovery, le64_get(header.durable_through), "a later batch");
+	if (!SLUICE_CANARY(CLEAN_END))
+		raise_floor(recovery, le64_get(header.durable_through), "a later batch");
 	bytes = journal_reader_load(recovery->reader, expect->offset,
 	    (size_t)journal_batch_padded(le32_get(header.body_length)), 0, &error);
 	if (bytes != NULL && journal_body_check(&header, bytes + JOURNAL_HEADER_SIZE))
@@ -332,7 +335,9 @@ static int scan(struct recovery *recovery, int erase)
 		struct journal_expect expect = { .shard = recovery->config->shard,
 			.incarnation = recovery->meta.incarnation,
 			.generation = recovery->list.generations[i],
-			.boot_counter_max = UINT64_MAX };
+			.boot_counter_max = SLUICE_CANARY(BELIEVE_META)
+			                        ? recovery->meta.boot_counter
+			                        : UINT64_MAX };
 		uint64_t size;
 		int fd = -1;
 
@@ -423,13 +428,13 @@ static int zero_behind(struct recovery *recovery)
 static int cut(struct recovery *recovery)
 {
 	struct journal_report *report = recovery->report;
-	int result = flush_kept(recovery);
+	int result = SLUICE_CANARY(SKIP_FLUSH) ? 0 : flush_kept(recovery);
 
 	if (result == 0)
 		result = zero_behind(recovery);
 	/* What intact headers lie beyond that (never in normal operation) loses its header. */
 	recovery->reader->window_length = 0;
-	if (result == 0 && recovery->scan_valid > 0)
+	if (result == 0 && recovery->scan_valid > 0 && !SLUICE_CANARY(LEAVE_BEHIND))
 		result = scan(recovery, 1);
 	if (result != 0)
 		return result;
@@ -536,7 +541,8 @@ static int run(const struct journal_config *config, int read_only, uint64_t from
 	*report = (struct journal_report){ .from_lsn = from_lsn != 0 ? from_lsn : 1,
 		.floor_source = "the checkpoint" };
 	raise_floor(&recovery, report->from_lsn - 1, "the checkpoint");
-	raise_floor(&recovery, floor_lsn, "the store's log");
+	if (!SLUICE_CANARY(FORGET_FLOOR))
+		raise_floor(&recovery, floor_lsn, "the store's log");
 	if (journal_config_check(config) != 0)
 		return fail(&recovery, -EINVAL, "journal settings out of range");
 	result = journal_directory_open(
