@@ -174,6 +174,13 @@ static void flag_factor(json_t *saw, json_t *rules, unsigned bit, const struct e
 		number_set(saw, "model_version", le32_get(risk->model_version));
 		rule_set_number(rules, set, "points_model_max");
 		break;
+	case RISK_BITS_PARTNER:
+		part_set(saw, "confirmed_7d", le16_get(risk->partner_confirmed_tenths), 10);
+		part_set(saw, "judged_7d", le16_get(risk->partner_labelled_tenths), 10);
+		rule_set_number(rules, set, "partner_confirmed_tenths");
+		rule_set_number(rules, set, "confirmed_percent");
+		rule_set_number(rules, set, "points_partner_confirmed");
+		break;
 	default:
 		break;
 	}

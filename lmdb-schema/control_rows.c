@@ -177,9 +177,7 @@ int record_control_rules_read(struct db_bytes bytes, struct record_control_rules
 	if (bytes.size < offsetof(struct record_control_rules, factors) ||
 	    bytes.size > sizeof(record) ||
 	    control_fixed_read(bytes, RECORD_CONTROL_RULES, &record, bytes.size) != 0 ||
-	    record_control_rules_size(&record) != bytes.size ||
-	    le32_get(record.rules.version) == 0 ||
-	    !bytes_all_zero(record.rules.reserved, sizeof(record.rules.reserved)))
+	    record_control_rules_size(&record) != bytes.size || le32_get(record.rules.version) == 0)
 		return -EBADMSG;
 	*out = record;
 	return 0;

@@ -107,8 +107,8 @@ enum event_type {
 
 	/* Risk. */
 	EVENT_ACCOUNT_FLAGS = 39, /* body: event_account_flags; all that control knows of it */
-	EVENT_FEEDBACK = 40,      /* body: event_feedback; account_id, terminal_id: those of it
-	                             that have a row here */
+	EVENT_FEEDBACK = 40, /* body: event_feedback; account_id, terminal_id, object PARTNER: of it
+	                        that have a row here */
 };
 #define EVENT_TYPE_MAX EVENT_FEEDBACK
 
@@ -254,16 +254,16 @@ ASSERT_SIZE(struct event_account_flags, 8);
  * One closed case or imported label, of a transaction of then; or, withdrawn, the correction of one
  * that was given before, at learned_s: what is left of it is taken off again. The command goes to
  * all shards; each one learns for what has a row there, and says so by the record's account_id and
- * terminal_id. object_id: the control sequence number.
+ * terminal_id, and by the partner's object. object_id: the control sequence number.
  */
 struct event_feedback {
 	struct le64 account_id;  /* 0: none */
 	struct le64 terminal_id; /* 0: none */
 	struct le64 transaction_ns;
-	uint8_t confirmed; /* 1: fraud; 0: dismissed */
-	uint8_t withdrawn; /* 1: such a verdict is taken back */
-	uint8_t reserved[2];
-	struct le32 learned_s; /* WITHDRAWN: when it was given, Unix seconds; 0: just before */
+	uint8_t confirmed;      /* 1: fraud; 0: dismissed */
+	uint8_t withdrawn;      /* 1: such a verdict is taken back */
+	struct le16 partner_id; /* 0: none, as in older logs */
+	struct le32 learned_s;  /* WITHDRAWN: when it was given, Unix seconds; 0: just before */
 };
 ASSERT_SIZE(struct event_feedback, 32);
 ASSERT_OFFSET(struct event_feedback, learned_s, 28);
@@ -317,7 +317,7 @@ struct event_rules {
 	uint8_t points_large;
 	uint8_t points_behaviour;
 	uint8_t points_odds;
-	uint8_t reserved[1];
+	uint8_t partner_confirmed_tenths;    /* decayed count of 7 days; 0: none are enough */
 	struct le32 partner_key_hold_s;      /* idempotency keys of partners; at least 86,400 */
 	struct le32 withdraw_timeout_s;      /* pending withdrawals are given back after it */
 	struct le64s withdraw_pending_min;   /* from here on a withdrawal waits; 0: none does */
@@ -400,7 +400,7 @@ struct event_factor_rules {
 	uint8_t points_country;
 	uint8_t points_watch_list;
 	uint8_t points_model_max; /* the most the model adds */
-	uint8_t reserved[1];
+	uint8_t points_partner_confirmed;
 };
 ASSERT_SIZE(struct event_factor_rules, 64);
 ASSERT_OFFSET(struct event_factor_rules, model_state, 32);
@@ -455,12 +455,14 @@ struct event_risk {
 	uint8_t time_outside;   /* bit 0: the hour is outside of the habit; bit 1: the day */
 	uint8_t points_base, points_state, points_flags, points_model;
 	uint8_t model_state; /* risk_model_state */
-	uint8_t reserved[5];
+	uint8_t reserved[1];
+	struct le16 partner_confirmed_tenths, partner_labelled_tenths; /* of 7 days */
 };
 ASSERT_SIZE(struct event_risk, 96);
 ASSERT_OFFSET(struct event_risk, model_margin, 32);
 ASSERT_OFFSET(struct event_risk, amount_z_tenths, 52);
 ASSERT_OFFSET(struct event_risk, near_report, 76);
+ASSERT_OFFSET(struct event_risk, partner_confirmed_tenths, 92);
 
 #define EVENT_LINES_MAX   4
 #define EVENT_OBJECTS_MAX 5

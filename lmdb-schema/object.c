@@ -48,6 +48,15 @@ uint32_t object_body_size(unsigned kind)
 	return kind <= OBJECT_KIND_MAX ? kinds[kind].body_size : 0;
 }
 
+uint32_t object_body_told(const struct object_bytes *object)
+{
+	uint32_t size = object_body_size(object->kind), first = OBJECT_PARTNER_SIZE_FIRST;
+
+	return object->kind == OBJECT_PARTNER && bytes_all_zero(object->body + first, size - first)
+	           ? first
+	           : size;
+}
+
 const char *object_kind_name(unsigned kind)
 {
 	return kind <= OBJECT_KIND_MAX ? kinds[kind].name : NULL;
@@ -259,7 +268,10 @@ static int body_valid(unsigned kind, const uint8_t *body)
 	case OBJECT_PARTNER: {
 		READ(object_partner, partner);
 		return amount_valid(partner.exposure_max, 0) && partner.blocked <= 1 &&
-		       partner.reserved[0] == 0;
+		       partner.reserved[0] == 0 &&
+		       bytes_all_zero(
+		           partner.feedback.reserved, sizeof(partner.feedback.reserved)) &&
+		       bytes_all_zero(partner.reserved_tail, sizeof(partner.reserved_tail));
 	}
 	case OBJECT_REVERSAL: {
 		READ(object_reversal, reversal);

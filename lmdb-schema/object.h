@@ -249,6 +249,18 @@ struct object_play_counters {
 };
 ASSERT_SIZE(struct object_play_counters, 72);
 
+/* Judged cases, as struct risk_feedback (dataplane/risk/risk_state.h): of an account, a terminal
+ * (rows.h), a partner. */
+struct record_feedback {
+	struct le32 updated_s;
+	struct le32 first_s, last_s;
+	struct le32 confirmed_7d, confirmed_30d, dismissed_7d, dismissed_30d;
+	struct le16 confirmed, dismissed;
+	uint8_t clean_run;
+	uint8_t reserved[3];
+};
+ASSERT_SIZE(struct record_feedback, 36);
+
 struct object_partner {
 	struct le64 version;
 	struct le64s exposure_max; /* payouts of its customers' open bets, all shards; 0 none */
@@ -257,8 +269,12 @@ struct object_partner {
 	struct le16 currency;      /* of its limits */
 	uint8_t blocked;           /* 1: no mutating request of its accounts */
 	uint8_t reserved[1];
+	struct record_feedback feedback; /* the same on every shard; none: zero, as in older logs */
+	uint8_t reserved_tail[4];
 };
-ASSERT_SIZE(struct object_partner, 32);
+ASSERT_SIZE(struct object_partner, 72);
+#define OBJECT_PARTNER_SIZE_FIRST 32u /* before it had judged cases */
+ASSERT_OFFSET(struct object_partner, feedback, 32);
 
 /* The row as it lies in LMDB (table `object`, `closed_object`; key = id). */
 struct object_bytes {
@@ -290,6 +306,9 @@ SLUICE_MUST_USE int object_key_of(unsigned kind, uint32_t partner_id,
 
 /* Bytes of a kind's body; 0 for an unknown kind. */
 uint32_t object_body_size(unsigned kind);
+/* Of them, those that others are told: without what the kind gained later while that is zero, so
+ * that copies from before compare equal. */
+uint32_t object_body_told(const struct object_bytes *object);
 /* "withdrawal"; NULL for an unknown kind. */
 const char *object_kind_name(unsigned kind);
 /*

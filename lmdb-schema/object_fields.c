@@ -154,6 +154,10 @@ static const struct object_field partner[] = {
 	FIELD(partner, keys_max, NUMBER),
 	FIELD_AS(partner, currency, NUMBER, "limit_currency"),
 	FIELD(partner, blocked, FLAG),
+	/* Judged cases, ever; of the last transaction confirmed the time, Unix seconds. */
+	FIELD_AS(partner, feedback.confirmed, NUMBER, "confirmed"),
+	FIELD_AS(partner, feedback.dismissed, NUMBER, "dismissed"),
+	FIELD_AS(partner, feedback.last_s, NUMBER, "confirmed_last_s"),
 };
 
 #define KIND(number, table) [OBJECT_##number] = { table, SLUICE_ARRAY_COUNT(table) }

@@ -84,16 +84,6 @@ ASSERT_OFFSET(struct record_account, owed, 48);
 ASSERT_OFFSET(struct record_account, profile, 56);
 
 /* Risk states, as in dataplane/risk/risk_state.h. One that never learned is left out of its row. */
-struct record_feedback {
-	struct le32 updated_s;
-	struct le32 first_s, last_s;
-	struct le32 confirmed_7d, confirmed_30d, dismissed_7d, dismissed_30d;
-	struct le16 confirmed, dismissed;
-	uint8_t clean_run;
-	uint8_t reserved[3];
-};
-ASSERT_SIZE(struct record_feedback, 36);
-
 struct record_parties {
 	struct le64 seen[2];
 	struct le16 tags[4];

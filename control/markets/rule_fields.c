@@ -33,6 +33,8 @@
 	X(points_large, "points", "of a large amount")                                             \
 	X(points_behaviour, "points", "of unusual behaviour, by share")                            \
 	X(points_odds, "points", "of claimed odds that differ, and of longshots")                  \
+	X(partner_confirmed_tenths, "1/10",                                                        \
+	    "decayed number of a partner's confirmed cases that counts; 0: none")                  \
 	X(withdraw_pending_min, "minor units", "a withdrawal from here on waits; 0: none does")    \
 	X(withdraw_timeout_s, "s", "a waiting withdrawal is given back after it")                  \
 	X(exposure_selection_max, "minor units",                                                   \
@@ -50,6 +52,7 @@
 	X(points_country, "points", "of an account from a country of higher risk")                 \
 	X(points_watch_list, "points", "of an account on a watch list")                            \
 	X(points_model_max, "points", "the most the model adds")                                   \
+	X(points_partner_confirmed, "points", "of the factor PARTNER_CONFIRMED")                   \
 	X(model_version, "version", "of the model, as model list has it; 0: none")                 \
 	X(model_state, "0..2", "0 off, 1 shadow: scored and recorded only, 2 active")
 /* Of struct risk_factor_rules. */

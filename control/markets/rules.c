@@ -75,6 +75,8 @@ static void extra_object(json_t *object, const struct rule_set *set)
 	json_object_set_new(object, "points_country", json_integer(extra->points_country));
 	json_object_set_new(object, "points_watch_list", json_integer(extra->points_watch_list));
 	json_object_set_new(object, "points_model_max", json_integer(extra->points_model_max));
+	json_object_set_new(
+	    object, "points_partner_confirmed", json_integer(extra->points_partner_confirmed));
 	json_object_set_new(object, "model",
 	    json_pack("{s:s, s:I}", "state", states[extra->model_state], "version",
 	        (json_int_t)extra->model_version));

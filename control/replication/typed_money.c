@@ -121,7 +121,7 @@ static int object_add(
 	at = due_ns == 0 || due_ns > INT64_MAX ? copy_null(at) : copy_time(at, due_ns);
 	at = currency == 0 ? copy_null(at) : copy_int2(at, currency);
 	at = partner_id == 0 ? copy_null(at) : copy_int4(at, partner_id);
-	copy_end(copy, copy_bytes(at, object->body, object_body_size(object->kind)));
+	copy_end(copy, copy_bytes(at, object->body, object_body_told(object)));
 	return 0;
 }
 

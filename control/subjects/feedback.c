@@ -46,7 +46,7 @@ static int verdict_learned(
 /*
  * The one place from which the shards hear of a judged case, or that its verdict was taken back: a
  * command like any other, numbered in the transaction that counts the case, so each shard learns it
- * exactly once. Partners have no state there.
+ * exactly once.
  */
 static int feedback_send(struct db_txn *txn, const struct feedback_case *judged, uint64_t *sequence)
 {
@@ -57,7 +57,7 @@ static int feedback_send(struct db_txn *txn, const struct feedback_case *judged,
 
 	*sequence = 0;
 	if ((judged->confirmed == 0 && judged->dismissed == 0) ||
-	    (judged->account_id == 0 && judged->terminal_id == 0))
+	    (judged->account_id == 0 && judged->terminal_id == 0 && judged->partner_id == 0))
 		return 0;
 	error = withdrawn ? verdict_learned(txn, judged, &learned_s) : 1;
 	if (error <= 0)
@@ -76,6 +76,9 @@ static int feedback_send(struct db_txn *txn, const struct feedback_case *judged,
 	if (judged->terminal_id != 0)
 		json_object_set_new(
 		    command, "terminal_id", json_integer((json_int_t)judged->terminal_id));
+	if (judged->partner_id != 0)
+		json_object_set_new(
+		    command, "partner_id", json_integer((json_int_t)judged->partner_id));
 	error = commands_append(txn, command, sequence);
 	json_decref(command);
 	return error;
@@ -155,6 +158,21 @@ static int id_parse(const char *text, uint64_t highest, uint64_t *id)
 	return *end != '\0' || errno != 0 || *id == 0 || *id > highest ? -EINVAL : 0;
 }
 
+/* Whose customer the account is, by what the logs have shown of it. */
+static int account_partner(struct db_txn *txn, uint64_t account_id, uint64_t *partner_id)
+{
+	struct record_control_profile_entry entries[CONTROL_PROFILE_ENTRIES_MAX];
+	struct record_control_profile profile;
+	struct db_key key = db_key_make(account_id);
+	struct db_bytes value;
+	int error = db_get(txn, CONTROL_TABLE_PROFILE, db_key(&key), &value);
+
+	if (error == 0)
+		error = record_control_profile_read(value, &profile, entries);
+	*partner_id = error == 0 ? le32_get(profile.partner_id) : 0;
+	return error == -ENOENT ? 0 : error;
+}
+
 /* "2026-11-21", what follows (a time) is not looked at. */
 static int date_parse(const char *text, uint64_t *time_ns)
 {
@@ -223,6 +241,12 @@ static int line_apply(struct db_txn *txn, struct import_context *context, const 
 		return added;
 	}
 	context->added++;
+	if (subject.kind == CONTROL_SUBJECT_ACCOUNT) {
+		int error = account_partner(txn, subject.id, &judged.partner_id);
+
+		if (error != 0)
+			return error;
+	}
 	return feedback_apply(txn, &judged, &sequence);
 }
 

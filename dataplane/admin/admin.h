@@ -46,12 +46,13 @@
  *                     rules_set     rules: members of struct risk_rules; with "factors" {} (of
  *                                   RISK_FACTOR_RULES, "points" by factor in lower case), and then
  *                                   "report_threshold", "points_country", "points_watch_list",
- *                                   "points_model_max", "currencies" [{currency, amounts}] and
+ *                                   "points_model_max", "points_partner_confirmed",
+ *                                   "currencies" [{currency, amounts}] and
  *                                   "model" {state: off, shadow, active; version}: that model is
  *                                   read from ROOT/var/lib/sluice/models/VERSION first
  *                     account_freeze account_id, frozen
  *                     account_flags account_id, pep, sanctioned, country_risk (bool), country
- *                     feedback      account_id, terminal_id (one of them, or both),
+ *                     feedback      account_id, terminal_id, partner_id (at least one of them),
  *                                   transaction_ns(s), confirmed (bool: else dismissed);
  *                                   withdrawn (bool) takes such a one back that was given at
  *                                   learned_s

@@ -112,6 +112,7 @@ static void parse_rules_set(struct admin_fields *fields, struct ledger_command *
 	RULE(points_large, 100);
 	RULE(points_behaviour, 100);
 	RULE(points_odds, 100);
+	RULE(partner_confirmed_tenths, 255);
 	RULE(withdraw_pending_min, LIMIT_STAKE_MAX);
 	RULE(exposure_selection_max, LIMIT_BALANCE_MAX);
 	RULE(exposure_market_max, LIMIT_BALANCE_MAX);

@@ -130,7 +130,8 @@ static void currencies_parse(struct admin_fields *rules, struct risk_rules_extra
 void admin_rules_extra_parse(struct admin_fields *rules, struct risk_rules_extra *extra)
 {
 	static const char *const need_factors[] = { "model", "currencies", "report_threshold",
-		"points_country", "points_watch_list", "points_model_max" };
+		"points_country", "points_watch_list", "points_model_max",
+		"points_partner_confirmed" };
 
 	memset(extra, 0, sizeof(*extra));
 	if (json_object_get(rules->object, "factors") == NULL) {
@@ -153,6 +154,7 @@ void admin_rules_extra_parse(struct admin_fields *rules, struct risk_rules_extra
 	RULE(points_country, 100);
 	RULE(points_watch_list, 100);
 	RULE(points_model_max, 100);
+	RULE(points_partner_confirmed, 100);
 #undef RULE
 }
 
@@ -183,6 +185,8 @@ void admin_feedback_parse(struct admin_fields *fields, struct ledger_command *co
 	    le64_make(admin_field_optional(fields, "account_id", LIMIT_ACCOUNT_ID_MAX, 0));
 	feedback->terminal_id =
 	    le64_make(admin_field_optional(fields, "terminal_id", LIMIT_TERMINAL_ID_MAX, 0));
+	feedback->partner_id = le16_make(
+	    (uint16_t)admin_field_optional(fields, "partner_id", LIMIT_PARTNER_ID_MAX, 0));
 	feedback->transaction_ns = le64_make(admin_field_time(fields, "transaction_ns"));
 	feedback->confirmed = (uint8_t)admin_field_bool(fields, "confirmed");
 	if (json_object_get(fields->object, "withdrawn") != NULL)
@@ -191,6 +195,7 @@ void admin_feedback_parse(struct admin_fields *fields, struct ledger_command *co
 		feedback->learned_s =
 		    le32_make((uint32_t)admin_field_optional(fields, "learned_s", UINT32_MAX, 0));
 	if (fields->error == NULL && le64_get(feedback->account_id) == 0 &&
-	    le64_get(feedback->terminal_id) == 0)
-		fields->error = admin_error("give \"account_id\", \"terminal_id\" or both");
+	    le64_get(feedback->terminal_id) == 0 && le16_get(feedback->partner_id) == 0)
+		fields->error = admin_error(
+		    "give at least one of \"account_id\", \"terminal_id\" and \"partner_id\"");
 }

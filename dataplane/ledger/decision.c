@@ -44,16 +44,10 @@ int decision_terminal(struct decision *decision, uint64_t terminal_id)
 
 int decision_partner_blocked(const struct decision *decision)
 {
-	const struct object_key key = {
-		.kind = OBJECT_PARTNER,
-		.words = { decision->account->partner_id },
-	};
-	const struct object_row *row;
+	const struct object_row *row =
+	    ledger_partner(decision->ledger, decision->account->partner_id);
 	struct object_partner partner;
 
-	if (decision->account->partner_id == 0)
-		return 0;
-	row = ledger_object_by_key(decision->ledger, &key);
 	if (row == NULL)
 		return 0;
 	memcpy(&partner, row->body, sizeof(partner));

@@ -97,7 +97,7 @@ static const struct type_facts types[EVENT_TYPE_MAX + 1] = {
 	[EVENT_PARTNER_SET] = { ACCOUNT_NONE | OBJECTS | OBJECT_ID, 0, 0, 0 },
 	[EVENT_LEASE] = { ACCOUNT_NONE | OBJECTS, 0, 0, 0 },
 	[EVENT_ACCOUNT_FLAGS] = { ACCOUNT | OBJECT_ID, 0, 0, 0 },
-	[EVENT_FEEDBACK] = { TERMINAL_MAYBE | OBJECT_ID, 0, 0, 0 },
+	[EVENT_FEEDBACK] = { TERMINAL_MAYBE | OBJECT_ID | OBJECTS, 0, 0, 0 },
 };
 
 static int code_valid(const struct event_record *record, uint32_t rules)

@@ -184,15 +184,15 @@ int event_feedback_check(const struct event_feedback *feedback)
 	uint64_t terminal_id = le64_get(feedback->terminal_id);
 
 	return account_id <= LIMIT_ACCOUNT_ID_MAX && terminal_id <= LIMIT_TERMINAL_ID_MAX &&
-	               (account_id != 0 || terminal_id != 0) && feedback->confirmed <= 1 &&
-	               feedback->withdrawn <= 1 &&
-	               (feedback->withdrawn || le32_get(feedback->learned_s) == 0) &&
-	               bytes_all_zero(feedback->reserved, sizeof(feedback->reserved))
+	               (account_id != 0 || terminal_id != 0 ||
+	                   le16_get(feedback->partner_id) != 0) &&
+	               feedback->confirmed <= 1 && feedback->withdrawn <= 1 &&
+	               (feedback->withdrawn || le32_get(feedback->learned_s) == 0)
 	           ? 0
 	           : -EINVAL;
 }
 
-/* The rows it changes here are the ones it is about. */
+/* The rows it changes here are the ones it is about; of objects only that of its partner. */
 static int feedback_valid(const struct event_view *view)
 {
 	uint64_t account_id = le64_get(view->record.account_id);
@@ -200,7 +200,13 @@ static int feedback_valid(const struct event_view *view)
 	struct event_feedback feedback;
 
 	memcpy(&feedback, view->body, sizeof(feedback));
-	return event_feedback_check(&feedback) == 0 && (account_id != 0 || terminal_id != 0) &&
+	if (view->object_count > 1 ||
+	    (view->object_count == 1 &&
+	        (view->objects[0].kind != OBJECT_PARTNER ||
+	            le32_get(view->objects[0].partner_id) != le16_get(feedback.partner_id))))
+		return 0;
+	return event_feedback_check(&feedback) == 0 &&
+	       (account_id != 0 || terminal_id != 0 || view->object_count == 1) &&
 	       (account_id == 0 || account_id == le64_get(feedback.account_id)) &&
 	       (terminal_id == 0 || terminal_id == le64_get(feedback.terminal_id));
 }

@@ -219,30 +219,6 @@ static int account_flags_set(
 	return 1;
 }
 
-/* Whoever has neither the account nor the terminal has nothing to learn. Nothing in the rows tells
- * that it was done: the caller sends it once, with its number (event and mark are one batch). */
-static int feedback_take(
-    struct ledger *ledger, const struct ledger_command *command, struct event_record *record)
-{
-	const struct event_feedback *feedback = &command->feedback;
-	const struct terminal_row *terminal = NULL;
-	const struct account_row *account;
-
-	if (command->control_sequence == 0 || event_feedback_check(feedback) != 0)
-		return -EINVAL;
-	account = account_name(ledger, le64_get(feedback->account_id), record);
-	if (le64_get(feedback->terminal_id) != 0)
-		terminal = ledger_terminal(ledger, le64_get(feedback->terminal_id));
-	if (terminal != NULL) {
-		record->terminal_id = feedback->terminal_id;
-		record->prev_terminal_lsn = le64_make(terminal->lsn);
-	}
-	if (account == NULL && terminal == NULL)
-		return 0;
-	record->object_id = le64_make(command->control_sequence);
-	return 1;
-}
-
 static int command_mark(
     struct ledger *ledger, const struct ledger_command *command, struct event_record *record)
 {
@@ -301,6 +277,9 @@ static int command_decide(struct ledger *ledger, const struct ledger_command *co
 		break;
 	case EVENT_PARTNER_SET:
 		decide = partner_set_command;
+		break;
+	case EVENT_FEEDBACK:
+		decide = feedback_command;
 		break;
 	default:
 		return -EINVAL;
@@ -366,11 +345,6 @@ int ledger_decide_command(struct ledger *ledger, const struct ledger_command *co
 		todo = account_flags_set(ledger, command, &record);
 		body = &command->account_flags;
 		body_length = sizeof(command->account_flags);
-		break;
-	case EVENT_FEEDBACK:
-		todo = feedback_take(ledger, command, &record);
-		body = &command->feedback;
-		body_length = sizeof(command->feedback);
 		break;
 	case EVENT_TERMINAL_SET:
 		todo = terminal_set(ledger, command, &record);

@@ -45,6 +45,7 @@ struct decision {
 		struct event_result result;
 		struct event_shift shift;
 		struct event_lease lease;
+		struct event_feedback feedback;
 		struct le64 ids[EVENT_IDS_MAX];
 		uint8_t bytes[8 * EVENT_IDS_MAX];
 	} body;
@@ -166,6 +167,7 @@ int bet_void_command(struct decision *decision, const struct ledger_command *com
 int market_result_command(struct decision *decision, const struct ledger_command *command);
 int play_set_command(struct decision *decision, const struct ledger_command *command);
 int partner_set_command(struct decision *decision, const struct ledger_command *command);
+int feedback_command(struct decision *decision, const struct ledger_command *command);
 
 /* ---- Time: one per thing that can be due (table in ledger_due.c), the same results ---- */
 

@@ -50,17 +50,10 @@ static int64_t limit_base(const struct ledger *ledger, int64_t limit)
 	return limit / count + (ledger->config.shard < limit % count);
 }
 
-static const struct object_row *partner_find(const struct ledger *ledger, uint64_t partner_id)
-{
-	const struct object_key key = { .kind = OBJECT_PARTNER, .words = { partner_id } };
-
-	return ledger_object_by_key(ledger, &key);
-}
-
 static int limit_of_partner(
     const struct ledger *ledger, uint16_t currency, struct exposure_limit *limit)
 {
-	const struct object_row *row = partner_find(ledger, limit->id);
+	const struct object_row *row = ledger_partner(ledger, limit->id);
 	struct object_partner partner;
 
 	if (row == NULL)
@@ -222,7 +215,7 @@ static uint16_t lease_move(
 	lease->scope = (uint8_t)scope;
 	lease->selection = (uint8_t)selection;
 	if (scope == LEASE_PARTNER) {
-		const struct object_row *row = partner_find(decision->ledger, id);
+		const struct object_row *row = ledger_partner(decision->ledger, id);
 		struct object_partner partner;
 
 		if (row == NULL)

@@ -226,6 +226,7 @@ struct ledger {
 	struct decided_bet decided;
 	uint32_t stakes_seen;   /* account row that the bet before was posted on; a hint only */
 	uint32_t *partner_keys; /* by partner: PARTNER_KEY objects here; derived */
+	uint32_t *partner_rows; /* by partner: row of its PARTNER object + 1, 0 none; derived */
 	uint64_t hash_sum; /* over rows not on a hash list, and the last hashes of those that are */
 	uint64_t bets_open;
 	uint64_t horizon_lsn; /* events up to here may name rows that have retired since */
@@ -379,6 +380,15 @@ static inline uint32_t ledger_partner_keys(const struct ledger *ledger, uint32_t
 {
 	return partner_id <= LIMIT_PARTNER_ID_MAX ? ledger->partner_keys[partner_id] : 0;
 }
+/* The PARTNER object, without a look into the index: requests of its accounts ask for it. NULL:
+ * there is none. */
+static inline const struct object_row *ledger_partner(
+    const struct ledger *ledger, uint64_t partner_id)
+{
+	uint32_t row = partner_id <= LIMIT_PARTNER_ID_MAX ? ledger->partner_rows[partner_id] : 0;
+
+	return row == 0 ? NULL : &ledger->objects[row - 1].row;
+}
 /* An object row has been filled or changed, or is about to be or to leave: sign +1, -1. A key that
  * was set free is nobody's. */
 static inline void ledger_object_count(struct ledger *ledger, uint32_t row, int sign)
@@ -388,6 +398,8 @@ static inline void ledger_object_count(struct ledger *ledger, uint32_t row, int 
 	if (object->kind == OBJECT_PARTNER_KEY && object->state == OBJECT_DONE &&
 	    object->partner_id <= LIMIT_PARTNER_ID_MAX)
 		ledger->partner_keys[object->partner_id] += (uint32_t)sign;
+	if (object->kind == OBJECT_PARTNER && object->partner_id <= LIMIT_PARTNER_ID_MAX)
+		ledger->partner_rows[object->partner_id] = sign > 0 ? row + 1 : 0;
 }
 
 /* The risk state of a row that this ledger holds. */

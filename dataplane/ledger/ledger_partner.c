@@ -133,7 +133,6 @@ static int64_t transfer_paid(const struct decision *decision, const struct objec
 uint16_t partner_key_judge(struct decision *decision, const uint64_t key[2], int *repeat)
 {
 	const struct account_row *account = decision->account;
-	struct object_key partner_key = { .kind = OBJECT_PARTNER };
 	const struct object_row *kept, *partner;
 	struct object_partner_key body;
 	struct object_key natural;
@@ -144,9 +143,7 @@ uint16_t partner_key_judge(struct decision *decision, const uint64_t key[2], int
 	*repeat = 0;
 	if (key_absent(key) || account == NULL)
 		return WIRE_CODE_OK;
-	partner_key.words[0] = account->partner_id;
-	partner =
-	    account->partner_id == 0 ? NULL : ledger_object_by_key(decision->ledger, &partner_key);
+	partner = ledger_partner(decision->ledger, account->partner_id);
 	if (partner == NULL)
 		return WIRE_CODE_PARTNER_UNKNOWN;
 	natural = key_of(decision, key);
@@ -237,9 +234,10 @@ static int partner_invalid(const struct object_partner *partner)
 }
 
 /*
- * One version of a partner, complete. What leases moved between the shards stays, and some may be
- * on its way; it would be money of another currency if the partner's changed. Control refuses that,
- * so that no shard need look at its part of the credit and decide otherwise than the rest.
+ * One version of a partner, complete. Judged cases stay. What leases moved between the shards
+ * stays, and some may be on its way; it would be money of another currency if the partner's
+ * changed. Control refuses that, so that no shard need look at its part of the credit and decide
+ * otherwise than the rest.
  */
 int partner_set_command(struct decision *decision, const struct ledger_command *command)
 {
@@ -251,13 +249,15 @@ int partner_set_command(struct decision *decision, const struct ledger_command *
 	if (command->object_id == 0 || command->object_id > LIMIT_PARTNER_ID_MAX ||
 	    partner_invalid(&body))
 		return -EINVAL;
-	row = ledger_object_by_key(decision->ledger, &key);
+	row = ledger_partner(decision->ledger, command->object_id);
 	if (row != NULL)
 		memcpy(&old, row->body, sizeof(old));
 	if (le64_get(body.version) <= le64_get(old.version))
 		return 0;
 	body.credit_moved = old.credit_moved;
+	body.feedback = old.feedback;
 	body.reserved[0] = 0;
+	memset(body.reserved_tail, 0, sizeof(body.reserved_tail));
 	decision->type = EVENT_PARTNER_SET;
 	decision->object_id = command->object_id;
 	object = row != NULL ? decision_object(decision, row) : decision_object_key(decision, &key);

@@ -109,6 +109,15 @@ static void risk_numbers_terminal(struct event_risk *out, const struct risk_view
 	out->selection_at_terminal = view->terminal_selections;
 }
 
+/* `view`: as risk_partner_judge left it. */
+static void risk_numbers_partner(struct event_risk *out, const struct risk_feedback_view *view)
+{
+	if (view->confirmed == 0)
+		return;
+	out->partner_confirmed_tenths = le16_make(risk_tenths(view->confirmed_7d));
+	out->partner_labelled_tenths = le16_make(risk_tenths(view->labelled_7d));
+}
+
 /* An account of cash, which has no past: old, so that it is not taken for a new customer. */
 static const struct risk_account_state risk_nobody_state = { .updated_s = 1, .first_s = 1 };
 
@@ -161,6 +170,33 @@ static unsigned risk_flags_judge(const struct decision *decision, uint32_t *bits
 		points += extra->points_watch_list;
 	}
 	return points < 100 ? points : 100;
+}
+
+/* Of the account's partner; accounts of none, and partners without cases, cost a look at a number.
+ */
+static unsigned risk_partner_judge(
+    const struct decision *decision, uint32_t *bits, struct risk_feedback_view *view)
+{
+	const struct shard_row *shard = &decision->ledger->shard;
+	const struct object_row *row;
+	struct risk_feedback feedback;
+	struct object_partner partner;
+
+	view->confirmed = 0;
+	if (decision->account == NULL || decision->account->partner_id == 0)
+		return 0;
+	row = ledger_partner(decision->ledger, decision->account->partner_id);
+	if (row == NULL)
+		return 0;
+	memcpy(&partner, row->body, sizeof(partner));
+	if (le16_get(partner.feedback.confirmed) == 0)
+		return 0;
+	risk_feedback_decode(&partner.feedback, &feedback);
+	risk_feedback_look(&feedback, (uint32_t)(decision->time_ns / SECOND_NS), view);
+	if (!risk_partner_confirmed(&shard->rules, &shard->extra, view))
+		return 0;
+	*bits |= 1u << RISK_BITS_PARTNER;
+	return shard->extra.points_partner_confirmed;
 }
 
 static uint16_t risk_score_take(struct decision *decision, unsigned score, uint32_t bits)
@@ -277,7 +313,8 @@ static uint16_t risk_states_judge(
 	int model = ledger_model_asked(decision->ledger);
 	const struct model_score *said = model ? ledger_model_find(decision) : NULL;
 	const struct risk_scene *scene = ledger_model_scene(decision, said, asked);
-	unsigned flags, score, points = 0;
+	unsigned flags, partner, score, points = 0;
+	struct risk_feedback_view partner_feedback;
 	struct risk_state_result states;
 	struct risk_result base;
 	struct risk_scene own;
@@ -292,6 +329,8 @@ static uint16_t risk_states_judge(
 	risk_base_judge(decision, asked, &scene->amounts, profile, &base);
 	risk_factors_evaluate(&extra->factors, &scene->view, base.factor_bits, &states);
 	flags = risk_flags_judge(decision, &bits);
+	partner = risk_partner_judge(decision, &bits, &partner_feedback);
+	states.points = (uint8_t)(states.points + partner < 100 ? states.points + partner : 100);
 	bits |= (base.factor_bits & ~RISK_BIT(ALERT)) | states.factor_bits << RISK_STATE_SHIFT;
 	if (bits != 0 || model)
 		risk_section_begin(decision, base.score, states.points, flags);
@@ -300,8 +339,10 @@ static uint16_t risk_states_judge(
 	if (points > 0)
 		bits |= 1u << RISK_BITS_MODEL;
 	score = base.score + states.points + flags + points;
-	if (bits != 0)
+	if (bits != 0) {
 		risk_numbers_keep(decision, &scene->view, profile, bits, score);
+		risk_numbers_partner(&decision->risk, &partner_feedback);
+	}
 	return risk_score_take(decision, score, bits);
 }
 

@@ -76,6 +76,10 @@ static inline uint64_t risk_selection_id(unsigned legs, uint64_t market_id, unsi
 /* What is learned from the event, made once for all its rows: before any of them changes. */
 void ledger_risk_learn_prepare(const struct ledger *ledger, struct plan *plan);
 
+/* A case of a FEEDBACK at time_ns into the counts of whoever it is about (ledger_feedback.c). */
+void ledger_feedback_learn(
+    struct risk_feedback *feedback, const struct event_feedback *given, uint64_t time_ns);
+
 /* The record's own account; a second customer, who gets money by a line; the terminal. */
 void ledger_risk_learn_account(struct ledger *ledger, const struct plan *plan, uint32_t row);
 void ledger_risk_learn_receiver(

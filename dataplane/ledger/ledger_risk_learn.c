@@ -106,12 +106,7 @@ static void risk_feedback_learn(struct risk_feedback *feedback, const struct pla
 	struct event_feedback given;
 
 	memcpy(&given, plan->view.body, sizeof(given));
-	if (given.withdrawn)
-		risk_feedback_withdraw(feedback, plan->time_ns, le64_get(given.transaction_ns),
-		    le32_get(given.learned_s), given.confirmed != 0);
-	else
-		risk_feedback_label(
-		    feedback, plan->time_ns, le64_get(given.transaction_ns), given.confirmed != 0);
+	ledger_feedback_learn(feedback, &given, plan->time_ns);
 }
 
 void ledger_risk_learn_account(struct ledger *ledger, const struct plan *plan, uint32_t row)

@@ -68,6 +68,8 @@ static int rows_create(struct ledger *ledger)
 	ledger->objects = arena_map(ledger, config->objects_max, sizeof(*ledger->objects));
 	ledger->partner_keys =
 	    arena_map(ledger, LIMIT_PARTNER_ID_MAX + 1, sizeof(*ledger->partner_keys));
+	ledger->partner_rows =
+	    arena_map(ledger, LIMIT_PARTNER_ID_MAX + 1, sizeof(*ledger->partner_rows));
 	ledger->bet_overflow_free =
 	    arena_map(ledger, config->bets_max, sizeof(*ledger->bet_overflow_free));
 	ledger->accounts = arena_map(ledger, config->accounts_max, sizeof(*ledger->accounts));
@@ -87,7 +89,8 @@ static int rows_create(struct ledger *ledger)
 	    ledger->bet_overflow == NULL || ledger->markets == NULL || ledger->terminals == NULL ||
 	    order->entries == NULL || ledger->objects == NULL || ledger->partner_keys == NULL ||
 	    ledger->bet_overflow_free == NULL || ledger->account_states == NULL ||
-	    ledger->scores == NULL || ledger->terminal_states == NULL)
+	    ledger->scores == NULL || ledger->terminal_states == NULL ||
+	    ledger->partner_rows == NULL)
 		return -ENOMEM;
 	return ledger_derived_create(ledger, arena_map);
 }

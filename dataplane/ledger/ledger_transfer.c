@@ -125,16 +125,11 @@ uint16_t customer_usable(
 		return WIRE_CODE_ACCOUNT_UNKNOWN;
 	if (customer->flags & ACCOUNT_FROZEN)
 		return WIRE_CODE_ACCOUNT_FROZEN;
-	if (customer->partner_id != 0) {
-		const struct object_key key = { .kind = OBJECT_PARTNER,
-			.words = { customer->partner_id } };
-
-		row = ledger_object_by_key(ledger, &key);
-		if (row != NULL) {
-			memcpy(&partner, row->body, sizeof(partner));
-			if (partner.blocked)
-				return WIRE_CODE_PARTNER_BLOCKED;
-		}
+	row = ledger_partner(ledger, customer->partner_id);
+	if (row != NULL) {
+		memcpy(&partner, row->body, sizeof(partner));
+		if (partner.blocked)
+			return WIRE_CODE_PARTNER_BLOCKED;
 	}
 	return customer->currency == currency ? WIRE_CODE_OK : WIRE_CODE_CURRENCY_MISMATCH;
 }

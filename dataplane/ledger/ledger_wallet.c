@@ -36,7 +36,6 @@ uint16_t open_account_judge(struct decision *decision)
 	const struct wire_request *wire = decision->request;
 	uint64_t account_id = wire->open_account.account_id;
 	uint32_t partner_id = wire->open_account.partner_id;
-	struct object_key key = { .kind = OBJECT_PARTNER, .words = { partner_id } };
 	struct object_partner partner;
 	const struct object_row *row;
 
@@ -49,7 +48,7 @@ uint16_t open_account_judge(struct decision *decision)
 		           : WIRE_CODE_ACCOUNT_EXISTS;
 	if (partner_id == 0)
 		return WIRE_CODE_OK;
-	row = ledger_object_by_key(decision->ledger, &key);
+	row = ledger_partner(decision->ledger, partner_id);
 	if (row == NULL)
 		return WIRE_CODE_PARTNER_UNKNOWN;
 	memcpy(&partner, row->body, sizeof(partner));

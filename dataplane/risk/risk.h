@@ -32,7 +32,8 @@ enum risk_factor {
 const char *risk_factor_name(enum risk_factor factor);
 const char *risk_factor_text(enum risk_factor factor);
 
-/* Rules in host order; one immutable version. Fields as in struct event_rules. */
+/* Rules in host order; one immutable version. Fields as in struct event_rules. Hashed and copied as
+ * bytes. */
 struct risk_rules {
 	uint32_t version;
 	uint16_t currency;
@@ -43,8 +44,8 @@ struct risk_rules {
 	uint16_t deviation_z_tenths, deviation_observations;
 	uint16_t frequency_count, frequency_ratio_tenths;
 	uint8_t points_large, points_behaviour, points_odds;
-	uint8_t reserved[1];          /* fills the struct: rules are hashed and copied as bytes */
-	int64_t withdraw_pending_min; /* 0: no withdrawal waits */
+	uint8_t partner_confirmed_tenths; /* decayed count of 7 days; 0: none are enough */
+	int64_t withdraw_pending_min;     /* 0: no withdrawal waits */
 	int64_t exposure_selection_max, exposure_market_max; /* 0: no limit */
 	uint32_t partner_key_hold_s, withdraw_timeout_s, ticket_expiry_s, result_final_s;
 	uint32_t limit_raise_delay_s, sprinkle_window_max_s;

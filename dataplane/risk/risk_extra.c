@@ -14,6 +14,7 @@ void risk_rules_extra_default(struct risk_rules_extra *extra)
 	extra->points_country = 20;
 	extra->points_watch_list = 100;
 	extra->points_model_max = 40;
+	extra->points_partner_confirmed = 20;
 	extra->report_threshold = 10000000;
 	risk_factor_rules_default(&extra->factors);
 }
@@ -103,6 +104,8 @@ int risk_rules_extra_check(
 		fault = "points_watch_list";
 	else if (extra->points_model_max > 100)
 		fault = "points_model_max";
+	else if (extra->points_partner_confirmed > 100)
+		fault = "points_partner_confirmed";
 	else if (extra->report_threshold < 0 || extra->report_threshold > LIMIT_BALANCE_MAX)
 		fault = "report_threshold";
 	if (fault == NULL)
@@ -143,6 +146,7 @@ void risk_factor_rules_encode(const struct risk_rules_extra *extra, struct event
 		.points_country = extra->points_country,
 		.points_watch_list = extra->points_watch_list,
 		.points_model_max = extra->points_model_max,
+		.points_partner_confirmed = extra->points_partner_confirmed,
 	};
 	memcpy(out->points, factors->points, sizeof(out->points));
 }
@@ -156,6 +160,7 @@ static void factor_rules_decode(const struct event_factor_rules *in, struct risk
 	extra->points_country = in->points_country;
 	extra->points_watch_list = in->points_watch_list;
 	extra->points_model_max = in->points_model_max;
+	extra->points_partner_confirmed = in->points_partner_confirmed;
 	extra->factors = (struct risk_factor_rules){
 		.structuring_window_s = le32_get(in->structuring_window_s),
 		.rapid_window_s = le32_get(in->rapid_window_s),
@@ -228,8 +233,7 @@ int risk_rules_extra_decode(const struct risk_rules *rules,
 	if (count > LIMIT_RULES_CURRENCIES_MAX || (factors == NULL && count > 0))
 		return -EBADMSG;
 	if (factors != NULL) {
-		if (!section_fits(&factors->section, SECTION_FACTOR_RULES, sizeof(*factors)) ||
-		    !bytes_all_zero(factors->reserved, sizeof(factors->reserved)))
+		if (!section_fits(&factors->section, SECTION_FACTOR_RULES, sizeof(*factors)))
 			return -EBADMSG;
 		factor_rules_decode(factors, &decoded);
 	}
@@ -269,9 +273,20 @@ int risk_amounts_of(const struct risk_rules *rules, const struct risk_rules_extr
 	return 0;
 }
 
+bool risk_partner_confirmed(const struct risk_rules *rules, const struct risk_rules_extra *extra,
+    const struct risk_feedback_view *feedback)
+{
+	return rules->partner_confirmed_tenths != 0 && feedback->confirmed != 0 &&
+	       (uint64_t)feedback->confirmed_7d * 10 >=
+	           (uint64_t)rules->partner_confirmed_tenths * RISK_COUNT_ONE &&
+	       (uint64_t)feedback->confirmed_7d * 100 >=
+	           (uint64_t)feedback->labelled_7d * extra->factors.confirmed_percent;
+}
+
 const char *risk_bit_name(unsigned bit)
 {
-	static const char *const names[] = { "COUNTRY", "WATCH_LIST", "MODEL" };
+	static const char *const names[] = { "COUNTRY", "WATCH_LIST", "MODEL",
+		"PARTNER_CONFIRMED" };
 
 	if (bit < RISK_FACTOR_COUNT)
 		return risk_factor_name((enum risk_factor)bit);
@@ -286,6 +301,7 @@ const char *risk_bit_text(unsigned bit)
 		"high-risk country",
 		"on a watch list",
 		"the model's points",
+		"confirmed fraud at the partner's accounts",
 	};
 
 	if (bit < RISK_FACTOR_COUNT)

@@ -54,7 +54,8 @@ struct risk_rules_extra {
 	uint8_t points_country, points_watch_list;
 	uint8_t points_model_max;
 	uint8_t currency_count;
-	uint8_t reserved[2];
+	uint8_t points_partner_confirmed; /* rules.partner_confirmed_tenths */
+	uint8_t reserved[1];
 	uint32_t model_version; /* 0: none */
 	struct risk_factor_rules factors;
 	int64_t report_threshold; /* in the rules' currency; 0: none */
@@ -63,8 +64,8 @@ struct risk_rules_extra {
 _Static_assert(
     sizeof(struct risk_rules_extra) == 64 + LIMIT_RULES_CURRENCIES_MAX * 64, "no padding");
 
-/* Factors with their defaults, 20 points for the country, 100 for the watch list, report threshold
- * 10,000,000 won, model off. */
+/* Factors with their defaults, 20 points for the country and for the partner, 100 for the watch
+ * list, report threshold 10,000,000 won, model off. */
 void risk_rules_extra_default(struct risk_rules_extra *extra);
 /* Absent, or 0; or -EINVAL with *field set to the name of the first field out of range. */
 SLUICE_MUST_USE int risk_rules_extra_check(
@@ -86,6 +87,13 @@ int risk_amounts_of(const struct risk_rules *rules, const struct risk_rules_extr
     uint16_t currency, struct risk_amounts *out);
 
 /*
+ * Whether the partner's judged cases are PARTNER_CONFIRMED: at least rules.partner_confirmed_tenths
+ * of 7 days, and factors.confirmed_percent of the labelled.
+ */
+bool risk_partner_confirmed(const struct risk_rules *rules, const struct risk_rules_extra *extra,
+    const struct risk_feedback_view *feedback);
+
+/*
  * Bits of an event's factor_bits: those of risk.h, of risk_factors.h, then these. MODEL: an active
  * model added points.
  */
@@ -93,8 +101,9 @@ int risk_amounts_of(const struct risk_rules *rules, const struct risk_rules_extr
 #define RISK_BITS_COUNTRY    (RISK_FACTOR_COUNT + RISK_STATE_FACTOR_COUNT)
 #define RISK_BITS_WATCH_LIST (RISK_BITS_COUNTRY + 1)
 #define RISK_BITS_MODEL      (RISK_BITS_COUNTRY + 2)
-#define RISK_BITS_COUNT      (RISK_BITS_COUNTRY + 3)
-_Static_assert((int)RISK_BITS_COUNT == 24, "bits are in logs: add behind");
+#define RISK_BITS_PARTNER    (RISK_BITS_COUNTRY + 3)
+#define RISK_BITS_COUNT      (RISK_BITS_COUNTRY + 4)
+_Static_assert((int)RISK_BITS_COUNT == 25, "bits are in logs: add behind");
 
 /* "LARGE", "amount at or above ..."; NULL for a bit without a meaning. */
 const char *risk_bit_name(unsigned bit);

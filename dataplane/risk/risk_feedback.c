@@ -45,6 +45,44 @@ void risk_feedback_label(
 	}
 }
 
+void risk_feedback_encode(const struct risk_feedback *feedback, struct record_feedback *out)
+{
+	*out = (struct record_feedback){
+		.updated_s = le32_make(feedback->updated_s),
+		.first_s = le32_make(feedback->first_s),
+		.last_s = le32_make(feedback->last_s),
+		.confirmed_7d = le32_make(feedback->confirmed_7d),
+		.confirmed_30d = le32_make(feedback->confirmed_30d),
+		.dismissed_7d = le32_make(feedback->dismissed_7d),
+		.dismissed_30d = le32_make(feedback->dismissed_30d),
+		.confirmed = le16_make(feedback->confirmed),
+		.dismissed = le16_make(feedback->dismissed),
+		.clean_run = feedback->clean_run,
+	};
+}
+
+void risk_feedback_decode(const struct record_feedback *record, struct risk_feedback *out)
+{
+	*out = (struct risk_feedback){
+		.updated_s = le32_get(record->updated_s),
+		.first_s = le32_get(record->first_s),
+		.last_s = le32_get(record->last_s),
+		.confirmed_7d = le32_get(record->confirmed_7d),
+		.confirmed_30d = le32_get(record->confirmed_30d),
+		.dismissed_7d = le32_get(record->dismissed_7d),
+		.dismissed_30d = le32_get(record->dismissed_30d),
+		.confirmed = le16_get(record->confirmed),
+		.dismissed = le16_get(record->dismissed),
+		.clean_run = record->clean_run,
+	};
+}
+
+void risk_feedback_look(
+    const struct risk_feedback *feedback, uint32_t now_s, struct risk_feedback_view *view)
+{
+	feedback_look(feedback, now_s, view);
+}
+
 /* A count without what one label of learned_s has left in it. */
 static uint32_t less_one(uint32_t count, struct decay decay)
 {

@@ -84,6 +84,32 @@ static inline uint16_t party_tag(uint64_t hash)
 	return tag != 0 ? tag : 1;
 }
 
+/* risk_feedback_look. */
+static inline void feedback_look(
+    const struct risk_feedback *feedback, uint32_t now, struct risk_feedback_view *view)
+{
+	struct decay week, month;
+
+	/* Most accounts have no labels: nothing to decay. */
+	*view =
+	    (struct risk_feedback_view){ .since_last_s = UINT32_MAX, .since_first_s = UINT32_MAX };
+	if (feedback->updated_s == 0)
+		return;
+	week = decay_make(feedback->updated_s, now, RISK_STEP_7D_NS);
+	month = decay_make(feedback->updated_s, now, RISK_STEP_30D_NS);
+	*view = (struct risk_feedback_view){
+		.confirmed_7d = decayed(feedback->confirmed_7d, week),
+		.confirmed_30d = decayed(feedback->confirmed_30d, month),
+		.since_last_s = feedback->last_s != 0 ? since(feedback->last_s, now) : UINT32_MAX,
+		.since_first_s = feedback->last_s != 0 ? since(feedback->first_s, now) : UINT32_MAX,
+		.confirmed = feedback->confirmed,
+		.dismissed = feedback->dismissed,
+		.clean_run = feedback->clean_run,
+	};
+	view->labelled_7d = view->confirmed_7d + decayed(feedback->dismissed_7d, week);
+	view->labelled_30d = view->confirmed_30d + decayed(feedback->dismissed_30d, month);
+}
+
 /* Whether a run is about this selection and still inside of its hour. */
 static inline bool selection_goes_on(
     const struct risk_selection_run *run, uint16_t tag, uint32_t now)

@@ -29,6 +29,7 @@ void risk_rules_default(struct risk_rules *rules)
 		.points_large = 40,
 		.points_behaviour = 25,
 		.points_odds = 20,
+		.partner_confirmed_tenths = 20,
 		.partner_key_hold_s = DAY_S,
 		.withdraw_timeout_s = DAY_S,
 		.ticket_expiry_s = 365 * DAY_S,
@@ -69,6 +70,7 @@ int risk_rules_check(const struct risk_rules *rules, const char **field)
 		RANGE(points_large, 0, 100),
 		RANGE(points_behaviour, 0, 100),
 		RANGE(points_odds, 0, 100),
+		RANGE(partner_confirmed_tenths, 0, 255),
 		RANGE(withdraw_pending_min, 0, LIMIT_STAKE_MAX),
 		RANGE(exposure_selection_max, 0, LIMIT_BALANCE_MAX),
 		RANGE(exposure_market_max, 0, LIMIT_BALANCE_MAX),
@@ -87,10 +89,6 @@ int risk_rules_check(const struct risk_rules *rules, const char **field)
 			*field = ranges[i].name;
 			return -EINVAL;
 		}
-	}
-	if (!bytes_all_zero(rules->reserved, sizeof(rules->reserved))) {
-		*field = "reserved";
-		return -EINVAL;
 	}
 	return 0;
 }
@@ -118,6 +116,7 @@ void risk_rules_encode(const struct risk_rules *rules, struct event_rules *out)
 		.points_large = rules->points_large,
 		.points_behaviour = rules->points_behaviour,
 		.points_odds = rules->points_odds,
+		.partner_confirmed_tenths = rules->partner_confirmed_tenths,
 		.withdraw_pending_min = le64s_make(rules->withdraw_pending_min),
 		.exposure_selection_max = le64s_make(rules->exposure_selection_max),
 		.exposure_market_max = le64s_make(rules->exposure_market_max),
@@ -154,6 +153,7 @@ int risk_rules_decode(const struct event_rules *in, struct risk_rules *rules)
 		.points_large = in->points_large,
 		.points_behaviour = in->points_behaviour,
 		.points_odds = in->points_odds,
+		.partner_confirmed_tenths = in->partner_confirmed_tenths,
 		.withdraw_pending_min = le64s_get(in->withdraw_pending_min),
 		.exposure_selection_max = le64s_get(in->exposure_selection_max),
 		.exposure_market_max = le64s_get(in->exposure_market_max),
@@ -165,8 +165,6 @@ int risk_rules_decode(const struct event_rules *in, struct risk_rules *rules)
 		.sprinkle_window_max_s = le32_get(in->sprinkle_window_max_s),
 	};
 
-	if (!bytes_all_zero(in->reserved, sizeof(in->reserved)))
-		return -EBADMSG;
 	if (risk_rules_check(&decoded, &field) != 0)
 		return -EBADMSG;
 	*rules = decoded;

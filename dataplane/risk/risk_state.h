@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lmdb-schema/object.h"
+
 #define RISK_COUNT_ONE          4096u /* one transaction in a decayed count */
 #define RISK_TAGS               4     /* counterparties remembered by name */
 #define RISK_STEP_1H_NS         2436845557ull
@@ -156,6 +158,10 @@ void risk_feedback_label(
 void risk_feedback_withdraw(struct risk_feedback *feedback, uint64_t now_ns,
     uint64_t transaction_ns, uint32_t learned_s, bool confirmed);
 
+/* As records have it, and back; the record's reserved bytes are zero. */
+void risk_feedback_encode(const struct risk_feedback *feedback, struct record_feedback *out);
+void risk_feedback_decode(const struct record_feedback *record, struct risk_feedback *out);
+
 /* Feedback as of now: counts in RISK_COUNT_ONE. */
 struct risk_feedback_view {
 	uint32_t confirmed_7d, confirmed_30d, labelled_7d, labelled_30d;
@@ -163,6 +169,10 @@ struct risk_feedback_view {
 	uint16_t confirmed, dismissed;
 	uint8_t clean_run;
 };
+
+/* Writes *view always; none: counts of 0, never. */
+void risk_feedback_look(
+    const struct risk_feedback *feedback, uint32_t now_s, struct risk_feedback_view *view);
 
 /* What a decision looks at: both states as of the transaction, itself not included. */
 struct risk_view {

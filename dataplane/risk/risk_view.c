@@ -77,31 +77,6 @@ static void slots_look(struct risk_view *view, const struct risk_account_state *
 	view->day_outside = slots_outside(&days, &view->day_total);
 }
 
-static void feedback_view(
-    struct risk_feedback_view *view, const struct risk_feedback *feedback, uint32_t now)
-{
-	struct decay week, month;
-
-	/* Most accounts have no labels: nothing to decay. */
-	*view =
-	    (struct risk_feedback_view){ .since_last_s = UINT32_MAX, .since_first_s = UINT32_MAX };
-	if (feedback->updated_s == 0)
-		return;
-	week = decay_make(feedback->updated_s, now, RISK_STEP_7D_NS);
-	month = decay_make(feedback->updated_s, now, RISK_STEP_30D_NS);
-	*view = (struct risk_feedback_view){
-		.confirmed_7d = decayed(feedback->confirmed_7d, week),
-		.confirmed_30d = decayed(feedback->confirmed_30d, month),
-		.since_last_s = feedback->last_s != 0 ? since(feedback->last_s, now) : UINT32_MAX,
-		.since_first_s = feedback->last_s != 0 ? since(feedback->first_s, now) : UINT32_MAX,
-		.confirmed = feedback->confirmed,
-		.dismissed = feedback->dismissed,
-		.clean_run = feedback->clean_run,
-	};
-	view->labelled_7d = view->confirmed_7d + decayed(feedback->dismissed_7d, week);
-	view->labelled_30d = view->confirmed_30d + decayed(feedback->dismissed_30d, month);
-}
-
 static void view_account(
     struct risk_view *view, const struct risk_account_state *account, uint32_t now)
 {
@@ -118,7 +93,7 @@ static void view_account(
 	view->hour_outside = view->day_outside = false;
 	if (account->observations >= RISK_SLOTS_OBSERVED_MIN)
 		slots_look(view, account);
-	feedback_view(&view->account_feedback, &account->feedback, now);
+	feedback_look(&account->feedback, now, &view->account_feedback);
 }
 
 /* Within a second, as mostly at a busy terminal: nothing has decayed. */
@@ -141,7 +116,7 @@ static void view_terminal(
 	view->terminal_idle_s =
 	    terminal->observations != 0 ? since(terminal->updated_s, now) : UINT32_MAX;
 	view->terminal_age_s = since(terminal->first_s, now);
-	feedback_view(&view->terminal_feedback, &terminal->feedback, now);
+	feedback_look(&terminal->feedback, now, &view->terminal_feedback);
 }
 
 /* As of this bet, which is part of it. Only an account's run has its sides looked at. */

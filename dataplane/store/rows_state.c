@@ -10,30 +10,11 @@
 #define ACCOUNT_32(X)                                                                              \
 	X(updated_s)                                                                               \
 	X(first_s) X(observations) X(high_7d) X(in_updated_s) X(in_24h) X(in_7d) X(in_30d)
-#define FEEDBACK_32(X)                                                                             \
-	X(updated_s)                                                                               \
-	X(first_s) X(last_s) X(confirmed_7d) X(confirmed_30d) X(dismissed_7d) X(dismissed_30d)
 
 #define MAKE_64(field) record->field = le64_make(state->field);
 #define READ_64(field) state->field = le64_get(record->field);
 #define MAKE_32(field) record->field = le32_make(state->field);
 #define READ_32(field) state->field = le32_get(record->field);
-
-static void feedback_make(struct record_feedback *record, const struct risk_feedback *state)
-{
-	FEEDBACK_32(MAKE_32)
-	record->confirmed = le16_make(state->confirmed);
-	record->dismissed = le16_make(state->dismissed);
-	record->clean_run = state->clean_run;
-}
-
-static void feedback_read(const struct record_feedback *record, struct risk_feedback *state)
-{
-	FEEDBACK_32(READ_32)
-	state->confirmed = le16_get(record->confirmed);
-	state->dismissed = le16_get(record->dismissed);
-	state->clean_run = record->clean_run;
-}
 
 static void parties_make(struct record_parties *record, const struct risk_parties *state)
 {
@@ -93,7 +74,7 @@ void rows_account_state_make(
 	memcpy(record->hours, state->hours, sizeof(record->hours));
 	memcpy(record->days, state->days, sizeof(record->days));
 	parties_make(&record->parties, &state->parties);
-	feedback_make(&record->feedback, &state->feedback);
+	risk_feedback_encode(&state->feedback, &record->feedback);
 	selection_make(&record->selection, &state->selection);
 }
 
@@ -115,7 +96,7 @@ void rows_account_state_read(
 	memcpy(state->hours, record->hours, sizeof(state->hours));
 	memcpy(state->days, record->days, sizeof(state->days));
 	parties_read(&record->parties, &state->parties);
-	feedback_read(&record->feedback, &state->feedback);
+	risk_feedback_decode(&record->feedback, &state->feedback);
 	selection_read(&record->selection, &state->selection);
 }
 
@@ -131,7 +112,7 @@ void rows_terminal_state_make(
 	for (unsigned i = 0; i < RISK_WINDOWS; i++)
 		record->counts[i] = le32_make(state->counts[i]);
 	parties_make(&record->parties, &state->parties);
-	feedback_make(&record->feedback, &state->feedback);
+	risk_feedback_encode(&state->feedback, &record->feedback);
 	selection_make(&record->selection, &state->selection);
 }
 
@@ -145,6 +126,6 @@ void rows_terminal_state_read(
 	for (unsigned i = 0; i < RISK_WINDOWS; i++)
 		state->counts[i] = le32_get(record->counts[i]);
 	parties_read(&record->parties, &state->parties);
-	feedback_read(&record->feedback, &state->feedback);
+	risk_feedback_decode(&record->feedback, &state->feedback);
 	selection_read(&record->selection, &state->selection);
 }

@@ -11,6 +11,7 @@ import demo
 import pytest
 from controlled import ControlledSwitch
 from switch import wait_until
+from test_catalogue import connect
 from test_operator import refused, run
 
 ACCOUNT = demo.FIRST_ACCOUNT
@@ -362,7 +363,7 @@ def test_judged_cases_reach_the_shards_once(switch, tmp_path):
                       encoding="utf-8")
     for _ in range(2):
         control.ctl("feedback", "import", str(labels))
-        wait_until(lambda: len(sent()) == before + 2 and
+        wait_until(lambda: len(sent()) == before + 3 and
                    all(row["state"] == "done" for row in sent()), 20, "the labels on all shards")
 
 
@@ -391,6 +392,61 @@ def test_a_verdict_taken_back_reaches_the_shards(switch):
         return found
     wait_until(lambda: learnt() == [("confirmed", False), ("confirmed", True),
                                     ("dismissed", False)], 20, "the three in the log")
+
+
+def test_judged_cases_of_a_partner_are_a_factor_of_its_accounts(switch, tmp_path):
+    control = switch.control
+    before = control.json("rules", "show")["rules"][0]["value"]
+    first = ACCOUNT + 7000
+    for partner in (5, 6):
+        control.ctl("partner", "set", partner, "--name", f"Games {partner}", "--keys-max", 10)
+    control.ctl("rules", "set", "factors=1", "partner_confirmed_tenths=5",
+                "points_terminal_confirmed=0", "points_partner_confirmed=7")
+    terminal = connect(switch, 2)
+    for account in range(first, first + 4):
+        assert terminal.open_account(account, partner=5).ok
+        assert terminal.deposit(account, 1_000_000).ok
+
+    def factors(account, stake=1000):
+        answer = terminal.place_bet(account, stake, [(21, 0, 1010)])
+        assert answer.ok, answer.name
+        told = control.json("explain", "--terminal", 2, "--request", answer.request_id)
+        told = told["events"][0] if "events" in told else told
+        return {row["factor"]: row for row in told["factors"]}
+
+    def counts(partner):
+        shown = control.json("partner", "show", partner)["switch"]
+        assert len(shown) == 2, shown
+        return {(row["confirmed"], row["dismissed"]) for row in shown}
+    # A case of one customer, by an alert that its bet raised.
+    assert "PARTNER_CONFIRMED" not in factors(first, 60_000)
+    raised = wait_until(lambda: [row for row in alerts(switch) if row["id"] == first], 20,
+                        "the alert")
+    number = raised[0]["alert"]
+    control.ctl("alert", "investigate", number)
+    control.ctl("alert", "close", number, "confirmed")
+    wait_until(lambda: counts(5) == {(1, 0)}, 20, "the case on all shards")
+    for account in range(first + 1, first + 4):  # customers of both shards, with no case
+        factor = factors(account)["PARTNER_CONFIRMED"]
+        assert sorted(factor["saw"]) == ["confirmed_7d", "judged_7d"]
+        assert all(0.9 <= value <= 1 for value in factor["saw"].values()), factor  # it decays
+        assert factor["rules"] == {"partner_confirmed_tenths": 5, "confirmed_percent": 20,
+                                   "points_partner_confirmed": 7}
+    assert "PARTNER_CONFIRMED" not in factors(ACCOUNT + 40)
+    # Taken back, and judged otherwise.
+    control.ctl("alert", "investigate", number)
+    control.ctl("alert", "close", number, "false")
+    wait_until(lambda: counts(5) == {(0, 1)}, 20, "the other verdict on all shards")
+    assert "PARTNER_CONFIRMED" not in factors(first + 1)
+    # Labels of a file: of an account, and so of its partner; of a partner without accounts.
+    labels = tmp_path / "partners.csv"
+    labels.write_text(f"kind,id,label,date\naccount,{first + 2},confirmed,2026-11-06\n"
+                      "partner,6,confirmed,2026-11-06\n", encoding="utf-8")
+    control.ctl("feedback", "import", str(labels))
+    wait_until(lambda: counts(5) == {(1, 1)} and counts(6) == {(1, 0)}, 20, "the labels")
+    assert "PARTNER_CONFIRMED" in factors(first + 3)
+    terminal.close()
+    control.ctl("rules", "rollback", before)
 
 
 def test_rules_the_shards_refuse_are_not_in_force(switch):

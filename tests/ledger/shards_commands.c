@@ -123,6 +123,8 @@ static void account_command(struct shards_stream *stream)
 		command.control_sequence = ++stream->control_sequence;
 		command.feedback.account_id = le64_make(command.account_id);
 		command.feedback.terminal_id = le64_make(pick(stream, STREAM_TERMINALS + 1));
+		command.feedback.partner_id =
+		    le16_make((uint16_t)pick(stream, STREAM_PARTNERS + 1));
 		command.feedback.transaction_ns = le64_make(stream->shards->time_ns);
 		command.feedback.confirmed = (uint8_t)pick(stream, 2);
 		command.feedback.withdrawn = (uint8_t)(pick(stream, 4) == 0);

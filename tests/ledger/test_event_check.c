@@ -277,7 +277,7 @@ static const struct {
 	{ KIND_FEEDBACK, BODY(event_feedback, confirmed), 2 },
 	{ KIND_FEEDBACK, BODY(event_feedback, withdrawn), 2 },
 	{ KIND_FEEDBACK, BODY(event_feedback, learned_s), 1 },
-	{ KIND_FEEDBACK, BODY(event_feedback, reserved), 1 },
+	{ KIND_FEEDBACK, BODY(event_feedback, account_id), LIMIT_ACCOUNT_ID_MAX + 1 },
 	{ KIND_FACTORS, FACTORS(section.kind), 0 },
 	{ KIND_FACTORS, FACTORS(section.kind), SECTION_RISK },
 	{ KIND_FACTORS, FACTORS(section.size), 56 },
@@ -290,7 +290,7 @@ static const struct {
 	{ KIND_FACTORS, FACTORS(ladder_steps), 1 },
 	{ KIND_FACTORS, FACTORS(points[13]), 101 },
 	{ KIND_FACTORS, FACTORS(points_watch_list), 101 },
-	{ KIND_FACTORS, FACTORS(reserved), 1 },
+	{ KIND_FACTORS, FACTORS(points_partner_confirmed), 101 },
 	{ KIND_FACTORS, CURRENCY(0, section.kind), SECTION_FACTOR_RULES },
 	{ KIND_FACTORS, CURRENCY(0, currency), 0 },
 	{ KIND_FACTORS, CURRENCY(0, currency), KRW }, /* the rules' own */
@@ -300,8 +300,6 @@ static const struct {
 	{ KIND_FACTORS, CURRENCY(1, reserved), 1 },
 	{ KIND_TICK, FIELD(flags), EVENT_FLAG_SCORED },
 	{ KIND_CANCEL, FIELD(flags), EVENT_FLAG_SCORED },
-	{ KIND_RULES, BODY(event_rules, reserved), 1 },
-	{ KIND_RULES, BODY(event_rules, reserved), 1 },
 };
 
 /* Bits of the states, and the numbers that factors saw, only where the states were looked at. */
@@ -335,6 +333,47 @@ TEST(bits_and_numbers_of_states_need_their_flag)
 		record.factor_bits = le32_make(1u << RISK_BITS_COUNT);
 		memcpy(event.bytes, &record, sizeof(record));
 		assert_int_equal(event_check(event.bytes, sizeof(event.bytes)), -EBADMSG);
+	}
+}
+
+/* Of objects a case changes that of its own partner, and no other. */
+TEST(a_case_changes_no_object_but_that_of_its_partner)
+{
+	static const struct {
+		uint32_t partner;
+		uint8_t kind, sections;
+		int result;
+	} cases[] = {
+		{ 0, OBJECT_PARTNER, 0, 0 },
+		{ 7, OBJECT_PARTNER, 1, 0 },
+		{ 8, OBJECT_PARTNER, 1, -EBADMSG },
+		{ 7, OBJECT_LINK, 1, -EBADMSG },
+		{ 7, OBJECT_PARTNER, 2, -EBADMSG },
+	};
+	struct good goods[KIND_COUNT];
+
+	good_make(goods);
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
+		struct event_buffer event = goods[KIND_FEEDBACK].event;
+		struct event_record record = fixture_record(&event);
+		size_t length = le16_get(record.length);
+		struct event_object object = {
+			.section = { .kind = SECTION_OBJECT, .size = le16_make(sizeof(object)) },
+			.kind = cases[i].kind,
+			.state = OBJECT_OPEN,
+			.partner_id = le32_make(cases[i].partner),
+		};
+
+		event.bytes[sizeof(record) + offsetof(struct event_feedback, partner_id)] = 7;
+		for (unsigned k = 0; k < cases[i].sections; k++) {
+			object.id = le64_make(100 + k);
+			memcpy(event.bytes + length, &object, sizeof(object));
+			length += sizeof(object);
+		}
+		record.length = le16_make((uint16_t)length);
+		memcpy(event.bytes, &record, sizeof(record));
+		assert_case_equal(
+		    i, event_check(event.bytes, sizeof(event.bytes)), cases[i].result);
 	}
 }
 

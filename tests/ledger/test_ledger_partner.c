@@ -423,14 +423,16 @@ TEST(partner_set)
 	}
 }
 
-/* What leases moved is this shard's own: no version of control's changes it. */
-TEST(partner_set_keeps_what_leases_moved)
+/* What leases moved is this shard's own, and judged cases are none of its settings: no version of
+ * control's changes them. */
+TEST(partner_set_keeps_what_leases_moved_and_judged_cases)
 {
 	struct ledger_command command = wallet_partner(11, 2, KEYS_MAX, 0);
 	struct object_row loaded = {
 		.kind = OBJECT_PARTNER, .state = OBJECT_OPEN, .currency = KRW, .partner_id = 11
 	};
-	struct object_partner body = { V(1), CUR(KRW), .credit_moved = { SLUICE_LE64(-77) } };
+	struct object_partner body = { V(1), CUR(KRW), .credit_moved = { SLUICE_LE64(-77) },
+		.feedback = { .confirmed = { SLUICE_LE16(3) }, .dismissed = { SLUICE_LE16(4) } } };
 	struct object_key key = { .kind = OBJECT_PARTNER, .words = { 11 } };
 	struct wallet wallet;
 
@@ -439,9 +441,12 @@ TEST(partner_set_keeps_what_leases_moved)
 	memcpy(loaded.body, &body, sizeof(body));
 	assert_int_equal(ledger_load_object(wallet.ledger, &loaded), 0);
 	command.partner.currency = le16_make(USD);
+	command.partner.feedback.confirmed = le16_make(9); /* whoever says so */
 	assert_int_equal(wallet_command(&wallet, &command), 1);
 	memcpy(&body, ledger_object_by_key(wallet.ledger, &key)->body, sizeof(body));
 	assert_int_equal(le64s_get(body.credit_moved), -77);
+	assert_int_equal(le16_get(body.feedback.confirmed), 3);
+	assert_int_equal(le16_get(body.feedback.dismissed), 4);
 	assert_int_equal(le64_get(body.version), 2);
 	wallet_free(&wallet);
 }

@@ -459,6 +459,7 @@ TEST(rules_survive_encoding)
 	risk_rules_default(&rules);
 	rules.version = 77;
 	rules.frequency_ratio_tenths = 45;
+	rules.partner_confirmed_tenths = 255;
 	rules.withdraw_pending_min = 500000;
 	rules.exposure_selection_max = 70000000;
 	rules.exposure_market_max = LIMIT_BALANCE_MAX;
@@ -471,7 +472,7 @@ TEST(rules_survive_encoding)
 	risk_rules_encode(&rules, &encoded);
 	assert_int_equal(risk_rules_decode(&encoded, &decoded), 0);
 	assert_memory_equal(&rules, &decoded, sizeof(rules));
-	encoded.reserved[0] = 1;
+	encoded.points_odds = 101;
 	assert_int_equal(risk_rules_decode(&encoded, &decoded), -EBADMSG);
 	assert_memory_equal(&rules, &decoded, sizeof(rules));
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/risk/risk_extra.h"
 #include "dataplane/risk/risk_factors.h"
 #include "tests/test.h"
 
@@ -340,6 +341,44 @@ TEST(confirmed_fraud)
 		scene.view.terminal_feedback = feedback;
 		expect(&scene, (int)i, cases[i].fires ? BIT(TERMINAL_CONFIRMED) : 0,
 		    cases[i].fires ? 40 : 0);
+	}
+}
+
+TEST(confirmed_fraud_of_the_partner)
+{
+	static const struct {
+		double confirmed, labelled;
+		uint16_t ever;
+		uint8_t tenths, percent;
+		bool fires;
+	} cases[] = {
+		{ 0, 0, 0, 20, 20, false }, { 1.99, 1.99, 2, 20, 20, false },
+		{ 2, 2, 2, 20, 20, true }, { 2.01, 2.01, 3, 20, 20, true },
+		{ 2, 10.01, 2, 20, 20, false }, /* 20 % */
+		{ 2, 10, 2, 20, 20, true }, { 2, 9.99, 2, 20, 20, true },
+		{ 2, 2.01, 2, 20, 100, false }, { 2, 2, 2, 20, 100, true },
+		{ 25.49, 26, 30, 255, 1, false }, { 25.5, 26, 30, 255, 1, true },
+		{ 0.101, 0.101, 1, 1, 20, true },
+		{ 900, 900, 900, 0, 20, false }, /* 0: however many */
+		{ 2, 2, 0, 20, 20, false },      /* all taken back */
+	};
+
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
+		const struct risk_feedback_view feedback = { .confirmed_7d =
+			                                         COUNT(cases[i].confirmed),
+			.labelled_7d = COUNT(cases[i].labelled),
+			.confirmed = cases[i].ever };
+		struct risk_rules_extra extra;
+		struct risk_rules rules;
+
+		risk_rules_default(&rules);
+		risk_rules_extra_default(&extra);
+		assert_int_equal(rules.partner_confirmed_tenths, 20);
+		assert_int_equal(extra.points_partner_confirmed, 20);
+		rules.partner_confirmed_tenths = cases[i].tenths;
+		extra.factors.confirmed_percent = cases[i].percent;
+		assert_case_equal(
+		    i, risk_partner_confirmed(&rules, &extra, &feedback), cases[i].fires);
 	}
 }
 

@@ -126,6 +126,7 @@ static void account_add(struct world *world)
 		command->feedback.account_id = le64_make(command->account_id);
 		command->feedback.terminal_id =
 		    le64_make(world->terminals[sim_below(WORLD_TERMINALS)].id);
+		command->feedback.partner_id = le16_make((uint16_t)sim_below(WORLD_PARTNERS + 1));
 		command->feedback.transaction_ns = le64_make(sim_below(1u << 30) << 20);
 		command->feedback.confirmed = (uint8_t)sim_below(2);
 		command->feedback.withdrawn = (uint8_t)(sim_below(4) == 0);

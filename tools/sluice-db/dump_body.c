@@ -168,11 +168,12 @@ static void feedback_text(const struct event_view *view)
 {
 	READ(event_feedback, feedback);
 
-	printf("    case: %s%s, account %" PRIu64 ", terminal %" PRIu64 ", transaction of %" PRIu64
-	       "\n",
+	printf("    case: %s%s, account %" PRIu64 ", terminal %" PRIu64
+	       ", partner %u, transaction of %" PRIu64 "\n",
 	    feedback.confirmed ? "confirmed" : "dismissed",
 	    feedback.withdrawn ? ", taken back" : "", le64_get(feedback.account_id),
-	    le64_get(feedback.terminal_id), le64_get(feedback.transaction_ns));
+	    le64_get(feedback.terminal_id), le16_get(feedback.partner_id),
+	    le64_get(feedback.transaction_ns));
 }
 
 void event_body_text(const struct event_view *view)
@@ -329,6 +330,7 @@ static void feedback_json(const struct event_view *view, json_t *object)
 	NUMBER("learned_s", le32_get(feedback.learned_s));
 	NUMBER("case_account", le64_get(feedback.account_id));
 	NUMBER("case_terminal", le64_get(feedback.terminal_id));
+	NUMBER("case_partner", le16_get(feedback.partner_id));
 	json_object_set_new(
 	    object, "transaction_ns", json_sprintf("%" PRIu64, le64_get(feedback.transaction_ns)));
 }

@@ -277,11 +277,12 @@ TEST(the_shards_hear_of_each_verdict_once_and_of_one_that_is_taken_back)
 	assert_int_equal(commands_last(at.database, &last), 0);
 	assert_int_equal(last, 3);
 	command_expect(&at, 1,
-	    "{\"account_id\":7,\"confirmed\":true,\"terminal_id\":5,\"type\":\"feedback\"}");
+	    "{\"account_id\":7,\"confirmed\":true,\"partner_id\":3,\"terminal_id\":5,\"type\":"
+	    "\"feedback\"}");
 	/* Not done yet: the shards learn it right before it is taken back. */
 	command_expect(&at, 2,
-	    "{\"account_id\":7,\"confirmed\":true,\"learned_s\":0,\"terminal_id\":5,\"type\":"
-	    "\"feedback\",\"withdrawn\":true}");
+	    "{\"account_id\":7,\"confirmed\":true,\"learned_s\":0,\"partner_id\":3,"
+	    "\"terminal_id\":5,\"type\":\"feedback\",\"withdrawn\":true}");
 	/* One the shards refused was never learnt. */
 	assert_int_equal(commands_mark(at.database, 1, 2, CONTROL_COMMAND_DONE), 0);
 	assert_int_equal(commands_refuse(at.database, 3, "no"), 0);

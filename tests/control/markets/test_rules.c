@@ -45,7 +45,7 @@ TEST(a_setting_changes_one_rule_under_a_new_version)
 	assert_int_equal(json_integer_value(json_object_get(
 	                     json_object_get(command, "rules"), "stake_single_max")),
 	    5000);
-	assert_int_equal(json_object_size(json_object_get(command, "rules")), 29);
+	assert_int_equal(json_object_size(json_object_get(command, "rules")), 30);
 	json_decref(command);
 	temporary_end(&at);
 }

@@ -83,13 +83,18 @@ TEST(labels_count_once_and_late)
 	temporary_begin(&at);
 	assert_int_equal(import(&at, labels, &added, &skipped), 0);
 	assert_int_equal(added, 4);
-	/* Shards hear of each once; partners have no state there. */
+	/* Shards hear of each once. */
 	assert_int_equal(commands_last(at.database, &sequence), 0);
-	assert_int_equal(sequence, 3);
+	assert_int_equal(sequence, 4);
 	assert_int_equal(commands_get(at.database, 1, &command), 0);
 	assert_string_equal(json_string_value(json_object_get(command, "type")), "feedback");
 	assert_int_equal(json_integer_value(json_object_get(command, "account_id")), 7);
 	assert_true(json_is_true(json_object_get(command, "confirmed")));
+	assert_null(json_object_get(command, "partner_id"));
+	json_decref(command);
+	assert_int_equal(commands_get(at.database, 4, &command), 0);
+	assert_null(json_object_get(command, "account_id"));
+	assert_int_equal(json_integer_value(json_object_get(command, "partner_id")), 3);
 	json_decref(command);
 	assert_int_equal(skipped, 0);
 	assert_int_equal(import(&at, labels, &added, &skipped), 0);
@@ -99,6 +104,43 @@ TEST(labels_count_once_and_late)
 	assert_int_equal(le32_get(subject_get(&at, CONTROL_SUBJECT_ACCOUNT, 7).dismissed), 1);
 	assert_int_equal(le32_get(subject_get(&at, CONTROL_SUBJECT_TERMINAL, 5).confirmed), 1);
 	assert_int_equal(le32_get(subject_get(&at, CONTROL_SUBJECT_PARTNER, 3).confirmed), 1);
+	temporary_end(&at);
+}
+
+static int profile_put(struct db_txn *txn, void *argument)
+{
+	const struct record_control_profile *row = argument;
+	struct db_key key = db_key_make(le64_get(row->account_id));
+
+	return database_put(
+	    txn, CONTROL_TABLE_PROFILE, db_key(&key), (struct db_bytes){ row, sizeof(*row) });
+}
+
+/* Control knows whose customer it is from the logs. */
+TEST(a_label_of_an_account_is_one_of_its_partner)
+{
+	struct record_control_profile profile = {
+		.header = record_control_header(
+		    RECORD_CONTROL_PROFILE, sizeof(struct record_control_profile)),
+		.account_id = le64_make(7),
+		.partner_id = le32_make(3),
+	};
+	struct temporary at;
+	unsigned added = 0, skipped = 0;
+	json_t *command = NULL;
+
+	temporary_begin(&at);
+	assert_int_equal(database_write(at.database, profile_put, &profile), 0);
+	assert_int_equal(import(&at, "account,7,confirmed,2026-11-01\nterminal,5,false,2026-11-01",
+	                     &added, &skipped),
+	    0);
+	assert_int_equal(added, 2);
+	assert_int_equal(commands_get(at.database, 1, &command), 0);
+	assert_int_equal(json_integer_value(json_object_get(command, "account_id")), 7);
+	assert_int_equal(json_integer_value(json_object_get(command, "partner_id")), 3);
+	json_decref(command);
+	assert_int_equal(le32_get(subject_get(&at, CONTROL_SUBJECT_PARTNER, 3).confirmed), 1);
+	assert_int_equal(le32_get(subject_get(&at, CONTROL_SUBJECT_PARTNER, 3).dismissed), 0);
 	temporary_end(&at);
 }
 
