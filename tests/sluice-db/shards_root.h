@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "dataplane/store/store.h"
+#include "lmdb-schema/schema.h"
 #include "tests/ledger/shards.h"
 
 #define ROOT_BATCH_EVENTS 50
@@ -142,6 +143,20 @@ static inline uint64_t root_shard_write(const struct shards *shards, uint32_t sh
 static inline uint64_t root_last(const struct shards *shards, uint32_t shard)
 {
 	return ledger_shard(shards->ledger[shard])->lsn;
+}
+
+/* A new log environment on each shard, empty as yet: so it is until the next event, when the last
+ * commit filled the one before. */
+static inline void root_logs_rotate(const char *root, const uint64_t last[SHARDS])
+{
+	for (uint32_t shard = 0; shard < SHARDS; shard++) {
+		char path[160];
+		struct db_env *env;
+
+		snprintf(path, sizeof(path), "%s/var/lib/sluice/shard-%u", root, shard);
+		assert_int_equal(schema_log_open(&env, path, last[shard] + 1, 0), 0);
+		db_env_close(env);
+	}
 }
 
 static inline void root_make(char path[64])

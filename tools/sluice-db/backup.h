@@ -96,7 +96,8 @@ void backup_free(struct backup *backup);
 int backup_files_check(struct backup *backup);
 /* An event time or label for people: UTC. */
 void backup_time_text(uint64_t time_ns, char text[32]);
-/* "2026-11-21T10:00:00Z", with a fraction if wanted, or ns; up to 2554-07-21. 0 or -1. */
+/* "2026-11-21T10:00:00Z", with up to nine digits of a fraction if wanted, or ns since 1970 in
+ * digits; nothing before or behind it; up to 2554-07-21. 0 or -1. */
 int backup_time_read(const char *text, uint64_t *time_ns);
 
 /* ---- Files (backup_files.c); each 0 or -errno ---- */

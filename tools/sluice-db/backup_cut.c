@@ -75,7 +75,7 @@ static int walk_on(
 	return result < 0 ? result : 0;
 }
 
-/* Time of the first event of a log environment; 0 and *time_ns, or -errno. */
+/* Time of the first event of a log environment: 1 and *time_ns; 0 it has none; or -errno. */
 static int first_time(
     const char *path, uint32_t shard, uint64_t first_lsn, uint64_t *time_ns, struct damage *damage)
 {
@@ -84,7 +84,6 @@ static int first_time(
 	struct db_bytes event;
 	int result = events_open(&events, path, shard, damage);
 
-	*time_ns = UINT64_MAX;
 	if (result != 0)
 		return result;
 	events_seek(&events, first_lsn);
@@ -94,10 +93,14 @@ static int first_time(
 		*time_ns = le64_get(record.time_ns);
 	}
 	events_close(&events);
-	return result < 0 ? result : 0;
+	return result;
 }
 
-/* The environment the cut lies in: the last one that begins at or before it. */
+/*
+ * The environment the cut lies in: the last one that begins at or before it. The newest has no
+ * event for as long as none came behind the commit that filled the one before: nothing begins
+ * there.
+ */
 static int begin_find(const char *path, uint32_t shard, const struct cut_walk *walk,
     uint64_t *begin, struct damage *damage)
 {
@@ -107,19 +110,19 @@ static int begin_find(const char *path, uint32_t shard, const struct cut_walk *w
 	if (result != 0)
 		return result;
 	*begin = events.first_lsn;
-	for (int i = events.env_count - 1; i > 0 && result == 0; i--) {
-		uint64_t time_ns;
+	for (int i = events.env_count - 1; i > 0 && result >= 0; i--) {
+		uint64_t time_ns = 0;
 
 		if (events.first_lsns[i] > walk->lsn_max)
 			continue;
 		result = first_time(path, shard, events.first_lsns[i], &time_ns, damage);
-		if (result == 0 && time_ns <= walk->time_max) {
+		if (result == 1 && time_ns <= walk->time_max) {
 			*begin = events.first_lsns[i];
 			break;
 		}
 	}
 	events_close(&events);
-	return result;
+	return result < 0 ? result : 0;
 }
 
 /* The archive holds the event the base ends with: they are of one log. */
@@ -192,6 +195,46 @@ static int covered_check(struct restore *restore, const struct from_backup *from
 	    shard, text);
 }
 
+/* Nothing of what the manifest promises may be missed by the way it was read. */
+static int end_check(struct restore *restore, const struct cut_walk *walk, uint32_t shard)
+{
+	const struct backup_shard *entry = &restore->backup->base.shards[shard];
+
+	if (walk->beyond || walk->seen >= entry->last_lsn)
+		return 0;
+	return restore_fail(restore, EXIT_MISMATCH,
+	    "shard %u: the events read end at LSN %" PRIu64 ", the manifest says %" PRIu64
+	    "; run sluice-db backup verify, and take another backup",
+	    shard, walk->seen, entry->last_lsn);
+}
+
+/* The last event of the shard that anything here is known to hold, to tell what is left out. */
+static uint64_t known_find(
+    const struct from_backup *from, const struct cut_walk *walk, uint32_t shard)
+{
+	uint64_t known = from->base.shards[shard].last_lsn;
+	struct damage damage = { .shard = shard };
+	char path[PATH_MAX + 64];
+	struct events events;
+	struct db_bytes event;
+
+	known = walk->seen > known ? walk->seen : known;
+	if (!walk->beyond || from->archive_path[0] == '\0')
+		return known;
+	/* What does not read behind the cut is no reason against the cut. */
+	from_archive_path(from, shard, path);
+	if (events_open(&events, path, shard, &damage) != 0)
+		return known;
+	if (events.first_lsn <= known + 1) {
+		events_seek(&events, known + 1);
+		while (events_next(&events, &event) == 1)
+			;
+		known = events.next_lsn - 1 > known ? events.next_lsn - 1 : known;
+	}
+	events_close(&events);
+	return known;
+}
+
 static int shard_cut_find(struct restore *restore, uint32_t shard)
 {
 	struct from_backup *from = restore->backup;
@@ -216,7 +259,8 @@ static int shard_cut_find(struct restore *restore, uint32_t shard)
 	if (!walk.beyond && from->archive_path[0] != '\0' &&
 	    archive_walk(restore, &walk, shard) != 0)
 		return -1;
-	if (covered_check(restore, from, &walk, shard) != 0)
+	if (end_check(restore, &walk, shard) != 0 ||
+	    covered_check(restore, from, &walk, shard) != 0)
 		return -1;
 	if (walk.last < entry->horizon_lsn && entry->first_lsn > 1) {
 		backup_time_text(entry->horizon_time_ns, text);
@@ -230,16 +274,73 @@ static int shard_cut_find(struct restore *restore, uint32_t shard)
 		return restore_fail(restore, EXIT_MISMATCH,
 		    "shard %u ends at LSN %" PRIu64 ", before the one asked for", shard, walk.seen);
 	restore->until[shard] = walk.last;
+	restore->known[shard] = known_find(from, &walk, shard);
 	if (walk.last_time_ns > from->cut_time_ns)
 		from->cut_time_ns = walk.last_time_ns;
 	return 0;
 }
 
+/* First and last time of any event of the backup. 0, or -1: it has none. */
+static int times_find(const struct backup *backup, uint64_t *first_ns, uint64_t *last_ns)
+{
+	*first_ns = UINT64_MAX;
+	*last_ns = 0;
+	for (uint32_t i = 0; i < backup->shard_count; i++) {
+		const struct backup_shard *shard = &backup->shards[i];
+
+		if (shard->first_lsn > shard->last_lsn)
+			continue;
+		if (shard->first_time_ns < *first_ns)
+			*first_ns = shard->first_time_ns;
+		if (shard->last_time_ns > *last_ns)
+			*last_ns = shard->last_time_ns;
+	}
+	return *first_ns == UINT64_MAX ? -1 : 0;
+}
+
+static int time_check(struct restore *restore)
+{
+	const struct from_backup *from = restore->backup;
+	uint64_t first_ns, last_ns;
+	char wanted[32], first[32], last[32];
+
+	if (from->target != TARGET_TIME || times_find(&from->base, &first_ns, &last_ns) != 0 ||
+	    from->time_ns >= first_ns)
+		return 0;
+	backup_time_text(from->time_ns, wanted);
+	backup_time_text(first_ns, first);
+	backup_time_text(last_ns, last);
+	return restore_fail(restore, EXIT_MISMATCH,
+	    "--to-time %.40s is %s, before everything: the backup's events are from %s to %s (a "
+	    "number alone is nanoseconds since 1970)",
+	    restore->options->to_time, wanted, first, last);
+}
+
+int backup_cut_keeps(struct restore *restore)
+{
+	const struct backup *base = &restore->backup->base;
+	uint64_t first_ns, last_ns;
+	char first[32], last[32];
+
+	/* A switch on which nothing has happened yet is restored as it is. */
+	if (times_find(base, &first_ns, &last_ns) != 0)
+		return 0;
+	for (uint32_t shard = 0; shard < restore->shard_count; shard++)
+		if (restore->until[shard] > 0)
+			return 0;
+	backup_time_text(first_ns, first);
+	backup_time_text(last_ns, last);
+	return restore_fail(restore, EXIT_MISMATCH,
+	    "nothing would be left: the cut is before the first event of every shard. The "
+	    "backup's events are from %s to %s",
+	    first, last);
+}
+
 int backup_cut_find(struct restore *restore)
 {
-	int error = 0;
+	int error = time_check(restore);
 
 	for (uint32_t shard = 0; shard < restore->shard_count && error == 0; shard++)
 		error = shard_cut_find(restore, shard);
-	return error;
+	return error == 0 ? backup_cut_keeps(restore) : error;
 }

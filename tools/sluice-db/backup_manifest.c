@@ -41,22 +41,46 @@ void backup_time_text(uint64_t time_ns, char text[32])
 	snprintf(text + 19, 13, ".%09uZ", (unsigned)(time_ns % 1000000000u));
 }
 
+/* As the pattern: 0 stands for a digit, all else for itself. The rest, or NULL. */
+static const char *shape_skip(const char *text, const char *pattern)
+{
+	for (; *pattern != '\0'; pattern++, text++)
+		if (*pattern == '0' ? *text < '0' || *text > '9' : *text != *pattern)
+			return NULL;
+	return text;
+}
+
+/* Digits and nothing else, below all ones. 0 or -1. */
+static int ns_read(const char *text, uint64_t *time_ns)
+{
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return -1;
+	errno = 0;
+	*time_ns = strtoull(text, &end, 10);
+	return errno != 0 || *end != '\0' ? -1 : 0;
+}
+
 int backup_time_read(const char *text, uint64_t *time_ns)
 {
 	struct tm parts = { 0 }, given;
-	const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &parts);
-	uint64_t fraction = 0, unit = 100000000u;
-	char *end;
+	const char *rest = shape_skip(text, "0000-00-00T00:00:00");
+	uint64_t fraction = 0, unit = 1000000000u;
 	time_t seconds;
 
-	if (rest == NULL) {
-		errno = 0;
-		*time_ns = strtoull(text, &end, 10);
-		return errno != 0 || end == text || *end != '\0' || text[0] == '-' ? -1 : 0;
-	}
-	if (*rest == '.')
-		for (rest++; *rest >= '0' && *rest <= '9'; rest++, unit /= 10)
+	if (rest == NULL)
+		return ns_read(text, time_ns);
+	if (strptime(text, "%Y-%m-%dT%H:%M:%S", &parts) != rest)
+		return -1;
+	if (*rest == '.') {
+		for (rest++; *rest >= '0' && *rest <= '9' && unit > 1; rest++) {
+			unit /= 10;
 			fraction += (uint64_t)(*rest - '0') * unit;
+		}
+		if (unit == 1000000000u)
+			return -1;
+	}
 	if (strcmp(rest, "Z") != 0)
 		return -1;
 	given = parts;

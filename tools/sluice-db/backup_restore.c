@@ -69,8 +69,9 @@ static int target_read(struct restore *restore, const struct options *options)
 		from->target = TARGET_TIME;
 		if (backup_time_read(options->to_time, &from->time_ns) != 0)
 			return restore_fail(restore, EXIT_USAGE,
-			    "%.100s is no time; write 2026-11-21T10:00:00Z, with a fraction of a "
-			    "second if wanted, or nanoseconds",
+			    "--to-time '%.100s' is no time; write 2026-11-21T10:00:00Z (UTC, up to "
+			    "nine digits of a fraction of a second), nanoseconds since 1970, or "
+			    "latest",
 			    options->to_time);
 	}
 	if (options->to_lsn != NULL) {
@@ -221,6 +222,8 @@ static int restore_run(
 		error = backup_shard_make(restore, shard);
 	if (error == 0)
 		error = restore_pairs(restore);
+	if (error == 0)
+		error = backup_cut_keeps(restore);
 	if (error == 0)
 		error = backup_control_make(restore);
 	if (error == 0)

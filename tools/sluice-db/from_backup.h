@@ -29,8 +29,11 @@ void from_backup_path(const struct from_backup *from, uint32_t shard, char path[
 void from_archive_path(const struct from_backup *from, uint32_t shard, char path[PATH_MAX + 64]);
 
 /* Each: 0, or -1 with the failure noted. */
-/* restore->until[]: the last event of every shard that is wanted (backup_cut.c). */
+/* restore->until[]: the last event of every shard that is wanted; known[]: that there is. A time
+ * before every event is refused, with those there are (backup_cut.c). */
 int backup_cut_find(struct restore *restore);
+/* until[] leaves something. */
+int backup_cut_keeps(struct restore *restore);
 /* The archive's directory, its compressed segments unpacked beside the root (backup_archive.c). */
 int backup_archive_find(struct restore *restore, const char *directory);
 /* Removes what was unpacked. */

@@ -24,6 +24,8 @@ struct restore {
 	uint64_t events, changes, state_hash;
 	uint64_t until[LIMIT_SHARDS]; /* restore no more than up to this LSN */
 	uint64_t cut[LIMIT_SHARDS];   /* events left out by it */
+	uint64_t known[LIMIT_SHARDS]; /* last LSN the source has, all behind until[] is left out; 0:
+	                               * not told, cut[] says it */
 	uint64_t shard_events[LIMIT_SHARDS], shard_hash[LIMIT_SHARDS]; /* in the sums above */
 	json_t *shards;
 	int code; /* exit code of the failure */

@@ -29,6 +29,8 @@ int restore_shard_finish(struct restore *restore, uint32_t shard, uint64_t lsn,
 	};
 	uint64_t incarnation = 0;
 
+	if (restore->known[shard] > lsn)
+		restore->cut[shard] = restore->known[shard] - lsn;
 	snprintf(
 	    journal_path, sizeof(journal_path), "%s/shard-%u/journal", restore->building, shard);
 	if (lsn > 0 &&
