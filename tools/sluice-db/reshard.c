@@ -180,7 +180,7 @@ static void old_shards_leave(struct reshard *reshard)
 	reshard->past = NULL;
 }
 
-static int shards_make(struct reshard *reshard)
+static int shards_make(struct reshard *reshard, const char *root)
 {
 	struct restore *restore = &reshard->restore;
 	uint64_t incarnation = 0;
@@ -195,6 +195,8 @@ static int shards_make(struct reshard *reshard)
 		error = reshard_money(reshard);
 	if (error == 0)
 		error = reshard_write(reshard);
+	if (error == 0)
+		error = reshard_compare(reshard, root);
 	for (uint32_t i = 0; i < reshard->from_count && error == 0; i++) {
 		char path[2 * PATH_MAX];
 		struct journal_config config = {
@@ -229,7 +231,7 @@ static int run(struct reshard *reshard, const char *root, const char *new_root)
 	if (error == 0)
 		error = old_shards_load(reshard, new_root);
 	if (error == 0)
-		error = shards_make(reshard);
+		error = shards_make(reshard, root);
 	old_shards_leave(reshard);
 	if (error == 0) {
 		error = rest_move(reshard, new_root);

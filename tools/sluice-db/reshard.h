@@ -78,6 +78,9 @@ int reshard_build(struct reshard *reshard);
 int reshard_money(struct reshard *reshard);
 /* Rows, closed rows, an empty log, read again and compared (reshard_write.c). */
 int reshard_write(struct reshard *reshard);
+/* The old root, read past the copy, has as many rows and as much money as the new shards, and all
+ * its events were taken over (reshard_compare.c). */
+int reshard_compare(struct reshard *reshard, const char *root);
 
 /* The new shard of an object of an old one; RESHARD_EVERY_SHARD: nobody can tell any more. */
 #define RESHARD_EVERY_SHARD UINT32_MAX
