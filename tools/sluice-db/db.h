@@ -30,7 +30,8 @@ struct options {
 	const char *passfile;      /* restore: NULL: libpq's own */
 	int cut;                   /* restore: leave out what the shards do not share */
 	uint64_t transit_max_s;    /* verify: older transfers must not be open */
-	const char *words[4];      /* behind the command */
+	const char *command;
+	const char *words[4]; /* behind the command */
 	int word_count;
 	int quiet;                    /* backup: a step of something else, nothing is printed */
 	uint64_t shards_wanted;       /* reshard */

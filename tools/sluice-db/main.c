@@ -3,14 +3,13 @@
 #include <limits.h>
 #include <dirent.h>
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tools/sluice-db/backup.h"
-#include "tools/sluice-db/shadow.h"
+#include "tools/sluice-db/choices.h"
 
 static const char help[] =
     "sluice-db: looks into journal and LMDB of a shard. The data plane may run. Backup,\n"
@@ -77,8 +76,9 @@ static const char help[] =
     "                                            the index of requests of the log, made anew from\n"
     "                                            the log's events\n"
     "\n"
-    "  --root DIR     SLUICE_ROOT (default: the environment's, else build/sluice)\n"
-    "  --shard N      one shard instead of all\n"
+    "  --root DIR     SLUICE_ROOT (default: the environment's, else build/sluice), where it is no\n"
+    "                 argument\n"
+    "  --shard N      one shard instead of all, where all are read\n"
     "  --help, --version\n"
     "\n"
     "Exit status: 0 done, 1 mismatch or damage, 2 usage, 3 nothing there to read.\n";
@@ -87,194 +87,6 @@ static int usage(const char *why, const char *what)
 {
 	fprintf(stderr, "sluice-db: %s%s; see sluice-db --help\n", why, what);
 	return EXIT_USAGE;
-}
-
-static int number(const char *text, uint64_t max, uint64_t *value)
-{
-	char *end;
-	unsigned long long parsed;
-
-	errno = 0;
-	parsed = strtoull(text, &end, 0);
-	if (errno != 0 || end == text || *end != '\0' || text[0] == '-' || parsed > max)
-		return 0;
-	*value = parsed;
-	return 1;
-}
-
-enum choice {
-	CHOICE_ROOT = 1,
-	CHOICE_SHARD,
-	CHOICE_FROM,
-	CHOICE_TO,
-	CHOICE_TERMINAL,
-	CHOICE_ACCOUNT,
-	CHOICE_JSON,
-	CHOICE_TRANSIT_MAX,
-	CHOICE_FROM_POSTGRES,
-	CHOICE_PASSFILE,
-	CHOICE_CUT,
-	CHOICE_LABEL,
-	CHOICE_TO_TIME,
-	CHOICE_TO_LSN,
-	CHOICE_ARCHIVE,
-	CHOICE_SHARDS,
-	CHOICE_DRY_RUN,
-	CHOICE_CUT_DAMAGED_TAIL,
-	CHOICE_REBUILD_INDEX,
-	CHOICE_REBUILD_ROWS,
-	CHOICE_YES_LOSE_ACKNOWLEDGED,
-	CHOICE_FROM_TIME,
-	CHOICE_RULES,
-	CHOICE_BASE,
-	CHOICE_EXAMPLES,
-	CHOICE_MODEL,
-	CHOICE_HELP,
-	CHOICE_VERSION,
-};
-
-static const struct option choices[] = {
-	{ "root", required_argument, NULL, CHOICE_ROOT },
-	{ "shard", required_argument, NULL, CHOICE_SHARD },
-	{ "from", required_argument, NULL, CHOICE_FROM },
-	{ "to", required_argument, NULL, CHOICE_TO },
-	{ "terminal", required_argument, NULL, CHOICE_TERMINAL },
-	{ "account", required_argument, NULL, CHOICE_ACCOUNT },
-	{ "json", no_argument, NULL, CHOICE_JSON },
-	{ "transit-max", required_argument, NULL, CHOICE_TRANSIT_MAX },
-	{ "from-postgres", required_argument, NULL, CHOICE_FROM_POSTGRES },
-	{ "passfile", required_argument, NULL, CHOICE_PASSFILE },
-	{ "cut", no_argument, NULL, CHOICE_CUT },
-	{ "label", required_argument, NULL, CHOICE_LABEL },
-	{ "to-time", required_argument, NULL, CHOICE_TO_TIME },
-	{ "to-lsn", required_argument, NULL, CHOICE_TO_LSN },
-	{ "archive", required_argument, NULL, CHOICE_ARCHIVE },
-	{ "shards", required_argument, NULL, CHOICE_SHARDS },
-	{ "dry-run", no_argument, NULL, CHOICE_DRY_RUN },
-	{ "cut-damaged-tail", no_argument, NULL, CHOICE_CUT_DAMAGED_TAIL },
-	{ "rebuild-index", no_argument, NULL, CHOICE_REBUILD_INDEX },
-	{ "rebuild-rows", no_argument, NULL, CHOICE_REBUILD_ROWS },
-	{ "yes-lose-acknowledged", no_argument, NULL, CHOICE_YES_LOSE_ACKNOWLEDGED },
-	{ "from-time", required_argument, NULL, CHOICE_FROM_TIME },
-	{ "rules", required_argument, NULL, CHOICE_RULES },
-	{ "base", required_argument, NULL, CHOICE_BASE },
-	{ "examples", required_argument, NULL, CHOICE_EXAMPLES },
-	{ "model", required_argument, NULL, CHOICE_MODEL },
-	{ "help", no_argument, NULL, CHOICE_HELP },
-	{ "version", no_argument, NULL, CHOICE_VERSION },
-	{ NULL, 0, NULL, 0 },
-};
-
-/* Those of repair. */
-static int choose_repair(struct options *options, int choice)
-{
-	switch (choice) {
-	case CHOICE_CUT_DAMAGED_TAIL:
-		options->cut_damaged_tail = 1;
-		return 1;
-	case CHOICE_REBUILD_INDEX:
-		options->rebuild_index = 1;
-		return 1;
-	case CHOICE_REBUILD_ROWS:
-		options->rebuild_rows = 1;
-		return 1;
-	case CHOICE_YES_LOSE_ACKNOWLEDGED:
-		options->yes_lose_acknowledged = 1;
-		return 1;
-	default:
-		return 0;
-	}
-}
-
-/* Those of shadow. */
-static int choose_shadow(struct options *options, int choice)
-{
-	uint64_t value;
-
-	switch (choice) {
-	case CHOICE_FROM_TIME:
-		options->from_time = optarg;
-		return 1;
-	case CHOICE_RULES:
-		options->rules = optarg;
-		return 1;
-	case CHOICE_BASE:
-		options->base = optarg;
-		return 1;
-	case CHOICE_EXAMPLES:
-		if (!number(optarg, SHADOW_EXAMPLES_MAX, &value))
-			return 0;
-		options->examples = (int)value;
-		return 1;
-	case CHOICE_MODEL:
-		return number(optarg, UINT32_MAX, &options->model) && options->model != 0;
-	default:
-		return 0;
-	}
-}
-
-/* 1 taken, 0 wrong value, -1 the program is done. */
-static int choose(struct options *options, int choice)
-{
-	uint64_t value;
-
-	switch (choice) {
-	case CHOICE_ROOT:
-		options->root = optarg;
-		return 1;
-	case CHOICE_SHARD:
-		if (!number(optarg, LIMIT_SHARDS - 1, &value))
-			return 0;
-		options->shard = (int)value;
-		return 1;
-	case CHOICE_FROM:
-		return number(optarg, UINT64_MAX, &options->from);
-	case CHOICE_TO:
-		return number(optarg, UINT64_MAX, &options->to);
-	case CHOICE_TERMINAL:
-		return number(optarg, LIMIT_TERMINAL_ID_MAX, &options->terminal);
-	case CHOICE_ACCOUNT:
-		return number(optarg, UINT64_MAX, &options->account);
-	case CHOICE_TRANSIT_MAX:
-		return number(optarg, UINT32_MAX, &options->transit_max_s);
-	case CHOICE_FROM_POSTGRES:
-		options->from_postgres = optarg;
-		return 1;
-	case CHOICE_PASSFILE:
-		options->passfile = optarg;
-		return 1;
-	case CHOICE_CUT:
-		options->cut = 1;
-		return 1;
-	case CHOICE_LABEL:
-		options->label = optarg;
-		return strlen(optarg) <= 64;
-	case CHOICE_TO_TIME:
-		options->to_time = optarg;
-		return 1;
-	case CHOICE_TO_LSN:
-		options->to_lsn = optarg;
-		return 1;
-	case CHOICE_ARCHIVE:
-		options->archive = optarg;
-		return 1;
-	case CHOICE_DRY_RUN:
-		options->dry_run = 1;
-		return 1;
-	case CHOICE_SHARDS:
-		return number(optarg, LIMIT_SHARDS, &options->shards_wanted);
-	case CHOICE_JSON:
-		options->json = 1;
-		return 1;
-	case CHOICE_HELP:
-		fputs(help, stdout);
-		return -1;
-	case CHOICE_VERSION:
-		printf("sluice-db %s (schema %d)\n", SLUICE_VERSION, SCHEMA_VERSION);
-		return -1;
-	default:
-		return choose_repair(options, choice) || choose_shadow(options, choice);
-	}
 }
 
 /* 1 when a folder of a shard is there and must not be read: that is neither damage nor an empty
@@ -359,40 +171,38 @@ int main(int argc, char **argv)
 		.transit_max_s = 60,
 		.examples = -1,
 	};
-	int choice;
+	char why[CHOICES_WHY];
+	int code;
 
 	if (options.root == NULL)
 		options.root = "build/sluice";
 	signal(SIGBUS, unreadable_end);
 	signal(SIGABRT, unreadable_end);
-	while ((choice = getopt_long(argc, argv, "", choices, NULL)) != -1) {
-		int taken = choose(&options, choice);
-
-		if (taken < 0)
-			return EXIT_DONE;
-		if (taken == 0)
-			return choice == '?' ? EXIT_USAGE
-			                     : usage("not a number in range: ", optarg);
+	switch (choices_read(argc, argv, &options, why)) {
+	case CHOICES_HELP:
+		fputs(help, stdout);
+		return EXIT_DONE;
+	case CHOICES_VERSION:
+		printf("sluice-db %s (schema %d)\n", SLUICE_VERSION, SCHEMA_VERSION);
+		return EXIT_DONE;
+	case CHOICES_SAID:
+		return EXIT_USAGE;
+	case CHOICES_WRONG:
+		return usage(why, "");
+	case CHOICES_TAKEN:
+		break;
 	}
-	if (optind == argc)
-		return usage("a command is missing", "");
 	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(commands); i++) {
-		if (strcmp(argv[optind], commands[i].name) == 0) {
-			int code;
-
-			if (argc - optind - 1 > commands[i].words_max)
-				return usage("one command at a time", "");
-			while (++optind < argc)
-				options.words[options.word_count++] = argv[optind];
-			code =
-			    shards_forbidden(&options) ? EXIT_MISSING : commands[i].run(&options);
-
-			if (fflush(stdout) != 0 || ferror(stdout)) {
-				fprintf(stderr, "sluice-db: cannot write the output\n");
-				return EXIT_MISSING;
-			}
-			return code;
+		if (strcmp(options.command, commands[i].name) != 0)
+			continue;
+		if (options.word_count > commands[i].words_max)
+			return usage("one command at a time", "");
+		code = shards_forbidden(&options) ? EXIT_MISSING : commands[i].run(&options);
+		if (fflush(stdout) != 0 || ferror(stdout)) {
+			fprintf(stderr, "sluice-db: cannot write the output\n");
+			return EXIT_MISSING;
 		}
+		return code;
 	}
-	return usage("unknown command: ", argv[optind]);
+	return usage("unknown command: ", options.command);
 }
