@@ -133,9 +133,19 @@ int backup_state_hash(const char *shard_path, uint32_t shard, uint64_t last_lsn,
 /* A shard's ledger, rows and all events behind them. 0 or -errno, damage noted. */
 int backup_ledger_load(const char *shard_path, uint32_t shard, uint64_t last_lsn,
     struct ledger **out, struct ledger_config *config, struct damage *damage);
-/* dataplane.yaml names its root and its shards (0: as they are): it must not lead back to the old
- * data. 0 or -errno; no file is none to change. */
-int configuration_rewrite(const char *path, const char *root, uint32_t shards);
+
+/* ---- ROOT/etc/sluice (configuration.c) ---- */
+
+/*
+ * Makes it of the directory `from`, whole or not at all; dataplane.yaml names the new root and so
+ * many shards (0: as they are). An etc/sluice with anything in it stays. `named`: where a person
+ * finds `from`. 0 with restore->configuration set, or -1 with the failure noted.
+ */
+int configuration_place(
+    struct restore *restore, const char *from, const char *named, uint32_t shards);
+/* Tells what became of it: in the report, or (NULL) as text. */
+void configuration_report(const struct restore *restore, json_t *report);
+
 /* What `sluice-db verify` finds under a root, without printing it (verify.c). A new reference. */
 json_t *verify_root(const struct options *options, int *exit_code);
 

@@ -105,60 +105,12 @@ static int identity_take(struct restore *restore)
 
 /* ---- Files ---- */
 
-static int line_put(FILE *out, const char *line, const char *root, uint32_t shards)
-{
-	if (strncmp(line, "root:", 5) == 0)
-		return fprintf(out, "root: \"%s\"\n", root) < 0;
-	if (shards != 0 && strncmp(line, "shards:", 7) == 0)
-		return fprintf(out, "shards: %u\n", shards) < 0;
-	return fputs(line, out) == EOF;
-}
-
-int configuration_rewrite(const char *path, const char *root, uint32_t shards)
-{
-	char line[4096], fresh[2 * PATH_MAX], absolute[PATH_MAX];
-	FILE *in = fopen(path, "re"), *out;
-	struct stat status;
-	int failed = 0;
-
-	if (in == NULL)
-		return errno == ENOENT ? 0 : -errno;
-	snprintf(fresh, sizeof(fresh), "%s.new", path);
-	out = fopen(fresh, "wxe");
-	if (out == NULL || realpath(root, absolute) == NULL || fstat(fileno(in), &status) != 0) {
-		fclose(in);
-		if (out != NULL)
-			fclose(out);
-		return -EIO;
-	}
-	while (fgets(line, sizeof(line), in) != NULL)
-		failed |= line_put(out, line, absolute, shards);
-	failed |= ferror(in) || fflush(out) != 0 || fchmod(fileno(out), status.st_mode) != 0 ||
-	          fsync(fileno(out)) != 0;
-	fclose(in);
-	failed |= fclose(out) != 0 || rename(fresh, path) != 0;
-	return failed ? -EIO : 0;
-}
-
 static int configuration_copy(struct restore *restore)
 {
-	char from[PATH_MAX + 64], to[PATH_MAX + 64];
-	int error;
+	char from[PATH_MAX + 64];
 
 	snprintf(from, sizeof(from), "%s/etc/sluice", restore->backup->base.path);
-	snprintf(to, sizeof(to), "%s/etc/sluice", restore->root);
-	if (access(from, F_OK) != 0 || directory_is_filled(to))
-		return 0;
-	error = directories_make(to);
-	if (error == 0)
-		error = tree_copy(from, to);
-	if (error == 0) {
-		snprintf(to, sizeof(to), "%s/etc/sluice/dataplane.yaml", restore->root);
-		error = configuration_rewrite(to, restore->root, 0);
-	}
-	return error == 0 ? 0
-	                  : restore_fail(restore, EXIT_MISSING, "%.300s cannot be restored: %s", to,
-	                        strerror(-error));
+	return configuration_place(restore, from, from, 0);
 }
 
 /* ticket.key and what else lies beside the shards. */

@@ -150,20 +150,13 @@ static int rest_move(struct reshard *reshard, const char *new_root)
 	return error == 0 ? directory_sync(to) : error;
 }
 
-static int configuration_move(struct reshard *reshard, const char *new_root)
+static int configuration_move(struct reshard *reshard, const char *root, const char *new_root)
 {
-	char from[2 * PATH_MAX], to[2 * PATH_MAX];
-	int error;
+	char from[2 * PATH_MAX], named[2 * PATH_MAX];
 
 	snprintf(from, sizeof(from), "%.4000s/" WORK "/copy/etc/sluice", new_root);
-	snprintf(to, sizeof(to), "%s/etc/sluice", new_root);
-	if (access(from, F_OK) != 0 || directory_is_filled(to))
-		return 0;
-	error = directories_make(to);
-	if (error == 0)
-		error = tree_copy(from, to);
-	snprintf(to, sizeof(to), "%s/etc/sluice/dataplane.yaml", new_root);
-	return error == 0 ? configuration_rewrite(to, new_root, reshard->to_count) : error;
+	snprintf(named, sizeof(named), "%.4000s/etc/sluice", root);
+	return configuration_place(&reshard->restore, from, named, reshard->to_count);
 }
 
 /* ---- All of it ---- */
@@ -217,6 +210,24 @@ static int shards_make(struct reshard *reshard, const char *root)
 	return error;
 }
 
+/* What is not of the shards, then the names; of what fails nothing is left in the way. */
+static int rest_take(struct reshard *reshard, const char *root, const char *new_root)
+{
+	struct restore *restore = &reshard->restore;
+	int error = rest_move(reshard, new_root);
+
+	if (error != 0)
+		error = restore_fail(restore, EXIT_MISSING,
+		    "what lies beside the shards cannot be moved: %s", strerror(-error));
+	if (error == 0)
+		error = configuration_move(reshard, root, new_root);
+	if (error == 0)
+		error = restore_names_take(restore);
+	if (error != 0)
+		(void)tree_remove(restore->building);
+	return error;
+}
+
 static int run(struct reshard *reshard, const char *root, const char *new_root)
 {
 	char work[PATH_MAX];
@@ -233,16 +244,8 @@ static int run(struct reshard *reshard, const char *root, const char *new_root)
 	if (error == 0)
 		error = shards_make(reshard, root);
 	old_shards_leave(reshard);
-	if (error == 0) {
-		error = rest_move(reshard, new_root);
-		if (error == 0)
-			error = configuration_move(reshard, new_root);
-		if (error != 0)
-			error = restore_fail(&reshard->restore, EXIT_MISSING,
-			    "what lies beside the shards cannot be moved: %s", strerror(-error));
-	}
 	if (error == 0)
-		error = restore_names_take(&reshard->restore);
+		error = rest_take(reshard, root, new_root);
 	snprintf(work, sizeof(work), "%.4000s/" WORK, new_root);
 	if (error == 0 || reshard->from_count > 0)
 		(void)tree_remove(work);
@@ -263,6 +266,7 @@ static void print(const struct reshard *reshard)
 		    "accounts_moved", (json_int_t)reshard->moved, "bets", (json_int_t)reshard->bets,
 		    "objects", (json_int_t)reshard->objects, "shards", restore->shards);
 
+		configuration_report(restore, root);
 		json_dumpf(root, stdout, JSON_INDENT(2));
 		printf("\n");
 		json_decref(root);
@@ -276,6 +280,7 @@ static void print(const struct reshard *reshard)
 	    printf("shard %zu: goes on behind LSN %" JSON_INTEGER_FORMAT ", state hash %s\n", i,
 	        json_integer_value(json_object_get(shard, "lsn")),
 	        json_string_value(json_object_get(shard, "state_hash")));
+	configuration_report(restore, NULL);
 	printf("set `shards` and `lcores` in dataplane.yaml of the new root, run sluice-db verify "
 	       "--root on it, then start it\n");
 }

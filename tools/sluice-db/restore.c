@@ -193,6 +193,7 @@ void restore_print(const struct restore *restore, double seconds)
 		    (json_int_t)restore->events, "changes", (json_int_t)restore->changes, "seconds",
 		    seconds, "state_hash", hash, "shards", restore->shards);
 
+		configuration_report(restore, root);
 		json_dumpf(root, stdout, JSON_INDENT(2));
 		printf("\n");
 		json_decref(root);
@@ -207,6 +208,7 @@ void restore_print(const struct restore *restore, double seconds)
 	        i, json_integer_value(json_object_get(shard, "lsn")),
 	        json_string_value(json_object_get(shard, "state_hash")),
 	        json_integer_value(json_object_get(shard, "cut")));
+	configuration_report(restore, NULL);
 }
 
 int command_restore(const struct options *options)

@@ -27,6 +27,10 @@ struct restore {
 	uint64_t known[LIMIT_SHARDS]; /* last LSN the source has, all behind until[] is left out; 0:
 	                               * not told, cut[] says it */
 	uint64_t shard_events[LIMIT_SHARDS], shard_hash[LIMIT_SHARDS]; /* in the sums above */
+	/* "restored", "kept" (another was there), "none" (its source has none); NULL: not its part.
+	 */
+	const char *configuration;
+	char configuration_in[PATH_MAX]; /* where that of the source lies */
 	json_t *shards;
 	int code; /* exit code of the failure */
 	char message[512];
