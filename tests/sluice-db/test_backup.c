@@ -82,6 +82,65 @@ TEST(a_backup_verifies_and_restores_to_the_same_state)
 	bed_remove(&bed);
 }
 
+/* Secrets may lie on another disk, behind links: their content is in the backup, and it is said. */
+TEST(what_a_link_names_is_backed_up_and_anything_else_is_refused_by_name)
+{
+	static const struct {
+		const char *command; /* run in the root */
+		const char *named;
+	} refused[] = {
+		{ "ln -s ../../../secret/none var/lib/sluice/more.key", "lib/sluice/more.key" },
+		{ "ln -s ../../../secret etc/sluice/folder", "etc/sluice/folder" },
+		{ "ln -s loop etc/sluice/loop", "etc/sluice/loop" },
+		{ "mkfifo etc/sluice/pipe", "etc/sluice/pipe" },
+		{ "mkdir -p var/lib/sluice/models && ln -s /none var/lib/sluice/models/1",
+		    "sluice/models/1" },
+		{ "ln -s /none var/lib/sluice/models", "sluice/models" },
+	};
+	struct bed bed;
+	char said[1024], command[900];
+	json_t *answer;
+
+	bed_make(&bed, 71, 3);
+	snprintf(command, sizeof(command),
+	    "cd '%s' && mkdir -p secret/models etc/sluice/ca && echo t >secret/ticket.key && "
+	    "echo c >secret/ca.key && echo m >secret/models/1 && chmod 600 secret/ca.key && "
+	    "ln -s ../../../secret/ticket.key var/lib/sluice/ticket.key && ln -s "
+	    "'%s/secret/ca.key' etc/sluice/ca/ca.key && ln -s ../../../secret/models "
+	    "var/lib/sluice/models && ln -s ../../../secret var/lib/sluice/archive",
+	    bed.root, bed.root);
+	assert_int_equal(system(command), 0);
+	snprintf(
+	    command, sizeof(command), "backup create '%s' '%s/first' --json", bed.root, bed.top);
+	assert_int_equal(root_run(command, &answer), 0);
+	assert_int_equal(json_object_size(json_object_get(answer, "links_followed")), 3);
+	json_decref(answer);
+	assert_int_equal(say_run(said, "backup create '%s' '%s'", bed.root, bed.backup), 0);
+	assert_null(strstr(said, "no ticket.key"));
+	assert_non_null(strstr(said, "etc/sluice/ca/ca.key"));
+	must_run("backup verify '%s'", bed.backup);
+	must_run("backup restore '%s' '%s'", bed.backup, bed.restored);
+	snprintf(command, sizeof(command),
+	    "cd '%s' && test -z \"$(find . -type l)\" && grep -qx t var/lib/sluice/ticket.key && "
+	    "grep -qx c etc/sluice/ca/ca.key && grep -qx m var/lib/sluice/models/1 && test "
+	    "$(stat -c %%a etc/sluice/ca/ca.key) = 600",
+	    bed.restored);
+	assert_int_equal(system(command), 0);
+	for (unsigned i = 0; i < SLUICE_ARRAY_COUNT(refused); i++) {
+		snprintf(command, sizeof(command),
+		    "cd '%s' && rm -rf var/lib/sluice/more.key var/lib/sluice/models "
+		    "etc/sluice/folder etc/sluice/loop etc/sluice/pipe && %s",
+		    bed.root, refused[i].command);
+		assert_int_equal(system(command), 0);
+		assert_int_equal(
+		    say_run(said, "backup create '%s' '%s/third'", bed.root, bed.top), 1);
+		if (strstr(said, refused[i].named) == NULL ||
+		    strstr(said, "neither a file nor a link to one") == NULL)
+			fail_msg("%s: %s", refused[i].command, said);
+	}
+	bed_remove(&bed);
+}
+
 TEST(any_time_is_restored_as_it_was_on_all_shards)
 {
 	uint64_t seed = test_seed();

@@ -10,6 +10,7 @@
  *   DIR/var/lib/sluice/history/...             the past of a re-sharded switch (lmdb-schema/past.h)
  *   DIR/var/lib/sluice/models/...              learned models, which rules name by number
  *   DIR/etc/sluice/...                         configuration and the certificate authority
+ * Symbolic links of the root are files here, with the content of what they name.
  *
  * It is shaped like a root without a journal, so everything that reads a root's logs and rows reads
  * a backup. What was in the journal alone is the newest log environment here, which begins where
@@ -103,10 +104,24 @@ int backup_time_read(const char *text, uint64_t *time_ns);
 /* ---- Files (backup_files.c); each 0 or -errno ---- */
 
 int file_sha256(const char *path, char text[SHA256_TEXT], uint64_t *size);
-/* Content and mode; synced. */
+/* Symbolic links met by a copy. */
+struct links {
+	json_t *followed; /* the link's path: what it names; an object of the caller's */
+	char refused[PATH_MAX];
+};
+
+/* Content and mode; synced. A link is refused (-ELOOP). */
 int file_copy(const char *from, const char *to);
-/* Regular files and directories, synced; locks of LMDB are left out. -ENOENT: no `from`. */
-int tree_copy(const char *from, const char *to);
+/*
+ * The same of what a link names, if that is a regular file; the copy is one. Anything else, and
+ * without `links` any link, is refused: -ELOOP, its path in links->refused.
+ */
+int file_take(const char *from, const char *to, struct links *links);
+/*
+ * Files and directories, synced; locks of LMDB are left out. -ENOENT: no `from`. Links as by
+ * file_take; `from` itself may also be one to a directory.
+ */
+int tree_copy(const char *from, const char *to, struct links *links);
 int tree_remove(const char *path);
 /* mkdir -p; the names are synced. */
 int directories_make(const char *path);

@@ -109,20 +109,20 @@ int create_control_copy(struct create *create)
 }
 
 /* Whole, also when control removes or renames a file of it meanwhile; none is right. */
-static int folder_copy(const char *from, const char *to)
+static int folder_copy(const char *from, const char *to, struct links *links)
 {
-	int error = tree_copy(from, to);
+	int error = tree_copy(from, to, links);
 
 	for (unsigned i = 0; i < FOLDER_TRIES && error == -ENOENT && access(from, F_OK) == 0; i++) {
 		error = tree_remove(to);
 		if (error == 0)
-			error = tree_copy(from, to);
+			error = tree_copy(from, to, links);
 	}
 	return error == -ENOENT && access(from, F_OK) != 0 ? 0 : error;
 }
 
-/* The files beside the shards' directories, and etc/sluice. */
-int create_files_copy(struct create *create)
+/* Directories are copied on their own, or are no part of a backup, linked or not. */
+static int beside_copy(struct create *create)
 {
 	char from[PATH_MAX + 300], to[PATH_MAX + 300];
 	struct dirent *entry;
@@ -133,35 +133,52 @@ int create_files_copy(struct create *create)
 	snprintf(from, sizeof(from), "%s/" BACKUP_DATA, create->options.root);
 	stream = opendir(from);
 	if (stream == NULL)
-		error = -errno;
+		return -errno;
 	while (error == 0 && (entry = readdir(stream)) != NULL) {
 		snprintf(from, sizeof(from), "%s/" BACKUP_DATA "/%s", create->options.root,
 		    entry->d_name);
 		snprintf(to, sizeof(to), "%s/" BACKUP_DATA "/%s", create->building, entry->d_name);
-		if (lstat(from, &status) == 0 && S_ISREG(status.st_mode))
-			error = file_copy(from, to);
-	}
-	if (stream != NULL)
-		closedir(stream);
-	for (unsigned i = 0; error == 0 && i < BACKUP_FOLDERS; i++) {
-		snprintf(from, sizeof(from), "%s/" BACKUP_DATA "/%s", create->options.root,
-		    backup_folders[i]);
-		snprintf(
-		    to, sizeof(to), "%s/" BACKUP_DATA "/%s", create->building, backup_folders[i]);
-		error = folder_copy(from, to);
-	}
-	if (error == 0) {
-		snprintf(from, sizeof(from), "%s/etc/sluice", create->options.root);
-		snprintf(to, sizeof(to), "%s/etc", create->building);
-		error = directories_make(to);
-	}
-	if (error == 0) {
-		snprintf(to, sizeof(to), "%s/etc/sluice", create->building);
-		error = tree_copy(from, to);
+		if (stat(from, &status) != 0 || !S_ISDIR(status.st_mode))
+			error = file_take(from, to, &create->links);
 		if (error == -ENOENT)
-			error = 0;
+			error = 0; /* removed meanwhile */
 	}
-	return error == 0 ? 0
-	                  : backup_say(&create->backup, "%.300s cannot be copied: %s", from,
-	                        strerror(-error));
+	closedir(stream);
+	return error;
+}
+
+static int place_copy(struct create *create, const char *place)
+{
+	char from[PATH_MAX + 300], to[PATH_MAX + 300];
+
+	snprintf(from, sizeof(from), "%s/%s", create->options.root, place);
+	snprintf(to, sizeof(to), "%s/%s", create->building, place);
+	return folder_copy(from, to, &create->links);
+}
+
+/* The files beside the shards' directories, and etc/sluice. */
+int create_files_copy(struct create *create)
+{
+	char path[PATH_MAX + 300];
+	int error = beside_copy(create);
+
+	for (unsigned i = 0; error == 0 && i < BACKUP_FOLDERS; i++) {
+		snprintf(path, sizeof(path), BACKUP_DATA "/%s", backup_folders[i]);
+		error = place_copy(create, path);
+	}
+	snprintf(path, sizeof(path), "%s/etc", create->building);
+	if (error == 0)
+		error = directories_make(path);
+	if (error == 0)
+		error = place_copy(create, "etc/sluice");
+	if (error == 0)
+		return 0;
+	if (create->links.refused[0] != '\0')
+		return backup_say(&create->backup,
+		    "%.300s is neither a file nor a link to one that is there, so it cannot be "
+		    "backed up; put the file there, or a link to it, or move it away",
+		    create->links.refused);
+	return backup_say(&create->backup,
+	    "what lies beside the shards of %.300s cannot be copied: %s", create->options.root,
+	    strerror(-error));
 }

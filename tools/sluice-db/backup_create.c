@@ -409,7 +409,8 @@ static void print(const struct create *create, const char *directory, int json)
 	const struct backup *backup = &create->backup;
 	char text[32];
 	uint64_t bytes = 0, covered = UINT64_MAX, hash = 0, events = 0;
-	json_t *file;
+	json_t *file, *target;
+	const char *link;
 	size_t i;
 
 	json_array_foreach(backup->files, i, file) bytes +=
@@ -431,6 +432,7 @@ static void print(const struct create *create, const char *directory, int json)
 
 		snprintf(hash_text, sizeof(hash_text), "%016" PRIx64, hash);
 		json_object_set_new(root, "state_hash", json_string(hash_text));
+		json_object_set(root, "links_followed", create->links.followed);
 		json_dumpf(root, stdout, JSON_INDENT(2));
 		printf("\n");
 		json_decref(root);
@@ -439,19 +441,24 @@ static void print(const struct create *create, const char *directory, int json)
 	printf("backup %s: %u shards, %" PRIu64 " events, %" PRIu64 " bytes\n"
 	       "covers everything acknowledged before %s\nstate    %016" PRIx64 "\ndigest   %s\n",
 	    directory, backup->shard_count, events, bytes, text, hash, backup->digest);
+	json_object_foreach(create->links.followed, link, target) printf(
+	    "followed %s: in the backup is what %s holds\n", link, json_string_value(target));
 }
 
 /* It is a backup; a switch made of it lacks these. */
-static void warn(const struct create *create)
+static void warn(const struct create *create, const char *directory)
 {
 	char path[2 * PATH_MAX];
+	struct stat status;
 
-	snprintf(path, sizeof(path), "%s/" BACKUP_DATA "/ticket.key", create->options.root);
-	if (access(path, F_OK) != 0)
+	/* In the backup, not in the root: what counts is what was copied. */
+	snprintf(path, sizeof(path), "%s/" BACKUP_DATA "/ticket.key", directory);
+	if (lstat(path, &status) != 0 || !S_ISREG(status.st_mode))
 		fprintf(stderr,
-		    "sluice-db: warning: no ticket.key in it, as %.300s is missing: without the "
-		    "key no data plane starts on what is restored; save it separately\n",
-		    path);
+		    "sluice-db: warning: no ticket.key in it, as %.300s/" BACKUP_DATA "/ticket.key "
+		    "is missing: without the key no data plane starts on what is restored; save "
+		    "it separately\n",
+		    create->options.root);
 	if (!create->backup.has_control)
 		fprintf(stderr,
 		    "sluice-db: warning: no database of sluice-control in it, as "
@@ -466,6 +473,7 @@ int backup_create(const struct options *options, const char *root, const char *d
 
 	if (create == NULL)
 		return EXIT_MISSING;
+	create->links.followed = json_object();
 	create->options = *options;
 	create->options.root = root;
 	create->options.shard = -1;
@@ -496,10 +504,11 @@ int backup_create(const struct options *options, const char *root, const char *d
 	}
 	if (error == 0 && !options->quiet) {
 		print(create, directory, options->json);
-		warn(create);
+		warn(create, directory);
 	}
 	if (error != 0)
 		fprintf(stderr, "sluice-db: %s\n", create->backup.message);
+	json_decref(create->links.followed);
 	backup_free(&create->backup);
 	free(create);
 	return error == 0 ? EXIT_DONE : EXIT_MISMATCH;

@@ -167,8 +167,32 @@ int file_copy(const char *from, const char *to)
 /* nftw gives no context. One copy runs at a time in this program. */
 static struct {
 	const char *from, *to;
+	struct links *links;
 	int error;
 } copying;
+
+static int file_refuse(struct links *links, const char *path)
+{
+	if (links != NULL)
+		snprintf(links->refused, sizeof(links->refused), "%s", path);
+	return -ELOOP;
+}
+
+int file_take(const char *from, const char *to, struct links *links)
+{
+	char target[PATH_MAX];
+	struct stat status;
+
+	if (lstat(from, &status) != 0)
+		return -errno;
+	if (S_ISREG(status.st_mode))
+		return file_copy(from, to);
+	if (!S_ISLNK(status.st_mode) || links == NULL || realpath(from, target) == NULL ||
+	    lstat(target, &status) != 0 || !S_ISREG(status.st_mode))
+		return file_refuse(links, from);
+	json_object_set_new(links->followed, from, json_string(target));
+	return file_copy(target, to);
+}
 
 static int entry_copy(const char *path, const struct stat *status, int kind, struct FTW *place)
 {
@@ -180,9 +204,8 @@ static int entry_copy(const char *path, const struct stat *status, int kind, str
 		copying.error = -ENAMETOOLONG;
 	else if (kind == FTW_D && mkdir(to, status->st_mode & 0777) != 0 && errno != EEXIST)
 		copying.error = -errno;
-	else if (kind == FTW_F && S_ISREG(status->st_mode) &&
-	         strcmp(path + place->base, "lock.mdb") != 0)
-		copying.error = file_copy(path, to);
+	else if ((kind == FTW_F || kind == FTW_SL) && strcmp(path + place->base, "lock.mdb") != 0)
+		copying.error = file_take(path, to, copying.links);
 	else if (kind == FTW_DNR || kind == FTW_NS)
 		copying.error = -EACCES;
 	return copying.error;
@@ -197,14 +220,26 @@ static int entry_sync(const char *path, const struct stat *status, int kind, str
 	return copying.error;
 }
 
-int tree_copy(const char *from, const char *to)
+int tree_copy(const char *from, const char *to, struct links *links)
 {
-	if (access(from, F_OK) != 0)
+	char top[PATH_MAX];
+	struct stat status;
+
+	if (lstat(from, &status) != 0)
 		return -errno;
-	copying.from = from;
+	snprintf(top, sizeof(top), "%s", from);
+	/* A place that is a link itself: the directory behind it is walked. */
+	if (S_ISLNK(status.st_mode)) {
+		if (links == NULL || realpath(from, top) == NULL || lstat(top, &status) != 0 ||
+		    !S_ISDIR(status.st_mode))
+			return file_refuse(links, from);
+		json_object_set_new(links->followed, from, json_string(top));
+	}
+	copying.from = top;
 	copying.to = to;
+	copying.links = links;
 	copying.error = 0;
-	if (nftw(from, entry_copy, 16, FTW_PHYS) != 0 ||
+	if (nftw(top, entry_copy, 16, FTW_PHYS) != 0 ||
 	    nftw(to, entry_sync, 16, FTW_PHYS | FTW_DEPTH) != 0)
 		return copying.error != 0 ? copying.error : -errno;
 	return 0;

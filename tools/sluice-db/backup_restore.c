@@ -139,7 +139,7 @@ static int files_copy(struct restore *restore)
 		snprintf(from, sizeof(from), "%s/" BACKUP_DATA "/%s", restore->backup->base.path,
 		    backup_folders[i]);
 		snprintf(to, sizeof(to), "%s/%s", restore->building, backup_folders[i]);
-		error = tree_copy(from, to);
+		error = tree_copy(from, to, NULL);
 		if (error == -ENOENT)
 			error = 0;
 	}

@@ -189,7 +189,7 @@ static int base_copy(struct build *build)
 	int error;
 
 	from_backup_path(from, build->shard, source);
-	error = tree_copy(source, build->path);
+	error = tree_copy(source, build->path, NULL);
 	if (error == 0 && build->until < from->base.shards[build->shard].last_lsn)
 		error = schema_log_cut(build->path, build->until);
 	return error == 0 ? 0

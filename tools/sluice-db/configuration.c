@@ -107,7 +107,7 @@ static int fresh_make(
 	int error = tree_remove(fresh); /* of a run that was cut short */
 
 	if (error == 0)
-		error = tree_copy(from, fresh);
+		error = tree_copy(from, fresh, NULL);
 	snprintf(path, sizeof(path), "%s/dataplane.yaml", fresh);
 	if (error == 0)
 		error = configuration_rewrite(path, restore->root, shards);

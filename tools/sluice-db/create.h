@@ -9,6 +9,7 @@ struct create {
 	struct backup backup;
 	struct options options; /* root: what is backed up */
 	char building[PATH_MAX];
+	struct links links;                 /* of what lies beside the shards */
 	uint64_t copied_last[LIMIT_SHARDS]; /* LSN the copied log ends at */
 };
 
