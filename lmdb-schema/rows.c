@@ -20,6 +20,7 @@ static uint8_t record_version(enum record_kind kind)
 		return RECORD_VERSION_TERMINAL;
 	case RECORD_IDENTITY:
 	case RECORD_CHECKPOINT:
+	case RECORD_STATE:
 		break;
 	}
 	return RECORD_VERSION;
@@ -271,6 +272,14 @@ int record_checkpoint_read(struct db_bytes bytes, struct record_checkpoint *out)
 	    !bytes_all_zero(record.reserved_extra, sizeof(record.reserved_extra)))
 		return -EBADMSG;
 	*out = record;
+	return 0;
+}
+
+int record_state_read(struct db_bytes bytes, struct record_state *out)
+{
+	if (!header_fits(bytes, RECORD_STATE, sizeof(*out)) || bytes.size != sizeof(*out))
+		return -EBADMSG;
+	memcpy(out, bytes.data, sizeof(*out));
 	return 0;
 }
 

@@ -23,6 +23,7 @@ enum record_kind {
 	RECORD_TERMINAL = 4,
 	RECORD_IDENTITY = 5,
 	RECORD_CHECKPOINT = 6,
+	RECORD_STATE = 7,
 };
 
 /* The newest version of each kind's layout; older ones were in directories of schema version 1,
@@ -267,6 +268,18 @@ ASSERT_OFFSET(struct record_checkpoint, clean, 64);
 ASSERT_OFFSET(struct record_checkpoint, rules, 72);
 
 /*
+ * The hash of the whole state, when the rows held exactly the events up to `lsn`: after an orderly
+ * stop, a restore, a re-sharding. Of no meaning once rows are newer (checkpoint or horizon above
+ * it).
+ */
+struct record_state {
+	struct record_header header;
+	struct le64 lsn;
+	struct le64 state_hash;
+};
+ASSERT_SIZE(struct record_state, 24);
+
+/*
  * A row of `object` or `closed_object` is struct object_bytes as it is (object.h), without a
  * header: its kind is its layout, and what a kind gains later goes into bytes that were zero.
  */
@@ -283,6 +296,7 @@ SLUICE_MUST_USE int record_market_read(struct db_bytes bytes, struct record_mark
 SLUICE_MUST_USE int record_terminal_read(struct db_bytes bytes, struct record_terminal_full *out);
 SLUICE_MUST_USE int record_identity_read(struct db_bytes bytes, struct record_identity *out);
 SLUICE_MUST_USE int record_checkpoint_read(struct db_bytes bytes, struct record_checkpoint *out);
+SLUICE_MUST_USE int record_state_read(struct db_bytes bytes, struct record_state *out);
 SLUICE_MUST_USE int record_object_read(struct db_bytes bytes, struct object_bytes *out);
 
 #endif

@@ -255,6 +255,26 @@ int schema_horizon_write(struct db_txn *txn, uint64_t lsn)
 	    txn, SCHEMA_META, text_key("horizon"), (struct db_bytes){ &field, sizeof(field) });
 }
 
+int schema_state_read(struct db_txn *txn, struct record_state *state)
+{
+	struct db_bytes value;
+	int error = db_get(txn, SCHEMA_META, text_key("state"), &value);
+
+	return error != 0 ? error : record_state_read(value, state);
+}
+
+int schema_state_write(struct db_txn *txn, uint64_t lsn, uint64_t state_hash)
+{
+	struct record_state state = {
+		.header = record_header_make(RECORD_STATE, sizeof(state)),
+		.lsn = le64_make(lsn),
+		.state_hash = le64_make(state_hash),
+	};
+
+	return db_put(
+	    txn, SCHEMA_META, text_key("state"), (struct db_bytes){ &state, sizeof(state) });
+}
+
 static int meta_read(struct db_txn *txn, struct schema_rows_meta *meta)
 {
 	struct record_checkpoint checkpoint;

@@ -82,7 +82,7 @@ SLUICE_MUST_USE int schema_log_remove(const char *directory, uint64_t first_lsn)
 
 /*
  * meta: "version" -> le32, alone, so that any later layout can be recognised; "identity" ->
- * record_identity; "checkpoint" -> record_checkpoint; "horizon" -> le64.
+ * record_identity; "checkpoint" -> record_checkpoint; "horizon" -> le64; "state" -> record_state.
  * Version: 0; -ENOENT a new environment; -EPROTO above SCHEMA_VERSION or below SCHEMA_VERSION_FIRST
  * (*version says which); -EBADMSG.
  */
@@ -102,6 +102,10 @@ SLUICE_MUST_USE int schema_checkpoint_write(
  */
 SLUICE_MUST_USE int schema_horizon_read(struct db_txn *txn, uint64_t *lsn);
 SLUICE_MUST_USE int schema_horizon_write(struct db_txn *txn, uint64_t lsn);
+
+/* What the state must hash to, at one LSN. Read: 0; -ENOENT: nothing says; -EBADMSG. */
+SLUICE_MUST_USE int schema_state_read(struct db_txn *txn, struct record_state *state);
+SLUICE_MUST_USE int schema_state_write(struct db_txn *txn, uint64_t lsn, uint64_t state_hash);
 
 struct schema_rows_meta {
 	struct record_identity identity;

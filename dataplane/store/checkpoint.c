@@ -271,15 +271,21 @@ static int write_piece(struct store *store)
 
 static int finish_body(struct db_txn *txn, void *context)
 {
-	const struct store *store = context;
+	struct store *store = context;
 	struct record_checkpoint record;
+	int error;
 
 	rows_checkpoint_make(&record, &store->checkpoint.begin);
 	record.log_lsn = le64_make(store->log.committed_lsn);
 	record.incarnation = le64_make(store->incarnation);
 	record.boot_counter = le64_make(store->boot_counter);
 	record.clean = store->checkpoint.clean;
-	return schema_checkpoint_write(txn, &record);
+	error = schema_checkpoint_write(txn, &record);
+	/* Nothing was applied since the begin: the rows are this state and no other. */
+	if (error == 0 && store->checkpoint.clean)
+		error = schema_state_write(
+		    txn, store->checkpoint.begin.lsn, ledger_state_hash(store->ledger));
+	return error;
 }
 
 static int finish(struct store *store, uint64_t now_ns)

@@ -49,6 +49,9 @@ struct rows_loaded {
 	uint64_t lsn_max;   /* no row is newer, nor retired by a newer event: from here on state
 	                       hashes compare */
 	uint64_t begin_lsn; /* of the checkpoint */
+	/* What the rows said of their own state; has_state 0: nothing that holds for these. */
+	uint64_t state_hash;
+	uint8_t has_state;
 	uint64_t rows[LEDGER_TABLE_COUNT];
 	/* On failure. */
 	enum schema_row_table table;
@@ -62,6 +65,12 @@ struct rows_loaded {
  */
 SLUICE_MUST_USE int rows_load(
     struct db_txn *txn, struct ledger *ledger, struct rows_loaded *loaded);
+
+/*
+ * 1: the rows as loaded, with nothing applied since, are not the state that was written down with
+ * them: bits in them have changed. 0: they are, or nothing tells.
+ */
+int rows_state_differs(const struct rows_loaded *loaded, struct ledger *ledger);
 
 /*
  * One record into the ledger (as rows_load does): the hostile-bytes entry. -EINVAL, with *lsn set:

@@ -160,6 +160,26 @@ static int shard_load(struct db_txn *txn, struct ledger *ledger, struct rows_loa
 	return 0;
 }
 
+/* Of use only where no row is newer than it. */
+static int state_load(struct db_txn *txn, struct rows_loaded *loaded)
+{
+	struct record_state state;
+	int error = schema_state_read(txn, &state);
+
+	if (error != 0)
+		return error == -ENOENT ? 0 : error;
+	if (le64_get(state.lsn) != loaded->begin_lsn || loaded->lsn_max != loaded->begin_lsn)
+		return 0;
+	loaded->state_hash = le64_get(state.state_hash);
+	loaded->has_state = 1;
+	return 0;
+}
+
+int rows_state_differs(const struct rows_loaded *loaded, struct ledger *ledger)
+{
+	return loaded->has_state && ledger_state_hash(ledger) != loaded->state_hash;
+}
+
 int rows_load(struct db_txn *txn, struct ledger *ledger, struct rows_loaded *loaded)
 {
 	/* What bets name comes before them: the ledger derives chains and exposures while it loads.
@@ -172,6 +192,10 @@ int rows_load(struct db_txn *txn, struct ledger *ledger, struct rows_loaded *loa
 	error = shard_load(txn, ledger, loaded);
 	for (unsigned i = 0; i < LEDGER_TABLE_COUNT && error == 0; i++)
 		error = table_load(txn, ledger, order[i], loaded);
+	if (error == 0) {
+		loaded->table = SCHEMA_META;
+		error = state_load(txn, loaded);
+	}
 	if (error == 0)
 		ledger_load_horizon(ledger, loaded->lsn_max);
 	return error;

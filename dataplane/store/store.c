@@ -240,6 +240,15 @@ int store_load(struct store *store, struct store_report *report)
 		    "old; restore it.",
 		    store->directory, (unsigned long long)loaded.lsn_max,
 		    (unsigned long long)store->log.committed_lsn);
+	if (rows_state_differs(&loaded, store->ledger)) {
+		store_count(&store->status_divergences);
+		return say(report, -EBADMSG,
+		    "the rows in %s/rows are damaged: their state at LSN %llu is not the one that "
+		    "was written down with them. Run sluice-db verify to see what log and journal "
+		    "hold, then restore this shard (sluice-db backup restore, or restore "
+		    "--from-postgres)",
+		    store->directory, (unsigned long long)loaded.begin_lsn);
+	}
 	store->compare_from_lsn = loaded.lsn_max;
 	store->loaded = 1;
 	report->accounts = loaded.rows[LEDGER_ACCOUNT];

@@ -36,7 +36,7 @@ struct store_report {
 	uint64_t incarnation;
 	uint64_t accounts, bets, markets, terminals, objects;
 	uint64_t nanoseconds;
-	char message[400]; /* on failure: what, where, remedy */
+	char message[512]; /* on failure: what, where, remedy */
 };
 
 /*

@@ -63,6 +63,42 @@ def test_a_bit_in_a_balance_is_refused_though_nothing_is_replayed(how):
         switch.stop()
 
 
+@pytest.mark.parametrize("how", ["restore", "reshard"])
+def test_a_bit_in_rows_that_no_batch_speaks_for_is_refused(how):
+    with Switch(f"newbit-{how}") as switch:
+        switch.begin(1)
+        terminal = connect(switch)
+        for _ in range(20):
+            assert terminal.deposit(demo.FIRST_ACCOUNT, 12_345).ok
+        balance = struct.pack("<q", terminal.balance(demo.FIRST_ACCOUNT).balance)
+        terminal.close()
+        switch.stop()
+        if how == "restore":
+            switch.tool("tools/sluice-db", "backup", "create", switch.root, switch.path("copy"))
+            switch.tool("tools/sluice-db", "backup", "restore", switch.path("copy"),
+                        switch.path("new"))
+        else:
+            switch.tool("tools/sluice-db", "reshard", switch.root, switch.path("new"),
+                        "--shards", 1)
+        shutil.rmtree(switch.path("var/lib/sluice"))
+        os.rename(switch.path("new/var/lib/sluice"), switch.path("var/lib/sluice"))
+        rows = switch.path("var/lib/sluice/shard-0/rows/data.mdb")
+        with open(rows, "rb") as stream:
+            whole = stream.read()
+        assert balance in whole
+        with open(rows, "wb") as stream:
+            stream.write(whole.replace(balance, balance[:2] + bytes([balance[2] ^ 0x40]) +
+                                       balance[3:]))
+        said = refused(switch)
+        assert "shard 0: the rows in" in said and "sluice-db verify" in said
+        assert not switch.verify()["ok"]
+        with open(rows, "wb") as stream:
+            stream.write(whole)
+        assert switch.verify()["ok"]
+        switch.restart()
+        switch.stop()
+
+
 def test_a_shard_that_is_not_there_is_not_made_anew():
     with Switch("noshard", shards=2) as switch:
         switch.begin(1)

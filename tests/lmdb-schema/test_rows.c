@@ -401,6 +401,23 @@ TEST(checkpoint_keeps_the_factor_rules)
 	    record_checkpoint_read((struct db_bytes){ &record, sizeof(record) }, &read), -EBADMSG);
 }
 
+TEST(a_state_hash_is_read_as_it_was_written_and_nothing_else_is)
+{
+	struct record_state hash = { .header = record_header_make(RECORD_STATE, sizeof(hash)),
+		.lsn = le64_make(7),
+		.state_hash = le64_make(9) };
+	struct record_state read;
+
+	assert_int_equal(record_state_read((struct db_bytes){ &hash, sizeof(hash) }, &read), 0);
+	assert_memory_equal(&read, &hash, sizeof(hash));
+	for (size_t size = 0; size < sizeof(hash); size++)
+		assert_case_equal(
+		    size, record_state_read((struct db_bytes){ &hash, size }, &read), -EBADMSG);
+	hash.header = record_header_make(RECORD_IDENTITY, sizeof(hash));
+	assert_int_equal(
+	    record_state_read((struct db_bytes){ &hash, sizeof(hash) }, &read), -EBADMSG);
+}
+
 TEST(checkpoint_keeps_the_shard_row)
 {
 	struct shard_row shard = {

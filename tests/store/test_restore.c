@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A shard whose events came from elsewhere: its journal begins behind them. */
+#include "lmdb-schema/schema.h"
 #include "tests/store/follow.h"
 
 #define RESTORED 1000u
@@ -184,6 +185,101 @@ TEST(store_without_its_journal_is_refused)
 	    -EBADMSG);
 	assert_non_null(strstr(journal.damage, "no journal"));
 	store_close(store);
+	follow_end(&follow);
+}
+
+/* ---- Rows that have changed since they were written ---- */
+
+struct flip {
+	unsigned byte;        /* of the balance */
+	uint8_t without_hash; /* as programs before wrote it: nothing says what the state must be */
+};
+
+/* One bit in the balance of the first account that has money. */
+static int flip_body(struct db_txn *txn, void *context)
+{
+	const struct flip *flip = context;
+	struct record_account_full record;
+	struct db_cursor cursor;
+	struct db_key key;
+	int error = db_cursor_open(&cursor, txn, SCHEMA_ACCOUNT);
+
+	for (error = error == 0 ? db_cursor_first(&cursor) : error; error == 0;
+	     error = db_cursor_next(&cursor)) {
+		assert_int_equal(record_account_read(cursor.value, &record), 0);
+		if (le64s_get(record.account.balance) > 0)
+			break;
+	}
+	db_cursor_close(&cursor);
+	assert_int_equal(error, 0);
+	((uint8_t *)&record.account.balance)[flip->byte] ^= 0x40;
+	key = db_key_make(le64_get(record.account.id));
+	error = db_put(txn, SCHEMA_ACCOUNT, db_key(&key),
+	    (struct db_bytes){ &record, le16_get(record.account.header.size) });
+	if (error == 0 && flip->without_hash)
+		error = db_delete(txn, SCHEMA_META, (struct db_bytes){ "state", 5 });
+	return error;
+}
+
+static void flip(const char *path, unsigned byte, int without_hash)
+{
+	struct flip flip = { .byte = byte, .without_hash = without_hash != 0 };
+	struct db_env *env;
+
+	assert_int_equal(schema_rows_open(&env, path, 0), 0);
+	assert_int_equal(db_write(env, flip_body, &flip), 0);
+	db_env_close(env);
+}
+
+static int load(const struct store_config *config, struct store_report *report)
+{
+	struct store *store;
+	int error;
+
+	assert_int_equal(store_open(&store, config, report), 0);
+	error = store_load(store, report);
+	store_close(store);
+	return error;
+}
+
+/* A restored journal has no batch that says what the state must be: the rows say it. */
+TEST(a_bit_in_restored_rows_is_found_before_there_is_a_batch)
+{
+	uint64_t incarnation = 0, last;
+	struct store_report report;
+	struct follow follow;
+	struct store *store;
+
+	follow_begin(&follow);
+	world_make(follow.world);
+	last = restore_all(&follow, 1);
+	assert_int_equal(journal_begin(&follow.journal, last, 1, &incarnation, NULL, 0), 0);
+	store = store_start(&follow.config, &report);
+	assert_int_equal(store_join_journal(store, incarnation, last, &report), 0);
+	assert_int_equal(store_checkpoint_now(store), 0);
+	store_close(store);
+	assert_int_equal(load(&follow.config, &report), 0);
+	for (unsigned byte = 0; byte < 6; byte++) {
+		flip(follow.path, byte, 0);
+		assert_int_equal(load(&follow.config, &report), -EBADMSG);
+		print_message("  %s\n", report.message);
+		assert_non_null(strstr(report.message, "/rows are damaged: their state at LSN"));
+		flip(follow.path, byte, 0);
+		assert_int_equal(load(&follow.config, &report), 0);
+	}
+	/* Newer rows are not held to an older state's hash. */
+	follow_start(&follow, 64);
+	go_on(&follow, 5);
+	follow_work(&follow);
+	follow_stop(&follow);
+	follow_start(&follow, 64);
+	assert_true(store_hash(follow.store) == ledger_state_hash(follow.world->ledger));
+	assert_int_equal(store_checkpoint_now(follow.store), 0);
+	follow_stop(&follow);
+	assert_int_equal(load(&follow.config, &report), 0);
+	/* A root of before is started on as it is. */
+	flip(follow.path, 2, 1);
+	assert_int_equal(load(&follow.config, &report), 0);
 	follow_end(&follow);
 }
 

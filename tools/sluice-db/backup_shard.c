@@ -86,7 +86,7 @@ static int identity_read(const char *path, struct ledger_config *config)
 	return 0;
 }
 
-static int rows_read(const char *path, struct ledger *ledger)
+static int rows_read(const char *path, struct ledger *ledger, struct damage *damage)
 {
 	struct rows_loaded loaded = { 0 };
 	struct db_env *env;
@@ -103,6 +103,10 @@ static int rows_read(const char *path, struct ledger *ledger)
 		db_read_close(&txn);
 	}
 	db_env_close(env);
+	if (error == 0 && rows_state_differs(&loaded, ledger)) {
+		damage_note(damage, loaded.begin_lsn, ROWS_DIFFER);
+		error = -EBADMSG;
+	}
 	return error;
 }
 
@@ -139,7 +143,7 @@ int backup_ledger_load(const char *shard_path, uint32_t shard, uint64_t last_lsn
 		error = backup_ledger_size(shard_path, last_lsn, config->shard_count, config);
 	if (error == 0) {
 		ledger = ledger_create(config);
-		error = ledger == NULL ? -ENOMEM : rows_read(shard_path, ledger);
+		error = ledger == NULL ? -ENOMEM : rows_read(shard_path, ledger, damage);
 	}
 	if (error == 0)
 		error = events_replay(ledger, shard_path, shard, damage);

@@ -13,4 +13,9 @@ struct damage {
 __attribute__((format(printf, 3, 4))) void damage_note(
     struct damage *damage, uint64_t lsn, const char *format, ...);
 
+/* Of rows that are not the state their own `meta` says (dataplane/store/rows.h). */
+#define ROWS_DIFFER                                                                                \
+	"rows: their state is not the one that was written down with them: a row has changed "     \
+	"since; restore this shard"
+
 #endif

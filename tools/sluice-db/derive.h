@@ -95,6 +95,7 @@ struct derive {
 	struct table sums;
 	uint64_t out_last[LIMIT_SHARDS], in_last[LIMIT_SHARDS]; /* sequences */
 	uint64_t next_lsn, time_ns, events, customers;
+	uint64_t rows_bets_open;              /* replay_sums: counted in the rows */
 	uint64_t touched[DERIVE_TOUCHED_MAX]; /* system accounts of the present event */
 	uint32_t touched_count;
 	uint32_t transfers_open;
@@ -162,6 +163,7 @@ struct replay {
 	uint32_t shard_count;
 	uint32_t version; /* of the rows' schema */
 	uint8_t loaded;   /* with the rows of the checkpoint */
+	uint8_t differs;  /* these are not the state that was written down with them */
 };
 int replay_open(
     struct replay *replay, const char *path, const struct scan *scan, struct damage *damage);
@@ -173,6 +175,12 @@ int replay_event(struct replay *replay, struct db_bytes event, struct damage *da
 /* Compares with what was derived; sets *hash. 0 or -EBADMSG. */
 int replay_compare(struct replay *replay, struct derive *derive, const struct events *events,
     uint64_t *hash, struct damage *damage);
+/*
+ * Where the log does not go back to the first event, what can be said without it: the rows come to
+ * zero in each currency, STAKES is what their open bets hold. Accounts, open bets and sums are then
+ * those of the rows. Of a complete log nothing is done. 0 or -EBADMSG with the damage noted.
+ */
+int replay_sums(const struct replay *replay, struct derive *derive, struct damage *damage);
 /* The closed tables hold what retired, as it was derived. 0 or -EBADMSG. */
 int replay_closed(
     const struct replay *replay, const char *path, struct derive *derive, struct damage *damage);

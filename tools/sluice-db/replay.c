@@ -126,6 +126,8 @@ int replay_open_before(struct replay *replay, const char *path, const struct sca
 			replay->loaded = error == 0 && replay->checkpoint_lsn < lsn;
 			if (replay->loaded)
 				error = rows_load(&txn, replay->ledger, &loaded);
+			if (error == 0 && replay->loaded)
+				replay->differs = rows_state_differs(&loaded, replay->ledger) != 0;
 			db_read_close(&txn);
 		}
 		db_env_close(env);

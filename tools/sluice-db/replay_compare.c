@@ -296,6 +296,10 @@ int replay_compare(struct replay *replay, struct derive *derive, const struct ev
 		error = objects_compare(replay, derive, damage);
 	if (error != 0)
 		return error;
+	if (replay->differs) {
+		damage_note(damage, replay->checkpoint_lsn, ROWS_DIFFER);
+		return -EBADMSG;
+	}
 	if (events->batch_last_lsn != 0 && events->batch_last_lsn == last &&
 	    events->batch_state_hash != *hash) {
 		damage_note(damage, last, "state hash %016llx, the journal's batch says %016llx",

@@ -335,6 +335,28 @@ static int shard_read_again(struct reshard *reshard, uint32_t shard)
 	return 0;
 }
 
+/* Of the rows as they were read and compared: the new journal has no batch that says it. */
+static int state_body(struct db_txn *txn, void *context)
+{
+	const struct meta *meta = context;
+
+	return schema_state_write(
+	    txn, meta->reshard->shard.lsn, meta->reshard->to[meta->shard].hash);
+}
+
+static int state_write(struct reshard *reshard, uint32_t shard)
+{
+	struct meta meta = { .reshard = reshard, .shard = shard };
+	struct db_env *env;
+	int error = schema_rows_open(&env, reshard->to[shard].path, 0);
+
+	if (error == 0) {
+		error = db_write(env, state_body, &meta);
+		db_env_close(env);
+	}
+	return error == 0 ? 0 : fail(reshard, shard, error);
+}
+
 int reshard_write(struct reshard *reshard)
 {
 	struct ledger_totals totals;
@@ -363,5 +385,7 @@ int reshard_write(struct reshard *reshard)
 		    "%" PRIu64 " of %" PRIu64 " accounts and %" PRIu64 " of %" PRIu64
 		    " bets are there again",
 		    accounts, reshard->accounts, bets, reshard->bets);
+	for (uint32_t i = 0; i < reshard->to_count && error == 0; i++)
+		error = state_write(reshard, i);
 	return error;
 }

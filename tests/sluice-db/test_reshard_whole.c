@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What has changed in a re-sharded root, or is gone from it, is found: its rows, and its past. */
+#include <errno.h>
+#include <inttypes.h>
+
+#include "lmdb-schema/past.h"
+#include "tests/sluice-db/reshard.h"
+
+/* One bit in a balance of a customer who has money. */
+static int bit_flip(struct db_txn *txn, void *context)
+{
+	struct record_account_full record;
+	struct db_cursor cursor;
+	struct db_key key;
+	int error = db_cursor_open(&cursor, txn, SCHEMA_ACCOUNT);
+
+	(void)context;
+	for (error = error == 0 ? db_cursor_first(&cursor) : error; error == 0;
+	     error = db_cursor_next(&cursor)) {
+		assert_int_equal(record_account_read(cursor.value, &record), 0);
+		if (le64_get(record.account.id) <= LIMIT_ACCOUNT_ID_MAX &&
+		    le64s_get(record.account.balance) > 0)
+			break;
+	}
+	db_cursor_close(&cursor);
+	assert_int_equal(error, 0);
+	record.account.balance = le64s_make(le64s_get(record.account.balance) ^ 1 << 22);
+	key = db_key_make(le64_get(record.account.id));
+	return db_put(txn, SCHEMA_ACCOUNT, db_key(&key),
+	    (struct db_bytes){ &record, le16_get(record.account.header.size) });
+}
+
+/* No event and no batch says what a new root's rows must be: their own hash does. */
+TEST(a_bit_in_the_rows_of_a_new_root_is_found)
+{
+	struct shards *shards = alike_make(test_seed());
+	char top[64], root[96], path[200], arguments[200], said[1024];
+	uint64_t accounts = 0, bets = 0;
+	struct ledger_totals totals;
+	struct db_env *env;
+	json_t *answer;
+
+	root_make(top);
+	root_write(shards, top);
+	snprintf(root, sizeof(root), "%s/new", top);
+	must_run("reshard '%s' '%s' --shards 3", top, root);
+	for (uint32_t i = 0; i < 3; i++) {
+		struct ledger *ledger = rows_of(root, i, 3);
+
+		ledger_totals(ledger, &totals);
+		bets += totals.bets_open;
+		for (uint32_t k = 0; k < ledger_row_count(ledger, LEDGER_ACCOUNT); k++)
+			accounts += ledger_account_at(ledger, k)->id <= LIMIT_ACCOUNT_ID_MAX;
+		ledger_free(ledger);
+	}
+	/* What is there is counted, though no event tells of it; and said to be not derived. */
+	snprintf(arguments, sizeof(arguments), "verify --json --root '%s'", root);
+	assert_int_equal(root_run(arguments, &answer), 0);
+	assert_true(accounts > 0);
+	assert_int_equal(json_integer_value(json_object_get(answer, "accounts")), accounts);
+	assert_int_equal(json_integer_value(json_object_get(answer, "bets_open")), bets);
+	assert_true(json_object_size(json_object_get(answer, "balance_sum")) > 0);
+	json_decref(answer);
+	assert_int_equal(say_run(said, "verify --root '%s'", root), 0);
+	assert_non_null(strstr(said, "was not derived"));
+	assert_null(strstr(said, "each backed"));
+
+	snprintf(path, sizeof(path), "%s/var/lib/sluice/shard-1", root);
+	assert_int_equal(schema_rows_open(&env, path, 0), 0);
+	assert_int_equal(db_write(env, bit_flip, NULL), 0);
+	db_env_close(env);
+	assert_int_equal(say_run(said, "verify --root '%s'", root), 1);
+	print_message("  %s", said);
+	assert_non_null(strstr(said, "NOT OK: shard 1"));
+	assert_int_equal(say_run(said, "backup create '%s' '%s/backup'", root, top), 1);
+	print_message("  %s", said);
+	assert_non_null(strstr(said, "shard 1"));
+	root_remove(top);
+	shards_free(shards);
+}
+
+/*
+ * "Never carried out" may be said of an id only when the logs of the past have no gap, up to where
+ * those of today begin; and of a fenced one the past says so itself.
+ */
+TEST(the_past_knows_what_was_fenced_and_where_it_has_a_gap)
+{
+	struct wire_request fence = { .template_id = WIRE_FENCE,
+		.fence = { .target_request_id = 7, .deadline_ns = UINT64_MAX } };
+	struct shards *shards = shards_new(1);
+	char top[64], one[96], three[96], path[200];
+	struct log_history *today;
+	struct event_buffer event;
+	struct log_past *past;
+	struct db_env *log;
+	uint64_t first_lsn;
+	uint8_t shard;
+
+	shards->request_id[1] = 700;
+	assert_int_equal(shards_code(shards, &fence, 1), WIRE_CODE_FENCED_NOW);
+	for (uint32_t i = 0; i < SHARDS; i++)
+		shards_account(shards, shards_id_on(shards, i, 1, 0), 1, KRW);
+	root_make(top);
+	for (uint32_t i = 0; i < SHARDS; i++)
+		(void)root_shard_write(shards, i, top, root_last(shards, i), 1, NULL);
+	snprintf(one, sizeof(one), "%s/one", top);
+	snprintf(three, sizeof(three), "%s/three", top);
+	must_run("reshard '%s' '%s' --shards 1", top, one);
+	must_run("reshard '%s' '%s' --shards 3", one, three);
+	snprintf(path, sizeof(path), "%s/var/lib/sluice/shard-0", three);
+	assert_int_equal(log_history_open(&today, path, 0), 0);
+	first_lsn = log_history_first_lsn(today);
+	log_history_close(today);
+	assert_true(first_lsn > 1);
+
+	snprintf(path, sizeof(path), "%s/var/lib/sluice", three);
+	assert_int_equal(log_past_open(&past, path), 0);
+	assert_true(log_past_fence(past, 1, 7, &event, &shard) > 0);
+	assert_int_equal(le16_get(fixture_record(&event).type), EVENT_FENCE);
+	assert_int_equal(shard, shards_of_key(shards, 1));
+	assert_int_equal(log_past_fence(past, 1, 8, &event, &shard), -ENOENT);
+	assert_int_equal(log_past_fence(past, 2, 7, &event, &shard), -ENOENT);
+	assert_int_equal(log_past_reaches(past, first_lsn), 1);
+	assert_int_equal(log_past_reaches(past, first_lsn + 1), 0);
+	log_past_close(past);
+	/* The log of one of the first shards is put away. */
+	snprintf(path, sizeof(path), "%s/var/lib/sluice/history/1/var/lib/sluice/shard-0", three);
+	assert_int_equal(schema_log_remove(path, 1), 0);
+	assert_int_equal(schema_log_open(&log, path, 2, 0), 0);
+	db_env_close(log);
+	snprintf(path, sizeof(path), "%s/var/lib/sluice", three);
+	assert_int_equal(log_past_open(&past, path), 0);
+	assert_int_equal(log_past_reaches(past, first_lsn), 0);
+	log_past_close(past);
+	root_remove(top);
+	shards_free(shards);
+}
+
+TEST_MAIN()
