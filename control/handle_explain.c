@@ -351,7 +351,7 @@ static int past_open(struct control *control, struct log_past **past)
 	char path[CONTROL_PATH_SIZE];
 	int error = control_path(control, "var/lib/sluice", path, sizeof(path));
 
-	return error != 0 ? error : log_past_open(past, path);
+	return error != 0 ? error : log_past_open(past, path, NULL, NULL, 0);
 }
 
 /* Shard and LSN are those of then. */

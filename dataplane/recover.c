@@ -453,6 +453,35 @@ static int clock_check(struct switch_process *process)
 	return 0;
 }
 
+/* What the shards were before they were re-sharded: what was acknowledged then is answered there.
+ */
+static int past_open(struct switch_process *process, const char *data)
+{
+	const struct record_past *left = NULL;
+	char what[256];
+
+	for (uint32_t shard = 0; shard < process->shared.shard_count; shard++) {
+		const struct record_past *own = store_past(process->stores[shard]);
+
+		if (own != NULL && left != NULL && memcmp(own, left, sizeof(*own)) != 0) {
+			snprintf(process->message, sizeof(process->message),
+			    "shard %u in %.512s came out of another re-sharding than the shards "
+			    "before it; restore all of them (sluice-db backup restore)",
+			    shard, data);
+			return EXIT_REFUSED;
+		}
+		if (own != NULL)
+			left = own;
+	}
+	if (log_past_open(&process->past, data, left, what, sizeof(what)) == 0)
+		return 0;
+	snprintf(process->message, sizeof(process->message),
+	    "the past of the re-sharded switch is not whole: %.512s/%s. Put it back, or restore "
+	    "all (sluice-db backup restore)",
+	    data, what);
+	return EXIT_REFUSED;
+}
+
 int switch_recover(struct switch_process *process)
 {
 	uint64_t start_ns = monotonic_ns();
@@ -486,14 +515,9 @@ int switch_recover(struct switch_process *process)
 	}
 	process->recovered_ns = monotonic_ns() - start_ns;
 	snprintf(data, sizeof(data), "%s/var/lib/sluice", process->root);
-	status = log_past_open(&process->past, data);
-	if (status != 0) {
-		snprintf(process->message, sizeof(process->message),
-		    "%.512s/history, the past of the shards, cannot be read: %s; restore it from a "
-		    "backup",
-		    data, strerror(-status));
-		return EXIT_REFUSED;
-	}
+	status = past_open(process, data);
+	if (status != 0)
+		return status;
 	process->journal_interrupt_cpu = placement_interrupt_cpu(data);
 	return 0;
 }

@@ -21,6 +21,7 @@ static uint8_t record_version(enum record_kind kind)
 	case RECORD_IDENTITY:
 	case RECORD_CHECKPOINT:
 	case RECORD_STATE:
+	case RECORD_PAST:
 		break;
 	}
 	return RECORD_VERSION;
@@ -280,6 +281,27 @@ int record_state_read(struct db_bytes bytes, struct record_state *out)
 	if (!header_fits(bytes, RECORD_STATE, sizeof(*out)) || bytes.size != sizeof(*out))
 		return -EBADMSG;
 	memcpy(out, bytes.data, sizeof(*out));
+	return 0;
+}
+
+int record_past_read(struct db_bytes bytes, struct record_past *out)
+{
+	struct record_past record;
+	uint16_t count;
+
+	if (!header_fits(bytes, RECORD_PAST, sizeof(record)) || bytes.size != sizeof(record))
+		return -EBADMSG;
+	memcpy(&record, bytes.data, sizeof(record));
+	count = le16_get(record.shard_count);
+	if (le16_get(record.generation) == 0 || count == 0 || count > LIMIT_SHARDS ||
+	    !bytes_all_zero(record.reserved, sizeof(record.reserved)) ||
+	    !bytes_all_zero(&record.logs[count], (LIMIT_SHARDS - count) * sizeof(record.logs[0])))
+		return -EBADMSG;
+	for (unsigned i = 0; i < count; i++)
+		if (le64_get(record.logs[i].first_lsn) == 0 ||
+		    le64_get(record.logs[i].last_lsn) < le64_get(record.logs[i].first_lsn) - 1)
+			return -EBADMSG;
+	*out = record;
 	return 0;
 }
 

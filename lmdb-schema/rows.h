@@ -24,6 +24,7 @@ enum record_kind {
 	RECORD_IDENTITY = 5,
 	RECORD_CHECKPOINT = 6,
 	RECORD_STATE = 7,
+	RECORD_PAST = 8,
 };
 
 /* The newest version of each kind's layout; older ones were in directories of schema version 1,
@@ -280,6 +281,24 @@ struct record_state {
 ASSERT_SIZE(struct record_state, 24);
 
 /*
+ * Rows that came out of a re-sharding say what was left behind it (past.h): the number of that
+ * generation, counted from 1, and where the log of each of its shards begins and ends. Of shards
+ * that there were not all is zero. What lies before it the rows of that generation say.
+ */
+struct record_past {
+	struct record_header header;
+	struct le16 generation;
+	struct le16 shard_count;
+	uint8_t reserved[4];
+	struct record_past_log {
+		struct le64 first_lsn; /* never 0 */
+		struct le64 last_lsn;  /* first_lsn - 1: no event */
+	} logs[LIMIT_SHARDS];
+};
+ASSERT_SIZE(struct record_past, 16 + 16 * LIMIT_SHARDS);
+ASSERT_OFFSET(struct record_past, logs, 16);
+
+/*
  * A row of `object` or `closed_object` is struct object_bytes as it is (object.h), without a
  * header: its kind is its layout, and what a kind gains later goes into bytes that were zero.
  */
@@ -297,6 +316,7 @@ SLUICE_MUST_USE int record_terminal_read(struct db_bytes bytes, struct record_te
 SLUICE_MUST_USE int record_identity_read(struct db_bytes bytes, struct record_identity *out);
 SLUICE_MUST_USE int record_checkpoint_read(struct db_bytes bytes, struct record_checkpoint *out);
 SLUICE_MUST_USE int record_state_read(struct db_bytes bytes, struct record_state *out);
+SLUICE_MUST_USE int record_past_read(struct db_bytes bytes, struct record_past *out);
 SLUICE_MUST_USE int record_object_read(struct db_bytes bytes, struct object_bytes *out);
 
 #endif

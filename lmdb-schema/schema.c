@@ -275,6 +275,19 @@ int schema_state_write(struct db_txn *txn, uint64_t lsn, uint64_t state_hash)
 	    txn, SCHEMA_META, text_key("state"), (struct db_bytes){ &state, sizeof(state) });
 }
 
+int schema_past_read(struct db_txn *txn, struct record_past *past)
+{
+	struct db_bytes value;
+	int error = db_get(txn, SCHEMA_META, text_key("past"), &value);
+
+	return error != 0 ? error : record_past_read(value, past);
+}
+
+int schema_past_write(struct db_txn *txn, const struct record_past *past)
+{
+	return db_put(txn, SCHEMA_META, text_key("past"), (struct db_bytes){ past, sizeof(*past) });
+}
+
 static int meta_read(struct db_txn *txn, struct schema_rows_meta *meta)
 {
 	struct record_checkpoint checkpoint;
@@ -284,6 +297,12 @@ static int meta_read(struct db_txn *txn, struct schema_rows_meta *meta)
 		error = schema_identity_read(txn, &meta->identity);
 	if (error == 0)
 		error = schema_horizon_read(txn, &meta->horizon_lsn);
+	if (error == 0) {
+		error = schema_past_read(txn, &meta->past);
+		meta->has_past = error == 0;
+		if (error == -ENOENT)
+			error = 0;
+	}
 	if (error != 0)
 		return error;
 	error = schema_checkpoint_read(txn, &checkpoint);

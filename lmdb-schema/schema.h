@@ -82,8 +82,9 @@ SLUICE_MUST_USE int schema_log_remove(const char *directory, uint64_t first_lsn)
 
 /*
  * meta: "version" -> le32, alone, so that any later layout can be recognised; "identity" ->
- * record_identity; "checkpoint" -> record_checkpoint; "horizon" -> le64; "state" -> record_state.
- * Version: 0; -ENOENT a new environment; -EPROTO above SCHEMA_VERSION or below SCHEMA_VERSION_FIRST
+ * record_identity; "checkpoint" -> record_checkpoint; "horizon" -> le64; "state" -> record_state;
+ * "past" -> record_past. Version: 0; -ENOENT a new environment; -EPROTO above SCHEMA_VERSION or
+ * below SCHEMA_VERSION_FIRST
  * (*version says which); -EBADMSG.
  */
 SLUICE_MUST_USE int schema_version_read(struct db_txn *txn, uint32_t *version);
@@ -107,11 +108,17 @@ SLUICE_MUST_USE int schema_horizon_write(struct db_txn *txn, uint64_t lsn);
 SLUICE_MUST_USE int schema_state_read(struct db_txn *txn, struct record_state *state);
 SLUICE_MUST_USE int schema_state_write(struct db_txn *txn, uint64_t lsn, uint64_t state_hash);
 
+/* What a re-sharding left. Read: 0; -ENOENT: these rows came out of none; -EBADMSG. */
+SLUICE_MUST_USE int schema_past_read(struct db_txn *txn, struct record_past *past);
+SLUICE_MUST_USE int schema_past_write(struct db_txn *txn, const struct record_past *past);
+
 struct schema_rows_meta {
 	struct record_identity identity;
 	uint64_t checkpoint_lsn, incarnation; /* 0: no checkpoint yet */
 	uint64_t horizon_lsn;
 	uint32_t version;
+	uint8_t has_past;
+	struct record_past past; /* zero without */
 };
 
 /*

@@ -9,7 +9,7 @@ int reader_log_retired(const struct reader_files *files)
 	for (uint32_t shard = 0; shard < files->shared->shard_count; shard++) {
 		uint64_t first_lsn = log_history_first_lsn(files->histories[shard]);
 
-		if (first_lsn > 1 && !log_past_reaches(files->past, first_lsn))
+		if (first_lsn == 0 || (first_lsn > 1 && !log_past_reaches(files->past, first_lsn)))
 			return 1;
 	}
 	return 0;

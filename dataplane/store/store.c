@@ -41,8 +41,9 @@ static void identity_make(const struct store_config *config, struct record_ident
 struct meta_open {
 	const struct store_config *config;
 	struct record_checkpoint checkpoint; /* out; begin_lsn 0 when there is none */
+	struct record_past past;
 	uint32_t version;
-	uint8_t other_identity;
+	uint8_t other_identity, has_past;
 };
 
 /*
@@ -76,7 +77,10 @@ static int meta_body(struct db_txn *txn, void *context)
 			return error;
 		meta->version = SCHEMA_VERSION;
 	}
-	error = schema_checkpoint_read(txn, &meta->checkpoint);
+	error = schema_past_read(txn, &meta->past);
+	meta->has_past = error == 0;
+	if (error == 0 || error == -ENOENT)
+		error = schema_checkpoint_read(txn, &meta->checkpoint);
 	if (error == -ENOENT)
 		return 0;
 	if (error == 0 && meta->checkpoint.clean) {
@@ -111,6 +115,8 @@ static int meta_read(struct store *store, struct store_report *report)
 		    store->directory, strerror(-error));
 	report->schema_version = meta.version;
 	store->checkpoint.lsn = le64_get(meta.checkpoint.begin_lsn);
+	store->past = meta.past;
+	store->has_past = meta.has_past;
 	store->incarnation = le64_get(meta.checkpoint.incarnation);
 	store->boot_counter = le64_get(meta.checkpoint.boot_counter);
 	if (le64_get(meta.checkpoint.log_lsn) > store->log.committed_lsn)
@@ -264,6 +270,11 @@ int store_load(struct store *store, struct store_report *report)
 const struct ledger *store_ledger(const struct store *store)
 {
 	return store->ledger;
+}
+
+const struct record_past *store_past(const struct store *store)
+{
+	return store->has_past ? &store->past : NULL;
 }
 
 uint64_t store_checkpoint_lsn(const struct store *store)

@@ -53,6 +53,8 @@ SLUICE_MUST_USE int store_load(struct store *store, struct store_report *report)
 /* The follower's ledger: at start the worker's copy is made from it; afterwards the store's alone.
  */
 const struct ledger *store_ledger(const struct store *store);
+/* What a re-sharding left, as the rows say; NULL: they came out of none, or say nothing. */
+const struct record_past *store_past(const struct store *store);
 
 /*
  * Applies one durable batch: follower's ledger, log blocks (in memory until committed), state-hash

@@ -132,6 +132,8 @@ struct store {
 	uint64_t waiting_ns; /* of the last try */
 	uint8_t table_full;  /* -ENOSPC is of the ledger: rows in use fill a table */
 	uint8_t loaded;
+	uint8_t has_past;
+	struct record_past past; /* of the rows' meta */
 	/* A batch taken from the feed while the gap before it is read from the files. */
 	struct journal_batch held;
 	uint64_t seen_lsn; /* durable when it was last looked for a batch */

@@ -99,6 +99,39 @@ def test_a_bit_in_rows_that_no_batch_speaks_for_is_refused(how):
         switch.stop()
 
 
+def test_a_re_sharded_switch_is_not_started_without_its_past():
+    with Switch("nopast", shards=2) as switch:
+        switch.begin(1)
+        terminal = connect(switch)
+        asked = terminal.next_id
+        placed = terminal.deposit(demo.FIRST_ACCOUNT, 12_345)
+        assert placed.ok
+        terminal.close()
+        switch.stop()
+        switch.tool("tools/sluice-db", "reshard", switch.root, switch.path("new"), "--shards", 3)
+        shutil.rmtree(switch.path("var/lib/sluice"))
+        os.rename(switch.path("new/var/lib/sluice"), switch.path("var/lib/sluice"))
+        switch.settings.shards = 3
+        past = switch.path("var/lib/sluice/history")
+        for gone in (past, past + "/1", past + "/1/var/lib/sluice/shard-1"):
+            os.rename(gone, switch.path("away"))
+            said = refused(switch)
+            assert "history/1/var/lib/sluice/shard-" in said and "is missing" in said, said
+            assert not switch.verify()["ok"]
+            os.rename(switch.path("away"), gone)
+        for log in glob.glob(past + "/1/var/lib/sluice/shard-1/log-*"):
+            os.rename(log, switch.path("away"))
+            assert "shard-1: its log is missing" in refused(switch)
+            os.rename(switch.path("away"), log)
+        assert switch.verify()["ok"]
+        switch.restart()
+        terminal = connect(switch)
+        told = terminal.tx_status(asked)
+        assert told.ok and told.payout == 12_345, told
+        terminal.close()
+        switch.stop()
+
+
 def test_a_shard_that_is_not_there_is_not_made_anew():
     with Switch("noshard", shards=2) as switch:
         switch.begin(1)

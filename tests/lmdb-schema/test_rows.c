@@ -418,6 +418,38 @@ TEST(a_state_hash_is_read_as_it_was_written_and_nothing_else_is)
 	    record_state_read((struct db_bytes){ &hash, sizeof(hash) }, &read), -EBADMSG);
 }
 
+TEST(what_a_past_was_is_read_as_it_was_written_and_nothing_else_is)
+{
+	static const struct {
+		size_t offset;
+		uint8_t value;
+	} wrong[] = {
+		{ 2, RECORD_STATE }, { 8, 0 },    /* generation */
+		{ 10, 0 }, { 10, 65 }, { 12, 1 }, /* reserved */
+		{ 16, 0 },                        /* begins nowhere */
+		{ 24, 3 },                        /* ends before it begins */
+		{ 16 + 32, 1 },                   /* a shard there is not */
+	};
+	struct record_past past = { .header = record_header_make(RECORD_PAST, sizeof(past)),
+		.generation = le16_make(1),
+		.shard_count = le16_make(2),
+		.logs = { { le64_make(5), le64_make(9) }, { le64_make(7), le64_make(6) } } };
+	struct record_past read;
+
+	assert_int_equal(record_past_read((struct db_bytes){ &past, sizeof(past) }, &read), 0);
+	assert_memory_equal(&read, &past, sizeof(past));
+	for (size_t size = 0; size < sizeof(past); size++)
+		assert_case_equal(
+		    size, record_past_read((struct db_bytes){ &past, size }, &read), -EBADMSG);
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(wrong); i++) {
+		struct record_past bad = past;
+
+		((uint8_t *)&bad)[wrong[i].offset] = wrong[i].value;
+		assert_case_equal(
+		    i, record_past_read((struct db_bytes){ &bad, sizeof(bad) }, &read), -EBADMSG);
+	}
+}
+
 TEST(checkpoint_keeps_the_shard_row)
 {
 	struct shard_row shard = {

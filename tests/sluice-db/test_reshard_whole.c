@@ -79,6 +79,17 @@ TEST(a_bit_in_the_rows_of_a_new_root_is_found)
 	shards_free(shards);
 }
 
+__attribute__((format(printf, 1, 2))) static void must_do(const char *format, ...)
+{
+	char command[1000];
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(command, sizeof(command), format, list);
+	va_end(list);
+	assert_int_equal(system(command), 0);
+}
+
 /*
  * "Never carried out" may be said of an id only when the logs of the past have no gap, up to where
  * those of today begin; and of a fenced one the past says so itself.
@@ -93,6 +104,7 @@ TEST(the_past_knows_what_was_fenced_and_where_it_has_a_gap)
 	struct event_buffer event;
 	struct log_past *past;
 	struct db_env *log;
+	struct record_past left;
 	uint64_t first_lsn;
 	uint8_t shard;
 
@@ -114,7 +126,10 @@ TEST(the_past_knows_what_was_fenced_and_where_it_has_a_gap)
 	assert_true(first_lsn > 1);
 
 	snprintf(path, sizeof(path), "%s/var/lib/sluice", three);
-	assert_int_equal(log_past_open(&past, path), 0);
+	assert_int_equal(log_past_left(path, &left), 1);
+	assert_int_equal(le16_get(left.generation), 2);
+	assert_int_equal(log_past_open(&past, path, &left, NULL, 0), 0);
+	assert_int_equal(log_past_count(past), 2);
 	assert_true(log_past_fence(past, 1, 7, &event, &shard) > 0);
 	assert_int_equal(le16_get(fixture_record(&event).type), EVENT_FENCE);
 	assert_int_equal(shard, shards_of_key(shards, 1));
@@ -123,15 +138,114 @@ TEST(the_past_knows_what_was_fenced_and_where_it_has_a_gap)
 	assert_int_equal(log_past_reaches(past, first_lsn), 1);
 	assert_int_equal(log_past_reaches(past, first_lsn + 1), 0);
 	log_past_close(past);
-	/* The log of one of the first shards is put away. */
-	snprintf(path, sizeof(path), "%s/var/lib/sluice/history/1/var/lib/sluice/shard-0", three);
-	assert_int_equal(schema_log_remove(path, 1), 0);
-	assert_int_equal(schema_log_open(&log, path, 2, 0), 0);
-	db_env_close(log);
-	snprintf(path, sizeof(path), "%s/var/lib/sluice", three);
-	assert_int_equal(log_past_open(&past, path), 0);
+	/* Gone while the past is in use: nobody can tell any more. */
+	assert_int_equal(log_past_open(&past, path, &left, NULL, 0), 0);
+	must_do("rm -r '%s/history/1/var/lib/sluice/shard-1'/log-*", path);
+	assert_int_equal(log_past_request(past, 1, 4711, &event, &shard), -ENOENT);
 	assert_int_equal(log_past_reaches(past, first_lsn), 0);
 	log_past_close(past);
+	/* The log of one of the first shards had been put away before. */
+	snprintf(path, sizeof(path), "%s/var/lib/sluice/shard-0", top);
+	assert_int_equal(schema_log_remove(path, 1), 0);
+	assert_int_equal(schema_log_open(&log, path, root_last(shards, 0) + 1, 0), 0);
+	db_env_close(log);
+	must_run("reshard '%s' '%s/gap' --shards 1", top, top);
+	snprintf(path, sizeof(path), "%s/gap/var/lib/sluice", top);
+	assert_int_equal(log_past_left(path, &left), 1);
+	assert_int_equal(log_past_open(&past, path, &left, NULL, 0), 0);
+	assert_int_equal(log_past_reaches(past, le64_get(left.logs[0].last_lsn) + 1), 0);
+	log_past_close(past);
+	root_remove(top);
+	shards_free(shards);
+}
+
+/* The past under a data directory, as the start opens it. */
+static int open_past(const char *data, char *what, size_t size)
+{
+	struct record_past left;
+	struct log_past *past;
+	int found = log_past_left(data, &left), error;
+
+	assert_true(found >= 0);
+	error = log_past_open(&past, data, found ? &left : NULL, what, size);
+	log_past_close(past);
+	return error;
+}
+
+static int past_forget(struct db_txn *txn, void *context)
+{
+	(void)context;
+	return db_delete(txn, SCHEMA_META, (struct db_bytes){ "past", 4 });
+}
+
+/* Who was acknowledged before a re-sharding is answered out of what it left: all of it, or no
+ * start. */
+TEST(a_past_that_is_not_whole_is_named)
+{
+#define SHARD_OF(number) "/var/lib/sluice/shard-" #number
+	static const struct {
+		const char *gone, *says;
+	} cases[] = {
+		{ "history", "history/2" SHARD_OF(0) " is missing" },
+		{ "history/2", "history/2" SHARD_OF(0) " is missing" },
+		{ "history/1", "history/1" SHARD_OF(0) " is missing" },
+		{ "history/1" SHARD_OF(2), "history/1" SHARD_OF(2) " is missing" },
+		{ "history/1" SHARD_OF(0) "/log-*",
+		    "history/1" SHARD_OF(0) ": its log is missing" },
+		{ "history/2" SHARD_OF(0) "/log-*",
+		    "history/2" SHARD_OF(0) ": its log is missing" },
+	};
+	struct shards *shards = shards_new(1);
+	char top[64], data[128], path[256], what[256], said[1024];
+	struct db_env *env;
+
+	for (uint32_t i = 0; i < SHARDS; i++)
+		shards_account(shards, shards_id_on(shards, i, 1, 0), 10000, KRW);
+	root_make(top);
+	root_write(shards, top);
+	must_run("reshard '%s' '%s/one' --shards 1", top, top);
+	must_run("reshard '%s/one' '%s/two' --shards 2", top, top);
+	snprintf(data, sizeof(data), "%s/two/var/lib/sluice", top);
+	assert_int_equal(open_past(data, what, sizeof(what)), 0);
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
+		must_do("mkdir '%s/away' && mv '%s'/%s '%s/away'", top, data, cases[i].gone, top);
+		assert_true(open_past(data, what, sizeof(what)) < 0);
+		print_message("  %s\n", what);
+		assert_non_null(strstr(what, cases[i].says));
+		assert_int_equal(say_run(said, "verify --root '%s/two'", top), 1);
+		assert_non_null(strstr(said, cases[i].says));
+		assert_int_equal(say_run(said, "backup create '%s/two' '%s/backup'", top, top), 1);
+		assert_non_null(strstr(said, cases[i].says));
+		assert_int_equal(
+		    say_run(said, "reshard '%s/two' '%s/three' --shards 3", top, top), 1);
+		assert_non_null(strstr(said, cases[i].says));
+		must_do("rm -rf '%s/three'; cd '%s/away' && mv * '%s/'\"$(dirname %s)\"", top, top,
+		    data, cases[i].gone);
+		must_do("rmdir '%s/away'", top);
+		must_run("verify --root '%s/two'", top);
+	}
+	/* A log that ends too early, and a row that is not what it was. */
+	must_do("cp -r '%s/two' '%s/short'", top, top);
+	snprintf(path, sizeof(path), "%s/short/var/lib/sluice/history/1" SHARD_OF(1), top);
+	assert_int_equal(schema_log_cut(path, root_last(shards, 1) - 1), 0);
+	assert_int_equal(say_run(said, "verify --root '%s/short'", top), 1);
+	print_message("  %s", said);
+	assert_non_null(strstr(said, "its log holds LSN 1 to"));
+	snprintf(path, sizeof(path), "%s/history/1" SHARD_OF(1), data);
+	assert_int_equal(schema_rows_open(&env, path, 0), 0);
+	assert_int_equal(db_write(env, bit_flip, NULL), 0);
+	db_env_close(env);
+	assert_int_equal(say_run(said, "verify --root '%s/two'", top), 1);
+	print_message("  %s", said);
+	assert_non_null(strstr(said, "history/1: account"));
+	/* A root of before says nothing of its past: what is there is taken. */
+	for (uint32_t i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/shard-%u", data, i);
+		assert_int_equal(schema_rows_open(&env, path, 0), 0);
+		assert_int_equal(db_write(env, past_forget, NULL), 0);
+		db_env_close(env);
+	}
+	assert_int_equal(open_past(data, what, sizeof(what)), 0);
 	root_remove(top);
 	shards_free(shards);
 }

@@ -366,12 +366,14 @@ static int names_take(struct create *create, const char *directory)
 static int whole_check(struct create *create)
 {
 	struct damage damage = { 0 };
-	uint32_t shards[LIMIT_SHARDS];
+	uint32_t shards[LIMIT_SHARDS], generations;
 	int count = shards_find(&create->options, shards);
 	int error = root_shards_check(&create->options, &damage);
 
 	for (int i = 0; i < count && error == 0; i++)
 		error = root_journal_check(&create->options, shards[i], &damage);
+	if (error == 0)
+		error = root_past_check(&create->options, &generations, &damage);
 	if (error == 0)
 		return 0;
 	return backup_say(&create->backup, "%s", damage.what);

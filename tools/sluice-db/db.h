@@ -61,6 +61,11 @@ int root_shards_check(const struct options *options, struct damage *damage);
  * none. 0, or -EBADMSG and the damage.
  */
 int root_journal_check(const struct options *options, uint32_t shard, struct damage *damage);
+/*
+ * The past of a re-sharded switch: as many generations, and as much of their logs, as was left
+ * behind. 0, or -EBADMSG and the damage. *generations: how many there are.
+ */
+int root_past_check(const struct options *options, uint32_t *generations, struct damage *damage);
 
 /* ---- All events of a shard, oldest first: log environments, then the journal behind them ---- */
 

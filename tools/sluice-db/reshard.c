@@ -65,14 +65,41 @@ static int copy_make(struct reshard *reshard, const char *root, const char *new_
 
 static int old_past_open(struct reshard *reshard, const char *new_root)
 {
-	char path[PATH_MAX];
-	int error;
+	char path[PATH_MAX], what[256] = "its shards tell of different pasts";
+	struct record_past left;
+	int found, error;
 
 	snprintf(path, sizeof(path), "%.4000s/" WORK "/copy/" BACKUP_DATA, new_root);
-	error = log_past_open(&reshard->past, path);
+	found = log_past_left(path, &left);
+	error = found < 0
+	            ? found
+	            : log_past_open(&reshard->past, path, found ? &left : NULL, what, sizeof(what));
 	return error == 0 ? 0
 	                  : restore_fail(&reshard->restore, EXIT_MISMATCH,
-	                        "%.300s/history cannot be read: %s", path, strerror(-error));
+	                        "the past of the old root is not whole: %s", what);
+}
+
+/* What the new rows say they came out of: their past is looked for by it. */
+static int left_make(struct reshard *reshard)
+{
+	struct record_past *left = &reshard->left;
+
+	*left = (struct record_past){
+		.header = record_header_make(RECORD_PAST, sizeof(*left)),
+		.generation = le16_make((uint16_t)(log_past_count(reshard->past) + 1)),
+		.shard_count = le16_make((uint16_t)reshard->from_count),
+	};
+	for (uint32_t i = 0; i < reshard->from_count; i++) {
+		uint64_t first_lsn, last_lsn;
+		int error = log_past_range(reshard->from[i].path, &first_lsn, &last_lsn);
+
+		if (error != 0)
+			return restore_fail(&reshard->restore, EXIT_MISMATCH,
+			    "the log of shard %u cannot be read: %s", i, strerror(-error));
+		left->logs[i].first_lsn = le64_make(first_lsn);
+		left->logs[i].last_lsn = le64_make(last_lsn);
+	}
+	return 0;
 }
 
 static int old_shards_load(struct reshard *reshard, const char *new_root)
@@ -99,7 +126,7 @@ static int old_shards_load(struct reshard *reshard, const char *new_root)
 		count = shard->config.shard_count;
 		reshard->from_map = shard->config.buckets;
 	}
-	return old_past_open(reshard, new_root);
+	return old_past_open(reshard, new_root) == 0 ? left_make(reshard) : -1;
 }
 
 /* ---- What comes along ---- */
@@ -108,15 +135,12 @@ static int old_shards_load(struct reshard *reshard, const char *new_root)
 static int rest_move(struct reshard *reshard, const char *new_root)
 {
 	char copy[PATH_MAX], from[2 * PATH_MAX], to[2 * PATH_MAX];
-	unsigned generation = 1, shard;
+	unsigned generation = le16_get(reshard->left.generation), shard;
 	struct dirent *entry;
 	DIR *stream;
 	int error;
 
 	snprintf(copy, sizeof(copy), "%.4000s/" WORK "/copy/" BACKUP_DATA, new_root);
-	do
-		snprintf(from, sizeof(from), "%s/history/%u", copy, generation);
-	while (access(from, F_OK) == 0 && ++generation < 10000);
 	snprintf(to, sizeof(to), "%s/history", reshard->restore.building);
 	snprintf(from, sizeof(from), "%s/history", copy);
 	if (access(from, F_OK) == 0 && rename(from, to) != 0)

@@ -60,7 +60,8 @@ struct reshard {
 	struct restore restore; /* the new root in the making */
 	const struct options *options;
 	struct reshard_shard from[LIMIT_SHARDS], to[LIMIT_SHARDS];
-	struct log_past *past; /* what the old shards were before; NULL: nothing */
+	struct log_past *past;   /* what the old shards were before; NULL: nothing */
+	struct record_past left; /* what they are themselves from now on */
 	uint32_t from_count, to_count;
 	struct ids_bucket_map from_map, to_map;
 	struct shard_row shard;  /* of every new shard */

@@ -250,6 +250,8 @@ static int meta_body(struct db_txn *txn, void *context)
 	rows_checkpoint_make(&checkpoint, &reshard->shard);
 	if (error == 0)
 		error = schema_checkpoint_write(txn, &checkpoint);
+	if (error == 0)
+		error = schema_past_write(txn, &reshard->left);
 	return error == 0 ? schema_horizon_write(txn, reshard->shard.lsn) : error;
 }
 

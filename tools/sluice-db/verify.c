@@ -28,6 +28,7 @@ struct totals {
 	uint64_t events, accounts, state_hash, transit_open, bets_open;
 	struct table sums; /* struct derived_sum over all shards */
 	struct damage damage;
+	uint32_t generations; /* of the past of a re-sharded switch */
 	json_t *shards;
 };
 
@@ -229,6 +230,7 @@ static json_t *totals_json(struct totals *totals)
 	    sums, "transit_open", (json_int_t)totals->transit_open, "bets_open",
 	    (json_int_t)totals->bets_open, "first_damage", damage, "state_hash", text, "shards",
 	    totals->shards);
+	json_object_set_new(root, "generations", json_integer(totals->generations));
 	return root;
 }
 
@@ -268,6 +270,9 @@ static void print_text(const struct totals *totals)
 	printf("bets     %" PRIu64 " open, %s\n", totals->bets_open,
 	    unproven ? "STAKES holds what they do" : "each backed by its stake");
 	printf("transit  %" PRIu64 " transfers under way\n", totals->transit_open);
+	if (totals->generations > 0)
+		printf("past     %u re-shardings, their logs and rows as they were left\n",
+		    totals->generations);
 	printf("state    %016" PRIx64 "\n", totals->state_hash);
 	if (totals->damage.what[0] == '\0')
 		printf("ok\n");
@@ -297,6 +302,41 @@ void verify_shard_alone(const char *path, uint32_t shard, int log_only, struct v
 	found->damage = state->damage;
 	derive_free(&state->derive);
 	free(state);
+}
+
+/* One generation of the past: each shard as any other, without a journal. */
+static void generation_verify(const struct options *options, uint32_t number, struct damage *damage)
+{
+	struct options past = *options;
+	uint32_t shards[LIMIT_SHARDS];
+	char root[PATH_MAX + 64];
+	int count;
+
+	snprintf(root, sizeof(root), "%s/" BACKUP_DATA "/history/%u", options->root, number);
+	past.root = root;
+	count = shards_find(&past, shards);
+	for (int i = 0; i < count && damage->what[0] == '\0'; i++) {
+		struct verify_found found;
+		char path[PATH_MAX];
+
+		shard_path(&past, shards[i], path);
+		verify_shard_alone(path, shards[i], 1, &found);
+		if (found.damage.what[0] == '\0')
+			continue;
+		damage->shard = shards[i];
+		damage_note(damage, found.damage.lsn, "history/%u: %s", number, found.damage.what);
+	}
+}
+
+static void past_verify(const struct options *options, struct totals *totals)
+{
+	struct damage damage = { 0 };
+
+	if (root_past_check(options, &totals->generations, &damage) == 0)
+		for (uint32_t i = 1; i <= totals->generations && damage.what[0] == '\0'; i++)
+			generation_verify(options, i, &damage);
+	if (damage.what[0] != '\0' && totals->damage.what[0] == '\0')
+		totals->damage = damage;
 }
 
 /* The shards that are there, judged. -1: there are none, or no memory. */
@@ -335,6 +375,8 @@ static int all_verify(const struct options *options, struct totals *totals)
 			totals->damage = states[i].damage;
 	}
 	between_shards(states, count, totals);
+	if (options->shard < 0)
+		past_verify(options, totals);
 	for (int i = 0; i < count; i++)
 		derive_free(&states[i].derive);
 	free(states);

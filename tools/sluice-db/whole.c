@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lmdb-schema/past.h"
 #include "tools/sluice-db/backup.h"
 
 #define REMEDY "put it back, or restore all (sluice-db backup restore, restore --from-postgres)"
@@ -45,19 +46,27 @@ int root_shards_check(const struct options *options, struct damage *damage)
 	return 0;
 }
 
-/* A backup, or the logs a re-sharding left (history/N): those have none, and need none. */
-static int has_journals(const char *root)
+/* The root is what a re-sharding left of another (its history/N). */
+static int is_past(const char *root)
 {
 	char path[PATH_MAX], *parent;
+
+	if (realpath(root, path) == NULL || (parent = strrchr(path, '/')) == NULL)
+		return 0;
+	*parent = '\0';
+	parent = strstr(path, "/" BACKUP_DATA "/history");
+	return parent != NULL && strcmp(parent, "/" BACKUP_DATA "/history") == 0;
+}
+
+/* A backup, or the logs a re-sharding left: those have none, and need none. */
+static int has_journals(const char *root)
+{
+	char path[PATH_MAX];
 
 	if (snprintf(path, sizeof(path), "%s/" BACKUP_MANIFEST, root) < (int)sizeof(path) &&
 	    access(path, F_OK) == 0)
 		return 0;
-	if (realpath(root, path) == NULL || (parent = strrchr(path, '/')) == NULL)
-		return 1;
-	*parent = '\0';
-	parent = strstr(path, "/" BACKUP_DATA "/history");
-	return parent == NULL || strcmp(parent, "/" BACKUP_DATA "/history") != 0;
+	return !is_past(root);
 }
 
 /* Something was committed here once, which went through a journal. */
@@ -102,5 +111,28 @@ int root_journal_check(const struct options *options, uint32_t shard, struct dam
 	    "shard-%u/journal/journal.meta is missing, and with it what only the journal had; "
 	    "" REMEDY,
 	    shard);
+	return -EBADMSG;
+}
+
+int root_past_check(const struct options *options, uint32_t *generations, struct damage *damage)
+{
+	char path[PATH_MAX + 32], what[160] = "shards tell of different pasts";
+	struct log_past *past = NULL;
+	struct record_past left;
+	int found, error;
+
+	*generations = 0;
+	/* Of the past of a past its own root knows. */
+	if (is_past(options->root))
+		return 0;
+	snprintf(path, sizeof(path), "%s/" BACKUP_DATA, options->root);
+	found = log_past_left(path, &left);
+	error = found < 0 ? found
+	                  : log_past_open(&past, path, found ? &left : NULL, what, sizeof(what));
+	*generations = log_past_count(past);
+	log_past_close(past);
+	if (error == 0)
+		return 0;
+	damage_note(damage, 0, "%s; put it back, or restore all", what);
 	return -EBADMSG;
 }
