@@ -307,13 +307,15 @@ TEST(a_damaged_journal_is_kept_as_far_as_the_log_covers_the_damage)
 	directory_remove(whole.root);
 }
 
-/* Names that a repair in these seconds would put the old directory under. */
-static void names_take(const struct copy *copy, const char *begin, int take)
+/*
+ * Names that a repair in these minutes would put the old directory under. `from`: when they were
+ * taken; who gives them back says the same, for the clock has gone on since.
+ */
+static void names_take(const struct copy *copy, const char *begin, time_t from, int take)
 {
-	time_t now = time(NULL);
 	char path[256], when[24];
 
-	for (time_t at = now - 2; at < now + 30; at++) {
+	for (time_t at = from; at < from + 600; at++) {
 		struct tm utc;
 
 		gmtime_r(&at, &utc);
@@ -322,7 +324,7 @@ static void names_take(const struct copy *copy, const char *begin, int take)
 		if (take)
 			assert_int_equal(mkdir(path, 0700), 0);
 		else
-			(void)rmdir(path);
+			assert_int_equal(rmdir(path), 0);
 	}
 }
 
@@ -336,14 +338,16 @@ TEST(a_repair_cut_short_is_done_again)
 	uint64_t last;
 	struct copy copy, whole;
 	json_t *answer;
+	time_t from;
 
 	copy_make(&whole);
 	state_of(&whole, whole_hash, &last);
 	copy_make(&copy);
 	batch_flip(&copy, base.log_last - 40);
-	names_take(&copy, "journal", 1);
+	from = time(NULL);
+	names_take(&copy, "journal", from, 1);
 	assert_int_equal(repair_run(&copy, "--cut-damaged-tail", NULL), 1);
-	names_take(&copy, "journal", 0);
+	names_take(&copy, "journal", from, 0);
 	assert_int_equal(named(&copy, "journal-rebuild"), 1);
 	assert_int_equal(named(&copy, "journal.damaged-"), 0);
 	snprintf(path, sizeof(path), "%s/journal-rebuild/rest", copy.shard);
@@ -361,9 +365,10 @@ TEST(a_repair_cut_short_is_done_again)
 
 	copy_make(&copy);
 	balance_flip(&copy);
-	names_take(&copy, "rows", 1);
+	from = time(NULL);
+	names_take(&copy, "rows", from, 1);
 	assert_int_equal(repair_run(&copy, "--rebuild-rows", NULL), 1);
-	names_take(&copy, "rows", 0);
+	names_take(&copy, "rows", from, 0);
 	assert_int_equal(named(&copy, "rows.damaged-"), 0);
 	assert_int_equal(repair_run(&copy, "--rebuild-rows", NULL), 0);
 	state_of(&copy, hash, &last);
