@@ -167,7 +167,7 @@ static inline void root_make(char path[64])
 
 static inline void root_remove(const char *path)
 {
-	char command[160];
+	char command[240];
 
 	snprintf(command, sizeof(command), "rm -rf '%s'", path);
 	assert_int_equal(system(command), 0);

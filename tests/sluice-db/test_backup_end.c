@@ -3,7 +3,10 @@
  * Where a restore ends: with the last event the backup has, also when the newest log environment is
  * still empty; nowhere that nobody can have meant; and what it leaves out is counted.
  */
+#include <fcntl.h>
 #include <inttypes.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "tests/sluice-db/backup.h"
 
@@ -166,6 +169,60 @@ TEST(a_time_that_cannot_be_meant_is_refused)
 	assert_non_null(strstr(said, "nothing would be left"));
 	must_run("backup restore '%s' '%s' --to-time latest", bed.backup, bed.restored);
 	root_is(bed.shards, bed.restored, bed.last);
+	bed_remove(&bed);
+}
+
+TEST(a_slash_behind_a_name_changes_nothing)
+{
+	struct bed bed;
+
+	bed_make(&bed, 74);
+	must_run("backup create '%s/' '%s/'", bed.root, bed.backup);
+	must_run("backup verify '%s/'", bed.backup);
+	must_run("backup list '%s//'", bed.top);
+	must_run("backup restore '%s//' '%s/'", bed.backup, bed.restored);
+	root_is(bed.shards, bed.restored, bed.last);
+	bed_remove(&bed);
+}
+
+/* Says who makes it while it is locked, as its maker locks it; then that it is left over. */
+static void made_elsewhere(const char *directory, const char *command)
+{
+	char said[1024], wanted[80], make[200];
+	int fd;
+
+	snprintf(make, sizeof(make), "mkdir -p '%s'", directory);
+	assert_int_equal(system(make), 0);
+	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+	snprintf(wanted, sizeof(wanted), "is being made now by process %d; wait", (int)getpid());
+	assert_int_equal(say_run(said, "%s", command), 1);
+	if (strstr(said, wanted) == NULL || strstr(said, "remove") != NULL)
+		fail_msg("\"%s\" does not say \"%s\"", said, wanted);
+	close(fd);
+	assert_int_equal(say_run(said, "%s", command), 1);
+	if (strstr(said, "cut short; remove it") == NULL)
+		fail_msg("%s", said);
+}
+
+TEST(what_another_process_makes_is_not_called_left_over)
+{
+	struct bed bed;
+	char command[400], directory[160];
+
+	bed_make(&bed, 75);
+	snprintf(command, sizeof(command), "backup create '%s' '%s'", bed.root, bed.backup);
+	snprintf(directory, sizeof(directory), "%s.tmp", bed.backup);
+	made_elsewhere(directory, command);
+	root_remove(directory);
+	must_run("%s", command);
+	snprintf(command, sizeof(command), "backup restore '%s' '%s'", bed.backup, bed.restored);
+	snprintf(directory, sizeof(directory), "%s/var/lib/sluice.restoring", bed.restored);
+	made_elsewhere(directory, command);
+	snprintf(command, sizeof(command), "reshard '%s' '%s/new' --shards 2", bed.root, bed.top);
+	snprintf(directory, sizeof(directory), "%s/new/reshard.tmp", bed.top);
+	made_elsewhere(directory, command);
 	bed_remove(&bed);
 }
 

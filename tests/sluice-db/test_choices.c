@@ -116,4 +116,14 @@ TEST(a_value_is_refused_with_its_option)
 			fail_msg("%s: %s", wrongs[i].arguments, said);
 }
 
+TEST(a_file_that_is_not_there_is_named_with_its_place)
+{
+	char said[1024];
+
+	assert_int_equal(say_run(said, "archive extract /none.seg.zst none.out"), 3);
+	assert_non_null(strstr(said, "sluice-db: /: none.seg.zst: "));
+	assert_int_equal(say_run(said, "archive extract /none/a.seg.zst none.out"), 3);
+	assert_non_null(strstr(said, "sluice-db: /none: a.seg.zst: "));
+}
+
 TEST_MAIN()

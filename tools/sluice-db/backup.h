@@ -126,6 +126,12 @@ int tree_remove(const char *path);
 /* mkdir -p; the names are synced. */
 int directories_make(const char *path);
 int directory_sync(const char *path);
+/*
+ * Makes `path`, which nobody may make at the same time: it is this process's until it ends. 0;
+ * -EEXIST it is left of a process that is no more, -EBUSY one makes it now, or -errno: `why` says
+ * it, with the remedy (claim.c).
+ */
+int directory_claim(const char *path, unsigned mode, char *why, size_t why_size);
 /* 1 when there is something in it. */
 int directory_is_filled(const char *path);
 

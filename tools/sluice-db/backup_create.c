@@ -488,12 +488,9 @@ int backup_create(const struct options *options, const char *root, const char *d
 	if (access(directory, F_OK) == 0)
 		error = backup_say(
 		    &create->backup, "%.300s is there already; choose another name", directory);
-	else if (mkdir(create->building, 0750) != 0)
-		error = backup_say(&create->backup,
-		    errno == EEXIST ? "%.300s is left of a backup that was cut short (or is being "
-		                      "made now); remove it and begin again (%s)"
-		                    : "%.300s cannot be made: %s",
-		    create->building, strerror(errno));
+	else if (directory_claim(create->building, 0750, create->backup.message,
+	             sizeof(create->backup.message)) != 0)
+		error = -1;
 	else {
 		error = all_copy(create);
 		create->backup.ended_ns = clock_ns();

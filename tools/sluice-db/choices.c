@@ -292,6 +292,15 @@ static enum choices_result value_refuse(int choice, char why[CHOICES_WHY])
 	return CHOICES_WRONG;
 }
 
+/* "backup/" is "backup": paths inside are found behind its name, and names put beside it. */
+static void slashes_cut(char *word)
+{
+	size_t length = strlen(word);
+
+	while (length > 1 && word[length - 1] == '/')
+		word[--length] = '\0';
+}
+
 enum choices_result choices_read(
     int argc, char **argv, struct options *options, char why[CHOICES_WHY])
 {
@@ -314,7 +323,9 @@ enum choices_result choices_read(
 		return CHOICES_WRONG;
 	}
 	options->command = argv[optind];
-	while (++optind < argc && options->word_count < (int)SLUICE_ARRAY_COUNT(options->words))
+	while (++optind < argc && options->word_count < (int)SLUICE_ARRAY_COUNT(options->words)) {
+		slashes_cut(argv[optind]);
 		options->words[options->word_count++] = argv[optind];
+	}
 	return given_check(options, given, why);
 }

@@ -288,8 +288,8 @@ static int archive_extract(const char *path, const char *out)
 		fprintf(stderr, "sluice-db: %s: %s\n", out, strerror(errno));
 		return EXIT_USAGE;
 	}
-	snprintf(directory, sizeof(directory), "%.*s", slash == NULL ? 1 : (int)(slash - path),
-	    slash == NULL ? "." : path);
+	snprintf(directory, sizeof(directory), "%.*s",
+	    slash == NULL || slash == path ? 1 : (int)(slash - path), slash == NULL ? "." : path);
 	result = journal_archive_extract(
 	    directory, slash == NULL ? path : slash + 1, fd, &file, why, sizeof(why));
 	if (result == 0 && fsync(fd) != 0) {
@@ -299,7 +299,7 @@ static int archive_extract(const char *path, const char *out)
 	close(fd);
 	if (result != 0) {
 		(void)unlink(out);
-		fprintf(stderr, "sluice-db: %s\n", why);
+		fprintf(stderr, "sluice-db: %s: %s\n", directory, why);
 		return result == -ENOENT ? EXIT_MISSING : EXIT_MISMATCH;
 	}
 	printf("%s: segment %" PRIu64 ", LSN %" PRIu64 " to %" PRIu64 ", %" PRIu64

@@ -39,7 +39,7 @@ static int running_check(struct reshard *reshard, const char *root)
 static int copy_make(struct reshard *reshard, const char *root, const char *new_root)
 {
 	struct options quiet = *reshard->options;
-	char work[PATH_MAX], backup[2 * PATH_MAX], copy[2 * PATH_MAX];
+	char work[PATH_MAX], backup[2 * PATH_MAX], copy[2 * PATH_MAX], why[400];
 	int error;
 
 	quiet.quiet = 1;
@@ -47,18 +47,18 @@ static int copy_make(struct reshard *reshard, const char *root, const char *new_
 	snprintf(work, sizeof(work), "%s/" WORK, new_root);
 	snprintf(backup, sizeof(backup), "%s/backup", work);
 	snprintf(copy, sizeof(copy), "%s/copy", work);
-	if (directory_is_filled(work))
-		return restore_fail(&reshard->restore, EXIT_MISMATCH,
-		    "%.300s is left of a re-sharding that was cut short; remove it and begin again",
-		    work);
-	error = directories_make(work);
+	error = directories_make(new_root);
 	if (error != 0)
 		return restore_fail(&reshard->restore, EXIT_MISSING, "%.300s cannot be made: %s",
-		    work, strerror(-error));
+		    new_root, strerror(-error));
+	if (directory_claim(work, 0755, why, sizeof(why)) != 0)
+		return restore_fail(&reshard->restore, EXIT_MISMATCH, "%s", why);
 	if (backup_create(&quiet, root, backup) != EXIT_DONE ||
-	    backup_restore(&quiet, backup, copy) != EXIT_DONE)
+	    backup_restore(&quiet, backup, copy) != EXIT_DONE) {
+		(void)tree_remove(work);
 		return restore_fail(
 		    &reshard->restore, EXIT_MISMATCH, "%.300s cannot be taken over", root);
+	}
 	(void)tree_remove(backup);
 	return 0;
 }

@@ -143,7 +143,7 @@ int restore_directories_make(struct restore *restore)
 {
 	static const char *const parts[] = { "", "/var", "/var/lib" };
 	const char *root = restore->root;
-	char path[PATH_MAX];
+	char path[PATH_MAX], why[400];
 
 	snprintf(restore->finished, sizeof(restore->finished), "%s/var/lib/sluice", root);
 	snprintf(restore->building, sizeof(restore->building), "%s/var/lib/sluice.restoring", root);
@@ -158,12 +158,8 @@ int restore_directories_make(struct restore *restore)
 			return restore_fail(restore, EXIT_MISSING, "%.300s cannot be made: %s",
 			    path, strerror(errno));
 	}
-	if (mkdir(restore->building, 0755) != 0)
-		return restore_fail(restore, EXIT_MISMATCH,
-		    errno == EEXIST ? "%.300s is left of a restore that was cut short; remove it "
-		                      "and begin again (%s)"
-		                    : "%.300s cannot be made: %s",
-		    restore->building, strerror(errno));
+	if (directory_claim(restore->building, 0755, why, sizeof(why)) != 0)
+		return restore_fail(restore, EXIT_MISMATCH, "%s", why);
 	return 0;
 }
 
