@@ -44,6 +44,7 @@ struct meta_open {
 	struct record_past past;
 	uint32_t version;
 	uint8_t other_identity, has_past;
+	uint16_t shard_found; /* with other_identity: whose rows these are */
 };
 
 /*
@@ -69,6 +70,7 @@ static int meta_body(struct db_txn *txn, void *context)
 		return error == -ENOENT ? -EBADMSG : error;
 	if (memcmp(&found, &wanted, sizeof(found)) != 0) {
 		meta->other_identity = 1;
+		meta->shard_found = le16_get(found.shard);
 		return -EINVAL;
 	}
 	if (meta->version < SCHEMA_VERSION) {
@@ -105,6 +107,12 @@ static int meta_read(struct store *store, struct store_report *report)
 		    "%s/rows: schema version %u is newer than this program's %u. Run the program "
 		    "version that wrote it, or a newer one.",
 		    store->directory, meta.version, SCHEMA_VERSION);
+	/* Nothing is lost then: to begin anew would lose it. */
+	if (error != 0 && meta.other_identity && meta.shard_found != store->config.shard)
+		return say(report, error,
+		    "%s/rows: these are the rows of shard %u, not of shard %u. Give each shard's "
+		    "directory its own name again; nothing else is wrong.",
+		    store->directory, meta.shard_found, store->config.shard);
 	if (error != 0 && meta.other_identity)
 		return say(report, error,
 		    "%s/rows: written with another shard count. Start with that count, or give "
