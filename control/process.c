@@ -218,6 +218,8 @@ static int parts_start(struct control *control, char *message, size_t message_si
 		error = database_open(
 		    &control->database, path, control->config.deployment, message, message_size);
 	if (error == 0)
+		error = feedback_labels_take(control->database);
+	if (error == 0)
 		error = control_path(control, "etc/sluice/ca", path, sizeof(path));
 	if (error == 0)
 		error = authority_open(

@@ -23,6 +23,8 @@
  *   watch_list   number -> record_control_watch_list: a list of names, as imported
  *   watch_name   list, hash of the record -> record_control_watch_name: its names
  *   country      ISO 3166 letters -> record_control_country
+ *   label        subject, verdict and date of a judged case (control/subjects/feedback.c) -> one
+ * zero byte: it was imported
  *   change       sequence -> record_control_change, key, value: every put of a replicated table in
  *                order; what replication sends and restore replays
  */
@@ -52,7 +54,8 @@
 	X(PROFILE, "profile", 0)                                                                   \
 	X(WATCH_LIST, "watch_list", 1)                                                             \
 	X(WATCH_NAME, "watch_name", 1)                                                             \
-	X(COUNTRY, "country", 1)
+	X(COUNTRY, "country", 1)                                                                   \
+	X(LABEL, "label", 1)
 
 enum control_table {
 #define CONTROL_TABLE_ENUM(name, text, replicated) CONTROL_TABLE_##name,

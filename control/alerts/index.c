@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * alert_index: keys of several forms, told apart by the word in front. Everything in it can be
- * found anew from the alerts (alerts_open), but for imported labels (control/subjects/feedback.c)
- * the commands of verdicts, and what is near its limit.
+ * found anew from the alerts (alerts_open), but for the commands of verdicts and what is near its
+ * limit.
  */
 #include <errno.h>
 #include <string.h>

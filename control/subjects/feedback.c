@@ -3,8 +3,8 @@
  * Judged cases: confirmed and dismissed ones, of an account, its terminal and its partner. They
  * come from alerts that are closed and from files of labels, days late.
  *
- * A label imported is remembered under "label", kind, id, label and date in alert_index, so that
- * the same file twice counts once.
+ * A label imported is remembered by kind, id, label and date in the table `label`, so that the same
+ * file twice counts once. That table is replicated: a database that is restored knows them too.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -187,22 +187,25 @@ static int date_parse(const char *text, uint64_t *time_ns)
 	return 0;
 }
 
+struct label_key {
+	char table[8]; /* "label"; from when these keys lay among others, in alert_index */
+	uint8_t kind, confirmed, reserved[6];
+	struct le64 id, time_ns;
+};
+ASSERT_SIZE(struct label_key, 32);
+
 /* 1 when it is new, and noted; 0 when it was imported before. */
 static int label_note(
     struct db_txn *txn, const struct feedback_case *judged, const struct subject *subject)
 {
-	struct {
-		char table[8];
-		uint8_t kind, confirmed, reserved[6];
-		struct le64 id, time_ns;
-	} bytes = { "label", (uint8_t)subject->kind, judged->confirmed > 0, { 0 },
+	struct label_key bytes = { "label", (uint8_t)subject->kind, judged->confirmed > 0, { 0 },
 		le64_make(subject->id), le64_make(judged->time_ns) };
 	struct db_bytes key = { &bytes, sizeof(bytes) }, value;
-	int error = db_get(txn, CONTROL_TABLE_ALERT_INDEX, key, &value);
+	int error = db_get(txn, CONTROL_TABLE_LABEL, key, &value);
 
 	if (error != -ENOENT)
 		return error;
-	error = database_put(txn, CONTROL_TABLE_ALERT_INDEX, key, (struct db_bytes){ "", 1 });
+	error = database_put(txn, CONTROL_TABLE_LABEL, key, (struct db_bytes){ "", 1 });
 	return error == 0 ? 1 : error;
 }
 

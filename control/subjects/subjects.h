@@ -71,6 +71,12 @@ SLUICE_MUST_USE int feedback_import(struct database *database, const char *text,
     uint64_t latest_ns, const struct audit_entry *who, unsigned *added, unsigned *skipped,
     char *message, size_t message_size);
 
+/*
+ * At a start: labels that an older program noted where they were not replicated are noted anew, so
+ * that backup, re-sharding and replication have them. 0 or -errno.
+ */
+SLUICE_MUST_USE int feedback_labels_take(struct database *database);
+
 /* ---- What lists say, on the shards (flags.c); inside a database_write body ---- */
 
 /* Tells the shards when it is another than before (*told 1: there is a command): control_told bits,

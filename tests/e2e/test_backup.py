@@ -155,6 +155,31 @@ def test_the_active_model_comes_back_with_the_switch():
         assert switch.verify()["ok"]
 
 
+def test_a_label_counts_once_whatever_was_restored_in_between():
+    with ControlledSwitch("backup-labels", shards=2) as switch:
+        control = switch.control
+        switch.begin(terminals=1)
+        labels = switch.path("labels.csv")
+        with open(labels, "w", encoding="ascii") as stream:
+            stream.write("kind,id,label,date\naccount,1000,confirmed,2026-11-20\n"
+                         "terminal,1,false,2026-11-20\n")
+
+        def imported():
+            answer = control.json("feedback", "import", labels)
+            return answer["added"], answer["skipped"]
+
+        assert imported() == (2, 0) and imported() == (0, 2)
+        made = control.json("backup", "create")
+        end_all(switch, kill=True)
+        lose(switch, "var/lib/lost")
+        database(switch, "restore", made["directory"], switch.root)
+        begin_again(switch)
+        assert imported() == (0, 2)
+        assert control.json("account", "profile", 1000)["holder"]["confirmed"] == 1
+        end_all(switch, kill=False)
+        assert switch.verify()["ok"]
+
+
 def test_a_switch_that_was_killed_is_backed_up_with_its_journal():
     with ControlledSwitch("backup-dead", shards=2) as switch:
         switch.begin(terminals=3)

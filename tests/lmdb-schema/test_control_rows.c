@@ -456,6 +456,7 @@ TEST(tables_have_names_and_only_replicated_ones_go_into_change)
 	assert_null(control_table_name(CONTROL_TABLE_COUNT));
 	assert_string_equal(control_table_name(CONTROL_TABLE_AUDIT), "audit");
 	assert_true(control_table_replicated(CONTROL_TABLE_AUDIT));
+	assert_true(control_table_replicated(CONTROL_TABLE_LABEL));
 	assert_false(control_table_replicated(CONTROL_TABLE_META));
 	assert_false(control_table_replicated(CONTROL_TABLE_SLOT));
 	assert_false(control_table_replicated(CONTROL_TABLE_CHANGE));

@@ -231,9 +231,10 @@ static inline void subjects_put(struct db_txn *txn)
 	    0);
 	put(txn, CONTROL_TABLE_WATCH_LIST, 1, &list, sizeof(list));
 	put(txn, CONTROL_TABLE_RULES_NOTE, 2, &note, sizeof(note));
+	put(txn, CONTROL_TABLE_LABEL, 7, "", 1); /* imported: in control_change alone */
 }
 
-#define CONTROL_ROWS_CHANGES 19 /* of the body below */
+#define CONTROL_ROWS_CHANGES 20 /* of the body below */
 
 static inline int control_rows_body(struct db_txn *txn, void *context)
 {

@@ -113,7 +113,7 @@ static void control_typed(void)
 	            "sluice.markets"),
 	    "A v BO'Brien \"United\";Draw, {1};K\xc3\xb6ln\\1502");
 	assert_string_equal(
-	    bed_sql("select count(*) || ' ' || count(value) from sluice.control_change"), "19 18");
+	    bed_sql("select count(*) || ' ' || count(value) from sluice.control_change"), "20 19");
 }
 
 /* ---- Tests ---- */

@@ -107,6 +107,89 @@ TEST(labels_count_once_and_late)
 	temporary_end(&at);
 }
 
+/* Changes of labels: all that a restore has of them. */
+static int labels_count(struct db_txn *txn, void *argument)
+{
+	uint64_t *changes = argument, sequence;
+	struct record_control_change change;
+	struct db_bytes key, value;
+	struct db_cursor cursor;
+	int error = db_cursor_open(&cursor, txn, CONTROL_TABLE_CHANGE);
+
+	for (sequence = 0;
+	     error == 0 &&
+	     (error = sequence++ == 0 ? db_cursor_first(&cursor) : db_cursor_next(&cursor)) == 0;) {
+		error = record_control_change_read(cursor.value, &change, &key, &value);
+		*changes += error == 0 && change.table == CONTROL_TABLE_LABEL;
+	}
+	db_cursor_close(&cursor);
+	return error == -ENOENT ? 0 : error;
+}
+
+/* As an older program noted them: not replicated. */
+static int labels_make_older(struct db_txn *txn, void *argument)
+{
+	unsigned *count = argument;
+	struct db_cursor cursor;
+	int error = 0;
+
+	while (error == 0) {
+		uint8_t bytes[64];
+		struct db_bytes key = { bytes, 0 };
+
+		error = db_cursor_open(&cursor, txn, CONTROL_TABLE_LABEL);
+		if (error != 0)
+			return error;
+		error = db_cursor_first(&cursor);
+		if (error == 0 && cursor.key.size <= sizeof(bytes)) {
+			key.size = cursor.key.size;
+			memcpy(bytes, cursor.key.data, key.size);
+		}
+		db_cursor_close(&cursor);
+		if (error == 0)
+			error =
+			    db_put(txn, CONTROL_TABLE_ALERT_INDEX, key, (struct db_bytes){ "", 1 });
+		if (error == 0)
+			error = db_delete(txn, CONTROL_TABLE_LABEL, key);
+		*count += error == 0;
+	}
+	return error == -ENOENT ? 0 : error;
+}
+
+/* Restores play the changes: what is not in them is forgotten. */
+TEST(imported_labels_are_changes_older_ones_too)
+{
+	static char labels[2600 * 32];
+	unsigned added = 0, skipped = 0, older = 0;
+	uint64_t changes = 0;
+	struct temporary at;
+	size_t size = 0;
+
+	for (unsigned i = 1; i <= 2500; i++)
+		size += (size_t)snprintf(
+		    labels + size, sizeof(labels) - size, "account,%u,false,2026-11-01\n", i);
+	temporary_begin(&at);
+	assert_int_equal(import(&at, labels, &added, &skipped), 0);
+	assert_int_equal(added, 2500);
+	assert_int_equal(database_read(at.database, labels_count, &changes), 0);
+	assert_int_equal(changes, 2500);
+	assert_int_equal(database_write(at.database, labels_make_older, &older), 0);
+	assert_int_equal(older, 2500);
+	assert_int_equal(feedback_labels_take(at.database), 0);
+	changes = 0;
+	assert_int_equal(database_read(at.database, labels_count, &changes), 0);
+	assert_int_equal(changes, 5000);
+	assert_int_equal(import(&at, labels, &added, &skipped), 0);
+	assert_int_equal(added, 0);
+	assert_int_equal(skipped, 2500);
+	/* And not once more. */
+	assert_int_equal(feedback_labels_take(at.database), 0);
+	changes = 0;
+	assert_int_equal(database_read(at.database, labels_count, &changes), 0);
+	assert_int_equal(changes, 5000);
+	temporary_end(&at);
+}
+
 static int profile_put(struct db_txn *txn, void *argument)
 {
 	const struct record_control_profile *row = argument;
