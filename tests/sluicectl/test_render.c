@@ -93,6 +93,19 @@ TEST(times_are_local_whatever_their_form_and_lose_their_unit)
 	    "\"action\":\"ca init\",\"object\":\"ca\",\"outcome\":\"done\"}]}",
 	    "SEQUENCE  TIME                       USER  ACTION   OBJECT  BEFORE->AFTER  OUTCOME\n"
 	    "       1  2026-11-21T21:00:00+09:00  kim   ca init  ca      -              done\n");
+	expect("watchlist list",
+	    "{\"lists\":[{\"list\":1,\"version\":2,\"entries\":3,\"names\":4,\"dated\":\"2026\","
+	    "\"imported_ns\":1795262400000000000,\"imported_by\":\"kim\"}]}",
+	    "LIST  VERSION  ENTRIES  NAMES  DATED  IMPORTED                   IMPORTED_BY\n"
+	    "   1        2        3      4   2026  2026-11-21T21:00:00+09:00  kim\n");
+	expect("alert list",
+	    "{\"alerts\":[{\"alert\":1,\"state\":\"new\",\"severity\":\"low\",\"reason\":\"risk\","
+	    "\"about\":\"account 7\",\"score\":60,\"count\":2,\"assignee\":\"kim\","
+	    "\"first_ns\":1795262400000000000,\"text\":\"x\"}]}",
+	    "ALERT  STATE  SEVERITY  REASON  ABOUT      SCORE  COUNT  ASSIGNEE  FIRST"
+	    "                      TEXT\n"
+	    "    1  new    low       risk    account 7     60      2  kim       "
+	    "2026-11-21T21:00:00+09:00  x\n");
 	expect("terminal show",
 	    "{\"not_after\":\"2026-11-21T12:00:00Z\",\"created_ns\":1795262400000000000,"
 	    "\"revoked_ns\":0,\"busy_ns\":0,\"established\":0,"

@@ -55,22 +55,20 @@ static size_t columns_collect(const json_t *rows, struct column columns[COLUMNS_
 	return count;
 }
 
-static const json_t *cell(const json_t *row, const char *name)
-{
-	const json_t *value = json_object_get(row, name);
-	char with_unit[VERB_NAME_SIZE_MAX + 4];
-
-	if (value != NULL)
-		return value;
-	snprintf(with_unit, sizeof(with_unit), "%.*s_ns", VERB_NAME_SIZE_MAX - 1, name);
-	return json_object_get(row, with_unit);
-}
-
+/* As its member's name says what it is: a column `imported` holds `imported_ns`, a time. */
 static char *cell_text(const json_t *row, const char *name)
 {
+	char with_unit[VERB_NAME_SIZE_MAX + 4];
+	const json_t *value;
+
 	if (strcmp(name, "before->after") == 0)
 		return ctl_change_text(row);
-	return ctl_value_text(name, cell(row, name));
+	value = json_object_get(row, name);
+	if (value != NULL)
+		return ctl_value_text(name, value);
+	snprintf(with_unit, sizeof(with_unit), "%.*s_ns", VERB_NAME_SIZE_MAX - 1, name);
+	value = json_object_get(row, with_unit);
+	return ctl_value_text(value == NULL ? name : with_unit, value);
 }
 
 /* "issued_ns" over times in ISO form is wrong: the heading loses its unit then. */
