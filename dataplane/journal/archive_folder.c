@@ -54,7 +54,9 @@ int journal_archive_list(const char *directory, journal_archive_visit *visit, vo
 		}
 		if (result == -EBADMSG || result == -EPROTO) {
 			/* Shown by its name alone; a check says what is wrong. */
-			file = (struct journal_archive_file){ 0 };
+			file = (struct journal_archive_file){
+				.incarnation = strtoull(entry->d_name, NULL, 16),
+			};
 			snprintf(file.name, sizeof(file.name), "%.63s", entry->d_name);
 			result = 0;
 		}

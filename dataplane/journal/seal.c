@@ -428,8 +428,13 @@ int journal_sealer_create(struct journal_sealer **out, const struct journal_conf
 		journal_sealer_free(sealer);
 		return result;
 	}
-	if (archiving(sealer))
+	if (archiving(sealer)) {
 		archived_find(sealer, oldest);
+		/* So that the archive tells of this journal before its first segment is full. One
+		 * that is away gets it with that. */
+		(void)!journal_archive_manifest_copy(sealer->archive.directory,
+		    sealer->directory_fd, sealer->reader->incarnation, sealer->manifest.size);
+	}
 	JOURNAL_FIGURE_SET(sealer, archiving, (uint64_t)archiving(sealer));
 	chain_set(sealer);
 	keeper->sealer = sealer;

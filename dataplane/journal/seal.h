@@ -139,6 +139,7 @@ struct journal_archive_file {
 	uint64_t size;            /* of the file */
 	char name[64];
 };
+/* A damaged header: name, incarnation and nothing else. */
 typedef int journal_archive_visit(void *context, const struct journal_archive_file *file);
 /* Every archive file of a shard's archive directory, in no order. 0, what `visit` returned, -errno.
  */
@@ -155,7 +156,7 @@ struct journal_unpack {
 	const char *archive;   /* a shard's archive directory */
 	const char *directory; /* an empty one: becomes a journal that can be read */
 	uint32_t shard;
-	uint64_t incarnation; /* of the journal wanted; files of others are passed over */
+	uint64_t incarnation; /* of the journal wanted; files of earlier ones are passed over */
 	uint64_t from_lsn;    /* the first event wanted */
 	uint64_t until_ns;    /* no file behind the first that ends later */
 	uint64_t until_lsn;   /* no file that begins later; 0: no limit */
@@ -163,10 +164,11 @@ struct journal_unpack {
 };
 /*
  * Segments as they were sealed, and a journal.meta no data plane goes on with. 0; -ENOENT no file
- * reaches to from_lsn; -EBADMSG damaged, of other journals only, or one is missing that lies in the
- * middle, or that the manifest's copy beside them lists (but those at the end, with end_open);
- * -EPROTO newer version; -errno. `why` is one sentence then; what was written is the caller's to
- * remove.
+ * reaches to from_lsn; -ESTALE a later journal's files or manifest are here too, and the end wanted
+ * is not shown by the files to lie before its first event; -EBADMSG damaged, of other journals
+ * only, or one is missing that lies in the middle, or that the manifest's copy beside them lists,
+ * or that copy is (but those at the end, and it, with end_open); -EPROTO newer version; -errno.
+ * `why` is one sentence then; what was written is the caller's to remove.
  */
 SLUICE_MUST_USE int journal_archive_unpack(
     const struct journal_unpack *what, char *why, size_t why_size);
