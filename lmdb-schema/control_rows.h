@@ -4,7 +4,8 @@
  * little-endian, kind, version and size in front, record_*_read as the only way from bytes.
  * Texts are UTF-8, padded with zeros, always with at least one zero at the end.
  *
- *   meta         "version", "identity", "boot_id", "replication"
+ *   meta         "version", "identity", "boot_id", "replication", "change_times" (number of a
+ *                change: from it on all changes of one transaction have one time; missing: none)
  *   terminal     terminal id -> record_control_terminal
  *   certificate  terminal id, SHA-256 of the DER encoding -> record_control_certificate
  *   slot         session slot -> record_control_slot: generations, so that no id comes twice
@@ -270,6 +271,9 @@ struct record_control_adjustment {
 ASSERT_SIZE(struct record_control_adjustment, 296);
 ASSERT_OFFSET(struct record_control_adjustment, reason, 56);
 ASSERT_OFFSET(struct record_control_adjustment, proposed_by, 72);
+
+/* Key in meta. Older programs know nothing of it, and need not. */
+#define CONTROL_CHANGE_TIMES "change_times"
 
 #define CONTROL_SCHEMA_VERSION 2
 #define CONTROL_MAP_SIZE       (64ull << 20)

@@ -95,6 +95,23 @@ static int identity_make(struct db_txn *txn, const struct identity_context *cont
 	return error;
 }
 
+/* Notes from which change on the changes of a transaction have one time: once, and for good. */
+static int change_times_begin(struct db_txn *txn)
+{
+	struct db_bytes value;
+	struct le64 first;
+	uint64_t last;
+	int error = db_get(txn, CONTROL_TABLE_META, text_key(CONTROL_CHANGE_TIMES), &value);
+
+	if (error != -ENOENT)
+		return error;
+	error = database_last(txn, CONTROL_TABLE_CHANGE, &last);
+	first = le64_make(last + 1);
+	return error != 0 ? error
+	                  : db_put(txn, CONTROL_TABLE_META, text_key(CONTROL_CHANGE_TIMES),
+	                        (struct db_bytes){ &first, sizeof(first) });
+}
+
 static int identity_check(struct db_txn *txn, void *argument)
 {
 	const struct identity_context *context = argument;
@@ -103,8 +120,10 @@ static int identity_check(struct db_txn *txn, void *argument)
 	struct le32 version;
 	int error = db_get(txn, CONTROL_TABLE_META, text_key("version"), &value);
 
-	if (error == -ENOENT)
-		return identity_make(txn, context);
+	if (error == -ENOENT) {
+		error = identity_make(txn, context);
+		return error != 0 ? error : change_times_begin(txn);
+	}
 	if (error != 0)
 		return error;
 	if (value.size != sizeof(version))
@@ -123,7 +142,7 @@ static int identity_check(struct db_txn *txn, void *argument)
 	if (error != 0)
 		return error;
 	if (strcmp((const char *)identity.deployment, context->deployment) == 0)
-		return 0;
+		return change_times_begin(txn);
 	snprintf(context->message, context->message_size,
 	    "control's database belongs to deployment \"%s\", the configuration says \"%s\"; "
 	    "correct deployment, or choose another root",
@@ -168,25 +187,31 @@ void database_close(struct database *database)
 /* ---- Changes ---- */
 
 static _Thread_local int dry_run;
+/* Of the transaction this thread writes: all its changes have it, so none is cut apart by time. */
+static _Thread_local uint64_t change_time_ns;
 
 void database_dry_run(int on)
 {
 	dry_run = on;
 }
 
-struct dry_context {
+struct write_context {
 	db_write_body *body;
 	void *context;
+	int dry;
 	int done; /* the body went through */
 };
 
-static int dry_body(struct db_txn *txn, void *argument)
+/* The clock is read inside: a transaction that waited for another is not earlier than it. */
+static int write_body(struct db_txn *txn, void *argument)
 {
-	struct dry_context *dry = argument;
-	int error = dry->body(txn, dry->context);
+	struct write_context *write = argument;
+	int error;
 
-	dry->done = error == 0;
-	return error == 0 ? -ECANCELED : error;
+	change_time_ns = database_now_ns();
+	error = write->body(txn, write->context);
+	write->done = error == 0;
+	return error == 0 && write->dry ? -ECANCELED : error;
 }
 
 /* Errors of the disk, not of what was to be written. */
@@ -214,16 +239,14 @@ int database_trouble(const struct database *database, uint64_t *since_ns)
 
 int database_write(struct database *database, db_write_body *body, void *context)
 {
-	struct dry_context dry = { body, context, 0 };
-	int error;
+	struct write_context write = { body, context, dry_run, 0 };
+	int error = db_write(database->env, write_body, &write);
 
 	if (!dry_run) {
-		error = db_write(database->env, body, context);
 		trouble_note(database, error);
 		return error;
 	}
-	error = db_write(database->env, dry_body, &dry);
-	return dry.done && error == -ECANCELED ? 0 : error;
+	return write.done && error == -ECANCELED ? 0 : error;
 }
 
 int database_read(const struct database *database, db_write_body *body, void *context)
@@ -268,7 +291,7 @@ static int change_note(
 	size_t size = sizeof(struct record_control_change) + key.size + value_size;
 	struct record_control_change change = {
 		.header = record_control_header(RECORD_CONTROL_CHANGE, sizeof(change)),
-		.time_ns = le64_make(database_now_ns()),
+		.time_ns = le64_make(change_time_ns),
 		.value_length = le32_make(value != NULL ? (uint32_t)value_size : UINT32_MAX),
 		.key_length = le16_make((uint16_t)key.size),
 		.table = (uint8_t)table,

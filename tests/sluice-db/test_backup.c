@@ -5,41 +5,7 @@
  */
 #include <inttypes.h>
 
-#include "tests/sluice-db/backup.h"
-
-#define STEPS 1500
-
-struct bed {
-	struct shards *shards;
-	char top[64], root[96], backup[96], restored[96];
-	uint64_t last[SHARDS];
-};
-
-static void bed_make(struct bed *bed, uint64_t seed, unsigned every)
-{
-	memset(bed, 0, sizeof(*bed));
-	bed->shards = stream_make(seed, STEPS);
-	root_make(bed->top);
-	snprintf(bed->root, sizeof(bed->root), "%s/root", bed->top);
-	snprintf(bed->backup, sizeof(bed->backup), "%s/backup", bed->top);
-	snprintf(bed->restored, sizeof(bed->restored), "%s/restored", bed->top);
-	for (uint32_t shard = 0; shard < SHARDS; shard++) {
-		bed->last[shard] = root_last(bed->shards, shard);
-		(void)root_shard_write(
-		    bed->shards, shard, bed->root, bed->last[shard], every, NULL);
-	}
-}
-
-static void bed_remove(struct bed *bed)
-{
-	root_remove(bed->top);
-	shards_free(bed->shards);
-}
-
-static void again(struct bed *bed)
-{
-	root_remove(bed->restored);
-}
+#include "tests/sluice-db/bed.h"
 
 TEST(a_backup_verifies_and_restores_to_the_same_state)
 {

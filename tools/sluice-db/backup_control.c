@@ -4,7 +4,8 @@
  * other, up to the time of the cut and at least as far as the last command a restored shard has
  * done. What control had committed by then and a shard had not done is sent to it again when the
  * switch starts; what came later is gone on both sides, so no command counts as done that a shard
- * has lost. Session slots are not kept: terminals key themselves anew.
+ * has lost. Where that ends, and out of which database, is backup_control_end.c's. Session slots
+ * are not kept: terminals key themselves anew.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -18,10 +19,9 @@
 
 struct piece {
 	struct db_env *source;
-	uint64_t next; /* sequence of the first change */
-	uint64_t time_max, commands_min, commands;
+	uint64_t next, last; /* sequence of the first change, and of the last of all */
 	/* Out. */
-	uint64_t taken, highest;
+	uint64_t taken;
 	int end;
 };
 
@@ -47,24 +47,19 @@ static int changes_put(struct db_txn *txn, struct db_cursor *cursor, struct piec
 	while (error == 0 && piece->taken < CHANGES_A_PIECE && !piece->end) {
 		struct record_control_change change;
 		struct db_bytes key, value;
-		uint64_t number = 0;
 
+		if (piece->next + piece->taken > piece->last) {
+			piece->end = 1;
+			return 0;
+		}
 		error = record_control_change_read(cursor->value, &change, &key, &value);
 		if (error == 0 && le64_get(change.sequence) != piece->next + piece->taken)
 			error = -ENODATA;
 		if (error != 0)
 			return error;
-		if (le64_get(change.time_ns) > piece->time_max &&
-		    piece->highest >= piece->commands_min) {
-			piece->end = 1;
-			return 0;
-		}
 		error = change_put(txn, &change, key, value, cursor->value);
 		if (error != 0)
 			return error;
-		if (change.table == CONTROL_TABLE_COMMAND && db_key_number(key, &number) == 0 &&
-		    number > piece->highest)
-			piece->highest = number;
 		piece->taken++;
 		error = db_cursor_next(cursor);
 		if (error == -ENOENT) {
@@ -85,7 +80,6 @@ static int piece_body(struct db_txn *txn, void *context)
 
 	piece->taken = 0;
 	piece->end = 0;
-	piece->highest = piece->commands;
 	if (error != 0)
 		return error;
 	error = db_read_begin(&source);
@@ -105,63 +99,53 @@ static int piece_body(struct db_txn *txn, void *context)
 	return error;
 }
 
-static int changes_play(struct restore *restore, struct db_env *source, struct db_env *env)
+/* Whose changes have one time a transaction stays so. */
+static int times_body(struct db_txn *txn, void *context)
 {
-	const struct from_backup *from = restore->backup;
-	struct piece piece = {
-		.source = source,
-		.next = 1,
-		.time_max = from->target == TARGET_LATEST ? UINT64_MAX
-		            : from->target == TARGET_TIME ? from->time_ns
-		                                          : from->cut_time_ns,
-		.commands_min = from->command_sequence,
-	};
+	const struct le64 *first = context;
+
+	return db_put(txn, CONTROL_TABLE_META,
+	    (struct db_bytes){ CONTROL_CHANGE_TIMES, strlen(CONTROL_CHANGE_TIMES) },
+	    (struct db_bytes){ first, sizeof(*first) });
+}
+
+static int changes_play(struct restore *restore, struct db_env *source,
+    const struct control_end *end, struct db_env *env)
+{
+	struct piece piece = { .source = source, .next = 1, .last = end->last };
+	struct le64 timed = le64_make(end->timed_from);
 	int error = 0;
 
 	while (error == 0 && !piece.end) {
 		error = db_write(env, piece_body, &piece);
 		piece.next += piece.taken;
-		piece.commands = piece.highest;
 	}
 	restore->changes = piece.next - 1;
+	restore->changes_left_out = end->left_out;
+	if (error == 0 && restore->changes != end->last)
+		error = -ENODATA;
+	if (error == 0 && end->timed_from <= end->last)
+		error = db_write(env, times_body, &timed);
 	if (error != 0)
 		return restore_fail(restore, EXIT_MISMATCH,
 		    "control's changes from %" PRIu64 " on cannot be restored: %s", piece.next,
 		    error == -ENODATA ? "there is a gap" : strerror(-error));
-	if (piece.commands < from->command_sequence)
-		return restore_fail(restore, EXIT_MISMATCH,
-		    "a shard has done command %" PRIu64 ", control's database ends at %" PRIu64
-		    "; use a backup whose control's database is newer",
-		    from->command_sequence, piece.commands);
 	return 0;
 }
 
 int backup_control_make(struct restore *restore)
 {
-	const struct from_backup *from = restore->backup;
-	char path[PATH_MAX + 64];
+	struct control_end end;
 	struct db_env *source, *env;
-	int error;
+	int error = backup_control_source(restore, &source);
 
-	/* The newer of both: it begins with all the older one has. */
-	if (from->archive_path[0] != '\0') {
-		snprintf(path, sizeof(path), "%s/control", from->archive_path);
-		if (access(path, F_OK) != 0)
-			path[0] = '\0';
-	} else {
-		path[0] = '\0';
-	}
-	if (path[0] == '\0')
-		snprintf(path, sizeof(path), "%s/" BACKUP_DATA "/control", from->base.path);
-	if (access(path, F_OK) != 0)
-		return 0; /* a switch without control */
-	error = control_schema_open(&source, path, 1);
-	if (error != 0)
-		return restore_fail(
-		    restore, EXIT_MISSING, "%.300s cannot be read: %s", path, strerror(-error));
-	error = restore_control_open(restore, &env);
+	if (error != 0 || source == NULL)
+		return error; /* NULL: a switch without control */
+	error = backup_control_end(restore, source, &end);
+	if (error == 0)
+		error = restore_control_open(restore, &env);
 	if (error == 0) {
-		error = changes_play(restore, source, env);
+		error = changes_play(restore, source, &end, env);
 		db_env_close(env);
 	}
 	db_env_close(source);

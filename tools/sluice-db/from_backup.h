@@ -43,4 +43,17 @@ int backup_shard_make(struct restore *restore, uint32_t shard);
 /* Control's database up to the same moment (backup_control.c). */
 int backup_control_make(struct restore *restore);
 
+/* ---- Control's database: which, and how far (backup_control_end.c) ---- */
+
+struct control_end {
+	uint64_t last;     /* change to be restored */
+	uint64_t left_out; /* changes behind it not later than the cut: of a transaction that is */
+	uint64_t timed_from; /* from this change on, one time a transaction; all ones: none */
+};
+
+/* The newer of backup's and archive's, opened to be read; NULL: neither has one. 0 or -1, noted. */
+int backup_control_source(struct restore *restore, struct db_env **out);
+/* Where the changes of `source` are cut for what is wanted. 0 or -1, noted. */
+int backup_control_end(struct restore *restore, struct db_env *source, struct control_end *end);
+
 #endif

@@ -184,10 +184,11 @@ void restore_print(const struct restore *restore, double seconds)
 
 	snprintf(hash, sizeof(hash), "%016" PRIx64, restore->state_hash);
 	if (restore->options->json) {
-		json_t *root = json_pack("{s:s, s:b, s:s, s:I, s:I, s:f, s:s, s:O}", "schema",
+		json_t *root = json_pack("{s:s, s:b, s:s, s:I, s:I, s:I, s:f, s:s, s:O}", "schema",
 		    "sluice-db.restore/1", "ok", 1, "deployment", restore->deployment, "events",
-		    (json_int_t)restore->events, "changes", (json_int_t)restore->changes, "seconds",
-		    seconds, "state_hash", hash, "shards", restore->shards);
+		    (json_int_t)restore->events, "changes", (json_int_t)restore->changes,
+		    "changes_left_out", (json_int_t)restore->changes_left_out, "seconds", seconds,
+		    "state_hash", hash, "shards", restore->shards);
 
 		configuration_report(restore, root);
 		json_dumpf(root, stdout, JSON_INDENT(2));
@@ -198,6 +199,10 @@ void restore_print(const struct restore *restore, double seconds)
 	printf("deployment %s: %" PRIu64 " events and %" PRIu64 " changes of control restored into "
 	       "%s in %.1f s\n",
 	    restore->deployment, restore->events, restore->changes, restore->root, seconds);
+	if (restore->changes_left_out != 0)
+		printf("control: the last %" PRIu64 " changes before the cut were left out: what "
+		       "they began is not known to have ended by then\n",
+		    restore->changes_left_out);
 	json_array_foreach(restore->shards, i, shard)
 	    printf("shard %zu: LSN %" JSON_INTEGER_FORMAT ", state hash %s, %" JSON_INTEGER_FORMAT
 	           " events left out\n",

@@ -22,6 +22,7 @@ struct restore {
 	uint32_t shard_count;
 	struct ids_bucket_map buckets;
 	uint64_t events, changes, state_hash;
+	uint64_t changes_left_out; /* of control, not later than the cut (backup_control_end.c) */
 	uint64_t until[LIMIT_SHARDS]; /* restore no more than up to this LSN */
 	uint64_t cut[LIMIT_SHARDS];   /* events left out by it */
 	uint64_t known[LIMIT_SHARDS]; /* last LSN the source has, all behind until[] is left out; 0:

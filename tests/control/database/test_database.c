@@ -114,4 +114,60 @@ TEST(a_full_map_grows_and_nothing_is_noted_twice)
 	temporary_end(&at);
 }
 
+static int several_body(struct db_txn *txn, void *argument)
+{
+	uint64_t *next = argument;
+	int error = 0;
+
+	for (unsigned i = 0; i < 50 && error == 0; i++) {
+		uint64_t id = *next * 50 + i;
+
+		error = put_body(txn, &id);
+	}
+	return error;
+}
+
+static int times_body(struct db_txn *txn, void *argument)
+{
+	struct db_bytes value;
+	struct db_cursor cursor;
+	uint64_t count = 0, before = 0;
+
+	(void)argument;
+	assert_int_equal(
+	    db_get(txn, CONTROL_TABLE_META,
+	        (struct db_bytes){ CONTROL_CHANGE_TIMES, strlen(CONTROL_CHANGE_TIMES) }, &value),
+	    0);
+	assert_int_equal(value.size, sizeof(struct le64));
+	assert_int_equal(le64_get(*(const struct le64 *)value.data), 1);
+	assert_int_equal(db_cursor_open(&cursor, txn, CONTROL_TABLE_CHANGE), 0);
+	for (int error = db_cursor_first(&cursor); error == 0; error = db_cursor_next(&cursor)) {
+		struct record_control_change change;
+		struct db_bytes key, whole;
+
+		assert_int_equal(
+		    record_control_change_read(cursor.value, &change, &key, &whole), 0);
+		if (count++ % 50 == 0)
+			assert_true(le64_get(change.time_ns) > before);
+		else
+			assert_int_equal(le64_get(change.time_ns), before);
+		before = le64_get(change.time_ns);
+	}
+	db_cursor_close(&cursor);
+	assert_int_equal(count, 150);
+	return 0;
+}
+
+/* A restore to a time falls between two transactions, never into one. */
+TEST(all_changes_of_a_transaction_have_one_time)
+{
+	struct temporary at;
+
+	temporary_begin(&at);
+	for (uint64_t i = 0; i < 3; i++)
+		assert_int_equal(database_write(at.database, several_body, &i), 0);
+	assert_int_equal(database_read(at.database, times_body, NULL), 0);
+	temporary_end(&at);
+}
+
 TEST_MAIN()
