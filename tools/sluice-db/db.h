@@ -47,6 +47,8 @@ struct options {
 
 /* The shard numbers under the root that the options ask for, ascending. Count, or -errno. */
 int shards_find(const struct options *options, uint32_t shards[LIMIT_SHARDS]);
+/* Those with a directory shard-N in `directory`; shard -1: all. Count, or -errno. */
+int shards_find_in(const char *directory, int shard, uint32_t shards[LIMIT_SHARDS]);
 void shard_path(const struct options *options, uint32_t shard, char path[PATH_MAX]);
 
 /* ---- What must be there (whole.c) ---- */

@@ -26,15 +26,12 @@ static int compare_numbers(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-int shards_find(const struct options *options, uint32_t shards[LIMIT_SHARDS])
+int shards_find_in(const char *directory, int shard, uint32_t shards[LIMIT_SHARDS])
 {
-	char path[PATH_MAX];
 	struct dirent *entry;
 	int count = 0;
-	DIR *stream;
+	DIR *stream = opendir(directory);
 
-	snprintf(path, sizeof(path), "%s/var/lib/sluice", options->root);
-	stream = opendir(path);
 	if (stream == NULL)
 		return -errno;
 	while ((entry = readdir(stream)) != NULL) {
@@ -42,15 +39,23 @@ int shards_find(const struct options *options, uint32_t shards[LIMIT_SHARDS])
 		char rest;
 
 		if (sscanf(entry->d_name, "shard-%u%c", &number, &rest) != 1 ||
-		    number >= LIMIT_SHARDS)
+		    number >= LIMIT_SHARDS || count == LIMIT_SHARDS)
 			continue;
-		if (options->shard < 0 || (uint32_t)options->shard == number)
+		if (shard < 0 || (uint32_t)shard == number)
 			shards[count++] = number;
 	}
 	closedir(stream);
 	if (count > 1)
 		qsort(shards, (size_t)count, sizeof(*shards), compare_numbers);
 	return count == 0 ? -ENOENT : count;
+}
+
+int shards_find(const struct options *options, uint32_t shards[LIMIT_SHARDS])
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/var/lib/sluice", options->root);
+	return shards_find_in(path, options->shard, shards);
 }
 
 void damage_note(struct damage *damage, uint64_t lsn, const char *format, ...)

@@ -33,21 +33,15 @@ static void archive_of(const struct options *options, uint32_t shard, char direc
 		    shard);
 }
 
-/* What `run` makes of each shard, and the worst exit code; `all`: none may be missing. */
+/* What `run` makes of these shards, and the worst exit code; `all`: none may be missing. */
 static int each_shard(const struct options *options, const char *schema,
-    int (*run)(const struct options *options, uint32_t shard, json_t *object), int all)
+    int (*run)(const struct options *options, uint32_t shard, json_t *object),
+    const uint32_t *shards, int count, int all)
 {
 	struct damage damage = { 0 };
-	uint32_t shards[LIMIT_SHARDS];
-	int count = shards_find(options, shards), code = EXIT_DONE;
+	int code = EXIT_DONE;
 	json_t *list = json_array(), *root;
 
-	if (count < 0) {
-		fprintf(stderr, "sluice-db: no shard under %s/var/lib/sluice; check --root\n",
-		    options->root);
-		json_decref(list);
-		return EXIT_MISSING;
-	}
 	for (int i = 0; i < count; i++) {
 		json_t *object = json_pack("{s:i}", "shard", (int)shards[i]);
 		int result = run(options, shards[i], object);
@@ -68,6 +62,51 @@ static int each_shard(const struct options *options, const char *schema,
 	}
 	json_decref(root);
 	return code;
+}
+
+/* The root's shards. */
+static int root_shards(const struct options *options, const char *schema,
+    int (*run)(const struct options *options, uint32_t shard, json_t *object), int all)
+{
+	uint32_t shards[LIMIT_SHARDS];
+	int count = shards_find(options, shards);
+
+	if (count < 0) {
+		fprintf(stderr, "sluice-db: no shard under %s/var/lib/sluice; check --root\n",
+		    options->root);
+		return EXIT_MISSING;
+	}
+	return each_shard(options, schema, run, shards, count, all);
+}
+
+/* The archive's shards, and those of the root if there is one: none may be missing. Where an
+ * archive is needed most, nothing is left but it. */
+static int archive_shards(const struct options *options, const char *schema,
+    int (*run)(const struct options *options, uint32_t shard, json_t *object))
+{
+	uint32_t shards[LIMIT_SHARDS], known[LIMIT_SHARDS];
+	int count, known_count;
+
+	if (options->archive == NULL)
+		return root_shards(options, schema, run, 0);
+	count = shards_find_in(options->archive, options->shard, shards);
+	known_count = shards_find(options, known);
+	for (int i = 0; i < known_count && count >= 0; i++) {
+		int at = 0;
+
+		while (at < count && shards[at] != known[i])
+			at++;
+		if (at == count && count < LIMIT_SHARDS)
+			shards[count++] = known[i];
+	}
+	if (count < 0) {
+		fprintf(stderr,
+		    "sluice-db: no directory shard-N in %s; give the one that holds them with "
+		    "--archive\n",
+		    options->archive);
+		return EXIT_MISSING;
+	}
+	return each_shard(options, schema, run, shards, count, 0);
 }
 
 static void set_number(json_t *object, const char *name, uint64_t value)
@@ -318,9 +357,9 @@ static int usage(const char *what)
 int command_journal(const struct options *options)
 {
 	if (options->word_count == 1 && strcmp(options->words[0], "status") == 0)
-		return each_shard(options, "sluice-db.journal-status/1", status_shard, 0);
+		return root_shards(options, "sluice-db.journal-status/1", status_shard, 0);
 	if (options->word_count == 1 && strcmp(options->words[0], "verify") == 0)
-		return each_shard(options, "sluice-db.journal-verify/1", verify_shard, 1);
+		return root_shards(options, "sluice-db.journal-verify/1", verify_shard, 1);
 	return usage("journal status, or journal verify");
 }
 
@@ -329,9 +368,9 @@ int command_archive(const struct options *options)
 	const char *const *words = options->words;
 
 	if (options->word_count == 1 && strcmp(words[0], "list") == 0)
-		return each_shard(options, "sluice-db.archive-list/1", archive_list_shard, 0);
+		return archive_shards(options, "sluice-db.archive-list/1", archive_list_shard);
 	if (options->word_count == 1 && strcmp(words[0], "verify") == 0)
-		return each_shard(options, "sluice-db.archive-verify/1", archive_verify_shard, 0);
+		return archive_shards(options, "sluice-db.archive-verify/1", archive_verify_shard);
 	if (options->word_count == 3 && strcmp(words[0], "extract") == 0)
 		return archive_extract(words[1], words[2]);
 	return usage("archive list, archive verify, or archive extract FILE OUT");
