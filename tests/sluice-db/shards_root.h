@@ -3,10 +3,13 @@
 #ifndef SLUICE_TESTS_SLUICE_DB_SHARDS_ROOT_H
 #define SLUICE_TESTS_SLUICE_DB_SHARDS_ROOT_H
 
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include "dataplane/journal/meta.h"
 #include "dataplane/store/store.h"
 #include "lmdb-schema/schema.h"
 #include "tests/ledger/shards.h"
@@ -67,6 +70,21 @@ static inline int root_event(struct root_writer *writer, const uint8_t *event, s
 	return 0;
 }
 
+/* All roots of these streams are of one journal, however far they go. */
+#define ROOT_INCARNATION 78
+
+static inline void root_journal_rename(const char *directory, uint32_t shard, uint64_t incarnation)
+{
+	struct journal_meta meta;
+	int fd = open(directory, O_RDONLY | O_DIRECTORY);
+
+	assert_true(fd >= 0);
+	assert_int_equal(journal_meta_read(fd, shard, &meta), 0);
+	meta.incarnation = incarnation;
+	assert_int_equal(journal_meta_write(fd, &meta), 0);
+	close(fd);
+}
+
 /* A journal that begins behind what was written: a root in use has one. */
 static inline void root_journal_begin(const char *path, uint32_t shard, uint64_t last)
 {
@@ -85,6 +103,8 @@ static inline void root_journal_begin(const char *path, uint32_t shard, uint64_t
 	snprintf(directory, sizeof(directory), "%s/journal", path);
 	if (last != 0 && journal_begin(&config, last, 77, &incarnation, why, sizeof(why)) != 0)
 		fail_msg("%s: %s", directory, why);
+	if (last != 0)
+		root_journal_rename(directory, shard, ROOT_INCARNATION);
 }
 
 /*

@@ -63,6 +63,10 @@ int root_shards_check(const struct options *options, struct damage *damage);
  * none. 0, or -EBADMSG and the damage.
  */
 int root_journal_check(const struct options *options, uint32_t shard, struct damage *damage);
+/* As root_journal_check, of a shard's directory that is known to be no backup's and of no past. */
+int shard_journal_check(const char *path, uint32_t shard, struct damage *damage);
+/* 0: a backup, or the logs a re-sharding left (history/N): those have no journal, and need none. */
+int root_has_journals(const char *root);
 /*
  * The past of a re-sharded switch: as many generations, and as much of their logs, as was left
  * behind. 0, or -EBADMSG and the damage. *generations: how many there are.

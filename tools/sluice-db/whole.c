@@ -58,8 +58,7 @@ static int is_past(const char *root)
 	return parent != NULL && strcmp(parent, "/" BACKUP_DATA "/history") == 0;
 }
 
-/* A backup, or the logs a re-sharding left: those have none, and need none. */
-static int has_journals(const char *root)
+int root_has_journals(const char *root)
 {
 	char path[PATH_MAX];
 
@@ -94,24 +93,30 @@ static int was_used(const char *path)
 	return count > 1 || last != 0;
 }
 
-int root_journal_check(const struct options *options, uint32_t shard, struct damage *damage)
+int shard_journal_check(const char *path, uint32_t shard, struct damage *damage)
 {
-	char path[PATH_MAX], directory[PATH_MAX + 16];
+	char directory[PATH_MAX + 16];
 	struct journal_config config = {
 		.directory = directory, .shard = shard, .allow_volatile = 1
 	};
 	struct journal_identity identity;
 
-	shard_path(options, shard, path);
 	snprintf(directory, sizeof(directory), "%s/journal", path);
-	if (journal_identity_read(&config, &identity) != -ENOENT || !has_journals(options->root) ||
-	    !was_used(path))
+	if (journal_identity_read(&config, &identity) != -ENOENT || !was_used(path))
 		return 0;
 	damage_note(damage, 0,
 	    "shard-%u/journal/journal.meta is missing, and with it what only the journal had; "
 	    "" REMEDY,
 	    shard);
 	return -EBADMSG;
+}
+
+int root_journal_check(const struct options *options, uint32_t shard, struct damage *damage)
+{
+	char path[PATH_MAX];
+
+	shard_path(options, shard, path);
+	return root_has_journals(options->root) ? shard_journal_check(path, shard, damage) : 0;
 }
 
 int root_past_check(const struct options *options, uint32_t *generations, struct damage *damage)
