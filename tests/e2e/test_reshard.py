@@ -51,6 +51,26 @@ def reshard(switch, count):
     start(switch)
 
 
+def reshard_refused(switch):
+    ran = subprocess.run([switch.binary("tools/sluice-db"), "reshard", switch.root,
+                          switch.path("new"), "--shards", "2"], capture_output=True, text=True)
+    assert ran.returncode == 1 and not os.path.exists(switch.path("new")), ran.stderr
+    return ran.stderr
+
+
+def test_a_root_in_use_is_not_re_sharded():
+    with ControlledSwitch("reshardrun", shards=1) as switch:
+        switch.begin(terminals=1)
+        # Its process is found without this file too.
+        os.unlink(switch.path("run/sluice/dataplane.pid"))
+        assert "data plane" in reshard_refused(switch)
+        assert switch.stop() == 0
+        assert "sluice-control" in reshard_refused(switch)
+        os.unlink(switch.path("run/sluice/control.pid"))
+        assert "sluice-control" in reshard_refused(switch)
+        assert switch.control.stop() == 0
+
+
 def withdrawals_wait(switch, accounts):
     """Two of each account that wait for approval, every second one rejected then: answers of
     TX_STATUS by request."""

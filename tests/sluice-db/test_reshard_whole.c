@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What has changed in a re-sharded root, or is gone from it, is found: its rows, and its past. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <sys/file.h>
 
 #include "lmdb-schema/past.h"
 #include "tests/sluice-db/reshard.h"
@@ -246,6 +248,59 @@ TEST(a_past_that_is_not_whole_is_named)
 		db_env_close(env);
 	}
 	assert_int_equal(open_past(data, what, sizeof(what)), 0);
+	root_remove(top);
+	shards_free(shards);
+}
+
+/* As those do who write: what came in meanwhile would be in neither root. */
+TEST(a_root_that_somebody_uses_is_not_re_sharded)
+{
+	static const struct {
+		const char *lock, *says;
+		uint8_t is_lmdb;
+	} cases[] = {
+		{ "run/sluice/dataplane.pid", "data plane", 0 },
+		{ "var/lib/sluice/shard-2/journal", "data plane", 0 },
+		{ "run/sluice/control.pid", "sluice-control", 0 },
+		{ "var/lib/sluice/control/lock.mdb", "sluice-control", 1 },
+	};
+	struct shards *shards = shards_new(1);
+	char top[64], path[256], said[1024];
+
+	for (uint32_t i = 0; i < SHARDS; i++)
+		shards_account(shards, shards_id_on(shards, i, 1, 0), 10000, KRW);
+	root_make(top);
+	root_write(shards, top);
+	must_do("cd '%s' && mkdir -p run/sluice var/lib/sluice/shard-2/journal old/control && "
+	        "touch run/sluice/dataplane.pid run/sluice/control.pid old/control/lock.mdb",
+	    top);
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
+		struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_len = 1 };
+		int fd;
+
+		if (cases[i].is_lmdb)
+			must_do("mv '%s/old/control' '%s/var/lib/sluice/'", top, top);
+		snprintf(path, sizeof(path), "%s/%s", top, cases[i].lock);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		assert_true(fd >= 0);
+		if (cases[i].is_lmdb)
+			assert_int_equal(fcntl(fd, F_SETLK, &lock), 0);
+		else
+			assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+		assert_int_equal(say_run(said, "reshard '%s' '%s/new' --shards 2", top, top), 1);
+		print_message("  %s", said);
+		assert_non_null(strstr(said, cases[i].says));
+		assert_int_equal(close(fd), 0);
+	}
+	must_do("rm -r '%s/var/lib/sluice/control'", top);
+	/* What an earlier one left is named all at once. */
+	must_do("mkdir -p '%s/new/reshard.tmp/copy' '%s/new/var/lib/sluice.restoring'", top, top);
+	assert_int_equal(say_run(said, "reshard '%s' '%s/new' --shards 2", top, top), 1);
+	print_message("  %s", said);
+	assert_non_null(strstr(said, "/new/reshard.tmp and "));
+	assert_non_null(strstr(said, "/new/var/lib/sluice.restoring are left"));
+	must_do("rm -r '%s/new'", top);
+	must_run("reshard '%s' '%s/new' --shards 2", top, top);
 	root_remove(top);
 	shards_free(shards);
 }

@@ -19,20 +19,33 @@
 /* The steps' own place; removed at the end. */
 #define WORK "reshard.tmp"
 
-static int running_check(struct reshard *reshard, const char *root)
+/* What is left of one that was cut short, all of it at once. Of one that is being made now
+ * directory_claim tells. */
+static int leftovers_check(struct reshard *reshard, const char *new_root)
 {
-	char path[PATH_MAX];
-	int fd, running;
+	static const char *const names[] = { WORK, BACKUP_DATA ".restoring" };
+	char path[PATH_MAX], left[400] = "";
+	unsigned count = 0;
 
-	snprintf(path, sizeof(path), "%s/run/sluice/dataplane.pid", root);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	running = flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-	close(fd);
-	return !running ? 0
-	                : restore_fail(&reshard->restore, EXIT_MISMATCH,
-	                      "the data plane of %.300s runs; drain and stop it first", root);
+	for (unsigned i = 0; i < SLUICE_ARRAY_COUNT(names); i++) {
+		size_t used = strlen(left);
+		int fd, is_made;
+
+		snprintf(path, sizeof(path), "%.4000s/%s", new_root, names[i]);
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		is_made = flock(fd, LOCK_EX | LOCK_NB) != 0;
+		close(fd);
+		if (is_made)
+			return 0;
+		snprintf(
+		    left + used, sizeof(left) - used, "%s%.180s", count++ > 0 ? " and " : "", path);
+	}
+	if (count < 2)
+		return 0; /* told where it is made */
+	return restore_fail(&reshard->restore, EXIT_MISMATCH,
+	    "%s are left of a re-sharding that was cut short; remove them and begin again", left);
 }
 
 /* Everything of the old root, checkpointed and proven, under the new root's work directory. */
@@ -255,12 +268,14 @@ static int rest_take(struct reshard *reshard, const char *root, const char *new_
 static int run(struct reshard *reshard, const char *root, const char *new_root)
 {
 	char work[PATH_MAX];
-	int error = running_check(reshard, root);
+	int error = reshard_lock(reshard, root);
 
 	snprintf(work, sizeof(work), "%.4000s/" BACKUP_DATA, new_root);
 	if (error == 0 && directory_is_filled(work))
 		error = restore_fail(&reshard->restore, EXIT_MISMATCH,
 		    "%.300s holds data; a new root must be empty", work);
+	if (error == 0)
+		error = leftovers_check(reshard, new_root);
 	if (error == 0)
 		error = copy_make(reshard, root, new_root);
 	if (error == 0)
@@ -333,6 +348,7 @@ int command_reshard(const struct options *options)
 	table_init(&reshard->terminals, sizeof(struct reshard_terminal));
 	table_init(&reshard->currencies, sizeof(uint64_t));
 	error = run(reshard, options->words[0], options->words[1]);
+	reshard_unlock(reshard);
 	if (error == 0)
 		print(reshard);
 	else

@@ -56,8 +56,12 @@ struct reshard_shard {
 	uint64_t last_lsn, incarnation, hash;
 };
 
+#define RESHARD_LOCKS_MAX (LIMIT_SHARDS + 2) /* journals; data plane and control */
+
 struct reshard {
 	struct restore restore; /* the new root in the making */
+	int locks[RESHARD_LOCKS_MAX];
+	unsigned lock_count;
 	const struct options *options;
 	struct reshard_shard from[LIMIT_SHARDS], to[LIMIT_SHARDS];
 	struct log_past *past;   /* what the old shards were before; NULL: nothing */
@@ -72,6 +76,9 @@ struct reshard {
 };
 
 /* Each: 0, or -1 with the failure noted in restore. */
+/* Nobody writes into the old root, until reshard_unlock (reshard_lock.c). */
+int reshard_lock(struct reshard *reshard, const char *root);
+void reshard_unlock(struct reshard *reshard);
 /* Nothing is under way, all shards have done the same commands (reshard_check.c). */
 int reshard_check(struct reshard *reshard);
 /* The new ledgers (reshard_build.c) and their system accounts (reshard_money.c). */
