@@ -222,6 +222,8 @@ static int round_tx_valid(const uint8_t *body)
 	READ(object_round_tx, tx);
 	return account_valid(tx.account_id) && amount_valid(tx.amount, 0) &&
 	       tx.op >= ROUND_OP_DEBIT && tx.op <= ROUND_OP_TOMBSTONE &&
+	       tx.counted <= (tx.op == ROUND_OP_DEBIT ? ROUND_COUNTED_ALL : 0) &&
+	       (tx.counted != 0) == (le32_get(tx.terminal_id) != 0) &&
 	       bytes_all_zero(tx.reserved, sizeof(tx.reserved));
 }
 

@@ -178,6 +178,13 @@ enum round_op {
 	ROUND_OP_TOMBSTONE = 3, /* rolled back before it came: never carried out */
 };
 
+/* In which day's stakes a debit counts, until it is taken back on that day. */
+enum round_counted {
+	ROUND_COUNTED_ACCOUNT = 1u << 0,
+	ROUND_COUNTED_TERMINAL = 1u << 1, /* in the rules' currency */
+	ROUND_COUNTED_ALL = 3,
+};
+
 struct object_round_tx {
 	struct le64 transaction[2];
 	struct le64 account_id;
@@ -186,8 +193,10 @@ struct object_round_tx {
 	struct le64s amount;
 	struct le64 lsn; /* of the event that carried it out */
 	uint8_t op;      /* round_op */
-	uint8_t reserved[7];
-	struct le64 done_ns; /* time of that event; 0: kept before it was told */
+	uint8_t counted; /* DEBIT: round_counted, of the day of done_ns; 0 in older logs */
+	uint8_t reserved[2];
+	struct le32 terminal_id; /* DEBIT that is counted: whose day it counts in */
+	struct le64 done_ns;     /* time of that event; 0: kept before it was told */
 };
 ASSERT_SIZE(struct object_round_tx, 72);
 

@@ -107,6 +107,8 @@ static const struct object_field game_round[] = {
 static const struct object_field round_tx[] = {
 	BYTES(round_tx, transaction),
 	FIELD(round_tx, op, NUMBER),
+	FIELD(round_tx, counted, NUMBER),
+	FIELD(round_tx, terminal_id, NUMBER),
 	FIELD(round_tx, account_id, NUMBER),
 	FIELD(round_tx, amount, AMOUNT),
 	FIELD(round_tx, round_id, ID),

@@ -8,6 +8,7 @@
 #include "dataplane/ledger/ledger_derived.h"
 #include "dataplane/ledger/ledger_plan.h"
 #include "dataplane/ledger/ledger_risk.h"
+#include "dataplane/ledger/ledger_round.h"
 
 /* ---- Days ---- */
 
@@ -20,17 +21,40 @@ static void staked_add(int64_t *staked_today, uint16_t *staked_day, uint32_t day
 	SLUICE_REQUIRE(!__builtin_add_overflow(*staked_today, stake, staked_today));
 }
 
-/* A cancelled bet no longer counts against the day it was placed on, if that is still today. */
+/* A stake that goes back no longer counts against the day it was placed on, if that is still today.
+ */
+static void staked_back(const struct ledger *ledger, const struct plan *plan, int64_t stake,
+    uint64_t placed_at_ns, int64_t *staked_today, uint32_t staked_day)
+{
+	uint32_t day = risk_day(&ledger->shard.rules, plan->time_ns);
+
+	if (staked_day != day || risk_day(&ledger->shard.rules, placed_at_ns) != day)
+		return;
+	*staked_today = *staked_today > stake ? *staked_today - stake : 0;
+}
+
+/* Of a cancelled bet. */
 static void staked_remove(const struct ledger *ledger, const struct plan *plan,
     int64_t *staked_today, uint32_t staked_day)
 {
-	uint32_t day = risk_day(&ledger->shard.rules, plan->time_ns);
-	int64_t stake = le64s_get(plan->change.stake);
+	staked_back(ledger, plan, le64s_get(plan->change.stake),
+	    le64_get(plan->change.placed_at_ns), staked_today, staked_day);
+}
 
-	if (staked_day != day ||
-	    risk_day(&ledger->shard.rules, le64_get(plan->change.placed_at_ns)) != day)
+/* Of a game round's debit, for the account's day or the terminal's (`whose`: round_counted). The
+ * terminal's is left alone when another one takes it back: that one's row is not the event's. */
+static void staked_round(const struct ledger *ledger, const struct plan *plan, unsigned whose,
+    int64_t *staked_today, uint16_t *staked_day)
+{
+	struct ledger_round_stake stake;
+
+	if (!ledger_event_round_stake(&plan->view, &stake) || !(stake.counted & whose))
 		return;
-	*staked_today = *staked_today > stake ? *staked_today - stake : 0;
+	if (!stake.back)
+		staked_add(staked_today, staked_day, risk_day(&ledger->shard.rules, plan->time_ns),
+		    stake.amount);
+	else if (whose == ROUND_COUNTED_ACCOUNT || stake.terminal_id == plan->terminal_id)
+		staked_back(ledger, plan, stake.amount, stake.done_ns, staked_today, *staked_day);
 }
 
 /* ---- Accounts ---- */
@@ -76,6 +100,9 @@ static void account_note(struct ledger *ledger, const struct plan *plan, struct 
 		row->flags &= (uint16_t)~ACCOUNT_LIST_FLAGS;
 		row->flags |= le16_get(listed.flags);
 		row->profile.country = le16_get(listed.country);
+	} else {
+		staked_round(
+		    ledger, plan, ROUND_COUNTED_ACCOUNT, &row->staked_today, &row->staked_day);
 	}
 	for (unsigned i = 0; i < plan->view.object_count; i++)
 		if (plan->view.objects[i].kind == OBJECT_PLAY_LIMITS)
@@ -203,6 +230,9 @@ static void apply_terminal(struct ledger *ledger, struct plan *plan)
 		terminal_allow(row, plan->view.body);
 	} else if (plan->moves && plan->type == EVENT_SHIFT) {
 		terminal_shift(row, plan);
+	} else {
+		staked_round(ledger, plan, ROUND_COUNTED_TERMINAL, &row->staked_today, &day);
+		row->staked_day = day;
 	}
 	ledger_risk_learn_terminal(ledger, plan, plan->terminal);
 	row->lsn = plan->lsn;

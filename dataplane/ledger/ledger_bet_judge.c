@@ -80,7 +80,7 @@ static int above(int64_t amount, int64_t limit)
 }
 
 /* Amounts in the rules hold for their currencies; the limits of the format hold for all. */
-static uint16_t limits_judge(
+uint16_t stake_limits_judge(
     const struct decision *decision, const struct risk_amounts *amounts, int64_t stake)
 {
 	const struct risk_rules *rules = &decision->ledger->shard.rules;
@@ -89,10 +89,11 @@ static uint16_t limits_judge(
 
 	if (above(stake, amounts->stake_single_max))
 		return WIRE_CODE_LIMIT_SINGLE_STAKE;
-	if (account != NULL && amounts->stake_daily_max > 0) {
+	if (account != NULL) {
 		staked = ledger_staked_on(
 		    account->staked_today, account->staked_day, risk_day(rules, decision->time_ns));
-		if (staked > amounts->stake_daily_max - stake)
+		/* Without a limit of its currency: what the row can count. */
+		if (staked > INT64_MAX - stake || above(staked + stake, amounts->stake_daily_max))
 			return WIRE_CODE_LIMIT_DAILY_STAKE;
 	}
 	if (decision->currency != rules->currency)
@@ -154,7 +155,7 @@ uint16_t bet_judge(struct decision *decision)
 	(void)risk_amounts_of(rules, &decision->ledger->shard.extra, decision->currency, &amounts);
 	if (payout > LIMIT_PAYOUT_MAX || above(payout, amounts.payout_max))
 		return WIRE_CODE_PAYOUT_LIMIT;
-	code = limits_judge(decision, &amounts, stake);
+	code = stake_limits_judge(decision, &amounts, stake);
 	if (code == WIRE_CODE_OK && !cash)
 		code = play_judge_stake(decision, stake);
 	if (code != WIRE_CODE_OK)

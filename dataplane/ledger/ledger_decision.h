@@ -133,6 +133,13 @@ void play_count_later(
  * the event says of it holds whatever the rules are later (ledger_bet_judge.c). */
 void stake_count(struct decision *decision);
 
+/*
+ * LIMIT_SINGLE_STAKE, LIMIT_DAILY_STAKE, LIMIT_TERMINAL_DAILY for the stake of a bet or a game
+ * round, 1 to LIMIT_BALANCE_MAX; `amounts` are those of its currency (ledger_bet_judge.c).
+ */
+uint16_t stake_limits_judge(
+    const struct decision *decision, const struct risk_amounts *amounts, int64_t stake);
+
 /* Exposure (ledger_exposure.c): EXPOSURE_SELECTION, _MARKET, _PARTNER for a bet's payout. */
 uint16_t exposure_judge(
     const struct decision *decision, const struct wire_leg *legs, unsigned count, int64_t payout);

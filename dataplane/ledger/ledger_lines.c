@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "dataplane/ledger/ledger_internal.h"
+#include "dataplane/ledger/ledger_round.h"
 
 /* Fields of the object of a kind that an event carries; 0 when there is none. */
 static const struct object_bytes *object_of(const struct event_view *view, enum object_kind kind)
@@ -176,6 +177,30 @@ int64_t ledger_event_stake(const struct event_view *view)
 		if (view->lines[i].account_id == cash)
 			return -view->lines[i].amount;
 	return 0;
+}
+
+int ledger_event_round_stake(const struct event_view *view, struct ledger_round_stake *stake)
+{
+	uint16_t type = le16_get(view->record.type);
+	const struct object_bytes *object;
+	struct object_round_tx tx;
+
+	if ((type != EVENT_ROUND_DEBIT && type != EVENT_ROUND_CREDIT &&
+	        type != EVENT_ROUND_ROLLBACK) ||
+	    !event_moves(type, le16_get(view->record.code)))
+		return 0;
+	object = object_of(view, OBJECT_ROUND_TX);
+	if (object == NULL)
+		return 0;
+	memcpy(&tx, object->body, sizeof(tx));
+	*stake = (struct ledger_round_stake){
+		.amount = le64s_get(tx.amount),
+		.done_ns = le64_get(tx.done_ns),
+		.terminal_id = le32_get(tx.terminal_id),
+		.counted = tx.counted,
+		.back = object->state == OBJECT_REVERSED,
+	};
+	return tx.op == ROUND_OP_DEBIT && tx.counted != 0;
 }
 
 int ledger_event_counts(const struct event_view *view)

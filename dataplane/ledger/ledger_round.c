@@ -17,6 +17,9 @@
  * A round of which no transaction was heard for ROUND_IDLE_HOLDS x partner_key_hold_s is closed by
  * time, as its provider will not do it any more; then it leaves memory as other closed rounds do.
  *
+ * A debit is a stake: it meets the limits that bets meet, and counts in the account's and the
+ * terminal's day until it is taken back on that day; in the terminal's, by the same terminal.
+ *
  * The provider is the account's partner (0: the house's own games). Undoing and closing is allowed
  * to frozen accounts and blocked partners, as cancelling a bet is.
  */
@@ -143,7 +146,9 @@ static uint16_t transaction_again(struct decision *decision, const struct object
 
 static uint16_t money_judge(struct decision *decision, struct round_facts *facts, uint8_t op)
 {
+	const struct shard_row *shard = &decision->ledger->shard;
 	int64_t amount = decision->request->round.amount;
+	struct risk_amounts amounts;
 	uint16_t code;
 
 	if (amount <= 0 || amount > LIMIT_BALANCE_MAX)
@@ -154,10 +159,23 @@ static uint16_t money_judge(struct decision *decision, struct round_facts *facts
 		return WIRE_CODE_ROUND_CLOSED;
 	if (op == ROUND_OP_CREDIT)
 		return decision_credit(decision, amount);
-	code = play_judge_stake(decision, amount);
+	(void)risk_amounts_of(&shard->rules, &shard->extra, decision->currency, &amounts);
+	code = stake_limits_judge(decision, &amounts, amount);
+	if (code == WIRE_CODE_OK)
+		code = play_judge_stake(decision, amount);
 	if (code == WIRE_CODE_OK)
 		code = ledger_risk_judge(decision, &(struct risk_case){ .amount = amount });
 	return code == WIRE_CODE_OK ? decision_debit(decision, amount) : code;
+}
+
+/* The days it counts in are said by the event, so that what takes it back knows them, and the
+ * debits of older logs, which say none, count in none. */
+static void debit_count(const struct decision *decision, struct object_round_tx *tx)
+{
+	tx->counted = ROUND_COUNTED_ACCOUNT;
+	if (decision->currency == decision->ledger->shard.rules.currency)
+		tx->counted |= ROUND_COUNTED_TERMINAL;
+	tx->terminal_id = le32_make((uint32_t)decision->terminal_id);
 }
 
 static uint16_t transaction_judge(struct decision *decision, struct round_facts *facts, uint8_t op)
@@ -183,6 +201,8 @@ static uint16_t transaction_judge(struct decision *decision, struct round_facts 
 		.amount = le64s_make(amount),
 		.op = op,
 	};
+	if (op == ROUND_OP_DEBIT)
+		debit_count(decision, &tx);
 	tx_object = transaction_keep(decision, transaction, &tx);
 	facts->round.last_tx = le64_make(tx_object->id);
 	if (op == ROUND_OP_DEBIT) {

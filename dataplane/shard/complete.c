@@ -7,15 +7,18 @@
 #include "wire/canary.h"
 
 /*
- * Gives back what worker_share reserved for a bet that was not accepted, or what a cancelled bet
- * had taken (also by a REVERSE): only within the day it was taken in, as the ledger's own row does.
+ * Gives back what worker_share reserved for a stake that was not accepted, or what a cancelled bet
+ * or a debit rolled back had taken (also by a REVERSE): only within the day it was taken in, as the
+ * ledger's own row does.
  */
 static void stake_release(struct terminal_window *window, const struct outcome *outcome)
 {
 	int accepted = outcome->journalled && outcome->code == WIRE_CODE_OK;
 	int release =
-	    outcome->template_id == WIRE_PLACE_BET ? !accepted && outcome->origin.reserved_stake
-	    : outcome->template_id == WIRE_CANCEL_BET || outcome->template_id == WIRE_REVERSE
+	    outcome->template_id == WIRE_PLACE_BET || outcome->template_id == WIRE_ROUND_DEBIT
+	        ? !accepted && outcome->origin.reserved_stake
+	    : outcome->template_id == WIRE_CANCEL_BET || outcome->template_id == WIRE_REVERSE ||
+	            outcome->template_id == WIRE_ROUND_ROLLBACK
 	        ? accepted
 	        : 0;
 

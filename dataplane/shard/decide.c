@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "dataplane/ledger/ledger_round.h"
 #include "dataplane/shard/worker.h"
 
 struct event_buffer *worker_reserve_events(struct worker *worker, unsigned count)
@@ -92,9 +93,8 @@ void worker_outcome_start(
 	outcome->shard = (uint8_t)worker->shard;
 	outcome->kind =
 	    wire_template_mutates(request->template_id) ? OUTCOME_MUTATION : OUTCOME_READ;
-	if (request->template_id == WIRE_PLACE_BET && request->place_bet.stake > 0 &&
-	    request->place_bet.stake <= LIMIT_STAKE_MAX)
-		outcome->stake = request->place_bet.stake;
+	if (request->template_id == WIRE_PLACE_BET || request->template_id == WIRE_ROUND_DEBIT)
+		outcome->stake = worker_request_stake(request);
 	else if (request->template_id == WIRE_REVERSE)
 		outcome->stake = (int64_t)request->reverse.target_request_id;
 	else if (request->template_id == WIRE_FENCE)
@@ -123,6 +123,32 @@ static int64_t stake_returned(const struct worker *worker, const struct event_re
 	return bet.stake;
 }
 
+/* What a game round's debit that is taken back gives back to its terminal's limit: its amount, if
+ * it was this terminal's and of today. */
+static int64_t round_returned(const struct worker *worker, const struct event_buffer *event)
+{
+	const struct risk_rules *rules = &ledger_shard(worker->ledger)->rules;
+	const struct event_record *record = worker_event_record(event);
+	struct ledger_round_stake stake;
+	struct event_view view;
+
+	if (event_view_read(event->bytes, le16_get(record->length), &view) != 0 ||
+	    !ledger_event_round_stake(&view, &stake) || !stake.back ||
+	    !(stake.counted & ROUND_COUNTED_TERMINAL) ||
+	    stake.terminal_id != le64_get(record->terminal_id) ||
+	    risk_day(rules, stake.done_ns) != risk_day(rules, le64_get(record->time_ns)))
+		return 0;
+	return stake.amount;
+}
+
+static int64_t returned(const struct worker *worker, const struct event_buffer *event)
+{
+	const struct event_record *record = worker_event_record(event);
+
+	return le16_get(record->type) == EVENT_CANCEL_BET ? stake_returned(worker, record)
+	                                                  : round_returned(worker, event);
+}
+
 void worker_outcome_fill(struct worker *worker, const struct worker_ask *ask,
     const struct event_buffer *event, struct outcome *outcome)
 {
@@ -139,10 +165,11 @@ void worker_outcome_fill(struct worker *worker, const struct worker_ask *ask,
 	outcome->done.cash = outcome_cash(event);
 	if (outcome->code == WIRE_CODE_OK && ask->request->template_id == WIRE_PLACE_BET)
 		outcome_ticket(worker->shared->ticket_key, event, outcome->done.ticket);
-	else if (outcome->code == WIRE_CODE_OK && (ask->request->template_id == WIRE_CANCEL_BET ||
-	                                              ask->request->template_id == WIRE_REVERSE))
-		outcome->stake =
-		    le16_get(record->type) == EVENT_CANCEL_BET ? stake_returned(worker, record) : 0;
+	else if (outcome->code == WIRE_CODE_OK &&
+	         (ask->request->template_id == WIRE_CANCEL_BET ||
+	             ask->request->template_id == WIRE_REVERSE ||
+	             ask->request->template_id == WIRE_ROUND_ROLLBACK))
+		outcome->stake = returned(worker, event);
 }
 
 /* REDEEM: the code is that of the bet it names. The potential payout follows from the legs, as the

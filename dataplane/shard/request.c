@@ -6,17 +6,31 @@
 #include "dataplane/ledger/ledger_model.h"
 #include "dataplane/shard/worker.h"
 
-/* What a bet takes of its terminal's limit until its outcome is known: the limit is an amount in
- * the rules' currency, and bets in others are no part of it. */
+int64_t worker_request_stake(const struct wire_request *request)
+{
+	int64_t stake = 0, most = 0;
+
+	if (request->template_id == WIRE_PLACE_BET) {
+		stake = request->place_bet.stake;
+		most = LIMIT_STAKE_MAX;
+	} else if (request->template_id == WIRE_ROUND_DEBIT) {
+		stake = request->round.amount;
+		most = LIMIT_BALANCE_MAX;
+	}
+	return stake > 0 && stake <= most ? stake : 0;
+}
+
+/* What a bet or a game round's debit takes of its terminal's limit until its outcome is known: the
+ * limit is an amount in the rules' currency, and stakes in others are no part of it. */
 static int64_t stake_reserved(const struct worker *worker, const struct wire_request *request)
 {
-	int64_t stake;
+	uint16_t currency = ledger_shard(worker->ledger)->rules.currency;
 
-	if (request->template_id != WIRE_PLACE_BET ||
-	    request->place_bet.currency != ledger_shard(worker->ledger)->rules.currency)
+	if (request->template_id == WIRE_ROUND_DEBIT && request->round.currency != currency)
 		return 0;
-	stake = request->place_bet.stake;
-	return stake > 0 && stake <= LIMIT_STAKE_MAX ? stake : 0;
+	if (request->template_id == WIRE_PLACE_BET && request->place_bet.currency != currency)
+		return 0;
+	return worker_request_stake(request);
 }
 
 struct origin worker_origin(

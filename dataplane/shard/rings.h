@@ -84,7 +84,7 @@ struct origin {
 	uint8_t home;            /* shard of the terminal */
 	uint8_t no_reply;
 	uint8_t held;           /* FENCE, REVERSE: the target's entry of the window is held */
-	uint8_t reserved_stake; /* PLACE_BET: 1: its stake was added to what the terminal staked */
+	uint8_t reserved_stake; /* 1: its stake was added to what the terminal staked */
 	uint64_t received_ns;   /* when home's turn that took it in began (shard/latency.h) */
 };
 

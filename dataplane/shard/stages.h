@@ -53,6 +53,8 @@ uint32_t worker_window(struct worker *worker, uint64_t terminal_id);
 uint32_t worker_window_find(const struct worker *worker, uint64_t terminal_id);
 /* Takes over what control allows a terminal at home here, from the ledger's row. */
 void worker_window_allow(struct worker *worker, uint64_t terminal_id);
+/* The stake of a PLACE_BET or ROUND_DEBIT that may be accepted; 0 of others. */
+int64_t worker_request_stake(const struct wire_request *request);
 /* Rolls the terminal's day and gives what it has staked today. */
 int64_t worker_terminal_staked(struct worker *worker, struct terminal_window *window);
 /* Cash of a terminal: what is known, and a change of it. -ENOSPC: one currency too many. */

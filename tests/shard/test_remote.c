@@ -270,6 +270,68 @@ TEST(the_terminals_daily_limit_is_of_the_rules_currency)
 	bed_close(bed);
 }
 
+static struct wire_request debit(
+    uint64_t request_id, uint64_t account_id, uint64_t transaction, int64_t amount)
+{
+	struct wire_request wire = bed_request(WIRE_ROUND_DEBIT, request_id);
+
+	wire.round.account_id = account_id;
+	wire.round.amount = amount;
+	wire.round.deadline_ns = NO_DEADLINE;
+	wire.round.round = 5;
+	wire.round.transaction[0] = transaction;
+	wire.round.game = 3;
+	wire.round.currency = bed_bet(1, account_id, 1).place_bet.currency;
+	return wire;
+}
+
+/* A debit is a stake: it takes of the limit as a bet does, and gives back what is rolled back. */
+TEST(debits_of_game_rounds_take_of_the_terminals_daily_limit)
+{
+	struct bed *bed = bed_open(2, 1000);
+	uint64_t near = bed_account(bed, 0, 0), far = bed_account(bed, 1, 0);
+	struct wire_request undo;
+	int64_t staked = 0;
+
+	bed_send(bed, 0, debit(1, far, 1, 600));
+	assert_int_equal(bed_window(bed, 0)->staked_today, 600); /* reserved */
+	bed_settle(bed, 1);
+	(void)bed_take_only(bed, 1, WIRE_CODE_OK);
+	assert_int_equal(
+	    outcome(bed, debit(2, near, 2, 401), NULL), WIRE_CODE_LIMIT_TERMINAL_DAILY);
+	assert_int_equal(outcome(bed, bed_bet(3, near, 401), NULL), WIRE_CODE_LIMIT_TERMINAL_DAILY);
+	assert_int_equal(outcome(bed, debit(4, far, 1, 600), NULL), WIRE_CODE_REPEATED);
+	assert_int_equal(outcome(bed, debit(5, far, 3, -1), NULL), WIRE_CODE_AMOUNT_INVALID);
+	assert_int_equal(bed_window(bed, 0)->staked_today, 600);
+	assert_int_equal(outcome(bed, debit(6, near, 2, 400), NULL), WIRE_CODE_OK);
+	assert_int_equal(bed_window(bed, 0)->staked_today, 1000);
+	assert_int_equal(outcome(bed, bed_bet(7, near, 1), NULL), WIRE_CODE_LIMIT_TERMINAL_DAILY);
+
+	undo = debit(8, far, 9, 0);
+	undo.template_id = WIRE_ROUND_ROLLBACK;
+	undo.round.target[0] = 1;
+	assert_int_equal(outcome(bed, undo, NULL), WIRE_CODE_OK);
+	assert_int_equal(bed_window(bed, 0)->staked_today, 400);
+	undo.request_id = 9;
+	assert_int_equal(outcome(bed, undo, NULL), WIRE_CODE_REPEATED);
+	assert_int_equal(bed_window(bed, 0)->staked_today, 400);
+	undo.request_id = 10;
+	undo.round.account_id = near;
+	undo.round.target[0] = 2;
+	assert_int_equal(outcome(bed, undo, NULL), WIRE_CODE_OK);
+	assert_int_equal(bed_window(bed, 0)->staked_today, 0);
+	assert_int_equal(outcome(bed, debit(11, near, 12, 70), NULL), WIRE_CODE_OK);
+	/* What a start would count. */
+	for (uint32_t shard = 0; shard < 2; shard++) {
+		const struct terminal_row *row =
+		    ledger_terminal(bed->workers[shard]->ledger, bed->terminals[0].id);
+
+		staked += row->staked_today;
+	}
+	assert_int_equal(staked, 70);
+	bed_close(bed);
+}
+
 TEST(what_comes_back_after_midnight_does_not_count_for_the_new_day)
 {
 	struct bed *bed = bed_open(1, 1000);

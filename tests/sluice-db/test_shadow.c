@@ -70,7 +70,16 @@ static int64_t examples_of(json_t *answer, const char *change, const char *after
 	return count;
 }
 
-/* Accepted bets in the rules' currency with a higher stake, not before from_ns. */
+/* A game round's debit is one; a win that is reversed has the same type. */
+static int is_stake(const struct event_record *record)
+{
+	uint16_t type = le16_get(record->type);
+
+	return type == EVENT_PLACE_BET ||
+	       (type == EVENT_ROUND_DEBIT && (record->flags & EVENT_FLAG_REVERSAL) == 0);
+}
+
+/* Accepted stakes in the rules' currency that are higher, not before from_ns. */
 static int64_t high_stakes(const struct shards *shards, uint64_t from_ns)
 {
 	int64_t count = 0;
@@ -85,8 +94,7 @@ static int64_t high_stakes(const struct shards *shards, uint64_t from_ns)
 			assert_int_equal(event_view_read(log->bytes + log->at[lsn - 1],
 			                     log->size - log->at[lsn - 1], &view),
 			    0);
-			if (le16_get(view.record.type) != EVENT_PLACE_BET ||
-			    le16_get(view.record.code) != WIRE_CODE_OK ||
+			if (!is_stake(&view.record) || le16_get(view.record.code) != WIRE_CODE_OK ||
 			    le16_get(view.record.currency) != KRW ||
 			    le64_get(view.record.time_ns) < from_ns)
 				continue;

@@ -298,14 +298,16 @@ static int terminal_day_passed(uint16_t code)
 static void home_count(struct shadow *shadow, const struct risk_rules *then,
     const struct event_record *record, struct ledger_request *asked)
 {
+	const struct wire_request *wire = asked->wire;
+	int round = wire->template_id == WIRE_ROUND_DEBIT;
 	int64_t most = then->terminal_daily_max, left;
 	uint16_t code = le16_get(record->code);
 
-	if (asked->wire->place_bet.currency != then->currency)
+	if ((round ? wire->round.currency : wire->place_bet.currency) != then->currency)
 		return;
 	if (asked->terminal_daily_max > 0 && asked->terminal_daily_max < most)
 		most = asked->terminal_daily_max;
-	left = most - asked->wire->place_bet.stake;
+	left = most - (round ? wire->round.amount : wire->place_bet.stake);
 	if (code == WIRE_CODE_LIMIT_TERMINAL_DAILY && asked->terminal_staked_today <= left)
 		asked->terminal_staked_today = left + 1;
 	else if (terminal_day_passed(code) && asked->terminal_staked_today > left)
@@ -368,7 +370,7 @@ int shadow_decide(struct shadow *shadow, struct shadow_shard *shard,
 	struct event_buffer event;
 	int length, model;
 
-	if (request->template_id == WIRE_PLACE_BET) {
+	if (request->template_id == WIRE_PLACE_BET || request->template_id == WIRE_ROUND_DEBIT) {
 		terminal_share(shadow, shard, le64_get(record->time_ns), &asked);
 		home_count(shadow, now, record, &asked);
 	}
