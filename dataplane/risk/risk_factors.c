@@ -107,10 +107,14 @@ static bool rapid_movement(const struct risk_factor_rules *rules, const struct r
 	       view->account->staked_since * 100 < received * rules->rapid_staked_percent;
 }
 
-/* This amount would be the step that completes the ladder. */
+/* This stake would be the step that completes the ladder. What is paid at a terminal is one as
+ * well: risk-eval's card payments are what a bet is here. */
 static bool stake_ladder(const struct risk_factor_rules *rules, const struct risk_view *view)
 {
-	return view->account->observations != 0 &&
+	uint8_t kind = view->transaction->kind;
+
+	return (kind == RISK_KIND_STAKE || kind == RISK_KIND_PAYMENT) &&
+	       view->account->observations != 0 &&
 	       view->amount_log >= view->account->amount_last + RISK_LADDER_STEP_LOG &&
 	       view->account->ladder + 1u >= rules->ladder_steps;
 }

@@ -179,19 +179,27 @@ TEST(stake_ladder_at_its_step)
 		uint8_t ladder;
 		uint32_t observations;
 		bool fires;
+		uint8_t kind;
 	} cases[] = {
-		{ RISK_LADDER_STEP_LOG - 1, 3, 9, false },
-		{ RISK_LADDER_STEP_LOG, 3, 9, true },
-		{ RISK_LADDER_STEP_LOG + 1, 3, 9, true },
-		{ RISK_LADDER_STEP_LOG, 2, 9, false },
-		{ RISK_LADDER_STEP_LOG, 4, 9, true },
-		{ RISK_LADDER_STEP_LOG, 3, 0, false },
+		{ RISK_LADDER_STEP_LOG - 1, 3, 9, false, RISK_KIND_STAKE },
+		{ RISK_LADDER_STEP_LOG, 3, 9, true, RISK_KIND_STAKE },
+		{ RISK_LADDER_STEP_LOG + 1, 3, 9, true, RISK_KIND_STAKE },
+		{ RISK_LADDER_STEP_LOG, 2, 9, false, RISK_KIND_STAKE },
+		{ RISK_LADDER_STEP_LOG, 4, 9, true, RISK_KIND_STAKE },
+		{ RISK_LADDER_STEP_LOG, 3, 0, false, RISK_KIND_STAKE },
+		/* Of stakes and payments only. */
+		{ RISK_LADDER_STEP_LOG, 3, 9, true, RISK_KIND_PAYMENT },
+		{ RISK_LADDER_STEP_LOG, 3, 9, false, RISK_KIND_TRANSFER },
+		{ RISK_LADDER_STEP_LOG, 3, 9, false, RISK_KIND_WITHDRAWAL },
+		{ RISK_LADDER_STEP_LOG, 3, 9, false, RISK_KIND_DEBIT },
+		{ RISK_LADDER_STEP_LOG, 3, 9, false, RISK_KIND_DEPOSIT },
 	};
 
 	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
 		struct scene scene;
 
 		scene_make(&scene);
+		scene.transaction.kind = cases[i].kind;
 		scene.account.ladder = cases[i].ladder;
 		scene.account.observations = cases[i].observations;
 		scene.view.amount_log = (uint16_t)(scene.account.amount_last + cases[i].step);
