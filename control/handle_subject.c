@@ -105,32 +105,42 @@ int handle_country_set(
 	return handle_wait(control, request, 0, result, message, message_size);
 }
 
+/* A refused label is one of the shards' business: the next are counted. */
+static int labels_wait(void *context, uint64_t sequence)
+{
+	struct control *control = context;
+	char why[512] = "";
+	int error = link_command_wait(control->link, sequence, CONTROL_WAIT_MS, why, sizeof(why));
+
+	return error == -EPERM ? 0 : error;
+}
+
 int handle_feedback_import(
     void *context, struct ops_request *request, json_t **result, char *message, size_t message_size)
 {
 	struct control *control = context;
 	const char *text = ops_text(request, "file", "");
-	uint64_t today_ns = database_now_ns();
-	unsigned added = 0, skipped = 0;
+	struct label_import import = { .text = text,
+		.size = strlen(text),
+		.now_ns = database_now_ns(),
+		.who = &request->audit,
+		.wait = request->dry_run ? NULL : labels_wait,
+		.context = control };
 	struct rule_set set;
 	int error;
 
 	message[0] = '\0';
-	/* A date is one of the days the rules go by, which begin earlier east of Greenwich. */
 	error = rules_get(control->database, &set);
 	if (error != 0)
 		return handle_error(error, "rules", message, message_size);
-	today_ns += set.rules.utc_offset_s * 1000000000ull;
+	import.utc_offset_s = set.rules.utc_offset_s;
 	handle_dry_run(request, 1);
-	error = feedback_import(control->database, text, strlen(text), today_ns, &request->audit,
-	    &added, &skipped, message, message_size);
+	error = feedback_import(control->database, &import, message, message_size);
 	handle_dry_run(request, 0);
 	if (error != 0 && message[0] != '\0')
-		return CONTROL_REFUSED;
+		return error == -EINVAL ? CONTROL_REFUSED : CONTROL_UNREACHABLE;
 	if (error != 0)
 		return handle_error(error, "label", message, message_size);
-	link_wake(control->link);
-	*result =
-	    json_pack("{s:I, s:I}", "added", (json_int_t)added, "skipped", (json_int_t)skipped);
-	return handle_wait(control, request, 0, result, message, message_size);
+	*result = label_counts_json(&import.counts);
+	return handle_wait(control, request, import.sequence, result, message, message_size);
 }

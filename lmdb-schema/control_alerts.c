@@ -157,6 +157,18 @@ int record_control_alert_cursor_read(struct db_bytes bytes, struct record_contro
 	return 0;
 }
 
+int record_control_label_read(struct db_bytes bytes, struct record_control_label *out)
+{
+	struct record_control_label record;
+
+	if (control_fixed_read(bytes, RECORD_CONTROL_LABEL, &record, sizeof(record)) != 0 ||
+	    le32_get(record.count) == 0 || record.confirmed > 1 ||
+	    !bytes_all_zero(record.reserved, sizeof(record.reserved)))
+		return -EBADMSG;
+	*out = record;
+	return 0;
+}
+
 int record_control_watch_list_read(struct db_bytes bytes, struct record_control_watch_list *out)
 {
 	struct record_control_watch_list record;

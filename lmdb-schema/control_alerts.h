@@ -194,6 +194,15 @@ struct record_control_alert_cursor {
 };
 ASSERT_SIZE(struct record_control_alert_cursor, 32);
 
+/* By subject, verdict and time, or by reference: labels of files that were counted. */
+struct record_control_label {
+	struct record_header header;
+	struct le32 count; /* how many alike; with a reference 1 */
+	uint8_t confirmed;
+	uint8_t reserved[3];
+};
+ASSERT_SIZE(struct record_control_label, 16);
+
 /* ---- Watch lists, countries ---- */
 
 struct record_control_watch_list {
@@ -252,6 +261,8 @@ SLUICE_MUST_USE int record_control_alert_counts_read(
     struct db_bytes bytes, struct record_control_alert_counts *out);
 SLUICE_MUST_USE int record_control_alert_cursor_read(
     struct db_bytes bytes, struct record_control_alert_cursor *out);
+SLUICE_MUST_USE int record_control_label_read(
+    struct db_bytes bytes, struct record_control_label *out);
 SLUICE_MUST_USE int record_control_watch_list_read(
     struct db_bytes bytes, struct record_control_watch_list *out);
 SLUICE_MUST_USE int record_control_watch_name_read(

@@ -24,8 +24,9 @@
  *   watch_list   number -> record_control_watch_list: a list of names, as imported
  *   watch_name   list, hash of the record -> record_control_watch_name: its names
  *   country      ISO 3166 letters -> record_control_country
- *   label        subject, verdict and date of a judged case (control/subjects/feedback.c) -> one
- * zero byte: it was imported
+ *   label        subject, verdict and time of a judged case, or its reference
+ *                (control/subjects/labels.c) -> record_control_label; of older programs: subject,
+ *                verdict and day -> one zero byte
  *   change       sequence -> record_control_change, key, value: every put of a replicated table in
  *                order; what replication sends and restore replays
  */
@@ -89,6 +90,7 @@ enum record_control_kind {
 	RECORD_CONTROL_WATCH_LIST = 51,
 	RECORD_CONTROL_WATCH_NAME = 52,
 	RECORD_CONTROL_COUNTRY = 53,
+	RECORD_CONTROL_LABEL = 54,
 };
 
 /* Taken: the record of control/replication/position.c, in meta; read and written only there. */

@@ -119,7 +119,7 @@ static const struct verb_argument account_profile[] = { ACCOUNT_ID, COUNT };
 
 static const struct verb_argument feedback_import[] = {
 	{ "file", VERB_FILE, 1, 1, 0, 0, 0, NULL,
-	    "CSV: kind,id,label,date; a label is confirmed or false" },
+	    "CSV: kind,id,label,date[,reference]; a label is confirmed or false" },
 };
 static const struct verb_argument subject_set[] = {
 	SUBJECT,
@@ -220,8 +220,10 @@ const struct verb verbs_risk[] = {
 	{ "account profile", VIEWER, 0, ARGUMENTS(account_profile), NULL, NULL,
 	    "What is known of an account: holder, cases, factors seen, alerts, and the shard's own "
 	    "profile." },
-	{ "feedback import", RISK, VERB_CHANGES, ARGUMENTS(feedback_import), NULL, NULL,
-	    "Counts confirmed and false cases of a file, days late or not; the same line once." },
+	{ "feedback import", RISK, VERB_CHANGES | VERB_SLOW, ARGUMENTS(feedback_import), NULL, NULL,
+	    "Counts confirmed and false cases of a file, days late or not. Each line is a case, "
+	    "however many are alike; a line that names what was judged (reference) counts once. "
+	    "The same file again adds nothing." },
 	{ "subject set", RISK, VERB_CHANGES, ARGUMENTS(subject_set), NULL, NULL,
 	    "Name of the holder and country of an account, terminal or partner." },
 	{ "subject list", VIEWER, 0, ARGUMENTS(subject_list), "subjects",

@@ -61,15 +61,44 @@ struct feedback_case {
 SLUICE_MUST_USE int feedback_apply(
     struct db_txn *txn, const struct feedback_case *judged, uint64_t *sequence);
 
+/* ---- Files of labels (labels.c) ---- */
+
+/* So many lines are counted at a time. */
+#define LABELS_LOT 64
+
+struct label_counts {
+	unsigned labels; /* in the file */
+	unsigned added;
+	unsigned already;       /* imported before */
+	unsigned repeated;      /* the reference stands in the file already */
+	unsigned contradicting; /* imported before with the other verdict, which stays */
+	unsigned unknown;       /* of a terminal or partner that there is not */
+};
+/* {"labels","added","skipped","already_imported","repeated","contradicting","unknown"}. New
+ * reference. */
+json_t *label_counts_json(const struct label_counts *counts);
+
+struct label_import {
+	const char *text; /* "kind,id,label,date[,reference]" in CSV, with or without a heading */
+	size_t size;
+	uint64_t now_ns;
+	uint32_t utc_offset_s; /* of dates without a zone */
+	const struct audit_entry *who;
+	/* Called between two lots: returns once the shards have the command. Not 0: no more is
+	 * counted. NULL: all in one transaction. */
+	int (*wait)(void *context, uint64_t sequence);
+	void *context;
+	struct label_counts counts; /* out */
+	uint64_t sequence;          /* out: of the last command; 0: none */
+};
 /*
- * A file of labels, "kind,id,label,date" in CSV, with a heading line: account|terminal|partner,
- * confirmed|false, 2026-11-21. All of it, or nothing: -EINVAL with `message` naming the line; so
- * are dates behind that of latest_ns. A label that was imported before (same subject, label and
- * date) is skipped. *added and *skipped: lines.
+ * account|terminal|partner, its id, confirmed|false, 2026-11-21 or with a time, and what was
+ * judged (its request, bet or event: any text that is the same each time). Nothing of it is counted
+ * when a line is wrong: -EINVAL with `message` naming it. What `wait` returned, with a message: the
+ * lines before it are counted. -errno without a message.
  */
-SLUICE_MUST_USE int feedback_import(struct database *database, const char *text, size_t size,
-    uint64_t latest_ns, const struct audit_entry *who, unsigned *added, unsigned *skipped,
-    char *message, size_t message_size);
+SLUICE_MUST_USE int feedback_import(
+    struct database *database, struct label_import *import, char *message, size_t message_size);
 
 /*
  * At a start: labels that an older program noted where they were not replicated are noted anew, so

@@ -2,6 +2,7 @@
 """Alerts from the bet that raises them to the verdict: once each, also when control dies, and in
 PostgreSQL."""
 
+import concurrent.futures
 import json
 import os
 import signal
@@ -128,7 +129,8 @@ def test_labels_and_countries_come_from_files(switch, tmp_path):
     labels.write_text(f"kind,id,label,date\naccount,{ACCOUNT},confirmed,2026-11-01\n"
                       "terminal,1,false,2026-11-02\n", encoding="utf-8")
     assert control.json("feedback", "import", str(labels))["added"] == 2
-    assert control.json("feedback", "import", str(labels))["skipped"] == 2
+    again = control.json("feedback", "import", str(labels))
+    assert (again["added"], again["skipped"], again["already_imported"]) == (0, 2, 2)
     assert control.json("account", "profile", ACCOUNT)["holder"]["confirmed"] == 2
     labels.write_text("account,1,perhaps,2026-11-01\n", encoding="utf-8")
     assert "line 1: the label must be" in refused(switch, "feedback", "import", str(labels))
@@ -357,6 +359,7 @@ def test_judged_cases_reach_the_shards_once(switch, tmp_path):
         return [row for row in control.json("command", "list", "--count", 1000)["commands"]
                 if row["type"] == "feedback"]
     before = len(sent())
+    control.ctl("partner", "set", 3, "--name", "Games 3", "--keys-max", 10)
     labels = tmp_path / "labels.csv"
     labels.write_text(f"kind,id,label,date\naccount,{ACCOUNT + 50},confirmed,2026-11-05\n"
                       "terminal,1,false,2026-11-05\npartner,3,confirmed,2026-11-05\n",
@@ -365,6 +368,28 @@ def test_judged_cases_reach_the_shards_once(switch, tmp_path):
         control.ctl("feedback", "import", str(labels))
         wait_until(lambda: len(sent()) == before + 3 and
                    all(row["state"] == "done" for row in sent()), 20, "the labels on all shards")
+
+
+def test_an_order_goes_between_the_labels_of_a_long_file(switch, tmp_path):
+    control = switch.control
+    count = 3000
+    labels = tmp_path / "labels.csv"
+    labels.write_text("".join(f"account,{ACCOUNT + 60 + n % 7},false,2026-11-05,5-{n}\n"
+                              for n in range(count)) + "terminal,77777,false,2026-11-05\n",
+                      encoding="utf-8")
+
+    def newest():
+        return control.json("command", "list", "--count", 1)["commands"][0]["sequence"]
+    before = newest()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        importing = pool.submit(control.json, "feedback", "import", str(labels))
+        wait_until(lambda: newest() > before, 20, "the first labels")
+        suspended = control.json("market", "suspend", 21)
+        told = importing.result()
+    control.ctl("market", "open", 21)
+    assert (told["added"], told["unknown"], told["done"]) == (count, 1, True), told
+    assert told["command"] == before + count + 1, told
+    assert suspended["done"] and suspended["command"] < told["command"], suspended
 
 
 def test_a_verdict_taken_back_reaches_the_shards(switch):

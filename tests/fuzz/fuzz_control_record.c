@@ -37,6 +37,7 @@ static union {
 	struct record_control_watch_list watch_list;
 	struct record_control_watch_name watch_name;
 	struct record_control_country country;
+	struct record_control_label label;
 	uint8_t bytes[1024];
 } out;
 
@@ -63,6 +64,7 @@ static const uint16_t sizes[] = {
 	sizeof(struct record_control_watch_list),
 	sizeof(struct record_control_watch_name),
 	sizeof(struct record_control_country),
+	sizeof(struct record_control_label),
 };
 #define KINDS (sizeof(sizes) / sizeof(sizes[0]))
 
@@ -100,8 +102,10 @@ static int read_alert_record(unsigned kind, struct db_bytes bytes, struct db_byt
 		return record_control_watch_list_read(bytes, &out.watch_list);
 	case RECORD_CONTROL_WATCH_NAME:
 		return record_control_watch_name_read(bytes, &out.watch_name, first);
-	default:
+	case RECORD_CONTROL_COUNTRY:
 		return record_control_country_read(bytes, &out.country);
+	default:
+		return record_control_label_read(bytes, &out.label);
 	}
 }
 

@@ -164,6 +164,7 @@ static int record_read(enum record_control_kind kind, struct db_bytes bytes, uni
 	case RECORD_CONTROL_WATCH_LIST:
 	case RECORD_CONTROL_WATCH_NAME:
 	case RECORD_CONTROL_COUNTRY:
+	case RECORD_CONTROL_LABEL:
 		break;
 	}
 	return -EINVAL;
