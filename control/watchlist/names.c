@@ -14,6 +14,8 @@
 
 #define WORDS_MAX       32
 #define THIN_LENGTH_MAX 8
+/* A surname and a given name, both of two syllables, and one more. */
+#define THIN_HANGUL_MAX 5
 
 /* Legal forms and words that stand in any name. */
 static const char *const common[] = { "ab", "ag", "and", "as", "bhd", "bv", "co", "company", "corp",
@@ -36,7 +38,7 @@ struct word {
 };
 
 struct words {
-	uint16_t points[NAME_LENGTH_MAX];
+	uint32_t points[NAME_LENGTH_MAX];
 	unsigned used, count;
 	struct word words[WORDS_MAX];
 	int open; /* the last word still grows */
@@ -52,7 +54,7 @@ static void point_add(struct words *words, uint32_t point)
 		words->words[words->count++] = (struct word){ .begin = (uint16_t)words->used };
 		words->open = 1;
 	}
-	words->points[words->used++] = (uint16_t)point;
+	words->points[words->used++] = point;
 	words->words[words->count - 1].length++;
 }
 
@@ -60,6 +62,40 @@ static int is_joining(uint32_t point)
 {
 	return point == '.' || point == '\'' || point == '`' || point == 0x2019 ||
 	       point == 0x2018 || point == 0x02bc || point == 0x00b4;
+}
+
+/*
+ * Hangul comes apart into two or three letters a syllable, of which names that have nothing in
+ * common share many; put together again. (Unicode, chapter 3.12.)
+ */
+#define SYLLABLE_FIRST 0xac00u
+#define SYLLABLES      11172u
+#define LEADING_FIRST  0x1100u
+#define LEADINGS       19u
+#define VOWEL_FIRST    0x1161u
+#define VOWELS         21u
+#define TRAILING_FIRST 0x11a8u
+#define TRAILINGS      27u /* besides none */
+
+static int is_syllable(uint32_t point)
+{
+	return point - SYLLABLE_FIRST < SYLLABLES;
+}
+
+/* 1: `last` and `point` are one, which *last is then. */
+static int syllable_join(uint32_t *last, uint32_t point)
+{
+	if (*last - LEADING_FIRST < LEADINGS && point - VOWEL_FIRST < VOWELS) {
+		*last = SYLLABLE_FIRST +
+		        ((*last - LEADING_FIRST) * VOWELS + point - VOWEL_FIRST) * (TRAILINGS + 1);
+		return 1;
+	}
+	if (is_syllable(*last) && (*last - SYLLABLE_FIRST) % (TRAILINGS + 1) == 0 &&
+	    point - TRAILING_FIRST < TRAILINGS) {
+		*last += point - TRAILING_FIRST + 1;
+		return 1;
+	}
+	return 0;
 }
 
 static void point_take(struct words *words, uint32_t point)
@@ -72,6 +108,8 @@ static void point_take(struct words *words, uint32_t point)
 		return;
 	}
 	if (uc_is_general_category_withtable(point, UC_CATEGORY_MASK_M) || is_joining(point))
+		return;
+	if (words->open && syllable_join(&words->points[words->used - 1], point))
 		return;
 	if (uc_is_general_category_withtable(point, UC_CATEGORY_MASK_L | UC_CATEGORY_MASK_N))
 		point_add(words, point);
@@ -112,6 +150,16 @@ static int word_before(const struct words *words, const struct word *a, const st
 	return a->length < b->length;
 }
 
+/* Mostly Hangul, and short. */
+static int short_hangul_is(const struct name_text *joined)
+{
+	unsigned syllables = 0;
+
+	for (unsigned i = 0; i < joined->length; i++)
+		syllables += (unsigned)is_syllable(joined->points[i]);
+	return joined->length <= THIN_HANGUL_MAX && 2 * syllables > joined->length;
+}
+
 static void forms_make(struct words *words, struct name *name)
 {
 	struct word sorted[WORDS_MAX];
@@ -138,7 +186,8 @@ static void forms_make(struct words *words, struct name *name)
 	}
 	for (unsigned i = 0; i < count; i++)
 		form_add(&name->forms[NAME_SORTED], words, &sorted[i], 1);
-	name->thin = telling == 1 && words->count > 1 && sorted[0].length <= THIN_LENGTH_MAX;
+	name->thin = (telling == 1 && words->count > 1 && sorted[0].length <= THIN_LENGTH_MAX) ||
+	             short_hangul_is(&name->forms[NAME_JOINED]);
 }
 
 int name_make(const char *text, size_t size, struct name *name)
@@ -178,6 +227,18 @@ int name_make(const char *text, size_t size, struct name *name)
 uint64_t name_hash(const struct name *name)
 {
 	const struct name_text *form = &name->forms[NAME_WHOLE];
+	uint16_t units[2 * NAME_LENGTH_MAX];
+	size_t count = 0;
 
-	return XXH3_64bits(form->points, form->length * sizeof(form->points[0]));
+	/* As 16 bits, in which hashes of names are on disk. */
+	for (unsigned i = 0; i < form->length; i++) {
+		uint32_t point = form->points[i];
+
+		if (point > 0xffff) {
+			units[count++] = (uint16_t)(0xd7c0 + (point >> 10));
+			point = 0xdc00 | (point & 0x3ff);
+		}
+		units[count++] = (uint16_t)point;
+	}
+	return XXH3_64bits(units, count * sizeof(units[0]));
 }

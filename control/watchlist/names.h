@@ -15,6 +15,7 @@
  * their three forms. A transposed pair of letters costs one letter, a missing word its letters. The
  * whole form counts only where the others are somewhat alike; and where one of two unequal names is
  * thin, 150 thousandths are taken off: one letter of a single short surname makes another family.
+ * So is a name of up to five characters that is mostly Hangul: one syllable makes another person.
  */
 #ifndef SLUICE_CONTROL_WATCHLIST_NAMES_H
 #define SLUICE_CONTROL_WATCHLIST_NAMES_H
@@ -33,12 +34,12 @@ enum name_form {
 
 struct name_text {
 	uint16_t length;
-	uint16_t points[NAME_LENGTH_MAX]; /* code points, cut to 16 bits */
+	uint32_t points[NAME_LENGTH_MAX]; /* code points; Hangul by syllables */
 };
 
 struct name {
 	struct name_text forms[NAME_FORMS];
-	uint8_t thin; /* one short word beside legal forms: "Barton Inc" */
+	uint8_t thin; /* one short word beside legal forms, "Barton Inc", or a Korean name */
 };
 
 /* Of `size` bytes of UTF-8; what is none of it is passed over. A name without a letter or digit has
@@ -46,7 +47,7 @@ struct name {
 int name_make(const char *text, size_t size, struct name *name);
 /* Thousandths, rounded down; 0 when one is empty. */
 unsigned name_similarity(const struct name *a, const struct name *b);
-/* XXH3-64 of the whole form. */
+/* XXH3-64 of the whole form in UTF-16. */
 uint64_t name_hash(const struct name *name);
 
 /* ---- Many names against one ---- */

@@ -23,11 +23,11 @@ __extension__ typedef unsigned __int128 bits128;
 struct pattern {
 	bits128 ascii[128];
 	bits128 other[OTHERS];
-	uint16_t other_point[OTHERS]; /* 0: free */
+	uint32_t other_point[OTHERS]; /* 0: free */
 	unsigned length;
 };
 
-static bits128 *pattern_other(struct pattern *pattern, uint16_t point)
+static bits128 *pattern_other(struct pattern *pattern, uint32_t point)
 {
 	unsigned slot = point * 40503u >> 4 & (OTHERS - 1);
 
@@ -38,7 +38,7 @@ static bits128 *pattern_other(struct pattern *pattern, uint16_t point)
 	return &pattern->other[slot];
 }
 
-static bits128 pattern_get(const struct pattern *pattern, uint16_t point)
+static bits128 pattern_get(const struct pattern *pattern, uint32_t point)
 {
 	unsigned slot = point * 40503u >> 4 & (OTHERS - 1);
 
@@ -67,7 +67,7 @@ static void pattern_make(struct pattern *pattern, const struct name_text *text)
 }
 
 static unsigned pattern_common(
-    const struct pattern *pattern, const uint16_t *points, unsigned length)
+    const struct pattern *pattern, const uint32_t *points, unsigned length)
 {
 	bits128 row = ~(bits128)0, mask;
 
@@ -125,7 +125,7 @@ struct entry {
 
 struct name_index {
 	struct entry (*entries)[NAME_FORMS];
-	uint16_t *points;
+	uint32_t *points;
 	uint32_t count, room, points_used, points_room;
 };
 

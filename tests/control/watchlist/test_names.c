@@ -83,6 +83,95 @@ TEST(what_is_the_same_name)
 	assert_int_equal(like("...", "..."), 0);
 }
 
+static uint64_t random_state;
+
+static unsigned random_below(unsigned below)
+{
+	random_state = random_state * 6364136223846793005ull + 1442695040888963407ull;
+	return (unsigned)(random_state >> 33) % below;
+}
+
+/* Marks a hit by the default threshold. */
+#define THRESHOLD 780u
+
+TEST(korean_names_are_compared_by_syllables)
+{
+	static const struct {
+		const char *a, *b;
+		unsigned similarity;
+	} cases[] = {
+		{ "김정은", "김정은", 1000 },
+		{ "김정은", "김 정은", 1000 },
+		{ "김 정은", "정은 김", 1000 },
+		{ "김정은", "정은 김", 707 }, /* which is the surname, nothing says */
+		{ "김정은", "\u1100\u1175\u11b7\u110c\u1165\u11bc\u110b\u1173\u11ab",
+		    1000 }, /* jamo */
+		{ "김정은", "김정운", 516 },
+		{ "김정은", "김성은", 516 },
+		{ "김정은", "박정은", 516 },
+		{ "김정은", "정은", 650 },
+		{ "김구", "김정구", 650 },
+		{ "박민수", "박수민", 516 },
+		{ "남궁민수", "남궁민주", 600 },
+		{ "북경과학기술유한공사", "북경과학기술유한회사", 900 },
+		{ "김정은", "KIM JONG UN", 0 },
+		/* Beyond 16 bits. */
+		{ "\U00020000", "\U00010000", 0 },
+		{ "\U00020000", "\U00020000", 1000 },
+		{ "\U00020001 abc", "\U00010001 abc", 800 },
+	};
+
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
+		unsigned found = like(cases[i].a, cases[i].b);
+
+		if (found != cases[i].similarity)
+			fail_msg("%s, %s: %u", cases[i].a, cases[i].b, found);
+	}
+}
+
+/* Every one of 8,000 names that three syllables make, against a list of 20 of them: a hit refuses
+ * bets, so there must be none but of those that are on it. */
+TEST(korean_names_hit_the_same_name_only)
+{
+	static const char surnames[] = "김이박최정강조윤장임한오서신권황안송류전";
+	static const char firsts[] = "민서지현예도하준수영정성재은동진태승경상";
+	static const char seconds[] = "준윤우호현민수진영희은연아원석철훈경미주";
+	enum { COUNT = 20, SYLLABLE = 3, LISTED = 20 };
+	struct name_index *index = name_index_create();
+	char listed[LISTED][3 * SYLLABLE + 1];
+	unsigned hits = 0, same = 0;
+
+	random_state = 7;
+	assert_non_null(index);
+	for (unsigned i = 0; i < LISTED; i++) {
+		struct name name;
+
+		snprintf(listed[i], sizeof(listed[i]), "%.3s%.3s%.3s",
+		    surnames + random_below(COUNT) * SYLLABLE,
+		    firsts + random_below(COUNT) * SYLLABLE,
+		    seconds + random_below(COUNT) * SYLLABLE);
+		name = make(listed[i]);
+		assert_int_equal(name_index_add(index, &name), 0);
+	}
+	for (unsigned i = 0; i < COUNT * COUNT * COUNT; i++) {
+		char text[3 * SYLLABLE + 1];
+		struct name_hit hit;
+		struct name name;
+
+		snprintf(text, sizeof(text), "%.3s%.3s%.3s",
+		    surnames + i / COUNT / COUNT * SYLLABLE, firsts + i / COUNT % COUNT * SYLLABLE,
+		    seconds + i % COUNT * SYLLABLE);
+		name = make(text);
+		if (name_index_find(index, &name, THRESHOLD, &hit, 1) == 0)
+			continue;
+		hits++;
+		same += strcmp(text, listed[hit.place]) == 0;
+	}
+	name_index_free(index);
+	assert_true(same > 0);
+	assert_int_equal(hits, same);
+}
+
 static unsigned common_plain(const struct name_text *a, const struct name_text *b)
 {
 	static unsigned table[NAME_LENGTH_MAX + 1][NAME_LENGTH_MAX + 1];
@@ -110,14 +199,6 @@ static unsigned plain(const struct name *a, const struct name *b)
 	if ((a->thin || b->thin) && telling < 1000)
 		return telling > 150 ? telling - 150 : 0;
 	return telling >= 700 && found[NAME_WHOLE] > telling ? found[NAME_WHOLE] : telling;
-}
-
-static uint64_t random_state;
-
-static unsigned random_below(unsigned below)
-{
-	random_state = random_state * 6364136223846793005ull + 1442695040888963407ull;
-	return (unsigned)(random_state >> 33) % below;
 }
 
 /* Few letters, so that much is alike; words, legal forms, letters beyond ASCII. */
