@@ -6,6 +6,7 @@
 
 #include "control/control.h"
 #include "control/markets/markets.h"
+#include "control/subjects/dates.h"
 #include "control/subjects/subjects.h"
 
 int handle_subject_set(
@@ -28,7 +29,7 @@ int handle_subject_set(
 	handle_dry_run(request, 0);
 	if (error == -EINVAL)
 		return handle_refuse(CONTROL_USAGE, message, message_size,
-		    "the country must be three letters A-Z (ISO 3166-1 alpha-3), e.g. KOR");
+		    "there is no such country in ISO 3166-1; give its three letters, e.g. KOR");
 	if (error != 0)
 		return handle_error(error, "subject", message, message_size);
 	*result = subject_json(&row);
@@ -58,6 +59,9 @@ int handle_country_import(
 	unsigned count = 0;
 	int error;
 
+	if (!date_fits(ops_text(request, "dated", "")))
+		return handle_refuse(CONTROL_USAGE, message, message_size,
+		    "--dated: expected the date of the list, a day that there is, like 2026-10-24");
 	message[0] = '\0';
 	handle_dry_run(request, 1);
 	error = countries_import(control->database, text, strlen(text),
@@ -98,7 +102,7 @@ int handle_country_set(
 	handle_dry_run(request, 0);
 	if (error == -EINVAL)
 		return handle_refuse(CONTROL_USAGE, message, message_size,
-		    "the country must be three letters A-Z (ISO 3166-1 alpha-3), e.g. PRK");
+		    "there is no such country in ISO 3166-1; give its three letters, e.g. PRK");
 	if (error != 0)
 		return handle_error(error, "country", message, message_size);
 	*result = country_json(&row);

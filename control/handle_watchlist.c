@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "control/control.h"
+#include "control/subjects/dates.h"
+#include "control/subjects/subjects.h"
 
 #define MATCH_NAMES_MAX 20000u /* of one file */
 
@@ -22,6 +24,9 @@ int handle_watchlist_import(
 	if (files.sdn == NULL && files.names == NULL)
 		return handle_refuse(CONTROL_USAGE, message, message_size,
 		    "give --sdn (with --alt) or --names, a file each");
+	if (ops_text(request, "dated", NULL) != NULL && !date_fits(ops_text(request, "dated", "")))
+		return handle_refuse(CONTROL_USAGE, message, message_size,
+		    "--dated: expected the date of the list, a day that there is, like 2026-03-22");
 	message[0] = '\0';
 	handle_dry_run(request, 1);
 	error = watchlist_import(control->database, ops_text(request, "list", ""),
@@ -69,6 +74,7 @@ static int match_file(
 {
 	int error = 0;
 
+	text = text_begin(text);
 	for (*names = 0; error == 0 && *text != '\0' && *names < MATCH_NAMES_MAX;) {
 		char name[CONTROL_WATCH_NAME_SIZE_MAX + 1];
 		size_t length = strcspn(text, "\r\n");

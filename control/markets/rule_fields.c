@@ -543,6 +543,9 @@ int rules_file_apply(const char *text, struct rule_set *set, char *message, size
 	};
 	int error = 0;
 
+	/* A byte order mark says nothing in UTF-8. */
+	if (strncmp(text, "\xef\xbb\xbf", 3) == 0)
+		text += 3;
 	while (error == 0 && *text != '\0') {
 		size_t length = strcspn(text, "\n"), kept;
 		char line[256];

@@ -52,11 +52,12 @@ static int row_put(struct db_txn *txn, struct record_control_country *row)
 	    (struct db_bytes){ row, sizeof(*row) });
 }
 
-/* The words of FATF's lists; what is none of them is monitored: better once too often. */
+/* The words of FATF's lists ("High-Risk Jurisdictions subject to a Call for Action"); what is none
+ * of them is monitored: better once too often. */
 static enum control_country_level status_level(const char *status)
 {
 	if (strcasestr(status, "call for action") != NULL || strcasestr(status, "black") != NULL ||
-	    strcasecmp(status, "high") == 0)
+	    strcasestr(status, "high") != NULL)
 		return CONTROL_COUNTRY_HIGH;
 	return strcasecmp(status, "none") == 0 ? CONTROL_COUNTRY_NONE : CONTROL_COUNTRY_MONITORED;
 }
@@ -84,7 +85,7 @@ static int set_body(struct db_txn *txn, void *argument)
 	if (strlen(context->code) != sizeof(code))
 		return -EINVAL;
 	memcpy(code, context->code, sizeof(code));
-	if (!control_country_code_fits(code))
+	if (country_number(code) == 0)
 		return -EINVAL;
 	error = country_row(txn, code, &before);
 	known = error == 0;
@@ -154,15 +155,24 @@ static int all_delete(struct db_txn *txn)
 
 static int line_put(struct db_txn *txn, struct country_context *context, const struct csv *csv)
 {
-	struct record_control_country row = {
+	struct record_control_country known, row = {
 		.header = record_control_header(RECORD_CONTROL_COUNTRY, sizeof(row)),
 	};
+	int error;
 
 	if (csv->count < 2 || strlen(csv->fields[0]) != sizeof(row.code))
-		return line_refused(context, csv, "expected iso3,status like PRK,High-Risk");
+		return line_refused(context, csv,
+		    "expected iso3,status like PRK,High-Risk or BGR,Increased Monitoring");
 	memcpy(row.code, csv->fields[0], sizeof(row.code));
 	if (!control_country_code_fits(row.code))
 		return line_refused(context, csv, "the country must be three letters A-Z");
+	if (country_number(row.code) == 0)
+		return line_refused(context, csv, "there is no such country in ISO 3166-1");
+	error = country_row(txn, row.code, &known);
+	if (error == 0)
+		return line_refused(context, csv, "the country stands in a line above already");
+	if (error != -ENOENT)
+		return error;
 	row.level = (uint8_t)status_level(csv->fields[1]);
 	if (database_text(row.status, sizeof(row.status), csv->fields[1]) != 0 ||
 	    database_text(row.dated, sizeof(row.dated), context->dated) != 0)

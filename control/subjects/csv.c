@@ -4,6 +4,11 @@
 
 #include "control/subjects/subjects.h"
 
+const char *text_begin(const char *text)
+{
+	return strncmp(text, "\xef\xbb\xbf", 3) == 0 ? text + 3 : text;
+}
+
 void csv_begin(struct csv *csv, const char *text, size_t size)
 {
 	csv->at = text;

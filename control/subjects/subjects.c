@@ -116,7 +116,7 @@ static int set_body(struct db_txn *txn, void *argument)
 		memset(row->country, 0, sizeof(row->country));
 		if (strlen(settings->country) == sizeof(row->country))
 			memcpy(row->country, settings->country, sizeof(row->country));
-		if (settings->country[0] != '\0' && !control_country_code_fits(row->country))
+		if (settings->country[0] != '\0' && country_number(row->country) == 0)
 			return -EINVAL;
 	}
 	if (error != 0 || (context->known && memcmp(&before, row, sizeof(before)) == 0))

@@ -142,6 +142,9 @@ json_t *countries_list(const struct database *database);
 
 /* ---- Lines of CSV (csv.c) ---- */
 
+/* Behind a byte order mark, which says nothing in UTF-8. */
+const char *text_begin(const char *text);
+
 #define CSV_FIELDS_MAX 16
 struct csv {
 	const char *at, *end;

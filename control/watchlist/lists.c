@@ -105,6 +105,7 @@ static int lines_put(struct db_txn *txn, struct import *import, const char *text
 	unsigned line = 0;
 	int error = 0;
 
+	text = text_begin(text);
 	while (error == 0 && *text != '\0') {
 		char name[CONTROL_WATCH_NAME_SIZE_MAX + 2];
 		size_t length = strcspn(text, "\r\n"), kept = length;

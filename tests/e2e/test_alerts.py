@@ -142,6 +142,14 @@ def test_labels_and_countries_come_from_files(switch, tmp_path):
                          "BGR,Increased Monitoring (Grey List)\n", encoding="utf-8")
     assert control.json("country", "import", str(countries), "--dated", "2026-10-24")[
         "countries"] == 2
+    for dated in ("2026-99-99", "2026-02-31", "tomorrow"):
+        assert "a day that there is" in refused(
+            switch, "country", "import", str(countries), "--dated", dated)
+        assert "a day that there is" in refused(
+            switch, "watchlist", "import", "days", "--names", str(countries), "--dated", dated)
+    assert "no such country" in refused(switch, "country", "set", "ZZZ", "high")
+    assert "no such country" in refused(
+        switch, "subject", "set", "account", ACCOUNT, "--country", "XXX")
     control.ctl("country", "set", "KEN", "monitored")
     assert [(row["country"], row["level"]) for row in control.json("country", "list")[
         "countries"]] == [("BGR", "monitored"), ("KEN", "monitored"), ("PRK", "high")]

@@ -69,7 +69,9 @@ TEST(a_list_of_countries_replaces_the_one_before)
 	assert_int_equal(countries_import(at.database, second, strlen(second), "2026-02-01", &kim,
 	                     &count, message, sizeof(message)),
 	    0);
-	assert_int_equal(country_set(at.database, "XYZ", CONTROL_COUNTRY_MONITORED, &kim, &row), 0);
+	assert_int_equal(country_set(at.database, "KEN", CONTROL_COUNTRY_MONITORED, &kim, &row), 0);
+	assert_int_equal(
+	    country_set(at.database, "ZZZ", CONTROL_COUNTRY_HIGH, &kim, &row), -EINVAL);
 	assert_int_equal(country_set(at.database, "xy", CONTROL_COUNTRY_HIGH, &kim, &row), -EINVAL);
 	list = countries_list(at.database);
 	assert_int_equal(json_array_size(list), 2);
@@ -83,6 +85,47 @@ TEST(a_list_of_countries_replaces_the_one_before)
 	list = countries_list(at.database);
 	assert_int_equal(json_array_size(list), 2);
 	json_decref(list);
+	temporary_end(&at);
+}
+
+TEST(countries_that_there_are_once_each_by_the_words_of_the_list)
+{
+	static const struct {
+		const char *text, *message; /* or the level of the first */
+		int error;
+	} cases[] = {
+		{ "PRK,High-Risk\n", "high", 0 },
+		{ "PRK,High Risk\n", "high", 0 },
+		{ "PRK,high\n", "high", 0 },
+		{ "PRK,High-Risk Jurisdictions subject to a Call for Action\n", "high", 0 },
+		{ "\xef\xbb\xbfiso3,fatf_status\nIRN,Black List\n", "high", 0 },
+		{ "BGR,Increased Monitoring (Grey List)\n", "monitored", 0 },
+		{ "KOR,none\n", "none", 0 },
+		{ "PRK,High\nIRN,High\nPRK,none\n",
+		    "line 3: the country stands in a line above already", -EINVAL },
+		{ "PRK,High\nZZZ,High\n", "line 2: there is no such country in ISO 3166-1",
+		    -EINVAL },
+		{ "XXX,High\n", "line 1: there is no such country in ISO 3166-1", -EINVAL },
+	};
+	struct temporary at;
+
+	temporary_begin(&at);
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
+		const char *text = cases[i].text, *said;
+		char message[256] = "";
+		unsigned count = 0;
+		json_t *list;
+		int error = countries_import(at.database, text, strlen(text), "2026-10-24", &kim,
+		    &count, message, sizeof(message));
+
+		list = countries_list(at.database);
+		said = error != 0
+		           ? message
+		           : json_string_value(json_object_get(json_array_get(list, 0), "level"));
+		if (error != cases[i].error || strcmp(said, cases[i].message) != 0)
+			fail_msg("%s: %d %s", text, error, said);
+		json_decref(list);
+	}
 	temporary_end(&at);
 }
 

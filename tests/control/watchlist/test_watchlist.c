@@ -86,8 +86,11 @@ TEST(a_list_is_matched_by_all_names_of_its_entries)
 	assert_int_equal(watchlist_match(bed.watchlist, "Pedro Martinez", 780, hits), 1);
 	assert_int_equal(hits[0].entry, 900);
 	/* Another version takes the place of the one before. */
-	assert_int_equal(import(&bed, "ofac", (struct watch_files){ .names = "ONE\r\nTWO\n" }), 0);
+	assert_int_equal(
+	    import(&bed, "ofac", (struct watch_files){ .names = "\xef\xbb\xbfONE\r\nTWO\n" }), 0);
 	assert_int_equal(watchlist_match(bed.watchlist, "Cimex SA", 780, hits), 0);
+	assert_int_equal(watchlist_match(bed.watchlist, "one", 780, hits), 1);
+	assert_string_equal(hits[0].text, "ONE"); /* without the byte order mark */
 	assert_int_equal(watchlist_match(bed.watchlist, "two", 780, hits), 1);
 	assert_int_equal(hits[0].entry, 2);
 	bed_end(&bed);
