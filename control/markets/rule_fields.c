@@ -390,14 +390,15 @@ static int field_setting(
 		*set = tried;
 		return 0;
 	}
+	if ((!is_number || number < 0 || number > RISK_MODEL_ACTIVE) &&
+	    strcmp(field->name, "model_state") == 0)
+		return setting_refused(setting,
+		    "%s: expected off, shadow or active, found \"%.40s\"", field->name,
+		    setting->value);
 	if (is_number && rule_field_get(&tried, field) == number && number != 0 &&
 	    strcmp(fault, field->name) != 0 && rule_field_find(fault, strlen(fault)) == NULL &&
 	    strcmp(fault, "points") != 0)
 		return others_refuse(setting, &tried, fault);
-	if (!is_number && strcmp(field->name, "model_state") == 0)
-		return setting_refused(setting,
-		    "%s: expected off, shadow or active, found \"%.40s\"", field->name,
-		    setting->value);
 	rule_field_range(set, field, &lowest, &highest);
 	return setting_refused(setting,
 	    "%s: expected a whole number from %lld to %lld (%s), found %s%.40s%s", field->name,

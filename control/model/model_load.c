@@ -124,6 +124,20 @@ static bool kind_check(struct loader *loader, const json_t *learner)
 	return true;
 }
 
+/* A file that lost trees on its way would score as another model. */
+static bool count_check(struct loader *loader, const json_t *learner)
+{
+	const json_t *stated =
+	    PATH(learner, "gradient_booster", "model", "gbtree_model_param", "num_trees");
+	double count;
+
+	if (stated != NULL &&
+	    (!number_of(stated, &count) || count != (double)json_array_size(loader->trees)))
+		return fail(
+		    loader, "the model has another number of trees than it says (num_trees)");
+	return true;
+}
+
 static bool tree_source_make(const json_t *tree, struct tree_source *source)
 {
 	source->left = json_object_get(tree, "left_children");
@@ -312,7 +326,7 @@ static bool model_make(struct loader *loader, const json_t *root)
 	if (!features_check(loader, learner) || !kind_check(loader, learner))
 		return false;
 	loader->trees = PATH(learner, "gradient_booster", "model", "trees");
-	if (!model_allocate(loader))
+	if (!count_check(loader, learner) || !model_allocate(loader))
 		return false;
 	for (size_t i = 0; i < loader->model->tree_count; i++) {
 		struct tree_source source;

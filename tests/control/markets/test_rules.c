@@ -150,6 +150,8 @@ TEST(a_wrong_file_changes_nothing_and_is_told_where)
 		    "line 3: currency: 840 has amounts of its own (currency.840...)" },
 		{ "factors: 1\nmodel_state: shadow\n",
 		    "line 2: model_state: a model that is on needs its number" },
+		{ "factors: 1\nmodel_state: 3\n",
+		    "model_state: expected off, shadow or active, found \"3\"" },
 		{ "factors: 1\nmodel_state: on\n",
 		    "model_state: expected off, shadow or active, found \"on\"" },
 		{ "points_odds: 1\nlarge_amount: 2\npoints_odds: 1\n",
