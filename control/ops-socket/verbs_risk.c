@@ -221,9 +221,9 @@ const struct verb verbs_risk[] = {
 	    "What is known of an account: holder, cases, factors seen, alerts, and the shard's own "
 	    "profile." },
 	{ "feedback import", RISK, VERB_CHANGES | VERB_SLOW, ARGUMENTS(feedback_import), NULL, NULL,
-	    "Counts confirmed and false cases of a file, days late or not. Each line is a case, "
-	    "however many are alike; a line that names what was judged (reference) counts once. "
-	    "The same file again adds nothing." },
+	    "Counts confirmed and false cases of a file, days late or not: each line is a case, "
+	    "however many are alike, but what a reference names counts once, and the same file "
+	    "again adds nothing." },
 	{ "subject set", RISK, VERB_CHANGES, ARGUMENTS(subject_set), NULL, NULL,
 	    "Name of the holder and country of an account, terminal or partner." },
 	{ "subject list", VIEWER, 0, ARGUMENTS(subject_list), "subjects",

@@ -132,14 +132,16 @@ static int times_body(struct db_txn *txn, void *argument)
 	struct db_bytes value;
 	struct db_cursor cursor;
 	uint64_t count = 0, before = 0;
+	struct le64 first;
 
 	(void)argument;
 	assert_int_equal(
 	    db_get(txn, CONTROL_TABLE_META,
 	        (struct db_bytes){ CONTROL_CHANGE_TIMES, strlen(CONTROL_CHANGE_TIMES) }, &value),
 	    0);
-	assert_int_equal(value.size, sizeof(struct le64));
-	assert_int_equal(le64_get(*(const struct le64 *)value.data), 1);
+	assert_int_equal(value.size, sizeof(first));
+	memcpy(&first, value.data, sizeof(first));
+	assert_int_equal(le64_get(first), 1);
 	assert_int_equal(db_cursor_open(&cursor, txn, CONTROL_TABLE_CHANGE), 0);
 	for (int error = db_cursor_first(&cursor); error == 0; error = db_cursor_next(&cursor)) {
 		struct record_control_change change;
