@@ -121,16 +121,14 @@ int switch_eal(struct switch_process *process, const char *program)
 	struct eal_arguments *arguments;
 	char lcores[EAL_ARGUMENT_SIZE];
 	size_t used;
-	int status, is_short;
+	int status;
 
 	if (cpus_check(process) != 0)
 		return EXIT_REFUSED;
-	/*
-	 * Too few free pages are no reason to refuse by themselves: what a killed process with this
-	 * file prefix left is taken back by EAL, and only then are they free.
-	 */
-	is_short = config->memory.hugepages && port_memory_check(config->memory.megabytes,
-	                                           process->message, sizeof(process->message)) != 0;
+	if (config->memory.hugepages &&
+	    port_memory_await(config->memory.file_prefix, config->memory.megabytes,
+	        process->message, sizeof(process->message)) != 0)
+		return EXIT_UNREACHABLE;
 	arguments = calloc(1, sizeof(*arguments));
 	if (arguments == NULL)
 		return EXIT_UNREACHABLE;
@@ -151,15 +149,14 @@ int switch_eal(struct switch_process *process, const char *program)
 	argument(arguments, "--log-level=*:warning");
 	status = port_arguments(process, arguments);
 	if (status == 0 && rte_eal_init(arguments->count, arguments->list) < 0) {
-		if (!is_short)
-			snprintf(process->message, sizeof(process->message),
-			    "DPDK did not start: %s; run as root, check the interface and socket "
-			    "names of `ports`, and that no other process uses "
-			    "memory.file_prefix %s%s",
-			    rte_strerror(rte_errno), config->memory.file_prefix,
-			    config->memory.hugepages
-			        ? "; if no hugepages are reserved, set memory.hugepages to false"
-			        : "");
+		snprintf(process->message, sizeof(process->message),
+		    "DPDK did not start: %s; run as root, check the interface and socket "
+		    "names of `ports`, and that no other process uses "
+		    "memory.file_prefix %s%s",
+		    rte_strerror(rte_errno), config->memory.file_prefix,
+		    config->memory.hugepages
+		        ? "; if no hugepages are reserved, set memory.hugepages to false"
+		        : "");
 		status = EXIT_UNREACHABLE;
 	}
 	free(arguments);

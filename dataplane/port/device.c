@@ -3,7 +3,6 @@
 #include "dataplane/port/port.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -166,29 +165,4 @@ int port_device_check(enum port_kind kind, const char *name, char *message, size
 	if (kind == PORT_PCI)
 		return pci_check(name, message, message_size);
 	return interface_check(name, message, message_size);
-}
-
-int port_memory_check(unsigned megabytes, char *message, size_t message_size)
-{
-	FILE *file = fopen("/proc/meminfo", "re");
-	uint64_t pages = 0, page_kib = 2048, value;
-	char line[128];
-
-	if (file == NULL)
-		return 0; /* nothing known: EAL will tell */
-	while (fgets(line, sizeof(line), file) != NULL) {
-		if (sscanf(line, "HugePages_Free: %" SCNu64, &value) == 1)
-			pages = value;
-		else if (sscanf(line, "Hugepagesize: %" SCNu64, &value) == 1 && value != 0)
-			page_kib = value;
-	}
-	fclose(file);
-	if (pages * page_kib / 1024 >= megabytes)
-		return 0;
-	snprintf(message, message_size,
-	    "%" PRIu64 " MiB of hugepages are free, %u are needed; run `sysctl "
-	    "vm.nr_hugepages=%" PRIu64 "` or start without hugepages",
-	    pages * page_kib / 1024, megabytes,
-	    ((uint64_t)megabytes * 1024 + page_kib - 1) / page_kib);
-	return -ENOMEM;
 }

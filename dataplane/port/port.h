@@ -46,8 +46,22 @@ SLUICE_MUST_USE int port_device_string(
 SLUICE_MUST_USE int port_device_check(
     enum port_kind kind, const char *name, char *message, size_t message_size);
 
-/* Free hugepages for `megabytes`? 0, or -ENOMEM with `message`. */
-SLUICE_MUST_USE int port_memory_check(unsigned megabytes, char *message, size_t message_size);
+/*
+ * Free hugepages for `megabytes`? What a killed process with this file prefix left is removed
+ * first, and while pages come back (PORT_MEMORY_WAIT_MS at most) they are waited for: the kernel
+ * frees what io_uring had registered some time after the process is gone. 0, or -ENOMEM with
+ * `message`, at once if the machine has never reserved that many.
+ */
+SLUICE_MUST_USE int port_memory_await(
+    const char *file_prefix, unsigned megabytes, char *message, size_t message_size);
+
+#define PORT_MEMORY_WAIT_MS 10000
+
+/*
+ * Removes the page files of `file_prefix` in `directory` that no living process holds (EAL keeps a
+ * lock on each of its own). The number removed, 0 if the directory cannot be read.
+ */
+unsigned port_memory_leftovers_remove(const char *directory, const char *file_prefix);
 
 /* ---- Main lcore ---- */
 

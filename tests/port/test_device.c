@@ -85,13 +85,4 @@ TEST(an_unknown_interface_is_refused)
 	}
 }
 
-TEST(more_hugepages_than_any_machine_has)
-{
-	char message[256] = "";
-
-	assert_int_equal(port_memory_check(0, message, sizeof(message)), 0);
-	assert_int_equal(port_memory_check(4000000000u, message, sizeof(message)), -ENOMEM);
-	assert_non_null(strstr(message, "nr_hugepages"));
-}
-
 TEST_MAIN()

@@ -16,6 +16,11 @@ def number(name):
         return int(stream.read())
 
 
+def reserved():
+    """Pages that stay: those a dead process's io_uring still holds may be surplus, and go."""
+    return number("nr_hugepages") - number("surplus_hugepages")
+
+
 def mount_point():
     """Where 2 MiB pages are mounted, or None."""
     with open("/proc/mounts", encoding="utf-8") as stream:
@@ -38,10 +43,10 @@ def reserve(megabytes):
     wanted = -(-megabytes // PAGE_MIB)
     try:
         with locked():
-            before = number("nr_hugepages")
+            before = reserved()
             with open(PAGES + "nr_hugepages", "w", encoding="ascii") as stream:
                 stream.write(str(before + wanted))
-            got = number("nr_hugepages") - before
+            got = reserved() - before
             if got == wanted and mount_point() is None:
                 os.makedirs("/dev/hugepages", exist_ok=True)
                 subprocess.run(
@@ -66,7 +71,7 @@ def release(pages, file_prefix):
         return
     try:
         with locked():
-            left = max(0, number("nr_hugepages") - pages)
+            left = max(0, reserved() - pages)
             with open(PAGES + "nr_hugepages", "w", encoding="ascii") as stream:
                 stream.write(str(left))
     except OSError:
