@@ -23,6 +23,8 @@ struct loader {
 	struct risk_model *model;
 	const json_t *trees;
 	const char *why;
+	uint32_t features_version;
+	unsigned features; /* of that version */
 	double margin_sum; /* of the largest leaf of every tree */
 };
 
@@ -92,11 +94,13 @@ static bool features_check(struct loader *loader, const json_t *learner)
 	double version;
 
 	if (!number_of(PATH(learner, "attributes", "sluice_features_version"), &version) ||
-	    version != RISK_FEATURES_VERSION)
+	    (version != 1 && version != RISK_FEATURES_VERSION))
 		return fail(loader, "the model is for another version of the features");
-	if (json_array_size(names) != RISK_FEATURE_COUNT)
+	loader->features_version = (uint32_t)version;
+	loader->features = risk_features_count(loader->features_version);
+	if (json_array_size(names) != loader->features)
 		return fail(loader, "the model has another number of features");
-	for (unsigned i = 0; i < RISK_FEATURE_COUNT; i++)
+	for (unsigned i = 0; i < loader->features; i++)
 		if (!text_is(json_array_get(names, i), risk_feature_name((enum risk_feature)i)))
 			return fail(
 			    loader, "the model's features have other names or another order");
@@ -114,7 +118,7 @@ static bool kind_check(struct loader *loader, const json_t *learner)
 	if (!number_of(PATH(learner, "learner_model_param", "num_class"), &classes) || classes != 0)
 		return fail(loader, "the model has classes");
 	if (!number_of(PATH(learner, "learner_model_param", "num_feature"), &features) ||
-	    features != RISK_FEATURE_COUNT)
+	    features != loader->features)
 		return fail(loader, "the model has another number of features");
 	if (!number_of(PATH(learner, "gradient_booster", "model", "gbtree_model_param",
 	                   "num_parallel_tree"),
@@ -221,7 +225,7 @@ static bool node_put(
 	    &loader->model->nodes[(tree << loader->model->depth) + visit.place];
 	int64_t feature, missing_left, type;
 
-	if (!item_int(source->feature, (size_t)visit.node, 0, RISK_FEATURE_COUNT - 1, &feature))
+	if (!item_int(source->feature, (size_t)visit.node, 0, loader->features - 1, &feature))
 		return fail(loader, "a node looks at a feature that is not there");
 	if (!item_int(source->split_type, (size_t)visit.node, 0, 0, &type))
 		return fail(loader, "a node is of another kind than a threshold");
@@ -289,8 +293,8 @@ static bool model_allocate(struct loader *loader)
 		return fail(loader, "not enough memory");
 	loader->model->tree_count = (uint32_t)count;
 	loader->model->depth = (uint32_t)depth;
-	loader->model->feature_count = RISK_FEATURE_COUNT;
-	loader->model->features_version = RISK_FEATURES_VERSION;
+	loader->model->feature_count = loader->features;
+	loader->model->features_version = loader->features_version;
 	return true;
 }
 

@@ -174,6 +174,7 @@ struct risk_scene {
 	struct risk_amounts amounts; /* of its currency */
 	struct risk_transaction transaction;
 	struct risk_view view;
+	struct risk_feedback_view partner; /* the view's, when it has one */
 };
 
 /* What the model said of the requests of one burst (ledger_model.c). */
@@ -398,8 +399,10 @@ static inline void ledger_object_count(struct ledger *ledger, uint32_t row, int 
 	if (object->kind == OBJECT_PARTNER_KEY && object->state == OBJECT_DONE &&
 	    object->partner_id <= LIMIT_PARTNER_ID_MAX)
 		ledger->partner_keys[object->partner_id] += (uint32_t)sign;
-	if (object->kind == OBJECT_PARTNER && object->partner_id <= LIMIT_PARTNER_ID_MAX)
+	if (object->kind == OBJECT_PARTNER && object->partner_id <= LIMIT_PARTNER_ID_MAX) {
 		ledger->partner_rows[object->partner_id] = sign > 0 ? row + 1 : 0;
+		ledger->scores->count = 0; /* they may have looked at its cases */
+	}
 }
 
 /* The risk state of a row that this ledger holds. */

@@ -15,7 +15,7 @@ static unsigned model_parts(const struct risk_model *model)
 
 void ledger_model_set(struct ledger *ledger, const struct risk_model *model, uint32_t version)
 {
-	SLUICE_REQUIRE(model == NULL || model->feature_count == RISK_FEATURE_COUNT);
+	SLUICE_REQUIRE(model == NULL || model->feature_count <= RISK_FEATURE_COUNT);
 	ledger->scores->model = model;
 	ledger->scores->version = model == NULL ? 0 : version;
 	ledger->scores->parts = model_parts(model);

@@ -109,13 +109,13 @@ static void risk_numbers_terminal(struct event_risk *out, const struct risk_view
 	out->selection_at_terminal = view->terminal_selections;
 }
 
-/* `view`: as risk_partner_judge left it. */
-static void risk_numbers_partner(struct event_risk *out, const struct risk_feedback_view *view)
+static void risk_numbers_partner(struct event_risk *out, const struct risk_view *view)
 {
-	if (view->confirmed == 0)
+	if (view->partner_feedback == NULL)
 		return;
-	out->partner_confirmed_tenths = le16_make(risk_tenths(view->confirmed_7d));
-	out->partner_labelled_tenths = le16_make(risk_tenths(view->labelled_7d));
+	out->partner_confirmed_tenths =
+	    le16_make(risk_tenths(view->partner_feedback->confirmed_7d));
+	out->partner_labelled_tenths = le16_make(risk_tenths(view->partner_feedback->labelled_7d));
 }
 
 /* An account of cash, which has no past: old, so that it is not taken for a new customer. */
@@ -172,28 +172,14 @@ static unsigned risk_flags_judge(const struct decision *decision, uint32_t *bits
 	return points < 100 ? points : 100;
 }
 
-/* Of the account's partner; accounts of none, and partners without cases, cost a look at a number.
- */
+/* Of the account's partner. */
 static unsigned risk_partner_judge(
-    const struct decision *decision, uint32_t *bits, struct risk_feedback_view *view)
+    const struct decision *decision, const struct risk_view *view, uint32_t *bits)
 {
 	const struct shard_row *shard = &decision->ledger->shard;
-	const struct object_row *row;
-	struct risk_feedback feedback;
-	struct object_partner partner;
 
-	view->confirmed = 0;
-	if (decision->account == NULL || decision->account->partner_id == 0)
-		return 0;
-	row = ledger_partner(decision->ledger, decision->account->partner_id);
-	if (row == NULL)
-		return 0;
-	memcpy(&partner, row->body, sizeof(partner));
-	if (le16_get(partner.feedback.confirmed) == 0)
-		return 0;
-	risk_feedback_decode(&partner.feedback, &feedback);
-	risk_feedback_look(&feedback, (uint32_t)(decision->time_ns / SECOND_NS), view);
-	if (!risk_partner_confirmed(&shard->rules, &shard->extra, view))
+	if (view->partner_feedback == NULL ||
+	    !risk_partner_confirmed(&shard->rules, &shard->extra, view->partner_feedback))
 		return 0;
 	*bits |= 1u << RISK_BITS_PARTNER;
 	return shard->extra.points_partner_confirmed;
@@ -285,11 +271,32 @@ static void risk_numbers_keep(struct decision *decision, const struct risk_view 
 		risk_profile_numbers(profile, decision->time_ns, view->transaction->amount, &habit);
 	risk_numbers_account(out, &decision->ledger->shard.extra, view, &habit);
 	risk_numbers_terminal(out, view, looked_at || (bits & of_terminal) != 0);
+	risk_numbers_partner(out, view);
 	out->close_in_s = le32_make(view->transaction->close_in_s);
 	if (decision->account != NULL) {
 		out->country = le16_make(decision->account->profile.country);
 		out->account_flags = le16_make(decision->account->flags & ACCOUNT_LIST_FLAGS);
 	}
+}
+
+/* Accounts of no partner, and partners without cases, cost a look at a number. */
+static void risk_partner_look(const struct decision *decision, struct risk_scene *scene)
+{
+	const struct object_row *row;
+	struct risk_feedback feedback;
+	struct object_partner partner;
+
+	if (decision->account == NULL || decision->account->partner_id == 0)
+		return;
+	row = ledger_partner(decision->ledger, decision->account->partner_id);
+	if (row == NULL)
+		return;
+	memcpy(&partner, row->body, sizeof(partner));
+	if (le32_get(partner.feedback.updated_s) == 0)
+		return;
+	risk_feedback_decode(&partner.feedback, &feedback);
+	risk_feedback_look(&feedback, scene->view.time_s, &scene->partner);
+	scene->view.partner_feedback = &scene->partner;
 }
 
 void ledger_risk_scene(const struct decision *decision, const struct risk_case *asked,
@@ -303,6 +310,7 @@ void ledger_risk_scene(const struct decision *decision, const struct risk_case *
 	risk_view_begin(&scene->view, risk_account_now(decision, &fresh->account),
 	    risk_terminal_now(decision, &fresh->terminal), &scene->transaction,
 	    decision->account_id);
+	risk_partner_look(decision, scene);
 }
 
 /* By the states, when the rules have factors for them. */
@@ -314,7 +322,6 @@ static uint16_t risk_states_judge(
 	const struct model_score *said = model ? ledger_model_find(decision) : NULL;
 	const struct risk_scene *scene = ledger_model_scene(decision, said, asked);
 	unsigned flags, partner, score, points = 0;
-	struct risk_feedback_view partner_feedback;
 	struct risk_state_result states;
 	struct risk_result base;
 	struct risk_scene own;
@@ -329,7 +336,7 @@ static uint16_t risk_states_judge(
 	risk_base_judge(decision, asked, &scene->amounts, profile, &base);
 	risk_factors_evaluate(&extra->factors, &scene->view, base.factor_bits, &states);
 	flags = risk_flags_judge(decision, &bits);
-	partner = risk_partner_judge(decision, &bits, &partner_feedback);
+	partner = risk_partner_judge(decision, &scene->view, &bits);
 	states.points = (uint8_t)(states.points + partner < 100 ? states.points + partner : 100);
 	bits |= (base.factor_bits & ~RISK_BIT(ALERT)) | states.factor_bits << RISK_STATE_SHIFT;
 	if (bits != 0 || model)
@@ -339,10 +346,8 @@ static uint16_t risk_states_judge(
 	if (points > 0)
 		bits |= 1u << RISK_BITS_MODEL;
 	score = base.score + states.points + flags + points;
-	if (bits != 0) {
+	if (bits != 0)
 		risk_numbers_keep(decision, &scene->view, profile, bits, score);
-		risk_numbers_partner(&decision->risk, &partner_feedback);
-	}
 	return risk_score_take(decision, score, bits);
 }
 

@@ -33,6 +33,15 @@ const char *risk_feature_text(enum risk_feature feature)
 	return (unsigned)feature < RISK_FEATURE_COUNT ? feature_texts[feature] : NULL;
 }
 
+unsigned risk_features_count(uint32_t version)
+{
+	static const unsigned counts[] = { 0, RISK_FEATURE_partner_confirmed_7d,
+		RISK_FEATURE_COUNT };
+
+	_Static_assert(SLUICE_ARRAY_COUNT(counts) == RISK_FEATURES_VERSION + 1, "one each");
+	return version < SLUICE_ARRAY_COUNT(counts) ? counts[version] : 0;
+}
+
 /*
  * Columns behind the features: what numbers are divided by, and the amount. Some features have
  * nothing of their own put: they are made of these and of other features.
@@ -48,6 +57,8 @@ enum behind {
 	BEHIND_ACCOUNT_LABELLED_30D,
 	BEHIND_TERMINAL_LABELLED_7D,
 	BEHIND_TERMINAL_LABELLED_30D,
+	BEHIND_PARTNER_LABELLED_7D,
+	BEHIND_PARTNER_LABELLED_30D,
 	BEHIND_DAY,  /* seconds of one */
 	BEHIND_SLOT, /* a whole habit */
 	BEHIND_END,
@@ -80,7 +91,9 @@ static const float scales[RISK_FEATURE_ROW] = {
 	[F(account_confirmed)... F(account_clean_run)] = INTEGER,
 	[F(terminal_confirmed_7d)... F(terminal_confirmed_30d)] = COUNT,
 	[F(terminal_confirmed)... F(terminal_clean_run)] = INTEGER,
-	[BEHIND_ACCOUNT_LABELLED_7D... BEHIND_TERMINAL_LABELLED_30D] = COUNT,
+	[F(partner_confirmed_7d)... F(partner_confirmed_30d)] = COUNT,
+	[F(partner_confirmed)... F(partner_clean_run)] = INTEGER,
+	[BEHIND_ACCOUNT_LABELLED_7D... BEHIND_PARTNER_LABELLED_30D] = COUNT,
 };
 
 static inline void put_word(float *at, uint32_t word)
@@ -155,7 +168,7 @@ INLINE void put_terminal(const struct risk_view *view, float *restrict out, cons
 	PUT_FLOAT(BEHIND_TERMINAL_MEAN, (float)terminal->amount_mean);
 }
 
-/* Both blocks of feedback features lie in the same order. */
+/* All blocks of feedback features lie in the same order. */
 INLINE void put_feedback(const struct risk_feedback_view *view, float *restrict out,
     const uint32_t stride, const int first, const int labelled)
 {
@@ -169,8 +182,13 @@ INLINE void put_feedback(const struct risk_feedback_view *view, float *restrict 
 	PUT(labelled + 1, view->labelled_30d);
 }
 _Static_assert(F(account_clean_run) - F(account_confirmed_7d) == 7 &&
-                   F(terminal_clean_run) - F(terminal_confirmed_7d) == 7,
+                   F(terminal_clean_run) - F(terminal_confirmed_7d) == 7 &&
+                   F(partner_clean_run) - F(partner_confirmed_7d) == 7,
     "as many as the list has");
+
+/* Of a partner: it has none, or there is no partner. */
+static const struct risk_feedback_view partner_none = { .since_last_s = UINT32_MAX,
+	.since_first_s = UINT32_MAX };
 
 static inline float clamp(float value)
 {
@@ -215,6 +233,8 @@ unsigned risk_features_part(enum risk_feature feature)
 {
 	if (feature >= RISK_FEATURE_received_idle_log && feature <= RISK_FEATURE_staked_to_received)
 		return RISK_PART_RECEIVED;
+	if (feature >= RISK_FEATURE_partner_confirmed_7d)
+		return RISK_PART_PARTNER;
 	return feature >= RISK_FEATURE_amount_to_balance ? RISK_PART_BALANCES : 0;
 }
 
@@ -240,6 +260,10 @@ INLINE void put_all(
 		put_received(view, out, stride);
 	if ((parts & RISK_PART_BALANCES) != 0)
 		put_balances(view, out, stride);
+	if ((parts & RISK_PART_PARTNER) != 0)
+		put_feedback(
+		    view->partner_feedback != NULL ? view->partner_feedback : &partner_none, out,
+		    stride, F(partner_confirmed_7d), BEHIND_PARTNER_LABELLED_7D);
 }
 
 void risk_features_put(struct risk_view *view, float *columns, uint32_t stride, unsigned parts)
@@ -288,6 +312,12 @@ static const struct quotient ratios_terminal[] = {
 	{ F(terminal_confirmed_rate_30d), F(terminal_confirmed_30d), BEHIND_TERMINAL_LABELLED_30D },
 	{ F(terminal_confirmed_last_days), F(terminal_confirmed_last_days), BEHIND_DAY },
 	{ F(terminal_confirmed_first_days), F(terminal_confirmed_first_days), BEHIND_DAY },
+};
+static const struct quotient ratios_partner[] = {
+	{ F(partner_confirmed_rate_7d), F(partner_confirmed_7d), BEHIND_PARTNER_LABELLED_7D },
+	{ F(partner_confirmed_rate_30d), F(partner_confirmed_30d), BEHIND_PARTNER_LABELLED_30D },
+	{ F(partner_confirmed_last_days), F(partner_confirmed_last_days), BEHIND_DAY },
+	{ F(partner_confirmed_first_days), F(partner_confirmed_first_days), BEHIND_DAY },
 };
 static const struct quotient ratios_received[] = {
 	{ F(amount_to_received), F(amount_to_received), BEHIND_RECEIVED },
@@ -459,6 +489,11 @@ INLINE void finish_lanes(float *columns, const uint32_t stride, unsigned parts)
 	}
 	if ((parts & RISK_PART_BALANCES) != 0)
 		DIVIDE(ratios_balances);
+	if ((parts & RISK_PART_PARTNER) != 0) {
+		convert(columns, stride, F(partner_confirmed_7d), F(partner_clean_run));
+		convert(columns, stride, BEHIND_PARTNER_LABELLED_7D, BEHIND_PARTNER_LABELLED_30D);
+		DIVIDE(ratios_partner);
+	}
 }
 
 void risk_features_finish(float *columns, uint32_t stride, uint32_t rows, unsigned parts)
@@ -546,6 +581,8 @@ void risk_features_row(struct risk_view *view, float *columns, unsigned parts)
 		ADD(ratios_received);
 	if ((parts & RISK_PART_BALANCES) != 0)
 		ADD(ratios_balances);
+	if ((parts & RISK_PART_PARTNER) != 0)
+		ADD(ratios_partner);
 	together_divide(&set, columns);
 	ADD(ratios_then);
 	together_divide(&set, columns);

@@ -4,15 +4,16 @@
  * decision, so that both cannot drift apart. Floating point lives here and in risk_model.c only.
  *
  * The value of every feature is finite; what is not known has a value of its own (NEVER_DAYS, -1).
- * Only conversions, divisions and the logarithm by table: the same bits on every machine. A change
- * of meaning or order of a feature needs a new RISK_FEATURES_VERSION: models name theirs.
+ * Only conversions, divisions and the logarithm by table: the same bits on every machine. Models
+ * name the RISK_FEATURES_VERSION they were trained on; a new one only adds features behind the
+ * others, so that a model of an older one looks at what it was trained on.
  */
 #ifndef SLUICE_RISK_FEATURES_H
 #define SLUICE_RISK_FEATURES_H
 
 #include "dataplane/risk/risk_state.h"
 
-#define RISK_FEATURES_VERSION 1
+#define RISK_FEATURES_VERSION 2
 
 /* X(name, text) */
 #define RISK_FEATURES(X)                                                                           \
@@ -86,7 +87,15 @@
 	X(balance_error, "balance before - amount - after, over the amount")                       \
 	X(balance_left, "balance after over before")                                               \
 	X(other_error, "the same of the other account")                                            \
-	X(other_before_log, "log2 of the other account's balance before")
+	X(other_before_log, "log2 of the other account's balance before")                          \
+	X(partner_confirmed_7d, "decayed count of confirmed labels of whose customer it is")       \
+	X(partner_confirmed_30d, "decayed count")                                                  \
+	X(partner_confirmed_rate_7d, "confirmed over labelled")                                    \
+	X(partner_confirmed_rate_30d, "confirmed over labelled")                                   \
+	X(partner_confirmed, "labels confirmed ever")                                              \
+	X(partner_confirmed_last_days, "age of the last transaction confirmed")                    \
+	X(partner_confirmed_first_days, "age of the first of that run")                            \
+	X(partner_clean_run, "dismissed since the last confirmed")
 
 enum risk_feature {
 #define RISK_FEATURE_ENUM(name, text) RISK_FEATURE_##name,
@@ -99,16 +108,19 @@ enum risk_feature {
 
 const char *risk_feature_name(enum risk_feature feature);
 const char *risk_feature_text(enum risk_feature feature);
+/* How many features, from the first on, a version has; 0: this code has no such version. */
+unsigned risk_features_count(uint32_t version);
 
 /* Fills RISK_FEATURE_COUNT floats, `stride` floats apart: risk_model.h takes bursts turned over.
  * The view is begun, at least. */
 void risk_features_fill(const struct risk_view *view, float *features, uint32_t stride);
 
 #define RISK_FEATURE_LANES   16
-#define RISK_FEATURE_COLUMNS (RISK_FEATURE_COUNT + 12)
+#define RISK_FEATURE_COLUMNS (RISK_FEATURE_COUNT + 14)
 #define RISK_PART_RECEIVED   1u /* received_idle_log to staked_to_received */
-#define RISK_PART_BALANCES   2u /* from amount_to_balance on */
-#define RISK_PARTS           (RISK_PART_RECEIVED | RISK_PART_BALANCES)
+#define RISK_PART_BALANCES   2u /* amount_to_balance to other_before_log */
+#define RISK_PART_PARTNER    4u /* from partner_confirmed_7d on */
+#define RISK_PARTS           (RISK_PART_RECEIVED | RISK_PART_BALANCES | RISK_PART_PARTNER)
 /* The part a feature is of; 0: of none, it is always made. Few models look at all of them. */
 unsigned risk_features_part(enum risk_feature feature);
 

@@ -64,9 +64,9 @@ static int header_valid(
 
 	return memcmp(header->magic, RISK_MODEL_MAGIC, sizeof(header->magic)) == 0 && trees >= 1 &&
 	       trees <= RISK_MODEL_TREES_MAX && depth >= 1 && depth <= RISK_MODEL_DEPTH_MAX &&
-	       size == risk_model_file_size(trees, depth) &&
-	       le32_get(header->feature_count) == RISK_FEATURE_COUNT &&
-	       le32_get(header->features_version) == RISK_FEATURES_VERSION &&
+	       size == risk_model_file_size(trees, depth) && le32_get(header->feature_count) != 0 &&
+	       le32_get(header->feature_count) ==
+	           risk_features_count(le32_get(header->features_version)) &&
 	       (int32_t)le32_get(header->margin_zero) < (int32_t)le32_get(header->margin_alert) &&
 	       bytes_all_zero(header->reserved, sizeof(header->reserved)) &&
 	       le64_get(header->checksum) == XXH3_64bits(bytes + CHECKED_FROM, size - CHECKED_FROM);
@@ -83,7 +83,7 @@ static int nodes_read(const uint8_t *at, size_t count, struct risk_model *model)
 		memcpy(&node, at + i * sizeof(node), sizeof(node));
 		bits = le32_get(node.threshold);
 		memcpy(&threshold, &bits, sizeof(threshold));
-		if (!isfinite(threshold) || le16_get(node.feature) >= RISK_FEATURE_COUNT ||
+		if (!isfinite(threshold) || le16_get(node.feature) >= model->feature_count ||
 		    le16_get(node.missing_left) > 1)
 			return -EBADMSG;
 		model->nodes[i] = (struct risk_model_node){ threshold, le16_get(node.feature),

@@ -186,6 +186,9 @@ struct risk_view {
 	uint32_t account_idle_s, terminal_idle_s, received_idle_s; /* UINT32_MAX: never before */
 	uint32_t account_age_s, terminal_age_s;
 	struct risk_feedback_view account_feedback, terminal_feedback;
+	/* Of whose customer the account is; NULL: nobody's, or one without cases. Set by the caller
+	 * behind risk_view_begin, which makes it NULL, and kept by it. */
+	const struct risk_feedback_view *partner_feedback;
 	uint16_t amount_log;                 /* log2(amount + 1), 8.8 */
 	uint8_t hour, day;                   /* local; day 0 is Thursday, as 1970 began */
 	uint16_t hour_total, day_total;      /* of all slots; 0 without a habit */

@@ -171,6 +171,7 @@ void risk_view_begin(struct risk_view *view, const struct risk_account_state *ac
 	                     account->source_tags[2] == party_tag(partner);
 	view->account = account;
 	view->terminal = terminal;
+	view->partner_feedback = NULL;
 	view->transaction = transaction;
 	view->time_s = now;
 	view->amount_log = (uint16_t)log2_of((uint64_t)transaction->amount);

@@ -181,7 +181,7 @@ def model(names, **more):
              {"left_children": [-1], "right_children": [-1], "split_indices": [0],
               "split_conditions": [0.25], "default_left": [0], "split_type": [0]}]
     return json.dumps({"learner": {
-        "attributes": {"sluice_features_version": "1", "sluice_margin_zero": "-1.5",
+        "attributes": {"sluice_features_version": "2", "sluice_margin_zero": "-1.5",
                        "sluice_margin_alert": "2"},
         "feature_names": names, "objective": {"name": "binary:logistic"},
         "gradient_booster": {"name": "gbtree", "model": {

@@ -186,4 +186,136 @@ TEST(bursts_and_single_bets_make_the_same_events)
 	free(model);
 }
 
+/* ---- A model that looks at the partner's cases ---- */
+
+#define PARTNER             1
+#define OF_PARTNER(account) ((account) % 2 == 0) /* whose customer the account is */
+
+/* Half of the margin when there was one case of late. */
+static struct risk_model *partner_model_make(void)
+{
+	struct risk_model *model = model_make();
+
+	model->nodes[0] = (struct risk_model_node){ 0.5f, RISK_FEATURE_partner_confirmed_7d, 0 };
+	risk_model_leaves(model)[3] = 0;
+	risk_model_prepare(model);
+	return model;
+}
+
+static struct ledger *partner_ledger_make(const struct risk_model *model)
+{
+	struct ledger *ledger = fixture_create(2048, 0);
+	struct ledger_command command = { .type = EVENT_PARTNER_SET, .object_id = PARTNER };
+
+	command.partner.version = le64_make(1);
+	command.partner.currency = le16_make(KRW);
+	assert_true(fixture_command(ledger, &command, OPENED) > 0);
+	for (uint64_t id = 1; id <= ACCOUNTS; id++) {
+		const struct wire_request open = { .request_id = 1000 + id,
+			.body_hash = { id, 1 },
+			.template_id = WIRE_OPEN_ACCOUNT,
+			.open_account = { .account_id = id,
+			    .currency = KRW,
+			    .partner_id = OF_PARTNER(id) ? PARTNER : 0,
+			    .deadline_ns = NO_DEADLINE } };
+		const struct wire_request deposit = { .request_id = 2000 + id,
+			.body_hash = { id, 2 },
+			.template_id = WIRE_DEPOSIT,
+			.deposit = { .account_id = id,
+			    .amount = 1000000,
+			    .currency = KRW,
+			    .deadline_ns = NO_DEADLINE } };
+		struct event_buffer event;
+
+		assert_true(fixture_request(ledger, &open, 1, 0, OPENED, &event) > 0);
+		assert_int_equal(fixture_code(&event), WIRE_CODE_OK);
+		assert_true(fixture_request(ledger, &deposit, 1, 0, OPENED, &event) > 0);
+		assert_int_equal(fixture_code(&event), WIRE_CODE_OK);
+	}
+	for (uint64_t id = 1; id <= 4; id++)
+		fixture_market(ledger, id, id, id, MARKET_OPEN, NOW + 30 * DAY);
+	ledger_model_set(ledger, model, VERSION);
+	rules_set(ledger, RISK_MODEL_ACTIVE, 40);
+	return ledger;
+}
+
+static void partner_case(struct ledger *ledger, uint64_t sequence, uint64_t now, int withdrawn)
+{
+	const struct ledger_command command = {
+		.type = EVENT_FEEDBACK,
+		.control_sequence = sequence,
+		.feedback = { .partner_id = le16_make(PARTNER),
+		    .transaction_ns = le64_make(now - DAY),
+		    .confirmed = 1,
+		    .withdrawn = (uint8_t)withdrawn },
+	};
+
+	assert_true(fixture_command(ledger, &command, now) > 0);
+}
+
+/*
+ * A case comes, fades and is taken back, each time in the middle of a burst that was asked about
+ * before: the partner's accounts get points as long as there is one of late, others never, and a
+ * burst makes the events of single bets.
+ */
+TEST(a_model_looks_at_the_cases_of_the_partner)
+{
+	static const struct {
+		uint64_t after_s; /* since the step before */
+		int cases;        /* that come in the middle; negative: are taken back */
+		uint8_t before, behind;
+	} steps[] = {
+		{ 60, 0, 0, 0 },
+		{ 60, 1, 0, 30 },
+		{ 86400, 0, 30, 30 },   /* e^(-1/7) is 0.87 */
+		{ 5 * 86400, 0, 0, 0 }, /* 0.42 */
+		{ 60, 1, 0, 30 },
+		{ 60, -1, 30, 0 },
+		{ 60, 2, 0, 30 },
+	};
+	struct risk_model *model = partner_model_make();
+	struct ledger *burst = partner_ledger_make(model), *single = partner_ledger_make(model);
+	uint64_t request_id = 0, sequence = 0, now = NOW;
+
+	for (size_t step = 0; step < SLUICE_ARRAY_COUNT(steps); step++) {
+		struct wire_request wires[4 * ACCOUNTS];
+		struct ledger_model_ask asks[4 * ACCOUNTS];
+		int cases = steps[step].cases;
+
+		now += steps[step].after_s * SECOND;
+		for (unsigned i = 0; i < SLUICE_ARRAY_COUNT(wires); i++) {
+			wires[i] = bet_make(++request_id, 1 + i % ACCOUNTS, 1000);
+			asks[i] = (struct ledger_model_ask){ &wires[i], 1 + i % TERMINALS };
+		}
+		ledger_model_burst(burst, asks, SLUICE_ARRAY_COUNT(wires), now);
+		for (unsigned i = 0; i < SLUICE_ARRAY_COUNT(wires); i++) {
+			int half = i < ACCOUNTS / 2;
+			struct event_buffer a = { 0 }, b = { 0 };
+			struct event_risk risk;
+
+			for (int k = 0; i == ACCOUNTS / 2 && k < (cases < 0 ? -cases : cases);
+			     k++) {
+				partner_case(burst, ++sequence, now, cases < 0);
+				partner_case(single, sequence, now, cases < 0);
+			}
+			assert_true(
+			    fixture_request(burst, &wires[i], asks[i].terminal_id, 0, now, &a) > 0);
+			assert_true(fixture_request(
+			                single, &wires[i], asks[i].terminal_id, 0, now, &b) > 0);
+			assert_memory_equal(&a, &b, sizeof(a));
+			assert_case_equal(step, fixture_code(&a), WIRE_CODE_OK);
+			risk = numbers(&a);
+			assert_case_equal(step, le32_get(risk.model_version), VERSION);
+			assert_case_equal(step, risk.points_model,
+			    !OF_PARTNER(1 + i % ACCOUNTS) ? 0
+			    : half                        ? steps[step].before
+			                                  : steps[step].behind);
+		}
+	}
+	assert_true(ledger_state_hash(burst) == ledger_state_hash(single));
+	ledger_free(burst);
+	ledger_free(single);
+	free(model);
+}
+
 TEST_MAIN()

@@ -59,13 +59,16 @@ def agree(name, mine, theirs, tolerance):
     return worst <= tolerance
 
 
-def check_model(program, rows, matrix, label, model, folder):
+def check_model(program, rows, features, names, label, model, folder):
     """Probabilities of every row, and the figures made from them."""
     import numpy
     import xgboost
     from sklearn import metrics
     report, scores = evaluate(program, rows, model, folder)
     booster = xgboost.Booster(model_file=model)
+    # Models of an older version look at the first features alone.
+    count = booster.num_features()
+    matrix = xgboost.DMatrix(features[:, :count], feature_names=names[:count], nthread=1)
     theirs = booster.predict(matrix)
     mine = numpy.loadtxt(scores)
     name = os.path.basename(model)
@@ -116,19 +119,20 @@ def run(program, folder):
     print(f"{'ok' if good else 'FAILED'}: the export")
     booster = xgboost.train({"objective": "binary:logistic", "max_depth": 4, "eta": 0.3,
                              "tree_method": "hist", "nthread": 1, "seed": 1}, matrix, 64)
-    booster.set_attr(sluice_features_version="1")
+    booster.set_attr(sluice_features_version="2")
     own = os.path.join(folder, "own.json")
     booster.save_model(own)
     shipped = os.path.join(TOP, "tools/risk-models")
     models = [own] + [os.path.join(shipped, name) for name in sorted(os.listdir(shipped))
                       if name.endswith(".json")]
     for model in models:
-        good &= check_model(program, rows, matrix, label, model, folder)
+        good &= check_model(program, rows, records["features"], names, label, model, folder)
     with open(own, encoding="utf-8") as stream:
         text = stream.read()
     bad = os.path.join(folder, "bad.json")
     for broken in ("", "{", text[:-100], text.replace('"terminal_7d"', '"terminal_8d"'),
-                   text.replace('"sluice_features_version":"1"', '"sluice_features_version":"2"'),
+                   text.replace('"sluice_features_version":"2"', '"sluice_features_version":"3"'),
+                   text.replace('"sluice_features_version":"2"', '"sluice_features_version":"1"'),
                    text.replace("binary:logistic", "reg:squarederror")):
         good &= broken != text and refused(program, rows, bad, broken)
     return 0 if good else 1

@@ -174,6 +174,31 @@ TEST(a_file_holds_the_model)
 	free(model);
 }
 
+/* As a model of the first version of the features. */
+static struct risk_model *older_make(struct risk_model *model)
+{
+	model->features_version = 1;
+	model->feature_count = risk_features_count(1);
+	return model;
+}
+
+/* Its features are the first of this version's: it goes on as it is. */
+TEST(a_file_of_older_features_holds_the_model)
+{
+	size_t size = risk_model_file_size(3, 2), room = risk_model_size(3, 2);
+	struct risk_model *model = older_make(small_model()), *back = calloc(1, room);
+	uint8_t *file = malloc(size);
+
+	model->nodes[3].feature = (uint16_t)(model->feature_count - 1);
+	risk_model_file_make(model, 4, file);
+	risk_model_prepare(model);
+	assert_int_equal(risk_model_file_read(file, size, 4, back, room), 0);
+	assert_memory_equal(back, model, room);
+	free(file);
+	free(back);
+	free(model);
+}
+
 /* What a model itself must not say, with the checksum made right. */
 TEST(a_file_of_a_model_that_cannot_be_is_refused)
 {
@@ -181,7 +206,7 @@ TEST(a_file_of_a_model_that_cannot_be_is_refused)
 	struct risk_model *back = calloc(1, room);
 	uint8_t *file = malloc(size);
 
-	for (unsigned i = 0; i < 7; i++) {
+	for (unsigned i = 0; i < 9; i++) {
 		struct risk_model *model = small_model();
 
 		if (i == 0)
@@ -196,8 +221,12 @@ TEST(a_file_of_a_model_that_cannot_be_is_refused)
 			model->margin_zero = model->margin_alert;
 		else if (i == 5)
 			risk_model_leaves(model)[0] = INT32_MIN;
-		else
+		else if (i == 6)
 			model->feature_count--;
+		else if (i == 7)
+			model->features_version = model->feature_count = 0;
+		else
+			older_make(model)->nodes[3].feature = (uint16_t)risk_features_count(1);
 		risk_model_file_make(model, 4, file);
 		assert_case_equal(i, risk_model_file_read(file, size, 4, back, room), -EBADMSG);
 		free(model);

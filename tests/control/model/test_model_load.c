@@ -21,7 +21,7 @@ static json_t *model_make(void)
 	root = json_pack("{s:{s:{s:s,s:s,s:s},s:o,s:{s:{s:{s:s},s:[{s:[iiiii],s:[iiiii],s:[iiiii],"
 	                 "s:[fffff],s:[iiiii],s:[iiiii]},{s:[i],s:[i],s:[i],s:[f],s:[i],s:[i]}]},"
 	                 "s:s},s:{s:s,s:s,s:s},s:{s:s}},s:[iii]}",
-	    "learner", "attributes", "sluice_features_version", "1", "sluice_margin_zero", "-1.5",
+	    "learner", "attributes", "sluice_features_version", "2", "sluice_margin_zero", "-1.5",
 	    "sluice_margin_alert", "2", "feature_names", names, "gradient_booster", "model",
 	    "gbtree_model_param", "num_parallel_tree", "1", "trees", "left_children", 1, -1, 3, -1,
 	    -1, "right_children", 2, -1, 4, -1, -1, "split_indices", 1, 0, 2, 0, 0,
@@ -113,6 +113,32 @@ TEST(base_score_is_a_probability)
 	free(model);
 }
 
+/* It has the first of this version's features and looks at no other. */
+TEST(a_model_of_the_first_version_of_the_features_is_taken)
+{
+	struct risk_model *model = NULL;
+	const char *why;
+
+	for (unsigned beyond = 0; beyond < 2; beyond++) {
+		json_t *root = model_make(), *names = at(root, "learner/feature_names");
+
+		while (json_array_size(names) > risk_features_count(1))
+			json_array_remove(names, json_array_size(names) - 1);
+		json_string_set(at(root, "learner/attributes/sluice_features_version"), "1");
+		json_string_set(at(root, "learner/learner_model_param/num_feature"), "71");
+		if (beyond)
+			json_array_set_new(at(root, "learner/gradient_booster/model/trees/0/"
+			                            "split_indices"),
+			    0, json_integer(71));
+		assert_int_equal(load(root, &model, &why), beyond ? -EBADMSG : 0);
+		if (beyond)
+			continue;
+		assert_int_equal(model->features_version, 1);
+		assert_int_equal(model->feature_count, 71);
+		free(model);
+	}
+}
+
 TEST(every_rule_of_the_loader)
 {
 	/* `value` is JSON that replaces what is at the path; NULL takes it out. */
@@ -120,7 +146,9 @@ TEST(every_rule_of_the_loader)
 		const char *folder, *name, *value;
 	} cases[] = {
 		{ "learner/attributes", "sluice_features_version", NULL },
-		{ "learner/attributes", "sluice_features_version", "\"2\"" },
+		{ "learner/attributes", "sluice_features_version", "\"3\"" },
+		{ "learner/attributes", "sluice_features_version", "\"1\"" },
+		{ "learner/attributes", "sluice_features_version", "\"0\"" },
 		{ "learner/attributes", "sluice_features_version", "\"1x\"" },
 		{ "learner/attributes", "sluice_margin_zero", "\"2\"" },
 		{ "learner/attributes", "sluice_margin_zero", "\"nan\"" },
