@@ -121,17 +121,20 @@ int switch_eal(struct switch_process *process, const char *program)
 	struct eal_arguments *arguments;
 	char lcores[EAL_ARGUMENT_SIZE];
 	size_t used;
-	int status;
+	int status, lock = -1;
 
 	if (cpus_check(process) != 0)
 		return EXIT_REFUSED;
 	if (config->memory.hugepages &&
-	    port_memory_await(config->memory.file_prefix, config->memory.megabytes,
+	    port_memory_await(config->memory.file_prefix, config->memory.megabytes, &lock,
 	        process->message, sizeof(process->message)) != 0)
 		return EXIT_UNREACHABLE;
 	arguments = calloc(1, sizeof(*arguments));
-	if (arguments == NULL)
+	if (arguments == NULL) {
+		if (lock >= 0)
+			close(lock);
 		return EXIT_UNREACHABLE;
+	}
 	argument(arguments, "%s", program);
 	used = (size_t)snprintf(lcores, sizeof(lcores), "0@%u", config->lcores.main);
 	for (uint32_t i = 0; i < config->shards && used < sizeof(lcores); i++)
@@ -160,6 +163,8 @@ int switch_eal(struct switch_process *process, const char *program)
 		status = EXIT_UNREACHABLE;
 	}
 	free(arguments);
+	if (lock >= 0)
+		close(lock);
 	return status;
 }
 

@@ -47,13 +47,15 @@ SLUICE_MUST_USE int port_device_check(
     enum port_kind kind, const char *name, char *message, size_t message_size);
 
 /*
- * Free hugepages for `megabytes`? What a killed process with this file prefix left is removed
- * first, and while pages come back (PORT_MEMORY_WAIT_MS at most) they are waited for: the kernel
- * frees what io_uring had registered some time after the process is gone. 0, or -ENOMEM with
- * `message`, at once if the machine has never reserved that many.
+ * Waits until hugepages for `megabytes` are free and spoken for by nobody: what a killed process
+ * with this file prefix left is removed, and what is on its way back is waited for, at most
+ * PORT_MEMORY_WAIT_MS. *lock is then a file that keeps other data planes of the machine, and the
+ * tools that reserve pages, from taking them: the caller closes it behind EAL's start; -1 when the
+ * file could not be had, which is no failure. 0; -ENOMEM with `message` and nothing to close, at
+ * once if the machine has never reserved that many.
  */
 SLUICE_MUST_USE int port_memory_await(
-    const char *file_prefix, unsigned megabytes, char *message, size_t message_size);
+    const char *file_prefix, unsigned megabytes, int *lock, char *message, size_t message_size);
 
 #define PORT_MEMORY_WAIT_MS 10000
 

@@ -14,11 +14,18 @@
 TEST(more_hugepages_than_any_machine_has)
 {
 	char message[256] = "";
+	int lock = -2;
 
-	assert_int_equal(port_memory_await("sluice-none", 0, message, sizeof(message)), 0);
+	assert_int_equal(port_memory_await("sluice-none", 0, &lock, message, sizeof(message)), 0);
 	assert_string_equal(message, "");
+	assert_int_not_equal(lock, -2);
+	if (lock >= 0)
+		close(lock);
+	lock = -2;
 	assert_int_equal(
-	    port_memory_await("sluice-none", 4000000000u, message, sizeof(message)), -ENOMEM);
+	    port_memory_await("sluice-none", 4000000000u, &lock, message, sizeof(message)),
+	    -ENOMEM);
+	assert_int_equal(lock, -2);
 	assert_non_null(strstr(message, "4000000000 are needed"));
 	assert_non_null(strstr(message, "vm.nr_hugepages="));
 }

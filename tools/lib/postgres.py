@@ -14,7 +14,10 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
+
+import hugepages
 
 
 class PostgresError(Exception):
@@ -30,9 +33,17 @@ def binaries():
     return found[-1]
 
 
+def share():
+    """The folder of the server's own files that goes with binaries()."""
+    return f"/usr/share/postgresql/{binaries().split('/')[4]}"
+
+
 class Postgres:
     """The socket's directory is `directory`/run, the data `directory`/data, the log
-    `directory`/log. `directory` must be one that the user postgres can reach (/var/tmp)."""
+    `directory`/log. `directory` must be one that the user postgres can reach (/var/tmp).
+
+    Never on huge pages: they are reserved for data planes, and a server that finds them free
+    takes them in the moment in which one starts."""
 
     def __init__(self, directory, database="sluice", settings=None):
         self.directory = os.path.abspath(directory)
@@ -85,14 +96,32 @@ class Postgres:
         for path in (self.directory, self.run):
             os.makedirs(path, exist_ok=True)
             self._owned(path)
-        self._run(os.path.join(binaries(), "initdb"), "-D", self.data, "-U", self.user,
-                  "-E", "UTF8", "--locale=C.UTF-8", "--auth=trust", "--no-sync",
-                  "--no-instructions")
+        self._initdb()
         self.start()
         try:
             self.sql(f'create database "{self.database}"', database="postgres")
         finally:
             self.stop()
+
+    def _initdb(self):
+        """initdb runs the server a few times by itself. It takes no settings, but the sample of its
+        configuration from another folder; and before it has read that, it only tries how much
+        memory there is: the lock keeps starts away meanwhile."""
+        with tempfile.TemporaryDirectory(dir=self.directory) as folder:
+            os.chmod(folder, 0o755)
+            for name in os.listdir(share()):
+                os.symlink(os.path.join(share(), name), os.path.join(folder, name))
+            sample = os.path.join(folder, "postgresql.conf.sample")
+            with open(sample, encoding="utf-8") as stream:
+                text = stream.read()
+            os.unlink(sample)
+            with open(sample, "w", encoding="utf-8") as stream:
+                stream.write(text + "\nhuge_pages = off\n")
+            os.chmod(sample, 0o644)
+            with hugepages.locked():
+                self._run(os.path.join(binaries(), "initdb"), "-D", self.data, "-U", self.user,
+                          "-E", "UTF8", "--locale=C.UTF-8", "--auth=trust", "--no-sync",
+                          "--no-instructions", "-L", folder)
 
     def enable_tls(self, password=None):
         """From the next start on also listens on 127.0.0.1, TLS only; with a password if given."""
@@ -126,7 +155,7 @@ class Postgres:
             return self
         settings = {"listen_addresses": "", "unix_socket_directories": self.run,
                     "logging_collector": "off", "max_wal_size": "4GB", "shared_buffers": "256MB",
-                    "autovacuum_naptime": "20s", **self.settings}
+                    "autovacuum_naptime": "20s", "huge_pages": "off", **self.settings}
         arguments = [os.path.join(binaries(), "postgres"), "-D", self.data]
         for name, value in settings.items():
             arguments += ["-c", f"{name}={value}"]
