@@ -8,7 +8,8 @@
  *   CLOSED --> INVESTIGATING: looked at again; its verdict is taken back
  *
  * Every step is a row of history, and one by a person an audit entry too, in the same transaction.
- * Closing one counts a confirmed or dismissed case of the account, its terminal and its partner.
+ * Closing one of a score, or one that a person raised, counts a confirmed or dismissed case of the
+ * account, its terminal and its partner.
  */
 #ifndef SLUICE_CONTROL_ALERTS_H
 #define SLUICE_CONTROL_ALERTS_H
@@ -84,6 +85,13 @@ SLUICE_MUST_USE int alerts_hit_dismissed(
     struct db_txn *txn, const struct alert_hit *hit, int *dismissed);
 SLUICE_MUST_USE int alerts_country_dismissed(struct db_txn *txn, const struct subject *subject,
     const struct record_control_country *country, int *dismissed);
+
+/* What the subject's name was screened as last, a hash of the screening's own; -ENOENT: it was not,
+ * or a verdict on one of its hits was given or taken back since. */
+SLUICE_MUST_USE int alerts_screened(
+    struct db_txn *txn, const struct subject *subject, uint64_t *state);
+SLUICE_MUST_USE int alerts_screened_put(
+    struct db_txn *txn, const struct subject *subject, uint64_t state);
 
 /* Brings alert_index back when it is missing (a database restored from PostgreSQL). */
 SLUICE_MUST_USE int alerts_open(struct database *database);

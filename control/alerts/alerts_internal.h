@@ -48,5 +48,7 @@ SLUICE_MUST_USE int alert_index_limit_put(
 /* The command that told the shards of an alert's last verdict, 0: none did. -ENOENT: not known. */
 SLUICE_MUST_USE int alert_index_verdict(struct db_txn *txn, uint64_t number, uint64_t *sequence);
 SLUICE_MUST_USE int alert_index_verdict_put(struct db_txn *txn, uint64_t number, uint64_t sequence);
+/* The subject's name is to be screened again: alerts_screened knows it no more. */
+SLUICE_MUST_USE int alert_index_unscreened(struct db_txn *txn, const struct subject *subject);
 
 #endif

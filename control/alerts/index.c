@@ -10,7 +10,8 @@
 #include "control/alerts/alerts_internal.h"
 
 struct index_key {
-	char table[8]; /* "source", "recent", "hit", "verdict", "limit", "counts", "cursor" */
+	char table[8]; /* "source", "recent", "hit", "verdict", "limit", "counts", "cursor",
+	                  "screen" */
 	struct le32 first, second;
 	struct le64 third, fourth;
 };
@@ -41,12 +42,11 @@ static struct index_key hit_key(const struct subject *subject, uint32_t list, ui
 		.fourth = le64_make(entry) };
 }
 
-static int number_get(struct db_txn *txn, const struct index_key *key, uint64_t *number)
+static int bytes_get(struct db_txn *txn, struct db_bytes key, uint64_t *number)
 {
 	struct db_bytes value;
 	struct le64 field;
-	int error =
-	    db_get(txn, CONTROL_TABLE_ALERT_INDEX, (struct db_bytes){ key, sizeof(*key) }, &value);
+	int error = db_get(txn, CONTROL_TABLE_ALERT_INDEX, key, &value);
 
 	if (error != 0)
 		return error;
@@ -55,6 +55,11 @@ static int number_get(struct db_txn *txn, const struct index_key *key, uint64_t 
 	memcpy(&field, value.data, sizeof(field));
 	*number = le64_get(field);
 	return 0;
+}
+
+static int number_get(struct db_txn *txn, const struct index_key *key, uint64_t *number)
+{
+	return bytes_get(txn, (struct db_bytes){ key, sizeof(*key) }, number);
 }
 
 static int number_put(struct db_txn *txn, const struct index_key *key, struct le64 number)
@@ -155,6 +160,45 @@ int alert_index_limit_put(
 	struct index_key key = limit_key(subject, selection);
 
 	return number_put(txn, &key, le64_make(number));
+}
+
+/* ---- What names were screened as ---- */
+
+struct screened_key {
+	char table[8];
+	struct le64 kind, id;
+};
+
+static struct screened_key screened_key(const struct subject *subject)
+{
+	return (struct screened_key){
+		.table = "screen", .kind = le64_make(subject->kind), .id = le64_make(subject->id)
+	};
+}
+
+int alerts_screened(struct db_txn *txn, const struct subject *subject, uint64_t *state)
+{
+	struct screened_key key = screened_key(subject);
+
+	return bytes_get(txn, (struct db_bytes){ &key, sizeof(key) }, state);
+}
+
+int alerts_screened_put(struct db_txn *txn, const struct subject *subject, uint64_t state)
+{
+	struct screened_key key = screened_key(subject);
+	struct le64 value = le64_make(state);
+
+	return database_put(txn, CONTROL_TABLE_ALERT_INDEX, (struct db_bytes){ &key, sizeof(key) },
+	    (struct db_bytes){ &value, sizeof(value) });
+}
+
+int alert_index_unscreened(struct db_txn *txn, const struct subject *subject)
+{
+	struct screened_key key = screened_key(subject);
+	int error =
+	    database_delete(txn, CONTROL_TABLE_ALERT_INDEX, (struct db_bytes){ &key, sizeof(key) });
+
+	return error == -ENOENT ? 0 : error;
 }
 
 /* ---- Counts ---- */

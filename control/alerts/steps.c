@@ -81,13 +81,37 @@ int alerts_create(struct database *database, const struct alert_manual *manual,
 
 /* ---- Steps ---- */
 
+/* Whether a verdict on it says of anybody's transactions that they were fraud or were not. A name
+ * like one on a list, or a country, says whose the account is: a namesake cleared has not shown
+ * its transactions to be clean, and a hit that is true is told to the shards as a flag. A limit is
+ * no case against anybody. */
+static int verdict_is_label(unsigned reason)
+{
+	return reason == CONTROL_ALERT_RISK || reason == CONTROL_ALERT_MANUAL;
+}
+
+/* What the shards are to know of an account follows from the verdicts on its hits: its name is
+ * screened again. */
+static int hit_judged(struct db_txn *txn, const struct record_control_alert *row)
+{
+	const struct subject subject = { (enum control_subject_kind)row->subject_kind,
+		le64_get(row->subject_id) };
+	int error;
+
+	if ((row->reason != CONTROL_ALERT_WATCH_LIST && row->reason != CONTROL_ALERT_COUNTRY) ||
+	    subject.kind != CONTROL_SUBJECT_ACCOUNT)
+		return 0;
+	error = alert_index_unscreened(txn, &subject);
+	return error != 0 ? error : subject_touch(txn, &subject);
+}
+
 /* Counts a verdict for whoever the alert is about, or takes it back (sign -1): the command that
  * told the shards of it is known by alert_index. */
 static int verdict_count(
     struct db_txn *txn, const struct record_control_alert *row, unsigned verdict, int sign)
 {
 	uint64_t sequence = 0;
-	int error = 0;
+	int error;
 	struct feedback_case judged = {
 		.account_id =
 		    row->subject_kind == CONTROL_SUBJECT_ACCOUNT ? le64_get(row->subject_id) : 0,
@@ -99,10 +123,14 @@ static int verdict_count(
 		.given_ns = le64_get(row->changed_ns),
 	};
 
-	if (row->reason == CONTROL_ALERT_LIMIT)
-		return 0; /* no case against anybody */
+	error = hit_judged(txn, row);
+	if (error != 0 || (!verdict_is_label(row->reason) && sign > 0))
+		return error;
 	if (sign < 0)
 		error = alert_index_verdict(txn, le64_get(row->number), &judged.given);
+	/* One that an older version counted all the same is taken back. */
+	if (!verdict_is_label(row->reason) && error == -ENOENT)
+		return 0;
 	if (error == 0 || error == -ENOENT)
 		error = feedback_apply(txn, &judged, &sequence);
 	if (error == 0 && sign > 0)

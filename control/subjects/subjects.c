@@ -70,6 +70,14 @@ static int row_put(struct db_txn *txn, struct record_control_subject *row)
 	    txn, CONTROL_TABLE_SUBJECT, db_key(&key), (struct db_bytes){ row, sizeof(*row) });
 }
 
+int subject_touch(struct db_txn *txn, const struct subject *subject)
+{
+	struct record_control_subject row;
+	int known, error = subject_row(txn, subject, &row, &known);
+
+	return error != 0 || !known ? error : row_put(txn, &row);
+}
+
 struct row_context {
 	const struct subject *subject;
 	const struct subject_settings *settings;

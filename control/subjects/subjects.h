@@ -29,6 +29,9 @@ void subject_text(const struct subject *subject, char out[SUBJECT_TEXT_SIZE]);
 /* Inside a transaction: the row, or one that says nothing where there is none (*known 0). */
 SLUICE_MUST_USE int subject_row(struct db_txn *txn, const struct subject *subject,
     struct record_control_subject *row, int *known);
+/* Inside a transaction: notes a change of the row, if there is one, so that its name is looked at.
+ */
+SLUICE_MUST_USE int subject_touch(struct db_txn *txn, const struct subject *subject);
 SLUICE_MUST_USE int subjects_get(const struct database *database, const struct subject *subject,
     struct record_control_subject *row, int *known);
 

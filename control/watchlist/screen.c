@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Screening. What a name was last screened as (name, lists, threshold, country and its level: one
- * hash) is noted in alert_index under "screen", in the transaction that raises its alerts. So a
- * crash repeats nothing, and a pass over all names screens those alone that are not as they were. A
- * pass begins at a start, and after a change of a name, a list or a country.
+ * hash) is noted in the transaction that raises its alerts (alerts_screened). So a crash repeats
+ * nothing, and a pass over all names screens those alone that are not as they were. A pass begins
+ * at a start, and after a change of a name, a list or a country; a verdict on a hit takes the note
+ * away and changes the row of the name.
  *
  * What the shards are to know of an account (ACCOUNT_FLAGS) follows from its hits that were not
  * closed as false. It is told before the alerts are raised, which a data plane that is away must
@@ -31,10 +32,8 @@ struct candidate {
 	struct subject subject;
 	char name[128];
 	uint8_t country[3];
-	/* Of an account: its flags on the shards depend on verdicts, and are told when it is open.
-	 */
-	uint32_t confirmed, dismissed, told_waits;
-	uint64_t state; /* hash of all it is screened as */
+	uint32_t told_waits; /* of an account: its flags are told when it is open */
+	uint64_t state;      /* hash of all it is screened as */
 };
 
 struct screen {
@@ -110,30 +109,16 @@ static int changes_body(struct db_txn *txn, void *argument)
 
 /* ---- Who is to be screened ---- */
 
-struct screened_key {
-	char table[8];
-	struct le64 kind, id;
-};
-
-static struct screened_key screened_key(const struct subject *subject)
-{
-	return (struct screened_key){
-		.table = "screen", .kind = le64_make(subject->kind), .id = le64_make(subject->id)
-	};
-}
-
 static int candidate_state(
     struct db_txn *txn, const struct screen *screen, struct candidate *candidate)
 {
 	struct record_control_country country;
 	struct {
 		char name[128];
-		uint64_t stamp, threshold, level, confirmed, dismissed, told_waits;
+		uint64_t stamp, threshold, level, told_waits;
 		uint8_t country[8];
 	} all = { .stamp = screen->stamp,
 		.threshold = screen->threshold,
-		.confirmed = candidate->confirmed,
-		.dismissed = candidate->dismissed,
 		.told_waits = candidate->told_waits };
 	int error = 0;
 
@@ -150,18 +135,12 @@ static int candidate_state(
 /* 1 when it was screened as it is now. */
 static int is_current(struct db_txn *txn, const struct candidate *candidate)
 {
-	struct screened_key key = screened_key(&candidate->subject);
-	struct db_bytes value;
-	struct le64 state;
-	int error =
-	    db_get(txn, CONTROL_TABLE_ALERT_INDEX, (struct db_bytes){ &key, sizeof(key) }, &value);
+	uint64_t state;
+	int error = alerts_screened(txn, &candidate->subject, &state);
 
 	if (error != 0)
-		return error == -ENOENT ? 0 : error;
-	if (value.size != sizeof(state))
-		return 0;
-	memcpy(&state, value.data, sizeof(state));
-	return le64_get(state) == candidate->state;
+		return error == -ENOENT || error == -EBADMSG ? 0 : error;
+	return state == candidate->state;
 }
 
 static int candidate_add(struct db_txn *txn, struct screen *screen, uint64_t id, const char *name)
@@ -178,11 +157,8 @@ static int candidate_add(struct db_txn *txn, struct screen *screen, uint64_t id,
 	if (candidate.name[0] == '\0' && candidate.country[0] == 0 && row.told == 0 &&
 	    le16_get(row.told_country) == 0)
 		return 0;
-	if (screen->at == CONTROL_SUBJECT_ACCOUNT) {
-		candidate.confirmed = le32_get(row.confirmed);
-		candidate.dismissed = le32_get(row.dismissed);
+	if (screen->at == CONTROL_SUBJECT_ACCOUNT)
 		candidate.told_waits = row.told_waits;
-	}
 	error = candidate_state(txn, screen, &candidate);
 	if (error == 0)
 		error = is_current(txn, &candidate);
@@ -355,8 +331,6 @@ static int raise_body(struct db_txn *txn, void *argument)
 {
 	const struct raise_context *context = argument;
 	const struct candidate *candidate = context->candidate;
-	struct screened_key key = screened_key(&candidate->subject);
-	struct le64 state = le64_make(candidate->state);
 	struct record_control_country country;
 	uint64_t number;
 	int error = 0;
@@ -372,8 +346,7 @@ static int raise_body(struct db_txn *txn, void *argument)
 	}
 	if (error != 0 || context->untold)
 		return error;
-	return database_put(txn, CONTROL_TABLE_ALERT_INDEX, (struct db_bytes){ &key, sizeof(key) },
-	    (struct db_bytes){ &state, sizeof(state) });
+	return alerts_screened_put(txn, &candidate->subject, candidate->state);
 }
 
 static int candidate_screen(struct screen *screen, const struct candidate *candidate)

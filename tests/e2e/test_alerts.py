@@ -196,10 +196,13 @@ def flags_of(switch, account):
     return {name for name in ("pep", "sanctioned", "country_risk") if shown.get(name)}
 
 
-def told(switch, account):
+def commands(switch, kind):
     rows = switch.control.json("command", "list", "--count", 2000)["commands"]
-    return [row["command"] for row in reversed(rows) if row["type"] == "account_flags"
-            and row["command"]["account_id"] == account]
+    return [row["command"] for row in reversed(rows) if row["type"] == kind]
+
+
+def told(switch, account):
+    return [row for row in commands(switch, "account_flags") if row["account_id"] == account]
 
 
 def test_what_lists_say_reaches_the_shards_and_counts(switch, tmp_path):
@@ -221,6 +224,7 @@ def test_what_lists_say_reaches_the_shards_and_counts(switch, tmp_path):
             control.ctl("alert", "investigate", row["alert"])
             control.ctl("alert", "close", row["alert"], "false")
     wait_until(lambda: flags_of(switch, held) == set(), 20, "no flags")
+    assert held not in {row.get("account_id") for row in commands(switch, "feedback")}
     count = len(told(switch, held))
     control_dies(switch)
     # A list that changes is looked through again.

@@ -350,6 +350,31 @@ TEST(what_comes_near_its_limit_is_one_alert_for_each_crossing)
 	temporary_end(&at);
 }
 
+static int namesake_body(struct db_txn *txn, void *number)
+{
+	const struct alert_hit hit = { { CONTROL_SUBJECT_ACCOUNT, 7 }, 1, 900, 1, 2, 950, "one" };
+
+	return alerts_raise_hit(txn, &hit, number);
+}
+
+TEST(a_verdict_on_a_namesake_is_no_label)
+{
+	struct temporary at;
+	struct alert_step close = { .state = CONTROL_ALERT_CLOSED };
+	uint64_t last = 0, one;
+
+	temporary_begin(&at);
+	assert_int_equal(database_write(at.database, namesake_body, &one), 0);
+	for (close.verdict = CONTROL_ALERT_CONFIRMED; close.verdict <= CONTROL_ALERT_FALSE;
+	     close.verdict++) {
+		assert_int_equal(step(&at, one, (struct alert_step)TO(INVESTIGATING)), 0);
+		assert_int_equal(step(&at, one, close), 0);
+	}
+	assert_int_equal(commands_last(at.database, &last), 0);
+	assert_true(last == 0 && subject_counts(&at, CONTROL_SUBJECT_ACCOUNT, 7, 0, 0));
+	temporary_end(&at);
+}
+
 TEST(a_false_alarm_is_not_raised_again_within_the_window_a_confirmed_one_is)
 {
 	struct temporary at;

@@ -204,6 +204,62 @@ TEST(a_hit_that_was_found_false_is_not_raised_again)
 	bed_end(&bed);
 }
 
+/* What the shards were told of the account last; nothing of it is a label. */
+static unsigned told(struct bed *bed, uint64_t account_id)
+{
+	const struct subject subject = { CONTROL_SUBJECT_ACCOUNT, account_id };
+	struct record_control_subject row;
+	int known;
+
+	assert_int_equal(subjects_get(bed->at.database, &subject, &row, &known), 0);
+	assert_true(known && le32_get(row.confirmed) == 0 && le32_get(row.dismissed) == 0);
+	return row.told;
+}
+
+TEST(a_verdict_on_a_hit_is_told_to_the_shards_when_given_and_when_taken_back)
+{
+	static const struct {
+		enum control_alert_verdict of_name, of_country; /* 0: open */
+		unsigned told;
+	} cases[] = {
+		{ 0, 0, CONTROL_TOLD_SANCTIONED | CONTROL_TOLD_COUNTRY_RISK },
+		{ CONTROL_ALERT_FALSE, 0, CONTROL_TOLD_COUNTRY_RISK },
+		{ CONTROL_ALERT_FALSE, CONTROL_ALERT_FALSE, 0 },
+		{ 0, CONTROL_ALERT_FALSE, CONTROL_TOLD_SANCTIONED },
+		{ CONTROL_ALERT_CONFIRMED, CONTROL_ALERT_CONFIRMED,
+		    CONTROL_TOLD_SANCTIONED | CONTROL_TOLD_COUNTRY_RISK },
+	};
+	struct record_control_country country;
+	struct record_control_alert row;
+	struct bed bed;
+
+	bed_begin(&bed);
+	assert_int_equal(import(&bed, "ofac", (struct watch_files){ .sdn = sdn }), 0);
+	assert_int_equal(
+	    country_set(bed.at.database, "PRK", CONTROL_COUNTRY_HIGH, &kim, &country), 0);
+	name_set(&bed, 1000, "Pedro Martinez", "PRK");
+	assert_int_equal(screened(&bed), 2);
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
+		for (uint64_t number = 1; number <= 2; number++) {
+			struct alert_step begin = { .state = CONTROL_ALERT_INVESTIGATING };
+			struct alert_step close = { .state = CONTROL_ALERT_CLOSED };
+			int error = alerts_step(bed.at.database, number, &begin, &kim, &row);
+
+			assert_true(error == 0 || error == -EPERM); /* it is begun already */
+			assert_int_equal(alerts_get(bed.at.database, number, &row), 0);
+			close.verdict = row.reason == CONTROL_ALERT_COUNTRY ? cases[i].of_country
+			                                                    : cases[i].of_name;
+			if (close.verdict == 0)
+				continue;
+			assert_int_equal(
+			    alerts_step(bed.at.database, number, &close, &kim, &row), 0);
+		}
+		assert_int_equal(screened(&bed), 2);
+		assert_int_equal(told(&bed, 1000), cases[i].told);
+	}
+	bed_end(&bed);
+}
+
 static int partner_body(struct db_txn *txn, void *argument)
 {
 	struct record_control_partner row = {
