@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* explain: each factor of a decision with the numbers it saw and the rules it was measured by. */
 #include <string.h>
+#include <time.h>
 
 #include "control/control.h"
 #include "control/markets/markets.h"
+#include "control/subjects/subjects.h"
+#include "dataplane/ledger/ledger.h"
 #include "dataplane/risk/risk_extra.h"
 #include "lmdb-schema/event_sections.h"
 
@@ -27,18 +30,71 @@ static void rule_set_number(json_t *rules, const struct rule_set *set, const cha
 		number_set(rules, name, rule_field_get(set, field));
 }
 
-/* Of the profile and the amount: factors of risk.h. */
-static void base_factor(json_t *saw, json_t *rules, unsigned bit, const struct event_record *record,
-    const struct event_risk *risk, const struct rule_set *set)
-{
-	int64_t amount = le64s_get(record->amount);
-	struct risk_amounts amounts;
+/* What was asked, its numbers, and the rules of then. */
+struct explained {
+	const struct event_view *view;
+	const struct event_record *record; /* the view's */
+	const struct event_risk *risk;
+	const struct rule_set *set;
+	struct risk_amounts amounts; /* of its currency */
+};
 
-	(void)risk_amounts_of(&set->rules, &set->extra, le16_get(record->currency), &amounts);
+int64_t explain_amount(const struct event_view *view)
+{
+	int64_t amount = le64s_get(view->record.amount);
+
+	/* A cash bet moves no account: its stake is the line of CASH. */
+	if (amount == 0 && le64_get(view->record.account_id) == 0 && view->line_count > 0)
+		amount = view->lines[0].amount;
+	return amount < 0 ? -amount : amount;
+}
+
+/* Both odds of each leg are in no event: what there is, by its name. */
+static void odds_set(json_t *saw, const struct explained *of)
+{
+	int accepted = le16_get(of->record->code) == WIRE_CODE_OK;
+	const char *whose = accepted ? "book_odds" : "claimed_odds";
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < of->record->leg_count; i++) {
+		struct event_leg leg;
+
+		memcpy(&leg, of->view->body + i * sizeof(leg), sizeof(leg));
+		json_array_append_new(
+		    list, json_pack("{s:I, s:I}", "market", (json_int_t)le64_get(leg.market_id),
+		              whose, (json_int_t)le32_get(leg.odds)));
+	}
+	json_object_set_new(saw, "legs", list);
+}
+
+/* What is compared with longshot_odds, as the decision works it out, and the liability. */
+static void longshot_set(json_t *saw, const struct explained *of)
+{
+	int64_t payout = le64s_get(of->record->payout);
+	uint64_t product = 1000;
+
+	for (unsigned i = 0; i < of->record->leg_count; i++) {
+		struct event_leg leg;
+
+		memcpy(&leg, of->view->body + i * sizeof(leg), sizeof(leg));
+		product = product * le32_get(leg.odds) / 1000;
+		product = product > UINT32_MAX ? UINT32_MAX : product;
+	}
+	number_set(saw, "odds", (int64_t)product);
+	number_set(saw, "payout", payout);
+	number_set(saw, "liability", payout - explain_amount(of->view));
+}
+
+/* Of the profile and the amount: factors of risk.h. */
+static void base_factor(json_t *saw, json_t *rules, unsigned bit, const struct explained *of)
+{
+	const struct event_risk *risk = of->risk;
+	const struct rule_set *set = of->set;
+
 	switch (bit) {
 	case RISK_LARGE:
-		number_set(saw, "amount", amount < 0 ? -amount : amount);
-		number_set(rules, "large_amount", amounts.large_amount);
+		number_set(saw, "amount", explain_amount(of->view));
+		number_set(rules, "large_amount", of->amounts.large_amount);
 		rule_set_number(rules, set, "points_large");
 		break;
 	case RISK_AMOUNT_DEVIATION:
@@ -57,16 +113,17 @@ static void base_factor(json_t *saw, json_t *rules, unsigned bit, const struct e
 		rule_set_number(rules, set, "points_behaviour");
 		break;
 	case RISK_ODDS_CLAIMED:
+		odds_set(saw, of);
 		rule_set_number(rules, set, "points_odds");
 		break;
 	case RISK_LONGSHOT:
-		number_set(saw, "payout", le64s_get(record->payout));
-		number_set(rules, "longshot_liability", amounts.longshot_liability);
+		longshot_set(saw, of);
+		number_set(rules, "longshot_liability", of->amounts.longshot_liability);
 		rule_set_number(rules, set, "longshot_odds");
 		rule_set_number(rules, set, "points_odds");
 		break;
 	case RISK_ALERT:
-		number_set(saw, "score", record->score);
+		number_set(saw, "score", of->record->score);
 		rule_set_number(rules, set, "alert_score");
 		break;
 	default:
@@ -74,27 +131,83 @@ static void base_factor(json_t *saw, json_t *rules, unsigned bit, const struct e
 	}
 }
 
-/* What an account did: STAKE_LADDER to COUNTERPARTIES and those about its past. */
-static void account_factor(json_t *saw, json_t *rules, unsigned factor,
-    const struct event_risk *risk, const struct rule_set *set)
+/* Hour and day are local, as the rules have it; beside the number of the day its name and date. */
+static void time_set(json_t *saw, const struct explained *of)
 {
+	static const char *const names[] = { "Thursday", "Friday", "Saturday", "Sunday", "Monday",
+		"Tuesday", "Wednesday" };
+	time_t local =
+	    (time_t)(le64_get(of->record->time_ns) / 1000000000ull + of->set->rules.utc_offset_s);
+	uint8_t outside = of->risk->time_outside;
+	struct tm parts;
+	char date[16];
+
+	number_set(saw, "hour", of->risk->hour);
+	number_set(saw, "day", of->risk->day);
+	if (of->risk->day < SLUICE_ARRAY_COUNT(names))
+		json_object_set_new(saw, "weekday", json_string(names[of->risk->day]));
+	if (gmtime_r(&local, &parts) != NULL && strftime(date, sizeof(date), "%F", &parts) > 0)
+		json_object_set_new(saw, "date", json_string(date));
+	json_object_set_new(saw, "outside",
+	    json_string(outside == 3   ? "hour and day"
+	                : outside == 2 ? "day"
+	                               : "hour"));
+}
+
+/* Which factors made it, and what each combination gave. */
+static void composite_set(json_t *saw, json_t *rules, const struct explained *of)
+{
+	uint32_t bits = le32_get(of->record->factor_bits), state = bits >> RISK_STATE_SHIFT;
+	bool young = le32_get(of->risk->account_age_s) < of->set->extra.factors.young_s;
+	unsigned points = 0, most = of->set->extra.factors.points[RISK_STATE_COMPOSITE];
+	json_t *list = json_array();
+	size_t count;
+	const struct risk_composite *all = risk_composites(&count);
+
+	for (size_t i = 0; i < count; i++) {
+		uint32_t together = all[i].base_bits | all[i].bits << RISK_STATE_SHIFT;
+		json_t *factors;
+
+		if (!risk_composite_holds(&all[i], bits, state, young))
+			continue;
+		factors = json_array();
+		for (unsigned bit = 0; bit < RISK_BITS_COUNT; bit++)
+			if ((together & 1u << bit) != 0)
+				json_array_append_new(factors, json_string(risk_bit_name(bit)));
+		json_array_append_new(
+		    list, json_pack("{s:o, s:b, s:i}", "factors", factors, "new_account",
+		              all[i].young, "points", all[i].points));
+		points += all[i].points;
+	}
+	json_object_set_new(saw, "combinations", list);
+	number_set(saw, "points", points < most ? points : most);
+	number_set(saw, "account_age_s", le32_get(of->risk->account_age_s));
+	rule_set_number(rules, of->set, "young_s");
+	rule_set_number(rules, of->set, "points_composite");
+}
+
+/* What an account did: STAKE_LADDER to COUNTERPARTIES and those about its past. */
+static void account_factor(json_t *saw, json_t *rules, unsigned factor, const struct explained *of)
+{
+	const struct event_risk *risk = of->risk;
+	const struct rule_set *set = of->set;
+
 	switch (factor) {
 	case RISK_STATE_TIME_DEVIATION:
-		number_set(saw, "hour", risk->hour);
-		number_set(saw, "day", risk->day);
-		json_object_set_new(saw, "outside",
-		    json_string(risk->time_outside == 3   ? "hour and day"
-		                : risk->time_outside == 2 ? "day"
-		                                          : "hour"));
+		time_set(saw, of);
 		break;
 	case RISK_STATE_STRUCTURING:
 		number_set(saw, "near_report_threshold", risk->near_report);
-		rule_set_number(rules, set, "report_threshold");
+		number_set(saw, "amount", explain_amount(of->view));
+		number_set(rules, "report_threshold", of->amounts.report_threshold);
 		rule_set_number(rules, set, "structuring_window_s");
 		break;
 	case RISK_STATE_RAPID_MOVEMENT:
-		number_set(saw, "received_24h", le64s_get(risk->received_amount));
+		number_set(saw, "amount", explain_amount(of->view));
+		/* Deposits with no more than a day from one to the next. */
+		number_set(saw, "received", le64s_get(risk->received_amount));
 		number_set(saw, "staked_since", le64s_get(risk->staked_since));
+		rule_set_number(rules, set, "rapid_window_s");
 		rule_set_number(rules, set, "rapid_moved_percent");
 		rule_set_number(rules, set, "rapid_staked_percent");
 		break;
@@ -158,16 +271,44 @@ static void terminal_factor(json_t *saw, json_t *rules, unsigned factor,
 	}
 }
 
+/* Numbers as the shards have them, and what they mean. */
+static void list_set(json_t *saw, unsigned bit, const struct event_risk *risk)
+{
+	static const struct {
+		uint16_t flag;
+		const char *name;
+	} names[] = {
+		{ ACCOUNT_PEP, "politically exposed" },
+		{ ACCOUNT_SANCTIONED, "on a watch list" },
+		{ ACCOUNT_COUNTRY_RISK, "country of risk" },
+	};
+	const char *letters = country_letters(le16_get(risk->country));
+	json_t *list;
+
+	if (bit == RISK_BITS_COUNTRY) {
+		number_set(saw, "country", le16_get(risk->country));
+		if (letters != NULL)
+			json_object_set_new(saw, "country_letters", json_string(letters));
+		return;
+	}
+	list = json_array();
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(names); i++)
+		if ((le16_get(risk->account_flags) & names[i].flag) != 0)
+			json_array_append_new(list, json_string(names[i].name));
+	number_set(saw, "account_flags", le16_get(risk->account_flags));
+	json_object_set_new(saw, "flags", list);
+}
+
 static void flag_factor(json_t *saw, json_t *rules, unsigned bit, const struct event_risk *risk,
     const struct rule_set *set)
 {
 	switch (bit) {
 	case RISK_BITS_COUNTRY:
-		number_set(saw, "country", le16_get(risk->country));
+		list_set(saw, bit, risk);
 		rule_set_number(rules, set, "points_country");
 		break;
 	case RISK_BITS_WATCH_LIST:
-		number_set(saw, "account_flags", le16_get(risk->account_flags));
+		list_set(saw, bit, risk);
 		rule_set_number(rules, set, "points_watch_list");
 		break;
 	case RISK_BITS_MODEL:
@@ -189,26 +330,28 @@ static void flag_factor(json_t *saw, json_t *rules, unsigned bit, const struct e
 /* The rule with the points of a state's factor. */
 static void points_rule(json_t *rules, const struct rule_set *set, unsigned factor)
 {
-	if (factor < RISK_STATE_FACTOR_COUNT && set->extra.present)
+	/* Of COMPOSITE they are the most it gives: said by the rule's name. */
+	if (factor < RISK_STATE_COMPOSITE && set->extra.present)
 		number_set(rules, "points", set->extra.factors.points[factor]);
 }
 
-static json_t *factor_json(unsigned bit, const struct event_record *record,
-    const struct event_risk *risk, const struct rule_set *set)
+static json_t *factor_json(unsigned bit, const struct explained *of)
 {
 	json_t *saw = json_object(), *rules = json_object();
 	json_t *object =
 	    json_pack("{s:s?, s:s?}", "factor", risk_bit_name(bit), "why", risk_bit_text(bit));
 	unsigned factor = bit - RISK_STATE_SHIFT; /* wraps for those of risk.h */
 
-	if (risk != NULL && set != NULL) {
-		base_factor(saw, rules, bit, record, risk, set);
+	if (of->risk != NULL && of->set != NULL) {
+		base_factor(saw, rules, bit, of);
 		if (bit >= RISK_STATE_SHIFT && factor < RISK_STATE_FACTOR_COUNT) {
-			account_factor(saw, rules, factor, risk, set);
-			terminal_factor(saw, rules, factor, risk, set);
-			points_rule(rules, set, factor);
+			account_factor(saw, rules, factor, of);
+			terminal_factor(saw, rules, factor, of->risk, of->set);
+			points_rule(rules, of->set, factor);
 		}
-		flag_factor(saw, rules, bit, risk, set);
+		if (factor == RISK_STATE_COMPOSITE)
+			composite_set(saw, rules, of);
+		flag_factor(saw, rules, bit, of->risk, of->set);
 	}
 	if (json_object_size(saw) > 0)
 		json_object_set(object, "saw", saw);
@@ -251,13 +394,20 @@ void explain_risk_add(struct control *control, const struct event_view *view, js
 	int has_rules =
 	    rules_get_version(control->database, le32_get(record->rule_version), &set) == 0;
 
-	if (has_risk)
+	struct explained of = { .view = view, .record = record };
+
+	if (has_risk) {
 		memcpy(&risk, view->risk, sizeof(risk));
+		of.risk = &risk;
+	}
+	if (has_rules) {
+		of.set = &set;
+		(void)risk_amounts_of(
+		    &set.rules, &set.extra, le16_get(record->currency), &of.amounts);
+	}
 	for (unsigned bit = 0; bit < RISK_BITS_COUNT; bit++)
 		if ((bits & 1u << bit) != 0)
-			json_array_append_new(
-			    factors, factor_json(bit, record, has_risk ? &risk : NULL,
-			                 has_rules ? &set : NULL));
+			json_array_append_new(factors, factor_json(bit, &of));
 	number_set(object, "score", record->score);
 	number_set(object, "rule_version", le32_get(record->rule_version));
 	json_object_set_new(object, "factors", factors);

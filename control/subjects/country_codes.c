@@ -273,3 +273,11 @@ uint16_t country_number(const uint8_t letters[3])
 
 	return found != NULL ? found->number : 0;
 }
+
+const char *country_letters(uint16_t number)
+{
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(codes); i++)
+		if (codes[i].number == number)
+			return codes[i].letters;
+	return NULL;
+}

@@ -124,6 +124,8 @@ SLUICE_MUST_USE int subject_flags_opened(struct db_txn *txn, uint64_t account_id
 
 /* ISO 3166-1 numeric of three letters; 0: there is no such country. */
 uint16_t country_number(const uint8_t letters[3]);
+/* The other way round: "KOR"; NULL for a number of no country. */
+const char *country_letters(uint16_t number);
 
 /* "none", "monitored", "high" */
 const char *country_level_name(unsigned level);

@@ -21,12 +21,7 @@ static const char *const factor_texts[RISK_STATE_FACTOR_COUNT] = {
 #undef RISK_FACTOR_TEXT
 };
 
-/* Factors that say more together; `young`: and the account is new. Points add up to the limit. */
-static const struct {
-	uint32_t base_bits, bits;
-	bool young;
-	uint8_t points;
-} composites[] = {
+static const struct risk_composite composites[] = {
 	{ RISK_BIT(LARGE), 0, true, 20 },
 	{ 0, RISK_STATE_BIT(STRUCTURING) | RISK_STATE_BIT(RAPID_MOVEMENT), false, 30 },
 	{ RISK_BIT(AMOUNT_DEVIATION), RISK_STATE_BIT(ACCOUNT_CONFIRMED), false, 20 },
@@ -45,6 +40,19 @@ const char *risk_state_factor_name(enum risk_state_factor factor)
 const char *risk_state_factor_text(enum risk_state_factor factor)
 {
 	return (unsigned)factor < RISK_STATE_FACTOR_COUNT ? factor_texts[factor] : NULL;
+}
+
+const struct risk_composite *risk_composites(size_t *count)
+{
+	*count = sizeof(composites) / sizeof(composites[0]);
+	return composites;
+}
+
+bool risk_composite_holds(
+    const struct risk_composite *composite, uint32_t base_bits, uint32_t bits, bool young)
+{
+	return (base_bits & composite->base_bits) == composite->base_bits &&
+	       (bits & composite->bits) == composite->bits && (!composite->young || young);
 }
 
 void risk_factor_rules_default(struct risk_factor_rules *rules)
@@ -161,9 +169,7 @@ static unsigned composite(const struct risk_factor_rules *rules, const struct ri
 	unsigned points = 0;
 
 	for (size_t i = 0; i < sizeof(composites) / sizeof(composites[0]); i++)
-		if ((base_bits & composites[i].base_bits) == composites[i].base_bits &&
-		    (bits & composites[i].bits) == composites[i].bits &&
-		    (!composites[i].young || young))
+		if (risk_composite_holds(&composites[i], base_bits, bits, young))
 			points += composites[i].points;
 	return points < rules->points[RISK_STATE_COMPOSITE] ? points
 	                                                    : rules->points[RISK_STATE_COMPOSITE];

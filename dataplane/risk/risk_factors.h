@@ -7,6 +7,9 @@
 #ifndef SLUICE_RISK_FACTORS_H
 #define SLUICE_RISK_FACTORS_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "dataplane/risk/risk.h"
 #include "dataplane/risk/risk_state.h"
 
@@ -61,6 +64,18 @@ struct risk_factor_rules {
 _Static_assert(sizeof(struct risk_factor_rules) == 44, "no padding");
 
 void risk_factor_rules_default(struct risk_factor_rules *rules);
+
+/* Factors that say more together: COMPOSITE adds the points of all that are there, up to its own.
+ */
+struct risk_composite {
+	uint32_t base_bits, bits; /* RISK_BIT, RISK_STATE_BIT; all of them */
+	bool young;               /* and the account is new: young_s */
+	uint8_t points;
+};
+const struct risk_composite *risk_composites(size_t *count);
+/* Do these bits, of an account that is new or not, make it? */
+bool risk_composite_holds(
+    const struct risk_composite *composite, uint32_t base_bits, uint32_t bits, bool young);
 
 struct risk_state_result {
 	uint32_t factor_bits;

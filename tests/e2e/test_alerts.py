@@ -217,7 +217,9 @@ def test_what_lists_say_reaches_the_shards_and_counts(switch, tmp_path):
     status, answer = run(switch, 1, "bet", held, 1000, "21:0:1.01")
     assert answer["code"] == "RISK_SCORE"
     shown = control.json("explain", "--terminal", 1, "--request", answer["request_id"])
-    assert {"WATCH_LIST", "COUNTRY"} <= {row["factor"] for row in shown["factors"]}, shown
+    saw = {row["factor"]: row["saw"] for row in shown["factors"]}
+    assert saw["WATCH_LIST"]["flags"] == ["on a watch list", "country of risk"], shown
+    assert (saw["COUNTRY"]["country"], saw["COUNTRY"]["country_letters"]) == (408, "PRK"), shown
     # A hit that is false is taken back, and a control that dies repeats nothing.
     for row in alerts(switch, "--open"):
         if row["id"] == held and row["reason"] in ("watch_list", "country"):

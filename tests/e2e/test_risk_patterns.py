@@ -174,10 +174,10 @@ def alerts_of(shop, account):
 PATTERNS = {
     "structuring": ("STRUCTURING", "near_report_threshold", lambda saw, rules:
                     saw["near_report_threshold"] >= 3 and rules["report_threshold"] == REPORT),
-    "rapid_movement": ("RAPID_MOVEMENT", "received_24h", lambda saw, rules:
-                       1_000_000 * 100 >= saw["received_24h"] * rules["rapid_moved_percent"] and
+    "rapid_movement": ("RAPID_MOVEMENT", "received", lambda saw, rules:
+                       saw["amount"] * 100 >= saw["received"] * rules["rapid_moved_percent"] and
                        saw["staked_since"] * 100 <
-                       saw["received_24h"] * rules["rapid_staked_percent"]),
+                       saw["received"] * rules["rapid_staked_percent"]),
     "night_bets": ("TIME_DEVIATION", "outside", lambda saw, rules: rules["points"] == 25),
     "stake_ladder": ("STAKE_LADDER", "growing_amounts", lambda saw, rules:
                      saw["growing_amounts"] >= rules["ladder_steps"]),
@@ -205,9 +205,14 @@ def test_a_pattern_is_alerted_and_when_it_goes_on_refused(shop, pattern):
     assert factor in factors and "LARGE" in factors, told
     assert told["score"] == min(100, sum(told["points"][name] for name in
                                          ("profile", "states", "lists", "model"))), told
-    for name, row in factors.items():  # BEHAVIOUR and COMPOSITE are sums of others
+    for name, row in factors.items():  # BEHAVIOUR is a sum of others
         assert row["rules"], (name, row)
-        assert row.get("saw") or name in ("BEHAVIOUR", "COMPOSITE", "ODDS_CLAIMED"), (name, row)
+        assert row.get("saw") or name == "BEHAVIOUR", (name, row)
+    for row in (factors[name] for name in factors if name == "COMPOSITE"):
+        parts = row["saw"]["combinations"]
+        assert parts and all(set(part["factors"]) <= set(factors) for part in parts), row
+        assert row["saw"]["points"] == min(row["rules"]["points_composite"],
+                                           sum(part["points"] for part in parts)), row
     seen = factors[factor]
     assert number in seen["saw"] and holds(seen["saw"], seen["rules"]), seen
     assert factors["LARGE"]["saw"]["amount"] >= factors["LARGE"]["rules"]["large_amount"] == LARGE
