@@ -140,9 +140,10 @@ void stake_count(struct decision *decision);
 uint16_t stake_limits_judge(
     const struct decision *decision, const struct risk_amounts *amounts, int64_t stake);
 
-/* Exposure (ledger_exposure.c): EXPOSURE_SELECTION, _MARKET, _PARTNER for a bet's payout. */
+/* Exposure (ledger_exposure.c): EXPOSURE_SELECTION, _MARKET, _PARTNER for a bet's payout. Refused
+ * for a leg, object_id is its market. */
 uint16_t exposure_judge(
-    const struct decision *decision, const struct wire_leg *legs, unsigned count, int64_t payout);
+    struct decision *decision, const struct wire_leg *legs, unsigned count, int64_t payout);
 
 /* Between shards (ledger_transfer.c): TRANSFER and LINK objects, object_id, code PENDING. */
 uint16_t transfer_out(struct decision *decision, enum transfer_purpose purpose, uint32_t peer,

@@ -148,7 +148,7 @@ static int exposure_hopeless(const struct ledger *ledger, const struct exposure_
 }
 
 uint16_t exposure_judge(
-    const struct decision *decision, const struct wire_leg *legs, unsigned count, int64_t payout)
+    struct decision *decision, const struct wire_leg *legs, unsigned count, int64_t payout)
 {
 	const struct exposure_bet bet = {
 		.legs = legs,
@@ -158,8 +158,11 @@ uint16_t exposure_judge(
 		.partner_id = decision->account == NULL ? 0 : decision->account->partner_id,
 	};
 	struct exposure_limit limit;
+	uint16_t code = exposure_find(decision->ledger, &bet, &limit);
 
-	return exposure_find(decision->ledger, &bet, &limit);
+	if (code == WIRE_CODE_EXPOSURE_SELECTION || code == WIRE_CODE_EXPOSURE_MARKET)
+		decision->object_id = limit.id; /* the leg it was refused for */
+	return code;
 }
 
 /* ---- Leases ---- */

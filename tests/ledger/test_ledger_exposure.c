@@ -158,6 +158,44 @@ TEST(which_limit_is_passed)
 	shards_free(shards);
 }
 
+/* What explain and the terminal are told of: the market of the leg, of a partner's limit none. */
+TEST(a_refusal_names_the_leg_it_was_for)
+{
+	static const struct {
+		uint64_t full; /* the market whose selection 0 has no room */
+		int64_t partner_max;
+		uint16_t code;
+		uint64_t object_id;
+	} cases[] = {
+		{ MARKET, 0, WIRE_CODE_EXPOSURE_SELECTION, MARKET },
+		{ OTHER, 0, WIRE_CODE_EXPOSURE_SELECTION, OTHER },
+		{ 0, 4, WIRE_CODE_EXPOSURE_PARTNER, 0 },
+	};
+
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
+		struct people p;
+		struct shards *shards = world_make(&p);
+		struct wire_request accumulator = bet_make(p.partners[0], 100, 0);
+		struct wire_request filler = bet_make(p.plain[0], 500, 0);
+		struct event_buffer event;
+
+		limits_set(shards, 4000, 0);
+		if (cases[i].partner_max != 0)
+			partner_set(shards, 2, cases[i].partner_max);
+		filler.place_bet.legs[0].market_id = cases[i].full;
+		if (cases[i].full != 0)
+			assert_int_equal(shards_code(shards, &filler, TERMINAL), WIRE_CODE_OK);
+		accumulator.place_bet.leg_count = 2;
+		accumulator.place_bet.legs[1] =
+		    (struct wire_leg){ .market_id = OTHER, .odds = 2000 };
+		assert_true(shards_request(shards, &accumulator, TERMINAL, &event) > 0);
+		assert_case_equal(i, fixture_code(&event), cases[i].code);
+		assert_case_equal(
+		    i, le64_get(fixture_record(&event).object_id), cases[i].object_id);
+		shards_free(shards);
+	}
+}
+
 TEST(partners_and_currencies)
 {
 	struct people p;
