@@ -154,14 +154,13 @@ uint16_t bet_judge(struct decision *decision)
 	decision->payout = payout <= LIMIT_PAYOUT_MAX ? payout : LIMIT_PAYOUT_MAX;
 	(void)risk_amounts_of(rules, &decision->ledger->shard.extra, decision->currency, &amounts);
 	if (payout > LIMIT_PAYOUT_MAX || above(payout, amounts.payout_max))
-		return WIRE_CODE_PAYOUT_LIMIT;
-	code = stake_limits_judge(decision, &amounts, stake);
+		code = WIRE_CODE_PAYOUT_LIMIT;
+	else
+		code = stake_limits_judge(decision, &amounts, stake);
 	if (code == WIRE_CODE_OK && !cash)
 		code = play_judge_stake(decision, stake);
-	if (code != WIRE_CODE_OK)
-		return code;
-	input.payout = payout;
-	code = ledger_risk_judge(decision, &input);
+	input.payout = decision->payout;
+	code = ledger_risk_judge_limited(decision, &input, code);
 	if (code != WIRE_CODE_OK)
 		return code;
 	if (!cash && decision->account->balance < stake)

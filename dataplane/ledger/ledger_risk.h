@@ -27,6 +27,18 @@ struct risk_case {
  */
 uint16_t ledger_risk_judge(struct decision *decision, const struct risk_case *asked);
 
+/*
+ * The same where hard limits were asked before: `limit`, their refusal or OK. It stands whatever
+ * the score is, and the event tells the score all the same.
+ */
+static inline uint16_t ledger_risk_judge_limited(
+    struct decision *decision, const struct risk_case *asked, uint16_t limit)
+{
+	uint16_t code = ledger_risk_judge(decision, asked);
+
+	return limit != WIRE_CODE_OK ? limit : code;
+}
+
 /* risk_kind of an event's type. Game rounds are stakes: money that is played for. Who sprinkles
  * money takes it out. */
 uint8_t ledger_risk_kind(uint16_t type);

@@ -163,8 +163,7 @@ static uint16_t money_judge(struct decision *decision, struct round_facts *facts
 	code = stake_limits_judge(decision, &amounts, amount);
 	if (code == WIRE_CODE_OK)
 		code = play_judge_stake(decision, amount);
-	if (code == WIRE_CODE_OK)
-		code = ledger_risk_judge(decision, &(struct risk_case){ .amount = amount });
+	code = ledger_risk_judge_limited(decision, &(struct risk_case){ .amount = amount }, code);
 	return code == WIRE_CODE_OK ? decision_debit(decision, amount) : code;
 }
 

@@ -82,8 +82,7 @@ uint16_t deposit_judge(struct decision *decision)
 	if (code != WIRE_CODE_OK)
 		return code;
 	code = play_judge_deposit(decision, amount);
-	if (code == WIRE_CODE_OK)
-		code = ledger_risk_judge(decision, &(struct risk_case){ .amount = amount });
+	code = ledger_risk_judge_limited(decision, &(struct risk_case){ .amount = amount }, code);
 	if (code != WIRE_CODE_OK)
 		return code;
 	code = decision_credit(decision, amount);

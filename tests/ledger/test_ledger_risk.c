@@ -354,7 +354,7 @@ TEST(each_currency_has_its_own_amounts)
 		uint16_t code;
 		int large;
 	} cases[] = { { 4999, WIRE_CODE_OK, 0 }, { 5000, WIRE_CODE_OK, 1 },
-		{ 8501, WIRE_CODE_PAYOUT_LIMIT, 0 }, { 8500, WIRE_CODE_OK, 1 },
+		{ 8501, WIRE_CODE_PAYOUT_LIMIT, 1 }, { 8500, WIRE_CODE_OK, 1 },
 		{ 1502, WIRE_CODE_LIMIT_DAILY_STAKE, 0 }, { 1501, WIRE_CODE_OK, 0 } };
 	const struct wire_request little =
 	    WITHDRAW(.account_id = DOLLARS, .currency = USD, .amount = 699);

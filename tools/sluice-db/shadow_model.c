@@ -70,6 +70,16 @@ int shadow_model_prepare(
 	return model != NULL;
 }
 
+/* Scored beside its limit, whose code stands whatever the score is. */
+static int is_limits(uint16_t code)
+{
+	return code == WIRE_CODE_PAYOUT_LIMIT || code == WIRE_CODE_LIMIT_SINGLE_STAKE ||
+	       code == WIRE_CODE_LIMIT_DAILY_STAKE || code == WIRE_CODE_LIMIT_TERMINAL_DAILY ||
+	       code == WIRE_CODE_LIMIT_DEPOSIT || code == WIRE_CODE_LIMIT_STAKE ||
+	       code == WIRE_CODE_LIMIT_LOSS || code == WIRE_CODE_SELF_EXCLUDED ||
+	       code == WIRE_CODE_COOLING_OFF;
+}
+
 void shadow_model_take(struct shadow *shadow, const struct risk_rules *rules,
     const struct event_buffer *event, size_t length, struct shadow_outcome *outcome)
 {
@@ -90,7 +100,8 @@ void shadow_model_take(struct shadow *shadow, const struct risk_rules *rules,
 	shadow->model.asked++;
 	shadow->model.with_points += risk.points_model > 0;
 	shadow->model.alerts += outcome->model_score >= rules->alert_score;
-	shadow->model.refused += outcome->model_score >= rules->refuse_score;
+	shadow->model.refused +=
+	    outcome->model_score >= rules->refuse_score && !is_limits(outcome->code);
 }
 
 void shadow_models_free(struct shadow *shadow)

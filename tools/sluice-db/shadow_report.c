@@ -93,6 +93,16 @@ static void selections_count(struct shadow *shadow, const struct wire_request *r
 	}
 }
 
+/* What a hard limit refused older programs did not score: then there is no score to compare, and
+ * that the same refusal has one now is no change of the rules'. */
+static int was_unscored(const struct event_record *record)
+{
+	uint16_t code = le16_get(record->code);
+
+	return !is_accepted(code) && code != WIRE_CODE_RISK_SCORE && record->score == 0 &&
+	       le32_get(record->factor_bits) == 0 && (record->flags & EVENT_FLAG_SCORED) == 0;
+}
+
 void shadow_compare(struct shadow *shadow, const struct shadow_shard *shard,
     const struct event_record *record, const struct wire_request *request,
     const struct shadow_outcome *after)
@@ -108,6 +118,11 @@ void shadow_compare(struct shadow *shadow, const struct shadow_shard *shard,
 	};
 	const struct shadow_outcome *before = &example.before;
 
+	if (before->code == after->code && was_unscored(record)) {
+		example.after.factor_bits = 0;
+		example.after.score = 0;
+		after = &example.after;
+	}
 	side_count(&shadow->before, before, request);
 	side_count(&shadow->after, after, request);
 	if (request->template_id == WIRE_PLACE_BET &&
