@@ -8,26 +8,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-int restore_fail(struct restore *restore, int code, const char *format, ...)
-{
-	va_list arguments;
-
-	restore->code = code;
-	va_start(arguments, format);
-	vsnprintf(restore->message, sizeof(restore->message), format, arguments);
-	va_end(arguments);
-	for (char *c = restore->message; *c != '\0'; c++)
-		if (*c == '\n')
-			*c = ' ';
-	return -1;
-}
 
 PGresult *restore_query(
     struct restore *restore, const char *sql, int count, const char *const values[4])
@@ -39,17 +24,6 @@ PGresult *restore_query(
 	restore_fail(restore, EXIT_MISSING, "PostgreSQL: %s", PQerrorMessage(restore->conn));
 	PQclear(result);
 	return NULL;
-}
-
-uint64_t restore_u64(const PGresult *result, int row, int column)
-{
-	uint64_t value = 0;
-	int length = PQgetlength(result, row, column);
-
-	if (length > 0 && length <= (int)sizeof(value))
-		memcpy((uint8_t *)&value + sizeof(value) - (size_t)length,
-		    PQgetvalue(result, row, column), (size_t)length);
-	return be64toh(value);
 }
 
 static int has_password(const char *conninfo)
@@ -103,40 +77,6 @@ static int connect(struct restore *restore)
 		    "a sluice-control still replicates into this database; stop that switch "
 		    "first: there must be one only");
 	return 0;
-}
-
-#define SCHEMA_KNOWN 3 /* migrations this program understands */
-
-static int deployment_read(struct restore *restore)
-{
-	PGresult *result = restore_query(restore,
-	    "select name, shard_count, buckets, (select max(version) from sluice.migration) from "
-	    "sluice.deployment",
-	    0, NULL);
-	int error = 0;
-
-	if (result == NULL)
-		return -1;
-	if (PQntuples(result) != 1)
-		error = restore_fail(
-		    restore, EXIT_MISSING, "nothing was replicated into this database");
-	else if (restore_u64(result, 0, 3) > SCHEMA_KNOWN)
-		error = restore_fail(restore, EXIT_MISMATCH,
-		    "the schema in PostgreSQL has version %" PRIu64 ", this program knows %u; use "
-		    "the version that made it, or a newer one",
-		    restore_u64(result, 0, 3), SCHEMA_KNOWN);
-	else if (restore_u64(result, 0, 1) < 1 || restore_u64(result, 0, 1) > LIMIT_SHARDS ||
-	         PQgetlength(result, 0, 2) != LIMIT_BUCKETS)
-		error = restore_fail(
-		    restore, EXIT_MISMATCH, "sluice.deployment is damaged; see its row");
-	if (error == 0) {
-		snprintf(restore->deployment, sizeof(restore->deployment), "%s",
-		    PQgetvalue(result, 0, 0));
-		restore->shard_count = (uint32_t)restore_u64(result, 0, 1);
-		memcpy(restore->buckets.shard, PQgetvalue(result, 0, 2), LIMIT_BUCKETS);
-	}
-	PQclear(result);
-	return error;
 }
 
 int restore_directories_make(struct restore *restore)
@@ -234,7 +174,7 @@ int command_restore(const struct options *options)
 	clock_gettime(CLOCK_MONOTONIC, &begun);
 	error = connect(&restore);
 	if (error == 0)
-		error = deployment_read(&restore);
+		error = restore_deployment(&restore);
 	if (error == 0)
 		error = restore_directories_make(&restore);
 	for (uint32_t shard = 0; error == 0 && shard < restore.shard_count; shard++)

@@ -46,6 +46,8 @@ PGresult *restore_query(
 uint64_t restore_u64(const PGresult *result, int row, int column);
 
 /* Each: 0, or -1 with the failure noted. */
+/* Name, number of shards and the map of buckets of the switch that was replicated. */
+int restore_deployment(struct restore *restore);
 int restore_shard(struct restore *restore, uint32_t shard);
 /* The shards fit together, or are cut so that they do (--cut), or the restore is refused. */
 int restore_pairs(struct restore *restore);

@@ -98,7 +98,9 @@ static size_t size_until(const uint8_t *events, size_t size, uint64_t until)
 	return at;
 }
 
-static int block_apply(struct restore *restore, struct store *store, uint32_t shard,
+/* The events of one row, up to `until`: what lies above was committed together with another cursor
+ * than the one that was read. */
+static int block_apply(struct restore *restore, struct store *store, uint32_t shard, uint64_t until,
     const PGresult *result, int row, uint64_t *next)
 {
 	uint64_t first = restore_u64(result, row, 0), last = restore_u64(result, row, 1);
@@ -116,13 +118,22 @@ static int block_apply(struct restore *restore, struct store *store, uint32_t sh
 		    "shard %u: the block of LSN %" PRIu64 " in sluice.log_block is damaged; "
 		    "PostgreSQL itself must be restored first",
 		    shard, first);
-	if (last > restore->until[shard])
-		size = size_until(events, size, restore->until[shard]);
+	if (last > until)
+		size = size_until(events, size, until);
 	error = store_restore_events(store, events, size);
 	if (error != 0)
 		return restore_fail(restore, EXIT_MISMATCH,
 		    "shard %u: events from LSN %" PRIu64 " on cannot be applied (%s)", shard, first,
 		    strerror(-error));
+	/* The checksum is of the events alone: that they are those of the row, they tell. */
+	if (last > until)
+		last = until;
+	if (ledger_shard(store_ledger(store))->lsn != last)
+		return restore_fail(restore, EXIT_MISMATCH,
+		    "shard %u: the block of LSN %" PRIu64
+		    " in sluice.log_block does not hold what its row says, up to LSN %" PRIu64
+		    "; PostgreSQL itself must be restored first",
+		    shard, first, last);
 	*next = last + 1;
 	return 0;
 }
@@ -153,7 +164,8 @@ static int events_apply(
 			    shard, next - 1, position->lsn);
 		for (int row = 0; row < PQntuples(result) && error == 0 && next <= position->lsn;
 		     row++)
-			error = block_apply(restore, store, shard, result, row, &next);
+			error =
+			    block_apply(restore, store, shard, position->lsn, result, row, &next);
 		PQclear(result);
 		if (error == 0 && store_commit(store) != 0)
 			error = restore_fail(restore, EXIT_MISSING,
