@@ -54,6 +54,25 @@ int handle_rules_list(
 	return CONTROL_DONE;
 }
 
+/*
+ * Must there be the model these rules name? When they ask it; and when this change names it, on or
+ * off: a number that is wrong is told to whoever gives it, not to whoever switches it on one day.
+ * One that was removed while it was off may stay named.
+ */
+static int model_wanted(
+    struct control *control, const struct rules_change *change, const struct rule_set *set)
+{
+	struct rule_set before;
+
+	if (!set->extra.present || set->extra.model_version == 0)
+		return 0;
+	if (set->extra.model_state != RISK_MODEL_OFF)
+		return 1;
+	return change->copy_version == 0 && change->activate_version == 0 &&
+	       rules_get(control->database, &before) == 0 &&
+	       before.extra.model_version != set->extra.model_version;
+}
+
 /* Would the shards take them? What they refuse later all the same is noted then. */
 static int shards_check(struct control *control, const struct rules_change *change,
     const struct rule_set *set, char *message, size_t message_size)
@@ -65,7 +84,7 @@ static int shards_check(struct control *control, const struct rules_change *chan
 		return CONTROL_DONE;
 	/* Of a model that was removed workers may still have a copy, until they are started anew.
 	 */
-	if (set->extra.present && set->extra.model_state != RISK_MODEL_OFF) {
+	if (model_wanted(control, change, set)) {
 		status =
 		    handle_model_check(control, set->extra.model_version, message, message_size);
 		if (status != CONTROL_DONE)
@@ -231,8 +250,10 @@ static int shadow_rules(struct control *control, const struct ops_request *reque
 	status = rules_find(control, version, set, message, message_size);
 	if (status != CONTROL_DONE || file == NULL)
 		return status;
-	return rules_file_apply(file, set, message, message_size) != 0 ? CONTROL_USAGE
-	                                                               : CONTROL_DONE;
+	if (rules_file_apply(file, set, message, message_size) != 0 ||
+	    rule_scores_check(NULL, set, message, message_size) != 0)
+		return CONTROL_USAGE;
+	return CONTROL_DONE;
 }
 
 #define SHADOW_ARGUMENTS 20

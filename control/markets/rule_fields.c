@@ -9,6 +9,8 @@
 
 #include "control/markets/rule_fields.h"
 
+#define SCORE_NEVER 101u /* no score is as high */
+
 /* X(field, unit, help): what operators may set. Ranges: risk_rules_check. */
 #define RULES_FIELDS(X)                                                                            \
 	X(currency, "ISO 4217", "currency the amounts are in")                                     \
@@ -465,4 +467,21 @@ int rule_setting_apply(struct rule_set *set, const char *name, size_t length, co
 	const struct rule_field *field = rule_field_find(name, length);
 
 	return field != NULL ? field_setting(&setting, field, set) : amount_setting(&setting, set);
+}
+
+int rule_scores_check(
+    const struct rule_set *before, const struct rule_set *set, char *message, size_t message_size)
+{
+	const struct setting setting = { .message = message, .message_size = message_size };
+	unsigned alert = set->rules.alert_score, refuse = set->rules.refuse_score;
+
+	if (alert <= refuse || alert >= SCORE_NEVER)
+		return 0;
+	if (before != NULL && before->rules.alert_score == alert &&
+	    before->rules.refuse_score == refuse)
+		return 0;
+	return setting_refused(&setting,
+	    "alert_score %u is above refuse_score %u: bets between them would be refused without "
+	    "an alert; set alert_score to %u or less, or to %u for no alerts at all",
+	    alert, refuse, refuse, SCORE_NEVER);
 }

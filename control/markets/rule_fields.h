@@ -40,6 +40,13 @@ SLUICE_MUST_USE int rule_field_set(
  */
 SLUICE_MUST_USE int rule_setting_apply(struct rule_set *set, const char *name, size_t length,
     const char *value, char *message, size_t message_size);
+/*
+ * What shards take and yet nobody means: refused from a score on that does not alert yet; an
+ * alert_score of 101 (never) is meant. `before` (may be NULL) had the same: it is not this change.
+ * 0; -EINVAL with `message`. Asked of a whole change: its settings may come in any order.
+ */
+SLUICE_MUST_USE int rule_scores_check(
+    const struct rule_set *before, const struct rule_set *set, char *message, size_t message_size);
 /* By the first `length` characters of a name; NULL. */
 const struct rule_field *rule_field_find(const char *name, size_t length);
 /* What the checks take for a field beside the others of `set`, which are good. */

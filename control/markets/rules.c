@@ -416,6 +416,8 @@ static int set_body(struct db_txn *txn, void *argument)
 		    rules_file_apply(change->file, &set, context->message, context->message_size);
 	if (error == 0)
 		error = settings_apply(context, &set);
+	if (error == 0)
+		error = rule_scores_check(&before, &set, context->message, context->message_size);
 	if (error != 0)
 		return error;
 	/* Unique and rising without another counter; 1 stands for the defaults. Shards take no

@@ -133,6 +133,15 @@ def test_postgresql_has_score_and_factors_of_every_event(switch):
     assert json.loads(ran.stdout)["ok"], ran.stdout
 
 
+def test_what_nobody_means_is_refused(switch):
+    control = switch.control
+    for settings, words in (
+            (("factors=1", "model_version=77", "model_state=off"), "there is no model 77"),
+            (("refuse_score=80", "alert_score=90"), "alert_score 90 is above refuse_score 80")):
+        said = control.ctl("rules", "set", *settings, check=False)
+        assert said.returncode != 0 and words in said.stderr, said.stderr
+
+
 def test_a_model_is_asked_about_the_past_before_rules_name_it(switch, tmp_path):
     control = switch.control
     since = ("--from", "2020-01-01T00:00:00Z")

@@ -37,7 +37,7 @@ CHANGES = [
     {"factors": 1},
 ]
 FIRST = {"factors": 1, "stake_single_max": HIGH, "large_amount": 1_000_000, "refuse_score": 80,
-         "stake_daily_max": 10**15, "terminal_daily_max": 10**15}
+         "alert_score": 101, "stake_daily_max": 10**15, "terminal_daily_max": 10**15}
 SCORED = 64  # EVENT_FLAG_SCORED
 
 

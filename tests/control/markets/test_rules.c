@@ -174,6 +174,59 @@ TEST(a_wrong_file_changes_nothing_and_is_told_where)
 	temporary_end(&at);
 }
 
+TEST(alerts_begin_no_higher_than_refusals_unless_never)
+{
+	static const struct {
+		const char *file;
+		unsigned alert, refuse; /* 0: refused */
+	} cases[] = {
+		{ "alert_score: 81\n", 0, 0 },
+		{ "refuse_score: 59\n", 0, 0 },
+		{ "alert_score: 100\nrefuse_score: 99\n", 0, 0 },
+		{ "alert_score: 80\n", 80, 80 },
+		{ "alert_score: 90\nrefuse_score: 95\n", 90, 95 }, /* in any order */
+		{ "refuse_score: 50\nalert_score: 40\n", 40, 50 },
+		{ "alert_score: 101\n", 101, 50 },
+		{ "refuse_score: 101\nalert_score: 60\n", 60, 101 },
+	};
+	struct temporary at;
+	struct rule_set rules;
+	char message[256];
+
+	temporary_begin(&at);
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
+		int error = change(&at, (struct rules_change){ .file = cases[i].file }, message);
+
+		assert_int_equal(error, cases[i].alert != 0 ? 0 : -EINVAL);
+		if (error != 0)
+			assert_non_null(strstr(message, "is above refuse_score"));
+		assert_int_equal(rules_get(at.database, &rules), 0);
+		if (error == 0) {
+			assert_int_equal(rules.rules.alert_score, cases[i].alert);
+			assert_int_equal(rules.rules.refuse_score, cases[i].refuse);
+		}
+	}
+	temporary_end(&at);
+}
+
+TEST(scores_in_force_since_before_hold_up_no_other_change)
+{
+	struct rule_set before, now;
+	char message[256] = "";
+
+	rule_set_default(&before);
+	before.rules.alert_score = 90;
+	now = before;
+	now.rules.large_amount = 5;
+	assert_int_equal(rule_scores_check(&before, &now, message, sizeof(message)), 0);
+	assert_int_equal(rule_scores_check(NULL, &now, message, sizeof(message)), -EINVAL);
+	assert_string_equal(message,
+	    "alert_score 90 is above refuse_score 80: bets between them would be refused without "
+	    "an alert; set alert_score to 80 or less, or to 101 for no alerts at all");
+	now.rules.refuse_score = 85;
+	assert_int_equal(rule_scores_check(&before, &now, message, sizeof(message)), -EINVAL);
+}
+
 TEST(an_older_version_comes_back_as_a_new_one)
 {
 	struct temporary at;
