@@ -36,7 +36,12 @@ int handle_rules_show(
 	if (status != CONTROL_DONE)
 		return status;
 	text = rules_file_text(&set);
-	*result = json_pack("{s:o, s:s*}", "rules", rules_json(&set), "file", text);
+	*result = json_pack("{s:o, s:s*, s:s*}", "rules", rules_json(&set), "note",
+	    set.extra.present
+	        ? NULL
+	        : "factors is 0: no pattern of behaviour is learnt or looked at, and the model is "
+	          "not asked; `sluicectl rules set factors=1` switches them on",
+	    "file", text);
 	free(text);
 	return CONTROL_DONE;
 }

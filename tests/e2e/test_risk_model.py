@@ -142,6 +142,18 @@ def test_what_nobody_means_is_refused(switch):
         assert said.returncode != 0 and words in said.stderr, said.stderr
 
 
+def test_what_rules_leave_out_and_where_events_are_is_told(switch):
+    control = switch.control
+    assert "factors is 0" in control.ctl("rules", "show", 1).stdout
+    assert "note" not in control.json("rules", "show", 2)  # the first of an installation
+    said = control.ctl("rules", "shadow", "--rules-version", 1, "--from",
+                       "2099-01-01T00:00:00Z").stdout
+    assert "there is no event in the range asked for; the logs hold events from 20" in said
+    told = control.json("rules", "shadow", "--rules-version", 1, "--from", "2020-01-01T00:00:00Z")
+    assert any("factors of the states off" in note for note in told["notes"]), told["notes"]
+    assert told["logs"]["from_ns"] < told["logs"]["to_ns"]
+
+
 def test_a_model_is_asked_about_the_past_before_rules_name_it(switch, tmp_path):
     control = switch.control
     since = ("--from", "2020-01-01T00:00:00Z")

@@ -143,6 +143,45 @@ static void check_same(json_t *answer)
 	    json_equal(json_object_get(answer, "before"), json_object_get(answer, "after")));
 }
 
+/* One of the notes says so; NULL: no note at all but those about factors. */
+static void check_note(json_t *answer, const char *says)
+{
+	json_t *notes = json_object_get(answer, "notes"), *note;
+	size_t index;
+	int found = 0;
+
+	assert_true(json_is_array(notes));
+	json_array_foreach(notes, index, note)
+	{
+		const char *text = json_string_value(note);
+
+		if (says != NULL)
+			found |= strstr(text, says) != NULL;
+		else if (strstr(text, "factors") == NULL)
+			fail_msg("%s", text);
+	}
+	if (says != NULL && !found)
+		fail_msg("no note says \"%s\"", says);
+}
+
+TEST(factors_that_are_off_are_told)
+{
+	struct shards *shards = stream_make(7, 600);
+	char root[64];
+	json_t *answer;
+
+	root_make(root);
+	root_write(shards, root, 1000);
+	answer = shadow_run(root, 0, "factors: 0\n");
+	check_note(answer, "these rules have the factors of the states off (factors: 0");
+	json_decref(answer);
+	answer = shadow_run(root, 0, "factors: 1\n");
+	check_note(answer, "the rules of then had the factors of the states off");
+	json_decref(answer);
+	root_remove(root);
+	shards_free(shards);
+}
+
 TEST(the_rules_of_then_change_nothing_and_others_what_they_must)
 {
 	char root[64];
@@ -448,10 +487,17 @@ TEST(the_range_may_begin_behind_the_rows)
 	check_same(answer);
 	assert_true(number_of(answer, "range_events") > 0);
 	assert_true(number_of(answer, "range_events") < number_of(answer, "events"));
+	check_note(answer, NULL);
 	json_decref(answer);
 	answer = shadow_run(root, last + 1, "stake_single_max: 1\n");
 	assert_int_equal(number_of(answer, "range_events"), 0);
+	/* Where events are is said, by the log's own times. */
+	assert_int_equal(number_of(json_object_get(answer, "logs"), "to_ns"), (int64_t)last);
+	check_note(answer, "there is no event in the range asked for; the logs hold events from ");
 	json_decref(answer);
+	assert_int_equal(
+	    say_run(said, "shadow --root '%s' --from-time %" PRIu64, root, last + 1), 0);
+	assert_non_null(strstr(said, "Note: there is no event in the range asked for"));
 
 	rules_write(root, "stake_single_max: 0\n", path);
 	assert_int_equal(

@@ -151,6 +151,7 @@ struct scan {
 	uint8_t log_only;             /* asked: without the journal */
 	uint64_t from_ns;             /* asked: from_lsn is the first event not before it, 0 none */
 	uint64_t first_lsn, from_lsn; /* first_lsn: of the log */
+	uint64_t first_ns, last_ns;   /* times of the first and the last event; 0: none */
 	uint64_t last_lsn, accounts, bets, markets, terminals, objects;
 	uint64_t partners, currencies;
 };

@@ -34,6 +34,9 @@ int scan_events(struct scan *scan, const char *path, uint32_t shard, struct dama
 		memcpy(&record, event.data, sizeof(record));
 		sections = (event.size - sizeof(record)) / sizeof(struct event_object);
 		type = le16_get(record.type);
+		if (scan->first_ns == 0)
+			scan->first_ns = le64_get(record.time_ns);
+		scan->last_ns = le64_get(record.time_ns);
 		if (scan->from_lsn == 0 && le64_get(record.time_ns) >= scan->from_ns)
 			scan->from_lsn = le64_get(record.lsn);
 		scan->objects += sections;

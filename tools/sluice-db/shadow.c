@@ -112,6 +112,7 @@ static int rules_begin(struct shadow *shadow, const struct shadow_shard *shard)
 
 	shadow->rules = (struct rule_set){ .rules = row->rules, .extra = row->extra };
 	shadow->rules_known = 1;
+	shadow->factors_then = row->extra.present;
 	return shadow->rules_text == NULL ? 0
 	                                  : rules_file_apply(shadow->rules_text, &shadow->rules,
 	                                        shadow->message, sizeof(shadow->message));

@@ -97,7 +97,8 @@ struct shadow {
 	uint64_t from_ns, to_ns; /* from included, to not */
 	const char *rules_text;  /* NULL: the rules of then, as a proof of the replay */
 	struct rule_set rules;   /* decided by, once the range is reached */
-	uint8_t rules_known;
+	uint8_t rules_known,
+	    factors_then; /* factors_then: the rules at the range's begin had them */
 	struct shadow_shard *shards;
 	uint32_t shard_count;
 	uint32_t examples_max, example_count, example_counts[SHADOW_CHANGES];

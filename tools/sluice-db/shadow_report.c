@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* shadow: what would have been, beside what was. */
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -289,6 +290,72 @@ static json_t *model_json(const struct shadow_model_counts *model)
 	    (json_int_t)model->refused);
 }
 
+/* Times of the first and the last event that the logs and journals hold; 0: none. */
+static void logs_range(const struct shadow *shadow, uint64_t *first_ns, uint64_t *last_ns)
+{
+	*first_ns = *last_ns = 0;
+	for (uint32_t i = 0; i < shadow->shard_count; i++) {
+		const struct scan *scan = &shadow->shards[i].scan;
+
+		if (scan->first_ns != 0 && (*first_ns == 0 || scan->first_ns < *first_ns))
+			*first_ns = scan->first_ns;
+		if (scan->last_ns > *last_ns)
+			*last_ns = scan->last_ns;
+	}
+}
+
+__attribute__((format(printf, 2, 3))) static void note_add(json_t *notes, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	json_array_append_new(notes, json_vsprintf(format, arguments));
+	va_end(arguments);
+}
+
+/* Sentences without which the numbers would be taken for more than they are. */
+static json_t *notes_json(const struct shadow *shadow)
+{
+	json_t *notes = json_array();
+	char first[32], last[32];
+	uint64_t first_ns, last_ns;
+
+	logs_range(shadow, &first_ns, &last_ns);
+	backup_time_text(first_ns, first);
+	backup_time_text(last_ns, last);
+	if (first_ns == 0)
+		note_add(notes, "there is no event in the logs");
+	else if (shadow->range_events == 0)
+		note_add(notes,
+		    "there is no event in the range asked for; the logs hold events from %s to %s",
+		    first, last);
+	else if (shadow->requests == 0)
+		note_add(notes,
+		    "none of the %" PRIu64
+		    " events in the range is a request that rules have a say in; the logs hold "
+		    "events from %s to %s",
+		    shadow->range_events, first, last);
+	if (shadow->rules_known && !shadow->rules.extra.present)
+		note_add(notes,
+		    "these rules have the factors of the states off (factors: 0, as version 1 has "
+		    "it): no pattern is learnt or looked at; a file with factors: 1 judges by "
+		    "them");
+	else if (shadow->rules_known && !shadow->factors_then)
+		note_add(notes,
+		    "the rules of then had the factors of the states off: nothing was learnt, and "
+		    "these rules find less than they would have");
+	return notes;
+}
+
+static json_t *logs_json(const struct shadow *shadow)
+{
+	uint64_t first_ns, last_ns;
+
+	logs_range(shadow, &first_ns, &last_ns);
+	return json_pack(
+	    "{s:I, s:I}", "from_ns", (json_int_t)first_ns, "to_ns", (json_int_t)last_ns);
+}
+
 json_t *shadow_json(const struct shadow *shadow)
 {
 	double seconds = shadow->range_cpu_seconds;
@@ -296,6 +363,8 @@ json_t *shadow_json(const struct shadow *shadow)
 
 	for (uint32_t i = 0; i < shadow->example_count; i++)
 		json_array_append_new(examples, example_json(&shadow->examples[i]));
+	json_object_set_new(view, "notes", notes_json(shadow));
+	json_object_set_new(view, "logs", logs_json(shadow));
 	json_object_set_new(view, "shards", json_integer(shadow->shard_count));
 	json_object_set_new(view, "events", json_integer((json_int_t)shadow->events));
 	json_object_set_new(view, "range_events", json_integer((json_int_t)shadow->range_events));
@@ -321,9 +390,11 @@ json_t *shadow_json(const struct shadow *shadow)
 
 void shadow_print_text(const struct shadow *shadow)
 {
-	json_t *rows = comparison_rows(shadow), *row;
+	json_t *rows = comparison_rows(shadow), *notes = notes_json(shadow), *row;
 	size_t index;
 
+	json_array_foreach(notes, index, row) printf("Note: %s.\n", json_string_value(row));
+	json_decref(notes);
 	printf("%" PRIu64 " requests of %" PRIu64 " events decided anew, %" PRIu64
 	       " left as they were, %" PRIu64 " not decided\n\n",
 	    shadow->requests, shadow->range_events, shadow->kept, shadow->undecided);
