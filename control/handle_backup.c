@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* backup: by sluice-db (program.c). */
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -8,7 +9,8 @@
 
 #include "control/control.h"
 
-#define FOLDER CONTROL_BACKUP_FOLDER
+#define FOLDER    CONTROL_BACKUP_FOLDER
+#define NAME_SIZE 32
 
 static void folder_make(const struct control *control, char path[PATH_MAX])
 {
@@ -20,23 +22,60 @@ static void folder_make(const struct control *control, char path[PATH_MAX])
 	}
 }
 
+/*
+ * Its name is the time, "20261121T100000Z"; the second one of a second has "-2" behind it. With
+ * `take` nobody else is given it, which the folder alone could not tell: clients are served side by
+ * side, and the directory is made by sluice-db a moment later.
+ */
+static void name_make(const char *folder, int take, char name[NAME_SIZE])
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static char last_second[NAME_SIZE];
+	static unsigned last_number;
+	char second[NAME_SIZE], path[2 * PATH_MAX];
+	time_t now = time(NULL);
+	struct stat status;
+	struct tm parts;
+	unsigned number;
+	int there;
+
+	gmtime_r(&now, &parts);
+	strftime(second, sizeof(second), "%Y%m%dT%H%M%SZ", &parts);
+	pthread_mutex_lock(&lock);
+	number = strcmp(second, last_second) == 0 ? last_number : 0;
+	do {
+		number++;
+		if (number == 1)
+			snprintf(name, NAME_SIZE, "%s", second);
+		else
+			snprintf(name, NAME_SIZE, "%.16s-%u", second, number);
+		snprintf(path, sizeof(path), "%s/%s", folder, name);
+		there = stat(path, &status) == 0;
+		snprintf(
+		    path, sizeof(path), "%s/%s.tmp", folder, name); /* being made, or cut short */
+		there |= stat(path, &status) == 0;
+	} while (there);
+	if (take) {
+		snprintf(last_second, sizeof(last_second), "%s", second);
+		last_number = number;
+	}
+	pthread_mutex_unlock(&lock);
+}
+
 int handle_backup_create(
     void *context, struct ops_request *request, json_t **result, char *message, size_t message_size)
 {
 	struct control *control = context;
 	const char *label = ops_text(request, "label", "");
-	char folder[PATH_MAX], path[2 * PATH_MAX], name[32];
-	time_t now = time(NULL);
-	struct tm parts;
+	char folder[PATH_MAX], path[2 * PATH_MAX], name[NAME_SIZE];
 	char text[65] = "";
 	char *const arguments[] = { (char[]){ "sluice-db" }, (char[]){ "backup" },
 		(char[]){ "create" }, control->root, path, (char[]){ "--json" },
 		(char[]){ "--label" }, text, NULL };
 	int status, error;
 
-	gmtime_r(&now, &parts);
-	strftime(name, sizeof(name), "%Y%m%dT%H%M%SZ", &parts);
 	folder_make(control, folder);
+	name_make(folder, !request->dry_run, name);
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	if (request->dry_run) {
 		*result = json_pack("{s:s, s:b}", "directory", path, "dry_run", 1);

@@ -2,6 +2,7 @@
 """Backups of a running switch, and what comes back of them: nothing acknowledged before is lost,
 what was done later is gone on the shards and in control alike, and the switch goes on."""
 
+import concurrent.futures
 import datetime
 import json
 import os
@@ -119,6 +120,18 @@ def test_an_operator_makes_lists_and_verifies_backups():
             file.write(" ,")
         refused = control.ctl("backup", "verify", listed[0]["name"], check=False)
         assert refused.returncode == 1 and "damaged" in refused.stderr
+
+
+def test_backups_asked_for_in_one_second_get_names_of_their_own():
+    with ControlledSwitch("backup-names", shards=1) as switch:
+        control = switch.control
+        switch.begin(terminals=1)
+        with concurrent.futures.ThreadPoolExecutor(4) as clients:
+            made = list(clients.map(lambda _: control.json("backup", "create"), range(4)))
+        names = {os.path.basename(one["directory"]) for one in made}
+        assert len(names) == 4
+        assert {one["name"] for one in control.json("backup", "list")["backups"]} == names
+        assert all(control.json("backup", "verify", name)["ok"] for name in names)
 
 
 def model_asked(switch):
