@@ -137,7 +137,8 @@ static int lock_reserve(const char *directory, int read_only)
 
 	if (length < 0 || (size_t)length >= sizeof(path))
 		return -ENAMETOOLONG;
-	fd = open(path, O_RDWR | O_CLOEXEC | (read_only ? 0 : O_CREAT), 0640);
+	/* LMDB makes it for a reader, too. */
+	fd = open(path, O_RDWR | O_CLOEXEC | O_CREAT, 0640);
 	if (fd < 0)
 		return read_only ? 0 : -errno; /* a reader says in mdb_env_open what it lacks */
 	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, LOCK_ROOM) != 0 && errno != EOPNOTSUPP)
