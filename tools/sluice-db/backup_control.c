@@ -126,6 +126,12 @@ static int changes_play(struct restore *restore, struct db_env *source,
 		error = -ENODATA;
 	if (error == 0 && end->timed_from <= end->last)
 		error = db_write(env, times_body, &timed);
+	if (restore_disk_is_full(restore, error)) {
+		char path[PATH_MAX + 32];
+
+		snprintf(path, sizeof(path), "%s/control/data.mdb", restore->building);
+		return restore_unwritten(restore, error, path);
+	}
 	if (error != 0)
 		return restore_fail(restore, EXIT_MISMATCH,
 		    "control's changes from %" PRIu64 " on cannot be restored: %s", piece.next,

@@ -143,6 +143,8 @@ static int files_copy(struct restore *restore)
 		if (error == -ENOENT)
 			error = 0;
 	}
+	if (restore_disk_is_full(restore, error))
+		return restore_unwritten(restore, error, to);
 	return error == 0 ? 0
 	                  : restore_fail(restore, EXIT_MISSING, "%.300s cannot be copied: %s", from,
 	                        strerror(-error));

@@ -180,6 +180,15 @@ struct build {
 	uint64_t until;
 };
 
+/* Writing failed: where, and what to do when it is the disk. */
+static int build_unwritten(struct build *build, int error, const char *below)
+{
+	char path[PATH_MAX + 64];
+
+	snprintf(path, sizeof(path), "%s%s", build->path, below);
+	return restore_unwritten(build->restore, error, path);
+}
+
 static int build_fail(struct build *build, const char *what)
 {
 	return restore_fail(build->restore, EXIT_MISSING, "shard %u: %s", build->shard, what);
@@ -196,6 +205,8 @@ static int base_copy(struct build *build)
 	error = tree_copy(source, build->path, NULL);
 	if (error == 0 && build->until < from->base.shards[build->shard].last_lsn)
 		error = schema_log_cut(build->path, build->until);
+	if (restore_disk_is_full(build->restore, error))
+		return build_unwritten(build, error, "");
 	return error == 0 ? 0
 	                  : restore_fail(build->restore, EXIT_MISSING,
 	                        "shard %u: the backup's files cannot be copied: %s", build->shard,
@@ -234,6 +245,8 @@ static int events_add(struct build *build, const char *source)
 		result = store_commit(build->store);
 	events_close(&events);
 	free(piece);
+	if (restore_disk_is_full(build->restore, result))
+		return build_unwritten(build, result, "/log-*");
 	return result == 0
 	           ? 0
 	           : restore_fail(build->restore, EXIT_MISMATCH, "shard %u: LSN %" PRIu64 ": %s",
@@ -246,12 +259,20 @@ static int store_begin(struct build *build, int based)
 	const struct backup_shard *entry = &build->restore->backup->base.shards[build->shard];
 	struct store_report report = { 0 };
 	uint64_t end = build->until < entry->last_lsn ? build->until : entry->last_lsn;
+	int error;
 
-	if (backup_ledger_size(
-	        build->path, build->until, build->restore->shard_count, &build->config.ledger) != 0)
+	error = backup_ledger_size(
+	    build->path, build->until, build->restore->shard_count, &build->config.ledger);
+	if (restore_disk_is_full(build->restore, error))
+		return build_unwritten(build, error, "");
+	if (error != 0)
 		return build_fail(build, "the rows cannot be counted");
-	if (store_open(&build->store, &build->config, &report) != 0 ||
-	    store_load(build->store, &report) != 0)
+	error = store_open(&build->store, &build->config, &report);
+	if (error == 0)
+		error = store_load(build->store, &report);
+	if (restore_disk_is_full(build->restore, error))
+		return build_unwritten(build, error, "");
+	if (error != 0)
 		return build_fail(build, report.message);
 	if (based && end > 0 &&
 	    store_join_journal(build->store, entry->incarnation, end, &report) != 0)
@@ -278,9 +299,11 @@ static int shard_build(struct build *build, uint64_t *hash)
 		error = events_add(build, source);
 	if (error == 0 && ledger_shard(store_ledger(build->store))->lsn != build->until)
 		error = build_fail(build, "events are missing; run sluice-db backup verify");
-	if (error == 0 && store_checkpoint_now(build->store) != 0)
-		error =
-		    build_fail(build, "the rows cannot be written; check the space on the disk");
+	if (error == 0) {
+		error = store_checkpoint_now(build->store);
+		if (error != 0)
+			error = build_unwritten(build, error, "/rows");
+	}
 	if (error == 0)
 		error = restore_hash_make(
 		    build->restore, &build->config.ledger, store_ledger(build->store), hash);

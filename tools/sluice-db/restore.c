@@ -95,8 +95,7 @@ int restore_directories_make(struct restore *restore)
 	for (unsigned i = 0; i < SLUICE_ARRAY_COUNT(parts); i++) {
 		snprintf(path, sizeof(path), "%s%s", root, parts[i]);
 		if (path[0] != '\0' && mkdir(path, 0755) != 0 && errno != EEXIST)
-			return restore_fail(restore, EXIT_MISSING, "%.300s cannot be made: %s",
-			    path, strerror(errno));
+			return restore_unwritten(restore, -errno, path);
 	}
 	if (directory_claim(restore->building, 0755, why, sizeof(why)) != 0)
 		return restore_fail(restore, EXIT_MISMATCH, "%s", why);

@@ -40,6 +40,11 @@ struct restore {
 /* Notes the failure (what, where, what to do); returns -1. */
 __attribute__((format(printf, 3, 4))) int restore_fail(
     struct restore *restore, int code, const char *format, ...);
+/* 1: it is for want of room: -ENOSPC, -EDQUOT, and -EIO where nothing is free (restore_disk.c). */
+int restore_disk_is_full(const struct restore *restore, int error);
+/* As restore_fail for a file or directory that could not be written; a full disk is told with what
+ * is free there and the remedy. */
+int restore_unwritten(struct restore *restore, int error, const char *path);
 /* Binary result of a query with up to four parameters in text form; NULL: failed, noted. */
 PGresult *restore_query(
     struct restore *restore, const char *sql, int count, const char *const values[4]);

@@ -91,11 +91,12 @@ static int piece_body(struct db_txn *txn, void *context)
 
 static int changes_apply(struct restore *restore, struct db_env *env)
 {
-	char from[24];
+	char from[24], path[PATH_MAX + 32];
 	const char *const values[4] = { from };
 	struct piece piece = { .restore = restore, .next = 1 };
 	int error = 0, count;
 
+	snprintf(path, sizeof(path), "%s/control/data.mdb", restore->building);
 	do {
 		PGresult *result;
 
@@ -109,7 +110,9 @@ static int changes_apply(struct restore *restore, struct db_env *env)
 		piece.result = result;
 		count = PQntuples(result);
 		error = count == 0 ? 0 : db_write(env, piece_body, &piece);
-		if (error != 0)
+		if (restore_disk_is_full(restore, error))
+			restore_unwritten(restore, error, path);
+		else if (error != 0)
 			restore_fail(restore,
 			    error == -ENODATA || error == -EBADMSG ? EXIT_MISMATCH : EXIT_MISSING,
 			    "control's changes from %" PRIu64 " on cannot be restored: %s",
@@ -135,10 +138,7 @@ int restore_control_open(struct restore *restore, struct db_env **env)
 		if (error != 0)
 			db_env_close(*env);
 	}
-	if (error != 0)
-		return restore_fail(
-		    restore, EXIT_MISSING, "%.300s cannot be written: %s", path, strerror(-error));
-	return 0;
+	return error == 0 ? 0 : restore_unwritten(restore, error, path);
 }
 
 int restore_control(struct restore *restore)

@@ -28,13 +28,18 @@ int restore_shard_finish(struct restore *restore, uint32_t shard, uint64_t lsn,
 		.directory = journal_path, .shard = shard, .allow_volatile = 1
 	};
 	uint64_t incarnation = 0;
+	int error = 0;
 
 	if (restore->known[shard] > lsn)
 		restore->cut[shard] = restore->known[shard] - lsn;
 	snprintf(
 	    journal_path, sizeof(journal_path), "%s/shard-%u/journal", restore->building, shard);
-	if (lsn > 0 &&
-	    journal_begin(&journal, lsn, incarnation_above, &incarnation, why, sizeof(why)) != 0)
+	if (lsn > 0)
+		error =
+		    journal_begin(&journal, lsn, incarnation_above, &incarnation, why, sizeof(why));
+	if (restore_disk_is_full(restore, error))
+		return restore_unwritten(restore, error, journal_path);
+	if (error != 0)
 		return restore_fail(restore, EXIT_MISSING, "shard %u: %s", shard, why);
 	snprintf(hash_text, sizeof(hash_text), "%016" PRIx64, hash);
 	if (json_array_size(restore->shards) > shard)

@@ -218,6 +218,8 @@ static int pairs_read(struct restore *restore, struct pairs *pairs)
 		error = shard_read(restore, pairs, shard);
 	for (uint32_t shard = 0; shard < pairs->count && error == 0; shard++)
 		firsts_find(pairs, shard);
+	if (restore_disk_is_full(restore, error))
+		return restore_unwritten(restore, error, restore->building);
 	if (error != 0)
 		return restore_fail(restore, EXIT_MISMATCH,
 		    "shard %u as restored does not prove: LSN %" PRIu64 ": %s%s",

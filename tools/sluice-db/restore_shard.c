@@ -16,6 +16,14 @@ struct position {
 	uint64_t incarnation, lsn;
 };
 
+static int shard_unwritten(struct restore *restore, int error, uint32_t shard, const char *what)
+{
+	char path[PATH_MAX + 32];
+
+	snprintf(path, sizeof(path), "%s/shard-%u/%s", restore->building, shard, what);
+	return restore_unwritten(restore, error, path);
+}
+
 /* Where replication stands; a shard without a row was never replicated and stays empty. */
 static int position_read(struct restore *restore, uint32_t shard, struct position *position)
 {
@@ -167,10 +175,11 @@ static int events_apply(
 			error =
 			    block_apply(restore, store, shard, position->lsn, result, row, &next);
 		PQclear(result);
-		if (error == 0 && store_commit(store) != 0)
-			error = restore_fail(restore, EXIT_MISSING,
-			    "shard %u: the log cannot be written; check the space on the disk",
-			    shard);
+		if (error == 0) {
+			error = store_commit(store);
+			if (error != 0)
+				error = shard_unwritten(restore, error, shard, "log-*");
+		}
 	}
 	return error;
 }
@@ -193,15 +202,20 @@ static int store_build(struct restore *restore, const char *path, uint32_t shard
 
 	if (error != 0)
 		return error;
-	if (store_open(&store, &config, &report) != 0)
-		return restore_fail(restore, EXIT_MISSING, "shard %u: %s", shard, report.message);
-	if (store_load(store, &report) != 0)
+	error = store_open(&store, &config, &report);
+	if (error == 0)
+		error = store_load(store, &report);
+	if (restore_disk_is_full(restore, error))
+		error = restore_unwritten(restore, error, path);
+	else if (error != 0)
 		error = restore_fail(restore, EXIT_MISSING, "shard %u: %s", shard, report.message);
 	if (error == 0)
 		error = events_apply(restore, store, shard, position);
-	if (error == 0 && store_checkpoint_now(store) != 0)
-		error = restore_fail(restore, EXIT_MISSING,
-		    "shard %u: the rows cannot be written; check the space on the disk", shard);
+	if (error == 0) {
+		error = store_checkpoint_now(store);
+		if (error != 0)
+			error = shard_unwritten(restore, error, shard, "rows");
+	}
 	if (error == 0)
 		error = restore_hash_make(restore, &config.ledger, store_ledger(store), hash);
 	store_close(store);
