@@ -4,6 +4,9 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "lmdb-schema/past.h"
 #include "tests/sluice-db/reshard.h"
@@ -248,6 +251,53 @@ TEST(a_past_that_is_not_whole_is_named)
 		db_env_close(env);
 	}
 	assert_int_equal(open_past(data, what, sizeof(what)), 0);
+	root_remove(top);
+	shards_free(shards);
+}
+
+/* A second re-sharding of the same root while the first one runs is told who that is. */
+TEST(a_root_that_is_re_sharded_already_says_so)
+{
+	struct shards *shards = shards_new(1);
+	char top[64], path[256], said[1024], process[40];
+	int ready[2], end[2];
+	pid_t child;
+	char byte;
+
+	for (uint32_t i = 0; i < SHARDS; i++)
+		shards_account(shards, shards_id_on(shards, i, 1, 0), 10000, KRW);
+	root_make(top);
+	root_write(shards, top);
+	must_do("mkdir -p '%s/run/sluice' && touch '%s/run/sluice/dataplane.pid'", top, top);
+	assert_int_equal(pipe(ready), 0);
+	assert_int_equal(pipe(end), 0);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) { /* as far as anybody can see, one of sluice-db with the lock */
+		int fd;
+
+		close(end[1]);
+		snprintf(path, sizeof(path), "%s/run/sluice/dataplane.pid", top);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (prctl(PR_SET_NAME, "sluice-db") != 0 || flock(fd, LOCK_EX | LOCK_NB) != 0 ||
+		    write(ready[1], "x", 1) != 1)
+			_exit(1);
+		(void)!read(end[0], &byte, 1);
+		_exit(0);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_int_equal(say_run(said, "reshard '%s' '%s/new' --shards 2", top, top), 1);
+	print_message("  %s", said);
+	snprintf(process, sizeof(process), "process %d, sluice-db", (int)child);
+	assert_non_null(strstr(said, process));
+	assert_non_null(strstr(said, "wait for its end"));
+	assert_null(strstr(said, "data plane"));
+	close(end[1]);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	must_run("reshard '%s' '%s/new' --shards 2", top, top);
+	close(ready[0]);
+	close(end[0]);
 	root_remove(top);
 	shards_free(shards);
 }

@@ -132,6 +132,8 @@ int directory_sync(const char *path);
  * it, with the remedy (claim.c).
  */
 int directory_claim(const char *path, unsigned mode, char *why, size_t why_size);
+/* The process that has locked an open file (flock), as the kernel tells; 0: it does not. */
+long lock_holder(int fd);
 /* 1 when there is something in it. */
 int directory_is_filled(const char *path);
 

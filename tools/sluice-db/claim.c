@@ -14,8 +14,7 @@
 
 #include "tools/sluice-db/backup.h"
 
-/* The process that has locked it, as the kernel tells; 0: it does not. */
-static long holder_find(int fd)
+long lock_holder(int fd)
 {
 	struct stat status;
 	FILE *locks = fopen("/proc/locks", "re");
@@ -59,7 +58,7 @@ int directory_claim(const char *path, unsigned mode, char *why, size_t why_size)
 		close(fd);
 		return -EEXIST;
 	}
-	holder = holder_find(fd);
+	holder = lock_holder(fd);
 	close(fd);
 	snprintf(why, why_size,
 	    holder > 0 ? "%.300s is being made now by process %ld; wait for its end"

@@ -61,6 +61,7 @@ struct reshard_shard {
 struct reshard {
 	struct restore restore; /* the new root in the making */
 	int locks[RESHARD_LOCKS_MAX];
+	long holder; /* of one that could not be taken; 0: not known */
 	unsigned lock_count;
 	const struct options *options;
 	struct reshard_shard from[LIMIT_SHARDS], to[LIMIT_SHARDS];

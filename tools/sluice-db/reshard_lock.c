@@ -19,6 +19,7 @@ static int hold(struct reshard *reshard, int fd)
 	if (fd < 0)
 		return 1;
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+		reshard->holder = lock_holder(fd);
 		close(fd);
 		return 0;
 	}
@@ -80,6 +81,53 @@ static pid_t database_user(const char *root)
 	return user;
 }
 
+/* 1: the process is one of sluice-db; `verb`: which command, "" when it cannot be told. */
+static int is_own_program(long process, char verb[32])
+{
+	char path[64], text[256] = "";
+	const char *second;
+	FILE *file;
+	size_t got;
+
+	verb[0] = '\0';
+	snprintf(path, sizeof(path), "/proc/%ld/comm", process);
+	file = process > 0 ? fopen(path, "re") : NULL;
+	if (file == NULL)
+		return 0;
+	got = fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	if (got != strlen("sluice-db\n") || memcmp(text, "sluice-db\n", got) != 0)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%ld/cmdline", process);
+	file = fopen(path, "re");
+	if (file == NULL)
+		return 1;
+	memset(text, 0, sizeof(text));
+	got = fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	second = text + strlen(text) + 1;
+	if (second < text + got && strspn(second, "abcdefghijklmnopqrstuvwxyz") == strlen(second))
+		snprintf(verb, 32, " %.30s", second);
+	return 1;
+}
+
+/* Somebody has the lock of data plane or control: these, or one of our own kind, as a second
+ * re-sharding meets the first. */
+static int held(struct reshard *reshard, const char *root, const char *program, const char *why)
+{
+	char verb[32], process[40] = "";
+
+	if (is_own_program(reshard->holder, verb))
+		return restore_fail(&reshard->restore, EXIT_MISMATCH,
+		    "process %ld, sluice-db%s, works on %.300s now; wait for its end, or stop it, "
+		    "and begin again",
+		    reshard->holder, verb, root);
+	if (reshard->holder > 0)
+		snprintf(process, sizeof(process), " (process %ld)", reshard->holder);
+	return restore_fail(&reshard->restore, EXIT_MISMATCH, "%s of %.300s runs%s%s first",
+	    program, root, process, why);
+}
+
 int reshard_lock(struct reshard *reshard, const char *root)
 {
 	struct restore *restore = &reshard->restore;
@@ -91,13 +139,10 @@ int reshard_lock(struct reshard *reshard, const char *root)
 	if (access(path, F_OK) != 0)
 		return 0;
 	if (!process_lock(reshard, root, "dataplane") || !journals_lock(reshard, root))
-		return restore_fail(restore, EXIT_MISMATCH,
-		    "the data plane of %.300s runs; drain and stop it first", root);
+		return held(reshard, root, "the data plane", "; drain and stop it");
 	if (!process_lock(reshard, root, "control"))
-		return restore_fail(restore, EXIT_MISMATCH,
-		    "sluice-control of %.300s runs, and what it commits meanwhile would be lost; "
-		    "stop it first",
-		    root);
+		return held(reshard, root, "sluice-control",
+		    ", and what it commits meanwhile would be lost; stop it");
 	user = database_user(root);
 	if (user != 0)
 		return restore_fail(restore, EXIT_MISMATCH,
