@@ -2,6 +2,7 @@
 """What a person meets when something is missing: one clear sentence, the remedy, an exit status."""
 
 import os
+import re
 import subprocess
 
 import pytest
@@ -143,12 +144,36 @@ def test_runs_without_hugepages(switch):
         assert small.stop() == 0
 
 
+def meminfo():
+    with open("/proc/meminfo", encoding="ascii") as stream:
+        return {line.split(":")[0]: int(line.split()[1]) for line in stream}
+
+
+def check_hugepages(said, needed):
+    """How much is free and needed, and the setting that gives it: as many pages as are in use, and
+    those needed."""
+    found = re.search(r"(\d+) MiB of hugepages are free, (\d+) are needed; run `sysctl "
+                      r"vm\.nr_hugepages=(\d+)` or start without hugepages", said)
+    assert found, said
+    free, wanted, pages = map(int, found.groups())
+    page_mib = meminfo()["Hugepagesize"] // 1024
+    assert wanted == needed and free < needed, said
+    assert pages * page_mib >= needed, said
+    assert pages * page_mib <= needed + (1 + meminfo()["HugePages_Total"]) * page_mib, said
+
+
 def test_hugepages_asked_for_and_not_there(switch):
     text = switch.configuration().replace("hugepages: false", "hugepages: true").replace(
         "megabytes: 256", "megabytes: 1048576")
     ran = start_by_hand(switch, text)
     assert ran.returncode == MISSING
-    assert "hugepages" in message(ran)
+    check_hugepages(message(ran), 1048576)
+    # One page more than there are.
+    memory = meminfo()
+    lacking = max((memory["HugePages_Total"] + 1) * (memory["Hugepagesize"] // 1024), 64)
+    ran = start_by_hand(switch, text.replace("megabytes: 1048576", f"megabytes: {lacking}"))
+    assert ran.returncode == MISSING
+    check_hugepages(message(ran), lacking)
 
 
 def test_data_without_the_key_of_its_tickets_is_refused():
