@@ -49,21 +49,14 @@ static int journal_has_events(const struct journal_config *config)
 static int newest_has_events(const char *directory, uint64_t first_lsn)
 {
 	struct db_env *env;
-	struct db_txn txn;
 	uint64_t last_lsn = 0;
+	int found;
 
 	if (schema_log_open(&env, directory, first_lsn, 1) != 0)
 		return 0; /* being made when the process ended */
-	if (db_read_open(&txn, env) == 0) {
-		if (db_read_begin(&txn) == 0) {
-			if (log_last_lsn(&txn, &last_lsn) != 0)
-				last_lsn = 0;
-			db_read_end(&txn);
-		}
-		db_read_close(&txn);
-	}
+	found = log_env_last(env, first_lsn, &last_lsn) == 0 && last_lsn >= first_lsn;
 	db_env_close(env);
-	return last_lsn > 0;
+	return found;
 }
 
 static int log_has_events(const char *directory)

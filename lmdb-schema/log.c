@@ -97,3 +97,22 @@ int log_last_lsn(struct db_txn *txn, uint64_t *lsn)
 	db_cursor_close(&cursor);
 	return error;
 }
+
+int log_env_last(struct db_env *env, uint64_t first_lsn, uint64_t *last_lsn)
+{
+	struct db_txn txn;
+	int error = db_read_open(&txn, env);
+
+	if (error != 0)
+		return error;
+	error = db_read_begin(&txn);
+	if (error == 0) {
+		error = log_last_lsn(&txn, last_lsn);
+		db_read_end(&txn);
+	}
+	db_read_close(&txn);
+	if (error != -ENOENT)
+		return error;
+	*last_lsn = first_lsn - 1; /* begun, and no event since */
+	return 0;
+}

@@ -46,5 +46,10 @@ void log_block_seal(uint8_t *block, uint32_t count, uint32_t length);
 SLUICE_MUST_USE int log_block_find(struct db_cursor *cursor, uint64_t lsn);
 /* LSN of the last event in the environment. 0; -ENOENT: it holds none; -EBADMSG. */
 SLUICE_MUST_USE int log_last_lsn(struct db_txn *txn, uint64_t *lsn);
+/*
+ * The same of an environment that begins at `first_lsn`, in a transaction of its own; without an
+ * event it ends at first_lsn - 1. 0 with *last_lsn; -EBADMSG; other -errno.
+ */
+SLUICE_MUST_USE int log_env_last(struct db_env *env, uint64_t first_lsn, uint64_t *last_lsn);
 
 #endif

@@ -50,23 +50,12 @@ __attribute__((format(printf, 3, 4))) static int say(
 static int env_last_lsn(const char *directory, uint64_t first_lsn, uint64_t *last_lsn)
 {
 	struct db_env *env;
-	struct db_txn txn;
 	int error = schema_log_open(&env, directory, first_lsn, 1);
 
 	if (error != 0)
 		return error;
-	error = db_read_open(&txn, env);
-	if (error == 0) {
-		error = db_read_begin(&txn);
-		if (error == 0)
-			error = log_last_lsn(&txn, last_lsn);
-		db_read_close(&txn);
-	}
+	error = log_env_last(env, first_lsn, last_lsn);
 	db_env_close(env);
-	if (error == -ENOENT) {
-		*last_lsn = first_lsn - 1; /* begun, and no event since */
-		return 0;
-	}
 	return error;
 }
 

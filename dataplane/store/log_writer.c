@@ -116,26 +116,6 @@ static int newest_read(struct log_writer *log)
 	return error;
 }
 
-/* LSN of the last event of an environment; without any, the one before its first. */
-static int env_last(struct db_env *env, uint64_t first_lsn, uint64_t *last_lsn)
-{
-	struct db_txn txn;
-	int error = db_read_open(&txn, env);
-
-	if (error != 0)
-		return error;
-	error = db_read_begin(&txn);
-	if (error == 0) {
-		error = log_last_lsn(&txn, last_lsn);
-		db_read_end(&txn);
-	}
-	db_read_close(&txn);
-	if (error != -ENOENT)
-		return error;
-	*last_lsn = first_lsn - 1;
-	return 0;
-}
-
 /* One that is full: the events of the next in the list must follow its own, or one is missing. */
 static int env_look(struct log_writer *log, struct log_env_info *info, uint64_t next_lsn)
 {
@@ -145,7 +125,7 @@ static int env_look(struct log_writer *log, struct log_env_info *info, uint64_t 
 
 	if (error == 0) {
 		info->size = db_env_used(env);
-		error = env_last(env, info->first_lsn, &last_lsn);
+		error = log_env_last(env, info->first_lsn, &last_lsn);
 		db_env_close(env);
 	}
 	if (error == 0 && last_lsn + 1 == next_lsn)

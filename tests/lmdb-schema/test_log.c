@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 
+#include <stdlib.h>
+
 #include "lmdb-schema/log.h"
+#include "lmdb-schema/schema.h"
 #include "tests/test.h"
 
 #define EVENTS 5u
@@ -67,6 +70,47 @@ TEST(block_of_any_bytes_never_leaves_its_bounds)
 		(void)walk_all(block, size, 1, 0);
 		free(block);
 	}
+}
+
+static int block_put(struct db_txn *txn, void *context)
+{
+	uint8_t block[sizeof(struct log_block_header) + EVENTS * sizeof(struct event_record)];
+	const uint64_t *first_lsn = context;
+	struct db_key key = db_key_make(*first_lsn);
+	size_t size = block_make(block, *first_lsn);
+
+	return db_put(txn, SCHEMA_BLOCK, db_key(&key), (struct db_bytes){ block, size });
+}
+
+static int block_break(struct db_txn *txn, void *context)
+{
+	const uint64_t *first_lsn = context;
+	struct db_key key = db_key_make(*first_lsn);
+
+	return db_put(txn, SCHEMA_BLOCK, db_key(&key), (struct db_bytes){ "short", 5 });
+}
+
+TEST(an_environment_ends_at_its_last_event_or_before_its_first)
+{
+	char path[] = "/tmp/sluice-log-XXXXXX", command[64];
+	uint64_t first = 100, last = 0, next = first + EVENTS, behind = next + EVENTS;
+	struct db_env *env;
+
+	assert_non_null(mkdtemp(path));
+	assert_int_equal(schema_log_open(&env, path, first, 0), 0);
+	assert_int_equal(log_env_last(env, first, &last), 0);
+	assert_int_equal(last, first - 1);
+	assert_int_equal(db_write(env, block_put, &first), 0);
+	assert_int_equal(log_env_last(env, first, &last), 0);
+	assert_int_equal(last, first + EVENTS - 1);
+	assert_int_equal(db_write(env, block_put, &next), 0);
+	assert_int_equal(log_env_last(env, first, &last), 0);
+	assert_int_equal(last, next + EVENTS - 1);
+	assert_int_equal(db_write(env, block_break, &behind), 0);
+	assert_int_equal(log_env_last(env, first, &last), -EBADMSG);
+	db_env_close(env);
+	snprintf(command, sizeof(command), "rm -r '%s'", path);
+	assert_int_equal(system(command), 0);
 }
 
 TEST_MAIN()

@@ -6,9 +6,11 @@
 #ifndef SLUICE_TESTS_SLUICE_DB_COPY_H
 #define SLUICE_TESTS_SLUICE_DB_COPY_H
 
+#include <fcntl.h>
 #include <jansson.h>
 #include <sys/wait.h>
 
+#include "dataplane/journal/segment.h"
 #include "lmdb-schema/schema.h"
 #include "tests/store/follow.h"
 
@@ -102,6 +104,35 @@ static inline void copy_make(struct copy *copy)
 	snprintf(command, sizeof(command), "mkdir -p '%s'", copy->shard);
 	assert_int_equal(system(command), 0);
 	directory_copy(base.path, copy->shard);
+}
+
+/* Flips a bit in the body of the journal's batch that holds `lsn`; 0: of the first one there. */
+static inline void copy_batch_flip(const struct copy *copy, uint64_t lsn)
+{
+	char path[256], name[JOURNAL_NAME_SIZE];
+	struct journal_batch batch;
+	struct journal_reader *reader;
+	uint8_t byte;
+	off_t at;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/journal", copy->shard);
+	assert_int_equal(journal_reader_open(&reader,
+	                     &(struct journal_config){ .directory = path, .allow_volatile = 1 }),
+	    0);
+	if (lsn != 0)
+		assert_int_equal(journal_reader_seek(reader, lsn), 0);
+	assert_int_equal(journal_reader_next(reader, &batch, NULL), 1);
+	at = (off_t)(batch.offset + JOURNAL_HEADER_SIZE + 20);
+	journal_segment_name(name, batch.generation);
+	journal_reader_close(reader);
+	snprintf(path, sizeof(path), "%s/journal/%s", copy->shard, name);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, &byte, 1, at), 1);
+	byte ^= 4;
+	assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+	close(fd);
 }
 
 /* Exit status of `sluice-db` with these arguments; *answer is its JSON or NULL. */

@@ -20,34 +20,6 @@
 
 /* ---- Damage ---- */
 
-/* Flips a byte of the body of the batch that holds `lsn`. */
-static void batch_flip(const struct copy *copy, uint64_t lsn)
-{
-	char path[256], name[JOURNAL_NAME_SIZE];
-	struct journal_batch batch;
-	struct journal_reader *reader;
-	uint8_t byte;
-	off_t at;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/journal", copy->shard);
-	assert_int_equal(journal_reader_open(&reader,
-	                     &(struct journal_config){ .directory = path, .allow_volatile = 1 }),
-	    0);
-	assert_int_equal(journal_reader_seek(reader, lsn), 0);
-	assert_int_equal(journal_reader_next(reader, &batch, NULL), 1);
-	at = (off_t)(batch.offset + JOURNAL_HEADER_SIZE + 20);
-	journal_segment_name(name, batch.generation);
-	journal_reader_close(reader);
-	snprintf(path, sizeof(path), "%s/journal/%s", copy->shard, name);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	assert_true(fd >= 0);
-	assert_int_equal(pread(fd, &byte, 1, at), 1);
-	byte ^= 4;
-	assert_int_equal(pwrite(fd, &byte, 1, at), 1);
-	close(fd);
-}
-
 static void file_write(const struct copy *copy, const char *name, const char *text)
 {
 	char path[256];
@@ -266,7 +238,7 @@ TEST(a_damaged_journal_is_kept_as_far_as_the_log_covers_the_damage)
 		print_message("  %s\n", cases[i].name);
 		copy_make(&copy);
 		for (size_t k = 0; k < 2 && cases[i].damaged[k] != NOTHING; k++) {
-			batch_flip(&copy, place_of(cases[i].damaged[k]));
+			copy_batch_flip(&copy, place_of(cases[i].damaged[k]));
 		}
 		if (cases[i].manifest)
 			file_write(
@@ -343,7 +315,7 @@ TEST(a_repair_cut_short_is_done_again)
 	copy_make(&whole);
 	state_of(&whole, whole_hash, &last);
 	copy_make(&copy);
-	batch_flip(&copy, base.log_last - 40);
+	copy_batch_flip(&copy, base.log_last - 40);
 	from = time(NULL);
 	names_take(&copy, "journal", from, 1);
 	assert_int_equal(repair_run(&copy, "--cut-damaged-tail", NULL), 1);
@@ -459,7 +431,7 @@ TEST(rows_are_not_made_anew_beside_a_damaged_journal)
 
 	copy_make(&copy);
 	balance_flip(&copy);
-	batch_flip(&copy, base.batch_first[2]);
+	copy_batch_flip(&copy, base.batch_first[2]);
 	assert_int_equal(
 	    say_run(said, "repair --rebuild-rows --shard 0 --root '%s'", copy.root), 1);
 	assert_non_null(strstr(said, "the old ones are as they were"));

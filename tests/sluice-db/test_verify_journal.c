@@ -1,40 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `sluice-db verify` and a damaged journal; and what it says to a wrong command line. */
-#include <fcntl.h>
-
-#include "dataplane/journal/segment.h"
 #include "tests/sluice-db/copy.h"
 
 /* ---- Journal ---- */
-
-/* Flips a byte of the body of the batch that begins with `first_lsn` (0: the first one there). */
-static void journal_damage(const struct copy *copy, uint64_t first_lsn)
-{
-	char path[256], name[JOURNAL_NAME_SIZE];
-	struct journal_batch batch;
-	struct journal_reader *reader;
-	uint8_t byte;
-	off_t at;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/journal", copy->shard);
-	assert_int_equal(journal_reader_open(&reader,
-	                     &(struct journal_config){ .directory = path, .allow_volatile = 1 }),
-	    0);
-	do {
-		assert_int_equal(journal_reader_next(reader, &batch, NULL), 1);
-	} while (first_lsn != 0 && le64_get(batch.header.first_lsn) != first_lsn);
-	at = (off_t)(batch.offset + JOURNAL_HEADER_SIZE + 20);
-	journal_segment_name(name, batch.generation);
-	journal_reader_close(reader);
-	snprintf(path, sizeof(path), "%s/journal/%s", copy->shard, name);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	assert_true(fd >= 0);
-	assert_int_equal(pread(fd, &byte, 1, at), 1);
-	byte ^= 4;
-	assert_int_equal(pwrite(fd, &byte, 1, at), 1);
-	close(fd);
-}
 
 TEST(flipped_byte_in_a_batch_that_a_later_header_proves_durable)
 {
@@ -42,7 +10,7 @@ TEST(flipped_byte_in_a_batch_that_a_later_header_proves_durable)
 
 	/* The last header of the chain before it knows of nothing that far. */
 	copy_make(&copy);
-	journal_damage(&copy, base.batch_first[BEHIND_LOG - 3]);
+	copy_batch_flip(&copy, base.batch_first[BEHIND_LOG - 3]);
 	copy_refused(&copy, base.batch_first[BEHIND_LOG - 3], "body checksum wrong");
 }
 
@@ -52,7 +20,7 @@ TEST(flipped_byte_in_a_batch_the_log_holds_too)
 	const uint64_t second = WORLD_ACCOUNTS + WORLD_MARKETS + 1; /* batch of the journal */
 
 	copy_make(&copy);
-	journal_damage(&copy, second);
+	copy_batch_flip(&copy, second);
 	copy_refused(&copy, second, "body checksum wrong");
 }
 
@@ -61,7 +29,7 @@ TEST(flipped_byte_in_the_first_batch_of_the_journal)
 	struct copy copy;
 
 	copy_make(&copy);
-	journal_damage(&copy, 0);
+	copy_batch_flip(&copy, 0);
 	copy_refused(&copy, base.log_last + 1, "does not begin with a valid batch");
 }
 
@@ -73,7 +41,7 @@ TEST(flipped_byte_in_the_very_last_batch_is_a_crash_not_damage)
 	json_t *answer;
 
 	copy_make(&copy);
-	journal_damage(&copy, base.batch_first[BEHIND_LOG - 1]);
+	copy_batch_flip(&copy, base.batch_first[BEHIND_LOG - 1]);
 	snprintf(arguments, sizeof(arguments), "verify --json --root '%s'", copy.root);
 	assert_int_equal(run(arguments, &answer), 0);
 	assert_int_equal(json_integer_value(json_object_get(answer, "events")),

@@ -87,7 +87,6 @@ static int env_copy(const char *from, const char *to, uint64_t first_lsn, uint64
 {
 	char path[2 * PATH_MAX];
 	struct db_env *env;
-	struct db_txn txn;
 	int error = schema_log_open(&env, from, first_lsn, 1);
 
 	if (error != 0)
@@ -99,17 +98,7 @@ static int env_copy(const char *from, const char *to, uint64_t first_lsn, uint64
 		error = schema_log_open(&env, to, first_lsn, 1);
 	if (error != 0)
 		return error;
-	error = db_read_open(&txn, env);
-	if (error == 0) {
-		error = db_read_begin(&txn);
-		if (error == 0)
-			error = log_last_lsn(&txn, last_lsn);
-		if (error == -ENOENT) {
-			*last_lsn = first_lsn - 1;
-			error = 0;
-		}
-		db_read_close(&txn);
-	}
+	error = log_env_last(env, first_lsn, last_lsn);
 	db_env_close(env);
 	return error;
 }

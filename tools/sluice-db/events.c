@@ -300,7 +300,6 @@ static int log_resume(struct events *events)
 	uint64_t *list = NULL, last = 0;
 	int count = schema_log_list(events->path, &list), at = 0, error;
 	struct db_env *env;
-	struct db_txn txn;
 
 	if (count <= 0 || list[0] > events->next_lsn) {
 		free(list);
@@ -310,13 +309,7 @@ static int log_resume(struct events *events)
 		at++;
 	error = schema_log_open(&env, events->path, list[at], 1);
 	if (error == 0) {
-		error = db_read_open(&txn, env);
-		if (error == 0) {
-			error = db_read_begin(&txn);
-			if (error == 0)
-				error = log_last_lsn(&txn, &last);
-			db_read_close(&txn);
-		}
+		error = log_env_last(env, list[at], &last);
 		db_env_close(env);
 	}
 	if (error != 0 || last < events->next_lsn) {

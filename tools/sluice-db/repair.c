@@ -95,19 +95,10 @@ static int log_read(struct repair *repair)
 	repair->log_lsn = count == 0 ? 0 : list[count - 1] - 1;
 	if (count > 0) {
 		struct db_env *env;
-		struct db_txn txn;
 
 		error = schema_log_open(&env, repair->path, list[count - 1], 1);
 		if (error == 0) {
-			error = db_read_open(&txn, env);
-			if (error == 0) {
-				error = db_read_begin(&txn);
-				if (error == 0)
-					error = log_last_lsn(&txn, &repair->log_lsn);
-				if (error == -ENOENT)
-					error = 0;
-				db_read_close(&txn);
-			}
+			error = log_env_last(env, list[count - 1], &repair->log_lsn);
 			db_env_close(env);
 		}
 	}

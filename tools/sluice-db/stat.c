@@ -51,17 +51,12 @@ static void stat_log(json_t *object, const char *path)
 
 	for (int i = 0; i < count; i++) {
 		struct db_env *env;
-		struct db_txn txn;
 
 		if (schema_log_open(&env, path, list[i], 1) != 0)
 			continue;
 		bytes += db_env_used(env);
-		last = list[i] - 1;
-		if (db_read_open(&txn, env) == 0) {
-			if (db_read_begin(&txn) == 0)
-				(void)!log_last_lsn(&txn, &last);
-			db_read_close(&txn);
-		}
+		if (log_env_last(env, list[i], &last) != 0)
+			last = list[i] - 1; /* for verify to say */
 		db_env_close(env);
 	}
 	json_object_set_new(object, "log_environments", json_integer(count < 0 ? 0 : count));

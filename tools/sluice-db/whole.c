@@ -74,23 +74,18 @@ static int was_used(const char *path)
 	struct schema_rows_meta meta;
 	uint64_t *list = NULL, last = 0;
 	struct db_env *env;
-	struct db_txn txn;
-	int count;
+	int count, used = 0;
 
 	if (schema_rows_meta_read(path, &meta) == 0 &&
 	    (meta.incarnation != 0 || meta.checkpoint_lsn != 0))
 		return 1;
 	count = schema_log_list(path, &list);
 	if (count == 1 && schema_log_open(&env, path, list[0], 1) == 0) {
-		if (db_read_open(&txn, env) == 0) {
-			if (db_read_begin(&txn) == 0 && log_last_lsn(&txn, &last) != 0)
-				last = 0;
-			db_read_close(&txn);
-		}
+		used = log_env_last(env, list[0], &last) == 0 && last >= list[0];
 		db_env_close(env);
 	}
 	free(list);
-	return count > 1 || last != 0;
+	return count > 1 || used;
 }
 
 int shard_journal_check(const char *path, uint32_t shard, struct damage *damage)
