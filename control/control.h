@@ -171,6 +171,11 @@ __attribute__((format(printf, 4, 5))) int handle_refuse(
 #define CONTROL_BACKUP_FOLDER "var/backups/sluice"
 /* handle_liability.c: the nearest to their limits; NULL: not to be had now. New reference. */
 json_t *handle_liability_top(struct control *control, size_t count);
+/* model_rows.c: models in control's database, beside their files. 0 or -errno. */
+int model_rows_put(struct db_txn *txn, uint32_t number, const uint8_t *bytes, size_t size);
+int model_rows_remove(struct db_txn *txn, uint32_t number); /* none is there: 0 */
+/* At a start: those of the folder that are not in the database, as older programs left them. */
+int model_rows_take(struct database *database, const char *folder);
 /* handle_model.c: is this model there, whole? CONTROL_DONE, or refused with `message`. */
 int handle_model_check(
     struct control *control, uint32_t number, char *message, size_t message_size);

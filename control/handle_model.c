@@ -102,7 +102,10 @@ int handle_model_show(
 
 struct model_context {
 	const struct audit_entry *entry;
-	uint32_t number; /* to be remembered; 0: none */
+	uint32_t number;      /* to be remembered; 0: none */
+	const uint8_t *bytes; /* of a new one; NULL: none is put */
+	size_t size;
+	uint32_t removed; /* 0: none */
 };
 
 static int audit_body(struct db_txn *txn, void *argument)
@@ -114,6 +117,10 @@ static int audit_body(struct db_txn *txn, void *argument)
 	if (context->number != 0)
 		error = database_put(txn, CONTROL_TABLE_META, last_key,
 		    (struct db_bytes){ &number, sizeof(number) });
+	if (error == 0 && context->bytes != NULL)
+		error = model_rows_put(txn, context->number, context->bytes, context->size);
+	if (error == 0 && context->removed != 0)
+		error = model_rows_remove(txn, context->removed);
 	return error != 0 ? error : audit_append(txn, context->entry);
 }
 
@@ -148,20 +155,25 @@ static int model_put(struct control *control, const struct ops_request *request,
     uint32_t number, const struct risk_model *model, json_t **result)
 {
 	struct audit_entry entry = request->audit;
-	struct model_context context = { &entry, number };
+	struct model_context context = { .entry = &entry, .number = number };
 	const char *note = ops_text(request, "note", NULL);
+	uint8_t *bytes = NULL;
 	char object[32];
 	int error = model_folder_save(folder, number, model);
 
 	if (error != 0)
 		return error;
+	error = model_folder_read(folder, number, &bytes, &context.size);
+	context.bytes = bytes;
 	*result = model_folder_show(folder, number);
 	if (note != NULL)
 		json_object_set_new(*result, "note", json_string(note));
 	snprintf(object, sizeof(object), "model %" PRIu32, number);
 	entry.object = object;
 	entry.after = *result;
-	error = database_write(control->database, audit_body, &context);
+	if (error == 0)
+		error = database_write(control->database, audit_body, &context);
+	free(bytes);
 	if (error == 0)
 		return 0;
 	json_decref(*result);
@@ -209,7 +221,7 @@ int handle_model_remove(
 	struct control *control = context;
 	uint32_t number = (uint32_t)ops_number(request, "model", 0);
 	struct audit_entry entry = request->audit;
-	struct model_context remember = { &entry, 0 };
+	struct model_context remember = { .entry = &entry, .removed = number };
 	char folder[CONTROL_PATH_SIZE], object[32];
 	struct rule_set set;
 	uint32_t last = 0;

@@ -220,6 +220,10 @@ static int parts_start(struct control *control, char *message, size_t message_si
 	if (error == 0)
 		error = feedback_labels_take(control->database);
 	if (error == 0)
+		error = control_path(control, "var/lib/sluice/models", path, sizeof(path));
+	if (error == 0)
+		error = model_rows_take(control->database, path);
+	if (error == 0)
 		error = control_path(control, "etc/sluice/ca", path, sizeof(path));
 	if (error == 0)
 		error = authority_open(

@@ -27,6 +27,9 @@
  *   label        subject, verdict and time of a judged case, or its reference
  *                (control/subjects/labels.c) -> record_control_label; of older programs: subject,
  *                verdict and day -> one zero byte
+ *   model        number and piece (4 bytes each) -> so much of the model's file
+ *                (dataplane/risk/risk_model_file.h, which has a checksum), CONTROL_MODEL_PIECE a
+ *                piece: what a restore makes the file of
  *   change       sequence -> record_control_change, key, value: every put of a replicated table in
  *                order; what replication sends and restore replays
  */
@@ -57,7 +60,8 @@
 	X(WATCH_LIST, "watch_list", 1)                                                             \
 	X(WATCH_NAME, "watch_name", 1)                                                             \
 	X(COUNTRY, "country", 1)                                                                   \
-	X(LABEL, "label", 1)
+	X(LABEL, "label", 1)                                                                       \
+	X(MODEL, "model", 1)
 
 enum control_table {
 #define CONTROL_TABLE_ENUM(name, text, replicated) CONTROL_TABLE_##name,
@@ -280,6 +284,8 @@ ASSERT_OFFSET(struct record_control_adjustment, proposed_by, 72);
 #define CONTROL_SCHEMA_VERSION 2
 #define CONTROL_MAP_SIZE       (64ull << 20)
 #define CONTROL_TEXT_SIZE_MAX  (256u << 10) /* JSON of one command or audit entry */
+
+#define CONTROL_MODEL_PIECE (128u << 10)
 
 /* Opens `directory` (its tables made unless read_only). No version check. */
 SLUICE_MUST_USE int control_schema_open(struct db_env **out, const char *directory, int read_only);

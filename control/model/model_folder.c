@@ -137,6 +137,33 @@ static struct risk_model *model_read(const char *path, uint32_t number, uint64_t
 	return NULL;
 }
 
+int model_folder_read(const char *folder, uint32_t number, uint8_t **bytes, size_t *size)
+{
+	uint8_t *found = malloc(RISK_MODEL_FILE_MAX + 1);
+	char path[PATH_SIZE];
+	FILE *file;
+	int error;
+
+	if (found == NULL)
+		return -ENOMEM;
+	path_of(folder, number, path);
+	file = fopen(path, "re");
+	error = file == NULL ? -errno : 0;
+	if (file != NULL) {
+		*size = fread(found, 1, RISK_MODEL_FILE_MAX + 1, file);
+		if (ferror(file))
+			error = -EIO;
+		else if (*size > RISK_MODEL_FILE_MAX)
+			error = -EFBIG;
+		(void)fclose(file);
+	}
+	if (error == 0)
+		*bytes = found;
+	else
+		free(found);
+	return error;
+}
+
 json_t *model_folder_show(const char *folder, uint32_t number)
 {
 	struct risk_model *model;

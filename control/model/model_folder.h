@@ -26,6 +26,9 @@ json_t *model_folder_show(const char *folder, uint32_t number);
 json_t *model_folder_list(const char *folder);
 /* The highest number, 0: none. */
 uint32_t model_folder_last(const char *folder);
+/* The bytes of one's file, the caller's to free(). 0; -EFBIG: more than a model has; -errno. */
+SLUICE_MUST_USE int model_folder_read(
+    const char *folder, uint32_t number, uint8_t **bytes, size_t *size);
 /* 0 or -errno. */
 SLUICE_MUST_USE int model_folder_remove(const char *folder, uint32_t number);
 

@@ -8,6 +8,7 @@ has score and factors of every event as the log has them.
 import json
 import os
 import random
+import re
 
 import demo
 import pytest
@@ -19,6 +20,8 @@ from test_risk_patterns import MARKET, MARKETS, PRICES, markets_import
 
 FIRST, COUNT, OPENING = 530_001, 30, 100_000_000
 MODEL_BIT, SCORED = 1 << 23, 64
+with open(os.path.join(TOP, "lmdb-schema/control_rows.h"), encoding="utf-8") as header:
+    CONTROL_TABLES = re.findall(r'X\([A-Z_]+, "([a-z_]+)", [01]\)', header.read())
 SEED = 7
 
 
@@ -177,8 +180,49 @@ def test_a_model_is_asked_about_the_past_before_rules_name_it(switch, tmp_path):
         assert refused.returncode != 0 and words in refused.stderr, refused.stderr
 
 
+def models_of(root):
+    folder = os.path.join(root, "var/lib/sluice/models")
+    found = {}
+    for name in os.listdir(folder) if os.path.isdir(folder) else []:
+        with open(os.path.join(folder, name), "rb") as stream:
+            found[name] = stream.read()
+    return found
+
+
+def restored(switch, root):
+    return json.loads(switch.tool("tools/sluice-db", "restore", "--from-postgres",
+                                  switch.postgres.conninfo, "--root", str(root), "--json").stdout)
+
+
+def test_models_come_back_out_of_postgresql(switch, tmp_path):
+    control = switch.control
+    removed = control.json("model", "load",
+                           os.path.join(TOP, "tools/risk-models/card.json"))["model"]
+    control.ctl("model", "remove", removed, "--yes")
+
+    def arrived():
+        told = control.json("replication", "status")
+        return told["lag_events"] == 0 and told["lag_changes"] == 0
+    wait_until(arrived, 60, "PostgreSQL")
+    assert control.json("replication", "verify")["ok"]
+    control.stop()
+    there = models_of(switch.root)
+    assert len(there) == 2 and "1" in there
+    told = restored(switch, tmp_path / "whole")
+    assert told["models"] == 2 and "model_missing" not in told
+    assert models_of(tmp_path / "whole") == there
+    # What a program without them replicated: the model the rules ask is named.
+    table = CONTROL_TABLES.index("model")
+    switch.postgres.sql(f"update sluice.control_change set value = null "
+                        f"where table_number = {table}")
+    told = restored(switch, tmp_path / "without")
+    assert told["models"] == 0 and told["model_missing"] == 1
+    said = switch.tool("tools/sluice-db", "restore", "--from-postgres", switch.postgres.conninfo,
+                       "--root", str(tmp_path / "said")).stdout
+    assert "model 1 NOT restored" in said and "var/lib/sluice/models/1" in said
+
+
 def test_the_log_decided_anew_is_the_same(switch):
-    switch.control.stop()
     assert switch.stop() == 0
     assert switch.verify()["ok"]
 

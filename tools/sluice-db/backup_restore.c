@@ -183,6 +183,8 @@ static int restore_run(
 	if (error == 0)
 		error = files_copy(restore);
 	if (error == 0)
+		error = restore_models(restore);
+	if (error == 0)
 		error = configuration_copy(restore);
 	return error == 0 ? restore_names_take(restore) : error;
 }

@@ -123,12 +123,16 @@ void restore_print(const struct restore *restore, double seconds)
 
 	snprintf(hash, sizeof(hash), "%016" PRIx64, restore->state_hash);
 	if (restore->options->json) {
-		json_t *root = json_pack("{s:s, s:b, s:s, s:I, s:I, s:I, s:f, s:s, s:O}", "schema",
-		    "sluice-db.restore/1", "ok", 1, "deployment", restore->deployment, "events",
-		    (json_int_t)restore->events, "changes", (json_int_t)restore->changes,
-		    "changes_left_out", (json_int_t)restore->changes_left_out, "seconds", seconds,
-		    "state_hash", hash, "shards", restore->shards);
+		json_t *root = json_pack("{s:s, s:b, s:s, s:I, s:I, s:I, s:I, s:f, s:s, s:O}",
+		    "schema", "sluice-db.restore/1", "ok", 1, "deployment", restore->deployment,
+		    "events", (json_int_t)restore->events, "changes", (json_int_t)restore->changes,
+		    "changes_left_out", (json_int_t)restore->changes_left_out, "models",
+		    (json_int_t)restore->models, "seconds", seconds, "state_hash", hash, "shards",
+		    restore->shards);
 
+		if (restore->model_missing != 0)
+			json_object_set_new(
+			    root, "model_missing", json_integer(restore->model_missing));
 		configuration_report(restore, root);
 		json_dumpf(root, stdout, JSON_INDENT(2));
 		printf("\n");
@@ -148,6 +152,14 @@ void restore_print(const struct restore *restore, double seconds)
 	        i, json_integer_value(json_object_get(shard, "lsn")),
 	        json_string_value(json_object_get(shard, "state_hash")),
 	        json_integer_value(json_object_get(shard, "cut")));
+	if (restore->model_missing != 0)
+		printf("model %" PRIu32
+		       " NOT restored: the rules in force ask it, and nothing has its file; "
+		       "copy var/lib/sluice/models/%" PRIu32
+		       " of the lost root, or of a backup, to %s/models/%" PRIu32
+		       " before the start\n",
+		    restore->model_missing, restore->model_missing, restore->finished,
+		    restore->model_missing);
 	configuration_report(restore, NULL);
 }
 
@@ -182,6 +194,8 @@ int command_restore(const struct options *options)
 		error = restore_pairs(&restore);
 	if (error == 0)
 		error = restore_control(&restore);
+	if (error == 0)
+		error = restore_models(&restore);
 	if (error == 0)
 		error = restore_names_take(&restore);
 	PQfinish(restore.conn);

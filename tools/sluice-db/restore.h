@@ -23,6 +23,8 @@ struct restore {
 	struct ids_bucket_map buckets;
 	uint64_t events, changes, state_hash;
 	uint64_t changes_left_out; /* of control, not later than the cut (backup_control_end.c) */
+	uint32_t models;           /* files made of control's database (restore_models.c) */
+	uint32_t model_missing;    /* the rules in force ask it, and it is nowhere; 0: none */
 	uint64_t until[LIMIT_SHARDS]; /* restore no more than up to this LSN */
 	uint64_t cut[LIMIT_SHARDS];   /* events left out by it */
 	uint64_t known[LIMIT_SHARDS]; /* last LSN the source has, all behind until[] is left out; 0:
@@ -57,6 +59,8 @@ int restore_shard(struct restore *restore, uint32_t shard);
 /* The shards fit together, or are cut so that they do (--cut), or the restore is refused. */
 int restore_pairs(struct restore *restore);
 int restore_control(struct restore *restore);
+/* Files of models out of control's database as it was restored. */
+int restore_models(struct restore *restore);
 /* The directories; a root that holds data is refused. */
 int restore_directories_make(struct restore *restore);
 /* Everything is there: it takes its name. */
