@@ -338,6 +338,7 @@ enum event_section_kind {
 	SECTION_FACTOR_RULES = 3,   /* RULES_SET, at most one */
 	SECTION_RULES_CURRENCY = 4, /* RULES_SET with factor rules */
 	SECTION_RISK = 5,           /* scored events, at most one */
+	SECTION_LIMIT = 6,          /* refusals by a limit, at most one */
 };
 
 struct event_section {
@@ -464,6 +465,24 @@ ASSERT_OFFSET(struct event_risk, amount_z_tenths, 52);
 ASSERT_OFFSET(struct event_risk, near_report, 76);
 ASSERT_OFFSET(struct event_risk, partner_confirmed_tenths, 92);
 
+/*
+ * What a refusal compared, where no row tells it later: LIMIT_DAILY_STAKE, LIMIT_TERMINAL_DAILY,
+ * the customer's own limits, EXPOSURE_* (record.object_id: the leg's market), ODDS_CHANGED. Older
+ * logs have none.
+ */
+struct event_limit {
+	struct event_section section;
+	struct le64s limit;   /* of exposure: over all shards; ODDS_CHANGED: the book's odds */
+	struct le64s counted; /* against it, without this one; exposure: on this shard;
+	                         ODDS_CHANGED: the odds that were claimed */
+	struct le64s credit;  /* exposure: how much of the limit is this shard's; otherwise 0 */
+	uint8_t own;          /* of the customer's own limits: play_limit + 1; otherwise 0 */
+	uint8_t selection;    /* exposure of a selection, ODDS_CHANGED; otherwise 0 */
+	uint8_t reserved[6];
+};
+ASSERT_SIZE(struct event_limit, 40);
+ASSERT_OFFSET(struct event_limit, own, 32);
+
 #define EVENT_LINES_MAX   4
 #define EVENT_OBJECTS_MAX 5
 #define EVENT_IDS_MAX     64 /* of BET_RETIRE and OBJECT_RETIRE */
@@ -471,7 +490,7 @@ ASSERT_OFFSET(struct event_risk, partner_confirmed_tenths, 92);
 #define EVENT_SIZE_LARGEST                                                                         \
 	(sizeof(struct event_record) + LIMIT_BET_LEGS_MAX * 16 +                                   \
 	    EVENT_LINES_MAX * sizeof(struct event_line) + sizeof(struct event_risk) +              \
-	    EVENT_OBJECTS_MAX * (sizeof(struct event_object) + 128))
+	    sizeof(struct event_limit) + EVENT_OBJECTS_MAX * (sizeof(struct event_object) + 128))
 _Static_assert(EVENT_SIZE_LARGEST <= LIMIT_EVENT_SIZE_MAX, "the longest event fits");
 _Static_assert(sizeof(struct event_record) + 8 * EVENT_IDS_MAX <= LIMIT_EVENT_SIZE_MAX, "ids fit");
 _Static_assert(sizeof(struct event_record) + sizeof(struct event_rules) +

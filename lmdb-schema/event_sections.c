@@ -167,6 +167,8 @@ static int section_read(
 		    at, size, sizeof(struct event_factor_rules), &view->factor_rules);
 	case SECTION_RISK:
 		return single_read(at, size, sizeof(struct event_risk), &view->risk);
+	case SECTION_LIMIT:
+		return single_read(at, size, sizeof(struct event_limit), &view->limit);
 	case SECTION_RULES_CURRENCY:
 		if (size != sizeof(struct event_rules_currency) ||
 		    view->currency_count == LIMIT_RULES_CURRENCIES_MAX)

@@ -24,7 +24,7 @@ struct event_view {
 	const uint8_t *body; /* of body_size bytes, inside the event */
 	size_t body_size;
 	/* Sections inside the event; NULL: not there. Each has its struct's size. */
-	const uint8_t *factor_rules, *risk, *currencies[LIMIT_RULES_CURRENCIES_MAX];
+	const uint8_t *factor_rules, *risk, *limit, *currencies[LIMIT_RULES_CURRENCIES_MAX];
 	unsigned line_count, object_count, currency_count;
 	struct event_view_line lines[EVENT_LINES_MAX];
 	struct object_bytes objects[EVENT_OBJECTS_MAX]; /* lsn = the event's; body filled with 0 */
@@ -44,7 +44,7 @@ SLUICE_MUST_USE int event_view_read(const uint8_t *event, size_t room, struct ev
 static inline void event_view_bare(struct event_view *view)
 {
 	view->line_count = view->object_count = view->currency_count = 0;
-	view->factor_rules = view->risk = NULL;
+	view->factor_rules = view->risk = view->limit = NULL;
 }
 
 /* The bucket of whoever would be asked for what an event did: account, else ticket, else terminal.

@@ -16,6 +16,17 @@ void decision_begin(
 		memset(&decision->body, 0, sizeof(decision->body));
 }
 
+struct event_limit *decision_limit(struct decision *decision, int64_t limit, int64_t counted)
+{
+	decision->limit = (struct event_limit){
+		.section = { .kind = SECTION_LIMIT, .size = le16_make(sizeof(decision->limit)) },
+		.limit = le64s_make(limit),
+		.counted = le64s_make(counted),
+	};
+	decision->has_limit = 1;
+	return &decision->limit;
+}
+
 void decision_account(struct decision *decision, uint64_t account_id)
 {
 	uint32_t row;
@@ -457,6 +468,8 @@ int decision_write(struct decision *decision, uint16_t code, struct event_buffer
 	at = put_objects(decision, at, event);
 	if (decision->has_risk)
 		at = put(event, at, &decision->risk, sizeof(decision->risk));
+	if (!moves && decision->has_limit)
+		at = put(event, at, &decision->limit, sizeof(decision->limit));
 	/* Made once more and not copied: what was just written field by field can be read in large
 	 * pieces only when it has left the CPU. */
 	record_write(decision, code, moves, (uint16_t)at, event);

@@ -184,6 +184,20 @@ static int risk_sections_valid(const struct event_view *view)
 	       bytes_all_zero(risk.reserved, sizeof(risk.reserved));
 }
 
+static int limit_valid(const struct event_view *view)
+{
+	uint16_t type = le16_get(view->record.type);
+	struct event_limit limit;
+
+	if (view->limit == NULL)
+		return 1;
+	memcpy(&limit, view->limit, sizeof(limit));
+	return (type == EVENT_PLACE_BET || type == EVENT_ROUND_DEBIT || type == EVENT_DEPOSIT) &&
+	       !event_moves(type, le16_get(view->record.code)) && limit.own <= PLAY_LIMITS &&
+	       limit.selection < LIMIT_MARKET_SELECTIONS_MAX &&
+	       bytes_all_zero(limit.reserved, sizeof(limit.reserved));
+}
+
 static int legs_count_valid(const struct event_record *record)
 {
 	uint16_t type = le16_get(record->type);
@@ -300,7 +314,7 @@ static int record_valid(const struct event_view *view)
 		return 0;
 	if (moves && (type == EVENT_DEPOSIT || type == EVENT_WITHDRAW) && !wallet_valid(view))
 		return 0;
-	return extras_valid(record, moves) && risk_sections_valid(view) &&
+	return extras_valid(record, moves) && risk_sections_valid(view) && limit_valid(view) &&
 	       sections_valid(view, facts->rules, moves);
 }
 

@@ -58,6 +58,9 @@ static uint16_t legs_judge(struct decision *decision, struct risk_case *input)
 		}
 		if (code != WIRE_CODE_OK) {
 			decision->object_id = legs[i].market_id; /* the leg it was refused for */
+			if (code == WIRE_CODE_ODDS_CHANGED)
+				decision_limit(decision, decision->odds[i], legs[i].odds)
+				    ->selection = (uint8_t)legs[i].selection;
 			return code;
 		}
 		input->odds_differ |= decision->odds[i] != legs[i].odds;
@@ -81,7 +84,7 @@ static int above(int64_t amount, int64_t limit)
 
 /* Amounts in the rules hold for their currencies; the limits of the format hold for all. */
 uint16_t stake_limits_judge(
-    const struct decision *decision, const struct risk_amounts *amounts, int64_t stake)
+    struct decision *decision, const struct risk_amounts *amounts, int64_t stake)
 {
 	const struct risk_rules *rules = &decision->ledger->shard.rules;
 	const struct account_row *account = decision->account;
@@ -93,17 +96,20 @@ uint16_t stake_limits_judge(
 		staked = ledger_staked_on(
 		    account->staked_today, account->staked_day, risk_day(rules, decision->time_ns));
 		/* Without a limit of its currency: what the row can count. */
-		if (staked > INT64_MAX - stake || above(staked + stake, amounts->stake_daily_max))
+		if (staked > INT64_MAX - stake || above(staked + stake, amounts->stake_daily_max)) {
+			(void)decision_limit(decision, amounts->stake_daily_max, staked);
 			return WIRE_CODE_LIMIT_DAILY_STAKE;
+		}
 	}
 	if (decision->currency != rules->currency)
 		return WIRE_CODE_OK;
 	if (decision->asked->terminal_daily_max > 0 &&
 	    decision->asked->terminal_daily_max < terminal_max)
 		terminal_max = decision->asked->terminal_daily_max;
-	if (decision->asked->terminal_staked_today > terminal_max - stake)
-		return WIRE_CODE_LIMIT_TERMINAL_DAILY;
-	return WIRE_CODE_OK;
+	if (decision->asked->terminal_staked_today <= terminal_max - stake)
+		return WIRE_CODE_OK;
+	(void)decision_limit(decision, terminal_max, decision->asked->terminal_staked_today);
+	return WIRE_CODE_LIMIT_TERMINAL_DAILY;
 }
 
 void stake_count(struct decision *decision)

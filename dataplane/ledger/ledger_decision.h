@@ -36,6 +36,7 @@ struct decision {
 	uint8_t new_id; /* 1: object_id was made by decision_new_id */
 	uint8_t body_size;
 	uint8_t has_risk;                  /* 1: `risk` goes with the event */
+	uint8_t has_limit;                 /* 1: `limit` goes with the event, when it is refused */
 	uint32_t odds[LIMIT_BET_LEGS_MAX]; /* PLACE_BET: to be written to the legs */
 	struct decision_line lines[EVENT_LINES_MAX];
 	struct object_row objects[EVENT_OBJECTS_MAX];
@@ -49,8 +50,13 @@ struct decision {
 		struct le64 ids[EVENT_IDS_MAX];
 		uint8_t bytes[8 * EVENT_IDS_MAX];
 	} body;
-	struct event_risk risk; /* the numbers its factors saw */
+	struct event_risk risk;   /* the numbers its factors saw */
+	struct event_limit limit; /* what its refusal compared */
 };
+
+/* What is about to refuse it, and what it is compared with; the judge sets the rest of it. Returns
+ * where. */
+struct event_limit *decision_limit(struct decision *decision, int64_t limit, int64_t counted);
 
 /* An event that no request asked for: time raised to the last event's, everything else zero. */
 void decision_begin(
@@ -121,8 +127,8 @@ void partner_key_free(struct decision *decision, uint64_t key_id, uint64_t objec
 
 /* Responsible play (ledger_play.c): SELF_EXCLUDED, COOLING_OFF, LIMIT_*; and the counters' object
  * with the change in it, when the account has limits. A stake is `lost` when it is placed. */
-uint16_t play_judge_deposit(const struct decision *decision, int64_t amount);
-uint16_t play_judge_stake(const struct decision *decision, int64_t stake);
+uint16_t play_judge_deposit(struct decision *decision, int64_t amount);
+uint16_t play_judge_stake(struct decision *decision, int64_t stake);
 void play_count(struct decision *decision, int64_t deposited, int64_t staked, int64_t lost);
 /* The same of what comes back of a stake or a deposit of then (negative), or is taken back again:
  * it counts in the day and week of then alone, when they are not over and it was counted. */
@@ -138,7 +144,7 @@ void stake_count(struct decision *decision);
  * round, 1 to LIMIT_BALANCE_MAX; `amounts` are those of its currency (ledger_bet_judge.c).
  */
 uint16_t stake_limits_judge(
-    const struct decision *decision, const struct risk_amounts *amounts, int64_t stake);
+    struct decision *decision, const struct risk_amounts *amounts, int64_t stake);
 
 /* Exposure (ledger_exposure.c): EXPOSURE_SELECTION, _MARKET, _PARTNER for a bet's payout. Refused
  * for a leg, object_id is its market. */

@@ -158,10 +158,16 @@ uint16_t exposure_judge(
 		.partner_id = decision->account == NULL ? 0 : decision->account->partner_id,
 	};
 	struct exposure_limit limit;
+	struct event_limit *told;
 	uint16_t code = exposure_find(decision->ledger, &bet, &limit);
 
-	if (code == WIRE_CODE_EXPOSURE_SELECTION || code == WIRE_CODE_EXPOSURE_MARKET)
+	if (code == WIRE_CODE_OK)
+		return code;
+	if (limit.scope != LEASE_PARTNER)
 		decision->object_id = limit.id; /* the leg it was refused for */
+	told = decision_limit(decision, limit.whole, limit.exposure);
+	told->credit = le64s_make(limit.credit);
+	told->selection = limit.selection;
 	return code;
 }
 

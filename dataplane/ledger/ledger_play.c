@@ -150,16 +150,19 @@ void play_count_later(
 /* ---- Judging ---- */
 
 /* 1 when `amount` more would pass one of the two limits. */
-static int passes(const struct object_play_limits *limits, enum play_limit first,
-    const struct le64s sums[PERIODS], int64_t amount)
+static int passes(struct decision *decision, const struct object_play_limits *limits,
+    enum play_limit first, const struct le64s sums[PERIODS], int64_t amount)
 {
 	for (unsigned i = 0; i < PERIODS; i++) {
 		int64_t limit = le64s_get(limits->active[first + i]), sum;
 
 		if (limit == NO_LIMIT)
 			continue;
-		if (__builtin_add_overflow(le64s_get(sums[i]), amount, &sum) || sum > limit)
+		if (__builtin_add_overflow(le64s_get(sums[i]), amount, &sum) || sum > limit) {
+			decision_limit(decision, limit, le64s_get(sums[i]))->own =
+			    (uint8_t)(first + i + 1);
 			return 1;
+		}
 	}
 	return 0;
 }
@@ -186,7 +189,7 @@ static uint16_t play_begin(const struct decision *decision, struct object_play_l
 	return WIRE_CODE_OK;
 }
 
-uint16_t play_judge_deposit(const struct decision *decision, int64_t amount)
+uint16_t play_judge_deposit(struct decision *decision, int64_t amount)
 {
 	struct object_play_counters counters;
 	struct object_play_limits limits;
@@ -194,12 +197,12 @@ uint16_t play_judge_deposit(const struct decision *decision, int64_t amount)
 	uint16_t code = play_begin(decision, &limits, &counters, &limited);
 
 	if (code == WIRE_CODE_OK && limited &&
-	    passes(&limits, PLAY_DEPOSIT_DAY, counters.deposited, amount))
+	    passes(decision, &limits, PLAY_DEPOSIT_DAY, counters.deposited, amount))
 		return WIRE_CODE_LIMIT_DEPOSIT;
 	return code;
 }
 
-uint16_t play_judge_stake(const struct decision *decision, int64_t stake)
+uint16_t play_judge_stake(struct decision *decision, int64_t stake)
 {
 	struct object_play_counters counters;
 	struct object_play_limits limits;
@@ -208,9 +211,9 @@ uint16_t play_judge_stake(const struct decision *decision, int64_t stake)
 
 	if (code != WIRE_CODE_OK || !limited)
 		return code;
-	if (passes(&limits, PLAY_STAKE_DAY, counters.staked, stake))
+	if (passes(decision, &limits, PLAY_STAKE_DAY, counters.staked, stake))
 		return WIRE_CODE_LIMIT_STAKE;
-	if (passes(&limits, PLAY_LOSS_DAY, counters.lost, stake))
+	if (passes(decision, &limits, PLAY_LOSS_DAY, counters.lost, stake))
 		return WIRE_CODE_LIMIT_LOSS;
 	return WIRE_CODE_OK;
 }

@@ -70,6 +70,7 @@ def wallet_events(account, second):
     waits = event(2, 11, amount=-4000, balance=6000, object_id=1, payout=4000, code=PENDING,
                   body=withdrawal(OPEN), **asked)
     suspense = line(system(SUSPENSE), -4000)
+    compared = struct.pack("<BBH4xqqqBB6x", 6, 0, 40, 1000, 700, 0, 1, 0)
     done = {"account": 1000, "terminal": 9, "request": 1, "object_id": 1, "payout": 300,
             "before": (2, 2)}
     return {
@@ -80,6 +81,8 @@ def wallet_events(account, second):
         "withdraw-back": account + waits + event(
             3, 12, account=1000, amount=4000, balance=10000, object_id=1, payout=4000, flags=4,
             before=(0, 2), body=suspense + withdrawal(REVERSED, NOW + 3)),
+        "deposit-limit": account + event(2, 2, amount=500, balance=10000, code=0x6022,
+                                         body=compared, **asked),
         "transfer": account + second + event(
             3, 13, account=1000, amount=-300, balance=9700, object_id=1001, payout=300, terminal=9,
             request=1, before=(0, 1), body=line(1001, 300, 10300, 2)),

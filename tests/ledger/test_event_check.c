@@ -336,6 +336,50 @@ TEST(bits_and_numbers_of_states_need_their_flag)
 	}
 }
 
+/* What a refusal compared: of a bet, a debit or a deposit that was refused. */
+TEST(a_limit_is_told_by_refusals_alone)
+{
+	struct event_limit good = {
+		.section = { .kind = SECTION_LIMIT, .size = le16_make(sizeof(good)) },
+		.limit = le64s_make(1000),
+		.counted = le64s_make(-1),
+		.own = PLAY_LIMITS,
+		.selection = LIMIT_MARKET_SELECTIONS_MAX - 1,
+	};
+	struct good goods[KIND_COUNT];
+
+	good_make(goods);
+	for (unsigned kind = KIND_BET; kind <= KIND_DEPOSIT; kind++) {
+		struct event_buffer event = goods[kind].event;
+		struct event_record record = fixture_record(&event);
+		size_t length = le16_get(record.length);
+		struct event_limit bad = good;
+		int may = kind != KIND_CANCEL ? 0 : -EBADMSG;
+
+		memcpy(event.bytes + length, &good, sizeof(good));
+		record.length = le16_make((uint16_t)(length + sizeof(good)));
+		memcpy(event.bytes, &record, sizeof(record));
+		assert_case_equal(kind, event_check(event.bytes, sizeof(event.bytes)),
+		    kind == KIND_REFUSED ? 0 : -EBADMSG);
+		record.code = le16_make(WIRE_CODE_LIMIT_DEPOSIT);
+		record.payout = le64s_make(0);
+		record.object_id = le64_make(0);
+		memcpy(event.bytes, &record, sizeof(record));
+		assert_case_equal(kind, event_check(event.bytes, sizeof(event.bytes)), may);
+		bad.own = PLAY_LIMITS + 1;
+		memcpy(event.bytes + length, &bad, sizeof(bad));
+		assert_int_equal(event_check(event.bytes, sizeof(event.bytes)), -EBADMSG);
+		bad = good;
+		bad.selection = LIMIT_MARKET_SELECTIONS_MAX;
+		memcpy(event.bytes + length, &bad, sizeof(bad));
+		assert_int_equal(event_check(event.bytes, sizeof(event.bytes)), -EBADMSG);
+		bad = good;
+		bad.reserved[5] = 1;
+		memcpy(event.bytes + length, &bad, sizeof(bad));
+		assert_int_equal(event_check(event.bytes, sizeof(event.bytes)), -EBADMSG);
+	}
+}
+
 /* Of objects a case changes that of its own partner, and no other. */
 TEST(a_case_changes_no_object_but_that_of_its_partner)
 {

@@ -166,10 +166,11 @@ TEST(a_refusal_names_the_leg_it_was_for)
 		int64_t partner_max;
 		uint16_t code;
 		uint64_t object_id;
+		int64_t limit, counted, credit;
 	} cases[] = {
-		{ MARKET, 0, WIRE_CODE_EXPOSURE_SELECTION, MARKET },
-		{ OTHER, 0, WIRE_CODE_EXPOSURE_SELECTION, OTHER },
-		{ 0, 4, WIRE_CODE_EXPOSURE_PARTNER, 0 },
+		{ MARKET, 0, WIRE_CODE_EXPOSURE_SELECTION, MARKET, 4000, 1000, 1000 },
+		{ OTHER, 0, WIRE_CODE_EXPOSURE_SELECTION, OTHER, 4000, 1000, 1000 },
+		{ 0, 4, WIRE_CODE_EXPOSURE_PARTNER, 0, 4, 0, 1 },
 	};
 
 	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
@@ -178,6 +179,8 @@ TEST(a_refusal_names_the_leg_it_was_for)
 		struct wire_request accumulator = bet_make(p.partners[0], 100, 0);
 		struct wire_request filler = bet_make(p.plain[0], 500, 0);
 		struct event_buffer event;
+		struct event_limit told;
+		struct event_view view;
 
 		limits_set(shards, 4000, 0);
 		if (cases[i].partner_max != 0)
@@ -192,6 +195,13 @@ TEST(a_refusal_names_the_leg_it_was_for)
 		assert_case_equal(i, fixture_code(&event), cases[i].code);
 		assert_case_equal(
 		    i, le64_get(fixture_record(&event).object_id), cases[i].object_id);
+		assert_int_equal(event_view_read(event.bytes, sizeof(event.bytes), &view), 0);
+		assert_non_null(view.limit);
+		memcpy(&told, view.limit, sizeof(told));
+		assert_case_equal(i, le64s_get(told.limit), cases[i].limit);
+		assert_case_equal(i, le64s_get(told.counted), cases[i].counted);
+		assert_case_equal(i, le64s_get(told.credit), cases[i].credit);
+		assert_int_equal(told.selection, 0);
 		shards_free(shards);
 	}
 }

@@ -156,6 +156,87 @@ TEST(a_hard_limits_refusal_tells_score_and_factors)
 	}
 }
 
+/* What the last event tells its refusal compared. 0: nothing. */
+static int compared(const struct bed *bed, struct event_limit *limit)
+{
+	struct event_view view;
+
+	assert_int_equal(
+	    event_view_read(bed->wallet.event.bytes, sizeof(bed->wallet.event.bytes), &view), 0);
+	if (view.limit != NULL)
+		memcpy(limit, view.limit, sizeof(*limit));
+	return view.limit != NULL;
+}
+
+TEST(a_refusal_tells_what_it_compared)
+{
+	static const struct told_case {
+		struct limit_case limits;
+		int told;
+		int64_t limit, counted;
+		uint8_t own;
+	} told_cases[] = {
+		{ { .wire = BET(.stake = 2000),
+		      .code = WIRE_CODE_LIMIT_SINGLE_STAKE,
+		      .single = 1999 },
+		    0, 0, 0, 0 },
+		{ { .wire = BET(.stake = 2000),
+		      .code = WIRE_CODE_LIMIT_DAILY_STAKE,
+		      .daily = 2999 },
+		    1, 2999, 1000, 0 },
+		{ { .wire = BET(.stake = 2000),
+		      .code = WIRE_CODE_LIMIT_TERMINAL_DAILY,
+		      .terminal = 1999 },
+		    1, 1999, 0, 0 },
+		{ { .wire = BET(.stake = 2000),
+		      .code = WIRE_CODE_LIMIT_STAKE,
+		      .play = STAKED,
+		      .most = 2999 },
+		    1, 2999, 1000, PLAY_STAKE_DAY + 1 },
+		{ { .wire = BET(.stake = 2000),
+		      .code = WIRE_CODE_LIMIT_STAKE,
+		      .play = STAKED + 1,
+		      .most = 2999 },
+		    1, 2999, 1000, PLAY_STAKE_WEEK + 1 },
+		{ { .wire = BET(.stake = 2000),
+		      .code = WIRE_CODE_LIMIT_LOSS,
+		      .play = LOST,
+		      .most = 1999 },
+		    1, 1999, 0, PLAY_LOSS_DAY + 1 },
+		{ { .wire = DEPOSIT(.amount = 2000),
+		      .code = WIRE_CODE_LIMIT_DEPOSIT,
+		      .play = DEPOSITED,
+		      .most = 1999 },
+		    1, 1999, 0, PLAY_DEPOSIT_DAY + 1 },
+		{ { .wire = ROUND_DEBIT(.amount = 2000),
+		      .code = WIRE_CODE_LIMIT_DAILY_STAKE,
+		      .daily = 2999 },
+		    1, 2999, 1000, 0 },
+		{ { .wire = BET(.stake = 2000, .legs = { { MARKET, 3600, 1 } }),
+		      .code = WIRE_CODE_ODDS_CHANGED },
+		    1, 3500, 3600, 0 },
+		{ { .wire = BET(.stake = 2000), .code = WIRE_CODE_OK }, 0, 0, 0, 0 },
+	};
+
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(told_cases); i++) {
+		const struct told_case *c = &told_cases[i];
+		struct event_limit told;
+		struct bed bed;
+
+		assert_case_equal(i, decide(&bed, &c->limits, &c->limits, 101), c->limits.code);
+		assert_case_equal(i, compared(&bed, &told), c->told);
+		if (c->told) {
+			assert_case_equal(i, le64s_get(told.limit), c->limit);
+			assert_case_equal(i, le64s_get(told.counted), c->counted);
+			assert_case_equal(i, le64s_get(told.credit), 0);
+			assert_case_equal(i, told.own, c->own);
+			assert_case_equal(
+			    i, told.selection, c->limits.code == WIRE_CODE_ODDS_CHANGED);
+		}
+		bed_free(&bed);
+	}
+}
+
 /* A payout that no event can hold is scored as the highest there is. */
 TEST(a_payout_above_all_limits_is_scored_as_the_highest)
 {
