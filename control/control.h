@@ -186,14 +186,11 @@ int control_program_run(
 /* Score, factors with the numbers they saw, and where the points come from (explain_risk.c). */
 struct event_view;
 void explain_risk_add(struct control *control, const struct event_view *view, json_t *object);
-/* The limit that a stake was refused for (explain_limit.c); nothing for other codes. `history`: of
- * the event's shard, for what the account had staked that day; NULL: that is not told. */
-struct log_history;
-void explain_limit_add(struct control *control, struct log_history *history,
-    const struct event_view *view, json_t *object);
-/* Where the account's event before this one is: the account may stand in a line only. Of an event
- * that is not on its chain (the bet was put away by it), the one before in the log. */
-uint64_t explain_lsn_before(const struct event_view *view, uint64_t account_id);
+/* The limit that a request was refused for, or the odds that had changed (explain_limit.c); nothing
+ * for other codes. */
+void explain_limit_add(struct control *control, const struct event_view *view, json_t *object);
+/* Names of enum play_limit, as `account limits` has them. */
+const char *play_limit_name(unsigned limit);
 /* What was staked or moved, without its sign; of a cash bet too. */
 int64_t explain_amount(const struct event_view *view);
 /* It was done, but the audit entry could not be written: says both. */

@@ -49,28 +49,28 @@ int64_t explain_amount(const struct event_view *view)
 	return amount < 0 ? -amount : amount;
 }
 
-/* Both odds of each leg are in no event: what there is, by its name. */
-static void odds_set(json_t *saw, const struct explained *of)
+/* The odds of each leg: of an accepted bet the book's; of a refused one those that were claimed,
+ * which differ from the book's where ODDS_CLAIMED fired. */
+static void legs_set(json_t *saw, const struct explained *of)
 {
 	int accepted = le16_get(of->record->code) == WIRE_CODE_OK;
-	const char *whose = accepted ? "book_odds" : "claimed_odds";
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < of->record->leg_count; i++) {
 		struct event_leg leg;
 
 		memcpy(&leg, of->view->body + i * sizeof(leg), sizeof(leg));
-		json_array_append_new(
-		    list, json_pack("{s:I, s:I}", "market", (json_int_t)le64_get(leg.market_id),
-		              whose, (json_int_t)le32_get(leg.odds)));
+		json_array_append_new(list,
+		    json_pack("{s:I, s:i, s:I}", "market", (json_int_t)le64_get(leg.market_id),
+		        "selection", (int)le16_get(leg.selection),
+		        accepted ? "book_odds" : "claimed_odds", (json_int_t)le32_get(leg.odds)));
 	}
 	json_object_set_new(saw, "legs", list);
 }
 
-/* What is compared with longshot_odds, as the decision works it out, and the liability. */
-static void longshot_set(json_t *saw, const struct explained *of)
+/* All legs together, as the decision works it out. */
+static uint64_t legs_product(const struct explained *of)
 {
-	int64_t payout = le64s_get(of->record->payout);
 	uint64_t product = 1000;
 
 	for (unsigned i = 0; i < of->record->leg_count; i++) {
@@ -80,9 +80,56 @@ static void longshot_set(json_t *saw, const struct explained *of)
 		product = product * le32_get(leg.odds) / 1000;
 		product = product > UINT32_MAX ? UINT32_MAX : product;
 	}
-	number_set(saw, "odds", (int64_t)product);
+	return product;
+}
+
+/* The book's together: where a refused bet claimed others, the payout tells them. */
+static uint64_t book_product(const struct explained *of)
+{
+	int64_t stake = explain_amount(of->view), payout = le64s_get(of->record->payout);
+
+	if (le16_get(of->record->code) == WIRE_CODE_OK || stake <= 0 ||
+	    (le32_get(of->record->factor_bits) & RISK_BIT(ODDS_CLAIMED)) == 0)
+		return legs_product(of);
+	return (uint64_t)payout * 1000 / (uint64_t)stake;
+}
+
+static void claimed_set(json_t *saw, const struct explained *of)
+{
+	legs_set(saw, of);
+	number_set(saw, "book_odds", (int64_t)book_product(of));
+	if (le16_get(of->record->code) != WIRE_CODE_OK)
+		number_set(saw, "claimed_odds", (int64_t)legs_product(of));
+}
+
+/* What is compared with longshot_odds, and the liability. */
+static void longshot_set(json_t *saw, const struct explained *of)
+{
+	int64_t payout = le64s_get(of->record->payout);
+
+	legs_set(saw, of);
+	number_set(saw, "odds", (int64_t)book_product(of));
 	number_set(saw, "payout", payout);
 	number_set(saw, "liability", payout - explain_amount(of->view));
+}
+
+/* Which deviations it is of, and what they gave: the rest of the profile's points. */
+static void behaviour_set(json_t *saw, const struct explained *of)
+{
+	uint32_t bits = le32_get(of->record->factor_bits);
+	int points = of->risk->points_base;
+	json_t *list = json_array();
+
+	for (unsigned bit = RISK_AMOUNT_DEVIATION; bit <= RISK_FREQUENCY_DEVIATION; bit++)
+		if ((bits & 1u << bit) != 0)
+			json_array_append_new(list, json_string(risk_bit_name(bit)));
+	json_object_set_new(saw, "deviations", list);
+	if ((bits & RISK_BIT(LARGE)) != 0)
+		points -= of->set->rules.points_large;
+	if ((bits & (RISK_BIT(ODDS_CLAIMED) | RISK_BIT(LONGSHOT))) != 0)
+		points -= of->set->rules.points_odds;
+	if (of->risk->points_base < 100) /* else it may have been more */
+		number_set(saw, "points", points);
 }
 
 /* Of the profile and the amount: factors of risk.h. */
@@ -110,10 +157,11 @@ static void base_factor(json_t *saw, json_t *rules, unsigned bit, const struct e
 		rule_set_number(rules, set, "frequency_ratio_tenths");
 		break;
 	case RISK_BEHAVIOUR:
+		behaviour_set(saw, of);
 		rule_set_number(rules, set, "points_behaviour");
 		break;
 	case RISK_ODDS_CLAIMED:
-		odds_set(saw, of);
+		claimed_set(saw, of);
 		rule_set_number(rules, set, "points_odds");
 		break;
 	case RISK_LONGSHOT:
@@ -257,6 +305,7 @@ static void terminal_factor(json_t *saw, json_t *rules, unsigned factor,
 	case RISK_STATE_TERMINAL_VELOCITY:
 		part_set(saw, "requests_1h", le16_get(risk->terminal_1h_tenths), 10);
 		part_set(saw, "hourly_average_7d", le16_get(risk->terminal_hourly_hundredths), 100);
+		number_set(saw, "terminal_age_s", le32_get(risk->terminal_age_s));
 		rule_set_number(rules, set, "velocity_count");
 		rule_set_number(rules, set, "velocity_ratio_tenths");
 		break;

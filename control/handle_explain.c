@@ -212,21 +212,7 @@ static void person_add(const struct event_record *record, json_t *object)
 		number_set(object, name, extra);
 }
 
-uint64_t explain_lsn_before(const struct event_view *view, uint64_t account_id)
-{
-	if (account_id == 0) /* a cash ticket: its events are on no chain */
-		return le64_get(view->record.lsn) - 1;
-	if (le64_get(view->record.account_id) == account_id)
-		return le64_get(view->record.prev_account_lsn);
-	for (unsigned i = 0; i < view->line_count; i++)
-		if (view->lines[i].account_id == account_id)
-			return view->lines[i].prev_lsn;
-	return le64_get(view->record.lsn) - 1;
-}
-
-/* `history`: of its shard; NULL where that is of before a re-sharding. */
-static json_t *event_json(struct control *control, uint32_t shard, struct log_history *history,
-    const struct event_buffer *event)
+static json_t *event_json(struct control *control, uint32_t shard, const struct event_buffer *event)
 {
 	const struct event_record *record;
 	json_t *object = json_object();
@@ -263,7 +249,7 @@ static json_t *event_json(struct control *control, uint32_t shard, struct log_hi
 	if (type == EVENT_PLACE_BET || (record->flags & EVENT_FLAG_SCORED) != 0 ||
 	    le32_get(record->factor_bits) != 0)
 		explain_risk_add(control, &view, object);
-	explain_limit_add(control, history, &view, object);
+	explain_limit_add(control, &view, object);
 	if (type == EVENT_PLACE_BET)
 		bet_add(control, &view, event->bytes, object);
 	body_add(&view, object);
@@ -312,9 +298,23 @@ static int explain_lsn(struct control *control, uint32_t shard, uint64_t lsn, js
 	if (found == 0)
 		found = look_patiently(look_lsn, history, &lsn, &event);
 	if (found > 0)
-		*result = event_json(control, shard, history, &event);
+		*result = event_json(control, shard, &event);
 	log_history_close(history);
 	return found > 0 ? 0 : found;
+}
+
+/* Where the account's event before this one is: the account may stand in a line only. Of an event
+ * that is not on its chain (the bet was put away by it), the one before in the log. */
+static uint64_t lsn_before(const struct event_view *view, uint64_t account_id)
+{
+	if (account_id == 0) /* a cash ticket: its events are on no chain */
+		return le64_get(view->record.lsn) - 1;
+	if (le64_get(view->record.account_id) == account_id)
+		return le64_get(view->record.prev_account_lsn);
+	for (unsigned i = 0; i < view->line_count; i++)
+		if (view->lines[i].account_id == account_id)
+			return view->lines[i].prev_lsn;
+	return le64_get(view->record.lsn) - 1;
 }
 
 /* A transfer between shards is told by its end; it was decided when it left, at its source, earlier
@@ -329,7 +329,7 @@ static int transfer_decision(struct log_history *history, struct event_buffer *e
 	if (event_view_read(event->bytes, sizeof(event->bytes), &end) != 0 ||
 	    le16_get(end.record.type) != EVENT_TRANSFER_DONE)
 		return 0;
-	lsn = explain_lsn_before(&end, le64_get(end.record.account_id));
+	lsn = lsn_before(&end, le64_get(end.record.account_id));
 	for (uint32_t step = 0; lsn != 0 && step < EXPLAIN_STEPS_MAX; step++) {
 		found = log_history_event(history, lsn, &earlier);
 		if (found <= 0 || event_view_read(earlier.bytes, sizeof(earlier.bytes), &view) != 0)
@@ -340,7 +340,7 @@ static int transfer_decision(struct log_history *history, struct event_buffer *e
 			*event = earlier;
 			return 1;
 		}
-		lsn = explain_lsn_before(&view, le64_get(end.record.account_id));
+		lsn = lsn_before(&view, le64_get(end.record.account_id));
 	}
 	return 0;
 }
@@ -358,7 +358,7 @@ static int past_open(struct control *control, struct log_past **past)
 /* Shard and LSN are those of then. */
 static json_t *past_json(struct control *control, uint32_t shard, const struct event_buffer *event)
 {
-	json_t *told = event_json(control, shard, NULL, event);
+	json_t *told = event_json(control, shard, event);
 
 	json_object_set_new(told, "before_resharding", json_true());
 	return told;
@@ -395,12 +395,12 @@ static int request_look(
 			break; /* one behind the last shard */
 		found = log_history_request(history, terminal_id, request_id, &event);
 		if (found > 0) {
-			json_t *told = event_json(control, shard, history, &event);
+			json_t *told = event_json(control, shard, &event);
 
 			found = transfer_decision(history, &event);
 			if (found > 0) { /* why it was let go, and how it ended */
 				end = told;
-				told = event_json(control, shard, history, &event);
+				told = event_json(control, shard, &event);
 				json_object_set_new(told, "end", end);
 			}
 			*result = told;
@@ -473,12 +473,12 @@ static int bet_events(
 		if (found <= 0 || event_view_read(event.bytes, sizeof(event.bytes), &view) != 0 ||
 		    le64_get(view.record.time_ns) < bet->placed_at_ns)
 			break;
-		lsn = explain_lsn_before(&view, bet->account_id);
+		lsn = lsn_before(&view, bet->account_id);
 		if (!is_of_bet(&view, bet->id))
 			continue;
 		type = le16_get(view.record.type);
 		json_array_append_new(events, before ? past_json(control, shard, &event)
-		                                     : event_json(control, shard, history, &event));
+		                                     : event_json(control, shard, &event));
 	}
 	log_past_close(past);
 	log_history_close(history);

@@ -18,6 +18,11 @@ static const char *const limit_names[PLAY_LIMITS] = {
 	[PLAY_LOSS_WEEK] = "loss_week",
 };
 
+const char *play_limit_name(unsigned limit)
+{
+	return limit < PLAY_LIMITS ? limit_names[limit] : "unknown";
+}
+
 /* "none" is -1. 0 or -EINVAL. */
 static int limit_parse(const char *text, int64_t *amount)
 {

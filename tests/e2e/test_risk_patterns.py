@@ -205,9 +205,8 @@ def test_a_pattern_is_alerted_and_when_it_goes_on_refused(shop, pattern):
     assert factor in factors and "LARGE" in factors, told
     assert told["score"] == min(100, sum(told["points"][name] for name in
                                          ("profile", "states", "lists", "model"))), told
-    for name, row in factors.items():  # BEHAVIOUR is a sum of others
-        assert row["rules"], (name, row)
-        assert row.get("saw") or name == "BEHAVIOUR", (name, row)
+    for name, row in factors.items():
+        assert row["rules"] and row["saw"], (name, row)
     for row in (factors[name] for name in factors if name == "COMPOSITE"):
         parts = row["saw"]["combinations"]
         assert parts and all(set(part["factors"]) <= set(factors) for part in parts), row
