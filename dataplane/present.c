@@ -2,14 +2,17 @@
 /*
  * Before any shard is made or changed: a directory that is missing or empty beside shards that hold
  * events is a disk that is not mounted or was lost, not a new shard. All shards of an instance are
- * made before its first event, so none of them can be new then.
+ * made before its first event, so none of them can be new then. Where no shard is left to say so,
+ * the mark beside them does (schema.h), written before that event.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "dataplane/journal/meta.h"
 #include "dataplane/switch.h"
 #include "lmdb-schema/log.h"
 #include "lmdb-schema/schema.h"
@@ -71,6 +74,43 @@ static int log_has_events(const char *directory)
 	return found;
 }
 
+/* Neither rows nor a journal: what both are made for at the first start. */
+static int is_bare(const char *directory)
+{
+	static const char *const parts[] = { "rows/data.mdb", "journal/" JOURNAL_META_NAME };
+	char path[4400];
+
+	for (unsigned i = 0; i < SLUICE_ARRAY_COUNT(parts); i++) {
+		snprintf(path, sizeof(path), "%s/%s", directory, parts[i]);
+		if (access(path, F_OK) == 0 || errno != ENOENT)
+			return 0; /* what cannot be read is recovery's to report */
+	}
+	return 1;
+}
+
+/* No shard speaks for the one that is absent, but the mark does. */
+static int marked_check(struct switch_process *process)
+{
+	char data[4400];
+	int made;
+
+	snprintf(data, sizeof(data), "%s/var/lib/sluice", process->root);
+	made = schema_made_is(data);
+	for (uint32_t shard = 0; made != 0 && shard < process->shared.shard_count; shard++) {
+		const char *directory = process->shards[shard].directory;
+
+		if (!is_bare(directory))
+			continue;
+		snprintf(process->message, sizeof(process->message),
+		    "shard %u: %.400s is missing or empty, and %.400s/" SCHEMA_MADE_NAME
+		    " says that it was made: nothing was made anew. Mount its disk there, or "
+		    "restore the switch from a backup (sluice-db backup restore)",
+		    shard, directory, data);
+		return EXIT_REFUSED;
+	}
+	return 0;
+}
+
 int switch_shards_present(struct switch_process *process)
 {
 	uint32_t count = process->shared.shard_count, absent = count;
@@ -79,7 +119,7 @@ int switch_shards_present(struct switch_process *process)
 		if (is_absent(process->shards[shard].directory))
 			absent = shard;
 	if (absent == count)
-		return 0;
+		return marked_check(process);
 	for (uint32_t shard = 0; shard < count; shard++) {
 		const struct shard_parts *parts = &process->shards[shard];
 
@@ -93,5 +133,20 @@ int switch_shards_present(struct switch_process *process)
 		    absent, process->shards[absent].directory, shard);
 		return EXIT_REFUSED;
 	}
-	return 0;
+	return marked_check(process);
+}
+
+int switch_shards_made(struct switch_process *process)
+{
+	char data[4400];
+	int error;
+
+	snprintf(data, sizeof(data), "%s/var/lib/sluice", process->root);
+	error = schema_made_write(data);
+	if (error == 0)
+		return 0;
+	snprintf(process->message, sizeof(process->message),
+	    "%.512s/" SCHEMA_MADE_NAME " cannot be made: %s; check space and permissions", data,
+	    strerror(-error));
+	return EXIT_UNREACHABLE;
 }

@@ -519,5 +519,5 @@ int switch_recover(struct switch_process *process)
 	if (status != 0)
 		return status;
 	process->journal_interrupt_cpu = placement_interrupt_cpu(data);
-	return 0;
+	return switch_shards_made(process);
 }

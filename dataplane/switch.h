@@ -80,8 +80,11 @@ SLUICE_MUST_USE int switch_directories(struct switch_process *process);
 /* Reads the key of the ticket codes, or makes it at the first start; beside data only if `anew`. */
 SLUICE_MUST_USE int switch_ticket_key(struct switch_process *process, int anew);
 SLUICE_MUST_USE int switch_eal(struct switch_process *process, const char *program);
-/* Refuses a shard's directory that is missing or empty beside others that hold events. */
+/* Refuses a shard's directory that is missing or empty beside others that hold events, or beside
+ * the mark that shards were made. */
 SLUICE_MUST_USE int switch_shards_present(struct switch_process *process);
+/* Sets that mark, when all shards are there and durable and none has taken anything yet. */
+SLUICE_MUST_USE int switch_shards_made(struct switch_process *process);
 SLUICE_MUST_USE int switch_recover(struct switch_process *process);
 SLUICE_MUST_USE int switch_ports(struct switch_process *process);
 SLUICE_MUST_USE int switch_threads(struct switch_process *process);

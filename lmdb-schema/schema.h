@@ -81,6 +81,17 @@ SLUICE_MUST_USE int schema_log_write(
 SLUICE_MUST_USE int schema_log_remove(const char *directory, uint64_t first_lsn);
 
 /*
+ * The mark beside the directories of a switch's shards (`data`, ROOT/var/lib/sluice) that they were
+ * made: written once they are durable and before their first event, carried by backups, never
+ * removed by a program. Without it a shard that is not mounted looks like one that never was.
+ */
+#define SCHEMA_MADE_NAME "shards.made"
+/* 1, 0, or -errno. */
+SLUICE_MUST_USE int schema_made_is(const char *data);
+/* Durable when it returns 0; nothing is written where it is already. 0 or -errno. (made.c) */
+SLUICE_MUST_USE int schema_made_write(const char *data);
+
+/*
  * meta: "version" -> le32, alone, so that any later layout can be recognised; "identity" ->
  * record_identity; "checkpoint" -> record_checkpoint; "horizon" -> le64; "state" -> record_state;
  * "past" -> record_past. Version: 0; -ENOENT a new environment; -EPROTO above SCHEMA_VERSION or

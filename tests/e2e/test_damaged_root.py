@@ -151,11 +151,63 @@ def test_a_shard_that_is_not_there_is_not_made_anew():
         switch.stop()
 
 
+MARK = "var/lib/sluice/shards.made"
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+def test_shards_that_are_all_gone_are_not_made_anew(shards):
+    with Switch(f"allgone{shards}", shards=shards) as switch:
+        switch.begin(1)
+        demo.wait(demo.start_terminals(switch, 1, accounts=30, bets=300, rate=3_000), 60)
+        switch.stop()
+        there = [switch.path(f"var/lib/sluice/shard-{shard}") for shard in range(shards)]
+        for path in there:
+            os.rename(path, path + ".away")
+        said = refused(switch)
+        assert f"{there[0]} is missing or empty" in said and "shards.made" in said
+        assert "Mount its disk" in said and "backup restore" in said
+        for path in there:
+            os.makedirs(path + "/lost+found")  # mounted, but another disk
+            os.mkdir(path + "/rows")
+            os.mkdir(path + "/journal")
+        assert f"{there[0]} is missing or empty" in refused(switch)
+        for path in there:
+            shutil.rmtree(path)
+            os.rename(path + ".away", path)
+        switch.restart()
+        switch.stop()
+        assert switch.verify()["ok"]
+
+
+def test_the_mark_of_made_shards_is_made_carried_and_made_for_older_roots():
+    with Switch("mark") as switch:
+        switch.begin(1)
+        demo.wait(demo.start_terminals(switch, 1, accounts=30, bets=300, rate=3_000), 60)
+        switch.stop()
+        assert os.path.exists(switch.path(MARK))
+        switch.tool("tools/sluice-db", "backup", "create", switch.root, switch.path("with"))
+        os.remove(switch.path(MARK))  # as of an older program
+        switch.tool("tools/sluice-db", "backup", "create", switch.root, switch.path("without"))
+        for name in ("with", "without"):
+            switch.tool("tools/sluice-db", "backup", "restore", switch.path(name),
+                        switch.path("r-" + name))
+            assert os.path.exists(switch.path(f"r-{name}/{MARK}"))
+        switch.tool("tools/sluice-db", "reshard", switch.root, switch.path("resharded"),
+                    "--shards", 3)
+        assert os.path.exists(switch.path("resharded/" + MARK))
+        switch.restart()
+        assert os.path.exists(switch.path(MARK))
+        switch.stop()
+        shutil.rmtree(switch.path("var/lib/sluice/shard-0"))
+        assert "shards.made" in refused(switch)
+
+
 def test_a_first_start_that_ended_half_way_goes_on():
     with Switch("halfway", shards=2) as switch:
         switch.start_with_fallback(switch.notes.append)
         switch.stop()
         shutil.rmtree(switch.path("var/lib/sluice/shard-1"))
+        os.remove(switch.path("var/lib/sluice/shards.made"))  # written behind the last of them
         switch.begin(1)
         switch.stop()
 

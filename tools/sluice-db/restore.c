@@ -105,7 +105,12 @@ int restore_directories_make(struct restore *restore)
 int restore_names_take(struct restore *restore)
 {
 	char parent[PATH_MAX];
+	int error = schema_made_write(restore->building);
 
+	if (error != 0) {
+		snprintf(parent, sizeof(parent), "%.3900s/" SCHEMA_MADE_NAME, restore->building);
+		return restore_unwritten(restore, error, parent);
+	}
 	snprintf(parent, sizeof(parent), "%s/var/lib", restore->root);
 	if (directory_sync(restore->building) != 0 ||
 	    rename(restore->building, restore->finished) != 0 || directory_sync(parent) != 0)
