@@ -254,6 +254,13 @@ static int extract(const struct journal_unpack *what, const struct journal_archi
 	}
 	result = journal_archive_extract(what->archive, file->name, fd, &read, why, why_size);
 	close(fd);
+	if (result == -ENOENT) {
+		/* It was there a moment ago. */
+		snprintf(why, why_size,
+		    "%s was removed while the archive was read (archive.keep_days); try again",
+		    file->name);
+		result = -EAGAIN;
+	}
 	return result;
 }
 

@@ -167,7 +167,8 @@ struct journal_unpack {
  * reaches to from_lsn; -ESTALE a later journal's files or manifest are here too, and the end wanted
  * is not shown by the files to lie before its first event; -EBADMSG damaged, of other journals
  * only, or one is missing that lies in the middle, or that the manifest's copy beside them lists,
- * or that copy is (but those at the end, and it, with end_open); -EPROTO newer version; -errno.
+ * or that copy is (but those at the end, and it, with end_open); -EAGAIN one was removed since they
+ * were listed; -EPROTO newer version; -errno.
  * `why` is one sentence then; what was written is the caller's to remove.
  */
 SLUICE_MUST_USE int journal_archive_unpack(

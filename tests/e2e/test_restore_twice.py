@@ -9,7 +9,8 @@ import time
 
 import demo
 from controlled import ControlledSwitch
-from switch import BUILD, wait_until
+import pytest
+from switch import BUILD, Switch, wait_until
 from test_backup import acks_of, begin_again, database, end_all, lose, now
 
 
@@ -87,4 +88,69 @@ def test_what_a_restore_discarded_does_not_come_back():
         assert demo.compare(kept + since, switch.events()) == []
         begin_again(switch)
         end_all(switch, kill=False)
+        assert switch.verify()["ok"]
+
+
+def ran(switch, *arguments):
+    return switch.tool("tools/sluice-db", *arguments, check=False)
+
+
+@pytest.mark.parametrize("kind", ["backup", "root"])
+def test_an_archive_that_a_restore_cut_back_is_refused(kind):
+    """The later history is shorter than the backup: nothing of it goes on behind the backup."""
+    with Switch("cut-back-" + kind, shards=2) as switch:
+        def played(bets, seed):
+            started = demo.start_terminals(switch, 1, 30, bets, 3_000, seed=seed)
+            demo.wait(started, 60)
+            return acks_of(started)
+
+        switch.begin(1)
+        kept = played(300, 1)
+        time.sleep(0.05)
+        moment = now()
+        time.sleep(0.05)
+        played(3_000, 2)  # will be discarded
+        switch.tool("tools/sluice-db", "backup", "create", switch.root, switch.path("first"))
+        switch.stop()
+        lose(switch, "var/lib/lost")
+        switch.tool("tools/sluice-db", "backup", "restore", switch.path("first"), switch.root,
+                    "--to-time", moment)
+        switch.restart()
+        since = played(300, 3)
+        switch.tool("tools/sluice-db", "backup", "create", switch.root, switch.path("second"))
+        switch.stop()
+        lose(switch, "var/lib/again")
+        archive = switch.path("second" if kind == "backup" else "var/lib/again")
+        said = ran(switch, "backup", "restore", switch.path("first"), switch.root, "--archive",
+                   archive)
+        assert said.returncode == 1, said.stdout
+        # Of a root its journal says so first: it has nothing there that could be compared.
+        assert ("a journal that a restore began" if kind == "backup" else
+                "the archive does not go on from LSN") in said.stderr, said.stderr
+        assert not os.path.exists(switch.path("var/lib/sluice"))
+        switch.tool("tools/sluice-db", "backup", "restore", switch.path("second"), switch.root)
+        assert demo.compare(kept + since, switch.events()) == []
+
+
+def test_a_backup_right_after_re_sharding_is_joined_with_the_archive():
+    with Switch("join-reshard", segment_mib=1, segments_max=64, archive="archive") as switch:
+        switch.begin(1)
+        demo.wait(demo.start_terminals(switch, 1, 30, 300, 3_000), 60)
+        switch.stop()
+        switch.tool("tools/sluice-db", "reshard", switch.root, switch.path("new"), "--shards", 2)
+        lose(switch, "var/lib/old")
+        os.rename(switch.path("new/var/lib/sluice"), switch.path("var/lib/sluice"))
+        switch.settings.shards = 2
+        switch.restart()
+        switch.tool("tools/sluice-db", "backup", "create", switch.root, switch.path("right"))
+        began = [shard["durable_lsn"] for shard in switch.status()["shards"]]
+        demo.wait(demo.start_terminals(switch, 1, 30, 12_000, 9_000, seed=2), 60)
+        archived(switch)
+        switch.stop()
+        lose(switch, "var/lib/lost")
+        switch.tool("tools/sluice-db", "backup", "restore", switch.path("right"), switch.root,
+                    "--archive", switch.path("var/lib/lost/archive"))
+        events = switch.events()
+        for shard in range(2):
+            assert max(e["lsn"] for e in events if e["shard"] == shard) > began[shard] + 1_000
         assert switch.verify()["ok"]

@@ -188,9 +188,9 @@ static int root_is_whole(struct restore *restore, const char *directory)
 	return 0;
 }
 
-/* Of a root, or of a backup's manifest; 0: not known. */
-static uint64_t archive_incarnation(const struct from_backup *from, uint32_t shard)
+uint64_t backup_archive_incarnation(const struct from_backup *from, uint32_t shard)
 {
+	struct schema_rows_meta meta;
 	char path[PATH_MAX + 64], directory[PATH_MAX + 80];
 	struct journal_config config = {
 		.directory = directory, .shard = shard, .allow_volatile = 1
@@ -201,7 +201,9 @@ static uint64_t archive_incarnation(const struct from_backup *from, uint32_t sha
 		return from->archive.shards[shard].incarnation;
 	from_archive_path(from, shard, path);
 	snprintf(directory, sizeof(directory), "%s/journal", path);
-	return journal_identity_read(&config, &identity) == 0 ? identity.incarnation : 0;
+	if (journal_identity_read(&config, &identity) == 0)
+		return identity.incarnation;
+	return schema_rows_meta_read(path, &meta) == 0 ? meta.incarnation : 0;
 }
 
 /*
@@ -214,7 +216,7 @@ static int history_check(struct restore *restore)
 	const struct from_backup *from = restore->backup;
 
 	for (uint32_t shard = 0; shard < from->base.shard_count; shard++) {
-		uint64_t incarnation = archive_incarnation(from, shard);
+		uint64_t incarnation = backup_archive_incarnation(from, shard);
 
 		if (incarnation != 0 && incarnation < from->base.shards[shard].incarnation)
 			return restore_fail(restore, EXIT_MISMATCH,

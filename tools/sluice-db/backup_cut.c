@@ -125,35 +125,81 @@ static int begin_find(const char *path, uint32_t shard, const struct cut_walk *w
 	return result < 0 ? result : 0;
 }
 
-/* The archive holds the event the base ends with: they are of one log. */
-static int archive_fits(struct restore *restore, const struct cut_walk *walk, const char *path,
-    uint32_t shard, struct damage *damage)
+/*
+ * A journal out of an archive is of the backup's incarnation. One that a restore or a re-sharding
+ * began right behind the backup's end has no batch in front of it: reading there finds a gap.
+ */
+static int begins_behind(
+    const struct cut_walk *walk, const char *path, uint32_t shard, struct damage *damage)
+{
+	struct damage again = { .shard = shard };
+	struct events events;
+	struct db_bytes event;
+	int result = events_open(&events, path, shard, &again);
+
+	if (result != 0)
+		return 0;
+	events_seek(&events, walk->seen + 1);
+	result = events_next(&events, &event);
+	events_close(&events);
+	if (result == 1)
+		*damage = (struct damage){ .shard = shard };
+	return result == 1;
+}
+
+/* 0: the archive holds the event the base ends with, or begins right behind it; -ENOENT: it ends
+ * before; else they are not of one log. */
+static int archive_meets(const struct cut_walk *walk, const char *path, uint32_t shard,
+    int unpacked, struct damage *damage)
 {
 	struct events events;
 	struct db_bytes event;
+	int result = events_open(&events, path, shard, damage);
+
+	if (result != 0)
+		return result;
+	if (events.env_count > 0 && events.first_lsn == walk->seen + 1) {
+		events_close(&events);
+		return 0;
+	}
+	events_seek(&events, walk->seen);
+	result = events_next(&events, &event);
+	if (result == 1)
+		result = event.size == walk->event_size &&
+		                 memcmp(event.data, walk->event.bytes, event.size) == 0
+		             ? 0
+		             : -EBADMSG;
+	else if (result == 0)
+		result = -ENOENT;
+	else if (unpacked && begins_behind(walk, path, shard, damage))
+		result = 0;
+	events_close(&events);
+	return result;
+}
+
+/*
+ * They are of one log. One of the same journal may end before the base: it has nothing to add. A
+ * later journal that ends there goes on from an earlier event: the restore that began it discarded
+ * the end of the base, and what was acknowledged since is not behind that.
+ */
+static int archive_fits(struct restore *restore, const struct cut_walk *walk, const char *path,
+    uint32_t shard, struct damage *damage)
+{
+	const struct from_backup *from = restore->backup;
 	int result;
 
 	if (walk->seen == 0)
 		return 0;
-	result = events_open(&events, path, shard, damage);
-	if (result != 0)
-		return refuse(restore, shard, damage, result);
-	/* It may begin right behind it. */
-	if (events.env_count > 0 && events.first_lsn == walk->seen + 1)
-		result = 0;
-	else {
-		events_seek(&events, walk->seen);
-		result = events_next(&events, &event);
-		if (result == 1)
-			result = event.size == walk->event_size &&
-			                 memcmp(event.data, walk->event.bytes, event.size) == 0
-			             ? 0
-			             : -EBADMSG;
-		else if (result == 0)
-			result = 0; /* it ends before the base: nothing to go on with */
-	}
-	events_close(&events);
-	if (result == 0)
+	result = archive_meets(walk, path, shard, from->unpacked[0] != '\0', damage);
+	if (result == -ENOENT &&
+	    backup_archive_incarnation(from, shard) > from->base.shards[shard].incarnation)
+		return restore_fail(restore, EXIT_MISMATCH,
+		    "shard %u: the archive is of a journal that a restore began, and ends before "
+		    "LSN %" PRIu64 " of the backup: that restore discarded the backup's end, and "
+		    "what the archive holds does not go on behind it. Restore the newer backup "
+		    "itself; of a root that has none, take one (sluice-db backup create)",
+		    shard, walk->seen);
+	if (result == 0 || result == -ENOENT)
 		return 0;
 	return restore_fail(restore, EXIT_MISMATCH,
 	    "shard %u: the archive does not go on from LSN %" PRIu64

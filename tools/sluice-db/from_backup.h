@@ -36,6 +36,8 @@ int backup_cut_find(struct restore *restore);
 int backup_cut_keeps(struct restore *restore);
 /* The archive's directory, its compressed segments unpacked beside the root (backup_archive.c). */
 int backup_archive_find(struct restore *restore, const char *directory);
+/* Of the journal it was taken from, or of the root; 0: not known, as of one that was unpacked. */
+uint64_t backup_archive_incarnation(const struct from_backup *from, uint32_t shard);
 /* Removes what was unpacked. */
 void backup_archive_leave(struct from_backup *from);
 /* One shard up to until[] (backup_shard.c). */
