@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What must hold of the shards after every event. */
+#include "dataplane/ledger/ledger_links.h"
 #include "tests/ledger/shards.h"
 
 #include "lmdb-schema/object.h"
@@ -224,7 +225,12 @@ static void check_credit(struct shards *shards, const struct between *between)
 void shards_check_between(struct shards *shards)
 {
 	struct between between = { 0 };
+	const struct ledger *ledgers[SHARDS];
+	struct ledger_behind behind;
 
+	memcpy(ledgers, shards->ledger, sizeof(ledgers));
+	if (ledger_links_check(ledgers, SHARDS, &behind) != 0)
+		fail_msg(LEDGER_BEHIND_FORMAT, LEDGER_BEHIND_VALUES(&behind));
 	for (uint32_t from = 0; from < SHARDS; from++) {
 		const struct ledger *ledger = shards->ledger[from];
 		uint32_t row = 0;

@@ -3,6 +3,7 @@
  * never was. */
 #include <errno.h>
 
+#include "dataplane/ledger/ledger_links.h"
 #include "tests/ledger/shards.h"
 
 #define TERMINAL 7
@@ -104,6 +105,71 @@ TEST(one_whose_answer_has_retired_is_not_answered_either)
 	    ledger_decide_parcel(shards->ledger[2], &first, shards->time_ns, &event, &receipt),
 	    -ESTALE);
 	shards_free(shards);
+}
+
+/* Each: the shard that comes back from before the transfer, and what the others know of it. */
+TEST(a_shard_of_an_older_moment_is_named_by_what_its_peers_know)
+{
+	static const struct {
+		uint32_t shard, other;
+		const char *has;
+	} cases[] = { { 0, 2, "it has sent" }, { 2, 0, "it has taken" } };
+	uint64_t to[2], from;
+	struct shards *before = world_make(to, &from), *after = world_make(to, &from);
+	struct wire_request wire = transfer_make(from, to[0], 10);
+	const struct ledger *ledgers[SHARDS];
+	struct ledger_behind behind;
+
+	assert_int_equal(shards_code(after, &wire, TERMINAL), WIRE_CODE_PENDING);
+	/* What has left and not arrived is sent again: nothing is behind. */
+	memcpy(ledgers, after->ledger, sizeof(ledgers));
+	assert_int_equal(ledger_links_check(ledgers, SHARDS, &behind), 0);
+	shards_settle_all(after);
+	assert_int_equal(ledger_links_check(ledgers, SHARDS, &behind), 0);
+	for (unsigned i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
+		memcpy(ledgers, after->ledger, sizeof(ledgers));
+		ledgers[cases[i].shard] = before->ledger[cases[i].shard];
+		assert_int_equal(ledger_links_check(ledgers, SHARDS, &behind), -ESTALE);
+		assert_int_equal(behind.shard, cases[i].shard);
+		assert_int_equal(behind.other, cases[i].other);
+		assert_string_equal(behind.has, cases[i].has);
+		assert_int_equal(behind.known, 1);
+		assert_int_equal(behind.own, 0);
+	}
+	/* An unrelated one is of any moment. */
+	memcpy(ledgers, after->ledger, sizeof(ledgers));
+	ledgers[1] = before->ledger[1];
+	assert_int_equal(ledger_links_check(ledgers, SHARDS, &behind), 0);
+	shards_free(before);
+	shards_free(after);
+}
+
+/* Each: what source and peer say of one direction, and who is behind whom (0 and 0: neither). */
+TEST(no_shard_knows_more_of_another_than_that_one_does)
+{
+	static const struct {
+		unsigned out_last, out_done, in_last, in_kept, shard, other;
+	} cases[] = {
+		{ 0, 0, 0, 0, 0, 0 },
+		{ 9, 5, 7, 5, 0, 0 },
+		{ 9, 9, 9, 9, 0, 0 },
+		{ 9, 5, 10, 5, 3, 6 },
+		{ 9, 8, 7, 5, 6, 3 },
+		{ 9, 5, 7, 6, 3, 6 },
+	};
+
+	for (unsigned i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
+		const struct object_link out = { .out_last = le64_make(cases[i].out_last),
+			.out_done = le64_make(cases[i].out_done) };
+		const struct object_link in = { .in_last = le64_make(cases[i].in_last),
+			.in_kept = le64_make(cases[i].in_kept) };
+		struct ledger_behind behind = { 0 };
+
+		assert_case_equal(i, ledger_link_check(3, &out, 6, &in, &behind),
+		    cases[i].shard == 0 ? 0 : -ESTALE);
+		assert_case_equal(i, behind.shard, cases[i].shard);
+		assert_case_equal(i, behind.other, cases[i].other);
+	}
 }
 
 TEST_MAIN()
