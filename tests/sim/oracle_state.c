@@ -128,7 +128,9 @@ void oracle_check_quiet(struct world *world)
 		hash_same(world, i, world->process.workers[i]->ledger, "the worker's ledger");
 		hash_same(world, i, follower(world, i), "the follower's ledger");
 		balances_same(world, i);
-		shards[i] = (struct transit_shard){ &shard->derive, shard->audited, 1 };
+		shards[i] = (struct transit_shard){
+			.derive = &shard->derive, .strict_lsn = shard->audited, .ok = 1
+		};
 		if (derive_end(&shard->derive, 0) != 0 || shard->derive.transfers_open != 0)
 			world_violation(world, "money",
 			    "shard %u: %u transfers are open and nothing is on its way", i,

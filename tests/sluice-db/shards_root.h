@@ -107,6 +107,9 @@ static inline void root_journal_begin(const char *path, uint32_t shard, uint64_t
 		root_journal_rename(directory, shard, ROOT_INCARNATION);
 }
 
+/* Bytes of log that root_shard_write keeps, so that older ones are put away; 0: all. */
+static uint64_t root_logs_keep;
+
 /*
  * One shard, up to LSN `last`. `every` batches a checkpoint; 1: the last one too. Returns the LSN
  * that was changed, 0 none.
@@ -115,7 +118,12 @@ static inline uint64_t root_shard_write(const struct shards *shards, uint32_t sh
     const char *root, uint64_t last, unsigned every, root_change *change)
 {
 	const struct shard_log *log = &shards->log[shard];
-	struct store_config config = { .shard = shard, .ledger = shards->config[shard] };
+	struct store_config config = {
+		.shard = shard,
+		.ledger = shards->config[shard],
+		.log_rotate_size = root_logs_keep / 2,
+		.log_keep_size = root_logs_keep,
+	};
 	struct root_writer writer = { .batch = malloc(LIMIT_JOURNAL_BATCH_SIZE_MAX) };
 	struct store_report report;
 	char path[160], command[400];

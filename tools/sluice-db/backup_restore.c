@@ -223,6 +223,7 @@ int backup_restore(const struct options *options, const char *directory, const c
 		backup_free(&from->archive);
 	}
 	free(from);
+	restore_links_free(&restore);
 	json_decref(restore.shards);
 	return error == 0 ? EXIT_DONE : restore.code;
 }

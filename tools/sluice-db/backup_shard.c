@@ -287,6 +287,13 @@ static int shard_build(struct build *build, uint64_t *hash)
 	int based = build->until >= entry->horizon_lsn, error = 0;
 	char source[PATH_MAX + 64];
 
+	/* The shards fit together only at a moment before the backup's rows. */
+	if (!based && entry->first_lsn > 1)
+		return restore_fail(build->restore, EXIT_MISMATCH,
+		    "shard %u: to fit the other shards it must end at LSN %" PRIu64
+		    ", and the backup goes back to LSN %" PRIu64 " at most, as its older logs had "
+		    "been retired; use an older backup with this one as --archive",
+		    build->shard, build->until, entry->horizon_lsn);
 	if (based)
 		error = base_copy(build);
 	if (error == 0)
@@ -307,6 +314,9 @@ static int shard_build(struct build *build, uint64_t *hash)
 	if (error == 0)
 		error = restore_hash_make(
 		    build->restore, &build->config.ledger, store_ledger(build->store), hash);
+	if (error == 0)
+		error =
+		    restore_links_take(build->restore, build->shard, store_ledger(build->store));
 	if (error == 0 &&
 	    ledger_shard(store_ledger(build->store))->control_sequence > from->command_sequence)
 		from->command_sequence = ledger_shard(store_ledger(build->store))->control_sequence;

@@ -60,7 +60,8 @@ struct derived_object {
 /* A transfer that left. Never forgotten, whatever retires. */
 struct derived_transfer {
 	uint64_t id, sequence, to_account, reference;
-	uint64_t open_ns, open_lsn, done_lsn; /* done_lsn 0: open */
+	uint64_t open_ns, open_lsn; /* open_lsn 0: before the log kept */
+	uint64_t done_lsn;          /* 0: open */
 	int64_t amount;
 	uint16_t currency, peer, code;
 	uint8_t purpose;
@@ -94,6 +95,8 @@ struct derive {
 	uint64_t leg_count, leg_room;
 	struct table sums;
 	uint64_t out_last[LIMIT_SHARDS], in_last[LIMIT_SHARDS]; /* sequences */
+	/* The last ones before the first event kept; all 0 of a complete log (derive_floors). */
+	uint64_t out_floor[LIMIT_SHARDS], in_floor[LIMIT_SHARDS];
 	uint64_t next_lsn, time_ns, events, customers;
 	uint64_t rows_bets_open;              /* replay_sums: counted in the rows */
 	uint64_t touched[DERIVE_TOUCHED_MAX]; /* system accounts of the present event */
@@ -133,8 +136,16 @@ int derive_retired(struct derive *derive, const struct event_view *view);
 
 /* ---- Several shards: what left one arrived at the other (transit.c) ---- */
 
+/*
+ * After the last event, with the links of the rows behind it (LIMIT_SHARDS of them): to and from a
+ * peer of which the log kept has nothing, the floors are what its link says. Without links (no
+ * rows) nothing can be said of such a peer, and everything counts as older than the log.
+ */
+void derive_floors(struct derive *derive, const struct object_link *links);
+
 struct transit_shard {
 	struct derive *derive;
+	const struct object_link *links; /* LIMIT_SHARDS of them, as derived last; NULL: no rows */
 	uint64_t strict_lsn; /* everything up to here was durable before any shard was read */
 	uint8_t ok;          /* its own check found nothing wrong */
 };

@@ -94,6 +94,21 @@ static int withdrawal_next(struct derive *derive, struct derived_object *known, 
 	return 0;
 }
 
+static struct derived_transfer *transfer_take(
+    struct derive *derive, const struct object_bytes *object, const struct object_transfer *in)
+{
+	struct derived_transfer *transfer = table_get(&derive->transfers, le64_get(object->id));
+
+	transfer->sequence = le64_get(in->sequence);
+	transfer->to_account = le64_get(in->to_account);
+	transfer->reference = le64_get(in->reference);
+	transfer->amount = le64s_get(in->amount);
+	transfer->currency = le16_get(object->currency);
+	transfer->peer = le16_get(in->peer);
+	transfer->purpose = in->purpose;
+	return transfer;
+}
+
 static int transfer_opened(struct derive *derive, const struct object_bytes *object)
 {
 	READ(object_transfer, in, object);
@@ -108,17 +123,12 @@ static int transfer_opened(struct derive *derive, const struct object_bytes *obj
 		WRONG(derive, "transfer %llu to shard %u: sequence %llu behind %llu",
 		    (unsigned long long)id, peer, (unsigned long long)sequence,
 		    (unsigned long long)derive->out_last[peer]);
+	if (derive->out_last[peer] == 0)
+		derive->out_floor[peer] = sequence - 1;
 	derive->out_last[peer] = sequence;
-	transfer = table_get(&derive->transfers, id);
-	transfer->sequence = sequence;
-	transfer->to_account = le64_get(in.to_account);
-	transfer->reference = le64_get(in.reference);
+	transfer = transfer_take(derive, object, &in);
 	transfer->open_ns = derive->time_ns;
 	transfer->open_lsn = derive->next_lsn;
-	transfer->amount = le64s_get(in.amount);
-	transfer->currency = le16_get(object->currency);
-	transfer->peer = peer;
-	transfer->purpose = in.purpose;
 	return 0;
 }
 
@@ -130,11 +140,10 @@ static int transfer_next(
 	uint16_t type = le16_get(view->record.type);
 	READ(object_transfer, in, object);
 
-	if (transfer == NULL &&
-	    (type == EVENT_TRANSFER_OUT || type == EVENT_LEASE || derive->complete))
+	if (transfer == NULL && (object->state == OBJECT_OPEN || derive->complete))
 		return transfer_opened(derive, object);
-	if (transfer == NULL)
-		return 0; /* left before the first event kept */
+	if (transfer == NULL) /* left before the first event kept: open_lsn 0 */
+		transfer = transfer_take(derive, object, &in);
 	if (transfer->done_lsn != 0 || object->state == OBJECT_OPEN)
 		WRONG(derive, "transfer %llu: opened or closed twice", (unsigned long long)id);
 	if (le64s_get(in.amount) != transfer->amount || le16_get(in.peer) != transfer->peer ||
@@ -164,6 +173,8 @@ static int arrival_next(struct derive *derive, const struct object_bytes *object
 		WRONG(derive, "transfer from shard %llu: sequence %llu behind %llu",
 		    (unsigned long long)source, (unsigned long long)sequence,
 		    (unsigned long long)derive->in_last[source]);
+	if (derive->in_last[source] == 0)
+		derive->in_floor[source] = sequence - 1;
 	derive->in_last[source] = sequence;
 	key = derived_arrival_key(source, sequence);
 	if ((le16_get(in.code) == WIRE_CODE_OK) != (object->state == OBJECT_DONE))

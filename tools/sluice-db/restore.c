@@ -210,6 +210,7 @@ int command_restore(const struct options *options)
 		                            (double)(ended.tv_nsec - begun.tv_nsec) / 1e9);
 	else
 		fprintf(stderr, "sluice-db: %s\n", restore.message);
+	restore_links_free(&restore);
 	json_decref(restore.shards);
 	return error == 0 ? EXIT_DONE : restore.code;
 }

@@ -29,6 +29,7 @@ struct restore {
 	uint64_t cut[LIMIT_SHARDS];   /* events left out by it */
 	uint64_t known[LIMIT_SHARDS]; /* last LSN the source has, all behind until[] is left out; 0:
 	                               * not told, cut[] says it */
+	struct object_link *links[LIMIT_SHARDS]; /* of each shard as made, to all others */
 	uint64_t shard_events[LIMIT_SHARDS], shard_hash[LIMIT_SHARDS]; /* in the sums above */
 	/* "restored", "kept" (another was there), "none" (its source has none); NULL: not its part.
 	 */
@@ -71,6 +72,9 @@ int restore_control_open(struct restore *restore, struct db_env **env);
 /* State hash of a store's ledger. */
 int restore_hash_make(struct restore *restore, const struct ledger_config *config,
     const struct ledger *ledger, uint64_t *hash);
+/* The links of a store's ledger, for restore_pairs; restore_links_free at the very end. */
+int restore_links_take(struct restore *restore, uint32_t shard, const struct ledger *ledger);
+void restore_links_free(struct restore *restore);
 /* A journal behind the shard's last event, and the shard's entry in the report. */
 int restore_shard_finish(
     struct restore *restore, uint32_t shard, uint64_t lsn, uint64_t incarnation, uint64_t hash);

@@ -2,8 +2,10 @@
 /* What every restored shard gets, wherever its events came from: its hash, and a journal. */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/ledger/ledger_links.h"
 #include "tools/sluice-db/restore.h"
 
 int restore_hash_make(struct restore *restore, const struct ledger_config *config,
@@ -18,6 +20,25 @@ int restore_hash_make(struct restore *restore, const struct ledger_config *confi
 	*hash = ledger_state_hash(copy);
 	ledger_free(copy);
 	return 0;
+}
+
+int restore_links_take(struct restore *restore, uint32_t shard, const struct ledger *ledger)
+{
+	struct object_link **links = &restore->links[shard];
+
+	if (*links == NULL)
+		*links = calloc(LIMIT_SHARDS, sizeof(**links));
+	if (*links == NULL)
+		return restore_fail(restore, EXIT_MISSING, "not enough memory");
+	for (uint32_t peer = 0; peer < LIMIT_SHARDS; peer++)
+		ledger_link_read(ledger, peer, &(*links)[peer]);
+	return 0;
+}
+
+void restore_links_free(struct restore *restore)
+{
+	for (uint32_t shard = 0; shard < LIMIT_SHARDS; shard++)
+		free(restore->links[shard]);
 }
 
 int restore_shard_finish(struct restore *restore, uint32_t shard, uint64_t lsn,

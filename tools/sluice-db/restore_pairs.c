@@ -9,6 +9,11 @@
  * left is there, the closing of a transfer goes unless its arrival is; what goes takes all behind
  * it on its shard along, until nothing changes any more. A transfer that has left and not arrived
  * needs no cut: it is sent again.
+ *
+ * A log need not go back to the first event. What is older than it is known by number: every
+ * transfer up to the one the log begins behind, or, when the log has none of that pair at all, up
+ * to the last one the shard's own link has (derive_floors). At the end the links of all shards as
+ * made are held against each other, for what lies before all logs.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -16,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/ledger/ledger_links.h"
 #include "tools/sluice-db/backup.h"
 #include "tools/sluice-db/db.h"
 #include "tools/sluice-db/derive.h"
@@ -26,9 +32,7 @@ struct pairs {
 	struct damage damage;
 	uint64_t end[LIMIT_SHARDS];  /* LSN of the last event */
 	uint64_t last[LIMIT_SHARDS]; /* the last one kept */
-	/* First sequence seen, by source and peer: of what left, of what came. 0: none. */
-	uint64_t out_first[LIMIT_SHARDS][LIMIT_SHARDS], in_first[LIMIT_SHARDS][LIMIT_SHARDS];
-	char why[160]; /* the first cut */
+	char why[160];               /* the first cut */
 };
 
 static void shard_directory(const struct restore *restore, uint32_t shard, char path[PATH_MAX + 16])
@@ -57,39 +61,8 @@ static int shard_read(struct restore *restore, struct pairs *pairs, uint32_t sha
 	}
 	pairs->end[shard] = pairs->last[shard] = events.next_lsn - 1;
 	events_close(&events);
+	derive_floors(derive, restore->links[shard]);
 	return result;
-}
-
-/* Sequences begin somewhere where old logs have retired: what is below was proven long ago. */
-static void firsts_find(struct pairs *pairs, uint32_t shard)
-{
-	const struct derive *derive = &pairs->shards[shard];
-
-	for (uint32_t k = 0; k < derive->transfers.count; k++) {
-		const struct derived_transfer *out = table_at(&derive->transfers, k);
-		uint64_t *first;
-
-		if (out->peer >= pairs->count || out->open_lsn == 0)
-			continue;
-		first = &pairs->out_first[shard][out->peer];
-		if (*first == 0 || out->sequence < *first)
-			*first = out->sequence;
-	}
-	for (uint32_t k = 0; k < derive->arrivals.count; k++) {
-		const struct derived_arrival *in = table_at(&derive->arrivals, k);
-		uint64_t from = in->key >> 56, sequence = in->key & 0xffffffffffffffull, *first;
-
-		if (from >= pairs->count)
-			continue;
-		first = &pairs->in_first[from][shard];
-		if (*first == 0 || sequence < *first)
-			*first = sequence;
-	}
-}
-
-static int is_older(const struct derive *derive, uint64_t first, uint64_t sequence)
-{
-	return !derive->complete && (first == 0 || sequence < first);
 }
 
 static void cut_note(struct pairs *pairs, uint32_t shard, uint64_t lsn, uint64_t id,
@@ -109,7 +82,7 @@ static int arrived(const struct pairs *pairs, uint32_t from, const struct derive
 
 	if (out->peer >= pairs->count)
 		return 0;
-	if (is_older(&pairs->shards[out->peer], pairs->in_first[from][out->peer], out->sequence))
+	if (out->sequence <= pairs->shards[out->peer].in_floor[from])
 		return 1;
 	in = table_find(
 	    &pairs->shards[out->peer].arrivals, derived_arrival_key(from, out->sequence));
@@ -123,8 +96,7 @@ static int left(const struct pairs *pairs, uint32_t shard, const struct derived_
 
 	if (from >= pairs->count)
 		return 0;
-	if (is_older(
-	        &pairs->shards[from], pairs->out_first[from][shard], in->key & 0xffffffffffffffull))
+	if ((in->key & 0xffffffffffffffull) <= pairs->shards[from].out_floor[shard])
 		return 1;
 	out = table_find(&pairs->shards[from].transfers, in->transfer_id);
 	return out != NULL && out->open_lsn <= pairs->last[from] && transit_same(out, in);
@@ -190,6 +162,28 @@ static int refuse(struct restore *restore, const struct pairs *pairs)
 	    pairs->why, events);
 }
 
+/* What no cut can mend, as it is older than the logs. */
+static int links_fit(struct restore *restore, uint32_t count)
+{
+	struct ledger_behind behind;
+	int error = 0;
+
+	for (uint32_t source = 0; source < count && error == 0; source++)
+		for (uint32_t peer = 0; peer < count && error == 0; peer++)
+			if (source != peer)
+				error = ledger_link_check(source, &restore->links[source][peer],
+				    peer, &restore->links[peer][source], &behind);
+	if (error == 0)
+		return 0;
+	if (made_remove(restore, restore->building) != 0)
+		return -1;
+	return restore_fail(restore, EXIT_MISMATCH,
+	    "the shards are of different moments: " LEDGER_BEHIND_FORMAT
+	    ". The logs do not go back to where they would fit together. Nothing was restored; use "
+	    "an older backup with this one as --archive, or a later one",
+	    LEDGER_BEHIND_VALUES(&behind));
+}
+
 static int shards_again(struct restore *restore, const struct pairs *pairs)
 {
 	int error = 0;
@@ -216,8 +210,6 @@ static int pairs_read(struct restore *restore, struct pairs *pairs)
 
 	for (uint32_t shard = 0; shard < pairs->count && error == 0; shard++)
 		error = shard_read(restore, pairs, shard);
-	for (uint32_t shard = 0; shard < pairs->count && error == 0; shard++)
-		firsts_find(pairs, shard);
 	if (restore_disk_is_full(restore, error))
 		return restore_unwritten(restore, error, restore->building);
 	if (error != 0)
@@ -246,6 +238,8 @@ int restore_pairs(struct restore *restore)
 	if (error == 0 && pairs->why[0] != '\0')
 		error =
 		    restore->cut_allowed ? shards_again(restore, pairs) : refuse(restore, pairs);
+	if (error == 0)
+		error = links_fit(restore, pairs->count);
 	for (uint32_t shard = 0; shard < pairs->count; shard++)
 		derive_free(&pairs->shards[shard]);
 	free(pairs->shards);

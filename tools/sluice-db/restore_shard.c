@@ -218,6 +218,8 @@ static int store_build(struct restore *restore, const char *path, uint32_t shard
 	}
 	if (error == 0)
 		error = restore_hash_make(restore, &config.ledger, store_ledger(store), hash);
+	if (error == 0)
+		error = restore_links_take(restore, shard, store_ledger(store));
 	store_close(store);
 	return error;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/ledger/ledger_links.h"
 #include "lmdb-schema/log_index.h"
 #include "tools/sluice-db/backup.h"
 #include "tools/sluice-db/db.h"
@@ -17,6 +18,8 @@ struct shard_state {
 	struct scan scan;
 	struct derive derive;
 	struct replay replay;
+	struct object_link links[LIMIT_SHARDS]; /* as at the last event ... */
+	uint8_t has_links;                      /* ... if there are rows */
 	struct damage damage;
 	enum verify_part *part; /* what is looked at */
 	uint64_t state_hash;
@@ -113,6 +116,14 @@ static int indexes_check(const char *path, struct damage *damage)
 	return count < 0 ? count : error;
 }
 
+static void links_take(struct shard_state *state)
+{
+	state->has_links = state->replay.ledger != NULL;
+	for (uint32_t peer = 0; peer < LIMIT_SHARDS && state->has_links; peer++)
+		ledger_link_read(state->replay.ledger, peer, &state->links[peer]);
+	derive_floors(&state->derive, state->has_links ? state->links : NULL);
+}
+
 static void shard_verify(struct shard_state *state, uint64_t transit_max_s)
 {
 	int result = 0;
@@ -139,6 +150,7 @@ static void shard_verify(struct shard_state *state, uint64_t transit_max_s)
 	}
 	if (result != 0)
 		damage_note(&state->damage, 0, "%s", strerror(-result));
+	links_take(state);
 	/* The ledger's tables are needed no more; what was derived is, for the other shards. */
 	replay_close(&state->replay);
 }
@@ -198,6 +210,7 @@ static void between_shards(struct shard_state *states, int count, struct totals 
 	for (int i = 0; i < count; i++) {
 		shards[i] = (struct transit_shard){
 			.derive = &states[i].derive,
+			.links = states[i].has_links ? states[i].links : NULL,
 			.strict_lsn = states[i].scan.last_lsn,
 			.ok = states[i].damage.what[0] == '\0',
 		};
