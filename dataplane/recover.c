@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "dataplane/ledger/ledger_links.h"
 #include "dataplane/log.h"
 #include "dataplane/placement.h"
 #include "dataplane/switch.h"
@@ -453,6 +454,25 @@ static int clock_check(struct switch_process *process)
 	return 0;
 }
 
+/* A shard's directory put back from an older copy is whole by itself; what the others have seen of
+ * it tells. Started on, what was acknowledged would be unknown, and every number used again. */
+static int links_check(struct switch_process *process)
+{
+	const struct ledger *ledgers[LIMIT_SHARDS];
+	struct ledger_behind behind;
+
+	for (uint32_t shard = 0; shard < process->shared.shard_count; shard++)
+		ledgers[shard] = process->workers[shard]->ledger;
+	if (ledger_links_check(ledgers, process->shared.shard_count, &behind) == 0)
+		return 0;
+	snprintf(process->message, sizeof(process->message),
+	    LEDGER_BEHIND_FORMAT
+	    ". %.512s is of an older moment than the others: put its newest state back, or "
+	    "restore all shards together (sluice-db backup restore, or restore --from-postgres)",
+	    LEDGER_BEHIND_VALUES(&behind), process->shards[behind.shard].directory);
+	return EXIT_REFUSED;
+}
+
 /* What the shards were before they were re-sharded: what was acknowledged then is answered there.
  */
 static int past_open(struct switch_process *process, const char *data)
@@ -500,7 +520,9 @@ int switch_recover(struct switch_process *process)
 		if (status != 0)
 			return status;
 	}
-	status = clock_check(process);
+	status = links_check(process);
+	if (status == 0)
+		status = clock_check(process);
 	if (status == 0)
 		status = boot_id_make(process);
 	if (status != 0)
