@@ -18,13 +18,13 @@ def balances(terminal):
     return {account: terminal.balance(account).balance for account in ACCOUNTS}
 
 
-def re_shard(switch):
-    """From one shard to two: the logs begin behind LSN 1, the links at number 1."""
+def re_shard(switch, count):
+    """To another number of shards: the logs begin behind LSN 1, the links at number 1."""
     switch.stop()
-    switch.tool("tools/sluice-db", "reshard", switch.root, switch.path("new"), "--shards", 2)
+    switch.tool("tools/sluice-db", "reshard", switch.root, switch.path("new"), "--shards", count)
     shutil.rmtree(switch.path("var/lib/sluice"))
     os.rename(switch.path("new/var/lib/sluice"), switch.path("var/lib/sluice"))
-    switch.settings.shards = 2
+    switch.settings.shards = count
     switch.restart()
 
 
@@ -45,7 +45,7 @@ def test_a_restore_behind_a_re_sharding_makes_no_money():
     with Switch("links-restore", shards=1, segment_mib=1, segments_max=64,
                 archive="archive") as switch:
         switch.begin(1)
-        re_shard(switch)
+        re_shard(switch, 2)
         terminal = connect(switch)
         of = owners(terminal)
         switch.tool("tools/sluice-db", "backup", "create", switch.root, switch.path("copy"))
@@ -86,7 +86,7 @@ def test_a_shard_put_back_from_an_older_copy_is_not_started_on(how):
     with Switch(f"links-{how}", shards=2 if how == "first-log" else 1) as switch:
         switch.begin(1)
         if how == "re-sharded":
-            re_shard(switch)
+            re_shard(switch, 2)
         terminal = connect(switch)
         of = owners(terminal)
         terminal.close()

@@ -6,18 +6,24 @@ between them meanwhile. Nothing of that may look like damage.
 import os
 import time
 
+import pytest
+
 import demo
 from sluice_terminal import load_sessions
 from switch import Switch, wait_until
+from test_links import re_shard
 from test_transfer_kill import ACCOUNTS, SEED, SHARDS, TERMINALS, Mover
 
 RUNS = int(os.environ.get("SLUICE_VERIFY_RUNS", "20"))
 
 
-def test_verify_finds_nothing_wrong_with_a_running_switch():
+@pytest.mark.parametrize("before", [SHARDS, 1])
+def test_verify_finds_nothing_wrong_with_a_running_switch(before):
     print(f"seed {SEED} (repeat with SLUICE_TEST_SEED)")
-    with Switch("verify-live", shards=SHARDS, accounts=30_000) as switch:
+    with Switch(f"verify-live-{before}", shards=before, accounts=30_000) as switch:
         switch.begin(TERMINALS, accounts=ACCOUNTS)
+        if before != SHARDS:
+            re_shard(switch, SHARDS)  # no log goes back to the first event
         sessions = load_sessions(switch.sessions)
         movers = [Mover(switch, session, SEED + n, demo.FIRST_ACCOUNT, ACCOUNTS)
                   for n, session in enumerate(sessions)]
