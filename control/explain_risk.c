@@ -252,9 +252,11 @@ static void account_factor(json_t *saw, json_t *rules, unsigned factor, const st
 		break;
 	case RISK_STATE_RAPID_MOVEMENT:
 		number_set(saw, "amount", explain_amount(of->view));
-		/* Deposits with no more than a day from one to the next. */
+		/* Deposits of a span (dataplane/risk): no more than a day from one to the next. */
 		number_set(saw, "received", le64s_get(risk->received_amount));
 		number_set(saw, "staked_since", le64s_get(risk->staked_since));
+		if (risk->moved_percent != 0) /* older logs do not say */
+			number_set(saw, "moved_percent", risk->moved_percent);
 		rule_set_number(rules, set, "rapid_window_s");
 		rule_set_number(rules, set, "rapid_moved_percent");
 		rule_set_number(rules, set, "rapid_staked_percent");

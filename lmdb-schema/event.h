@@ -122,6 +122,9 @@ enum event_flag {
 	 * has staked today. Older logs have no such events: there all currencies count. */
 	EVENT_FLAG_UNCOUNTED = 1u << 5,
 	EVENT_FLAG_SCORED = 1u << 6, /* judged by the risk states too, which learn from it */
+	/* SCORED deposits, withdrawals and transfers: the state keeps what of the deposits has
+	 * moved on. Older logs have no such events: there each movement is judged alone. */
+	EVENT_FLAG_MOVED = 1u << 7,
 };
 
 struct event_record {
@@ -429,7 +432,7 @@ ASSERT_SIZE(struct event_rules_currency, 72);
 struct event_risk {
 	struct event_section section;
 	struct le64s amount_mean;     /* of the profile, minor units */
-	struct le64s received_amount; /* deposits of the last 24 h */
+	struct le64s received_amount; /* deposits of about 24 h */
 	struct le64s staked_since;    /* staked since they came */
 	struct le32 model_margin;     /* 1/2^24, two's complement */
 	struct le32 model_version;    /* 0: no model was asked */
@@ -455,8 +458,8 @@ struct event_risk {
 	uint8_t hour, day;      /* local; day 0 is Thursday */
 	uint8_t time_outside;   /* bit 0: the hour is outside of the habit; bit 1: the day */
 	uint8_t points_base, points_state, points_flags, points_model;
-	uint8_t model_state; /* risk_model_state */
-	uint8_t reserved[1];
+	uint8_t model_state;   /* risk_model_state */
+	uint8_t moved_percent; /* of received_amount, with this one; 255: that and more */
 	struct le16 partner_confirmed_tenths, partner_labelled_tenths; /* of 7 days */
 };
 ASSERT_SIZE(struct event_risk, 96);

@@ -90,9 +90,7 @@ static int account_state_fits(const struct record_account_state *state)
 	return amounts_fit(state->amount_mean, state->amount_spread) &&
 	       le64_get(state->sum_24h) <= sum_max && le64_get(state->sum_7d) <= sum_max &&
 	       le64_get(state->sum_30d) <= sum_max && le64_get(state->received_amount) <= sum_max &&
-	       le64_get(state->staked_since) <= sum_max && state->reserved_source[0] == 0 &&
-	       state->reserved[0] == 0 && state->reserved_slot[0] == 0 &&
-	       feedback_fits(&state->feedback);
+	       le64_get(state->staked_since) <= sum_max && feedback_fits(&state->feedback);
 }
 
 int record_account_read(struct db_bytes bytes, struct record_account_full *out)

@@ -109,7 +109,7 @@ struct record_account_state {
 	struct le64 sources;
 	struct le16 source_tags[3];
 	uint8_t source_again;
-	uint8_t reserved_source[1];
+	uint8_t moved_high; /* with moved_low 1/65,536 of received_amount */
 	struct le32 updated_s, first_s;
 	struct le32 observations;
 	struct le32 counts[4];
@@ -120,9 +120,9 @@ struct record_account_state {
 	struct record_selection_run selection;
 	struct le16 amount_last;
 	uint8_t ladder;
-	uint8_t reserved[1];
+	uint8_t moved_low;
 	uint8_t hours[24], days[7];
-	uint8_t reserved_slot[1];
+	uint8_t span_hour;
 };
 ASSERT_SIZE(struct record_account_state, 240);
 ASSERT_OFFSET(struct record_account_state, updated_s, 104);

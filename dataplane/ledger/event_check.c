@@ -40,10 +40,11 @@ struct type_facts {
 #define REVERSAL (EVENT_FLAG_LINKED | EVENT_FLAG_REVERSAL)
 #define NO_COUNT EVENT_FLAG_UNCOUNTED
 #define JUDGED   EVENT_FLAG_SCORED
+#define MOVED    (EVENT_FLAG_SCORED | EVENT_FLAG_MOVED)
 
 static const struct type_facts types[EVENT_TYPE_MAX + 1] = {
 	[EVENT_ACCOUNT_OPEN] = { MAYBE | REFUSABLE | ACCOUNT | REPEATED, LINKED, 0, ANY },
-	[EVENT_DEPOSIT] = { WALLET | ACCOUNT | LINES | REPEATED | STATES, REVERSAL | JUDGED, 0,
+	[EVENT_DEPOSIT] = { WALLET | ACCOUNT | LINES | REPEATED | STATES, REVERSAL | MOVED, 0,
 	    ANY },
 	[EVENT_PLACE_BET] = { WALLET | OBJECT_ID | SCORED | STATES | LINES,
 	    LINKED | NO_COUNT | JUDGED, -LIMIT_STAKE_MAX, 0 },
@@ -56,16 +57,16 @@ static const struct type_facts types[EVENT_TYPE_MAX + 1] = {
 	[EVENT_ACCOUNT_FREEZE] = { ACCOUNT, EVENT_FLAG_FROZEN, 0, 0 },
 	[EVENT_TERMINAL_SET] = { ACCOUNT_NONE | TERMINAL | OBJECT_ID, 0, 0, 0 },
 	[EVENT_WITHDRAW] = { WALLET | ACCOUNT | PENDING | LINES | REPEATED | STATES,
-	    REVERSAL | JUDGED, -ANY, 0 },
+	    REVERSAL | MOVED, -ANY, 0 },
 	[EVENT_WITHDRAW_CLOSE] = { MAYBE | ACCOUNT | OBJECT_ID | LINES | OBJECTS | REFUSABLE |
 	                               PAYOUT,
 	    EVENT_FLAG_PAID | EVENT_FLAG_TIMER | REVERSAL, 0, ANY },
-	[EVENT_TRANSFER] = { WALLET | ACCOUNT | LINES | REPEATED | STATES, REVERSAL | JUDGED, -ANY,
+	[EVENT_TRANSFER] = { WALLET | ACCOUNT | LINES | REPEATED | STATES, REVERSAL | MOVED, -ANY,
 	    ANY },
-	[EVENT_TRANSFER_OUT] = { WALLET | OBJECT_ID | PENDING | LINES | STATES, LINKED | JUDGED,
+	[EVENT_TRANSFER_OUT] = { WALLET | OBJECT_ID | PENDING | LINES | STATES, LINKED | MOVED,
 	    -ANY, 0 },
 	[EVENT_TRANSFER_IN] = { REFUSABLE | PAYOUT | LINES | OBJECTS | OBJECTS_REFUSED | STATES,
-	    JUDGED, 0, ANY },
+	    MOVED, 0, ANY },
 	[EVENT_TRANSFER_DONE] = { MAYBE | PAYOUT | REFUSABLE | OBJECT_ID | LINES | OBJECTS |
 	                              OBJECTS_REFUSED,
 	    0, 0, ANY },
@@ -84,7 +85,7 @@ static const struct type_facts types[EVENT_TYPE_MAX + 1] = {
 	[EVENT_ROUND_ROLLBACK] = { WALLET | ACCOUNT | LINES | REPEATED, LINKED, -ANY, ANY },
 	[EVENT_ROUND_CLOSE] = { MAYBE | REFUSABLE | OBJECTS | PAYOUT | ACCOUNT | REPEATED,
 	    EVENT_FLAG_TIMER | LINKED, 0, 0 },
-	[EVENT_SPRINKLE_CREATE] = { WALLET | ACCOUNT | OBJECT_ID | STATES, LINKED | JUDGED, -ANY,
+	[EVENT_SPRINKLE_CREATE] = { WALLET | ACCOUNT | OBJECT_ID | STATES, LINKED | MOVED, -ANY,
 	    0 },
 	[EVENT_CLAIM] = { WALLET | ACCOUNT | LINES, LINKED, 0, ANY },
 	[EVENT_SPRINKLE_END] = { OBJECT_ID | LINES | OBJECTS | PAYOUT, EVENT_FLAG_TIMER, 0, ANY },
@@ -155,6 +156,8 @@ static int scores_valid(const struct event_record *record, uint32_t rules)
 	int states = (record->flags & EVENT_FLAG_SCORED) != 0; /* the type allows the flag */
 	unsigned bits = states ? RISK_BITS_COUNT : RISK_FACTOR_COUNT;
 
+	if (!states && (record->flags & EVENT_FLAG_MOVED) != 0)
+		return 0;
 	if (record->score > 100 || le32_get(record->factor_bits) >> bits != 0 ||
 	    record->odds_policy > ODDS_SAME_OR_BETTER)
 		return 0;
@@ -180,8 +183,7 @@ static int risk_sections_valid(const struct event_view *view)
 	       risk.time_outside <= 3 && risk.points_base <= 100 && risk.points_state <= 100 &&
 	       risk.points_flags <= 100 && risk.points_model <= 100 &&
 	       (le16_get(risk.account_flags) & ~ACCOUNT_LIST_FLAGS) == 0 &&
-	       le16_get(risk.country) <= 999 &&
-	       bytes_all_zero(risk.reserved, sizeof(risk.reserved));
+	       le16_get(risk.country) <= 999;
 }
 
 static int limit_valid(const struct event_view *view)

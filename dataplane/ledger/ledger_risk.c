@@ -216,6 +216,7 @@ static void risk_transaction_make(struct risk_transaction *transaction,
 	    (uint8_t)ledger_risk_near_report(asked->amount, report_threshold);
 	transaction->has_balances = account != NULL;
 	transaction->has_balances_other = 0;
+	transaction->keeps_moved = 0; /* nothing is observed here */
 	transaction->utc_offset_s = decision->ledger->shard.rules.utc_offset_s;
 	transaction->close_in_s = asked->close_in_s;
 	transaction->balance_before = account != NULL ? account->balance : 0;
@@ -263,6 +264,7 @@ static void risk_numbers_keep(struct decision *decision, const struct risk_view 
 {
 	const struct risk_rules *rules = &decision->ledger->shard.rules;
 	const int looked_at = score >= rules->alert_score || score >= rules->refuse_score;
+	const uint32_t of_moved = RISK_STATE_BIT(RAPID_MOVEMENT) << RISK_STATE_SHIFT;
 	const uint32_t of_terminal = RISK_STATE_BIT(TERMINAL_VELOCITY) << RISK_STATE_SHIFT;
 	struct event_risk *out = &decision->risk;
 	struct risk_profile_numbers habit = { 0 };
@@ -271,6 +273,8 @@ static void risk_numbers_keep(struct decision *decision, const struct risk_view 
 		risk_profile_numbers(profile, decision->time_ns, view->transaction->amount, &habit);
 	risk_numbers_account(out, &decision->ledger->shard.extra, view, &habit);
 	risk_numbers_terminal(out, view, looked_at || (bits & of_terminal) != 0);
+	if (looked_at || (bits & of_moved) != 0)
+		out->moved_percent = risk_moved_percent(view);
 	risk_numbers_partner(out, view);
 	out->close_in_s = le32_make(view->transaction->close_in_s);
 	if (decision->account != NULL) {
@@ -329,6 +333,8 @@ static uint16_t risk_states_judge(
 	uint32_t bits = 0;
 
 	decision->flags |= EVENT_FLAG_SCORED;
+	if (ledger_risk_kind(decision->type) != RISK_KIND_STAKE)
+		decision->flags |= EVENT_FLAG_MOVED;
 	if (scene == NULL) {
 		ledger_risk_scene(decision, asked, &own, &fresh);
 		scene = &own;

@@ -60,6 +60,7 @@ static struct risk_transaction risk_transaction_of(
 		.amount = risk_amount_of(plan),
 		.terminal_id = plan->terminal_id,
 		.kind = ledger_risk_kind(plan->type),
+		.keeps_moved = (plan->view.record.flags & EVENT_FLAG_MOVED) != 0,
 		.utc_offset_s = shard->rules.utc_offset_s,
 	};
 	struct risk_amounts amounts;
@@ -109,6 +110,15 @@ static void risk_feedback_learn(struct risk_feedback *feedback, const struct pla
 	ledger_feedback_learn(feedback, &given, plan->time_ns);
 }
 
+static void risk_account_came_in(
+    struct risk_account_state *state, const struct plan *plan, int64_t amount, uint64_t source_id)
+{
+	if (plan->transaction.keeps_moved)
+		risk_account_receive(state, plan->time_ns, amount, source_id);
+	else
+		risk_account_receive_before(state, plan->time_ns, amount, source_id);
+}
+
 void ledger_risk_learn_account(struct ledger *ledger, const struct plan *plan, uint32_t row)
 {
 	const struct risk_transaction *transaction = &plan->transaction;
@@ -122,11 +132,9 @@ void ledger_risk_learn_account(struct ledger *ledger, const struct plan *plan, u
 		return;
 	state = risk_account_learning(ledger, plan, row);
 	if (plan->type == EVENT_TRANSFER_IN) {
-		risk_account_receive(
-		    state, plan->time_ns, transaction->amount, risk_source_of(plan));
+		risk_account_came_in(state, plan, transaction->amount, risk_source_of(plan));
 	} else if (transaction->kind == RISK_KIND_DEPOSIT) {
-		risk_account_receive(
-		    state, plan->time_ns, transaction->amount, transaction->terminal_id);
+		risk_account_came_in(state, plan, transaction->amount, transaction->terminal_id);
 		if (transaction->near_report)
 			risk_account_near(state, plan->time_ns);
 	} else {
@@ -139,8 +147,8 @@ void ledger_risk_learn_receiver(
 {
 	if (!plan->learns || plan->type != EVENT_TRANSFER || amount <= 0)
 		return;
-	risk_account_receive(
-	    risk_account_learning(ledger, plan, row), plan->time_ns, amount, plan->account_id);
+	risk_account_came_in(
+	    risk_account_learning(ledger, plan, row), plan, amount, plan->account_id);
 }
 
 void ledger_risk_learn_terminal(struct ledger *ledger, const struct plan *plan, uint32_t row)

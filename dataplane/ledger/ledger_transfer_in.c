@@ -151,7 +151,7 @@ int ledger_decide_parcel(struct ledger *ledger, const struct ledger_parcel *parc
 	/* Nothing is judged here, but the receiver's state learns what came. */
 	if (answer.code == WIRE_CODE_OK && parcel->purpose == TRANSFER_MONEY &&
 	    ledger->shard.extra.present)
-		decision.flags |= EVENT_FLAG_SCORED;
+		decision.flags |= EVENT_FLAG_SCORED | EVENT_FLAG_MOVED;
 	parcel_keep(&decision, parcel, answer.code, link_row, &link);
 	length = decision_write(&decision, answer.code, event);
 	if (length > 0)

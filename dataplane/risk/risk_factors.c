@@ -93,12 +93,6 @@ void risk_factor_rules_default(struct risk_factor_rules *rules)
 	};
 }
 
-static bool goes_out(const struct risk_view *view)
-{
-	return view->transaction->kind == RISK_KIND_TRANSFER ||
-	       view->transaction->kind == RISK_KIND_WITHDRAWAL;
-}
-
 /* This one and the two before it, the older of them still inside of the window. */
 static bool structuring(const struct risk_factor_rules *rules, const struct risk_view *view)
 {
@@ -106,13 +100,28 @@ static bool structuring(const struct risk_factor_rules *rules, const struct risk
 	       since(view->account->near_s[1], view->time_s) <= rules->structuring_window_s;
 }
 
+/* This one and those before it, so that a movement in parts is one. */
 static bool rapid_movement(const struct risk_factor_rules *rules, const struct risk_view *view)
 {
-	uint64_t received = view->account->received_amount;
+	uint64_t received = view->account->received_amount, moved;
 
-	return goes_out(view) && received != 0 && view->received_idle_s <= rules->rapid_window_s &&
-	       (uint64_t)view->transaction->amount * 100 >= received * rules->rapid_moved_percent &&
+	if (!risk_kind_moves(view->transaction->kind) || received == 0 ||
+	    view->received_idle_s > rules->rapid_window_s)
+		return false;
+	moved = risk_account_moved(view->account) + (uint64_t)view->transaction->amount;
+	return moved * 100 >= received * rules->rapid_moved_percent &&
 	       view->account->staked_since * 100 < received * rules->rapid_staked_percent;
+}
+
+uint8_t risk_moved_percent(const struct risk_view *view)
+{
+	uint64_t received = view->account->received_amount, percent;
+
+	if (!risk_kind_moves(view->transaction->kind) || received == 0)
+		return 0;
+	percent = (risk_account_moved(view->account) + (uint64_t)view->transaction->amount) * 100 /
+	          received;
+	return percent < UINT8_MAX ? (uint8_t)percent : UINT8_MAX;
 }
 
 /* This stake would be the step that completes the ladder. What is paid at a terminal is one as

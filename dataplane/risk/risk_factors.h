@@ -17,7 +17,7 @@
 #define RISK_STATE_FACTORS(X)                                                                      \
 	X(TIME_DEVIATION, "hour or day outside of those with 90 % of the account's past")          \
 	X(STRUCTURING, "third amount just below the report threshold within the window")           \
-	X(RAPID_MOVEMENT, "most of a deposit leaves soon, hardly staked")                          \
+	X(RAPID_MOVEMENT, "most of the deposits leaves soon, hardly staked")                       \
 	X(STAKE_LADDER, "amounts that grow one after another")                                     \
 	X(REPEATED_TRANSFER, "transfers to the same account one after another")                    \
 	X(SELECTION_REPEATED, "one selection again and again within an hour")                      \
@@ -88,5 +88,9 @@ struct risk_state_result {
  */
 void risk_factors_evaluate(const struct risk_factor_rules *rules, const struct risk_view *view,
     uint32_t base_bits, struct risk_state_result *result);
+
+/* Of what came in, what has moved on with this one, in percent, rounded down; 255: that and more. 0
+ * of what is neither a withdrawal nor a transfer, and when nothing came in. */
+uint8_t risk_moved_percent(const struct risk_view *view);
 
 #endif

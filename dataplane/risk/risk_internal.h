@@ -57,6 +57,12 @@ static inline uint32_t plus_one(uint32_t count)
 	return count < UINT32_MAX - RISK_COUNT_ONE ? count + RISK_COUNT_ONE : UINT32_MAX;
 }
 
+/* Money that leaves the house's accounts or goes to another one, not to be played for. */
+static inline bool risk_kind_moves(uint8_t kind)
+{
+	return kind == RISK_KIND_TRANSFER || kind == RISK_KIND_WITHDRAWAL;
+}
+
 static inline uint32_t since(uint32_t then_s, uint32_t now_s)
 {
 	return now_s > then_s ? now_s - then_s : 0;

@@ -6,6 +6,8 @@
 #define HABIT_WEIGHT 32           /* means: plain averages first, then exponential with 1/32 */
 #define CLIP_AFTER   5
 #define CLIP_MEANS   4
+#define MOVED_ONE    65536u
+#define SPAN_HOURS   24
 
 static uint64_t plus_amount(uint64_t sum, int64_t amount)
 {
@@ -183,6 +185,37 @@ static void ladder_step(struct risk_account_state *account, uint16_t amount)
 	account->amount_last = amount;
 }
 
+static uint32_t moved_share(const struct risk_account_state *account)
+{
+	return (uint32_t)account->moved_high << 8 | account->moved_low;
+}
+
+/* part / whole of MOVED_ONE, rounded up: what moved in many small parts is not lost. */
+static void moved_set(struct risk_account_state *account, unsigned __int128 part, uint64_t whole)
+{
+	unsigned __int128 share = whole != 0 ? (part + whole - 1) / whole : 0;
+	uint32_t kept = share < MOVED_ONE ? (uint32_t)share : MOVED_ONE - 1;
+
+	account->moved_high = (uint8_t)(kept >> 8);
+	account->moved_low = (uint8_t)kept;
+}
+
+static void moved_add(struct risk_account_state *account, uint64_t amount)
+{
+	uint64_t received = account->received_amount;
+
+	moved_set(account,
+	    (unsigned __int128)moved_share(account) * received +
+	        (unsigned __int128)amount * MOVED_ONE,
+	    received);
+}
+
+uint64_t risk_account_moved(const struct risk_account_state *account)
+{
+	return (uint64_t)((unsigned __int128)moved_share(account) * account->received_amount /
+	                  MOVED_ONE);
+}
+
 void risk_account_observe(
     struct risk_account_state *account, const struct risk_transaction *transaction)
 {
@@ -207,6 +240,8 @@ void risk_account_observe(
 		risk_account_near(account, transaction->time_ns);
 	if (transaction->kind == RISK_KIND_STAKE)
 		account->staked_since = plus_amount(account->staked_since, amount);
+	if (transaction->keeps_moved && risk_kind_moves(transaction->kind))
+		moved_add(account, (uint64_t)amount);
 	local_time(transaction, &hour, &weekday);
 	slot_add(account->hours, RISK_SLOTS_HOUR, hour);
 	slot_add(account->days, RISK_SLOTS_DAY, weekday);
@@ -230,6 +265,28 @@ static void source_add(struct risk_account_state *account, uint16_t tag)
 }
 
 void risk_account_receive(
+    struct risk_account_state *account, uint64_t time_ns, int64_t amount, uint64_t source_id)
+{
+	uint32_t before = account->in_updated_s;
+	uint32_t now = seconds_of(time_ns) > before ? seconds_of(time_ns) : before;
+	uint64_t received;
+
+	if (before == 0 || now - before > RISK_DAY_S ||
+	    account->staked_since >= account->received_amount) {
+		account->received_amount = account->staked_since = 0;
+		account->span_hour = (uint8_t)(now / 3600);
+	} else if ((uint8_t)(now / 3600 - account->span_hour) > SPAN_HOURS) {
+		account->received_amount -= account->received_amount / 2;
+		account->staked_since /= 2;
+		account->span_hour = (uint8_t)(now / 3600 - SPAN_HOURS / 2);
+	}
+	received = account->received_amount;
+	risk_account_receive_before(account, time_ns, amount, source_id);
+	moved_set(
+	    account, (unsigned __int128)moved_share(account) * received, account->received_amount);
+}
+
+void risk_account_receive_before(
     struct risk_account_state *account, uint64_t time_ns, int64_t amount, uint64_t source_id)
 {
 	uint32_t now = seconds_of(time_ns), before = account->in_updated_s;

@@ -53,6 +53,7 @@ struct risk_transaction {
 	uint8_t near_report;   /* in [90 %, 100 %) of the report threshold, as the rules say */
 	uint8_t has_balances;  /* of the account; the next two are read only then */
 	uint8_t has_balances_other;
+	uint8_t keeps_moved; /* observe: of what came in, this moved on; 0: as older logs have it */
 	uint32_t utc_offset_s;
 	uint32_t close_in_s; /* until the market closes; 0: not known, or no bet */
 	int64_t balance_before, balance_after;
@@ -103,12 +104,12 @@ _Static_assert(sizeof(struct risk_selection_run) == 8, "part of rows");
 struct risk_account_state {
 	uint64_t sum_24h, sum_7d, sum_30d;      /* of amounts that went out, minor units, decayed */
 	uint64_t amount_mean, amount_spread;    /* minor units << 8; an outlier counts as 4 means */
-	uint64_t received_amount, staked_since; /* deposits of the last 24 h; staked since then */
+	uint64_t received_amount, staked_since; /* of a span: what came in; staked since it began */
 	struct risk_parties parties;            /* terminals, accounts paid */
 	uint64_t sources;                       /* hash bits of who paid, four weeks */
 	uint16_t source_tags[3];                /* the last who paid, most recent first; 0: none */
 	uint8_t source_again; /* one of them paid again; halved every four weeks */
-	uint8_t reserved_source[1];
+	uint8_t moved_high; /* with moved_low: risk_account_moved, in 1/65,536 of received_amount */
 	uint32_t updated_s, first_s;
 	uint32_t observations; /* saturating */
 	uint32_t counts[RISK_WINDOWS];
@@ -119,9 +120,9 @@ struct risk_account_state {
 	struct risk_selection_run selection;
 	uint16_t amount_last; /* log2, 8.8 */
 	uint8_t ladder;       /* amounts in a row, each at least 1.2 times the one before */
-	uint8_t reserved[1];
+	uint8_t moved_low;
 	uint8_t hours[RISK_SLOTS_HOUR], days[RISK_SLOTS_DAY]; /* halved when one is full */
-	uint8_t reserved_slot[1];
+	uint8_t span_hour; /* in which the span of received_amount began, of 256 hours */
 };
 
 struct risk_terminal_state {
@@ -148,9 +149,21 @@ void risk_account_observe(
     struct risk_account_state *account, const struct risk_transaction *transaction);
 void risk_terminal_observe(struct risk_terminal_state *terminal,
     const struct risk_transaction *transaction, uint64_t account_id);
-/* Money came in: a deposit or a transfer from source_id. */
+/*
+ * Money came in: a deposit or a transfer from source_id. What came in is counted together in a span
+ * that begins anew when all of it was staked, or when nothing came for more than 24 h. Of a span of
+ * more than 24 h half is forgotten, of what came in, was staked and moved on alike, and it goes on
+ * as one of 12.
+ */
 void risk_account_receive(
     struct risk_account_state *account, uint64_t time_ns, int64_t amount, uint64_t source_id);
+/* The same as it was before spans (events without EVENT_FLAG_MOVED): deposits are counted together
+ * for as long as no two are more than 24 h apart. */
+void risk_account_receive_before(
+    struct risk_account_state *account, uint64_t time_ns, int64_t amount, uint64_t source_id);
+/* Of received_amount, minor units that withdrawals and transfers since have taken out; each counts
+ * for at most 1/65,536 of received_amount too much. Not more than all of it. */
+uint64_t risk_account_moved(const struct risk_account_state *account);
 /* A label of a transaction of transaction_ns, known now. */
 void risk_feedback_label(
     struct risk_feedback *feedback, uint64_t now_ns, uint64_t transaction_ns, bool confirmed);

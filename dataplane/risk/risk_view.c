@@ -64,7 +64,7 @@ static void slots_look(struct risk_view *view, const struct risk_account_state *
 
 	_Static_assert(offsetof(struct risk_account_state, days) ==
 	                       offsetof(struct risk_account_state, hours) + RISK_SLOTS_HOUR &&
-	                   offsetof(struct risk_account_state, reserved_slot) ==
+	                   offsetof(struct risk_account_state, span_hour) ==
 	                       offsetof(struct risk_account_state, days) + RISK_SLOTS_DAY,
 	    "24 hours, 7 days and a byte that is none");
 	memcpy(slots, (const uint8_t *)account + offsetof(struct risk_account_state, hours),

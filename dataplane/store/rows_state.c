@@ -71,6 +71,9 @@ void rows_account_state_make(
 	record->source_again = state->source_again;
 	record->amount_last = le16_make(state->amount_last);
 	record->ladder = state->ladder;
+	record->moved_high = state->moved_high;
+	record->moved_low = state->moved_low;
+	record->span_hour = state->span_hour;
 	memcpy(record->hours, state->hours, sizeof(record->hours));
 	memcpy(record->days, state->days, sizeof(record->days));
 	parties_make(&record->parties, &state->parties);
@@ -93,6 +96,9 @@ void rows_account_state_read(
 	state->source_again = record->source_again;
 	state->amount_last = le16_get(record->amount_last);
 	state->ladder = record->ladder;
+	state->moved_high = record->moved_high;
+	state->moved_low = record->moved_low;
+	state->span_hour = record->span_hour;
 	memcpy(state->hours, record->hours, sizeof(state->hours));
 	memcpy(state->days, record->days, sizeof(state->days));
 	parties_read(&record->parties, &state->parties);

@@ -175,7 +175,8 @@ PATTERNS = {
     "structuring": ("STRUCTURING", "near_report_threshold", lambda saw, rules:
                     saw["near_report_threshold"] >= 3 and rules["report_threshold"] == REPORT),
     "rapid_movement": ("RAPID_MOVEMENT", "received", lambda saw, rules:
-                       saw["amount"] * 100 >= saw["received"] * rules["rapid_moved_percent"] and
+                       saw["moved_percent"] >= rules["rapid_moved_percent"] and
+                       saw["amount"] > 0 and
                        saw["staked_since"] * 100 <
                        saw["received"] * rules["rapid_staked_percent"]),
     "night_bets": ("TIME_DEVIATION", "outside", lambda saw, rules: rules["points"] == 25),

@@ -300,6 +300,8 @@ static const struct {
 	{ KIND_FACTORS, CURRENCY(1, reserved), 1 },
 	{ KIND_TICK, FIELD(flags), EVENT_FLAG_SCORED },
 	{ KIND_CANCEL, FIELD(flags), EVENT_FLAG_SCORED },
+	{ KIND_DEPOSIT, FIELD(flags), EVENT_FLAG_MOVED }, /* of scored ones only */
+	{ KIND_BET, FIELD(flags), EVENT_FLAG_MOVED | EVENT_FLAG_SCORED },
 };
 
 /* Bits of the states, and the numbers that factors saw, only where the states were looked at. */

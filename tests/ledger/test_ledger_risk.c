@@ -179,6 +179,77 @@ TEST(money_that_comes_and_goes)
 	}
 }
 
+/* In parts, by withdrawals and transfers, with a small deposit on top; a follower comes to the same
+ * (move). What is told is what the factor saw. */
+TEST(money_that_comes_and_goes_in_parts)
+{
+	const struct wire_request away = TRANSFER(.amount = 20000, .to_account = PARTNERED);
+	struct bed bed;
+
+	bed_make(&bed, 101);
+	move(&bed, WIRE_DEPOSIT, 99990);
+	assert_true(bed.wallet.record.flags & EVENT_FLAG_MOVED);
+	for (unsigned i = 0; i < 3; i++) {
+		move(&bed, WIRE_WITHDRAW, 20000);
+		assert_true(bed.wallet.record.flags & EVENT_FLAG_MOVED);
+		assert_false(fired(&bed, RISK_STATE_RAPID_MOVEMENT));
+	}
+	bed.wallet.now += HOUR;
+	move(&bed, WIRE_DEPOSIT, 10);
+	assert_int_equal(ask(&bed, &away), WIRE_CODE_OK);
+	assert_true(bed.wallet.record.flags & EVENT_FLAG_MOVED);
+	assert_true(fired(&bed, RISK_STATE_RAPID_MOVEMENT));
+	assert_int_equal(numbers(&bed).moved_percent, 80);
+	/* What came to the other one is its own to move on. */
+	assert_int_equal(ledger_account_risk(bed.wallet.ledger, PARTNERED)->received_amount, 20000);
+	assert_int_equal(risk_account_moved(ledger_account_risk(bed.wallet.ledger, PARTNERED)), 0);
+	bet(&bed, 1000, 0);
+	assert_false(bed.wallet.record.flags & EVENT_FLAG_MOVED);
+	bed_free(&bed);
+}
+
+/* A log of an earlier version has no MOVED: it comes to the state it had, byte for byte. */
+TEST(events_of_earlier_versions_keep_nothing_of_what_moved)
+{
+	static const struct {
+		uint16_t template_id;
+		int64_t amount;
+	} steps[] = { { WIRE_DEPOSIT, 50000 }, { WIRE_WITHDRAW, 30000 }, { WIRE_DEPOSIT, 10 },
+		{ WIRE_WITHDRAW, 15000 } };
+	struct risk_account_state expected;
+	const struct risk_account_state *kept;
+	struct ledger *older;
+	struct bed bed;
+
+	bed_make(&bed, 101);
+	older = fixture_create(256, 0);
+	assert_int_equal(ledger_copy(older, bed.wallet.ledger), 0);
+	risk_account_init(&expected, bed.wallet.now);
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(steps); i++) {
+		struct event_record record;
+		struct event_buffer event;
+
+		move(&bed, steps[i].template_id, steps[i].amount);
+		event = bed.wallet.event;
+		record = bed.wallet.record;
+		record.flags &= (uint8_t)~EVENT_FLAG_MOVED;
+		memcpy(event.bytes, &record, sizeof(record));
+		assert_int_equal(event_check(event.bytes, sizeof(event.bytes)), 0);
+		assert_int_equal(ledger_apply(older, event.bytes, sizeof(event.bytes)), 0);
+		if (steps[i].template_id == WIRE_DEPOSIT)
+			risk_account_receive_before(
+			    &expected, bed.wallet.now, steps[i].amount, TERMINAL);
+	}
+	kept = ledger_account_risk(older, le64_get(bed.wallet.record.account_id));
+	assert_int_equal(kept->received_amount, 50010);
+	assert_true(kept->received_amount == expected.received_amount);
+	assert_true(kept->in_24h == expected.in_24h && kept->sources == expected.sources);
+	assert_int_equal(kept->moved_high | kept->moved_low | kept->span_hour, 0);
+	assert_true(ledger_state_hash(older) == ledger_state_hash_full(older));
+	ledger_free(older);
+	bed_free(&bed);
+}
+
 TEST(the_third_transfer_in_a_row_to_one_account)
 {
 	const struct wire_request to_poor = TRANSFER(.to_account = POOR);

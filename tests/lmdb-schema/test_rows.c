@@ -131,7 +131,6 @@ static void states_fill(struct ledger *ledger)
 		((uint64_t *)&account)[i] &= (1ull << 56) - 1;
 	terminal.amount_mean &= (1ull << 56) - 1;
 	terminal.amount_spread &= (1ull << 56) - 1;
-	account.reserved_source[0] = account.reserved[0] = account.reserved_slot[0] = 0;
 	memset(account.feedback.reserved, 0, sizeof(account.feedback.reserved));
 	memset(terminal.feedback.reserved, 0, sizeof(terminal.feedback.reserved));
 	assert_int_equal(ledger_load_account_state(ledger, 5, &account), 0);
@@ -243,9 +242,8 @@ static const struct {
 	{ LEDGER_ACCOUNT, 56 + 127, 1 },    /* reserved slots */
 	{ LEDGER_ACCOUNT, 184 + 7, 0xff },  /* a sum that no sum comes to */
 	{ LEDGER_ACCOUNT, 184 + 31, 0xff }, /* a mean */
-	{ LEDGER_ACCOUNT, 184 + 103, 1 },   /* reserved */
-	{ LEDGER_ACCOUNT, 184 + 195, 1 }, { LEDGER_ACCOUNT, 184 + 239, 1 }, { LEDGER_BET, 0, 1 },
-	{ LEDGER_BET, 2, RECORD_ACCOUNT }, { LEDGER_BET, 3, 1 },
+	{ LEDGER_ACCOUNT, 184 + 195, 1 },   /* reserved, of judged cases */
+	{ LEDGER_BET, 0, 1 }, { LEDGER_BET, 2, RECORD_ACCOUNT }, { LEDGER_BET, 3, 1 },
 	{ LEDGER_BET, 8, 1 },                            /* another id than its key */
 	{ LEDGER_BET, 16, 0 }, { LEDGER_BET, 31, 0x80 }, /* account id */
 	{ LEDGER_BET, 37, 1 },                           /* terminal id */

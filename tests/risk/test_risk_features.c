@@ -319,6 +319,7 @@ static uint64_t hash_add(uint64_t hash, const void *data, size_t size)
  * The very bits of 3,000 transactions, on any machine and in any build: those of version 1, and
  * all. Models are trained on these numbers and those of version 1 are still in use, so what is
  * there stays as it is; what is added goes behind it and gives RISK_FEATURES_VERSION a new number.
+ * (Of spans, which two of them see, is the test behind this one.)
  */
 TEST(features_are_these_bits)
 {
@@ -366,7 +367,7 @@ TEST(features_are_these_bits)
 		risk_account_observe(&accounts[account], &transaction);
 		risk_terminal_observe(&terminals[terminal], &transaction, account);
 		if (i % 4 == 0)
-			risk_account_receive(
+			risk_account_receive_before(
 			    &accounts[account], time, transaction.amount, terminal);
 		if (i % 5 == 0)
 			risk_feedback_label(&accounts[account].feedback, time,
@@ -382,6 +383,49 @@ TEST(features_are_these_bits)
 		fail_msg("version 1: hash %#llx", (unsigned long long)first);
 	if (hash != 0xeeb55dceb52cc0adull)
 		fail_msg("hash %#llx", (unsigned long long)hash);
+}
+
+/* Spans of what came in are of two features; no other sees which rule a state has learnt by. */
+TEST(spans_change_two_features_and_no_other)
+{
+	struct risk_account_state accounts[2];
+	struct risk_terminal_state terminal;
+	uint64_t draws = test_seed(), time = NOW;
+	unsigned differ = 0;
+
+	risk_terminal_init(&terminal, NOW);
+	risk_account_init(&accounts[0], NOW);
+	risk_account_init(&accounts[1], NOW);
+	for (unsigned i = 0; i < 3000; i++) {
+		struct risk_transaction transaction = {
+			.time_ns = time += (test_random(&draws) % (4 * 3600)) * SECOND,
+			.amount = 1 + (int64_t)(test_random(&draws) % 100000),
+			.terminal_id = test_random(&draws) % 5,
+			.kind = (uint8_t)(test_random(&draws) % RISK_KIND_COUNT),
+		};
+		float features[2][RISK_FEATURE_COUNT];
+
+		for (unsigned k = 0; k < 2; k++) {
+			fill(&accounts[k], &terminal, &transaction, features[k]);
+			transaction.keeps_moved = k == 0;
+			if (transaction.kind != RISK_KIND_DEPOSIT)
+				risk_account_observe(&accounts[k], &transaction);
+			else if (k == 0)
+				risk_account_receive(&accounts[k], time, transaction.amount, 1);
+			else
+				risk_account_receive_before(
+				    &accounts[k], time, transaction.amount, 1);
+		}
+		for (unsigned f = 0; f < RISK_FEATURE_COUNT; f++) {
+			if (memcmp(&features[0][f], &features[1][f], sizeof(float)) == 0)
+				continue;
+			if (f != RISK_FEATURE_amount_to_received &&
+			    f != RISK_FEATURE_staked_to_received)
+				fail_msg("%s", risk_feature_name((enum risk_feature)f));
+			differ++;
+		}
+	}
+	assert_true(differ > 100);
 }
 
 TEST(every_feature_has_a_name_and_a_text)

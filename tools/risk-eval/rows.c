@@ -217,7 +217,7 @@ const char *eval_line_parse(
 	    struct eval_row *) = { card_parse, paysim_parse, amlsim_parse };
 	char *fields[COLUMNS_MAX];
 
-	*row = (struct eval_row){ 0 };
+	*row = (struct eval_row){ .transaction.keeps_moved = 1 };
 	if (line_cut(line, fields) != columns->count)
 		return "number of columns";
 	return parsers[format](fields, columns->place, row);
