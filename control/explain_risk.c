@@ -314,6 +314,7 @@ static void terminal_factor(json_t *saw, json_t *rules, unsigned factor,
 	case RISK_STATE_TERMINAL_CONFIRMED:
 		part_set(saw, "confirmed_7d", le16_get(risk->terminal_confirmed_tenths), 10);
 		part_set(saw, "judged_7d", le16_get(risk->terminal_labelled_tenths), 10);
+		rule_set_number(rules, set, "terminal_confirmed_tenths");
 		rule_set_number(rules, set, "confirmed_tenths");
 		rule_set_number(rules, set, "confirmed_percent");
 		break;

@@ -383,7 +383,9 @@ struct event_factor_rules {
 	struct event_section section;
 	struct le64s report_threshold; /* in the rules' currency; 0: none */
 	struct le32 structuring_window_s;
-	struct le32 rapid_window_s;
+	struct le16 rapid_window_s;
+	uint8_t rapid_window_high;         /* of 65,536 s */
+	uint8_t terminal_confirmed_tenths; /* 0, as in older logs: confirmed_tenths */
 	struct le32 young_s;
 	struct le32 model_version; /* 0: none */
 	uint8_t model_state;       /* risk_model_state */

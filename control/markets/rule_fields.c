@@ -32,8 +32,7 @@
 	X(points_large, "points", "of a large amount")                                             \
 	X(points_behaviour, "points", "of unusual behaviour, by share")                            \
 	X(points_odds, "points", "of claimed odds that differ, and of longshots")                  \
-	X(partner_confirmed_tenths, "1/10",                                                        \
-	    "decayed number of a partner's confirmed cases that counts; 0: none")                  \
+	X(partner_confirmed_tenths, "1/10", "decayed confirmed cases of a partner; 0: never")      \
 	X(withdraw_pending_min, "minor units", "a withdrawal from here on waits; 0: none does")    \
 	X(withdraw_timeout_s, "s", "a waiting withdrawal is given back after it")                  \
 	X(exposure_selection_max, "minor units",                                                   \
@@ -70,6 +69,7 @@
 	X(velocity_count, "requests", "of a terminal in an hour, above which velocity counts")     \
 	X(velocity_ratio_tenths, "1/10", "multiple of the terminal's hourly average")              \
 	X(confirmed_percent, "%", "of the judged cases of 7 days were fraud")                      \
+	X(terminal_confirmed_tenths, "1/10", "of a terminal; 0: confirmed_tenths")                 \
 	X(confirmed_tenths, "1/10", "decayed number of them")                                      \
 	X(young_s, "s", "so long is an account new")
 /* X(field, factor): points of one factor. */

@@ -126,7 +126,8 @@ void risk_factor_rules_encode(const struct risk_rules_extra *extra, struct event
 		.section = { .kind = SECTION_FACTOR_RULES, .size = le16_make(sizeof(*out)) },
 		.report_threshold = le64s_make(extra->report_threshold),
 		.structuring_window_s = le32_make(factors->structuring_window_s),
-		.rapid_window_s = le32_make(factors->rapid_window_s),
+		.rapid_window_s = le16_make((uint16_t)factors->rapid_window_s),
+		.rapid_window_high = (uint8_t)(factors->rapid_window_s >> 16),
 		.young_s = le32_make(factors->young_s),
 		.model_version = le32_make(extra->model_version),
 		.model_state = extra->model_state,
@@ -143,6 +144,7 @@ void risk_factor_rules_encode(const struct risk_rules_extra *extra, struct event
 		.velocity_ratio_tenths = factors->velocity_ratio_tenths,
 		.confirmed_percent = factors->confirmed_percent,
 		.confirmed_tenths = factors->confirmed_tenths,
+		.terminal_confirmed_tenths = factors->terminal_confirmed_tenths,
 		.points_country = extra->points_country,
 		.points_watch_list = extra->points_watch_list,
 		.points_model_max = extra->points_model_max,
@@ -163,7 +165,8 @@ static void factor_rules_decode(const struct event_factor_rules *in, struct risk
 	extra->points_partner_confirmed = in->points_partner_confirmed;
 	extra->factors = (struct risk_factor_rules){
 		.structuring_window_s = le32_get(in->structuring_window_s),
-		.rapid_window_s = le32_get(in->rapid_window_s),
+		.rapid_window_s = le16_get(in->rapid_window_s) | (uint32_t)in->rapid_window_high
+		                                                     << 16,
 		.young_s = le32_get(in->young_s),
 		.rapid_moved_percent = in->rapid_moved_percent,
 		.rapid_staked_percent = in->rapid_staked_percent,
@@ -178,6 +181,7 @@ static void factor_rules_decode(const struct event_factor_rules *in, struct risk
 		.velocity_ratio_tenths = in->velocity_ratio_tenths,
 		.confirmed_percent = in->confirmed_percent,
 		.confirmed_tenths = in->confirmed_tenths,
+		.terminal_confirmed_tenths = in->terminal_confirmed_tenths,
 	};
 	memcpy(extra->factors.points, in->points, sizeof(extra->factors.points));
 }

@@ -44,6 +44,7 @@ _Static_assert(sizeof(struct risk_amounts) == 64, "no padding");
 	X(velocity_count, 0, 255)                                                                  \
 	X(velocity_ratio_tenths, 1, 255)                                                           \
 	X(confirmed_percent, 1, 100)                                                               \
+	X(terminal_confirmed_tenths, 0, 255)                                                       \
 	X(confirmed_tenths, 1, 255)                                                                \
 	X(young_s, 0, 366 * 86400)
 

@@ -71,8 +71,9 @@ void risk_factor_rules_default(struct risk_factor_rules *rules)
 		.counterparties = 24,
 		.velocity_count = 5,
 		.velocity_ratio_tenths = 30,
-		.confirmed_percent = 20,
+		.confirmed_percent = 15,
 		.confirmed_tenths = 3,
+		.terminal_confirmed_tenths = 11, /* one case never comes to it */
 		.young_s = 7 * RISK_DAY_S,
 		.points = {
 			[RISK_STATE_TIME_DEVIATION] = 8, /* a third of behaviour's 25 */
@@ -87,7 +88,7 @@ void risk_factor_rules_default(struct risk_factor_rules *rules)
 			[RISK_STATE_COUNTERPARTIES] = 20,
 			[RISK_STATE_TERMINAL_VELOCITY] = 15,
 			[RISK_STATE_ACCOUNT_CONFIRMED] = 30,
-			[RISK_STATE_TERMINAL_CONFIRMED] = 40,
+			[RISK_STATE_TERMINAL_CONFIRMED] = 35, /* with LARGE no refusal yet */
 			[RISK_STATE_COMPOSITE] = 40,
 		},
 	};
@@ -161,12 +162,11 @@ static bool terminal_velocity(const struct risk_factor_rules *rules, const struc
 	       (unsigned __int128)week * rules->velocity_ratio_tenths * full;
 }
 
-static bool confirmed(
-    const struct risk_factor_rules *rules, const struct risk_feedback_view *feedback)
+static bool confirmed(const struct risk_factor_rules *rules,
+    const struct risk_feedback_view *feedback, uint8_t tenths)
 {
 	return feedback->confirmed != 0 &&
-	       (uint64_t)feedback->confirmed_7d * 10 >=
-	           (uint64_t)rules->confirmed_tenths * RISK_COUNT_ONE &&
+	       (uint64_t)feedback->confirmed_7d * 10 >= (uint64_t)tenths * RISK_COUNT_ONE &&
 	       (uint64_t)feedback->confirmed_7d * 100 >=
 	           (uint64_t)feedback->labelled_7d * rules->confirmed_percent;
 }
@@ -187,6 +187,9 @@ static unsigned composite(const struct risk_factor_rules *rules, const struct ri
 void risk_factors_evaluate(const struct risk_factor_rules *rules, const struct risk_view *view,
     uint32_t base_bits, struct risk_state_result *result)
 {
+	const uint8_t at_terminal = rules->terminal_confirmed_tenths != 0
+	                                ? rules->terminal_confirmed_tenths
+	                                : rules->confirmed_tenths;
 	const bool fired[RISK_STATE_COMPOSITE] = {
 		[RISK_STATE_TIME_DEVIATION] = view->hour_outside || view->day_outside,
 		[RISK_STATE_STRUCTURING] = structuring(rules, view),
@@ -203,8 +206,10 @@ void risk_factors_evaluate(const struct risk_factor_rules *rules, const struct r
 		                        view->transaction->close_in_s <= rules->late_s,
 		[RISK_STATE_COUNTERPARTIES] = view->partners >= rules->counterparties,
 		[RISK_STATE_TERMINAL_VELOCITY] = terminal_velocity(rules, view),
-		[RISK_STATE_ACCOUNT_CONFIRMED] = confirmed(rules, &view->account_feedback),
-		[RISK_STATE_TERMINAL_CONFIRMED] = confirmed(rules, &view->terminal_feedback),
+		[RISK_STATE_ACCOUNT_CONFIRMED] =
+		    confirmed(rules, &view->account_feedback, rules->confirmed_tenths),
+		[RISK_STATE_TERMINAL_CONFIRMED] =
+		    confirmed(rules, &view->terminal_feedback, at_terminal),
 	};
 	unsigned points = 0, pattern = 0, together;
 	uint32_t bits = 0;

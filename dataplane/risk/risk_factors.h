@@ -55,10 +55,11 @@ struct risk_factor_rules {
 	uint8_t counterparties;                  /* 24 of 64 hash bits, about 30 different ones */
 	uint8_t velocity_count;                  /* above 5 in an hour */
 	uint8_t velocity_ratio_tenths;           /* above 3.0 times the hourly average of 7 days */
-	uint8_t confirmed_percent;               /* 20 of the labelled of 7 days */
+	uint8_t confirmed_percent;               /* 15 of the labelled of 7 days */
 	uint8_t confirmed_tenths;                /* decayed count of 7 days, 0.3 */
+	uint8_t terminal_confirmed_tenths;       /* of a terminal 1.1; 0: confirmed_tenths */
 	uint8_t points[RISK_STATE_FACTOR_COUNT]; /* of COMPOSITE: the most it gives */
-	uint8_t reserved[5];
+	uint8_t reserved[4];
 	uint32_t young_s; /* an account is new for so long: 7 days */
 };
 _Static_assert(sizeof(struct risk_factor_rules) == 44, "no padding");

@@ -469,7 +469,7 @@ def test_judged_cases_of_a_partner_are_a_factor_of_its_accounts(switch, tmp_path
         factor = factors(account)["PARTNER_CONFIRMED"]
         assert sorted(factor["saw"]) == ["confirmed_7d", "judged_7d"]
         assert all(0.9 <= value <= 1 for value in factor["saw"].values()), factor  # it decays
-        assert factor["rules"] == {"partner_confirmed_tenths": 5, "confirmed_percent": 20,
+        assert factor["rules"] == {"partner_confirmed_tenths": 5, "confirmed_percent": 15,
                                    "points_partner_confirmed": 7}
     assert "PARTNER_CONFIRMED" not in factors(ACCOUNT + 40)
     # Taken back, and judged otherwise.

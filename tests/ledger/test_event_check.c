@@ -284,7 +284,7 @@ static const struct {
 	{ KIND_FACTORS, FACTORS(section.reserved), 1 },
 	{ KIND_FACTORS, FACTORS(report_threshold), (uint64_t)-1 },
 	{ KIND_FACTORS, FACTORS(structuring_window_s), 0 },
-	{ KIND_FACTORS, FACTORS(rapid_window_s), 86401 },
+	{ KIND_FACTORS, FACTORS(rapid_window_high), 2 }, /* above a day */
 	{ KIND_FACTORS, FACTORS(model_state), RISK_MODEL_STATE_MAX + 1 },
 	{ KIND_FACTORS, FACTORS(model_state), RISK_MODEL_ACTIVE }, /* without a version */
 	{ KIND_FACTORS, FACTORS(ladder_steps), 1 },

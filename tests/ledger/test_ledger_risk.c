@@ -401,21 +401,68 @@ TEST(judged_cases_become_factors)
 	bet(&bed, 1000, 1);
 	assert_true(fired(&bed, RISK_STATE_ACCOUNT_CONFIRMED));
 	assert_false(fired(&bed, RISK_STATE_TERMINAL_CONFIRMED));
-	assert_int_equal(judge_case(&bed, NOBODY, TERMINAL, 1), 1);
-	bet(&bed, 1000, 0);
-	assert_true(fired(&bed, RISK_STATE_TERMINAL_CONFIRMED));
-	assert_int_equal(le16_get(numbers(&bed).terminal_confirmed_tenths), 10);
+	for (unsigned i = 1; i <= 2; i++) { /* one is of its customer; two are of the terminal */
+		assert_int_equal(judge_case(&bed, NOBODY, TERMINAL, 1), 1);
+		bet(&bed, 1000, 0);
+		assert_case_equal(i, fired(&bed, RISK_STATE_TERMINAL_CONFIRMED), i == 2);
+	}
+	assert_int_equal(le16_get(numbers(&bed).terminal_confirmed_tenths), 20);
 	/* Cash has no account, but is bet at the terminal. */
 	assert_int_equal(ask(&bed, &cash), WIRE_CODE_OK);
 	assert_true(fired(&bed, RISK_STATE_TERMINAL_CONFIRMED));
 	assert_false(fired(&bed, RISK_STATE_ACCOUNT_CONFIRMED));
-	/* One of many: below 20 % of the labelled. */
-	for (unsigned i = 0; i < 5; i++)
+	/* One and two of many: below 15 % of the labelled. */
+	for (unsigned i = 0; i < 12; i++)
 		assert_int_equal(judge_case(&bed, RICH, TERMINAL, 0), 1);
 	bet(&bed, 1000, 1);
 	assert_false(fired(&bed, RISK_STATE_ACCOUNT_CONFIRMED));
 	assert_false(fired(&bed, RISK_STATE_TERMINAL_CONFIRMED));
 	bed_free(&bed);
+}
+
+/* What was judged at a counter, and a large bet there of a customer of whom nothing is known. */
+TEST(one_confirmed_case_does_not_close_a_counter)
+{
+	static const struct {
+		unsigned cases;
+		uint8_t terminal_tenths, points;
+		uint16_t code;
+		unsigned score;
+		int fires;
+	} rows[] = {
+		{ 0, 11, 35, WIRE_CODE_OK, 40, 0 },
+		{ 1, 11, 35, WIRE_CODE_OK, 40, 0 },
+		{ 2, 11, 35, WIRE_CODE_OK, 75, 1 }, /* somebody looks at it */
+		{ 9, 11, 35, WIRE_CODE_OK, 75, 1 },
+		/* As the rules of before had it. */
+		{ 1, 0, 40, WIRE_CODE_RISK_SCORE, 80, 1 },
+	};
+
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(rows); i++) {
+		const struct wire_request large = BET(.account_id = PARTNERED, .stake = 500000);
+		struct ledger_command command = { .type = EVENT_RULES_SET };
+		struct bed bed;
+
+		bed_make(&bed, 80);
+		command.rules = ledger_shard(bed.wallet.ledger)->rules;
+		command.rules.version++;
+		command.rules.large_amount = 500000;
+		command.extra = ledger_shard(bed.wallet.ledger)->extra;
+		assert_int_equal(command.extra.factors.points[RISK_STATE_TERMINAL_CONFIRMED], 35);
+		command.extra.factors.young_s = 1; /* no customer is new */
+		command.extra.factors.terminal_confirmed_tenths = rows[i].terminal_tenths;
+		command.extra.factors.points[RISK_STATE_TERMINAL_CONFIRMED] = rows[i].points;
+		assert_int_equal(wallet_command(&bed.wallet, &command), 1);
+		follow(&bed);
+		bet(&bed, 1000, 0); /* the terminal is known */
+		for (unsigned n = 0; n < rows[i].cases; n++)
+			assert_int_equal(judge_case(&bed, RICH, TERMINAL, 1), 1);
+		assert_case_equal(i, ask(&bed, &large), rows[i].code);
+		assert_case_equal(i, bed.wallet.record.score, rows[i].score);
+		assert_case_equal(i, fired(&bed, RISK_STATE_TERMINAL_CONFIRMED), rows[i].fires);
+		assert_case_equal(i, bit(&bed, RISK_ALERT), rows[i].score >= 60);
+		bed_free(&bed);
+	}
 }
 
 TEST(each_currency_has_its_own_amounts)

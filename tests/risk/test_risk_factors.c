@@ -319,20 +319,33 @@ TEST(terminal_velocity)
 	}
 }
 
+/* One case is enough for an account; a terminal has many customers, and one of them closes no
+ * counter. */
 TEST(confirmed_fraud)
 {
 	static const struct {
 		double confirmed, labelled;
 		uint16_t ever;
-		bool fires;
+		uint8_t terminal_tenths;
+		bool account, terminal;
 	} cases[] = {
-		{ 0, 10, 3, false },
-		{ 0.29, 1, 1, false }, /* too long ago: 0.3 */
-		{ 0.301, 1, 1, true },
-		{ 1, 5.01, 1, false }, /* 20 % */
-		{ 1, 5, 1, true },
-		{ 1, 4.99, 1, true },
-		{ 2, 0, 0, false },
+		{ 0, 10, 3, 11, false, false },
+		{ 0.29, 1, 1, 11, false, false }, /* too long ago: 0.3 */
+		{ 0.301, 1, 1, 11, true, false },
+		{ 1, 1, 1, 11, true, false }, /* one, just now */
+		{ 1.09, 2, 2, 11, true, false },
+		{ 1.101, 2, 2, 11, true, true },   /* 1.1: two within 16 days */
+		{ 2, 13.34, 2, 11, false, false }, /* 15 % */
+		{ 2, 13.33, 2, 11, true, true },
+		{ 2, 2, 2, 11, true, true },
+		{ 2, 0, 0, 11, false, false }, /* taken back */
+		/* Rules of older logs, and of sites that want it so: as an account. */
+		{ 0.29, 1, 1, 0, false, false },
+		{ 0.301, 1, 1, 0, true, true },
+		{ 2, 2, 2, 20, true, true },
+		{ 1.99, 2, 2, 20, true, false },
+		{ 25, 25, 25, 255, true, false },
+		{ 26, 26, 26, 255, true, true },
 	};
 
 	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
@@ -342,13 +355,15 @@ TEST(confirmed_fraud)
 		struct scene scene;
 
 		scene_make(&scene);
+		assert_int_equal(scene.rules.terminal_confirmed_tenths, 11);
+		scene.rules.terminal_confirmed_tenths = cases[i].terminal_tenths;
 		scene.view.account_feedback = feedback;
-		expect(&scene, (int)i, cases[i].fires ? BIT(ACCOUNT_CONFIRMED) : 0,
-		    cases[i].fires ? 30 : 0);
-		scene_make(&scene);
+		expect(&scene, (int)i, cases[i].account ? BIT(ACCOUNT_CONFIRMED) : 0,
+		    cases[i].account ? 30 : 0);
+		memset(&scene.view.account_feedback, 0, sizeof(feedback));
 		scene.view.terminal_feedback = feedback;
-		expect(&scene, (int)i, cases[i].fires ? BIT(TERMINAL_CONFIRMED) : 0,
-		    cases[i].fires ? 40 : 0);
+		expect(&scene, (int)i, cases[i].terminal ? BIT(TERMINAL_CONFIRMED) : 0,
+		    cases[i].terminal ? 35 : 0);
 	}
 }
 
@@ -402,15 +417,15 @@ TEST(composite_adds_up_to_its_limit)
 		{ RISK_BIT(LARGE), false, false, false, 7 * DAY_S - 1, 20 },
 		{ 0, false, false, false, 0, 0 },
 		{ RISK_BIT(AMOUNT_DEVIATION), true, false, false, 365 * DAY_S, 8 + 10 },
-		{ RISK_BIT(AMOUNT_DEVIATION), false, true, false, 365 * DAY_S, 40 + 20 },
-		{ 0, false, true, true, 365 * DAY_S, 70 },
+		{ RISK_BIT(AMOUNT_DEVIATION), false, true, false, 365 * DAY_S, 35 + 20 },
+		{ 0, false, true, true, 365 * DAY_S, 65 },
 		/* 20 + 20 + 10 are 40; and all of it is 100 at most */
 		{ RISK_BIT(AMOUNT_DEVIATION), true, true, true, 365 * DAY_S, 100 },
 	};
 
 	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
 		struct risk_feedback_view feedback = {
-			.confirmed_7d = COUNT(1), .labelled_7d = COUNT(1), .confirmed = 1
+			.confirmed_7d = COUNT(2), .labelled_7d = COUNT(2), .confirmed = 2
 		};
 		struct scene scene;
 		struct risk_state_result result;
@@ -430,7 +445,7 @@ TEST(composite_adds_up_to_its_limit)
 TEST(composite_of_the_table_is_limited)
 {
 	struct risk_feedback_view feedback = {
-		.confirmed_7d = COUNT(1), .labelled_7d = COUNT(1), .confirmed = 1
+		.confirmed_7d = COUNT(2), .labelled_7d = COUNT(2), .confirmed = 2
 	};
 	struct scene scene;
 
