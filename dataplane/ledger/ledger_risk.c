@@ -224,7 +224,8 @@ static void risk_transaction_make(struct risk_transaction *transaction,
 	transaction->other_before = transaction->other_after = 0;
 }
 
-/* Amounts are compared with those of bets; the others have no habit of their own yet. */
+/* Amounts are compared with those of bets; the others have no habit of their own
+ * (dataplane/risk/README.md, Decisions). */
 static void risk_base_judge(const struct decision *decision, const struct risk_case *asked,
     const struct risk_amounts *amounts, const struct risk_profile *profile,
     struct risk_result *result)
