@@ -320,7 +320,7 @@ int link_commands_turn(struct link *link, int *busy)
 			return 0;
 		/* Where the shards are now decides what comes next. */
 		result = link_status_read(link);
-		if (result != 0 || link_is_ahead(link))
+		if (result != 0 || link_numbers_refused(link))
 			return result;
 		link_commands_resume(link);
 	}

@@ -41,6 +41,7 @@ enum numbers_state {
 	NUMBERS_UNKNOWN, /* not compared with a data plane since the start or an adoption */
 	NUMBERS_GOOD,
 	NUMBERS_AHEAD, /* a shard had numbers control never gave out; until an adoption */
+	NUMBERS_LOST,  /* a shard has no more what it had done; until an adoption or another boot */
 };
 
 struct link {
@@ -67,6 +68,9 @@ struct link {
 	uint64_t ahead_last; /* control's number when a shard was found ahead */
 	uint64_t ahead_max;  /* that shard's, and which it is */
 	unsigned ahead_shard;
+	uint8_t is_lost; /* by the first status of this boot */
+	unsigned lost_shard;
+	uint64_t lost_has, lost_done; /* the command it is at, and the one it was at */
 	uint64_t refused_above; /* these numbers were given out too late; UINT64_MAX: none were */
 
 	/* The thread's own. */
@@ -112,9 +116,9 @@ int link_sessions_turn(struct link *link, int ends_only, int *busy);
 int link_commands_turn(struct link *link, int *busy);
 int link_questions_turn(struct link *link, int *busy);
 void link_questions_fail(struct link *link);
-/* Compares the numbers too: after it, link_is_ahead says what came of it. */
+/* Compares the numbers too: after it, link_numbers_refused says what came of it. */
 int link_status_read(struct link *link);
-int link_is_ahead(struct link *link);
+int link_numbers_refused(struct link *link);
 int link_histograms_read(struct link *link);
 int link_list_read(struct link *link);
 /* Finds the first command that is not marked; marks what all shards have. */

@@ -114,10 +114,21 @@ static void gate_put(struct link *link)
 	commands_gate_set(&(struct commands_gate){ gate_open, gate_adopted, link });
 }
 
+int link_is_lost(struct link *link)
+{
+	int lost;
+
+	pthread_mutex_lock(&link->mutex);
+	lost = link->numbers == NUMBERS_LOST;
+	pthread_mutex_unlock(&link->mutex);
+	return lost;
+}
+
 void link_adopted(struct link *link)
 {
 	pthread_mutex_lock(&link->mutex);
 	link->adoptions++;
+	link->is_lost = 0;
 	link->numbers = NUMBERS_UNKNOWN;
 	link->refused_above = UINT64_MAX;
 	if (link->report.state == LINK_REFUSED) {
@@ -152,6 +163,12 @@ int link_commands_open(struct link *link, char *message, size_t message_size)
 		    ": its database is too old. Restore it from its newest copy, or take over the "
 		    "numbers with `sluicectl command adopt`.",
 		    link->ahead_max, link->ahead_last);
+	} else if (link->numbers == NUMBERS_LOST) {
+		result = -EPERM;
+		snprintf(message, message_size,
+		    "Shard %u of the data plane has lost its data. Mount its disk or restore a "
+		    "backup; `sluicectl status` says more.",
+		    link->lost_shard);
 	}
 	pthread_mutex_unlock(&link->mutex);
 	return result;

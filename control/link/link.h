@@ -6,6 +6,8 @@
  *   this boot id installed--> "open" --> UP --connection lost--> DOWN (again after 50 ms .. 2 s)
  *   SYNCING, UP --a shard has a number control never gave out--> REFUSED, until `command adopt` or
  *   the next start of control (with a newer database)
+ *   SYNCING --a shard that no restore began has done fewer commands than it had--> REFUSED, until
+ *   `command adopt` or another boot of the data plane
  *
  * REFUSED, sessions are still ended and questions answered, and commands_append refuses: a number
  * given out then would be one the shards already have. So it does until control's numbers were
@@ -58,8 +60,11 @@ void link_wake(struct link *link);
  * commands_append asks the same once more, inside its transaction.
  */
 SLUICE_MUST_USE int link_commands_open(struct link *link, char *message, size_t message_size);
-/* The numbers were adopted; commands_adopt says so by itself. They are compared again. */
+/* The numbers were adopted; commands_adopt says so by itself. They are compared again, and what a
+ * shard lost is given up. */
 void link_adopted(struct link *link);
+/* 1: a shard of this boot has lost what it had done, and waits for a restore or an adoption. */
+int link_is_lost(struct link *link);
 /*
  * Waits until command `sequence` is durable on all shards. 0; -ETIMEDOUT: it is committed and will
  * be done when the data plane is there; -EPERM: refused, nothing was changed (message says why).

@@ -12,20 +12,44 @@
 #define RETRY_FIRST_NS 50000000ull
 #define RETRY_MAX_NS   2000000000ull
 
-/* 1 when a shard had a number control never gave out; then the state says so. */
-static int link_ahead(struct link *link)
+/* A shard's data are gone; with the numbers looked at by this thread alone. */
+static void lost_say(struct link *link)
 {
+	unsigned shard;
+	uint64_t has, done;
+
+	pthread_mutex_lock(&link->mutex);
+	shard = link->lost_shard;
+	has = link->lost_has;
+	done = link->lost_done;
+	pthread_mutex_unlock(&link->mutex);
+	link_state_set(link, LINK_REFUSED,
+	    "Shard %u of the data plane has done commands up to %" PRIu64 ", and up to %" PRIu64
+	    " before: its data are gone, or older ones were put there, and its ports stay closed. "
+	    "Mount its disk or restore a backup (sluice-db backup restore). If what is missing is "
+	    "given up, `sluicectl command adopt` sends the commands again.",
+	    shard, has, done);
+}
+
+/* 1 when a shard had a number control never gave out, or has lost what it had done; then the state
+ * says so. */
+static int link_refuses(struct link *link)
+{
+	enum numbers_state numbers;
 	uint64_t last, max;
 	unsigned shard;
 
-	if (!link_is_ahead(link))
+	if (!link_numbers_refused(link))
 		return 0;
 	pthread_mutex_lock(&link->mutex);
+	numbers = link->numbers;
 	last = link->ahead_last;
 	max = link->ahead_max;
 	shard = link->ahead_shard;
 	pthread_mutex_unlock(&link->mutex);
-	if (link->shard_max > last)
+	if (numbers == NUMBERS_LOST)
+		lost_say(link);
+	else if (link->shard_max > last)
 		link_state_set(link, LINK_REFUSED,
 		    "Shard %u of the data plane is at command %" PRIu64 ", control has given out "
 		    "only %" PRIu64 ": its database is too old. Restore it from its newest copy, "
@@ -50,12 +74,13 @@ static void refused_log(struct link *link)
 		log_event(LOG_ERROR, "link", "refused", NULL, "%s", report.message);
 }
 
-/* Waits until no shard is ahead of control. Sessions are ended and questions answered meanwhile. */
+/* Waits until no shard is ahead of control or has lost its data. Sessions are ended and questions
+ * answered meanwhile. */
 static int link_refused(struct link *link)
 {
 	int said = 0;
 
-	while (link_ahead(link)) {
+	while (link_refuses(link)) {
 		int busy = 0, result = link_sessions_turn(link, 1, &busy);
 
 		if (result == 0)
@@ -120,7 +145,7 @@ static int link_sync(struct link *link)
 		busy = 0;
 		result = link_turn(link, &busy);
 	}
-	if (result != 0 || link_is_ahead(link))
+	if (result != 0 || link_numbers_refused(link))
 		return result;
 	result = link_open(link);
 	if (result != 0)
@@ -149,7 +174,7 @@ static uint64_t link_next_ns(struct link *link)
 	return due_ns < LINK_STATUS_NS && mono_ns + due_ns < next_ns ? mono_ns + due_ns : next_ns;
 }
 
-/* 0: a shard is ahead, to be brought up to date anew. */
+/* 0: the numbers do not fit, it is to be brought up to date anew. */
 static int link_up(struct link *link)
 {
 	link->histograms_due_ns = link->list_due_ns = link_mono_ns();
@@ -159,13 +184,13 @@ static int link_up(struct link *link)
 		int busy = 0, result;
 
 		/* A status may have been read by the turn, too. */
-		if (link_is_ahead(link))
+		if (link_numbers_refused(link))
 			return 0;
 		result = link_turn(link, &busy);
 		now_ns = link_mono_ns();
 		if (result == 0 && now_ns >= link->status_due_ns) {
 			result = link_status_read(link);
-			if (result == 0 && link_is_ahead(link))
+			if (result == 0 && link_numbers_refused(link))
 				return 0;
 		}
 		if (result == 0 && now_ns >= link->histograms_due_ns)

@@ -238,6 +238,35 @@ void link_questions_fail(struct link *link)
 
 /* ---- Status, histograms, list ---- */
 
+/*
+ * A shard whose journal began at LSN 1 had done all that was durable on all shards, unless that is
+ * not its journal: its directory was lost, or an older one was put in its place. What a restore or
+ * a re-sharding began may rightly have fewer: those are sent again. Of a data plane that does not
+ * say where its journals began nothing is known. Looked at once a boot, with the mutex held.
+ */
+static void lost_find(struct link *link, const json_t *shards)
+{
+	const json_t *shard;
+	size_t index;
+
+	link->is_lost = 0;
+	json_array_foreach(shards, index, shard)
+	{
+		const json_t *base =
+		    json_object_get(json_object_get(shard, "recovery"), "base_lsn");
+		uint64_t has =
+		    (uint64_t)json_integer_value(json_object_get(shard, "control_sequence"));
+
+		if (link->is_lost || !json_is_integer(base) || json_integer_value(base) != 0 ||
+		    has >= link->over_last)
+			continue;
+		link->is_lost = 1;
+		link->lost_shard = (unsigned)index;
+		link->lost_has = has;
+		link->lost_done = link->over_last;
+	}
+}
+
 static int status_take(struct link *link, json_t *status)
 {
 	struct admin_client_status parsed;
@@ -262,8 +291,10 @@ static int status_take(struct link *link, json_t *status)
 		}
 	}
 	pthread_mutex_lock(&link->mutex);
-	if (link->report.boot_id != parsed.boot_id)
+	if (link->report.boot_id != parsed.boot_id) {
 		link->report.boots++;
+		lost_find(link, shards);
+	}
 	link->report.boot_id = parsed.boot_id;
 	link->status_mono_ns = link_mono_ns();
 	json_decref(link->status);
@@ -272,14 +303,14 @@ static int status_take(struct link *link, json_t *status)
 	return 0;
 }
 
-int link_is_ahead(struct link *link)
+int link_numbers_refused(struct link *link)
 {
-	int ahead;
+	int refused;
 
 	pthread_mutex_lock(&link->mutex);
-	ahead = link->numbers == NUMBERS_AHEAD;
+	refused = link->numbers == NUMBERS_AHEAD || link->numbers == NUMBERS_LOST;
 	pthread_mutex_unlock(&link->mutex);
-	return ahead;
+	return refused;
 }
 
 /*
@@ -322,7 +353,7 @@ static void numbers_compare(struct link *link, uint64_t last, unsigned adoptions
 		link->numbers = NUMBERS_AHEAD;
 		link->ahead_last = last;
 	} else {
-		link->numbers = NUMBERS_GOOD;
+		link->numbers = link->is_lost ? NUMBERS_LOST : NUMBERS_GOOD;
 	}
 	if (link->numbers == NUMBERS_AHEAD && (found || link->shard_max > link->ahead_max)) {
 		link->ahead_max = link->shard_max;

@@ -381,7 +381,7 @@ static const struct verb verbs[] = {
 	{ "command list", VIEWER, 0, ARGUMENTS(command_list), "commands",
 	    "sequence type state committed done", "Commands sent to the shards." },
 	{ "command adopt", ADMIN, VERB_CHANGES | VERB_IRREVERSIBLE, NO_ARGUMENTS, NULL, NULL,
-	    "Accepts that the shards know newer commands than this database." },
+	    "Accepts shards that know newer commands than this database, or lost theirs." },
 	{ "config show", VIEWER, 0, NO_ARGUMENTS, "keys", "key value unit change help",
 	    "Configuration in force." },
 	{ "config check", VIEWER, 0, ARGUMENTS(config_check), NULL, NULL,

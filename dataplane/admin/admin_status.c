@@ -86,6 +86,7 @@ static json_t *recovery_status(const struct shard_background *background)
 	set_number(object, "cut_batches", report->batches_discarded);
 	set_number(object, "cut_bytes", report->bytes_discarded);
 	set_number(object, "cut_to_lsn", report->discarded_lsn);
+	set_number(object, "base_lsn", report->base_lsn);
 	set_number(object, "duration_ns", background->recovery_ns);
 	return object;
 }

@@ -235,7 +235,8 @@ struct journal_report {
 	uint64_t sealed_generation, sealed_lsn; /* by the manifest; 0: nothing is sealed */
 	uint64_t nanoseconds;
 	uint64_t incarnation, boot_counter; /* the new boot counter, already durable */
-	uint64_t time_ns;                   /* event time of the last event kept */
+	uint64_t base_lsn; /* what a restore or re-sharding began it behind; 0: it began at LSN 1 */
+	uint64_t time_ns;  /* event time of the last event kept */
 	/* Last LSN and state hash of the last batch kept, also when it lies below from_lsn and was
 	 * not given to apply; state_lsn 0: there is none. */
 	uint64_t state_lsn, state_hash;

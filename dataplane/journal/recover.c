@@ -122,6 +122,7 @@ static int identify(struct recovery *recovery)
 		return fail(recovery, result, "journal.meta: %s", strerror(-result));
 	}
 	report->incarnation = recovery->meta.incarnation;
+	report->base_lsn = recovery->meta.base_lsn;
 	if (!SLUICE_CANARY(FORGET_FLOOR))
 		raise_floor(recovery, recovery->meta.kept_lsn, JOURNAL_META_NAME);
 	raise_floor(recovery, recovery->meta.base_lsn, JOURNAL_META_NAME);

@@ -51,8 +51,12 @@ static json_t *status_answer(const struct fake *fake)
 	char boot_id[24];
 
 	for (unsigned i = 0; i < FAKE_SHARDS; i++)
-		json_array_append_new(shards, json_pack("{s:i, s:I}", "shard", (int)i,
-		                                  "control_sequence", (json_int_t)fake->last[i]));
+		json_array_append_new(
+		    shards, json_pack("{s:i, s:I, s:o*}", "shard", (int)i, "control_sequence",
+		                (json_int_t)fake->last[i], "recovery",
+		                fake->base[i] < 0
+		                    ? NULL
+		                    : json_pack("{s:I}", "base_lsn", (json_int_t)fake->base[i])));
 	snprintf(boot_id, sizeof(boot_id), "%llu", (unsigned long long)fake->boot_id);
 	return json_pack(
 	    "{s:b, s:s, s:i, s:o}", "ok", 1, "boot_id", boot_id, "epoch", 1, "shards", shards);
@@ -317,6 +321,7 @@ struct fake *fake_start(const char *folder, uint64_t seed)
 	pthread_mutex_init(&fake->mutex, NULL);
 	fake->seed = seed;
 	fake->boot_id = 1000;
+	memset(fake->base, 0xff, sizeof(fake->base));
 	fake->client = -1;
 	fake_listen(fake);
 	if (pthread_create(&fake->thread, NULL, fake_run, fake) != 0)

@@ -33,6 +33,7 @@ struct fake {
 	/* Journals: what[shard][n] is the "mark" of command n, 0: of type none or refused. */
 	uint64_t last[FAKE_SHARDS];
 	int64_t what[FAKE_SHARDS][FAKE_COMMANDS_MAX];
+	int64_t base[FAKE_SHARDS]; /* where a journal began; -1: not said */
 	uint64_t command_lines, crashes, opens, questions, violations;
 	unsigned fail_left; /* commands answered "failed" before they are done */
 	int opened;         /* under this boot id */

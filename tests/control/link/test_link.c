@@ -235,6 +235,78 @@ TEST(a_shard_ahead_of_control_is_refused_until_the_numbers_are_adopted)
 	bed_free(bed);
 }
 
+/* Nothing to send, then a data plane of another boot that has fewer commands. */
+static void shard_lose(struct bed *bed, unsigned shard, int64_t base)
+{
+	pthread_mutex_lock(&bed->fake->mutex);
+	bed->fake->last[shard] = 1;
+	memset(&bed->fake->what[shard][2], 0, 4 * sizeof(bed->fake->what[shard][0]));
+	bed->fake->base[shard] = base;
+	bed->fake->opens = 0;
+	pthread_mutex_unlock(&bed->fake->mutex);
+	fake_reboot(bed->fake);
+}
+
+TEST(a_shard_that_lost_what_it_had_done_is_refused_until_it_is_given_up)
+{
+	struct bed *bed = bed_make(0);
+	struct link_report report;
+	char message[512] = "";
+
+	bed->fake = fake_start(bed->root, 1);
+	for (unsigned i = 0; i < FAKE_SHARDS; i++)
+		bed->fake->base[i] = 0;
+	for (unsigned i = 0; i < 4; i++)
+		command_commit(bed, "market_set");
+	bed_link(bed);
+	state_await(bed, LINK_UP);
+	command_await(bed, 4, 0);
+	assert_int_equal(link_is_lost(bed->link), 0);
+	shard_lose(bed, 1, 0);
+	state_await(bed, LINK_REFUSED);
+	link_report(bed->link, &report);
+	assert_non_null(strstr(report.message, "Shard 1 of the data plane has done commands up to "
+	                                       "1, and up to 4 before"));
+	assert_non_null(strstr(report.message, "backup restore"));
+	assert_int_equal(link_commands_open(bed->link, message, sizeof(message)), -EPERM);
+	assert_non_null(strstr(message, "Shard 1 of the data plane has lost its data"));
+	pthread_mutex_lock(&bed->fake->mutex);
+	assert_int_equal(bed->fake->opens, 0);
+	assert_int_equal(bed->fake->last[1], 1);
+	pthread_mutex_unlock(&bed->fake->mutex);
+	assert_int_equal(link_is_lost(bed->link), 1);
+	link_adopted(bed->link);
+	state_await(bed, LINK_UP);
+	journals_check(bed, 4, 0);
+	bed_free(bed);
+}
+
+/* What a restore began has rightly fewer, and of a data plane that does not say nothing is known.
+ */
+TEST(a_shard_that_a_restore_began_gets_its_commands_again)
+{
+	static const int64_t bases[] = { -1, 1 };
+
+	for (unsigned k = 0; k < 2; k++) {
+		struct bed *bed = bed_make(0);
+
+		bed->fake = fake_start(bed->root, 1);
+		for (unsigned i = 0; i < 4; i++)
+			command_commit(bed, "market_set");
+		bed_link(bed);
+		command_await(bed, 4, 0);
+		shard_lose(bed, 2, bases[k]);
+		for (uint64_t opens = 0; opens == 0; usleep(1000)) {
+			pthread_mutex_lock(&bed->fake->mutex);
+			opens = bed->fake->opens;
+			pthread_mutex_unlock(&bed->fake->mutex);
+		}
+		state_await(bed, LINK_UP);
+		journals_check(bed, 4, 0);
+		bed_free(bed);
+	}
+}
+
 static int commands_open(struct bed *bed)
 {
 	char message[512] = "";
