@@ -120,6 +120,9 @@ void journal_archive_manifest_name(char name[JOURNAL_ARCHIVE_NAME_SIZE], uint64_
 
 struct journal_archive_keep {
 	uint64_t before_ns; /* files whose last event is older go; 0: none by age */
+	/* The newest event sealed, and the longest time between two files that counts towards age:
+	 * a clock that jumped under load makes all before it old at once. 0: all counts. */
+	uint64_t newest_ns, step_max_ns;
 	uint64_t bytes_max; /* and the oldest while there are more; 0: no limit */
 	uint64_t
 	    incarnation;     /* of the journal that runs, and its oldest segment still here: that */

@@ -229,6 +229,22 @@ static int compare_kept(const void *a, const void *b)
 	return (x->generation > y->generation) - (x->generation < y->generation);
 }
 
+/* Each file's time as if no step from one to the next were longer than counts. */
+static void steps_bound(const struct journal_archive_keep *keep, struct look *look)
+{
+	uint64_t next_ns = keep->newest_ns, beyond_ns = 0;
+
+	for (size_t i = look->count; keep->step_max_ns != 0 && i-- > 0;) {
+		uint64_t time_ns = look->files[i].time_ns;
+
+		if (time_ns < next_ns && next_ns - time_ns > keep->step_max_ns)
+			beyond_ns += next_ns - time_ns - keep->step_max_ns;
+		if (time_ns < next_ns)
+			next_ns = time_ns;
+		look->files[i].time_ns = time_ns + beyond_ns;
+	}
+}
+
 static int goes(const struct journal_archive_keep *keep, const struct kept *file)
 {
 	if (file->incarnation > keep->incarnation ||
@@ -248,6 +264,7 @@ int journal_archive_retain(const char *directory, struct journal_archive_keep *k
 	result = journal_archive_list(directory, look_at, &look);
 	if (result == 0 && look.count > 1)
 		qsort(look.files, look.count, sizeof(*look.files), compare_kept);
+	steps_bound(keep, &look);
 	for (size_t i = 0; result == 0 && i < look.count && goes(keep, &look.files[i]); i++) {
 		journal_archive_name(name, look.files[i].incarnation, look.files[i].generation);
 		if (snprintf(path, sizeof(path), "%s/%s", directory, name) >= (int)sizeof(path))

@@ -181,7 +181,9 @@ static int next_pass(struct journal_sealer *sealer)
 
 /*
  * Age counts from the earlier of the clock and the newest event sealed: a clock that jumps years
- * ahead on an idle switch takes nothing away.
+ * ahead on an idle switch takes nothing away. Under load new events carry its time: so of the time
+ * between two segments no more counts than half of what is kept, and a jump, however far, leaves
+ * the newer half of the archive.
  */
 static void retain(struct journal_sealer *sealer)
 {
@@ -202,6 +204,8 @@ static void retain(struct journal_sealer *sealer)
 		newest_ns = seal.time_ns < now_ns ? seal.time_ns : now_ns;
 	if (age_ns != 0 && newest_ns > age_ns)
 		keep.before_ns = newest_ns - age_ns;
+	keep.newest_ns = newest_ns;
+	keep.step_max_ns = age_ns / 2;
 	/* What is here and archived stays there too: it is known by its file. */
 	keep.generation = oldest != 0 ? oldest : sealer->manifest.next_generation;
 	result = journal_archive_retain(sealer->archive.directory, &keep);

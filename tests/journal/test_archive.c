@@ -333,6 +333,36 @@ TEST(retention_by_age_and_by_bytes_takes_the_oldest)
 	sealing_end(&sealing);
 }
 
+/* All before the jump are years old at once, and were sealed a moment ago. */
+TEST(a_clock_that_jumped_under_load_leaves_the_newer_half)
+{
+	static const struct {
+		uint64_t jump_days, step_days;
+		uint64_t removed;
+	} cases[] = { { 2920, 3, 0 }, { 9, 3, 0 }, { 2, 3, 0 }, { 2920, 0, 3 } };
+
+	for (unsigned k = 0; k < SLUICE_ARRAY_COUNT(cases); k++) {
+		struct journal_archive_keep keep;
+		struct sealing sealing;
+
+		sealing_begin(&sealing, 1);
+		sealing.running.checkpoint_lsn = UINT64_MAX;
+		for (int i = 0; i < 6; i++) {
+			assert_true(sealing_fill(&sealing, 1));
+			assert_int_equal(sealing_seal(&sealing), 0);
+		}
+		keep = (struct journal_archive_keep){ .newest_ns = cases[k].jump_days * DAY_NS,
+			.before_ns = cases[k].jump_days < 6 ? 0 : (cases[k].jump_days - 6) * DAY_NS,
+			.step_max_ns = cases[k].step_days * DAY_NS,
+			.incarnation = sealing.report.incarnation,
+			.generation = 4 };
+		assert_int_equal(journal_archive_retain(sealing.archive.directory, &keep), 0);
+		assert_int_equal(keep.removed, cases[k].removed);
+		sealing.running.checkpoint_lsn = 0;
+		sealing_end(&sealing);
+	}
+}
+
 /* The sealer's own look: hourly, by the clock and never by a clock ahead of the events. */
 TEST(a_clock_ahead_takes_nothing_away)
 {
