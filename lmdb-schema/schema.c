@@ -255,6 +255,36 @@ int schema_horizon_write(struct db_txn *txn, uint64_t lsn)
 	    txn, SCHEMA_META, text_key("horizon"), (struct db_bytes){ &field, sizeof(field) });
 }
 
+struct log_begin_record {
+	struct le64 first_lsn, incarnation;
+};
+ASSERT_SIZE(struct log_begin_record, 16);
+
+int schema_log_begin_read(struct db_txn *txn, struct schema_log_begin *begin)
+{
+	struct log_begin_record record;
+	struct db_bytes value;
+	int error = db_get(txn, SCHEMA_META, text_key("log"), &value);
+
+	if (error == 0 && value.size != sizeof(record))
+		error = -EBADMSG;
+	if (error != 0)
+		return error;
+	memcpy(&record, value.data, sizeof(record));
+	*begin =
+	    (struct schema_log_begin){ le64_get(record.first_lsn), le64_get(record.incarnation) };
+	return 0;
+}
+
+int schema_log_begin_write(struct db_txn *txn, const struct schema_log_begin *begin)
+{
+	struct log_begin_record record = { le64_make(begin->first_lsn),
+		le64_make(begin->incarnation) };
+
+	return db_put(
+	    txn, SCHEMA_META, text_key("log"), (struct db_bytes){ &record, sizeof(record) });
+}
+
 int schema_state_read(struct db_txn *txn, struct record_state *state)
 {
 	struct db_bytes value;
@@ -300,6 +330,11 @@ static int meta_read(struct db_txn *txn, struct schema_rows_meta *meta)
 	if (error == 0) {
 		error = schema_past_read(txn, &meta->past);
 		meta->has_past = error == 0;
+		if (error == -ENOENT)
+			error = 0;
+	}
+	if (error == 0) {
+		error = schema_log_begin_read(txn, &meta->log_begin);
 		if (error == -ENOENT)
 			error = 0;
 	}

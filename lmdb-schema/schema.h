@@ -93,9 +93,9 @@ SLUICE_MUST_USE int schema_made_write(const char *data);
 
 /*
  * meta: "version" -> le32, alone, so that any later layout can be recognised; "identity" ->
- * record_identity; "checkpoint" -> record_checkpoint; "horizon" -> le64; "state" -> record_state;
- * "past" -> record_past. Version: 0; -ENOENT a new environment; -EPROTO above SCHEMA_VERSION or
- * below SCHEMA_VERSION_FIRST
+ * record_identity; "checkpoint" -> record_checkpoint; "horizon" -> le64; "log" -> two le64
+ * (schema_log_begin); "state" -> record_state; "past" -> record_past. Version: 0; -ENOENT a new
+ * environment; -EPROTO above SCHEMA_VERSION or below SCHEMA_VERSION_FIRST
  * (*version says which); -EBADMSG.
  */
 SLUICE_MUST_USE int schema_version_read(struct db_txn *txn, uint32_t *version);
@@ -115,6 +115,18 @@ SLUICE_MUST_USE int schema_checkpoint_write(
 SLUICE_MUST_USE int schema_horizon_read(struct db_txn *txn, uint64_t *lsn);
 SLUICE_MUST_USE int schema_horizon_write(struct db_txn *txn, uint64_t lsn);
 
+/*
+ * Where the log begins, as long as the journal is of `incarnation`: what lies before was retired or
+ * never there. Written before an environment is removed, so that one that is lost is not taken for
+ * retired. Read: 0; -ENOENT: nothing says; -EBADMSG.
+ */
+struct schema_log_begin {
+	uint64_t first_lsn, incarnation;
+};
+SLUICE_MUST_USE int schema_log_begin_read(struct db_txn *txn, struct schema_log_begin *begin);
+SLUICE_MUST_USE int schema_log_begin_write(
+    struct db_txn *txn, const struct schema_log_begin *begin);
+
 /* What the state must hash to, at one LSN. Read: 0; -ENOENT: nothing says; -EBADMSG. */
 SLUICE_MUST_USE int schema_state_read(struct db_txn *txn, struct record_state *state);
 SLUICE_MUST_USE int schema_state_write(struct db_txn *txn, uint64_t lsn, uint64_t state_hash);
@@ -127,6 +139,7 @@ struct schema_rows_meta {
 	struct record_identity identity;
 	uint64_t checkpoint_lsn, incarnation; /* 0: no checkpoint yet */
 	uint64_t horizon_lsn;
+	struct schema_log_begin log_begin; /* zero: nothing says */
 	uint32_t version;
 	uint8_t has_past;
 	struct record_past past; /* zero without */

@@ -288,6 +288,18 @@ static int finish_body(struct db_txn *txn, void *context)
 	return error;
 }
 
+/*
+ * What goes is said first, durably: at the next start a log that is not there and of which nothing
+ * says so was lost.
+ */
+static int retire(struct store *store)
+{
+	uint64_t kept_lsn = log_writer_kept(&store->log, store->checkpoint.lsn);
+	int error = store_log_begin_set(store, kept_lsn);
+
+	return error != 0 ? error : log_writer_retire(&store->log, kept_lsn);
+}
+
 static int finish(struct store *store, uint64_t now_ns)
 {
 	struct checkpoint *checkpoint = &store->checkpoint;
@@ -300,7 +312,7 @@ static int finish(struct store *store, uint64_t now_ns)
 	checkpoint->lsn = checkpoint->begin.lsn;
 	checkpoint->finished_ns = now_ns;
 	checkpoint->phase = CHECKPOINT_IDLE;
-	error = log_writer_retire(&store->log, checkpoint->lsn);
+	error = retire(store);
 	return error != 0 ? error : 1;
 }
 
@@ -311,7 +323,7 @@ static int finish(struct store *store, uint64_t now_ns)
 static int idle_retire(struct store *store, uint64_t now_ns)
 {
 	uint32_t before = store->log.env_count;
-	int error = log_writer_retire(&store->log, store->checkpoint.lsn);
+	int error = retire(store);
 
 	store->checkpoint.finished_ns = now_ns;
 	return error != 0 ? error : store->log.env_count != before;

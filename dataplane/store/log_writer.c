@@ -321,10 +321,20 @@ uint64_t log_writer_size(const struct log_writer *log)
 	return size;
 }
 
-int log_writer_retire(struct log_writer *log, uint64_t lsn)
+uint64_t log_writer_kept(const struct log_writer *log, uint64_t lsn)
 {
-	while (log->keep_size != 0 && log->env_count > 1 && log->envs[1].first_lsn <= lsn &&
-	       log_writer_size(log) > log->keep_size) {
+	uint64_t size = log_writer_size(log);
+	uint32_t at = 0;
+
+	while (log->keep_size != 0 && at + 1 < log->env_count &&
+	       log->envs[at + 1].first_lsn <= lsn && size > log->keep_size)
+		size -= log->envs[at++].size;
+	return log->envs[at].first_lsn;
+}
+
+int log_writer_retire(struct log_writer *log, uint64_t kept_lsn)
+{
+	while (log->env_count > 1 && log->envs[0].first_lsn < kept_lsn) {
 		int error = schema_log_remove(log->directory, log->envs[0].first_lsn);
 
 		if (error != 0)

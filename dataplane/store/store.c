@@ -42,6 +42,7 @@ struct meta_open {
 	const struct store_config *config;
 	struct record_checkpoint checkpoint; /* out; begin_lsn 0 when there is none */
 	struct record_past past;
+	struct schema_log_begin log_begin;
 	uint32_t version;
 	uint8_t other_identity, has_past;
 	uint16_t shard_found; /* with other_identity: whose rows these are */
@@ -79,6 +80,10 @@ static int meta_body(struct db_txn *txn, void *context)
 			return error;
 		meta->version = SCHEMA_VERSION;
 	}
+	memset(&meta->log_begin, 0, sizeof(meta->log_begin));
+	error = schema_log_begin_read(txn, &meta->log_begin);
+	if (error != 0 && error != -ENOENT)
+		return error;
 	error = schema_past_read(txn, &meta->past);
 	meta->has_past = error == 0;
 	if (error == 0 || error == -ENOENT)
@@ -125,6 +130,7 @@ static int meta_read(struct store *store, struct store_report *report)
 	store->checkpoint.lsn = le64_get(meta.checkpoint.begin_lsn);
 	store->past = meta.past;
 	store->has_past = meta.has_past;
+	store->log_begin = meta.log_begin;
 	store->incarnation = le64_get(meta.checkpoint.incarnation);
 	store->boot_counter = le64_get(meta.checkpoint.boot_counter);
 	if (le64_get(meta.checkpoint.log_lsn) > store->log.committed_lsn)

@@ -53,8 +53,11 @@ void log_writer_close(struct log_writer *log);
 SLUICE_MUST_USE int log_writer_append(struct log_writer *log, const uint8_t *event, size_t length);
 /* All that is in memory becomes durable. May begin a new environment afterwards. */
 SLUICE_MUST_USE int log_writer_commit(struct log_writer *log);
-/* Retires the oldest environments above keep_size, all their events being below `lsn`. */
-SLUICE_MUST_USE int log_writer_retire(struct log_writer *log, uint64_t lsn);
+/* First LSN of what is left when the oldest environments above keep_size are retired, all their
+ * events being below `lsn`. */
+uint64_t log_writer_kept(const struct log_writer *log, uint64_t lsn);
+/* Removes those that begin before it. */
+SLUICE_MUST_USE int log_writer_retire(struct log_writer *log, uint64_t kept_lsn);
 /* Blocks that are full and not committed. */
 static inline uint32_t log_writer_full(const struct log_writer *log)
 {
@@ -121,8 +124,9 @@ struct store {
 	struct log_writer log;
 	struct checkpoint checkpoint;
 	uint64_t incarnation, boot_counter;
-	uint64_t compare_from_lsn;    /* rows may be ahead of the shard row up to here */
-	struct shard_row batch_begin; /* as of the begin of the batch being applied */
+	struct schema_log_begin log_begin; /* as the rows say */
+	uint64_t compare_from_lsn;         /* rows may be ahead of the shard row up to here */
+	struct shard_row batch_begin;      /* as of the begin of the batch being applied */
 	uint8_t in_batch;
 	uint64_t commit_ns; /* time of the last commit seen by store_work */
 	uint64_t reader_check_ns;
@@ -147,6 +151,9 @@ struct store {
 	_Atomic uint64_t status_log_bytes, status_row_bytes, status_log_map, status_row_map;
 	_Atomic uint64_t status_waiting, status_waits, status_table_full;
 };
+
+/* Writes where the log begins, unless the rows say so already. 0 or -errno. */
+SLUICE_MUST_USE int store_log_begin_set(struct store *store, uint64_t first_lsn);
 
 /*
  * An error of a turn. Of a full disk (or a map that cannot grow): remembered, and the turn is tried

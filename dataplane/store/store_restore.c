@@ -99,6 +99,41 @@ static int log_replay(struct store *store, uint64_t to_lsn)
 
 #define SAY(report, ...) snprintf((report)->message, sizeof((report)->message), __VA_ARGS__)
 
+static int log_begin_body(struct db_txn *txn, void *context)
+{
+	return schema_log_begin_write(txn, context);
+}
+
+int store_log_begin_set(struct store *store, uint64_t first_lsn)
+{
+	struct schema_log_begin begin = { first_lsn, store->incarnation };
+	int error;
+
+	/* Without a journal, as of a shard that is being restored, there is nothing to be said. */
+	if (begin.incarnation == 0 || memcmp(&begin, &store->log_begin, sizeof(begin)) == 0)
+		return 0;
+	error = db_write(store->rows, log_begin_body, &begin);
+	if (error == 0)
+		store->log_begin = begin;
+	return error;
+}
+
+/* Nothing was retired but what the rows say. Those of another journal, or of an older program, say
+ * nothing: what is there is taken, and said from now on. */
+static int log_begin_check(struct store *store, uint64_t incarnation, struct store_report *report)
+{
+	uint64_t first_lsn = store->log.envs[0].first_lsn;
+
+	if (store->log_begin.incarnation != incarnation || first_lsn <= store->log_begin.first_lsn)
+		return 0;
+	SAY(report,
+	    "%s: the log begins with log-%016llx, and nothing was retired behind LSN %llu: the "
+	    "oldest log-* directories are missing. Put them back, or restore this shard.",
+	    store->directory, (unsigned long long)first_lsn,
+	    (unsigned long long)store->log_begin.first_lsn - 1);
+	return -EBADMSG;
+}
+
 int store_join_journal(
     struct store *store, uint64_t incarnation, uint64_t base_lsn, struct store_report *report)
 {
@@ -121,6 +156,9 @@ int store_join_journal(
 		    store->directory);
 		return -EBADMSG;
 	}
+	error = log_begin_check(store, incarnation, report);
+	if (error != 0)
+		return error;
 	if (applied_lsn(store) < base_lsn) {
 		error = log_replay(store, base_lsn);
 		if (error != 0) {
@@ -133,6 +171,14 @@ int store_join_journal(
 		}
 	}
 	store->incarnation = incarnation;
+	/* Of the same journal it says so already. On a full disk the next checkpoint does. */
+	error = store->log_begin.incarnation == incarnation
+	            ? 0
+	            : store_log_begin_set(store, store->log.envs[0].first_lsn);
+	if (error != 0 && error != -ENOSPC && error != -EXFULL) {
+		SAY(report, "%s/rows: cannot be written (%s).", store->directory, strerror(-error));
+		return store_fail(store, error);
+	}
 	store_publish(store);
 	return 0;
 }

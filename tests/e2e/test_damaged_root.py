@@ -227,6 +227,39 @@ def test_a_log_gone_from_the_middle_is_refused():
         switch.stop()
 
 
+@pytest.mark.parametrize("keep", [0, 4])
+def test_the_oldest_log_gone_is_refused(keep):
+    with Switch(f"logold{keep}", log_rotate_mib=1, log_keep_mib=keep) as switch:
+        switch.begin(1)
+        demo.wait(demo.start_terminals(switch, 1, accounts=30, bets=12_000, rate=9_000), 60)
+        switch.stop()
+        for _ in range(2):  # of the first start, and of one that found the mark
+            logs = sorted(glob.glob(switch.path("var/lib/sluice/shard-0/log-*")))
+            assert len(logs) > 2
+            assert logs[0].endswith("0001") == (keep == 0)  # else there were others before
+            assert switch.verify()["ok"]
+            os.rename(logs[0], switch.path("away"))
+            said = refused(switch)
+            assert os.path.basename(logs[1]) in said and "log-* directories are missing" in said
+            for arguments in (["verify"], ["backup", "create", switch.root, switch.path("b")]):
+                ran = switch.tool("tools/sluice-db", *arguments, check=False)
+                assert ran.returncode == 1, ran.stdout
+                assert "log-* directories are missing" in ran.stdout + ran.stderr
+            os.rename(switch.path("away"), logs[0])
+            switch.restart()
+            demo.wait(demo.start_terminals(switch, 1, accounts=30, bets=3_000, rate=9_000,
+                                           seed=7), 60)
+            switch.stop()
+        # What a restore makes begins with what the backup had.
+        switch.tool("tools/sluice-db", "backup", "create", switch.root, switch.path("backup"))
+        shutil.rmtree(switch.path("var/lib/sluice"))
+        switch.tool("tools/sluice-db", "backup", "restore", switch.path("backup"), switch.root)
+        assert switch.verify()["ok"]
+        switch.restart()
+        switch.stop()
+        assert switch.verify()["ok"]
+
+
 def test_rows_cut_short_end_with_a_word():
     with Switch("rowscut") as switch:
         switch.begin(1)

@@ -130,9 +130,12 @@ static int logs_copy_once(struct create *create, uint32_t shard, const char *fro
 static int shard_copy(struct create *create, uint32_t shard)
 {
 	char from[PATH_MAX], to[PATH_MAX + 64];
-	int error = -ENOENT;
+	struct damage damage = { .shard = shard };
+	int error;
 
 	paths_make(create, shard, from, to);
+	if (shard_log_check(from, shard, &damage) != 0)
+		return backup_say(&create->backup, "shard %u: %.300s", shard, damage.what);
 	error = directories_make(to);
 	if (error != 0)
 		return backup_say(

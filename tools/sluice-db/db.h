@@ -65,6 +65,9 @@ int root_shards_check(const struct options *options, struct damage *damage);
 int root_journal_check(const struct options *options, uint32_t shard, struct damage *damage);
 /* As root_journal_check, of a shard's directory that is known to be no backup's and of no past. */
 int shard_journal_check(const char *path, uint32_t shard, struct damage *damage);
+/* Whether the log of a shard goes back as far as its rows say; 0 where they do not (no journal, or
+ * another one). 0, or -EBADMSG and the damage. */
+int shard_log_check(const char *path, uint32_t shard, struct damage *damage);
 /* 0: a backup, or the logs a re-sharding left (history/N): those have no journal, and need none. */
 int root_has_journals(const char *root);
 /*

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whether a root is whole: what is not there cannot be found by reading what is. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,6 +104,33 @@ int shard_journal_check(const char *path, uint32_t shard, struct damage *damage)
 	    "shard-%u/journal/journal.meta is missing, and with it what only the journal had; "
 	    "" REMEDY,
 	    shard);
+	return -EBADMSG;
+}
+
+int shard_log_check(const char *path, uint32_t shard, struct damage *damage)
+{
+	char directory[PATH_MAX + 16];
+	struct journal_config config = {
+		.directory = directory, .shard = shard, .allow_volatile = 1
+	};
+	struct journal_identity identity;
+	struct schema_rows_meta meta;
+	uint64_t *list = NULL, first;
+	/* The list first: a running data plane says what it retires before it does. */
+	int count = schema_log_list(path, &list);
+
+	first = count > 0 ? list[0] : 1;
+	free(list);
+	snprintf(directory, sizeof(directory), "%s/journal", path);
+	/* Of another journal the rows say nothing; what cannot be read others report. */
+	if (count < 0 || journal_identity_read(&config, &identity) != 0 ||
+	    schema_rows_meta_read(path, &meta) != 0 ||
+	    meta.log_begin.incarnation != identity.incarnation || first <= meta.log_begin.first_lsn)
+		return 0;
+	damage_note(damage, meta.log_begin.first_lsn,
+	    "log: it begins at LSN %" PRIu64 ", and nothing was retired behind LSN %" PRIu64
+	    ": the oldest log-* directories are missing; " REMEDY,
+	    first, meta.log_begin.first_lsn - 1);
 	return -EBADMSG;
 }
 
