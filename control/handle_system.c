@@ -154,8 +154,8 @@ int handle_command_adopt(
 			link_adopted(control->link);
 		return system_done(control, request, "a data plane that lost commands",
 		    json_pack("{s:I}", "commands_on_shards", (json_int_t)highest),
-		    json_pack("{s:I}", "commands_sent_again_to", (json_int_t)known), result,
-		    message, message_size);
+		    json_pack("{s:I}", "commands_on_shards", (json_int_t)known), result, message,
+		    message_size);
 	}
 	if (error == 0 && highest <= known)
 		return handle_refuse(CONTROL_REFUSED, message, message_size,

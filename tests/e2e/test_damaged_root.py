@@ -11,9 +11,11 @@ import time
 import demo
 import network
 import pytest
+from controlled import ControlledSwitch
 from instance import UDP_PORT, InstanceError
 from sluice_terminal import Terminal, load_sessions
-from switch import Switch
+from switch import Switch, wait_until
+from test_backup import acks_of, begin_again, end_all
 
 
 def refused(switch):
@@ -200,6 +202,52 @@ def test_the_mark_of_made_shards_is_made_carried_and_made_for_older_roots():
         switch.stop()
         shutil.rmtree(switch.path("var/lib/sluice/shard-0"))
         assert "shards.made" in refused(switch)
+
+
+def test_control_opens_no_data_plane_that_has_lost_what_it_had_done():
+    with ControlledSwitch("another-log") as switch:
+        control = switch.control
+        switch.begin(terminals=1)
+        started = demo.start_terminals(control, 1, 60, 150, 500)
+        demo.wait(started)
+        end_all(switch, kill=False)
+        shard = switch.path("var/lib/sluice/shard-0")
+        os.rename(shard, shard + ".away")
+        os.remove(switch.path(MARK))  # of an older program: nothing says that there was a shard
+        switch.start()
+        control.start()
+        wait_until(lambda: control.status()["dataplane"]["state"] == "refused", 60, "the refusal")
+        status = control.status()
+        assert "its data are gone" in status["dataplane"]["message"]
+        assert status["shards"][0]["control_sequence"] == 0  # nothing was sent
+        assert any("its data are gone" in text for text in status["health"]["problems"])
+        assert control.ctl("status", "--health", check=False).returncode != 0
+        market = control.ctl("market", "suspend", 21, check=False)
+        assert market.returncode != 0 and "has lost its data" in market.stderr, market.stderr
+        would = control.json("command", "adopt", "--yes", "--dry-run")
+        assert would["commands_on_shards"] > 0
+        assert control.status()["dataplane"]["state"] == "refused"
+        # A data plane that has them is opened without a word.
+        switch.stop()
+        shutil.rmtree(shard)
+        os.rename(shard + ".away", shard)
+        switch.start()
+        control.wait_up()
+        end_all(switch, kill=False)
+        assert demo.compare(acks_of(started), switch.events()) == []
+        # Given up, the rest is sent again.
+        shutil.rmtree(shard)
+        os.remove(switch.path(MARK))
+        switch.start()
+        control.start()
+        wait_until(lambda: control.status()["dataplane"]["state"] == "refused", 60, "the refusal")
+        control.ctl("command", "adopt", "--yes")
+        control.wait_up()
+        wait_until(lambda: control.status()["shards"][0]["control_sequence"] ==
+                   would["commands_on_shards"], 60, "the commands")
+        end_all(switch, kill=False)
+        begin_again(switch)
+        end_all(switch, kill=False)
 
 
 def test_a_first_start_that_ended_half_way_goes_on():
