@@ -275,7 +275,7 @@ def test_a_log_gone_from_the_middle_is_refused():
         switch.stop()
 
 
-@pytest.mark.parametrize("keep", [0, 4])
+@pytest.mark.parametrize("keep", [0, 2])
 def test_the_oldest_log_gone_is_refused(keep):
     with Switch(f"logold{keep}", log_rotate_mib=1, log_keep_mib=keep) as switch:
         switch.begin(1)
@@ -283,7 +283,7 @@ def test_the_oldest_log_gone_is_refused(keep):
         switch.stop()
         for _ in range(2):  # of the first start, and of one that found the mark
             logs = sorted(glob.glob(switch.path("var/lib/sluice/shard-0/log-*")))
-            assert len(logs) > 2
+            assert len(logs) > 1
             assert logs[0].endswith("0001") == (keep == 0)  # else there were others before
             assert switch.verify()["ok"]
             os.rename(logs[0], switch.path("away"))
