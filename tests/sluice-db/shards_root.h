@@ -15,6 +15,8 @@
 #include "tests/ledger/shards.h"
 
 #define ROOT_BATCH_EVENTS 50
+/* All roots of these streams are of one journal, however far they go: rows and journal say so. */
+#define ROOT_INCARNATION 78
 
 /* Changes an event before it is written; 1: it did. At most once a shard. */
 typedef int root_change(struct event_view *view, uint8_t *event);
@@ -37,7 +39,7 @@ static inline void root_batch_close(struct root_writer *writer, int checkpoint)
 		return;
 	batch.header = (struct journal_batch_header){
 		.first_lsn = le64_make(writer->first_lsn),
-		.incarnation = le64_make(77),
+		.incarnation = le64_make(ROOT_INCARNATION),
 		.event_count = le32_make(writer->count),
 		.body_length = le32_make((uint32_t)writer->size),
 		.time_ns = le64_make(writer->time_ns),
@@ -69,9 +71,6 @@ static inline int root_event(struct root_writer *writer, const uint8_t *event, s
 	writer->time_ns = le64_get(record.time_ns);
 	return 0;
 }
-
-/* All roots of these streams are of one journal, however far they go. */
-#define ROOT_INCARNATION 78
 
 static inline void root_journal_rename(const char *directory, uint32_t shard, uint64_t incarnation)
 {

@@ -270,14 +270,11 @@ static int store_begin(struct build *build, int based)
 	error = store_open(&build->store, &build->config, &report);
 	if (error == 0)
 		error = store_load(build->store, &report);
+	if (error == 0 && based && end > 0)
+		error = store_join_journal(build->store, entry->incarnation, end, &report);
 	if (restore_disk_is_full(build->restore, error))
 		return build_unwritten(build, error, "");
-	if (error != 0)
-		return build_fail(build, report.message);
-	if (based && end > 0 &&
-	    store_join_journal(build->store, entry->incarnation, end, &report) != 0)
-		return build_fail(build, report.message);
-	return 0;
+	return error == 0 ? 0 : build_fail(build, report.message);
 }
 
 static int shard_build(struct build *build, uint64_t *hash)

@@ -136,12 +136,15 @@ static void shard_verify(struct shard_state *state, uint64_t transit_max_s)
 		    state->path, state->shard, &state->damage, &state->seals, state->seal_chain);
 		result = state->damage.what[0] != '\0' ? -EBADMSG : 0;
 	}
-	if (result == 0)
-		result = shard_log_check(state->path, state->shard, &state->damage);
 	if (result == 0) {
+		/* It reads the rows: what ends there is theirs. */
 		*state->part = VERIFY_ROWS;
-		result = replay_open(&state->replay, state->path, &state->scan, &state->damage);
+		result = shard_log_check(state->path, state->shard, &state->damage);
+		if (result != 0)
+			*state->part = VERIFY_READING;
 	}
+	if (result == 0)
+		result = replay_open(&state->replay, state->path, &state->scan, &state->damage);
 	if (result == 0) {
 		*state->part = VERIFY_READING;
 		result = shard_pass(state, transit_max_s);
