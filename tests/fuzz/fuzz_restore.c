@@ -205,6 +205,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	snprintf(restore.building, sizeof(restore.building), "%s/restoring", folder);
 	SLUICE_REQUIRE(mkdir(restore.building, 0755) == 0);
 	restore_all(&restore);
+	restore_links_free(&restore);
 	SLUICE_REQUIRE(tree_remove(restore.building) == 0);
 	json_decref(restore.shards);
 	return 0;
