@@ -186,6 +186,37 @@ static inline void root_logs_rotate(const char *root, const uint64_t last[SHARDS
 	}
 }
 
+static inline int root_log_begin_write(struct db_txn *txn, void *context)
+{
+	const uint64_t *first_lsn = context;
+	struct schema_log_begin begin;
+	int error = schema_log_begin_read(txn, &begin);
+
+	begin.first_lsn = *first_lsn;
+	return error != 0 ? error : schema_log_begin_write(txn, &begin);
+}
+
+/*
+ * The only log environment of a shard is gone, behind its last event a new one begins. `said`: it
+ * was retired, as the store does it: the rows say so; else it is lost.
+ */
+static inline void root_log_remove(const char *root, uint32_t shard, uint64_t last, int said)
+{
+	uint64_t first_lsn = last + 1;
+	char path[160];
+	struct db_env *env;
+
+	snprintf(path, sizeof(path), "%s/var/lib/sluice/shard-%u", root, shard);
+	if (said) {
+		assert_int_equal(schema_rows_open(&env, path, 0), 0);
+		assert_int_equal(db_write(env, root_log_begin_write, &first_lsn), 0);
+		db_env_close(env);
+	}
+	assert_int_equal(schema_log_remove(path, 1), 0);
+	assert_int_equal(schema_log_open(&env, path, first_lsn, 0), 0);
+	db_env_close(env);
+}
+
 static inline void root_make(char path[64])
 {
 	memcpy(path, "/var/tmp/sluice-root-XXXXXX", sizeof("/var/tmp/sluice-root-XXXXXX"));

@@ -108,7 +108,6 @@ TEST(the_past_knows_what_was_fenced_and_where_it_has_a_gap)
 	struct log_history *today;
 	struct event_buffer event;
 	struct log_past *past;
-	struct db_env *log;
 	struct record_past left;
 	uint64_t first_lsn;
 	uint8_t shard;
@@ -150,16 +149,33 @@ TEST(the_past_knows_what_was_fenced_and_where_it_has_a_gap)
 	assert_int_equal(log_past_reaches(past, first_lsn), 0);
 	log_past_close(past);
 	/* The log of one of the first shards had been put away before. */
-	snprintf(path, sizeof(path), "%s/var/lib/sluice/shard-0", top);
-	assert_int_equal(schema_log_remove(path, 1), 0);
-	assert_int_equal(schema_log_open(&log, path, root_last(shards, 0) + 1, 0), 0);
-	db_env_close(log);
+	root_log_remove(top, 0, root_last(shards, 0), 1);
 	must_run("reshard '%s' '%s/gap' --shards 1", top, top);
 	snprintf(path, sizeof(path), "%s/gap/var/lib/sluice", top);
 	assert_int_equal(log_past_left(path, &left), 1);
 	assert_int_equal(log_past_open(&past, path, &left, NULL, 0), 0);
 	assert_int_equal(log_past_reaches(past, le64_get(left.logs[0].last_lsn) + 1), 0);
 	log_past_close(past);
+	root_remove(top);
+	shards_free(shards);
+}
+
+/* A log nobody retired would take what was fenced, and what was acknowledged, out of the past. */
+TEST(a_root_without_its_oldest_log_is_not_re_sharded)
+{
+	struct shards *shards = shards_new(1);
+	char top[64], said[1024];
+
+	for (uint32_t i = 0; i < SHARDS; i++)
+		shards_account(shards, shards_id_on(shards, i, 1, 0), 10000, KRW);
+	root_make(top);
+	for (uint32_t i = 0; i < SHARDS; i++)
+		(void)root_shard_write(shards, i, top, root_last(shards, i), 1, NULL);
+	root_log_remove(top, 2, root_last(shards, 2), 0);
+	assert_int_equal(say_run(said, "reshard '%s' '%s/new' --shards 2", top, top), 1);
+	print_message("  %s", said);
+	assert_non_null(strstr(said, "shard 2: log: it begins at LSN"));
+	assert_non_null(strstr(said, "the oldest log-* directories are missing"));
 	root_remove(top);
 	shards_free(shards);
 }
