@@ -175,7 +175,9 @@ TEST(a_root_without_its_oldest_log_is_not_re_sharded)
 	assert_int_equal(say_run(said, "reshard '%s' '%s/new' --shards 2", top, top), 1);
 	print_message("  %s", said);
 	assert_non_null(strstr(said, "shard 2: log: it begins at LSN"));
-	assert_non_null(strstr(said, "the oldest log-* directories are missing"));
+	assert_non_null(
+	    strstr(said, "the oldest log-* directories are missing; put it back, or restore all "
+	                 "(sluice-db backup restore, restore --from-postgres)"));
 	root_remove(top);
 	shards_free(shards);
 }

@@ -148,7 +148,6 @@ static int shard_is_whole(struct restore *restore, const char *path, uint32_t sh
 {
 	struct damage damage = { .shard = shard };
 	struct schema_rows_meta meta;
-	char what[300];
 
 	if (schema_rows_meta_read(path, &meta) == 0 &&
 	    (le16_get(meta.identity.shard) != shard ||
@@ -159,8 +158,7 @@ static int shard_is_whole(struct restore *restore, const char *path, uint32_t sh
 		    restore->backup->base.shard_count);
 	if (restore->options->cut || !journals || shard_journal_check(path, shard, &damage) == 0)
 		return 0;
-	snprintf(what, sizeof(what), "%.200s", damage.what);
-	return archive_shard_refuse(restore, what);
+	return archive_shard_refuse(restore, damage.what);
 }
 
 /* A root, or what of one is left: nothing that the backup has may be missing in it. */

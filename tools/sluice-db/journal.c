@@ -198,7 +198,7 @@ void seals_verify(
 	if (result == -ENOENT)
 		return; /* nothing sealed yet, or by a program that did not */
 	if (result != 0 || report.bad != 0)
-		damage_note(damage, report.bad_lsn, "seals: %.150s", report.what);
+		damage_note(damage, report.bad_lsn, "seals: %.240s", report.what);
 }
 
 static int verify_shard(const struct options *options, uint32_t shard, json_t *object)

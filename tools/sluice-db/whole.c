@@ -144,7 +144,7 @@ int root_journal_check(const struct options *options, uint32_t shard, struct dam
 
 int root_past_check(const struct options *options, uint32_t *generations, struct damage *damage)
 {
-	char path[PATH_MAX + 32], what[160] = "shards tell of different pasts";
+	char path[PATH_MAX + 32], what[200] = "shards tell of different pasts";
 	struct log_past *past = NULL;
 	struct record_past left;
 	int found, error;
