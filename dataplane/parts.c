@@ -87,8 +87,7 @@ void switch_shard_free(struct switch_process *process, uint32_t shard)
 	parts->ledger = NULL;
 }
 
-/* Where the archive of a shard lies. */
-static int archive_configure(struct switch_process *process, uint32_t shard)
+int switch_archive_configure(struct switch_process *process, uint32_t shard)
 {
 	const struct config_archive *config = &process->config->archive;
 	struct journal_archive_config *archive = &process->shards[shard].archive;
@@ -117,10 +116,7 @@ int switch_seal_create(struct switch_process *process, uint32_t shard)
 	struct shard_parts *parts = &process->shards[shard];
 	struct shard_background *background = &process->background[shard];
 	char message[512];
-	int status = archive_configure(process, shard);
 
-	if (status != 0)
-		return status;
 	background->archive = parts->archive.directory;
 	if (journal_sealer_create(&background->sealer, &parts->journal_config, &parts->archive,
 	        parts->keeper, message, sizeof(message)) != 0) {

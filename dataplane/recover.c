@@ -305,6 +305,55 @@ static int shard_settle(struct switch_process *process, uint32_t shard)
 	return 0;
 }
 
+/* What the archive has of this very journal was durable in it. */
+static uint64_t journal_archived(
+    const struct shard_parts *parts, const struct journal_identity *journal)
+{
+	if (parts->archive.directory[0] == '\0' || journal->incarnation == 0)
+		return 0;
+	return journal_archive_sealed_lsn(
+	    parts->archive.directory, parts->shard, journal->incarnation);
+}
+
+/* Neither log nor seals nor batches here are as new as the archive. */
+static int is_older_copy(
+    const struct journal_report *report, uint64_t archived_lsn, uint64_t applied_lsn)
+{
+	return archived_lsn > applied_lsn && archived_lsn > report->sealed_lsn &&
+	       report->cut_lsn != 0 && report->cut_lsn < archived_lsn &&
+	       report->floor_lsn == archived_lsn;
+}
+
+/* What an older copy would write has the numbers and names of what was acknowledged since. */
+static int archive_refused(struct switch_process *process, uint32_t shard)
+{
+	const struct shard_parts *parts = &process->shards[shard];
+
+	snprintf(process->message, sizeof(process->message),
+	    "shard %u: %.280s ends at LSN %" PRIu64
+	    ", and the archive in %.280s has segments of it "
+	    "up to LSN %" PRIu64 ": this is an older copy, or its end is damaged. Put its newest "
+	    "state back, or restore a backup with that archive (sluice-db backup restore "
+	    "--archive); to give up what it lacks, move the archive away",
+	    shard, parts->directory, parts->journal_report.cut_lsn, parts->archive.directory,
+	    parts->journal_report.floor_lsn);
+	return EXIT_REFUSED;
+}
+
+static int journal_refused(struct switch_process *process, uint32_t shard, int error)
+{
+	snprintf(process->message, sizeof(process->message),
+	    "shard %u: journal recovery refused: %s (%s)", shard,
+	    process->shards[shard].journal_report.damage,
+	    error == -ENOSPC && !table_is_full(process->stores[shard])
+	        ? "the disk is full: make room on it"
+	    : error == -ENOSPC
+	        ? "more rows in use than there is room for; raise capacity.accounts, "
+	          "bets, markets, terminals or objects in the configuration"
+	        : strerror(-error));
+	return EXIT_REFUSED;
+}
+
 static int shard_recover(struct switch_process *process, uint32_t shard)
 {
 	struct shard_parts *parts = &process->shards[shard];
@@ -312,9 +361,11 @@ static int shard_recover(struct switch_process *process, uint32_t shard)
 	struct store_report store = { 0 };
 	struct journal_identity journal = { 0 };
 	struct bets_ahead ahead = { 0 };
-	uint64_t from_lsn, begun_ns = monotonic_ns();
+	uint64_t from_lsn, archived_lsn, begun_ns = monotonic_ns();
 	int error = switch_make_directory(process, parts->directory);
 
+	if (error == 0)
+		error = switch_archive_configure(process, shard);
 	if (error != 0)
 		return error;
 	if (store_open(&process->stores[shard], &parts->store_config, &store) != 0 ||
@@ -342,20 +393,15 @@ static int shard_recover(struct switch_process *process, uint32_t shard)
 	/* A journal that cannot be read is recovery's to report. */
 	from_lsn =
 	    1 + (store.checkpoint_lsn > journal.base_lsn ? store.checkpoint_lsn : journal.base_lsn);
-	error = journal_recover(&parts->journal_config, from_lsn, store.applied_lsn, apply_batch,
+	archived_lsn = journal_archived(parts, &journal);
+	error = journal_recover(&parts->journal_config, from_lsn,
+	    archived_lsn > store.applied_lsn ? archived_lsn : store.applied_lsn, apply_batch,
 	    process->stores[shard], report);
 	parts->journal_config.recovery_look = NULL;
-	if (error != 0) {
-		snprintf(process->message, sizeof(process->message),
-		    "shard %u: journal recovery refused: %s (%s)", shard, report->damage,
-		    error == -ENOSPC && !table_is_full(process->stores[shard])
-		        ? "the disk is full: make room on it"
-		    : error == -ENOSPC
-		        ? "more rows in use than there is room for; raise capacity.accounts, "
-		          "bets, markets, terminals or objects in the configuration"
-		        : strerror(-error));
-		return EXIT_REFUSED;
-	}
+	if (error != 0)
+		return error == -EBADMSG && is_older_copy(report, archived_lsn, store.applied_lsn)
+		           ? archive_refused(process, shard)
+		           : journal_refused(process, shard, error);
 	error = shard_settle(process, shard);
 	if (error != 0)
 		return error;

@@ -88,6 +88,8 @@ SLUICE_MUST_USE int switch_shards_made(struct switch_process *process);
 SLUICE_MUST_USE int switch_recover(struct switch_process *process);
 SLUICE_MUST_USE int switch_ports(struct switch_process *process);
 SLUICE_MUST_USE int switch_threads(struct switch_process *process);
+/* Names the archive of a shard, and makes its directory; none configured: no name. */
+SLUICE_MUST_USE int switch_archive_configure(struct switch_process *process, uint32_t shard);
 /* The sealer of a shard, behind its keeper. */
 SLUICE_MUST_USE int switch_seal_create(struct switch_process *process, uint32_t shard);
 SLUICE_MUST_USE int switch_seal_start(struct switch_process *process);

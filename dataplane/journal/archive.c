@@ -114,6 +114,16 @@ int journal_archive_add(struct journal_archive_writer *writer, const uint8_t *by
 	return compress(writer, bytes, size, ZSTD_e_continue);
 }
 
+/* Two copies of one journal may go on apart; what the first of them archived is not to be lost. */
+static int name_is_free(int directory_fd, const char *name, const struct journal_seal *seal)
+{
+	struct journal_archive_file file;
+
+	if (journal_archive_header_read(directory_fd, name, &file) != 0)
+		return 1;
+	return file.seal.length == seal->length && strcmp(file.seal.sha256, seal->sha256) == 0;
+}
+
 int journal_archive_finish(struct journal_archive_writer *writer, uint32_t shard,
     uint64_t incarnation, const struct journal_seal *seal)
 {
@@ -147,6 +157,8 @@ int journal_archive_finish(struct journal_archive_writer *writer, uint32_t shard
 	    fsync(writer->fd) != 0)
 		return -errno;
 	journal_archive_name(name, incarnation, seal->generation);
+	if (!name_is_free(writer->directory_fd, name, seal))
+		return -EEXIST;
 	if (renameat(writer->directory_fd, JOURNAL_ARCHIVE_NAME_NEW, writer->directory_fd, name) !=
 	        0 ||
 	    fsync(writer->directory_fd) != 0)

@@ -76,7 +76,11 @@ SLUICE_MUST_USE int journal_archive_begin(
     struct journal_archive_writer *writer, const char *directory);
 SLUICE_MUST_USE int journal_archive_add(
     struct journal_archive_writer *writer, const uint8_t *bytes, size_t size);
-/* Ends the file, puts the header in front, gives it its name: durable when it returns 0. */
+/*
+ * Ends the file, puts the header in front, gives it its name: durable when it returns 0. -EEXIST:
+ * there is a file of that name with other bytes of a segment, of another copy of this journal; it
+ * stays as it is. One whose header is damaged is replaced.
+ */
 SLUICE_MUST_USE int journal_archive_finish(struct journal_archive_writer *writer, uint32_t shard,
     uint64_t incarnation, const struct journal_seal *seal);
 /* Closes what is open; archive.new is left. */

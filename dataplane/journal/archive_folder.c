@@ -136,6 +136,27 @@ static uint64_t copy_lines(const char *directory, const char *name)
 	return end;
 }
 
+uint64_t journal_archive_sealed_lsn(const char *directory, uint32_t shard, uint64_t incarnation)
+{
+	struct journal_manifest_walk *walk = malloc(sizeof(*walk));
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char name[JOURNAL_ARCHIVE_NAME_SIZE];
+	struct journal_seal seal;
+	uint64_t lsn = 0;
+
+	journal_archive_manifest_name(name, incarnation);
+	if (walk != NULL && fd >= 0 && journal_manifest_walk_open(walk, fd, name, NULL, 0) == 0) {
+		if (walk->header.shard == shard && walk->header.incarnation == incarnation)
+			while (journal_manifest_walk_next(walk, &seal, NULL, 0) == 1)
+				lsn = seal.last_lsn;
+		journal_manifest_walk_close(walk);
+	}
+	if (fd >= 0)
+		close(fd);
+	free(walk);
+	return lsn;
+}
+
 int journal_archive_manifest_copy(
     const char *directory, int journal_fd, uint64_t incarnation, uint64_t size)
 {

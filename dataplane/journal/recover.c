@@ -543,7 +543,7 @@ static int run(const struct journal_config *config, int read_only, uint64_t from
 		.floor_source = "the checkpoint" };
 	raise_floor(&recovery, report->from_lsn - 1, "the checkpoint");
 	if (!SLUICE_CANARY(FORGET_FLOOR))
-		raise_floor(&recovery, floor_lsn, "the store's log");
+		raise_floor(&recovery, floor_lsn, "the store's log or the archive");
 	if (journal_config_check(config) != 0)
 		return fail(&recovery, -EINVAL, "journal settings out of range");
 	result = journal_directory_open(

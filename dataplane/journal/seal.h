@@ -146,6 +146,12 @@ typedef int journal_archive_visit(void *context, const struct journal_archive_fi
 SLUICE_MUST_USE int journal_archive_list(
     const char *directory, journal_archive_visit *visit, void *context);
 /*
+ * The last LSN a journal's manifest lists in the copy beside its files, and so what was durable in
+ * that journal: one that ends before it is an older copy of itself. A torn end does not count. 0:
+ * no copy, none of this shard's journal, or it cannot be read.
+ */
+uint64_t journal_archive_sealed_lsn(const char *directory, uint32_t shard, uint64_t incarnation);
+/*
  * Decompresses a file and compares it with its own header; `out_fd` -1 or where the segment's bytes
  * go. 0; -EBADMSG with `why`; -EPROTO newer version; -errno.
  */

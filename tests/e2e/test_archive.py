@@ -8,6 +8,7 @@ import subprocess
 
 import demo
 from controlled import ControlledSwitch
+from instance import InstanceError
 from switch import BUILD, Switch, wait_until
 
 # Room for 6,000 bets in batches of their own while nothing is archived: 24 MiB.
@@ -120,3 +121,49 @@ def test_an_operator_asks_the_running_switch():
             stream.write(b"\xff\x00\xff")
         ran = switch.control.ctl("journal", "verify", check=False)
         assert ran.returncode == 1 and name in ran.stderr, ran.stderr
+
+
+def archive_files(switch):
+    """Name and bytes of every file of the archive."""
+    found = {}
+    for base, _, files in os.walk(switch.path("archive")):
+        for name in files:
+            with open(os.path.join(base, name), "rb") as stream:
+                found[os.path.join(base, name)] = stream.read()
+    return found
+
+
+def test_an_older_copy_of_the_root_is_not_started_on_beside_its_archive():
+    """All shards and control as they were: nothing in the root says so, but the archive does."""
+    settings = {**SETTINGS, "shards": 2}
+    with Switch("archive-older", **settings) as switch:
+        switch.settings.archive = switch.path("archive")  # on another disk
+        switch.begin(2)
+        play(switch, 6_000)
+        wait_until(lambda: all(s["waiting_segments"] == 0 for s in switch.status()["shards"]), 20,
+                   "all archived")
+        switch.stop()
+        data = switch.path("var/lib/sluice")
+        shutil.copytree(data, switch.path("older"))
+        switch.restart()
+        play(switch, 12_000)
+        wait_until(lambda: all(s["waiting_segments"] == 0 for s in switch.status()["shards"]), 20,
+                   "all archived")
+        switch.stop()
+        had = archive_files(switch)
+        os.rename(data, switch.path("newest"))
+        shutil.copytree(switch.path("older"), data)
+        try:
+            switch.start()
+            raise AssertionError("an older copy was started on")
+        except InstanceError as error:
+            said = str(error)
+        assert f"{data}/shard-0 ends at LSN" in said and "older copy" in said, said
+        assert f"{switch.path('archive')}/shard-0" in said and "--archive" in said, said
+        assert archive_files(switch) == had
+        shutil.rmtree(data)
+        os.rename(switch.path("newest"), data)
+        switch.restart()
+        play(switch, 300)
+        switch.stop()
+        assert switch.verify()["ok"]

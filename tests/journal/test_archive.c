@@ -126,6 +126,63 @@ TEST(a_restart_knows_what_is_archived)
 	sealing_end(&sealing);
 }
 
+/* An older copy of the journal goes on beside the archive of the newer one. */
+TEST(what_another_copy_of_the_journal_archived_is_kept)
+{
+	struct sealing sealing;
+	struct journal_archive_file file;
+	struct journal_seal other;
+	char name[64];
+	int fd;
+
+	sealing_begin(&sealing, 1);
+	assert_true(sealing_fill(&sealing, 4));
+	assert_int_equal(sealing_seal(&sealing), 0);
+	fd = open(sealing.archive.directory, O_RDONLY | O_DIRECTORY);
+	name_of(&sealing, 2, name);
+	assert_int_equal(journal_archive_header_read(fd, name, &file), 0);
+	for (unsigned same = 0; same < 2; same++) {
+		struct journal_archive_writer writer = { .directory_fd = -1, .fd = -1 };
+
+		other = file.seal;
+		if (!same)
+			other.sha256[0] = other.sha256[0] == '0' ? '1' : '0';
+		assert_int_equal(journal_archive_begin(&writer, sealing.archive.directory), 0);
+		assert_int_equal(journal_archive_add(&writer, (const uint8_t *)"other", 5), 0);
+		assert_int_equal(journal_archive_finish(&writer, sealing.harness.config.shard,
+		                     sealing.report.incarnation, &other),
+		    same ? 0 : -EEXIST);
+		journal_archive_free(&writer);
+		if (!same)
+			assert_int_equal(sealing_check(&sealing).bad, 0);
+	}
+	close(fd);
+	sealing_end(&sealing);
+}
+
+TEST(the_archive_tells_up_to_where_a_journal_was_sealed)
+{
+	const char *directory;
+	struct sealing sealing;
+	uint64_t sealed_lsn, incarnation;
+	uint32_t shard;
+
+	sealing_begin(&sealing, 1);
+	directory = sealing.archive.directory;
+	incarnation = sealing.report.incarnation;
+	shard = sealing.harness.config.shard;
+	assert_int_equal(journal_archive_sealed_lsn(directory, shard, incarnation), 0);
+	assert_true(sealing_fill(&sealing, 4));
+	assert_int_equal(sealing_seal(&sealing), 0);
+	sealed_lsn = sealing_status(&sealing).sealed_lsn;
+	assert_true(sealed_lsn > 0);
+	assert_int_equal(journal_archive_sealed_lsn(directory, shard, incarnation), sealed_lsn);
+	assert_int_equal(journal_archive_sealed_lsn(directory, shard + 1, incarnation), 0);
+	assert_int_equal(journal_archive_sealed_lsn(directory, shard, incarnation + 1), 0);
+	assert_int_equal(journal_archive_sealed_lsn("/nowhere", shard, incarnation), 0);
+	sealing_end(&sealing);
+}
+
 /* A sealed segment that changed is not archived as if it were what was sealed. */
 TEST(a_segment_changed_behind_its_seal_is_not_archived)
 {
