@@ -41,6 +41,8 @@ enum risk_state_factor {
 const char *risk_state_factor_name(enum risk_state_factor factor);
 const char *risk_state_factor_text(enum risk_state_factor factor);
 
+/* Hashed as bytes, like all of struct risk_rules_extra: a field that is moved changes the state
+ * hash of every root. A new one takes reserved bytes, and is 0 in the rules of older logs. */
 struct risk_factor_rules {
 	uint32_t structuring_window_s;           /* 48 h */
 	uint32_t rapid_window_s;                 /* 24 h, at most 24 h */
@@ -57,8 +59,8 @@ struct risk_factor_rules {
 	uint8_t velocity_ratio_tenths;           /* above 3.0 times the hourly average of 7 days */
 	uint8_t confirmed_percent;               /* 15 of the labelled of 7 days */
 	uint8_t confirmed_tenths;                /* decayed count of 7 days, 0.3 */
-	uint8_t terminal_confirmed_tenths;       /* of a terminal 1.1; 0: confirmed_tenths */
 	uint8_t points[RISK_STATE_FACTOR_COUNT]; /* of COMPOSITE: the most it gives */
+	uint8_t terminal_confirmed_tenths;       /* of a terminal 1.1; 0: confirmed_tenths */
 	uint8_t reserved[4];
 	uint32_t young_s; /* an account is new for so long: 7 days */
 };

@@ -78,7 +78,7 @@ def test_a_newer_version_is_refused_by_name():
         with open(path, "rb") as stream:
             data = stream.read()
         # The value behind the key, le32, becomes 9.
-        key = b"version" + bytes([int(VERSIONS[-1].removeprefix("v"))]) + b"\x00\x00\x00"
+        key = b"version" + bytes([int(VERSIONS[-1][1])]) + b"\x00\x00\x00"
         at = data.index(key)
         while at >= 0:
             data = data[:at + 7] + b"\x09" + data[at + 8:]

@@ -89,7 +89,7 @@ static void balances_check(const char *root, json_t *expected)
 
 TEST(every_fixture_reads_to_the_state_it_was_written_with)
 {
-	static const char *const versions[] = { "v2", "v3" };
+	static const char *const versions[] = { "v2", "v3", "v3-factors" };
 
 	for (unsigned i = 0; i < SLUICE_ARRAY_COUNT(versions); i++) {
 		json_t *expected = expected_read(versions[i]);
