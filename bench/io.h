@@ -44,8 +44,10 @@ struct io {
 	/* Packets to be filled, at most `max`: 0 while the port is full. Valid until send. */
 	unsigned (*room)(struct io *io, struct io_packet *packets, unsigned max);
 	/* Sends the first `count` packets of the last room; what the port does not take is kept and
-	 * sent before anything else. */
+	 * sent before anything else, by the next flush or room. */
 	void (*send)(struct io *io, const struct io_packet *packets, unsigned count);
+	/* Sends what was kept. Returns how many packets still are. */
+	unsigned (*flush)(struct io *io);
 	/* Received payloads, at most `max`, valid until release. */
 	unsigned (*receive)(struct io *io, struct io_packet *packets, unsigned max);
 	void (*release)(struct io *io);

@@ -67,8 +67,10 @@ static struct io_dpdk *io_dpdk(struct io *io)
 	return (struct io_dpdk *)(void *)io; /* io is the first member, at the same alignment */
 }
 
-static void dpdk_flush(struct io_dpdk *dpdk)
+static unsigned dpdk_flush(struct io *io)
 {
+	struct io_dpdk *dpdk = io_dpdk(io);
+
 	if (dpdk->pending_count > 0) {
 		uint16_t sent = rte_eth_tx_burst(dpdk->port, 0,
 		    dpdk->send_mbufs + dpdk->pending_first, (uint16_t)dpdk->pending_count);
@@ -77,6 +79,7 @@ static void dpdk_flush(struct io_dpdk *dpdk)
 		dpdk->pending_count -= sent;
 		dpdk->io.counters.sent += sent;
 	}
+	return dpdk->pending_count;
 }
 
 static unsigned dpdk_room(struct io *io, struct io_packet *packets, unsigned max)
@@ -84,8 +87,7 @@ static unsigned dpdk_room(struct io *io, struct io_packet *packets, unsigned max
 	struct io_dpdk *dpdk = io_dpdk(io);
 	unsigned count = max < LIMIT_BURST ? max : LIMIT_BURST;
 
-	dpdk_flush(dpdk);
-	if (dpdk->pending_count > 0) {
+	if (dpdk_flush(io) > 0) {
 		io->counters.turns_tx_full++;
 		return 0;
 	}
@@ -155,8 +157,7 @@ static void dpdk_send(struct io *io, const struct io_packet *packets, unsigned c
 	memcpy(kept, dpdk->send_mbufs + count, kept_count * sizeof(kept[0]));
 	dpdk->pending_first = 0;
 	dpdk->pending_count = count;
-	dpdk_flush(dpdk);
-	if (dpdk->pending_count == 0) {
+	if (dpdk_flush(io) == 0) {
 		memcpy(dpdk->send_mbufs, kept, kept_count * sizeof(kept[0]));
 		dpdk->room_count = kept_count;
 	} else {
@@ -459,8 +460,8 @@ int io_dpdk_open(struct io **out, const struct io_config *config, char message[I
 		snprintf(message, IO_MESSAGE_SIZE, "Out of memory.");
 		return -ENOMEM;
 	}
-	dpdk->io =
-	    (struct io){ dpdk_room, dpdk_send, dpdk_receive, dpdk_release, dpdk_close, { 0 } };
+	dpdk->io = (struct io){ dpdk_room, dpdk_send, dpdk_flush, dpdk_receive, dpdk_release,
+		dpdk_close, { 0 } };
 	result = eal_start(config, message);
 	if (result != 0) {
 		free(dpdk);

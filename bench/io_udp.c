@@ -32,8 +32,10 @@ static struct io_udp *io_udp(struct io *io)
 	return (struct io_udp *)(void *)io; /* io is the first member, at the same alignment */
 }
 
-static void udp_flush(struct io_udp *udp)
+static unsigned udp_flush(struct io *io)
 {
+	struct io_udp *udp = io_udp(io);
+
 	while (udp->pending_count > 0) {
 		int sent = sendmmsg(
 		    udp->fd, udp->send + udp->pending_first, udp->pending_count, MSG_DONTWAIT);
@@ -46,14 +48,14 @@ static void udp_flush(struct io_udp *udp)
 		udp->pending_count -= (unsigned)sent;
 		udp->io.counters.sent += (unsigned)sent;
 	}
+	return udp->pending_count;
 }
 
 static unsigned udp_room(struct io *io, struct io_packet *packets, unsigned max)
 {
 	struct io_udp *udp = io_udp(io);
 
-	udp_flush(udp);
-	if (udp->pending_count > 0) {
+	if (udp_flush(io) > 0) {
 		io->counters.turns_tx_full++;
 		return 0;
 	}
@@ -70,7 +72,7 @@ static void udp_send(struct io *io, const struct io_packet *packets, unsigned co
 		udp->send_vector[i].iov_len = packets[i].size;
 	udp->pending_first = 0;
 	udp->pending_count = count;
-	udp_flush(udp);
+	(void)udp_flush(io);
 }
 
 static unsigned udp_receive(struct io *io, struct io_packet *packets, unsigned max)
@@ -148,7 +150,8 @@ int io_udp_open(struct io **out, const struct io_config *config, char message[IO
 		udp->receive[i].msg_hdr.msg_iov = &udp->receive_vector[i];
 		udp->receive[i].msg_hdr.msg_iovlen = 1;
 	}
-	udp->io = (struct io){ udp_room, udp_send, udp_receive, udp_release, udp_close, { 0 } };
+	udp->io = (struct io){ udp_room, udp_send, udp_flush, udp_receive, udp_release, udp_close,
+		{ 0 } };
 	*out = &udp->io;
 	return 0;
 }

@@ -482,12 +482,15 @@ void load_run(struct load *load, const atomic_int *stop)
 			ready_push(load, i);
 	for (;;) {
 		unsigned moved = turn_receive(load);
+		unsigned kept;
 		uint64_t now_ns;
 
 		moved += turn_send(load);
 		now_ns = load_clock_ns();
 		turn_resend(load, now_ns);
 		turn_flood(load, now_ns);
+		/* What found the port full goes also when nothing new is due: it is counted. */
+		kept = load->io->flush(load->io);
 		if (interval_due(&load->interval, now_ns))
 			turn_interval(load, now_ns);
 		load->counts.turns++;
@@ -501,7 +504,7 @@ void load_run(struct load *load, const atomic_int *stop)
 			if (load->measure_ns > now_ns)
 				load->measure_ns = now_ns;
 		}
-		if (now_ns >= load->end_ns && load->in_flight == 0 && moved == 0)
+		if (now_ns >= load->end_ns && load->in_flight == 0 && moved == 0 && kept == 0)
 			break;
 		if (now_ns >= load->drain_ns)
 			break;
