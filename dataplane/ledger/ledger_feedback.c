@@ -39,12 +39,33 @@ static int partner_learn(struct decision *decision, const struct event_feedback 
 	return 1;
 }
 
-/* Whoever has neither account, terminal nor partner has nothing to learn. Nothing in the rows tells
- * that it was done: the caller sends it once, with its number (event and mark are one batch). */
+/*
+ * A terminal has a row on each shard whose accounts were at it. One that was at no account of here
+ * yet gets its row now: its next customer may be one, and the case would be known on other shards
+ * alone. A verdict that is taken back was learned before, or there is nothing to take. Without room
+ * for a row the case is of the others: a command must not wait for it.
+ */
+static void terminal_learn(struct decision *decision, const struct event_feedback *given)
+{
+	uint64_t id = le64_get(given->terminal_id);
+	uint32_t row;
+
+	if (id == 0)
+		return;
+	row = terminal_find(decision->ledger, id);
+	if (row != ROW_NONE)
+		decision->terminal = &decision->ledger->terminals[row].row;
+	else if (given->withdrawn || !table_room(decision->ledger, LEDGER_TERMINAL, 1))
+		return;
+	decision->terminal_id = id;
+}
+
+/* Who has neither the account nor the partner, and is told of no terminal, has nothing to learn.
+ * Nothing in the rows tells that it was done: the caller sends it once, with its number (event and
+ * mark are one batch). */
 int feedback_command(struct decision *decision, const struct ledger_command *command)
 {
 	const struct event_feedback *given = &command->feedback;
-	uint32_t terminal;
 
 	if (command->control_sequence == 0 || event_feedback_check(given) != 0)
 		return -EINVAL;
@@ -53,12 +74,9 @@ int feedback_command(struct decision *decision, const struct ledger_command *com
 		decision->account_id = 0;
 	else
 		decision->currency = decision->account->currency;
-	terminal = terminal_find(decision->ledger, le64_get(given->terminal_id));
-	if (terminal != ROW_NONE) {
-		decision->terminal = &decision->ledger->terminals[terminal].row;
-		decision->terminal_id = decision->terminal->id;
-	}
-	if (!partner_learn(decision, given) && decision->account == NULL && terminal == ROW_NONE)
+	terminal_learn(decision, given);
+	if (!partner_learn(decision, given) && decision->account == NULL &&
+	    decision->terminal_id == 0)
 		return 0;
 	decision->object_id = command->control_sequence;
 	decision->body.feedback = *given;

@@ -35,8 +35,6 @@ static int plan_terminal(const struct ledger *ledger, struct plan *plan)
 	plan->terminal = terminal_find(ledger, plan->terminal_id);
 	if (plan->terminal != ROW_NONE)
 		last = ledger->terminals[plan->terminal].row.lsn;
-	else if (plan->type == EVENT_FEEDBACK)
-		return -EBADMSG; /* learns for rows that are there */
 	else if (!table_room(ledger, LEDGER_TERMINAL, 1))
 		return -ENOSPC;
 	if (last >= plan->lsn)

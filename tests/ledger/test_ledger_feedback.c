@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Judged cases of a partner: which one learns, and when they are a factor of its accounts. */
+/* Judged cases of a partner: which one learns, and when they are a factor of its accounts; of a
+ * terminal that a shard has not seen. */
 #include "dataplane/ledger/ledger_internal.h"
 #include "tests/ledger/risk_bed.h"
 
@@ -129,6 +130,74 @@ TEST(without_its_rules_a_partner_has_no_factor)
 	follow(&bed);
 	assert_false(partner_fires(&bed, PARTNERED));
 	assert_int_equal(partner_feedback(bed.follower, PARTNER).confirmed, 9);
+	bed_free(&bed);
+}
+
+/* ---- Terminals ---- */
+
+#define COUNTER 99 /* no account of the bed was at it */
+
+static int counter_case(struct bed *bed, uint8_t withdrawn)
+{
+	const struct ledger_command command = {
+		.type = EVENT_FEEDBACK,
+		.control_sequence = ++bed->wallet.sequence,
+		.feedback = { .account_id = le64_make(NOBODY),
+		    .terminal_id = le64_make(COUNTER),
+		    .transaction_ns = le64_make(bed->wallet.now - DAY),
+		    .confirmed = 1,
+		    .withdrawn = withdrawn },
+	};
+	int done = wallet_command(&bed->wallet, &command);
+
+	if (done == 1)
+		follow(bed);
+	return done;
+}
+
+/* Its next customer may be one of here: the case must not be known on other shards alone. */
+TEST(a_shard_learns_of_a_terminal_that_it_has_not_seen)
+{
+	const struct wire_request wire = BET(.account_id = RICH, .stake = 1000);
+	struct bed bed;
+
+	bed_make(&bed, 101);
+	assert_null(ledger_terminal(bed.wallet.ledger, COUNTER));
+	/* What is taken back was learned, or there is nothing to take. */
+	assert_int_equal(counter_case(&bed, 1), 0);
+	assert_null(ledger_terminal(bed.wallet.ledger, COUNTER));
+	assert_int_equal(counter_case(&bed, 0), 1);
+	assert_int_equal(counter_case(&bed, 0), 1);
+	assert_int_equal(ledger_terminal_risk(bed.follower, COUNTER)->feedback.confirmed, 2);
+	bed.wallet.terminal = COUNTER;
+	assert_int_equal(ask(&bed, &wire), WIRE_CODE_OK);
+	assert_true(bit(&bed, RISK_STATE_SHIFT + RISK_STATE_TERMINAL_CONFIRMED));
+	assert_int_equal(le16_get(numbers(&bed).terminal_confirmed_tenths), 20);
+	assert_int_equal(counter_case(&bed, 1), 1);
+	assert_int_equal(ledger_terminal_risk(bed.follower, COUNTER)->feedback.confirmed, 1);
+	bed_free(&bed);
+}
+
+/* A command must not wait for room: without it the case is of the other shards. */
+TEST(a_shard_without_room_for_a_terminal_passes_its_case_over)
+{
+	/* Refused, as each one that is carried out would take up other rows, too. */
+	const struct wire_request wire = WITHDRAW(.account_id = POOR, .amount = 501);
+	const struct ledger_config config = fixture_config(256, 0); /* as wallet_make has it */
+	struct ledger_totals totals;
+	struct bed bed;
+	uint64_t lsn;
+
+	bed_make(&bed, 101);
+	for (bed.wallet.terminal = 1000;; bed.wallet.terminal++) {
+		ledger_totals(bed.wallet.ledger, &totals);
+		if (totals.terminals == config.terminals_max)
+			break;
+		assert_int_equal(ask(&bed, &wire), WIRE_CODE_FUNDS_INSUFFICIENT);
+	}
+	lsn = ledger_shard(bed.wallet.ledger)->lsn;
+	assert_int_equal(counter_case(&bed, 0), 0);
+	assert_true(ledger_shard(bed.wallet.ledger)->lsn == lsn);
 	bed_free(&bed);
 }
 

@@ -396,7 +396,7 @@ TEST(judged_cases_become_factors)
 
 	bed_make(&bed, 101);
 	bet(&bed, 1000, 0);
-	assert_int_equal(judge_case(&bed, NOBODY, 99, 1), 0); /* nobody of here */
+	assert_int_equal(judge_case(&bed, NOBODY, 0, 1), 0); /* nobody of here */
 	assert_int_equal(judge_case(&bed, RICH, 0, 1), 1);
 	bet(&bed, 1000, 1);
 	assert_true(fired(&bed, RISK_STATE_ACCOUNT_CONFIRMED));

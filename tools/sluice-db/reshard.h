@@ -8,8 +8,9 @@
  * stays good); claims with their sprinkle; rounds, partners' keys and limits of play with their
  * account; a reversal to the shard that would be asked again, to all where neither it nor a log
  * tells which that is. Markets, rules and partners are on all shards. A terminal's rows of all
- * shards become one at its home. Links, and what arrived over them, end: sequences between the new
- * shards begin at 1.
+ * shards become one at its home, and what was learned of it goes to all of them: judged cases of
+ * the shard that knows most, the rest of the one with the longest past. Links, and what arrived
+ * over them, end: sequences between the new shards begin at 1.
  *
  * MONEY. Customers keep their balances. STAKES, PAYABLE, SUSPENSE, POTS and RECEIVABLE of a new
  * shard are what its rows come to; over all shards that must be what they held before, or nothing

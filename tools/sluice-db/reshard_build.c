@@ -7,6 +7,7 @@
 
 #include "tools/sluice-db/postings.h"
 #include "tools/sluice-db/reshard.h"
+#include "wire/rights.h"
 
 static int fail(struct reshard *reshard, const char *what, uint64_t id, int error)
 {
@@ -296,6 +297,15 @@ static int bets_move(struct reshard *reshard, const struct ledger *ledger)
 	return 0;
 }
 
+/* Every shard learned the same cases, or was not yet there: the one that knows most of them. */
+static void terminal_cases(struct risk_feedback *known, const struct risk_feedback *other)
+{
+	uint32_t labels = (uint32_t)known->confirmed + known->dismissed;
+
+	if ((uint32_t)other->confirmed + other->dismissed > labels)
+		*known = *other;
+}
+
 static void terminals_gather(struct reshard *reshard, uint32_t from)
 {
 	const struct ledger *ledger = reshard->from[from].ledger;
@@ -313,8 +323,14 @@ static void terminals_gather(struct reshard *reshard, uint32_t from)
 		if (terminal->row.id == 0 || home)
 			terminal->row = *row;
 		/* One past cannot be made of several: the longest. */
-		if (state != NULL && state->observations >= terminal->state.observations)
+		if (state != NULL && state->observations >= terminal->state.observations) {
+			struct risk_feedback cases = terminal->state.feedback;
+
 			terminal->state = *state;
+			terminal_cases(&terminal->state.feedback, &cases);
+		} else if (state != NULL) {
+			terminal_cases(&terminal->state.feedback, &state->feedback);
+		}
 		terminal->settled |= (uint8_t)home;
 		if (highest > row->highest_request_id)
 			terminal->row.highest_request_id = highest;
@@ -328,22 +344,41 @@ static void terminals_gather(struct reshard *reshard, uint32_t from)
 	}
 }
 
+/*
+ * Its row goes home. What was learned of it, judged cases above all, every shard has to know: its
+ * customers are on all of them. There it is a row without settings, as a first event makes it.
+ */
+static int terminal_put(
+    struct reshard *reshard, const struct reshard_terminal *terminal, uint32_t shard)
+{
+	int learned = !bytes_all_zero(&terminal->state, sizeof(terminal->state));
+	int home = reshard->to_map.shard[ids_bucket_of_key(terminal->row.id)] == shard;
+	struct ledger *ledger = reshard->to[shard].ledger;
+	struct terminal_row row = { .id = terminal->row.id, .rights = RIGHT_ALL };
+	int error;
+
+	if (!home && !learned)
+		return 0;
+	if (home)
+		row = terminal->row;
+	row.lsn = reshard->shard.lsn;
+	error = ledger_load_terminal(ledger, &row);
+	if (error == 0 && learned)
+		error = ledger_load_terminal_state(ledger, row.id, &terminal->state);
+	return error;
+}
+
 static int terminals_move(struct reshard *reshard)
 {
 	for (uint32_t i = 0; i < reshard->terminals.count; i++) {
 		const struct reshard_terminal *terminal = table_at(&reshard->terminals, i);
-		struct terminal_row row = terminal->row;
-		int error;
 
-		row.lsn = reshard->shard.lsn;
-		error = ledger_load_terminal(
-		    reshard->to[reshard->to_map.shard[ids_bucket_of_key(row.id)]].ledger, &row);
-		if (error == 0 && !bytes_all_zero(&terminal->state, sizeof(terminal->state)))
-			error = ledger_load_terminal_state(
-			    reshard->to[reshard->to_map.shard[ids_bucket_of_key(row.id)]].ledger,
-			    row.id, &terminal->state);
-		if (error != 0)
-			return fail(reshard, "terminal", row.id, error);
+		for (uint32_t shard = 0; shard < reshard->to_count; shard++) {
+			int error = terminal_put(reshard, terminal, shard);
+
+			if (error != 0)
+				return fail(reshard, "terminal", terminal->row.id, error);
+		}
 	}
 	return 0;
 }
