@@ -5,7 +5,6 @@ import glob
 import json
 import os
 import struct
-import time
 
 import demo
 import network
@@ -43,6 +42,13 @@ def damage(header):
         stream.write(bytes([byte[0] ^ 1]))
 
 
+def wait_for_log(switch):
+    """Until the logs have all that the journals have; without load that stays so."""
+    wait_until(lambda: all(shard["pending"] == 0 and
+                           shard["committed_lsn"] == shard["durable_lsn"] == shard["applied_lsn"]
+                           for shard in switch.status()["shards"]), 60, "the log has all of it")
+
+
 def log_end(switch, shard=0):
     return database(switch, "stat")[1]["shards"][shard]["log_last_lsn"]
 
@@ -72,7 +78,7 @@ def test_what_the_log_holds_is_not_lost_with_the_journal():
         demo.wait(demo.start_terminals(switch, 2, accounts=30, bets=3_000, rate=3_000), 60)
         code, said = repair(switch, "--cut-damaged-tail", "--yes-lose-acknowledged")
         assert code == 1 and "runs under" in said
-        time.sleep(0.3)  # the log has all of it
+        wait_for_log(switch)
         switch.kill()
         code, said = repair(switch, "--cut-damaged-tail", "--yes-lose-acknowledged")
         assert code == 1 and "nothing is damaged" in said
@@ -211,7 +217,7 @@ def test_of_several_shards_only_the_damaged_one_is_touched():
     with Switch("repair-shards", shards=2, checkpoint_interval_ms=3_600_000) as switch:
         switch.begin(2)
         demo.wait(demo.start_terminals(switch, 2, accounts=30, bets=1_000, rate=3_000), 60)
-        time.sleep(0.3)  # the logs have all of it
+        wait_for_log(switch)
         switch.kill()
         last = log_end(switch, 1)
         batches = headers(switch, 1)
