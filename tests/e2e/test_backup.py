@@ -57,7 +57,7 @@ def test_a_backup_under_load_restores_at_its_end_and_at_a_moment_before():
         time.sleep(0.05)
         control.ctl("market", "suspend", 21)  # behind the moment
         started = demo.start_terminals(control, 3, 60, 2_000, 500, seed=7)
-        time.sleep(1)
+        wait_until(lambda: len(acks_of(started)) > 300, 60, "answers")
         during = acks_of(started)
         made = database(switch, "create", switch.root, switch.path("backup"), "--label", "live")
         assert made["ok"] and made["deployment"] == switch.name
@@ -197,7 +197,7 @@ def test_a_switch_that_was_killed_is_backed_up_with_its_journal():
     with ControlledSwitch("backup-dead", shards=2) as switch:
         switch.begin(terminals=3)
         started = demo.start_terminals(switch.control, 3, 60, 4_000, 2_000)
-        time.sleep(1)
+        wait_until(lambda: len(acks_of(started)) > 1_000, 60, "answers")
         switch.kill()
         switch.control.kill()
         demo.end(started)
