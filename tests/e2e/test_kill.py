@@ -71,15 +71,15 @@ def check_direct_and_flushed(switch, started):
             f"{disk.write_cache!r}, fua {disk.fua}), flushes are "
             f"{'expected' if must_flush else 'not expected and were not checked'}")
     print(what)
-    batches = switch.shards_sum("batches")
     writes, flushes = device_counts(disk)
+    batches = switch.shards_sum("batches")
     before = acks_size(started)
     wait_until(lambda: grown(started, before), 60, "answers")
     time.sleep(0.5)
-    writes_after, flushes_after = device_counts(disk)
     batches_after = switch.shards_sum("batches")
+    writes_after, flushes_after = device_counts(disk)
     assert batches_after > batches
-    # Batches closed while the counters were read may still be on their way.
+    # The device is looked at before and behind the batches; the last may still be on their way.
     done = max(1, (batches_after - batches) // 2)
     # Neighbours may be merged by the block layer, and flushes of several shards are shared.
     writes_min = done if switch.settings.shards == 1 else done // 8 + 1
