@@ -39,12 +39,15 @@ def test_messages_over_the_rate_are_told_to_wait():
         terminal = connect(switch)
         number, names = 1 << 62, set()
         switch.provision("install", "--sessions", switch.sessions, "--rate", 100, "--burst", 40)
-        for _ in range(6):
-            terminal.send(*(message(BALANCE, number + n, id_block(ACCOUNT)) for n in range(16)))
-            number += 16
-        while (answers := terminal.receive(0.3)) is not None:
-            names |= {CODES[answer.code] for answer in answers}
-        assert "RATE_LIMITED" in names and "OK" in names
+        until = time.monotonic() + 60
+        while not {"RATE_LIMITED", "OK"} <= names and time.monotonic() < until:
+            for _ in range(6):
+                terminal.send(*(message(BALANCE, number + n, id_block(ACCOUNT))
+                                for n in range(16)))
+                number += 16
+            while (answers := terminal.receive(0.3)) is not None:
+                names |= {CODES[answer.code] for answer in answers}
+        assert names == {"RATE_LIMITED", "OK"}
         time.sleep(1)  # paid back
         while terminal.receive(0.1) is not None:
             pass
@@ -72,28 +75,40 @@ def begin_deposit(terminal, amount):
     return request_id
 
 
+def deposits_on_a_full_disk(switch, terminal, count):
+    """Asked one after the other until the process has noticed and stopped: ids, answers' names."""
+    pid = switch.pid()
+    old = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (4096, old[1]))
+    ids, names = [], set()
+    while "STORAGE_UNAVAILABLE" not in names and len(ids) < count:
+        ids.append(begin_deposit(terminal, len(ids) + 1))
+        terminal.send(*terminal.texts(ids[-1]))
+        time.sleep(0.002)
+        while (answers := terminal.receive(0)) is not None:
+            names |= {answer.name for answer in answers if answer.request_id in ids}
+    return ids, names
+
+
 def test_storage_that_takes_no_more_is_named_and_nothing_is_acknowledged():
     with Switch("storage") as switch:
         switch.begin(1)
         terminal = connect(switch)
-        before = terminal.deposit(ACCOUNT, 1).balance
-        pid = switch.pid()
-        old = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, (4096, old[1]))
-        # Until the process notices and stops; both are asked for all the time.
-        ids, names = [], set()
-        while "STORAGE_UNAVAILABLE" not in names and len(ids) < 60:
-            ids.append(begin_deposit(terminal, len(ids) + 1))
-            terminal.send(*terminal.texts(ids[-1]))
-            time.sleep(0.002)
-            while (answers := terminal.receive(0)) is not None:
-                names |= {answer.name for answer in answers if answer.request_id in ids}
-        assert "STORAGE_UNAVAILABLE" in names and "OK" not in names, names
-        switch.kill()
-        switch.restart()
-        terminal.answers.clear()
-        assert all(terminal.resume(request_id, timeout=30).ok for request_id in ids)
-        assert terminal.balance(ACCOUNT).balance == before + sum(range(1, len(ids) + 1))
+        balance, names = terminal.deposit(ACCOUNT, 1).balance, set()
+        # The answer is there between the failed write and the end of the process, which is soon:
+        # where the machine had others to serve just then, nobody asked in time.
+        for _ in range(10):
+            ids, names = deposits_on_a_full_disk(switch, terminal, 60)
+            assert "OK" not in names, names
+            switch.kill()
+            switch.restart()
+            terminal.answers.clear()
+            assert all(terminal.resume(request_id, timeout=30).ok for request_id in ids)
+            balance += sum(range(1, len(ids) + 1))
+            assert terminal.balance(ACCOUNT).balance == balance
+            if "STORAGE_UNAVAILABLE" in names:
+                break
+        assert "STORAGE_UNAVAILABLE" in names, names
         terminal.close()
 
 
