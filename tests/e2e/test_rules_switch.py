@@ -19,7 +19,7 @@ import time
 import demo
 import pytest
 from controlled import ControlledSwitch
-from killing import acks_size, grown, settled
+from killing import acks_size, settled
 from rounds import Rounds
 from switch import balance_sum, wait_until
 
@@ -28,6 +28,7 @@ SWITCHES = int(os.environ.get("SLUICE_SWITCHES", str(SHORT)))
 SEED = int(os.environ.get("SLUICE_TEST_SEED", "0") or 0) or int(time.time())
 TERMINALS, ACCOUNTS, OPENING = 4, 80, 1_000_000_000
 PAUSE = 0.05  # between two changes
+FLIGHT = 64 * 128  # more of a terminal's ack log than what it may have in flight
 LOW, HIGH = 4_000, 1_000_000  # stakes are 1,000 to 10,000
 # What each change sets, in turn.
 CHANGES = [
@@ -59,6 +60,11 @@ class Load:
                 "unanswered", "expired_unsent", "outcome_unknown_at_deadline")), report
         return reports, [ack for _, files in self.started
                          for ack in demo.acknowledged(files["acks"])]
+
+
+def decided_since(started, before):
+    """True when every terminal has answers that were decided later than those in `before`."""
+    return all(now > then + FLIGHT for now, then in zip(acks_size(started), before))
 
 
 def rules_set(switch, values):
@@ -110,11 +116,11 @@ def switch_round(shards, switches, seed):
         load = Load(switch, seed + TERMINALS)
         began = time.monotonic()
         for number in range(switches):
-            answers = acks_size(load.started)
             rules.update(CHANGES[number % len(CHANGES)])
             versions[rules_set(switch, rules)] = dict(rules)
             # Load before and behind each change, from every terminal.
-            wait_until(lambda seen=answers: grown(load.started, seen), 60, "answers")
+            answers = acks_size(load.started)
+            wait_until(lambda seen=answers: decided_since(load.started, seen), 60, "answers")
             time.sleep(PAUSE)
         seconds = time.monotonic() - began
         during, more = load.end()
