@@ -2,13 +2,13 @@
 /* A copy of an environment that its owner goes on writing. A file of its own, so that who does not
  * copy needs no such function of LMDB. */
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "lmdb-schema/db_env.h"
+#include "lmdb-schema/path_sync.h"
 
 #define TRIES 40 /* doublings of the map by its owner, meanwhile */
 
@@ -21,18 +21,6 @@ static int copy_once(struct db_env *env, const char *directory)
 	error = mdb_env_copy2(env->env, directory, MDB_CP_COMPACT);
 	pthread_rwlock_unlock(&env->map_lock);
 	return db_error(error);
-}
-
-static int path_sync(const char *path, int flags)
-{
-	int fd = open(path, flags | O_CLOEXEC), error = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (fsync(fd) != 0)
-		error = -errno;
-	close(fd);
-	return error;
 }
 
 int db_env_copy(struct db_env *env, const char *directory)
@@ -56,6 +44,6 @@ int db_env_copy(struct db_env *env, const char *directory)
 		error = copy_once(env, directory);
 	}
 	if (error == 0)
-		error = path_sync(file, O_RDONLY);
-	return error != 0 ? error : path_sync(directory, O_RDONLY | O_DIRECTORY);
+		error = path_sync(file);
+	return error != 0 ? error : path_sync(directory);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lmdb-schema/db_env.h"
+#include "lmdb-schema/path_sync.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -71,26 +72,12 @@ int db_error(int code)
 	return code > 0 ? -code : -EINVAL;
 }
 
-/* A new name is durable only when its directory is synced. */
-static int directory_sync(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int error = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (fsync(fd) != 0)
-		error = -errno;
-	close(fd);
-	return error;
-}
-
 static int names_sync(const char *path)
 {
 	char parent[PATH_MAX];
 	size_t size = strlen(path);
 	char *slash;
-	int error = directory_sync(path);
+	int error = path_sync(path);
 
 	if (error != 0)
 		return error;
@@ -101,7 +88,7 @@ static int names_sync(const char *path)
 	if (slash == NULL)
 		return -EINVAL;
 	slash[slash == parent ? 1 : 0] = '\0';
-	return directory_sync(parent);
+	return path_sync(parent);
 }
 
 static int tables_open(struct db_env *env, const struct db_options *options)

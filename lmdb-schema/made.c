@@ -11,23 +11,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lmdb-schema/path_sync.h"
 #include "lmdb-schema/schema.h"
 
 static const char made_text[] =
     "The shards of this switch were made here. While this file is there, a start without them is "
     "refused: their disk is not mounted, or lost.\n";
-
-static int folder_sync(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), error = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (fsync(fd) != 0)
-		error = -errno;
-	close(fd);
-	return error;
-}
 
 int schema_made_is(const char *data)
 {
@@ -67,5 +56,5 @@ int schema_made_write(const char *data)
 		(void)unlink(fresh);
 		return failed;
 	}
-	return folder_sync(data);
+	return path_sync(data);
 }

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lmdb-schema/path_sync.h"
+
 static const char *const row_tables[SCHEMA_ROW_TABLE_COUNT] = {
 #define SCHEMA_ROW_TABLE_TEXT(name, text) [SCHEMA_##name] = text,
 	SCHEMA_ROW_TABLES(SCHEMA_ROW_TABLE_TEXT)
@@ -136,16 +138,12 @@ int schema_log_list(const char *directory, uint64_t **first_lsns)
 static int names_save(const char *directory, uint64_t first_lsn)
 {
 	char path[PATH_MAX];
-	int error = log_path(path, sizeof(path), directory, first_lsn, ""), fd;
+	int error = log_path(path, sizeof(path), directory, first_lsn, "");
 
 	if (error != 0)
 		return error;
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
-	error = fsync(fd) == 0 ? 0 : -errno;
-	close(fd);
-	return error;
+	error = path_sync(path);
+	return error == -ENOENT ? 0 : error;
 }
 
 int schema_log_remove(const char *directory, uint64_t first_lsn)

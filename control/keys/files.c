@@ -10,23 +10,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lmdb-schema/path_sync.h"
+
 static int path_make(char out[PATH_MAX], const char *directory, const char *name)
 {
 	int size = snprintf(out, PATH_MAX, "%s/%s", directory, name);
 
 	return size > 0 && size < PATH_MAX ? 0 : -ENAMETOOLONG;
-}
-
-static int directory_sync(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), error = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (fsync(fd) != 0)
-		error = -errno;
-	close(fd);
-	return error;
 }
 
 int files_directory(const char *path)
@@ -54,7 +44,7 @@ int files_directory(const char *path)
 	if (!made && chmod(path, 0700) != 0)
 		return -errno;
 	/* Its own name too, also when whoever made it was killed before this. */
-	return directory_sync(parent);
+	return path_sync(parent);
 }
 
 static int fd_write(int fd, const void *data, size_t size)
@@ -103,7 +93,7 @@ int files_write(
 		(void)unlink(temporary);
 		return error;
 	}
-	return directory_sync(directory);
+	return path_sync(directory);
 }
 
 int files_read(const char *directory, const char *name, char **data, size_t *size)
@@ -166,7 +156,7 @@ int files_rename(const char *directory, const char *from, const char *to)
 		return error;
 	if (rename(old_path, new_path) != 0)
 		return -errno;
-	return directory_sync(directory);
+	return path_sync(directory);
 }
 
 int files_remove(const char *directory, const char *name)
@@ -178,5 +168,5 @@ int files_remove(const char *directory, const char *name)
 		return error;
 	if (unlink(path) != 0)
 		return errno == ENOENT ? 0 : -errno;
-	return directory_sync(directory);
+	return path_sync(directory);
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "dataplane/risk/risk_model_file.h"
+#include "lmdb-schema/path_sync.h"
 
 #define PATH_SIZE     4500
 #define MARGIN_ONE    (1 << 24)
@@ -51,16 +52,6 @@ static int file_write(const char *path, const uint8_t *bytes, size_t size)
 	return error;
 }
 
-static int folder_sync(const char *folder)
-{
-	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int error = fd < 0 || fsync(fd) != 0 ? -errno : 0;
-
-	if (fd >= 0)
-		close(fd);
-	return error;
-}
-
 /* Makes it where it is missing. Its own name is saved each time: whoever made it may have been
  * killed before that. */
 static int folder_make(const char *folder)
@@ -70,7 +61,7 @@ static int folder_make(const char *folder)
 
 	if (mkdir(folder, 0755) != 0 && errno != EEXIST)
 		return -errno;
-	return length < 0 || (size_t)length >= sizeof(above) ? -ENAMETOOLONG : folder_sync(above);
+	return length < 0 || (size_t)length >= sizeof(above) ? -ENAMETOOLONG : path_sync(above);
 }
 
 int model_folder_save(const char *folder, uint32_t number, const struct risk_model *model)
@@ -97,7 +88,7 @@ int model_folder_save(const char *folder, uint32_t number, const struct risk_mod
 		error = -errno;
 		unlink(beside);
 	}
-	return error != 0 ? error : folder_sync(folder);
+	return error != 0 ? error : path_sync(folder);
 }
 
 int model_folder_remove(const char *folder, uint32_t number)
@@ -105,7 +96,7 @@ int model_folder_remove(const char *folder, uint32_t number)
 	char path[PATH_SIZE];
 
 	path_of(folder, number, path);
-	return unlink(path) != 0 ? -errno : folder_sync(folder);
+	return unlink(path) != 0 ? -errno : path_sync(folder);
 }
 
 /* ---- Looking ---- */

@@ -46,6 +46,7 @@
 
 #include <stdio.h>
 
+#include "lmdb-schema/path_sync.h"
 #include "tools/sluice-db/db.h"
 #include "tools/sluice-db/restore.h"
 
@@ -125,7 +126,6 @@ int tree_copy(const char *from, const char *to, struct links *links);
 int tree_remove(const char *path);
 /* mkdir -p; the names are synced. */
 int directories_make(const char *path);
-int directory_sync(const char *path);
 /*
  * Makes `path`, which nobody may make at the same time: it is this process's until it ends. 0;
  * -EEXIST it is left of a process that is no more, -EBUSY one makes it now, or -errno: `why` says

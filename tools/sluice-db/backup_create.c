@@ -334,7 +334,7 @@ static int entry_finish(const char *path, const struct stat *status, int kind, s
 	(void)status;
 	if (kind == FTW_F && strcmp(path + place->base, "lock.mdb") == 0)
 		return unlink(path);
-	return kind == FTW_DP ? directory_sync(path) : 0;
+	return kind == FTW_DP ? path_sync(path) : 0;
 }
 
 static int names_take(struct create *create, const char *directory)
@@ -348,7 +348,7 @@ static int names_take(struct create *create, const char *directory)
 		slash[slash == parent] = '\0';
 	if (nftw(create->building, entry_finish, 16, FTW_PHYS | FTW_DEPTH) != 0 ||
 	    rename(create->building, directory) != 0 ||
-	    directory_sync(slash == NULL ? "." : parent) != 0)
+	    path_sync(slash == NULL ? "." : parent) != 0)
 		return backup_say(&create->backup, "%.300s cannot be finished: %s",
 		    create->building, strerror(errno));
 	return 0;

@@ -14,18 +14,6 @@
 
 #define PIECE (1u << 20)
 
-int directory_sync(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), error = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (fsync(fd) != 0)
-		error = -errno;
-	close(fd);
-	return error;
-}
-
 int directory_is_filled(const char *path)
 {
 	DIR *directory = opendir(path);
@@ -47,9 +35,9 @@ static int parent_sync(const char *path)
 	snprintf(parent, sizeof(parent), "%s", path);
 	slash = strrchr(parent, '/');
 	if (slash == NULL)
-		return directory_sync(".");
+		return path_sync(".");
 	slash[slash == parent] = '\0';
-	return directory_sync(parent);
+	return path_sync(parent);
 }
 
 int directories_make(const char *path)
@@ -216,7 +204,7 @@ static int entry_sync(const char *path, const struct stat *status, int kind, str
 	(void)status;
 	(void)place;
 	if (kind == FTW_DP)
-		copying.error = directory_sync(path);
+		copying.error = path_sync(path);
 	return copying.error;
 }
 

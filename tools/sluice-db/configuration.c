@@ -111,7 +111,7 @@ static int fresh_make(
 	snprintf(path, sizeof(path), "%s/dataplane.yaml", fresh);
 	if (error == 0)
 		error = configuration_rewrite(path, restore->root, shards);
-	return error == 0 ? directory_sync(fresh) : error;
+	return error == 0 ? path_sync(fresh) : error;
 }
 
 int configuration_place(
@@ -138,7 +138,7 @@ int configuration_place(
 		if (rename(fresh, to) != 0)
 			error = -errno;
 		else
-			error = directory_sync(parent);
+			error = path_sync(parent);
 	}
 	if (error == 0)
 		return 0;

@@ -160,17 +160,17 @@ int repair_part_tell(
 int repair_exchange(const char *parent, const char *fresh, const char *aside, const char *current)
 {
 	int there = access(current, F_OK) == 0;
-	int error = directory_sync(fresh);
+	int error = path_sync(fresh);
 
 	if (error == 0 &&
 	    renameat2(AT_FDCWD, fresh, AT_FDCWD, there ? aside : current, RENAME_NOREPLACE) != 0)
 		error = -errno;
 	if (error == 0)
-		error = directory_sync(parent);
+		error = path_sync(parent);
 	if (error != 0 || !there)
 		return error;
 	if (renameat2(AT_FDCWD, aside, AT_FDCWD, current, RENAME_EXCHANGE) == 0)
-		return directory_sync(parent);
+		return path_sync(parent);
 	error = -errno;
 	/* Nothing of a repair that was not done is called damaged. */
 	(void)renameat2(AT_FDCWD, aside, AT_FDCWD, fresh, RENAME_NOREPLACE);

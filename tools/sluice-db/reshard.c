@@ -184,7 +184,7 @@ static int rest_move(struct reshard *reshard, const char *new_root)
 	closedir(stream);
 	snprintf(
 	    to, sizeof(to), "%s/history/%u/" BACKUP_DATA, reshard->restore.building, generation);
-	return error == 0 ? directory_sync(to) : error;
+	return error == 0 ? path_sync(to) : error;
 }
 
 static int configuration_move(struct reshard *reshard, const char *root, const char *new_root)

@@ -112,8 +112,8 @@ int restore_names_take(struct restore *restore)
 		return restore_unwritten(restore, error, parent);
 	}
 	snprintf(parent, sizeof(parent), "%s/var/lib", restore->root);
-	if (directory_sync(restore->building) != 0 ||
-	    rename(restore->building, restore->finished) != 0 || directory_sync(parent) != 0)
+	if (path_sync(restore->building) != 0 ||
+	    rename(restore->building, restore->finished) != 0 || path_sync(parent) != 0)
 		return restore_fail(restore, EXIT_MISSING,
 		    "%.300s could not be renamed to %.300s: %s", restore->building,
 		    restore->finished, strerror(errno));
