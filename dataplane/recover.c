@@ -33,7 +33,10 @@
  */
 #ifdef SLUICE_SMALL_RINGS
 #define RECOVERY_AHEAD 0
+/* Batches that are not large are written beside others, or two would hardly ever be in flight. */
+#define CLOSE_SIZE 1024
 #else
+#define CLOSE_SIZE     0
 #define RECOVERY_AHEAD (128u << 20)
 #endif
 
@@ -165,6 +168,7 @@ static void shard_configure(struct switch_process *process, uint32_t shard)
 		.segments_ready = config->journal.segments_ready,
 		.segments_max = config->journal.segments_max,
 		.depth = config->journal.depth,
+		.close_size = CLOSE_SIZE,
 		.allow_volatile = config->journal.allow_volatile,
 	};
 	parts->store_config = (struct store_config){

@@ -138,13 +138,13 @@ int journal_body_check(const struct journal_batch_header *header, const uint8_t 
 	       hash.high64 == le64_get(header->body_checksum_high);
 }
 
-int journal_group_commit_due(unsigned in_flight, unsigned depth, size_t size)
+int journal_group_commit_due(unsigned in_flight, unsigned depth, size_t close_size, size_t size)
 {
 	if (size == 0)
 		return 0;
 	if (in_flight == 0)
 		return 1;
-	if (in_flight < depth && size >= LIMIT_JOURNAL_BATCH_CLOSE_SIZE)
+	if (in_flight < depth && size >= close_size)
 		return 1;
 	/* "At 128 KiB": the longest event would no longer fit. */
 	return size + LIMIT_EVENT_SIZE_MAX > LIMIT_JOURNAL_BATCH_SIZE_MAX;

@@ -54,8 +54,9 @@ int journal_body_check(const struct journal_batch_header *header, const uint8_t 
 
 /*
  * The rule of group commit. `in_flight`: batches closed and not yet complete. `size`: of the open
- * batch with its header, 0 when none is open or it is empty.
+ * batch with its header, 0 when none is open or it is empty. `close_size`: from which on it does
+ * not wait for those in flight.
  */
-int journal_group_commit_due(unsigned in_flight, unsigned depth, size_t size);
+int journal_group_commit_due(unsigned in_flight, unsigned depth, size_t close_size, size_t size);
 
 #endif

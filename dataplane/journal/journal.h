@@ -162,7 +162,8 @@ struct journal_config {
 	uint32_t segments_ready; /* pre-written segments kept ahead */
 	uint32_t segments_max;   /* quota: never more files than this */
 	uint32_t depth;          /* writes in flight */
-	uint8_t allow_volatile;  /* tests only: accept tmpfs and the like (no O_DIRECT) */
+	uint32_t close_size;    /* a batch this large is written beside others; 0: as in limits.h */
+	uint8_t allow_volatile; /* tests only: accept tmpfs and the like (no O_DIRECT) */
 	/*
 	 * journal_recover alone: it reads and checks in a thread of its own while the caller's
 	 * applies, so many bytes ahead; 0: one after the other in the caller's thread. The rest is

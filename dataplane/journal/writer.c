@@ -53,6 +53,8 @@ int journal_writer_open(struct journal_writer **out, const struct journal_config
 	*writer = (struct journal_writer){ .feed = feed,
 		.keeper = keeper,
 		.depth = config->depth,
+		.close_size =
+		    config->close_size != 0 ? config->close_size : LIMIT_JOURNAL_BATCH_CLOSE_SIZE,
 		.shard = (uint16_t)config->shard,
 		.incarnation = start->incarnation,
 		.boot_counter = start->boot_counter,
@@ -163,8 +165,8 @@ static size_t open_size(const struct journal_writer *writer)
 int journal_writer_should_close(const struct journal_writer *writer)
 {
 	return writer->error == 0 &&
-	       journal_group_commit_due(
-	           journal_order_in_flight(&writer->order), writer->depth, open_size(writer));
+	       journal_group_commit_due(journal_order_in_flight(&writer->order), writer->depth,
+	           writer->close_size, open_size(writer));
 }
 
 unsigned journal_writer_in_flight(const struct journal_writer *writer)

@@ -33,6 +33,7 @@ struct journal_writer {
 	struct journal_feed *feed;
 	struct journal_keeper *keeper;
 	unsigned depth;
+	uint32_t close_size;
 	int ring_ready;
 	int taskrun_flag;     /* completions must be fetched by entering when the flag says so */
 	int buffers_fixed;    /* the pool is registered */

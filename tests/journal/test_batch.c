@@ -33,7 +33,8 @@ TEST(group_commit_rule)
 	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(group_commit_cases); i++)
 		assert_case_equal(i,
 		    journal_group_commit_due(group_commit_cases[i].in_flight,
-		        group_commit_cases[i].depth, group_commit_cases[i].size),
+		        group_commit_cases[i].depth, LIMIT_JOURNAL_BATCH_CLOSE_SIZE,
+		        group_commit_cases[i].size),
 		    group_commit_cases[i].due);
 }
 

@@ -50,6 +50,7 @@ struct world_plan {
 	uint8_t damage;           /* a journal is damaged now and then while the switch is down */
 	uint8_t archive;          /* full segments are archived, and not used again before */
 	uint32_t checkpoint_ms;
+	uint32_t depth;                /* journal writes in flight */
 	uint32_t log_rotate, log_keep; /* in 4 KiB; keep 0: no log is put away */
 	struct sim_disk_faults disk;
 };

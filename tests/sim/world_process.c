@@ -90,7 +90,7 @@ static void configure(struct world *world)
 		    .sessions = 32,
 		    .objects = 8192 },
 		.journal = { .segment_mib = 1,
-		    .depth = 2,
+		    .depth = world->plan.depth,
 		    .segments_ready = 2,
 		    .segments_max = 12 },
 		.archive = { .directory = world->plan.archive ? archive : NULL, .keep_days = 30 },
