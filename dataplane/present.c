@@ -3,7 +3,8 @@
  * Before any shard is made or changed: a directory that is missing or empty beside shards that hold
  * events is a disk that is not mounted or was lost, not a new shard. All shards of an instance are
  * made before its first event, so none of them can be new then. Where no shard is left to say so,
- * the mark beside them does (schema.h), written before that event.
+ * the mark beside them does (schema.h), written before that event. Each start writes into it how
+ * often each journal was begun: recovery holds an older copy against it.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "dataplane/journal/meta.h"
+#include "dataplane/log.h"
 #include "dataplane/switch.h"
 #include "lmdb-schema/log.h"
 #include "lmdb-schema/schema.h"
@@ -91,14 +93,17 @@ static int is_bare(const char *directory)
 /* No shard speaks for the one that is absent, but the mark does. */
 static int marked_check(struct switch_process *process)
 {
+	struct schema_made_shard said[LIMIT_SHARDS];
 	char data[4400];
 	int made;
 
 	snprintf(data, sizeof(data), "%s/var/lib/sluice", process->root);
-	made = schema_made_is(data);
+	made = schema_made_read(data, said, process->shared.shard_count);
 	for (uint32_t shard = 0; made != 0 && shard < process->shared.shard_count; shard++) {
 		const char *directory = process->shards[shard].directory;
 
+		process->shards[shard].journal_config.known_incarnation = said[shard].incarnation;
+		process->shards[shard].journal_config.known_boot_counter = said[shard].starts;
 		if (!is_bare(directory))
 			continue;
 		snprintf(process->message, sizeof(process->message),
@@ -138,13 +143,27 @@ int switch_shards_present(struct switch_process *process)
 
 int switch_shards_made(struct switch_process *process)
 {
+	struct schema_made_shard made[LIMIT_SHARDS];
+	uint32_t count = process->shared.shard_count;
 	char data[4400];
 	int error;
 
 	snprintf(data, sizeof(data), "%s/var/lib/sluice", process->root);
-	error = schema_made_write(data);
+	for (uint32_t shard = 0; shard < count; shard++)
+		made[shard] = (struct schema_made_shard){
+			process->shards[shard].journal_report.incarnation,
+			process->shards[shard].journal_report.boot_counter,
+		};
+	error = schema_made_write(data, made, count);
 	if (error == 0)
 		return 0;
+	/* One of an earlier start says less, and that does. */
+	if (schema_made_read(data, made, count) == 1) {
+		log_line(LOG_LEVEL_WARNING, "start",
+		    "%.512s/" SCHEMA_MADE_NAME " cannot be written: %s; it stays as it was", data,
+		    strerror(-error));
+		return 0;
+	}
 	snprintf(process->message, sizeof(process->message),
 	    "%.512s/" SCHEMA_MADE_NAME " cannot be made: %s; check space and permissions", data,
 	    strerror(-error));

@@ -83,13 +83,22 @@ SLUICE_MUST_USE int schema_log_remove(const char *directory, uint64_t first_lsn)
 /*
  * The mark beside the directories of a switch's shards (`data`, ROOT/var/lib/sluice) that they were
  * made: written once they are durable and before their first event, carried by backups, never
- * removed by a program. Without it a shard that is not mounted looks like one that never was.
+ * removed by a program. Without it a shard that is not mounted looks like one that never was. Each
+ * start writes into it which journals it began: an older copy of a shard knows of fewer starts.
  */
 #define SCHEMA_MADE_NAME "shards.made"
-/* 1, 0, or -errno. */
-SLUICE_MUST_USE int schema_made_is(const char *data);
-/* Durable when it returns 0; nothing is written where it is already. 0 or -errno. (made.c) */
-SLUICE_MUST_USE int schema_made_write(const char *data);
+struct schema_made_shard {
+	uint64_t incarnation; /* of its journal; 0: nothing is said of this shard */
+	uint64_t starts;      /* the boot counter of that journal's last start */
+};
+/* 1 and what it says of shards 0 to count - 1; 0: no mark; -errno. Lines that are not whole say
+ * nothing. (made.c) */
+SLUICE_MUST_USE int schema_made_read(
+    const char *data, struct schema_made_shard *shards, uint32_t count);
+/* In the place of what was there, durable when it returns 0. `count` 0: a mark that is there
+ * already stays as it is. 0 or -errno. */
+SLUICE_MUST_USE int schema_made_write(
+    const char *data, const struct schema_made_shard *shards, uint32_t count);
 
 /*
  * meta: "version" -> le32, alone, so that any later layout can be recognised; "identity" ->

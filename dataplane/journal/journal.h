@@ -162,7 +162,12 @@ struct journal_config {
 	uint32_t segments_ready; /* pre-written segments kept ahead */
 	uint32_t segments_max;   /* quota: never more files than this */
 	uint32_t depth;          /* writes in flight */
-	uint32_t close_size;    /* a batch this large is written beside others; 0: as in limits.h */
+	uint32_t close_size; /* a batch this large is written beside others; 0: as in limits.h */
+	/*
+	 * journal_recover alone: what is known from elsewhere of an earlier start; 0: nothing. A
+	 * journal that knows of fewer is an older copy.
+	 */
+	uint64_t known_incarnation, known_boot_counter;
 	uint8_t allow_volatile; /* tests only: accept tmpfs and the like (no O_DIRECT) */
 	/*
 	 * journal_recover alone: it reads and checks in a thread of its own while the caller's

@@ -87,6 +87,17 @@ static void raise_floor(struct recovery *recovery, uint64_t lsn, const char *sou
 	recovery->report->floor_source = source;
 }
 
+/* A journal goes on under a higher incarnation only, and counts every start durably. */
+static int is_older(const struct recovery *recovery)
+{
+	const struct journal_config *config = recovery->config;
+	const struct journal_meta *meta = &recovery->meta;
+
+	return meta->incarnation < config->known_incarnation ||
+	       (meta->incarnation == config->known_incarnation &&
+	           meta->boot_counter < config->known_boot_counter);
+}
+
 /* journal.meta, or a new identity for a directory that never held a journal. */
 static int identify(struct recovery *recovery)
 {
@@ -121,6 +132,14 @@ static int identify(struct recovery *recovery)
 	default:
 		return fail(recovery, result, "journal.meta: %s", strerror(-result));
 	}
+	if (!SLUICE_CANARY(BELIEVE_META) && is_older(recovery))
+		return fail(recovery, -EBADMSG,
+		    "journal.meta is of an older copy: it knows %" PRIu64
+		    " starts of journal %016" PRIx64 ", and there were %" PRIu64 " of %016" PRIx64
+		    ": put the newest state of this shard back, or restore the switch (sluice-db "
+		    "backup restore)",
+		    recovery->meta.boot_counter, recovery->meta.incarnation,
+		    recovery->config->known_boot_counter, recovery->config->known_incarnation);
 	report->incarnation = recovery->meta.incarnation;
 	report->base_lsn = recovery->meta.base_lsn;
 	if (!SLUICE_CANARY(FORGET_FLOOR))

@@ -108,6 +108,10 @@ def test_a_shard_put_back_from_an_older_copy_is_not_started_on(how):
             os.rename(there, there + ".away")
             shutil.copytree(switch.path(f"old-{shard}"), there)
             said = refused(switch)
+            assert f"shard {shard}: " in said and "of an older copy" in said, said
+            os.rename(f"{data}/shards.made", switch.path("mark"))  # as of an older program
+            said = refused(switch)
+            os.rename(switch.path("mark"), f"{data}/shards.made")
             assert f"shard {shard} is behind shard {1 - shard}" in said, said
             assert there in said and "backup restore" in said, said
             code, said = verified(switch)
@@ -119,4 +123,48 @@ def test_a_shard_put_back_from_an_older_copy_is_not_started_on(how):
         terminal = connect(switch)
         assert balances(terminal) == after
         terminal.close()
+        switch.stop()
+
+
+@pytest.mark.parametrize("how", ["made", "restored"])
+def test_an_older_copy_of_the_only_shard_is_not_started_on(how):
+    """No other shard and no archive: the mark beside it has counted the starts."""
+    with Switch(f"links-only-{how}") as switch:
+        switch.begin(1)
+        data = switch.path("var/lib/sluice")
+        if how == "restored":
+            switch.stop()
+            switch.tool("tools/sluice-db", "backup", "create", switch.root, switch.path("copy"))
+            shutil.rmtree(data)
+            switch.tool("tools/sluice-db", "backup", "restore", switch.path("copy"), switch.root)
+            switch.restart()
+        terminal = connect(switch)
+        assert terminal.deposit(ACCOUNTS[0], 10_000).ok
+        terminal.close()
+        switch.stop()
+        shutil.copytree(f"{data}/shard-0", switch.path("older"))
+        switch.restart()
+        terminal = connect(switch)
+        assert terminal.deposit(ACCOUNTS[0], 5_000).ok
+        after = balances(terminal)
+        terminal.close()
+        switch.stop()
+        os.rename(f"{data}/shard-0", switch.path("newest"))
+        shutil.copytree(switch.path("older"), f"{data}/shard-0")
+        for _ in range(3):  # a refused start counts for nothing
+            said = refused(switch)
+            assert "shard 0: " in said and "of an older copy" in said, said
+            assert "put the newest state of this shard back" in said, said
+        shutil.rmtree(f"{data}/shard-0")
+        os.rename(switch.path("newest"), f"{data}/shard-0")
+        switch.restart()
+        terminal = connect(switch)
+        assert balances(terminal) == after
+        terminal.close()
+        switch.stop()
+        # Who gives up what it lacks takes the mark away.
+        shutil.rmtree(f"{data}/shard-0")
+        shutil.copytree(switch.path("older"), f"{data}/shard-0")
+        os.remove(f"{data}/shards.made")
+        switch.restart()
         switch.stop()

@@ -243,6 +243,42 @@ TEST(an_older_journal_meta_is_refused_and_named)
 	harness_end(&harness);
 }
 
+/* All of a journal as it was one start before, whole by itself: only who has seen more knows. */
+TEST(an_older_copy_is_refused_by_what_is_known_of_it)
+{
+	static const struct {
+		int64_t incarnation;
+		uint64_t boot_counter;
+		int result;
+	} copies[] = {
+		{ 0, 2, 0 }, { 0, 3, -EBADMSG }, /* 1: one start more */
+		{ -1, 9, 0 },                    /* 2: of before a restore */
+		{ 1, 1, -EBADMSG },              /* 3: this is the one of before */
+	};
+
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(copies); i++) {
+		struct journal_report report;
+		struct harness harness;
+
+		harness_begin(&harness);
+		harness_meta(&harness, 2, 0);
+		harness_segment(&harness, 1);
+		harness.boot_counter = 2;
+		harness_batch(&harness, 3, 0, NULL);
+		harness.config.known_incarnation =
+		    HARNESS_INCARNATION + (uint64_t)copies[i].incarnation;
+		harness.config.known_boot_counter = copies[i].boot_counter;
+		assert_case_equal(i, harness_recover(&harness, 1, 0, &report), copies[i].result);
+		if (copies[i].result != 0)
+			assert_non_null(strstr(report.damage, "of an older copy: it knows 2"));
+		/* What is given up: nothing was changed. */
+		harness.config.known_incarnation = 0;
+		assert_case_equal(i, harness_recover(&harness, 1, 0, &report), 0);
+		assert_case_equal(i, report.boot_counter, copies[i].result == 0 ? 4 : 3);
+		harness_end(&harness);
+	}
+}
+
 /* What a recovery kept counts as acknowledged from then on, though no later header says so. */
 TEST(what_a_recovery_kept_may_not_be_lost_afterwards)
 {

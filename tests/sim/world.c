@@ -96,6 +96,7 @@ static void plan_make(struct world *world, uint32_t operations, uint32_t shards)
 		plan->shards = 2 + plan->shards % 2;
 	if (shards != 0)
 		plan->shards = shards;
+	plan->marked = (uint8_t)sim_below(2);
 	plan->depth = 1 + (uint32_t)sim_below(4);
 	plan->disk = (struct sim_disk_faults){
 		.write_error = often(8, 3000),

@@ -48,6 +48,7 @@ struct world_plan {
 	uint32_t store_failures;  /* in a million, each store turn: its next commit fails */
 	uint8_t limits_fixed;     /* no rollbacks, no lowered limits: exposure is checked too */
 	uint8_t damage;           /* a journal is damaged now and then while the switch is down */
+	uint8_t marked;           /* shards.made is there, and tells of starts */
 	uint8_t archive;          /* full segments are archived, and not used again before */
 	uint32_t checkpoint_ms;
 	uint32_t depth;                /* journal writes in flight */

@@ -15,6 +15,7 @@
 #include "dataplane/placement.h"
 #include "dataplane/risk/risk_features.h"
 #include "dataplane/risk/risk_model.h"
+#include "lmdb-schema/schema.h"
 #include "tests/sim/world.h"
 
 #define ROOT "/sim"
@@ -240,6 +241,8 @@ int process_start(struct world *world)
 	process->started_ns = sim_clock_ns();
 	process->accept_clock = 0;
 	world->recovering = 1;
+	if (!world->plan.marked)
+		(void)unlink(ROOT "/var/lib/sluice/" SCHEMA_MADE_NAME);
 	status = parts_start(world);
 	world->recovering = 0;
 	trace_note(TRACE_START, (uint64_t)status, (uint64_t)sim_disk_cut_due(), 0, 0);

@@ -105,7 +105,7 @@ int restore_directories_make(struct restore *restore)
 int restore_names_take(struct restore *restore)
 {
 	char parent[PATH_MAX];
-	int error = schema_made_write(restore->building);
+	int error = schema_made_write(restore->building, NULL, 0);
 
 	if (error != 0) {
 		snprintf(parent, sizeof(parent), "%.3900s/" SCHEMA_MADE_NAME, restore->building);
