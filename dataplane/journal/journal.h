@@ -248,7 +248,7 @@ struct journal_report {
 	uint64_t state_lsn, state_hash;
 	/* Damage only. */
 	uint64_t damage_generation, damage_offset, damage_lsn;
-	char damage[240]; /* what failed, for a person */
+	char damage[336]; /* what failed, for a person */
 };
 
 /*

@@ -136,8 +136,9 @@ static int identify(struct recovery *recovery)
 		return fail(recovery, -EBADMSG,
 		    "journal.meta is of an older copy: it knows %" PRIu64
 		    " starts of journal %016" PRIx64 ", and there were %" PRIu64 " of %016" PRIx64
-		    ": put the newest state of this shard back, or restore the switch (sluice-db "
-		    "backup restore)",
+		    ", says shards.made beside it: put the newest state of this shard back, or "
+		    "restore the switch (sluice-db backup restore); to go on with this one, "
+		    "remove shards.made",
 		    recovery->meta.boot_counter, recovery->meta.incarnation,
 		    recovery->config->known_boot_counter, recovery->config->known_incarnation);
 	report->incarnation = recovery->meta.incarnation;

@@ -228,9 +228,10 @@ def test_control_opens_no_data_plane_that_has_lost_what_it_had_done():
         would = control.json("command", "adopt", "--yes", "--dry-run")
         assert would["commands_on_shards"] > 0
         assert control.status()["dataplane"]["state"] == "refused"
-        # A data plane that has them is opened without a word.
+        # A data plane that has them is opened without a word; but the mark is of the other one now.
         switch.stop()
         shutil.rmtree(shard)
+        os.remove(switch.path(MARK))
         os.rename(shard + ".away", shard)
         switch.start()
         control.wait_up()
