@@ -40,7 +40,7 @@ class FaultFs:
             assert self.process.poll() is None, "faultfs did not start"
             return os.stat(self.mount).st_dev != device
 
-        wait_until(mounted, 10, "faultfs to be mounted")
+        wait_until(mounted, 60, "faultfs to be mounted")
 
     def ask(self, *words):
         with socket.socket(socket.AF_UNIX) as client:

@@ -151,7 +151,7 @@ def test_stages_and_status_count_what_ran(admin, terminal, switch):
             "command", "handover", "request", "answer", "transmit", "history"}
         assert 0 <= shard["busy_permille"] <= 1000
     wait_until(lambda: all(shard["store_lag_ns"] == 0 for shard in admin.ask("status")["shards"]),
-               30, "the log tables did not catch up")
+               60, "the log tables did not catch up")
 
 
 def test_a_question_whose_asker_leaves_harms_nobody(switch, admin):

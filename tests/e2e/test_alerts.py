@@ -36,7 +36,7 @@ def alerts(switch, *arguments):
 
 
 def wait_alerts(switch, count):
-    wait_until(lambda: len(alerts(switch)) >= count, 20, f"{count} alerts")
+    wait_until(lambda: len(alerts(switch)) >= count, 60, f"{count} alerts")
     found = alerts(switch)
     assert len(found) == count, found
     return found
@@ -58,7 +58,7 @@ def test_a_bet_becomes_one_alert_and_repetitions_are_counted(switch):
         (1, "new", "low", "risk")
     assert found["id"] == ACCOUNT and found["score"] == 40 and "LARGE" in found["text"]
     assert bet(switch, ACCOUNT) == "OK"
-    wait_until(lambda: alerts(switch)[0]["count"] == 2, 20, "the repetition")
+    wait_until(lambda: alerts(switch)[0]["count"] == 2, 60, "the repetition")
     told = switch.control.json("explain", found["bet"])["events"][0]
     assert (told["shard"], told["lsn"]) == (found["shard"], found["lsn"])
 
@@ -119,7 +119,7 @@ def test_a_profile_tells_what_was_seen(switch):
         told = switch.control.json("account", "profile", ACCOUNT)["factors"]
         return {row["factor"]: row["count"] for row in told} == \
             {"LARGE": 2, "ODDS_CLAIMED": 3, "ALERT": 2}
-    wait_until(factors, 20, "the factors of the account")
+    wait_until(factors, 60, "the factors of the account")
     assert profile["switch"]["balance"] > 0
 
 
@@ -212,7 +212,7 @@ def test_what_lists_say_reaches_the_shards_and_counts(switch, tmp_path):
     held = ACCOUNT + 52
     assert bet(switch, held, stake=1000) == "OK"
     control.ctl("subject", "set", "account", held, "--name", "Pedro Martinez", "--country", "PRK")
-    wait_until(lambda: flags_of(switch, held) == {"sanctioned", "country_risk"}, 20, "the flags")
+    wait_until(lambda: flags_of(switch, held) == {"sanctioned", "country_risk"}, 60, "the flags")
     assert told(switch, held)[-1]["country"] == 408
     status, answer = run(switch, 1, "bet", held, 1000, "21:0:1.01")
     assert answer["code"] == "RISK_SCORE"
@@ -225,7 +225,7 @@ def test_what_lists_say_reaches_the_shards_and_counts(switch, tmp_path):
         if row["id"] == held and row["reason"] in ("watch_list", "country"):
             control.ctl("alert", "investigate", row["alert"])
             control.ctl("alert", "close", row["alert"], "false")
-    wait_until(lambda: flags_of(switch, held) == set(), 20, "no flags")
+    wait_until(lambda: flags_of(switch, held) == set(), 60, "no flags")
     assert held not in {row.get("account_id") for row in commands(switch, "feedback")}
     count = len(told(switch, held))
     control_dies(switch)
@@ -233,16 +233,16 @@ def test_what_lists_say_reaches_the_shards_and_counts(switch, tmp_path):
     names = tmp_path / "pep.txt"
     names.write_text("Pedro Martinez\n", encoding="utf-8")
     control.ctl("watchlist", "import", "pep-ours", "--names", str(names))
-    wait_until(lambda: flags_of(switch, held) == {"pep"}, 20, "the other flag")
+    wait_until(lambda: flags_of(switch, held) == {"pep"}, 60, "the other flag")
     assert len(told(switch, held)) == count + 1
     # Of an account that is not open yet, it is told when it is.
     later = ACCOUNT + 5000
     control.ctl("subject", "set", "account", later, "--name", "Martinez, Pedro")
-    wait_until(lambda: told(switch, later), 20, "the command for an account there is not")
+    wait_until(lambda: told(switch, later), 60, "the command for an account there is not")
     control.ctl("account", "open", later)
-    wait_until(lambda: flags_of(switch, later) == {"pep", "sanctioned"}, 20, "its flags")
+    wait_until(lambda: flags_of(switch, later) == {"pep", "sanctioned"}, 60, "its flags")
     control.ctl("subject", "set", "account", later, "--name", "")
-    wait_until(lambda: flags_of(switch, later) == set(), 20, "a name taken away")
+    wait_until(lambda: flags_of(switch, later) == set(), 60, "a name taken away")
     control.ctl("rules", "rollback", before["version"])
 
 
@@ -381,7 +381,7 @@ def test_judged_cases_reach_the_shards_once(switch, tmp_path):
     for _ in range(2):
         control.ctl("feedback", "import", str(labels))
         wait_until(lambda: len(sent()) == before + 3 and
-                   all(row["state"] == "done" for row in sent()), 20, "the labels on all shards")
+                   all(row["state"] == "done" for row in sent()), 60, "the labels on all shards")
 
 
 def test_an_order_goes_between_the_labels_of_a_long_file(switch, tmp_path):
@@ -397,7 +397,7 @@ def test_an_order_goes_between_the_labels_of_a_long_file(switch, tmp_path):
     before = newest()
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         importing = pool.submit(control.json, "feedback", "import", str(labels))
-        wait_until(lambda: newest() > before, 20, "the first labels")
+        wait_until(lambda: newest() > before, 60, "the first labels")
         suspended = control.json("market", "suspend", 21)
         told = importing.result()
     control.ctl("market", "open", 21)
@@ -417,7 +417,7 @@ def test_a_verdict_taken_back_reaches_the_shards(switch):
     def sent():
         rows = control.json("command", "list", "--count", 100)["commands"]
         return [row for row in reversed(rows) if row["sequence"] > before]
-    wait_until(lambda: len(sent()) == 3 and all(row["state"] == "done" for row in sent()), 20,
+    wait_until(lambda: len(sent()) == 3 and all(row["state"] == "done" for row in sent()), 60,
                "three commands on all shards")
     assert [(row["command"]["confirmed"], row["command"].get("withdrawn", False))
             for row in sent()] == [(True, False), (True, True), (False, False)]
@@ -430,7 +430,7 @@ def test_a_verdict_taken_back_reaches_the_shards(switch):
                       if event["type"] == "FEEDBACK" and event["account"] == ACCOUNT + 48]
         return found
     wait_until(lambda: learnt() == [("confirmed", False), ("confirmed", True),
-                                    ("dismissed", False)], 20, "the three in the log")
+                                    ("dismissed", False)], 60, "the three in the log")
 
 
 def test_judged_cases_of_a_partner_are_a_factor_of_its_accounts(switch, tmp_path):
@@ -459,12 +459,12 @@ def test_judged_cases_of_a_partner_are_a_factor_of_its_accounts(switch, tmp_path
         return {(row["confirmed"], row["dismissed"]) for row in shown}
     # A case of one customer, by an alert that its bet raised.
     assert "PARTNER_CONFIRMED" not in factors(first, 60_000)
-    raised = wait_until(lambda: [row for row in alerts(switch) if row["id"] == first], 20,
+    raised = wait_until(lambda: [row for row in alerts(switch) if row["id"] == first], 60,
                         "the alert")
     number = raised[0]["alert"]
     control.ctl("alert", "investigate", number)
     control.ctl("alert", "close", number, "confirmed")
-    wait_until(lambda: counts(5) == {(1, 0)}, 20, "the case on all shards")
+    wait_until(lambda: counts(5) == {(1, 0)}, 60, "the case on all shards")
     for account in range(first + 1, first + 4):  # customers of both shards, with no case
         factor = factors(account)["PARTNER_CONFIRMED"]
         assert sorted(factor["saw"]) == ["confirmed_7d", "judged_7d"]
@@ -475,14 +475,14 @@ def test_judged_cases_of_a_partner_are_a_factor_of_its_accounts(switch, tmp_path
     # Taken back, and judged otherwise.
     control.ctl("alert", "investigate", number)
     control.ctl("alert", "close", number, "false")
-    wait_until(lambda: counts(5) == {(0, 1)}, 20, "the other verdict on all shards")
+    wait_until(lambda: counts(5) == {(0, 1)}, 60, "the other verdict on all shards")
     assert "PARTNER_CONFIRMED" not in factors(first + 1)
     # Labels of a file: of an account, and so of its partner; of a partner without accounts.
     labels = tmp_path / "partners.csv"
     labels.write_text(f"kind,id,label,date\naccount,{first + 2},confirmed,2026-11-06\n"
                       "partner,6,confirmed,2026-11-06\n", encoding="utf-8")
     control.ctl("feedback", "import", str(labels))
-    wait_until(lambda: counts(5) == {(1, 1)} and counts(6) == {(1, 0)}, 20, "the labels")
+    wait_until(lambda: counts(5) == {(1, 1)} and counts(6) == {(1, 0)}, 60, "the labels")
     assert "PARTNER_CONFIRMED" in factors(first + 3)
     terminal.close()
     control.ctl("rules", "rollback", before)
@@ -506,7 +506,7 @@ def test_rules_the_shards_refuse_are_not_in_force(switch):
     assert in_force()["model_version"] == number
     os.remove(switch.path(f"var/lib/sluice/models/{number}"))
     os.kill(switch.process.pid, signal.SIGCONT)
-    wait_until(lambda: in_force() == before, 20, "the rules that are in force")
+    wait_until(lambda: in_force() == before, 60, "the rules that are in force")
     newest = control.json("rules", "list")["versions"][0]
     assert newest["state"] == "refused" and f"model {number} cannot be read" in newest["refusal"]
     entry = control.json("audit", "tail", "--count", 1)["entries"][0]
@@ -545,22 +545,22 @@ def test_what_comes_near_a_limit_is_told_once(switch):
     def near():
         return [alert for alert in alerts(switch, "--reason", "limit") if alert["id"] == 22]
     control.ctl("rules", "set", f"exposure_selection_max={row['liability'] * 10 // 9}")
-    wait_until(near, 20, "the alert")
+    wait_until(near, 60, "the alert")
     assert near()[0]["about"] == "market 22" and "of its limit" in near()[0]["text"]
-    wait_until(lambda: control.json("top", "--once")["limits_near"]["selection"] >= 1, 20,
+    wait_until(lambda: control.json("top", "--once")["limits_near"]["selection"] >= 1, 60,
                "the figure")
     frame = control.json("top")
     assert ("selection", 22) in {(row["scope"], row["id"]) for row in frame["exposure"]}
     assert len(frame["shards"]) == 2 and frame["dataplane"] == "up" and frame["alerts"]
     assert "selection" in control.ctl("top", "--once").stdout
     control_dies(switch)
-    wait_until(lambda: control.json("top")["limits_near"]["selection"] >= 1, 20, "it again")
+    wait_until(lambda: control.json("top")["limits_near"]["selection"] >= 1, 60, "it again")
     assert len(near()) == 1  # the same crossing
     control.ctl("rules", "set", "exposure_selection_max=0")
-    wait_until(lambda: control.json("top", "--once")["limits_near"]["selection"] == 0, 20,
+    wait_until(lambda: control.json("top", "--once")["limits_near"]["selection"] == 0, 60,
                "nothing near a limit that is not there")
     control.ctl("rules", "set", f"exposure_selection_max={row['liability'] * 10 // 9}")
-    wait_until(lambda: len(near()) == 2, 20, "another crossing")
+    wait_until(lambda: len(near()) == 2, 60, "another crossing")
     control.ctl("rules", "rollback", before)
 
 
@@ -581,7 +581,7 @@ def test_metrics_count_what_is_open(switch):
             text = stream.read()
         return all(f'sluice_alerts_open{{severity="{name}"}} {count}\n' in text
                    for name, count in counts.items())
-    wait_until(written, 20, "the alerts in the metrics file")
+    wait_until(written, 60, "the alerts in the metrics file")
 
 
 def test_all_of_it_is_in_postgresql(switch):

@@ -43,11 +43,11 @@ def test_segments_are_archived_checked_and_told_from_changed_ones():
         switch.begin(2)
         archive = switch.path("var/lib/sluice/archive/shard-0")
         play(switch, 40_000)
-        wait_until(lambda: shard(switch)["waiting_segments"] == 0, 20, "all archived")
+        wait_until(lambda: shard(switch)["waiting_segments"] == 0, 60, "all archived")
         now = shard(switch)
         assert now["archived_segment"] == now["sealed_segment"] == now["finished_segment"] > 3
         assert now["seals_damaged"] == now["archive_error"] == now["seal_errors"] == 0
-        wait_until(lambda: recycled(switch) > 1, 20, "a segment used again")
+        wait_until(lambda: recycled(switch) > 1, 60, "a segment used again")
         # Beside the running switch: seals, what is left of the segments, every archive file.
         code, found = database(switch, "journal", "verify")
         assert code == 0, found
@@ -64,11 +64,11 @@ def test_segments_are_archived_checked_and_told_from_changed_ones():
         # The archive goes away: nothing is used again, nobody is refused meanwhile; it comes back.
         os.rename(archive, archive + "-away")
         play(switch, 6_000)
-        wait_until(lambda: shard(switch)["archive_error"] == 2, 20, "the failure is seen")
+        wait_until(lambda: shard(switch)["archive_error"] == 2, 60, "the failure is seen")
         before = recycled(switch)
         assert before <= now["archived_segment"] + 1
         os.rename(archive + "-away", archive)
-        wait_until(lambda: shard(switch)["waiting_segments"] == 0, 20, "caught up")
+        wait_until(lambda: shard(switch)["waiting_segments"] == 0, 60, "caught up")
         switch.stop()
         # One byte of the archive, one of the manifest: both are named.
         with open(path, "r+b") as stream:
@@ -93,10 +93,10 @@ def test_only_so_much_is_kept():
     with Switch("archive-keep", **SETTINGS, archive_keep_mib=1) as switch:
         switch.begin(2)
         play(switch, 40_000)
-        wait_until(lambda: shard(switch)["waiting_segments"] == 0, 20, "all archived")
+        wait_until(lambda: shard(switch)["waiting_segments"] == 0, 60, "all archived")
         switch.stop()
         switch.restart()  # retention looks at the start, then hourly
-        wait_until(lambda: shard(switch)["archive_removed"] > 0, 20, "old files removed")
+        wait_until(lambda: shard(switch)["archive_removed"] > 0, 60, "old files removed")
         assert shard(switch)["archive_files"] < shard(switch)["archived_segment"]
         assert database(switch, "journal", "verify")[0] == 0
 
@@ -106,7 +106,7 @@ def test_an_operator_asks_the_running_switch():
         switch.begin(2)
         demo.wait(demo.start_terminals(switch.control, 2, accounts=30, bets=12_000, rate=4_000),
                   120)
-        wait_until(lambda: shard(switch)["archived_segment"] > 0, 20, "something is archived")
+        wait_until(lambda: shard(switch)["archived_segment"] > 0, 60, "something is archived")
         row = switch.control.json("journal", "status")["shards"][0]
         assert row["disk"] == "room" and row["archive"].endswith("archive/shard-0")
         assert len(row["seal_chain"]) == 64 and row["recovery"]["cut_batches"] == 0
@@ -140,14 +140,14 @@ def test_an_older_copy_of_the_root_is_not_started_on_beside_its_archive():
         switch.settings.archive = switch.path("archive")  # on another disk
         switch.begin(2)
         play(switch, 6_000)
-        wait_until(lambda: all(s["waiting_segments"] == 0 for s in switch.status()["shards"]), 20,
+        wait_until(lambda: all(s["waiting_segments"] == 0 for s in switch.status()["shards"]), 60,
                    "all archived")
         switch.stop()
         data = switch.path("var/lib/sluice")
         shutil.copytree(data, switch.path("older"))
         switch.restart()
         play(switch, 12_000)
-        wait_until(lambda: all(s["waiting_segments"] == 0 for s in switch.status()["shards"]), 20,
+        wait_until(lambda: all(s["waiting_segments"] == 0 for s in switch.status()["shards"]), 60,
                    "all archived")
         switch.stop()
         had = archive_files(switch)

@@ -228,7 +228,7 @@ def test_the_archive_of_sealed_segments_goes_on_behind_a_backup():
         last = demo.start_terminals(control, 3, 60, 20_000, 4_000, seed=8)
         demo.wait(last)
         wait_until(lambda: all(shard["waiting_segments"] == 0
-                               for shard in switch.status()["shards"]), 30, "all archived")
+                               for shard in switch.status()["shards"]), 60, "all archived")
         archived = {shard["shard"]: shard["archived_lsn"] for shard in switch.status()["shards"]}
         end_all(switch, kill=True)
         everything = switch.events()

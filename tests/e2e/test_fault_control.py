@@ -146,7 +146,7 @@ def cut_round(cuts, seed):
             for operator in working:
                 operator.start()
             wait_until(lambda working=working: all(operator.done or operator.failure
-                                                   for operator in working), 30, "changes")
+                                                   for operator in working), 60, "changes")
             time.sleep(chance.uniform(0.0, 0.4))
             said = switch.power_cut(chance.getrandbits(63))
             lost += said["writes_lost"] + said["writes_torn"] + said["names_lost"]
@@ -157,7 +157,7 @@ def cut_round(cuts, seed):
             for start in starts:
                 start()
             switch.control.wait_up()
-            wait_until(lambda: commands_over(switch), 30, "all commands")
+            wait_until(lambda: commands_over(switch), 60, "all commands")
             committed, done = check_changes(switch, operators)
             check_shards(switch, committed)
             total["cuts"] += 1
@@ -212,7 +212,7 @@ def test_no_room_is_said_and_control_goes_on_when_there_is(switch):
     assert switch.control.status()["control"]["commands_committed"] == last
     faults.ask("clear")
     assert change(switch, 2).returncode == 0
-    wait_until(lambda: "could not be written" not in problems(switch), 10, "health")
+    wait_until(lambda: "could not be written" not in problems(switch), 60, "health")
     assert switch.control.status()["control"]["commands_committed"] == last + 1
     assert commands_over(switch)
 

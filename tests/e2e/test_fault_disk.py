@@ -64,7 +64,7 @@ def test_a_store_that_cannot_write_does_not_stop_the_worker():
     has everything."""
     with loaded("store-fails") as (switch, faults, load):
         faults.fault(STORE, "sync", "eio", count=1)
-        wait_until(lambda: shard(switch)["store_errors"], 30, "the store's failure")
+        wait_until(lambda: shard(switch)["store_errors"], 60, "the store's failure")
         committed = shard(switch)["committed_lsn"]
         for _ in range(3):
             load.wait_for_answers()

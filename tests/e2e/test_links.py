@@ -59,7 +59,7 @@ def test_a_restore_behind_a_re_sharding_makes_no_money():
                 break
             assert terminal.transfer(of[1][1], of[1][2], 1).ok
             assert terminal.transfer(of[1][2], of[1][1], 1).ok
-        wait_until(lambda: switch.status()["shards"][1]["archived_segment"] > 0, 20, "archived")
+        wait_until(lambda: switch.status()["shards"][1]["archived_segment"] > 0, 60, "archived")
         assert switch.status()["shards"][0]["archived_segment"] == 0
         terminal.close()
         switch.kill()

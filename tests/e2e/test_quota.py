@@ -35,10 +35,10 @@ def test_quota_is_busy_counted_and_left_again():
         # Nothing more is taken; what is asked is told so; nothing fails.
         request_id = begin_deposit(terminal, 7)
         terminal.send(*terminal.texts(request_id))
-        answers = terminal.receive(2) or []
+        answers = terminal.receive(60) or []
         assert any(answer.name == "BUSY" for answer in answers), [a.name for a in answers]
         wait_until(lambda: shard(switch)["store_applied_lsn"] == shard(switch)["durable_lsn"],
-                   20, "the store has caught up")
+                   60, "the store has caught up")
         now = shard(switch)
         assert now["disk_refused"] > 0
         assert now["store_errors"] == now["divergences"] == now["store_waiting"] == 0
@@ -47,7 +47,7 @@ def test_quota_is_busy_counted_and_left_again():
         switch.stop()
         switch.settings.log_keep_mib = 1
         switch.restart()
-        wait_until(lambda: shard(switch)["disk_state"] == 0, 30, "there is room again")
+        wait_until(lambda: shard(switch)["disk_state"] == 0, 60, "there is room again")
         assert terminal.resume(request_id, timeout=30).ok
         terminal.close()
         switch.stop()
@@ -56,5 +56,5 @@ def test_quota_is_busy_counted_and_left_again():
 def test_a_file_system_with_less_than_the_floor_is_busy():
     with Switch("floor", **ROOM, disk_free_mib=1 << 29) as switch:
         switch.start_with_fallback(switch.notes.append)
-        wait_until(lambda: shard(switch)["disk_state"] == 2, 20, "the floor is seen")
+        wait_until(lambda: shard(switch)["disk_state"] == 2, 60, "the floor is seen")
         assert any("disk_free_mib" in text for text in said(switch))

@@ -116,7 +116,7 @@ def killed_with_events_the_log_lacks(switch):
         started = demo.start_terminals(switch, 2, accounts=30, bets=20_000, rate=6_000)
         before = switch.status()["shards"][0]["durable_lsn"]
         wait_until(lambda low=before: switch.status()["shards"][0]["durable_lsn"] > low + 2_000,
-                   30, "load")
+                   60, "load")
         switch.kill()
         demo.end(started)
         last = log_end(switch)

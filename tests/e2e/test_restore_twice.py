@@ -22,7 +22,7 @@ def play(switch, bets, seed):
 
 def archived(switch):
     wait_until(lambda: all(shard["waiting_segments"] == 0 for shard in switch.status()["shards"]),
-               30, "all archived")
+               60, "all archived")
 
 
 def refused(switch, backup, archive, *options):

@@ -93,7 +93,7 @@ def test_a_model_is_active_survives_a_kill_and_replays(switch, tmp_path):
     switch.start()
     control.wait_up()
     bets(terminal, 100, chance)
-    wait_until(lambda: len(placed(switch, active)) >= 300, 20, "the log")
+    wait_until(lambda: len(placed(switch, active)) >= 300, 60, "the log")
     events = placed(switch, active)
     assert all(event["flags"] & SCORED for event in events)
     assert sum(bool(event["factor_bits"] & MODEL_BIT) for event in events) > 100
@@ -102,7 +102,7 @@ def test_a_model_is_active_survives_a_kill_and_replays(switch, tmp_path):
 
     shadow = control.json("rules", "set", "model_state=shadow")["version"]
     bets(terminal, 60, chance)
-    wait_until(lambda: len(placed(switch, shadow)) >= 60, 20, "the log")
+    wait_until(lambda: len(placed(switch, shadow)) >= 60, 60, "the log")
     events = placed(switch, shadow)
     assert not any(event["factor_bits"] & MODEL_BIT for event in events)
     assert check_points(switch, events[:20], "shadow") > 5

@@ -160,7 +160,7 @@ def explained(shop, step):
     number, request_id = step[:2]
     control = shop.switch.control
     wait_until(lambda: control.ctl("explain", "--terminal", number, "--request", request_id,
-                                   check=False).returncode == 0, 20, "the log")
+                                   check=False).returncode == 0, 60, "the log")
     told = control.json("explain", "--terminal", number, "--request", request_id)
     return told, {row["factor"]: row for row in told["factors"]}
 
@@ -221,7 +221,7 @@ def test_a_pattern_is_alerted_and_when_it_goes_on_refused(shop, pattern):
         found = alerts_of(shop, account)
         refused = [row["code"] == "RISK_SCORE" for row in found]
         return found if any(refused) and not all(refused) else None
-    found = wait_until(raised, 20, "the alerts")
+    found = wait_until(raised, 60, "the alerts")
     assert all(factor in row["text"] for row in found if row["code"] == "RISK_SCORE"), found
     first = next(n for n, step in enumerate(steps)
                  if "ALERT" in explained(shop, step)[1]) if len(steps) < 10 else len(steps) - 2
@@ -242,7 +242,7 @@ def test_honest_traffic_raises_hardly_any_alerts(shop):
         events = {(event["terminal_id"], event["request_id"]): event
                   for event in shop.switch.events()}
         return events if wanted <= set(events) else None
-    events = wait_until(in_log, 30, "the log")
+    events = wait_until(in_log, 60, "the log")
     scores = [events[key]["score"] for key in wanted]
     alerts = sum(score >= ALERT for score in scores)
     refused = sum(score >= REFUSE for score in scores)
