@@ -468,6 +468,47 @@ TEST(a_model_is_asked_and_changes_only_what_rules_let_it)
 	shards_free(shards);
 }
 
+/* The switch could not read the file of the model its rules named; here it is again. */
+TEST(what_was_decided_without_its_model_is_decided_anew_without_it)
+{
+	struct shards *shards = shards_new(1);
+	uint64_t account = shards_id_on(shards, 0, 1, 0);
+	struct ledger_command rules = { .type = EVENT_RULES_SET };
+	struct wire_request wire = { .template_id = WIRE_DEPOSIT,
+		.deposit = { .account_id = account,
+		    .amount = 100,
+		    .currency = KRW,
+		    .deadline_ns = UINT64_MAX } };
+	char root[64];
+	json_t *answer;
+
+	rules.rules = ledger_shard(shards->ledger[0])->rules;
+	rules.rules.version++;
+	risk_rules_extra_default(&rules.extra);
+	rules.extra.model_version = 3;
+	rules.extra.model_state = RISK_MODEL_ACTIVE;
+	rules.extra.points_model_max = 100;
+	assert_true(shards_command(shards, &rules) > 0);
+	for (uint32_t shard = 0; shard < SHARDS; shard++)
+		shards_account(shards, shards_id_on(shards, shard, 1, 0), 1000, KRW);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(shards_code(shards, &wire, 1), WIRE_CODE_OK);
+	root_make(root);
+	root_write(shards, root, 1000);
+	model_write(root, 3);
+	answer = shadow_run(root, 0, NULL);
+	check_same(answer);
+	assert_int_equal(model_of(answer, "asked"), 0);
+	assert_int_equal(model_of(answer, "missing"), 3);
+	json_decref(answer);
+	/* Asked for by name it is asked. */
+	answer = shadow_run_with(root, 0, NULL, " --model 3");
+	assert_int_equal(model_of(answer, "asked"), 3);
+	json_decref(answer);
+	root_remove(root);
+	shards_free(shards);
+}
+
 TEST(the_range_may_begin_behind_the_rows)
 {
 	struct shards *shards = stream_make(5, STEPS);

@@ -45,6 +45,23 @@ static const struct risk_model *model_of(struct shadow *shadow, uint32_t version
 	return held->model;
 }
 
+/* By the rules of then: the switch had not the model they name when it decided the event that
+ * comes next, as its file could not be read. */
+static int model_absent(const struct shadow *shadow, const struct shadow_shard *shard)
+{
+	struct event_view view;
+	struct event_risk risk;
+
+	if (shadow->rules_text != NULL || shadow->model_wanted != 0 ||
+	    event_view_read(shard->event.bytes, shard->event_size, &view) != 0 ||
+	    (view.record.flags & EVENT_FLAG_SCORED) == 0)
+		return 0;
+	if (view.risk == NULL)
+		return 1;
+	memcpy(&risk, view.risk, sizeof(risk));
+	return le32_get(risk.model_version) == 0;
+}
+
 int shadow_model_prepare(
     struct shadow *shadow, struct shadow_shard *shard, struct risk_rules_extra *extra)
 {
@@ -61,7 +78,7 @@ int shadow_model_prepare(
 	}
 	if (extra->model_state == RISK_MODEL_OFF)
 		return 0;
-	model = model_of(shadow, extra->model_version);
+	model = model_absent(shadow, shard) ? NULL : model_of(shadow, extra->model_version);
 	if (model != shard->model || extra->model_version != shard->model_version) {
 		ledger_model_set(shard->replay.ledger, model, extra->model_version);
 		shard->model = model;
