@@ -211,6 +211,7 @@ static json_t *terminals_counts_json(struct control *control)
 int handle_status(
     void *context, struct ops_request *request, json_t **result, char *message, size_t message_size)
 {
+	static const char *const states[] = { "off", "shadow", "active" };
 	struct control *control = context;
 	json_t *status = status_fresh(control);
 	struct replication_report replication;
@@ -225,8 +226,7 @@ int handle_status(
 	if (rules_get(control->database, &set) != 0)
 		rule_set_default(&set);
 	*result = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:s, s:I, s:I, s:I, s:s}, s:I, "
-	                    "s:n, "
-	                    "s:o}",
+	                    "s:s, s:o, s:o}",
 	    "deployment", config.deployment, "health", health_json(control, status), "control",
 	    control_json(control), "dataplane", dataplane_json(control, status), "keys",
 	    keys_json(control), "sessions", sessions_json(control), "terminals",
@@ -234,7 +234,12 @@ int handle_status(
 	    replication_name(replication.state), "lag_events", (json_int_t)replication.lag_events,
 	    "lag_changes", (json_int_t)replication.lag_changes, "lag_ms",
 	    (json_int_t)replication.lag_ms, "message", replication.message, "rule_version",
-	    (json_int_t)set.rules.version, "model_version", "shards", shards_view(control, status));
+	    (json_int_t)set.rules.version, "model_state", states[set.extra.model_state],
+	    "model_version",
+	    set.extra.model_state == RISK_MODEL_OFF
+	        ? json_null()
+	        : json_integer((json_int_t)set.extra.model_version),
+	    "shards", shards_view(control, status));
 	json_decref(status);
 	return *result != NULL ? CONTROL_DONE : CONTROL_UNREACHABLE;
 }

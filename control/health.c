@@ -8,6 +8,7 @@
 
 #include "control/commands/commands.h"
 #include "control/control.h"
+#include "control/markets/markets.h"
 
 #define NS_PER_S           ((uint64_t)1000000000)
 #define STORE_LAG_NS_MAX   (10 * NS_PER_S) /* SluiceFollowerLag */
@@ -175,6 +176,26 @@ static void shard_check(const json_t *shard, json_t *problems)
 		    number, lag_ns / NS_PER_S);
 }
 
+/* The rules in force name a model that the data plane does not have: its file was gone or damaged
+ * when it started. While rules are on their way, it says those of before. */
+static void model_check(struct control *control, const json_t *status, json_t *problems)
+{
+	const json_t *shard = json_array_get(json_object_get(status, "shards"), 0);
+	const json_t *has = json_object_get(status, "model_version");
+	struct rule_set set;
+
+	if (!json_is_integer(has) || rules_get(control->database, &set) != 0 ||
+	    set.extra.model_state == RISK_MODEL_OFF ||
+	    member(shard, "rule_version") != set.rules.version ||
+	    (uint64_t)json_integer_value(has) == set.extra.model_version)
+		return;
+	problem(problems,
+	    "the rules name model %" PRIu32
+	    ", which the data plane could not read: rules alone score. `sluicectl model load` it "
+	    "again and name the new number by `rules set model_version=N`, or set model_state=off",
+	    set.extra.model_version);
+}
+
 json_t *health_json(struct control *control, const json_t *status)
 {
 	json_t *problems = json_array();
@@ -186,6 +207,7 @@ json_t *health_json(struct control *control, const json_t *status)
 	database_check(control, problems);
 	keys_check(control, problems);
 	replication_check(control, problems);
+	model_check(control, status, problems);
 	json_array_foreach(json_object_get(status, "shards"), index, shard)
 	    shard_check(shard, problems);
 	return json_pack("{s:b, s:o}", "ok", json_array_size(problems) == 0, "problems", problems);

@@ -187,7 +187,7 @@ const struct verb verbs_risk[] = {
 	{ "top", VIEWER, VERB_LIVE, ARGUMENTS(top), NULL, NULL,
 	    "A live view: shards, liability beside its limits, terminals, alerts." },
 	{ "model list", VIEWER, 0, NO_ARGUMENTS, "models",
-	    "model state trees depth bytes loaded checksum",
+	    "model state damaged trees depth bytes loaded checksum",
 	    "Learned models that rules may name." },
 	{ "model load", RISK, VERB_CHANGES, ARGUMENTS(model_load), NULL, NULL,
 	    "Checks a trained model (XGBoost's JSON) and keeps it under the next number; `rules "

@@ -209,6 +209,16 @@ static json_t *placement_status(const struct admin_context *context)
 	    "journal_interrupt_cpu", context->journal_interrupt_cpu);
 }
 
+/* The model that the workers have, 0: none. Rules that name another one are without it. */
+static uint32_t model_status(const struct admin_context *context)
+{
+	/* own store */
+	const struct shard_model *held =
+	    atomic_load_explicit(&context->shared->model, memory_order_relaxed);
+
+	return held != NULL ? held->version : 0;
+}
+
 json_t *admin_status(const struct admin_context *context)
 {
 	uint64_t clock_ns = admin_clock_ns(CLOCK_REALTIME);
@@ -234,5 +244,6 @@ json_t *admin_status(const struct admin_context *context)
 	set_text(status, "clock_ns", clock_ns);
 	set_text(status, "started_ns", clock_ns - uptime_ns);
 	set_number(status, "uptime_ns", uptime_ns);
+	set_number(status, "model_version", model_status(context));
 	return status;
 }

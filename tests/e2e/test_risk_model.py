@@ -23,6 +23,7 @@ MODEL_BIT, SCORED = 1 << 23, 64
 with open(os.path.join(TOP, "lmdb-schema/control_rows.h"), encoding="utf-8") as header:
     CONTROL_TABLES = re.findall(r'X\([A-Z_]+, "([a-z_]+)", [01]\)', header.read())
 SEED = 7
+UNREAD = 20  # bets of the time when the model's file was damaged
 
 
 def generous_model(folder):
@@ -180,6 +181,45 @@ def test_a_model_is_asked_about_the_past_before_rules_name_it(switch, tmp_path):
         assert refused.returncode != 0 and words in refused.stderr, refused.stderr
 
 
+def test_a_model_that_cannot_be_read_at_a_start_is_told(switch):
+    control = switch.control
+
+    def told():
+        status = control.json("status", check=False)
+        return status["model_state"], status["model_version"], status["health"]["problems"]
+    version = control.json("rules", "set", "factors=1", "model_version=1",
+                           "model_state=active")["version"]
+    assert told() == ("active", 1, [])
+    path = os.path.join(switch.root, "var/lib/sluice/models/1")
+    with open(path, "rb") as stream:
+        whole = stream.read()
+    with open(path, "wb") as stream:
+        stream.write(whole[:-1] + bytes([whole[-1] ^ 1]))
+    switch.kill()
+    switch.start()
+    control.wait_up()
+    state, number, problems = told()
+    assert (state, number) == ("active", 1)
+    assert len(problems) == 1 and "model 1, which the data plane could not read" in problems[0]
+    assert control.ctl("status", "--health", check=False).returncode == 1
+    terminal = connect(switch, 1)
+    bets(terminal, UNREAD, random.Random(SEED + 1))
+    terminal.close()
+    with open(path, "wb") as stream:
+        stream.write(whole)
+    switch.kill()
+    switch.start()
+    control.wait_up()
+    wait_until(lambda: told()[2] == [], 20, "no problem")
+    # What was decided without the model is decided anew without it, now that it is there again.
+    wait_until(lambda: len(placed(switch, version)) >= UNREAD, 20, "the log")
+    anew = json.loads(switch.tool("tools/sluice-db", "shadow", "--from-time", "0", "--json").stdout)
+    assert anew["before"] == anew["after"] and anew["model"]["missing"] == UNREAD, anew["model"]
+    assert all(anew[name] == 0 for name in ("newly_refused", "newly_accepted", "alert_new",
+                                            "alert_gone")), anew
+    control.ctl("rules", "set", "model_state=shadow")
+
+
 def models_of(root):
     folder = os.path.join(root, "var/lib/sluice/models")
     found = {}
@@ -231,7 +271,8 @@ def test_the_log_decided_anew_is_the_same(switch):
                                       *arguments).stdout)
     told = shadow()
     assert told["before"] == told["after"] and told["undecided"] == 0, told
-    assert told["model"]["asked"] >= 360 and told["model"]["missing"] == 0, told["model"]
+    # Without those of the time when the model could not be read.
+    assert told["model"]["asked"] >= 360 and told["model"]["missing"] == UNREAD, told["model"]
     assert told["model"]["with_points"] > 100
     # Without its file the model's part is missing, and the difference is told.
     os.unlink(switch.path("var/lib/sluice/models/1"))
