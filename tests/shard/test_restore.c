@@ -216,6 +216,32 @@ TEST(every_outcome_fence_and_drawer_is_found_again)
 	library_close(&library);
 }
 
+/* What a terminal may stake a day is what all shards took of it, also behind a restart. */
+TEST(what_a_terminal_staked_today_is_the_sum_over_the_shards)
+{
+	struct library library;
+	struct worker *workers[BED_WORKERS_MAX], *home;
+	const struct terminal_window *window;
+	int64_t staked = 0;
+
+	library_open(&library, 2);
+	for (uint32_t shard = 0; shard < 2; shard++) {
+		int64_t stake = shard == 0 ? 300 : 500;
+		struct wire_request bet =
+		    bed_bet(shard + 1, bed_account(library.bed, shard, 0), stake);
+
+		assert_int_equal(library_ask(&library, bet).code, WIRE_CODE_OK);
+		staked += stake;
+	}
+	assert_int_equal(bed_window(library.bed, 0)->staked_today, staked);
+	home = bed_restarted(library.bed, workers);
+	window = &home->windows[worker_window(home, library.bed->terminals[0].id)];
+	assert_int_equal(window->staked_today, staked);
+	for (uint32_t i = 0; i < library.bed->count; i++)
+		worker_free(workers[i]);
+	library_close(&library);
+}
+
 TEST(an_open_transfer_is_pending_and_to_be_sent_again)
 {
 	struct library library;
