@@ -170,7 +170,7 @@ __attribute__((format(printf, 4, 5))) int handle_refuse(
 /* Below the root: backups, named by their time. */
 #define CONTROL_BACKUP_FOLDER "var/backups/sluice"
 /* handle_liability.c: the nearest to their limits; NULL: not to be had now. New reference. */
-json_t *handle_liability_top(struct control *control, size_t count);
+json_t *handle_liability_top(struct control *control, size_t count, int *cut);
 /* model_rows.c: models in control's database, beside their files. 0 or -errno. */
 int model_rows_put(struct db_txn *txn, uint32_t number, const uint8_t *bytes, size_t size);
 int model_rows_remove(struct db_txn *txn, uint32_t number); /* none is there: 0 */

@@ -4,13 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "control/control.h"
 #include "control/desk/desk.h"
 #include "control/markets/markets.h"
 
-#define MARKETS_MAX     10000u /* looked at; each is one question to the data plane */
-#define TOP_MARKETS_MAX 500u   /* the same, of a view that is drawn again and again */
+#define MARKETS_MAX     10000u       /* looked at; each is one question to the data plane */
+#define TOP_NS          500000000ull /* so long a view looks that is drawn again and again */
 #define PARTNERS_MAX    10000u
 #define WARNING_PERCENT 80
 #define ASK_MS          2000
@@ -20,8 +21,8 @@ struct liability {
 	struct rule_set rules;
 	json_t *rows;
 	unsigned warnings;
-	uint8_t cut; /* there are more markets than were looked at */
-	unsigned markets_max;
+	uint8_t cut;     /* there are more markets than were looked at */
+	uint64_t end_ns; /* no market is looked at after it; 0: never */
 };
 
 static void row_add(struct liability *report, const char *scope, int64_t id, int selection,
@@ -74,17 +75,25 @@ static int market_add(struct liability *report, json_t *market)
 	return 0;
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
 static int markets_add(struct liability *report)
 {
-	json_t *list = markets_list(report->control->database, 0, report->markets_max + 1, 0),
-	       *market;
+	json_t *list = markets_list(report->control->database, 0, MARKETS_MAX + 1, 0), *market;
 	size_t index;
 	int error = list == NULL ? -EIO : 0;
 
-	report->cut = json_array_size(list) > report->markets_max;
 	json_array_foreach(list, index, market)
 	{
-		if (index == report->markets_max || error != 0)
+		report->cut = index == MARKETS_MAX || (report->end_ns != 0 && (index & 63) == 63 &&
+		                                          now_ns() > report->end_ns);
+		if (report->cut || error != 0)
 			break;
 		error = market_add(report, market);
 	}
@@ -161,16 +170,17 @@ static json_t *rows_sorted(json_t *rows, size_t count)
 	return sorted;
 }
 
-json_t *handle_liability_top(struct control *control, size_t count)
+json_t *handle_liability_top(struct control *control, size_t count, int *cut)
 {
 	struct liability report = {
-		.control = control, .rows = json_array(), .markets_max = TOP_MARKETS_MAX
+		.control = control, .rows = json_array(), .end_ns = now_ns() + TOP_NS
 	};
 	json_t *sorted = NULL;
 
 	if (rules_get(control->database, &report.rules) == 0 && markets_add(&report) == 0 &&
 	    partners_add(&report) == 0)
 		sorted = rows_sorted(report.rows, count);
+	*cut = report.cut;
 	json_decref(report.rows);
 	return sorted;
 }
@@ -178,9 +188,7 @@ json_t *handle_liability_top(struct control *control, size_t count)
 int handle_report_liability(
     void *context, struct ops_request *request, json_t **result, char *message, size_t message_size)
 {
-	struct liability report = {
-		.control = context, .rows = json_array(), .markets_max = MARKETS_MAX
-	};
+	struct liability report = { .control = context, .rows = json_array() };
 	size_t count = (size_t)ops_number(request, "count", 100);
 	int error = rules_get(report.control->database, &report.rules);
 

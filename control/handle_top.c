@@ -86,6 +86,7 @@ int handle_top(
 	json_t *status = NULL, *exposure;
 	struct link_report report;
 	char why[256];
+	int cut;
 
 	(void)message;
 	(void)message_size;
@@ -93,11 +94,11 @@ int handle_top(
 	        sizeof(why)) != 0)
 		status = link_status(control->link);
 	link_report(control->link, &report);
-	exposure = handle_liability_top(control, (size_t)ops_number(request, "count", 15));
-	*result = json_pack("{s:I, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "time_ns",
+	exposure = handle_liability_top(control, (size_t)ops_number(request, "count", 15), &cut);
+	*result = json_pack("{s:I, s:s, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "time_ns",
 	    (json_int_t)database_now_ns(), "dataplane", link_state_name(report.state),
-	    "terminals_online", (json_int_t)monitor_online(control), "alerts_open",
-	    alerts_open_json(control), "limits_near", limits_json(control), "shards",
+	    "terminals_online", (json_int_t)monitor_online(control), "markets_left_out", cut,
+	    "alerts_open", alerts_open_json(control), "limits_near", limits_json(control), "shards",
 	    shards_rows(control, status), "exposure", exposure != NULL ? exposure : json_array(),
 	    "terminals", terminals_rows(control), "alerts",
 	    alerts_list(control->database, &newest));

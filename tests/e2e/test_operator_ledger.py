@@ -292,3 +292,19 @@ def test_the_report_needs_postgresql_and_says_so(switch):
 def test_audit_and_database_are_whole_afterwards(switch):
     assert switch.control.json("audit", "verify")["ok"] is True
     assert switch.control.ctl("status", "--health", check=False).returncode == 0
+
+
+def test_top_shows_what_is_nearest_to_its_limit_of_all_markets(switch):
+    """The season has 760: the last ones are no less near."""
+    control = switch.control
+    markets = control.json("market", "list", "--count", 10_000)["markets"]
+    last = markets[-1]["market"]
+    assert len(markets) > 500
+    _, payout = bet(switch, last, stake=50_000, account=OTHER)
+    version = control.json("rules", "show")["rules"][0]["value"]
+    control.ctl("rules", "set", f"exposure_selection_max={payout * 10 // 9}")
+    first = control.json("report", "liability")["liabilities"][0]
+    assert (first["id"], first["warning"]) == (last, True), first
+    frame = control.json("top")
+    assert frame["exposure"][0] == first and frame["markets_left_out"] is False
+    control.ctl("rules", "rollback", version)
