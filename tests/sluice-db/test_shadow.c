@@ -178,6 +178,10 @@ TEST(factors_that_are_off_are_told)
 	answer = shadow_run(root, 0, "factors: 1\n");
 	check_note(answer, "the rules of then had the factors of the states off");
 	json_decref(answer);
+	/* The rules of then are what they were: nothing is to be said of a file. */
+	answer = shadow_run(root, 0, NULL);
+	assert_int_equal(json_array_size(json_object_get(answer, "notes")), 0);
+	json_decref(answer);
 	root_remove(root);
 	shards_free(shards);
 }

@@ -335,6 +335,9 @@ static json_t *notes_json(const struct shadow *shadow)
 		    " events in the range is a request that rules have a say in; the logs hold "
 		    "events from %s to %s",
 		    shadow->range_events, first, last);
+	/* Of a file alone: those of then are what they were. */
+	if (shadow->rules_text == NULL)
+		return notes;
 	if (shadow->rules_known && !shadow->rules.extra.present)
 		note_add(notes,
 		    "these rules have the factors of the states off (factors: 0, as version 1 has "
