@@ -40,6 +40,7 @@ static const cyaml_schema_field_t lcores_fields[] = {
 static const cyaml_schema_field_t memory_fields[] = {
 	CYAML_FIELD_BOOL("hugepages", CYAML_FLAG_DEFAULT, struct config_memory, hugepages),
 	CYAML_FIELD_UINT("megabytes", CYAML_FLAG_DEFAULT, struct config_memory, megabytes),
+	CYAML_FIELD_BOOL("populate", CYAML_FLAG_OPTIONAL, struct config_memory, populate),
 	CYAML_FIELD_STRING_PTR(
 	    "file_prefix", CYAML_FLAG_POINTER, struct config_memory, file_prefix, 1, 64),
 	CYAML_FIELD_END,

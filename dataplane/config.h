@@ -34,7 +34,8 @@ struct config_lcores {
 
 struct config_memory {
 	uint8_t hugepages;
-	uint32_t megabytes;
+	uint32_t megabytes; /* DPDK's: packet buffers and rings */
+	uint8_t populate;   /* the tables' memory for all of `capacity` is taken at the start */
 	char *file_prefix;
 };
 

@@ -39,6 +39,7 @@ static const struct key {
 	{ "memory", KEY_MAPPING, 0, 0, 0, "" },
 	{ "memory.hugepages", KEY_WORD, 0, 0, 0, "true, false" },
 	{ "memory.megabytes", KEY_NUMBER, 0, 32, 1u << 20, "MiB" },
+	{ "memory.populate", KEY_WORD, 1, 0, 0, "true, false" },
 	{ "memory.file_prefix", KEY_TEXT, 0, 1, 64, "" },
 	{ "ports", KEY_LIST, 0, 1, LIMIT_PORTS, "" },
 	{ "ports[]", KEY_MAPPING, 1, 0, 0, "" },

@@ -182,6 +182,7 @@ static void shard_configure(struct switch_process *process, uint32_t shard)
 			.markets_max = config->capacity.markets,
 			.terminals_max = config->capacity.terminals,
 			.objects_max = config->capacity.objects,
+			.populate = config->memory.populate,
 			.buckets = process->shared.buckets,
 		},
 		.log_rotate_size = (uint64_t)config->store.log_rotate_mib << LOG_SIZE_SHIFT,
@@ -561,6 +562,8 @@ int switch_recover(struct switch_process *process)
 	for (uint32_t shard = 0; shard < process->shared.shard_count; shard++)
 		shard_configure(process, shard);
 	status = switch_shards_present(process);
+	if (status == 0)
+		status = switch_tables_fit(process);
 	if (status != 0)
 		return status;
 	for (uint32_t shard = 0; shard < process->shared.shard_count; shard++) {

@@ -86,6 +86,9 @@ SLUICE_MUST_USE int switch_shards_present(struct switch_process *process);
 /* Sets that mark, when all shards are there and durable and none has taken anything yet. */
 SLUICE_MUST_USE int switch_shards_made(struct switch_process *process);
 SLUICE_MUST_USE int switch_recover(struct switch_process *process);
+/* memory.populate: 0 if there is memory for all rows of all tables of all shards, in both copies;
+ * else EXIT_UNREACHABLE with the message. Without it: 0. (tables.c) */
+SLUICE_MUST_USE int switch_tables_fit(struct switch_process *process);
 SLUICE_MUST_USE int switch_ports(struct switch_process *process);
 SLUICE_MUST_USE int switch_threads(struct switch_process *process);
 /* Names the archive of a shard, and makes its directory; none configured: no name. */

@@ -180,6 +180,8 @@ struct shard_row {
  */
 struct ledger *ledger_create(const struct ledger_config *config);
 void ledger_free(struct ledger *ledger);
+/* What its tables take when all their rows are in use; from the beginning with `populate`. */
+uint64_t ledger_bytes(const struct ledger *ledger);
 
 /* The request of a terminal, as the account's shard sees it. */
 struct ledger_request {

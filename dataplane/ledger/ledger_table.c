@@ -23,8 +23,6 @@ static void *arena_map(struct ledger *ledger, size_t count, size_t size)
 		return NULL;
 	if (bytes >= HUGE_PAGE_FROM)
 		(void)madvise(start, bytes, MADV_HUGEPAGE); /* advice: works without */
-	if (ledger->config.populate)
-		(void)madvise(start, bytes, MADV_POPULATE_WRITE);
 	ledger->arenas[ledger->arena_count].start = start;
 	ledger->arenas[ledger->arena_count++].size = bytes;
 	return start;
@@ -95,6 +93,26 @@ static int rows_create(struct ledger *ledger)
 	return ledger_derived_create(ledger, arena_map);
 }
 
+uint64_t ledger_bytes(const struct ledger *ledger)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < ledger->arena_count; i++)
+		bytes += ledger->arenas[i].size;
+	return bytes;
+}
+
+/* A kernel before 5.14 has no such call: then pages come when they are first used, as without. */
+static int tables_populate(struct ledger *ledger)
+{
+	for (unsigned i = 0; i < ledger->arena_count; i++)
+		if (madvise(ledger->arenas[i].start, ledger->arenas[i].size, MADV_POPULATE_WRITE) !=
+		        0 &&
+		    errno != EINVAL)
+			return -errno;
+	return 0;
+}
+
 static int capacity_valid(uint32_t capacity)
 {
 	return capacity >= 1 && capacity <= LEDGER_TABLE_MAX;
@@ -118,7 +136,8 @@ struct ledger *ledger_create(const struct ledger_config *config)
 	    table_create(ledger, LEDGER_BET, config->bets_max) != 0 ||
 	    table_create(ledger, LEDGER_MARKET, config->markets_max) != 0 ||
 	    table_create(ledger, LEDGER_TERMINAL, config->terminals_max) != 0 ||
-	    table_create(ledger, LEDGER_OBJECT, config->objects_max) != 0) {
+	    table_create(ledger, LEDGER_OBJECT, config->objects_max) != 0 ||
+	    (config->populate && tables_populate(ledger) != 0)) {
 		ledger_free(ledger);
 		return NULL;
 	}

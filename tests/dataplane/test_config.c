@@ -96,6 +96,7 @@ TEST(bad_configuration_is_refused_with_the_place)
 		{ "segments_max: 8", "segments_max: 3", "journal.segments_max" },
 		{ "segment_mib: 16", "segment_mib: 0", "journal.segment_mib" },
 		{ "megabytes: 256", "megabytes: 8", "memory.megabytes" },
+		{ "megabytes: 256", "megabytes: 256, populate: later", "memory.populate" },
 		{ "log_rotate_mib: 64", "log_rotate_mib: -1", "log_rotate_mib" },
 		{ "deployment: demo\n", "", "deployment" },
 		{ "deployment: demo\n", "deployment: [\n", "" },

@@ -144,6 +144,23 @@ def test_runs_without_hugepages(switch):
         assert small.stop() == 0
 
 
+def test_tables_that_do_not_fit_are_refused_before_memory_is_taken(switch):
+    text = switch.configuration().replace("populate: false", "populate: true", 1)
+    text = re.sub(r"accounts: \d+", "accounts: 200000000", text, count=1)
+    text = re.sub(r"bets: \d+", "bets: 200000000", text, count=1)
+    ran = start_by_hand(switch, text)
+    assert ran.returncode == MISSING
+    said = message(ran)
+    found = re.search(r"`capacity` take (\d+) MiB, and (\d+) MiB are available", said)
+    assert found and int(found.group(1)) > int(found.group(2)), said
+    assert "memory.populate" in said and "lower the capacity" in said
+    # Taken as rows come the same tables are address space. A small one is taken, and runs.
+    with Switch("populated", hugepages=False, memory_mib=512, populate=True) as small:
+        small.begin(1)
+        assert small.status()["open"] is True
+        assert small.stop() == 0 and small.verify()["ok"]
+
+
 def meminfo():
     with open("/proc/meminfo", encoding="ascii") as stream:
         return {line.split(":")[0]: int(line.split()[1]) for line in stream}

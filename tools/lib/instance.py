@@ -44,6 +44,7 @@ class Settings:
     port: str = "af_xdp"
     hugepages: bool = True
     memory_mib: int = 512
+    populate: bool = False  # memory of all rows at the start
     accounts: int = 100_000
     bets: int = 1_000_000
     markets: int = 10_000
@@ -193,6 +194,7 @@ class Instance:
             "memory:",
             f"  hugepages: {'true' if self.pages else 'false'}",
             f"  megabytes: {use.memory_mib}",
+            f"  populate: {'true' if use.populate else 'false'}",
             f"  file_prefix: {self.file_prefix()}",
             "ports:",
             f"  - type: {use.port}",
