@@ -32,12 +32,21 @@ def choices(first=1, count=3, selections=3):
     return ",".join(found)
 
 
+def tables_fit(accounts, bets):
+    """Whether the tables, in both copies (dataplane/README.md), are at most three quarters of what
+    is free."""
+    with open("/proc/meminfo", encoding="ascii") as stream:
+        free = next(int(line.split()[1]) for line in stream if line.startswith("MemAvailable:"))
+    return accounts * 960 + bets * 830 <= free * 1024 * 3 // 4
+
+
 class Loaded(Instance):
     """On the disk that holds `root`, else the build folder. `with` removes it at the end.
-    `factors`: rules with all risk factors at their defaults, model off."""
+    `factors`: rules with all risk factors at their defaults, model off. `populate`: memory of the
+    tables at the start; None: if they fit."""
 
     def __init__(self, name, root=None, build=None, budget=0, polling=None, factors=False,
-                 **settings):
+                 populate=None, **settings):
         build = os.path.abspath(build or os.path.join(TOP, "build"))
         self.own_root = root is None
         self.budget = budget
@@ -45,8 +54,11 @@ class Loaded(Instance):
         self.polling_asked = polling
         self.sessions_used = 0
         self.accounts = 0
+        if populate is None:
+            populate = tables_fit(settings["accounts"], settings["bets"])
         super().__init__(name, root or tempfile.mkdtemp(prefix="bench-", dir=build),
-                         Settings(port="memif", hugepages=False, **settings), build)
+                         Settings(port="memif", hugepages=False, populate=populate, **settings),
+                         build)
 
     def __enter__(self):
         return self

@@ -26,7 +26,7 @@ def switch_fixture():
     os.makedirs(ROOTS, exist_ok=True)
     with Loaded(PREFIX + "load", root=os.path.join(ROOTS, PREFIX + "load"), build=BUILD,
                 budget=BUDGET, accounts=2000, bets=2_000_000, terminals=1024, sessions=1024,
-                segment_mib=8, segments_max=512, memory_mib=256) as switch:
+                segment_mib=8, segments_max=512, memory_mib=256, populate=False) as switch:
         switch.own_root = True
         yield switch.begin(ACCOUNTS, 12 * SESSIONS)
 
