@@ -326,6 +326,27 @@ int journal_manifest_begin(
 	return journal_manifest_create(directory_fd, &header, &manifest);
 }
 
+/*
+ * None is here, and the archive has this journal's: a new one would never fit the copy, so nothing
+ * more would be archived, and no segment recycled, until requests are BUSY.
+ */
+static int manifest_elsewhere(const struct journal_sealer *sealer, const struct journal_meta *meta,
+    char *message, size_t size)
+{
+	char name[JOURNAL_ARCHIVE_NAME_SIZE];
+
+	if (!archiving(sealer) || journal_archive_sealed_lsn(sealer->archive.directory, meta->shard,
+	                              meta->incarnation) == 0)
+		return 0;
+	journal_archive_manifest_name(name, meta->incarnation);
+	snprintf(message, size,
+	    "journal.manifest is missing, and the archive has its copy: copy %s/%s to "
+	    "%s/" JOURNAL_MANIFEST_NAME
+	    ", or move the copy away, too, and sealing begins with the oldest segment here",
+	    sealer->archive.directory, name, sealer->config.directory);
+	return -EBADMSG;
+}
+
 /* The manifest as it is, or a new one. */
 static int manifest_open(struct journal_sealer *sealer, const struct journal_meta *meta,
     uint64_t oldest, char *message, size_t message_size)
@@ -333,6 +354,8 @@ static int manifest_open(struct journal_sealer *sealer, const struct journal_met
 	int result = journal_manifest_read(sealer->directory_fd, meta->shard, meta->incarnation,
 	    &sealer->manifest, message, message_size);
 
+	if (result == -ENOENT && manifest_elsewhere(sealer, meta, message, message_size) != 0)
+		return -EBADMSG;
 	if (result == -ENOENT) {
 		result = journal_manifest_begin(
 		    sealer->directory_fd, meta->shard, meta->incarnation, oldest, NULL);

@@ -183,6 +183,46 @@ TEST(the_archive_tells_up_to_where_a_journal_was_sealed)
 	sealing_end(&sealing);
 }
 
+/* Begun anew it would never fit the archive's copy, and nothing be archived any more. */
+TEST(a_manifest_that_only_the_archive_has_is_asked_for)
+{
+	struct sealing sealing;
+	char name[64], copy[4500], back[4500], command[9100];
+
+	sealing_begin(&sealing, 1);
+	assert_true(sealing_fill(&sealing, 3));
+	assert_int_equal(sealing_seal(&sealing), 0);
+	sealing_stop(&sealing);
+	assert_int_equal(unlinkat(sealing.harness.directory_fd, JOURNAL_MANIFEST_NAME, 0), 0);
+	assert_int_equal(harness_recover(&sealing.harness, sealing.running.checkpoint_lsn + 1,
+	                     sealing.running.checkpoint_lsn, &sealing.report),
+	    0);
+	running_start(&sealing.running, &sealing.harness, &sealing.report, 16);
+	assert_int_equal(
+	    journal_sealer_create(&sealing.sealer, &sealing.harness.config, &sealing.archive,
+	        sealing.running.keeper, sealing.message, sizeof(sealing.message)),
+	    -EBADMSG);
+	journal_archive_manifest_name(name, sealing.report.incarnation);
+	snprintf(copy, sizeof(copy), "%s/%s", sealing.archive.directory, name);
+	snprintf(
+	    back, sizeof(back), "%s/%s", sealing.harness.config.directory, JOURNAL_MANIFEST_NAME);
+	snprintf(command, sizeof(command), "copy %s to %s,", copy, back);
+	if (strstr(sealing.message, command) == NULL)
+		fail_msg("%s", sealing.message);
+	/* As it says. */
+	snprintf(command, sizeof(command), "cp '%s' '%s'", copy, back);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(
+	    journal_sealer_create(&sealing.sealer, &sealing.harness.config, &sealing.archive,
+	        sealing.running.keeper, sealing.message, sizeof(sealing.message)),
+	    0);
+	assert_true(sealing_fill(&sealing, 1));
+	assert_int_equal(sealing_seal(&sealing), 0);
+	assert_true(sealing_status(&sealing).archived_segment > 2);
+	assert_int_equal(sealing_check(&sealing).bad, 0);
+	sealing_end(&sealing);
+}
+
 /* A sealed segment that changed is not archived as if it were what was sealed. */
 TEST(a_segment_changed_behind_its_seal_is_not_archived)
 {
