@@ -101,11 +101,12 @@ static int has_data(const char *directory, uint64_t first_lsn)
 	       stat(path, &status) == 0;
 }
 
-int schema_log_list(const char *directory, uint64_t **first_lsns)
+/* All names, whole or not. */
+static int names_list(const char *directory, uint64_t **first_lsns)
 {
 	DIR *stream = opendir(directory);
 	uint64_t *list = NULL;
-	size_t count = 0, kept = 0;
+	size_t count = 0;
 	struct dirent *entry;
 
 	if (stream == NULL)
@@ -127,11 +128,18 @@ int schema_log_list(const char *directory, uint64_t **first_lsns)
 	closedir(stream);
 	if (count > 0)
 		qsort(list, count, sizeof(*list), compare_lsns);
-	for (size_t i = 0; i < count; i++)
-		if (i + 1 == count || has_data(directory, list[i]))
-			list[kept++] = list[i];
 	*first_lsns = list;
-	return (int)kept;
+	return (int)count;
+}
+
+int schema_log_list(const char *directory, uint64_t **first_lsns)
+{
+	int count = names_list(directory, first_lsns), kept = 0;
+
+	for (int i = 0; i < count; i++)
+		if (i + 1 == count || has_data(directory, (*first_lsns)[i]))
+			(*first_lsns)[kept++] = (*first_lsns)[i];
+	return count < 0 ? count : kept;
 }
 
 /* A log that is not there has no names to save. */
@@ -167,6 +175,17 @@ int schema_log_remove(const char *directory, uint64_t first_lsn)
 			return error;
 	}
 	return 0;
+}
+
+int schema_log_sweep(const char *directory)
+{
+	uint64_t *list = NULL;
+	int count = names_list(directory, &list), error = count < 0 ? count : 0;
+
+	for (int i = 0; error == 0 && i + 1 < count && !has_data(directory, list[i]); i++)
+		error = schema_log_remove(directory, list[i]);
+	free(list);
+	return error;
 }
 
 static struct db_bytes text_key(const char *text)

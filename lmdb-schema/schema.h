@@ -79,6 +79,12 @@ SLUICE_MUST_USE int schema_log_write(
     struct db_env *env, const uint8_t *events, size_t size, uint64_t first_lsn);
 /* Unlinks an environment that nobody will open again. 0 or -errno. */
 SLUICE_MUST_USE int schema_log_remove(const char *directory, uint64_t first_lsn);
+/*
+ * Removes to the end what is older than the oldest whole environment: a removal whose sync failed,
+ * or that was cut short, is in no list any more, and were a younger one removed behind it, a power
+ * cut could bring it back alone. For the owner, before it removes any. 0 or -errno.
+ */
+SLUICE_MUST_USE int schema_log_sweep(const char *directory);
 
 /*
  * The mark beside the directories of a switch's shards (`data`, ROOT/var/lib/sluice) that they were

@@ -139,8 +139,11 @@ static int env_look(struct log_writer *log, struct log_env_info *info, uint64_t 
 static int envs_open(struct log_writer *log)
 {
 	uint64_t *list = NULL;
-	int count = schema_log_list(log->directory, &list), error = 0;
+	int error = schema_log_sweep(log->directory), count;
 
+	if (error != 0)
+		return error;
+	count = schema_log_list(log->directory, &list);
 	if (count < 0)
 		return count;
 	for (int i = 0; i + 1 < count && error == 0; i++) {

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A reader behind a writer: partial blocks that grow, rotation, retirement, damage. */
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "lmdb-schema/log_tail.h"
 #include "lmdb-schema/schema.h"
@@ -178,6 +181,38 @@ TEST(a_damaged_block_is_not_handed_out)
 	db_env_close(env);
 	assert_int_equal(log_tail_next(bed.tail, &piece), -EBADMSG);
 	bed_close(&bed);
+}
+
+/* Behind a removal whose sync failed a power cut may bring its directory back (sim: seed 103005).
+ */
+TEST(a_removal_that_did_not_end_is_ended_and_nothing_else)
+{
+	static const struct {
+		uint64_t first_lsn;
+		int whole, stays;
+	} cases[] = { { 1, 0, 0 }, { 0x93, 0, 0 }, { 0x112, 1, 1 }, { 0x171, 0, 1 },
+		{ 0x200, 0, 1 } };
+	char folder[] = "/tmp/sluice-logs-XXXXXX", path[96], file[120];
+
+	assert_non_null(mkdtemp(folder));
+	assert_int_equal(schema_log_sweep(folder), 0);
+	for (unsigned i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
+		snprintf(path, sizeof(path), "%s/log-%016llx", folder,
+		    (unsigned long long)cases[i].first_lsn);
+		assert_int_equal(mkdir(path, 0700), 0);
+		snprintf(
+		    file, sizeof(file), "%s/%s", path, cases[i].whole ? "data.mdb" : "lock.mdb");
+		assert_int_equal(close(open(file, O_WRONLY | O_CREAT, 0600)), 0);
+	}
+	assert_int_equal(schema_log_sweep(folder), 0);
+	for (unsigned i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
+		snprintf(path, sizeof(path), "%s/log-%016llx", folder,
+		    (unsigned long long)cases[i].first_lsn);
+		assert_int_equal(access(path, F_OK) == 0, cases[i].stays);
+	}
+	snprintf(file, sizeof(file), "rm -r %s", folder);
+	assert_int_equal(system(file), 0);
+	assert_int_equal(schema_log_sweep("/nowhere"), -ENOENT);
 }
 
 TEST_MAIN()
