@@ -426,7 +426,7 @@ static void listed_take(struct link *link, const json_t *session)
 		    &(struct log_ids){ .session = (uint64_t)id, .terminal = (uint64_t)terminal },
 		    "the data plane has a session that control did not establish; it is ended");
 	else if (json_is_true(json_object_get(session, "wants_rotation")))
-		(void)sessions_rotate(link->config.sessions, (uint32_t)id);
+		(void)sessions_rotate_worn(link->config.sessions, (uint32_t)id);
 	if (link->config.on_session != NULL)
 		link->config.on_session(link->config.context, session);
 }

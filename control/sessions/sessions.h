@@ -120,8 +120,12 @@ void sessions_work_wipe(struct session_work *work, unsigned count);
 /* When sessions_work has something next without a call from outside; Unix ns, 0 now, UINT64_MAX
  * never. */
 uint64_t sessions_due_ns(const struct sessions *sessions);
-/* Asks for a new epoch of one session now (the data plane says its limit comes near). */
+/* An operator wants a new epoch of one session: one that nobody had before this call. 0; -ENOENT no
+ * such session, or it is being ended. */
 int sessions_rotate(struct sessions *sessions, uint32_t session_id);
+/* The data plane says that the epoch's limit comes near: an epoch on its way is enough. Returns the
+ * same. */
+int sessions_rotate_worn(struct sessions *sessions, uint32_t session_id);
 /* The data plane's list names this session. 1, or 0: control does not know it (its database was
  * restored, or another program installed it). It is ended, since nobody could revoke it. */
 int sessions_seen(struct sessions *sessions, uint32_t session_id, uint64_t terminal_id);

@@ -266,7 +266,15 @@ uint64_t sessions_due_ns(const struct sessions *sessions)
 	return due_ns;
 }
 
-int sessions_rotate(struct sessions *sessions, uint32_t session_id)
+/* An install that was handed out is of use to nobody who asks now: the data plane may have taken
+ * it, and the terminal moved to it, before its answer is heard here. */
+static int slot_is_handed_out(const struct slot *slot)
+{
+	return slot->in_flight == SESSION_WORK_INSTALL && slot->flight_version == slot->version;
+}
+
+/* `anew`: an epoch that was handed out before this call does not count. */
+static int rotate_now(struct sessions *sessions, uint32_t session_id, int anew)
 {
 	uint32_t number;
 	int result = -ENOENT;
@@ -282,10 +290,22 @@ int sessions_rotate(struct sessions *sessions, uint32_t session_id)
 		slot_end(sessions, number, QUEUE_REPLACED);
 		result = 0;
 	} else if (number != 0 && sessions->slots[number].state == SLOT_PENDING) {
+		if (anew && slot_is_handed_out(&sessions->slots[number]))
+			slot_rotate(sessions, number);
 		result = 0; /* an epoch is on its way */
 	}
 	pthread_mutex_unlock(&sessions->mutex);
 	return result;
+}
+
+int sessions_rotate(struct sessions *sessions, uint32_t session_id)
+{
+	return rotate_now(sessions, session_id, 1);
+}
+
+int sessions_rotate_worn(struct sessions *sessions, uint32_t session_id)
+{
+	return rotate_now(sessions, session_id, 0);
 }
 
 static void stray_add(struct sessions *sessions, uint32_t session_id)

@@ -2,67 +2,11 @@
 #include <errno.h>
 #include <pthread.h>
 
-#include "control/sessions/table.h"
-#include "tests/control/sessions/registry.h"
+#include "tests/control/sessions/asked.h"
 
 TEST_MAIN()
 
 #define WORK_MAX 64
-
-/* A root that names its session, so that keys can be checked. */
-static void root_fill(uint8_t root[KEYS_ROOT_SIZE], uint32_t session_id)
-{
-	memset(root, 0x5a, KEYS_ROOT_SIZE);
-	memcpy(root, &session_id, sizeof(session_id));
-}
-
-static uint32_t establish(struct registry *registry, uint64_t terminal_id)
-{
-	struct sessions_offer offer;
-	uint8_t root[KEYS_ROOT_SIZE];
-
-	assert_int_equal(sessions_reserve(registry->sessions, terminal_id, 1, &offer), 0);
-	assert_int_equal(offer.terminal_id, terminal_id);
-	assert_int_equal(offer.epoch, 1);
-	root_fill(root, offer.session_id);
-	assert_int_equal(sessions_establish(registry->sessions, &offer, root, 7, 0, 0), 0);
-	return offer.session_id;
-}
-
-/* Takes one piece of work, which must be this; leaves it unanswered. */
-static struct session_work work_expect(
-    struct registry *registry, enum session_work_kind kind, uint32_t session_id)
-{
-	struct session_work work;
-
-	assert_int_equal(sessions_work(registry->sessions, database_now_ns(), &work, 1), 1);
-	assert_int_equal(work.kind, kind);
-	assert_int_equal(work.session_id, session_id);
-	return work;
-}
-
-static void work_answer(
-    struct registry *registry, enum session_work_kind kind, uint32_t session_id, int error)
-{
-	struct session_work work = work_expect(registry, kind, session_id);
-
-	sessions_work_done(registry->sessions, &work, error);
-}
-
-static void work_none(struct registry *registry)
-{
-	struct session_work work;
-
-	assert_int_equal(sessions_work(registry->sessions, database_now_ns(), &work, 1), 0);
-}
-
-static struct sessions_counts counts_of(struct registry *registry)
-{
-	struct sessions_counts counts;
-
-	sessions_counts(registry->sessions, &counts);
-	return counts;
-}
 
 TEST(an_established_session_is_installed_with_the_keys_of_its_root)
 {
@@ -164,84 +108,6 @@ TEST(an_offer_lapses_after_a_minute)
 	    sessions_work(registry.sessions, database_now_ns() + 61 * REGISTRY_S_NS, &work, 1), 0);
 	assert_int_equal(counts_of(&registry).reserved, 0);
 	assert_int_equal(sessions_reserve(registry.sessions, 2, 1, &offer), 0);
-	registry_remove(&registry);
-}
-
-TEST(rotation_installs_the_next_epoch_and_a_new_boot_keeps_it)
-{
-	struct registry registry = registry_make(4);
-	uint64_t later_ns = database_now_ns() + 3601 * REGISTRY_S_NS;
-	struct session_work work, again;
-	uint32_t id;
-
-	sessions_boot(registry.sessions, 1);
-	id = establish(&registry, 1);
-	work_answer(&registry, SESSION_WORK_INSTALL, id, 0);
-	assert_true(sessions_due_ns(registry.sessions) <= later_ns);
-	assert_int_equal(sessions_work(registry.sessions, later_ns, &work, 1), 1);
-	assert_int_equal(work.epoch, 2);
-	/* Told, not answered: the same epoch and keys again. */
-	assert_int_equal(sessions_boot(registry.sessions, 1), 1);
-	again = work_expect(&registry, SESSION_WORK_INSTALL, id);
-	assert_int_equal(again.epoch, 2);
-	assert_memory_equal(again.to_switch_key, work.to_switch_key, AEAD_KEY_SIZE);
-	/* Under a new boot id the epoch stays, the keys do not. */
-	assert_int_equal(sessions_boot(registry.sessions, 2), 1);
-	sessions_work_done(registry.sessions, &again, 0); /* too late: it counts for nothing */
-	assert_int_equal(sessions_wait(registry.sessions, id, 1), -ETIMEDOUT);
-	again = work_expect(&registry, SESSION_WORK_INSTALL, id);
-	assert_int_equal(again.epoch, 2);
-	assert_memory_not_equal(again.to_switch_key, work.to_switch_key, AEAD_KEY_SIZE);
-	sessions_work_done(registry.sessions, &again, 0);
-	assert_int_equal(sessions_rotate(registry.sessions, id), 0);
-	again = work_expect(&registry, SESSION_WORK_INSTALL, id);
-	assert_int_equal(again.epoch, 3);
-	registry_remove(&registry);
-}
-
-TEST(rotations_of_sessions_installed_together_are_spread)
-{
-	struct registry registry = registry_make(200);
-	struct session_work work[200];
-	uint64_t now_ns, first_ns;
-	unsigned count;
-
-	sessions_boot(registry.sessions, 1);
-	for (uint64_t terminal = 1; terminal <= 100; terminal++)
-		establish(&registry, terminal);
-	now_ns = database_now_ns();
-	count = sessions_work(registry.sessions, now_ns, work, 200);
-	assert_int_equal(count, 100);
-	for (unsigned i = 0; i < count; i++)
-		sessions_work_done(registry.sessions, &work[i], 0);
-	first_ns = sessions_due_ns(registry.sessions);
-	assert_true(first_ns > now_ns + 2600 * REGISTRY_S_NS);
-	/* A minute after the first one, fewer than half are due; at the hour all are. */
-	count = sessions_work(registry.sessions, first_ns + 60 * REGISTRY_S_NS, work, 200);
-	assert_true(count >= 1 && count < 50);
-	count += sessions_work(registry.sessions, now_ns + 3700 * REGISTRY_S_NS, work, 200);
-	assert_int_equal(count, 100);
-	registry_remove(&registry);
-}
-
-TEST(epochs_end_at_65535_and_the_session_with_them)
-{
-	struct registry registry = registry_make(4);
-	uint32_t id;
-
-	sessions_boot(registry.sessions, 1);
-	id = establish(&registry, 1);
-	work_answer(&registry, SESSION_WORK_INSTALL, id, 0);
-	for (unsigned epoch = 2; epoch <= UINT16_MAX; epoch++) {
-		struct session_work work;
-
-		assert_int_equal(sessions_rotate(registry.sessions, id), 0);
-		assert_int_equal(sessions_work(registry.sessions, database_now_ns(), &work, 1), 1);
-		assert_int_equal(work.epoch, epoch);
-		sessions_work_done(registry.sessions, &work, 0);
-	}
-	assert_int_equal(sessions_rotate(registry.sessions, id), 0);
-	work_answer(&registry, SESSION_WORK_END, id, 0);
 	registry_remove(&registry);
 }
 
