@@ -248,7 +248,7 @@ def context_make(session_id, terminal_id, deployment, server_sha256, client_sha2
                         hashlib.sha256(deployment.encode()).digest(), server_sha256, client_sha256)
 
 
-def establish(address, directory, deployment, timeout=10.0):
+def establish(address, directory, deployment, timeout=60.0):
     """A Session from the key server at `address` (host, port)."""
     identity = Identity(directory, deployment)
     with Connection(address, identity, timeout) as connection:
@@ -269,7 +269,7 @@ def establish(address, directory, deployment, timeout=10.0):
                        identity.due() or bool(flags & FLAG_RENEW))
 
 
-def renew(address, directory, deployment, timeout=10.0):
+def renew(address, directory, deployment, timeout=60.0):
     """A new key and certificate, and the authorities of now, in place of the old files. The new
     Identity. For tests: unlike the C terminal's, the change is not safe against a crash."""
     identity = Identity(directory, deployment)
@@ -304,7 +304,7 @@ class KeyedTerminal(st.Terminal):
     """
 
     def __init__(self, control, directory, deployment, switch=None, silence=5.0, spread=5.0,
-                 timeout=10.0):
+                 timeout=60.0):
         self.control, self.directory, self.deployment = control, directory, deployment
         self.switch, self.silence, self.spread = switch, silence, spread
         self.tls_handshakes = self.renewals = self.silences = self.keying_failures = 0
@@ -315,7 +315,7 @@ class KeyedTerminal(st.Terminal):
                          session.boot_id, session.epoch, from_one=True)
         self.adopt(session)
 
-    def establish(self, timeout=10.0):
+    def establish(self, timeout=60.0):
         self.tls_handshakes += 1
         return establish(self.control, self.directory, self.deployment, timeout)
 

@@ -21,6 +21,14 @@ MARKETS = [dict(market=1000 + i, event=i // 2, version=10 + i, state=2 if i != 3
 TICKET = bytes(range(1, 8))
 
 
+def wait_until(condition, what, seconds=60):
+    """Polls. For what must come first: a time would be another one on another machine."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "%s: not within %s s" % (what, seconds)
+        time.sleep(0.005)
+
+
 class MiniSwitch:
     def __init__(self, root=bytes(range(48)), session_id=7 << 20 | 5, boot_id=1000, epoch=3,
                  lose=0.0, seed=1):

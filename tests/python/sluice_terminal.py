@@ -309,7 +309,7 @@ class Terminal:
         self.next_id += 1
         return self.next_id - 1
 
-    def request(self, template, block, variable=b"", timeout=10.0, request_id=None, flags=0):
+    def request(self, template, block, variable=b"", timeout=60.0, request_id=None, flags=0):
         """Sends one request until it has its definite answer. NoAnswer after `timeout` seconds."""
         if request_id is None:
             request_id = self.take_id(template)
@@ -323,7 +323,7 @@ class Terminal:
         """Called after a third resend in a row without an answer, and after each further one. Key
         establishment is in keying.py."""
 
-    def resume(self, request_id, timeout=10.0):
+    def resume(self, request_id, timeout=60.0):
         """Goes on asking for a request: section 8, retransmission."""
         end = time.monotonic() + timeout
         wait, sends, sent_at, moves = self.first_timeout(), 0, 0.0, self.resets + self.replaced
@@ -356,19 +356,19 @@ class Terminal:
             self.srtt = sample if self.srtt is None else self.srtt * 7 / 8 + sample / 8
         return answer
 
-    def hello(self, timeout=10.0):
+    def hello(self, timeout=60.0):
         last = self.next_id - 1
         answer = self.request(HELLO, hello_block(last, last), timeout=timeout)
         if answer.ok:
             self.next_id = max(self.next_id, answer.next_id)
         return answer
 
-    def heartbeat(self, timeout=10.0, **values):
+    def heartbeat(self, timeout=60.0, **values):
         block = heartbeat_block(values.pop("answered_below", self.next_id),
                                 values.pop("local_time_ns", time.time_ns()), **values)
         return self.request(HEARTBEAT, block, timeout=timeout)
 
-    def linked(self, requests, timeout=10.0):
+    def linked(self, requests, timeout=60.0):
         """A linked group: (template, block) or (template, block, variable) each; all or none. Their
         answers in order. It is always sent whole, until each member has its answer (section 8)."""
         ids, texts = [self.take_id(one[0]) for one in requests], []
@@ -387,17 +387,17 @@ class Terminal:
 
     # -- one method for each message of the catalogue --
 
-    def key_update(self, timeout=10.0):
+    def key_update(self, timeout=60.0):
         return self.request(KEY_UPDATE, b"", timeout=timeout)
 
-    def goodbye(self, timeout=10.0):
+    def goodbye(self, timeout=60.0):
         return self.request(GOODBYE, b"", timeout=timeout)
 
     def open_account(self, account, currency=410, partner=0, seconds=60.0, **more):
         block = open_account_block(account, self.deadline(seconds), currency, partner)
         return self.request(OPEN_ACCOUNT, block, **more)
 
-    def balance(self, account, timeout=10.0):
+    def balance(self, account, timeout=60.0):
         return self.request(BALANCE, id_block(account), timeout=timeout)
 
     def deposit(self, account, amount, currency=410, key=NO_KEY, seconds=60.0, **more):
@@ -450,7 +450,7 @@ class Terminal:
         variable = b"".join(leg(*one) for one in legs)
         return self.request(PLACE_BET, block, variable, **more)
 
-    def bet_status(self, bet, timeout=10.0):
+    def bet_status(self, bet, timeout=60.0):
         return self.request(BET_STATUS, id_block(bet), timeout=timeout)
 
     def cancel_bet(self, bet, reason=0, seconds=60.0, **more):
@@ -483,7 +483,7 @@ class Terminal:
         return self.request(CLAIM, claim_block(token, account, room, self.deadline(seconds)),
                             **more)
 
-    def sprinkle_status(self, token, timeout=10.0):
+    def sprinkle_status(self, token, timeout=60.0):
         return self.request(SPRINKLE_STATUS, id_block(token), timeout=timeout)
 
     def round_request(self, template, account, number, amount=0, transaction=NO_KEY, target=NO_KEY,
@@ -506,11 +506,11 @@ class Terminal:
     def round_close(self, account, number, **more):
         return self.round_request(ROUND_CLOSE, account, number, **more)
 
-    def event_query(self, since=0, event=0, timeout=10.0):
+    def event_query(self, since=0, event=0, timeout=60.0):
         """Rows of events; of one event its markets."""
         return self.request(EVENT_QUERY, since_block(since, event), timeout=timeout)
 
-    def market_query(self, since=0, market=0, timeout=10.0):
+    def market_query(self, since=0, market=0, timeout=60.0):
         return self.request(MARKET_QUERY, since_block(since, market), timeout=timeout)
 
     def rows_since(self, query, since, **more):
@@ -524,9 +524,9 @@ class Terminal:
                 return rows
             since = answer.up_to_version
 
-    def markets(self, since=0, timeout=10.0):
+    def markets(self, since=0, timeout=60.0):
         """All rows after version `since`."""
         return self.rows_since(self.market_query, since, timeout=timeout)
 
-    def events(self, since=0, timeout=10.0):
+    def events(self, since=0, timeout=60.0):
         return self.rows_since(self.event_query, since, timeout=timeout)

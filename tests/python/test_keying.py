@@ -12,7 +12,7 @@ import pytest
 import keying
 import sluice_terminal as st
 from mini_control import Authority, MiniControl
-from mini_switch import MiniSwitch
+from mini_switch import MiniSwitch, wait_until
 from test_terminal import BINARY, needs_binary
 
 LAB = "lab"
@@ -69,7 +69,7 @@ def test_epochs_rotate_without_reset_or_handshake(authority, enrolled):
 
 def test_a_silent_switch_leads_to_control_and_requests_go_on(authority, enrolled):
     with MiniSwitch() as switch, MiniControl(authority, LAB, switch) as control:
-        terminal = keying.KeyedTerminal(control.address, enrolled, LAB, silence=0.2, spread=0.2)
+        terminal = keying.KeyedTerminal(control.address, enrolled, LAB, silence=1, spread=0.5)
         assert terminal.hello().ok
         for index in range(4):
             if index % 2:
@@ -86,14 +86,13 @@ def test_a_switch_that_comes_back_in_time_costs_no_handshake(authority, enrolled
         assert terminal.hello().ok
 
         def outage():
-            switch.down = True
-            time.sleep(1.0)
+            wait_until(lambda: terminal.silences, "silence")
             switch.restart(switch.boot_id + 1, 1)
             switch.down = False
 
+        switch.down = True
         thread = threading.Thread(target=outage)
         thread.start()
-        time.sleep(0.1)
         assert terminal.deposit(42, 500).ok
         thread.join()
         assert terminal.silences == 1 and terminal.resets == 1 and control.handshakes == 1
@@ -102,14 +101,19 @@ def test_a_switch_that_comes_back_in_time_costs_no_handshake(authority, enrolled
 
 def test_control_and_switch_both_away(authority, enrolled):
     with MiniSwitch() as switch, MiniControl(authority, LAB, switch) as control:
-        terminal = keying.KeyedTerminal(control.address, enrolled, LAB, silence=0.1, spread=0.1)
+        terminal = keying.KeyedTerminal(control.address, enrolled, LAB, silence=0.5, spread=0.1)
         assert terminal.hello().ok
         control.stop()
         switch.forget()
-        timer = threading.Timer(1.0, control.start)
-        timer.start()
-        assert terminal.deposit(42, 500, timeout=30).ok
-        timer.join()
+
+        def come_back():
+            wait_until(lambda: terminal.keying_failures, "a failure")
+            control.start()
+
+        thread = threading.Thread(target=come_back)
+        thread.start()
+        assert terminal.deposit(42, 500).ok
+        thread.join()
         assert terminal.keying_failures >= 1 and terminal.replaced == 1
         assert switch.executed == 1
         terminal.close()
@@ -194,7 +198,7 @@ def fixture_run(tmp_path, authority):
     assert made.returncode == 0, made.stderr
     authority.enroll(tmp_path / "id", LAB, 77)
 
-    def run(control, *arguments, timeout=60):
+    def run(control, *arguments, timeout=300):
         done = subprocess.run(
             [BINARY, "--control", "%s:%d" % control.address, "--identity", tmp_path / "id",
              "--deployment", LAB, *map(str, arguments)],
@@ -300,7 +304,7 @@ def demo(run, control, tmp_path, trouble, *more, bets=400):
     status, _, err = run(
         control, "--silence", 1, "--spread", 1, *more, "demo", "--accounts", "100:10",
         "--deposit", 5000, "--bets", bets, "--rate", 100, "--in-flight", 16, "--json-out", report,
-        "--ack-log", acks, timeout=120)
+        "--ack-log", acks, timeout=300)
     thread.join()
     assert status == 0, err
     made = json.loads(report.read_text())
@@ -321,14 +325,14 @@ def outcomes_check(switch, lines, count):
 def test_c_demo_outlives_the_switch_without_handshakes(run, authority, tmp_path):
     with MiniSwitch(lose=0.02) as switch, MiniControl(authority, LAB, switch) as control:
         def trouble():
-            for _ in range(3):
-                time.sleep(0.8)
+            for turn in range(3):
+                wait_until(lambda least=80 * (turn + 1): switch.executed >= least, "bets")
                 switch.down = True
                 time.sleep(0.3)
                 switch.restart(switch.boot_id + 1, 1)
                 switch.down = False
 
-        made, lines = demo(run, control, tmp_path, trouble)
+        made, lines = demo(run, control, tmp_path, trouble, "--silence", 60)
         assert made["tls_handshakes"] == 1 and made["resets"] >= 3, made
         outcomes_check(switch, lines, 410)
 
@@ -337,8 +341,10 @@ def test_c_demo_outlives_the_switch_without_handshakes(run, authority, tmp_path)
 def test_c_demo_follows_epochs_without_reset(run, authority, tmp_path):
     with MiniSwitch() as switch, MiniControl(authority, LAB, switch) as control:
         def trouble():
-            for _ in range(4):
-                time.sleep(0.3)
+            for turn in range(4):
+                # The one before was seen: who misses two in a row needs a RESET.
+                wait_until(lambda least=30 * (turn + 1): switch.executed >= least and
+                           switch.epoch_seen == switch.epoch, "bets")
                 switch.rotate()
 
         made, lines = demo(run, control, tmp_path, trouble, bets=200)
@@ -351,14 +357,14 @@ def test_c_demo_follows_epochs_without_reset(run, authority, tmp_path):
 def test_c_demo_outlives_control_and_both_together(run, authority, tmp_path):
     with MiniSwitch(lose=0.02) as switch, MiniControl(authority, LAB, switch) as control:
         def trouble():
-            time.sleep(1.0)
+            wait_until(lambda: switch.executed >= 80, "bets")
             control.stop()  # alone: nobody notices
-            time.sleep(0.5)
+            wait_until(lambda: switch.executed >= 120, "more bets")
             switch.forget()  # and the switch with it
-            time.sleep(3.0)
+            time.sleep(5.0)
             control.start()
 
-        made, lines = demo(run, control, tmp_path, trouble)
+        made, lines = demo(run, control, tmp_path, trouble, "--silence", 0)
         assert made["tls_handshakes"] >= 2 and made["sessions_replaced"] >= 1, made
         assert made["keying_failures"] >= 1 and made["silences"] >= 1
         outcomes_check(switch, lines, 410)
@@ -368,14 +374,16 @@ def test_c_demo_outlives_control_and_both_together(run, authority, tmp_path):
 def test_c_demo_ends_when_its_terminal_is_revoked(run, authority, tmp_path):
     with MiniSwitch() as switch, MiniControl(authority, LAB, switch) as control:
         def revoke():
+            wait_until(lambda: switch.executed >= 10, "bets")
             control.refuse = (5, 0, "enrol again")
             switch.forget()
 
-        timer = threading.Timer(0.5, revoke)
-        timer.start()
-        status, _, err = run(control, "--silence", 0, "--spread", 0, "demo", "--accounts", "1:5",
-                             "--duration", 60, "--rate", 100, "--json-out", tmp_path / "report")
-        timer.join()
+        thread = threading.Thread(target=revoke)
+        thread.start()
+        status, _, err = run(control, "--silence", 2, "--spread", 0, "demo", "--accounts", "1:5",
+                             "--duration", 60, "--rate", 100, "--json-out", tmp_path / "report",
+                             timeout=300)
+        thread.join()
         assert status == 1 and "enrol again (CERTIFICATE_REVOKED)" in err
         assert json.loads((tmp_path / "report").read_text())["tls_handshakes"] == 2
 

@@ -10,13 +10,12 @@ import pathlib
 import struct
 import subprocess
 import threading
-import time
 
 import pytest
 
 import mini_switch
 import sluice_terminal as st
-from mini_switch import MiniSwitch
+from mini_switch import MiniSwitch, wait_until
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 BINARY = pathlib.Path(os.environ.get("SLUICE_TERMINAL", TOP / "build/tools/sluice-terminal"))
@@ -57,6 +56,7 @@ def test_the_same_id_with_another_body_is_a_mismatch():
     with MiniSwitch() as switch:
         terminal = connect(switch)
         first = terminal.deposit(42, 500)
+        assert terminal.balance(42).ok  # behind it no answer to a resend of the first is to come
         again = terminal.deposit(42, 501, request_id=first.request_id)
         assert again.name == "MISMATCH" and switch.executed == 1
 
@@ -90,7 +90,7 @@ def fixture_run(tmp_path):
     """run(switch, *arguments) -> (status, stdout, stderr)"""
     sessions = tmp_path / "sessions"
 
-    def run(switch, *arguments, mode=0o600, timeout=60):
+    def run(switch, *arguments, mode=0o600, timeout=300):
         sessions.write_text("# lab\n%d 77 f %s\n" % (switch.session_id, switch.root.hex()))
         sessions.chmod(mode)
         done = subprocess.run(
@@ -205,9 +205,9 @@ def test_c_statement_pages(run):
 def test_c_reverse_at_the_deadline(run):
     with MiniSwitch() as switch:
         switch.deaf = st.DEPOSIT
-        status, out, err = run(switch, "--timeout", 1, "--json", "deposit", 42, 5, "KRW")
+        status, out, err = run(switch, "--timeout", 4, "--json", "deposit", 42, 5, "KRW")
         assert status == 3 and "tx-status 1" in err
-        status, out, _ = run(switch, "--timeout", 1, "--json", "--reverse", "deposit", 42, 5, "KRW")
+        status, out, _ = run(switch, "--timeout", 4, "--json", "--reverse", "deposit", 42, 5, "KRW")
         assert status == 1 and json.loads(out)["request_id"] == "3"
         assert [template for template, number, _ in switch.received if number == 3] == [st.REVERSE]
 
@@ -252,7 +252,7 @@ def test_c_demo_outlives_loss_and_restarts(run, tmp_path, batch):
     with MiniSwitch(lose=0.1) as switch:
         def restarts():
             for step in range(3):
-                time.sleep(0.3)
+                wait_until(lambda least=80 * (step + 1): switch.executed >= least, "bets")
                 switch.restart(switch.boot_id + 1, 1 + step)
 
         restarter = threading.Thread(target=restarts)
@@ -289,9 +289,10 @@ def test_c_ids_are_never_used_again_after_kill(run, tmp_path):
                  "--session", str(switch.session_id), "--state-dir", tmp_path, "demo", "--accounts",
                  "1:5", "--duration", "20", "--rate", "500"],
                 stdout=subprocess.DEVNULL)
-            time.sleep(0.4)
-            process.kill()
-            process.wait()
-            assert len(switch.outcomes) > seen
+            try:
+                wait_until(lambda least=seen + 20: len(switch.outcomes) > least, "outcomes")
+            finally:
+                process.kill()
+                process.wait()
             seen = len(switch.outcomes)
         assert switch.mismatches == 0 and switch.reused_numbers == 0
