@@ -15,7 +15,7 @@
 #define RESEND_SCANS_MIN     1u
 #define POLL_NS_MAX          10000u
 #define BUSY_SLEEP_NS        1000l
-#define LOAD_DRAIN_NS        5000000000ull
+#define LOAD_DRAIN_NS        60000000000ull
 #define IDLE_SLEEP_NS        20000l
 
 uint64_t load_clock_ns(void)
@@ -500,7 +500,7 @@ void load_run(struct load *load, const atomic_int *stop)
 		/* Pairs with the store in the signal handler. */
 		if (atomic_load_explicit(stop, memory_order_relaxed) && now_ns < load->end_ns) {
 			load->end_ns = now_ns;
-			load->drain_ns = now_ns + LOAD_RESEND_NS;
+			load->drain_ns = now_ns + LOAD_DRAIN_NS;
 			if (load->measure_ns > now_ns)
 				load->measure_ns = now_ns;
 		}

@@ -58,7 +58,7 @@ static void usage(FILE *out)
 	    "                     to the next\n"
 	    "  --intervals FILE   appends a JSON line every --interval S (60), - is standard "
 	    "error\n"
-	    "  --drain S          at most, after it, for late answers (5)\n"
+	    "  --drain S          at most, after it, for late answers (60)\n"
 	    "  --seed N           of accounts, stakes and markets (1)\n"
 	    "  --admin SOCKET     admin socket of the data plane: its own figures join the result\n"
 	    "  --disk DIR         the journal's folder: its disk is checked, W is measured there\n"
@@ -480,7 +480,7 @@ enum options_result options_parse(struct bench_options *options, int argc, char 
 		.seed = 1,
 		.seconds = 10,
 		.warmup_s = 2,
-		.drain_s = 5,
+		.drain_s = 60,
 		.flood_rate = 10000,
 		.interval_s = 60,
 		.stake_min = 100,

@@ -25,7 +25,10 @@ enum behaviour {
 	SILENT_FIRST,        /* nothing for every first sending */
 	REFUSE,              /* FUNDS_INSUFFICIENT */
 	SILENT,
+	LATE, /* nothing until each has been sent LATE_SENDINGS times */
 };
+
+#define LATE_SENDINGS 3
 
 struct answer {
 	uint8_t data[LIMIT_DATAGRAM_SIZE_MAX];
@@ -89,6 +92,8 @@ static unsigned fake_reply(
 	}
 	if (fake.behaviour == SILENT)
 		return 0;
+	if (fake.behaviour == LATE)
+		return fake.requests > (LATE_SENDINGS - 1) * load->in_flight;
 	return !(fake.behaviour == SILENT_FIRST && !(request->flags & MESSAGE_FLAG_RETRANSMISSION));
 }
 
@@ -375,6 +380,19 @@ TEST(a_dead_switch_loses_what_was_sent)
 	load_run(load, &stop);
 	assert_int_equal(load->counts.lost, 8);
 	assert_int_equal(load->counts.acked, 0);
+	finish();
+}
+
+TEST(a_stopped_run_waits_for_answers_that_are_late)
+{
+	fresh(LATE, 8, 0, 1);
+	load->end_ns += 3600000000000ull;
+	load->drain_ns = load->end_ns;
+	atomic_store(&stop, 1);
+	load_run(load, &stop);
+	atomic_store(&stop, 0);
+	assert_int_equal(load->counts.lost, 0);
+	assert_int_equal(load->counts.acked_total, 8);
 	finish();
 }
 
