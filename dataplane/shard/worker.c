@@ -387,16 +387,22 @@ static int all_drained(struct worker *worker)
 
 /*
  * A worker that may be busy for a share of its time only sleeps the rest, as on a CPU that many
- * times slower. What a sleep lasts too long is not owed the next time.
+ * times slower. What a sleep lasts too long is not owed the next time, and nothing is owed for time
+ * in which the machine ran somebody else: a turn cut off for 100 ms would cost two seconds.
  */
 static void budget_keep(struct worker *worker)
 {
-	uint64_t busy_ns = stats_get(&worker->stats.busy_ns), percent, begin_ns, slept_ns;
+	uint64_t busy_ns = stats_get(&worker->stats.busy_ns), begin_ns, slept_ns, used_ns;
+	uint64_t percent = worker->shared->budget_percent,
+	         ran_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	struct timespec pause;
 
-	percent = worker->shared->budget_percent;
-	worker->budget_owed_ns += (busy_ns - worker->budget_busy_ns) * (100 - percent) / percent;
+	used_ns = busy_ns - worker->budget_busy_ns;
+	if (used_ns > ran_ns - worker->budget_ran_ns)
+		used_ns = ran_ns - worker->budget_ran_ns;
+	worker->budget_owed_ns += used_ns * (100 - percent) / percent;
 	worker->budget_busy_ns = busy_ns;
+	worker->budget_ran_ns = ran_ns;
 	if (worker->budget_owed_ns < BUDGET_SLEEP_MIN_NS)
 		return;
 	pause = (struct timespec){ .tv_sec = (time_t)(worker->budget_owed_ns / 1000000000u),

@@ -355,8 +355,9 @@ struct worker {
 	uint64_t totals_due_ns, tick_due_ns, expire_due_ns;
 	uint32_t expire_slot;
 	uint32_t idle_turns;
-	/* Only with budget_percent: busy time accounted for, and what is to be slept for it. */
-	uint64_t budget_busy_ns, budget_owed_ns;
+	/* Only with budget_percent: busy time and the thread's CPU time that are accounted for, and
+	 * what is to be slept for them. */
+	uint64_t budget_busy_ns, budget_ran_ns, budget_owed_ns;
 	struct burst_message *burst; /* WORKER_MESSAGES_PER_TURN */
 	uint32_t burst_count;
 	/* Transfers and leases that left here (transfer.c). */

@@ -16,7 +16,9 @@ ACCOUNTS = 500
 BUDGET = 5  # per cent: the load generator alone would not be enough on a fast machine
 OFFERED = 1_000_000  # a second; the worker does some 50,000 with that budget, machines differ
 TRANSMIT_DROPS = ("tx_full", "no_buffer")
-COMMON = ("--seconds", 1, "--warmup", 0, "--markets", choices(1, 10))
+COMMON = ("--seconds", 1, "--warmup", 0, "--drain", 600, "--markets", choices(1, 10))
+# How much a second was enough for is the machine's affair.
+NO_FIGURE = "nothing was acknowledged in the measured time"
 FLOODS = {"forged": ("bad_tag", "source_rate"), "replayed": ("replayed",),
           "epoch": ("unknown_epoch",), "unknown": ("unknown_session",)}
 
@@ -38,7 +40,8 @@ def dropped(report):
 
 def check_accounts(report):
     """Every request that was due and every datagram that was sent is somewhere, each once."""
-    assert report["problems"] == []
+    assert [problem for problem in report["problems"] if problem != NO_FIGURE] == []
+    assert report["acked_total"] > 0
     assert report["lost"] == report["duplicated"] == report["failed"] == report["bad_answers"] == 0
     assert report["datagrams_sent"] == \
         report["datagrams_opened"] + sum(dropped(report).values()) + report["imissed"]
@@ -56,8 +59,8 @@ def test_what_is_too_much_stays_outside_and_the_rest_is_done(switch):
     assert offered["left_in_ring"] + offered["no_terminal"] + offered["busy"] > \
         offered["acked_total"]
     assert offered["acked_total"] > 0 and offered["accepted_share"] == 1
-    # Taken in and let fall in numbers would be a collapse: work for nothing.
-    assert offered["resent"] + offered["answers_repeated"] <= offered["acked_total"]
+    # Taken in and let fall would be a collapse: work for nothing.
+    assert not any(dropped(offered).values()), offered["datagrams_dropped"]
     # And it is as before when the load is.
     again = switch.bench(*COMMON, "--in-flight", 256, sessions=SESSIONS)
     check_accounts(again)
