@@ -203,6 +203,32 @@ TEST(a_parcel_sent_again_is_taken_once)
 	bed_close(bed);
 }
 
+/* The answer is known at once, but a crash of the peer could still lose what it speaks of. */
+TEST(a_parcel_taken_before_is_answered_once_that_is_durable)
+{
+	struct bed *bed = bed_open(2, 0);
+	uint64_t here = bed_account(bed, 0, 0), there = bed_account(bed, 1, 0);
+	struct ledger_parcel parcel;
+
+	bed_send(bed, 0, bed_transfer(1, here, there, 500));
+	fake_journal_complete_all(bed->journals[0]);
+	bed_turn(bed, 0); /* the parcel is in the ring */
+	assert_non_null(spsc_ring_peek(bed->workers[1]->rings.parcel_in[0]));
+	memcpy(&parcel, spsc_ring_peek(bed->workers[1]->rings.parcel_in[0]), sizeof(parcel));
+	for (int times = 0; times < 3; times++) {
+		bed_settle(bed, 0);
+		assert_int_equal(bed_money(bed, there), BED_OPENING + 500);
+		assert_null(spsc_ring_peek(bed->workers[0]->rings.receipt_in[1]));
+		assert_int_equal(bed->workers[0]->transfers_open, 1);
+		assert_true(spsc_ring_push(bed->workers[0]->rings.parcel_out[1], &parcel));
+	}
+	bed_settle(bed, 1);
+	(void)bed_take_only(bed, 1, WIRE_CODE_OK);
+	assert_int_equal(bed->workers[0]->transfers_open, 0);
+	assert_int_equal(bed_money(bed, there), BED_OPENING + 500);
+	bed_close(bed);
+}
+
 /* Of a source restored to an earlier moment: counted, and what comes behind it goes on. */
 TEST(a_parcel_under_a_number_used_by_another_transfer_is_dropped)
 {

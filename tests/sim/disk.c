@@ -313,6 +313,15 @@ unsigned sim_disk_step(void)
 	return count;
 }
 
+int sim_disk_straddles(void)
+{
+	for (const struct sim_flight *a = flights; a != NULL; a = a->next)
+		for (const struct sim_flight *b = a->next; b != NULL; b = b->next)
+			if (a->context == b->context && a->inode != b->inode)
+				return 1;
+	return 0;
+}
+
 void sim_flight_forget(const void *context)
 {
 	for (struct sim_flight *flight = flights; flight != NULL; flight = flight->next)

@@ -80,6 +80,8 @@ void sim_disk_reset(void);
 void sim_disk_set_faults(const struct sim_disk_faults *faults);
 /* Completes writes whose time has come; returns how many are still in flight. */
 unsigned sim_disk_step(void);
+/* 1: a ring has writes in flight to two files: a journal goes over into its next segment. */
+int sim_disk_straddles(void);
 /* Time at which the next write in flight completes; UINT64_MAX: none is. */
 uint64_t sim_disk_next_ns(void);
 /*

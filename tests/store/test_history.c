@@ -70,6 +70,65 @@ TEST(look_ups_follow_rotation_in_a_running_store)
 	world_free(world);
 }
 
+/* Events of a log that are in no run: what a look-up walks through. */
+static uint64_t indexed_not(const char *path, uint64_t first_lsn)
+{
+	struct log_index *index = log_index_create(LOG_RUN_EVENTS);
+	struct db_env *env;
+	struct db_txn txn;
+	uint64_t count;
+
+	assert_non_null(index);
+	assert_int_equal(schema_log_open(&env, path, first_lsn, 1), 0);
+	assert_int_equal(db_read_open(&txn, env), 0);
+	assert_int_equal(db_read_begin(&txn), 0);
+	assert_int_equal(log_index_check(&txn, first_lsn), 0);
+	assert_int_equal(log_index_resume(index, &txn, first_lsn), 0);
+	count = log_index_events(index);
+	db_read_end(&txn);
+	db_read_close(&txn);
+	db_env_close(env);
+	log_index_free(index);
+	return count;
+}
+
+/* Nothing is written to a log behind its rotation: what is in no run then is walked for ever. */
+TEST(a_log_that_is_full_is_in_its_index_to_the_last_event)
+{
+	static const uint32_t runs[] = { 0, 50 }; /* events a run; 0: as it is */
+	uint64_t *list, seed = test_seed();
+	int count;
+
+	for (unsigned i = 0; i < SLUICE_ARRAY_COUNT(runs); i++) {
+		struct world *world = world_create(seed + i);
+		struct store_report report;
+		struct store_config config;
+		struct store *store;
+		char path[64];
+
+		directory_make(path);
+		config = store_config_of(world, path);
+		config.log_rotate_size = 200000;
+		config.log_run_events = runs[i];
+		store = store_start(&config, &report);
+		world_provision(world);
+		assert_int_equal(world_store(store, world_close(world)), 0);
+		for (int k = 0; k < 60; k++) {
+			assert_int_equal(world_store(store, world_batch(world, 60)), 0);
+			if (k % 3 == 2)
+				assert_int_equal(store_commit(store), 0);
+		}
+		store_close(store);
+		count = schema_log_list(path, &list);
+		assert_true(count > 2);
+		for (int k = 0; k + 1 < count; k++)
+			assert_case_equal(k, indexed_not(path, list[k]), 0);
+		free(list);
+		directory_remove(path);
+		world_free(world);
+	}
+}
+
 TEST(retired_logs_are_unlinked_and_not_found)
 {
 	struct world *world = world_create(5);
