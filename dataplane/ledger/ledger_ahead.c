@@ -52,23 +52,15 @@ void ledger_prefetch_row(const struct ledger *ledger, enum ledger_table table, u
 	}
 }
 
-/* By tag alone: to compare the id would be to wait for the row. */
-static void ahead_account_row(const struct ledger *ledger, uint64_t account_id)
-{
-	const struct ledger_table_core *core = &ledger->tables[LEDGER_ACCOUNT];
-	uint32_t tag;
-	uint64_t at = index_start(LEDGER_ACCOUNT, account_id, &tag);
-	struct index_entry entry = core->index[at & core->index_mask];
+/* What an event of a replay touches at places of its own. */
+struct ahead_names {
+	uint64_t account_id, terminal_id;
+	uint64_t market_ids[LIMIT_BET_LEGS_MAX];
+	unsigned market_count;
+};
 
-	while (entry.row_plus_one != 0 && entry.tag != tag)
-		entry = core->index[++at & core->index_mask];
-	if (account_id == 0 || entry.row_plus_one == 0)
-		return;
-	ledger_prefetch_row(ledger, LEDGER_ACCOUNT, entry.row_plus_one - 1);
-}
-
-/* The account of the event at *at, and on to the next. 0: there is none. */
-static int ahead_next(const uint8_t **at, const uint8_t *end, uint64_t *account_id)
+/* The names in the event at *at, and on to the next. 0: there is none. */
+static int ahead_next(const uint8_t **at, const uint8_t *end, struct ahead_names *names)
 {
 	struct event_record record;
 	size_t length;
@@ -79,29 +71,51 @@ static int ahead_next(const uint8_t **at, const uint8_t *end, uint64_t *account_
 	length = le16_get(record.length);
 	if (length < sizeof(record) || length > (size_t)(end - *at))
 		return 0;
+	names->account_id = le64_get(record.account_id);
+	names->terminal_id = le64_get(record.terminal_id);
+	names->market_count = 0;
+	if (le16_get(record.type) == EVENT_PLACE_BET && record.leg_count <= LIMIT_BET_LEGS_MAX &&
+	    length >= sizeof(record) + record.leg_count * sizeof(struct event_leg))
+		names->market_count = record.leg_count;
+	for (unsigned i = 0; i < names->market_count; i++) {
+		struct event_leg leg;
+
+		memcpy(&leg, *at + sizeof(record) + i * sizeof(leg), sizeof(leg));
+		names->market_ids[i] = le64_get(leg.market_id);
+	}
 	*at += length;
-	*account_id = le64_get(record.account_id);
 	return 1;
 }
 
 static void ahead_line(const struct ledger *ledger, struct ledger_ahead *ahead)
 {
-	uint64_t account_id;
+	struct ahead_names names;
 
 	/* The events themselves come from another thread's writes: two lines each, mostly. */
 	__builtin_prefetch((const void *)((uintptr_t)ahead->line + AHEAD_BYTES));
 	__builtin_prefetch(
 	    (const void *)((uintptr_t)ahead->line + AHEAD_BYTES + SLUICE_CACHE_LINE_SIZE));
-	if (ahead_next(&ahead->line, ahead->end, &account_id))
-		ledger_prefetch_index(ledger, LEDGER_ACCOUNT, account_id);
+	if (!ahead_next(&ahead->line, ahead->end, &names))
+		return;
+	ledger_prefetch_index(ledger, LEDGER_ACCOUNT, names.account_id);
+	ledger_prefetch_index(ledger, LEDGER_TERMINAL, names.terminal_id);
+	for (unsigned i = 0; i < names.market_count; i++)
+		ledger_prefetch_index(ledger, LEDGER_MARKET, names.market_ids[i]);
 }
 
+/* Markets and terminals are few, but the follower shares its CPU's caches with others: without this
+ * it waited for them a fifth of its time. */
 static void ahead_row(const struct ledger *ledger, struct ledger_ahead *ahead)
 {
-	uint64_t account_id;
+	struct ahead_names names;
 
-	if (ahead_next(&ahead->row, ahead->end, &account_id))
-		ahead_account_row(ledger, account_id);
+	if (!ahead_next(&ahead->row, ahead->end, &names))
+		return;
+	if (names.account_id != 0)
+		ledger_prefetch_account(ledger, names.account_id);
+	ledger_prefetch_terminal(ledger, names.terminal_id);
+	for (unsigned i = 0; i < names.market_count; i++)
+		ledger_prefetch_market(ledger, names.market_ids[i]);
 }
 
 void ledger_ahead_begin(
@@ -129,7 +143,7 @@ void ledger_copy_ahead(const struct ledger *to, const struct ledger *from, uint3
 		ledger_prefetch_index(
 		    to, LEDGER_ACCOUNT, from->bets[bet_row + AHEAD_LINES].account_id);
 	if (bet_row + AHEAD_ROWS < count)
-		ahead_account_row(to, from->bets[bet_row + AHEAD_ROWS].account_id);
+		ledger_prefetch_account(to, from->bets[bet_row + AHEAD_ROWS].account_id);
 }
 
 /* Whole pages of the size that arena_map asks for. */

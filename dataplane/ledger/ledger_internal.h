@@ -292,6 +292,11 @@ INDEX_FIND(terminal_find, LEDGER_TERMINAL, terminals, row.id)
 INDEX_FIND(object_find, LEDGER_OBJECT, objects, row.id)
 #undef INDEX_FIND
 
+/* ledger_request.c: the lines of the row that the id names, by its tag alone: to compare the id
+ * would be to wait for the row. */
+void ledger_prefetch_account(const struct ledger *ledger, uint64_t account_id);
+void ledger_prefetch_market(const struct ledger *ledger, uint64_t market_id);
+
 /* ledger_ahead.c: before bet `bet_row` is copied. */
 void ledger_copy_ahead(const struct ledger *to, const struct ledger *from, uint32_t bet_row);
 

@@ -97,7 +97,7 @@ static void request_prefetch_lines(const void *from, size_t size)
 	__builtin_prefetch(bytes + size - 1, 1);
 }
 
-static void request_prefetch_account(const struct ledger *ledger, uint64_t account_id)
+void ledger_prefetch_account(const struct ledger *ledger, uint64_t account_id)
 {
 	uint32_t row = row_by_tag(ledger, LEDGER_ACCOUNT, account_id);
 
@@ -109,7 +109,7 @@ static void request_prefetch_account(const struct ledger *ledger, uint64_t accou
 		    &ledger->account_states[row], sizeof(*ledger->account_states));
 }
 
-static void request_prefetch_market(const struct ledger *ledger, uint64_t market_id)
+void ledger_prefetch_market(const struct ledger *ledger, uint64_t market_id)
 {
 	uint32_t row = row_by_tag(ledger, LEDGER_MARKET, market_id);
 
@@ -162,18 +162,18 @@ void ledger_prefetch(const struct ledger *ledger, const struct wire_request *req
 	uint64_t bet_id, account_id = request_prefetch_names(request, &bet_id);
 
 	if (account_id != 0) {
-		request_prefetch_account(ledger, account_id);
+		ledger_prefetch_account(ledger, account_id);
 	} else if (bet_id != 0) {
 		/* Its account is in the bet's row: this one is waited for. */
 		uint32_t row = bet_find(ledger, bet_id);
 
 		if (row != ROW_NONE && ledger->bets[row].account_id != 0)
-			request_prefetch_account(ledger, ledger->bets[row].account_id);
+			ledger_prefetch_account(ledger, ledger->bets[row].account_id);
 	}
 	if (request->template_id != WIRE_PLACE_BET)
 		return;
 	for (unsigned i = 0; i < request->place_bet.leg_count && i < LIMIT_BET_LEGS_MAX; i++)
-		request_prefetch_market(ledger, request->place_bet.legs[i].market_id);
+		ledger_prefetch_market(ledger, request->place_bet.legs[i].market_id);
 }
 
 void ledger_prefetch_terminal(const struct ledger *ledger, uint64_t terminal_id)
