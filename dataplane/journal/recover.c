@@ -293,7 +293,8 @@ static int walk(struct recovery *recovery, give_batch *give, void *context)
 			    "events from LSN %" PRIu64
 			    " are missing: the journal begins at %" PRIu64
 			    "; the rows are gone or of an older moment: put their newest state "
-			    "back, or restore this shard (sluice-db backup restore)",
+			    "back, make them anew (sluice-db repair --rebuild-rows), or restore "
+			    "this shard (sluice-db backup restore)",
 			    report->from_lsn, first);
 		}
 		report->segments += batch.generation != generation;

@@ -111,12 +111,56 @@ static void log_cut(const struct copy *copy)
 	database_cut(copy, "log-0000000000000001");
 }
 
-static void rows_take(const struct copy *copy)
+static void part_take(const struct copy *copy, const char *name)
 {
 	char path[140];
 
-	snprintf(path, sizeof(path), "%s/rows", copy->shard);
+	assert_true(snprintf(path, sizeof(path), "%s/%s", copy->shard, name) < (int)sizeof(path));
 	directory_remove(path);
+}
+
+static void rows_take(const struct copy *copy)
+{
+	part_take(copy, "rows");
+}
+
+static void rows_empty(const struct copy *copy)
+{
+	char path[256];
+
+	rows_take(copy);
+	snprintf(path, sizeof(path), "%s/rows", copy->shard);
+	assert_int_equal(mkdir(path, 0700), 0);
+}
+
+static void rows_file_empty(const struct copy *copy)
+{
+	file_write(copy, "rows/data.mdb", "");
+}
+
+static int identity_write(struct db_txn *txn, void *context)
+{
+	int error = schema_version_write(txn);
+
+	return error != 0 ? error : schema_identity_write(txn, context);
+}
+
+/* As a start leaves them that found none, and was refused. */
+static void rows_begin(const struct copy *copy)
+{
+	struct schema_rows_meta meta;
+	struct db_env *env;
+
+	assert_int_equal(schema_rows_meta_read(copy->shard, &meta), 0);
+	rows_take(copy);
+	assert_int_equal(schema_rows_open(&env, copy->shard, 0), 0);
+	assert_int_equal(db_write(env, identity_write, &meta.identity), 0);
+	db_env_close(env);
+}
+
+static void log_take(const struct copy *copy)
+{
+	part_take(copy, "log-0000000000000001");
 }
 
 /* ---- What is there afterwards ---- */
@@ -369,6 +413,13 @@ TEST(each_part_is_named_with_its_remedy)
 		    "--rebuild-rows" },
 		{ "the rows' file, something else", rows_scramble, "rows", "--rebuild-rows",
 		    "--rebuild-rows" },
+		{ "the rows' file, empty", rows_file_empty, "rows", "--rebuild-rows",
+		    "--rebuild-rows" },
+		{ "the rows' folder, gone", rows_take, "rows", "--rebuild-rows", "--rebuild-rows" },
+		{ "the rows' folder, empty", rows_empty, "rows", "--rebuild-rows",
+		    "--rebuild-rows" },
+		{ "rows begun anew", rows_begin, "rows", "--rebuild-rows", "--rebuild-rows" },
+		{ "the log's folder, gone", log_take, "log", "log-* directory", NULL },
 	};
 	char whole_hash[24], hash[24];
 	struct copy copy;
@@ -384,6 +435,10 @@ TEST(each_part_is_named_with_its_remedy)
 		print_message("  %s\n", cases[i].name);
 		copy_make(&copy);
 		cases[i].damage(&copy);
+		/* What cannot be read to its end is said on stderr. */
+		assert_true(say_run(said, "verify --root '%s'", copy.root) != 0);
+		if (strstr(said, "NOT OK: shard 0") == NULL && strstr(said, "read") == NULL)
+			fail_msg("%s", said);
 		assert_case_equal(
 		    i, repair_run(&copy, "--cut-damaged-tail --yes-lose-acknowledged", &answer), 1);
 		assert_non_null(answer);
@@ -443,7 +498,55 @@ TEST(rows_are_not_made_anew_beside_a_damaged_journal)
 
 	copy_make(&copy);
 	rows_take(&copy);
+	copy_batch_flip(&copy, base.batch_first[2]);
 	assert_int_equal(repair_run(&copy, "--rebuild-rows", NULL), 1);
+	assert_int_equal(named(&copy, "rows"), 1); /* rows-rebuild */
+	directory_remove(copy.root);
+}
+
+/* Which buckets a shard has its rows alone say, or another shard's. */
+TEST(rows_that_are_gone_are_not_made_anew_where_nothing_says_of_which_shards)
+{
+	struct schema_made_shard made[2] = { { 1, 1 }, { 2, 1 } };
+	char data[128], said[1024];
+	struct copy copy;
+
+	copy_make(&copy);
+	rows_take(&copy);
+	snprintf(data, sizeof(data), "%s/var/lib/sluice", copy.root);
+	assert_int_equal(schema_made_write(data, made, 2), 0);
+	assert_int_equal(
+	    say_run(said, "repair --rebuild-rows --shard 0 --root '%s'", copy.root), 1);
+	assert_non_null(strstr(said, "which shard of how many"));
+	assert_int_equal(named(&copy, "rows"), 0);
+	assert_int_equal(schema_made_write(data, made, 1), 0);
+	assert_int_equal(repair_run(&copy, "--rebuild-rows", NULL), 0);
+	directory_remove(copy.root);
+}
+
+/* The whole folder: what only it had is lost, and nobody says that it is known how much. */
+TEST(a_journal_that_is_gone_is_begun_anew_on_demand_only)
+{
+	char path[256], said[1024], hash[24];
+	struct copy copy;
+	json_t *answer;
+	uint64_t last;
+
+	copy_make(&copy);
+	part_take(&copy, "journal");
+	assert_int_equal(repair_run(&copy, "--cut-damaged-tail --yes-lose-acknowledged", NULL), 1);
+	assert_int_equal(say_run(said, "repair --shard 0 --root '%s'", copy.root), 1);
+	assert_non_null(strstr(said, "the journal directory is missing"));
+	assert_int_equal(named(&copy, "journal"), 0);
+	snprintf(path, sizeof(path), "%s/journal", copy.shard);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(repair_run(&copy, "--cut-damaged-tail", &answer), 1);
+	assert_false(json_is_null(json_object_get(answer, "acknowledged_lost")));
+	json_decref(answer);
+	assert_int_equal(repair_run(&copy, "--cut-damaged-tail --yes-lose-acknowledged", NULL), 0);
+	state_of(&copy, hash, &last);
+	assert_int_equal(last, base.log_last);
+	starts(&copy, base.log_last);
 	directory_remove(copy.root);
 }
 

@@ -68,6 +68,9 @@ int shard_journal_check(const char *path, uint32_t shard, struct damage *damage)
 /* Whether the log of a shard goes back as far as its rows say; 0 where they do not (no journal, or
  * another one). 0, or -EBADMSG and the damage. */
 int shard_log_check(const char *path, uint32_t shard, struct damage *damage);
+/* Whether a shard in use has rows that a start can bring up to date: the journal goes back to where
+ * they end. 0, or -EBADMSG and the damage. */
+int shard_rows_check(const char *path, uint32_t shard, struct damage *damage);
 /* 0: a backup, or the logs a re-sharding left (history/N): those have no journal, and need none. */
 int root_has_journals(const char *root);
 /*
@@ -123,7 +126,8 @@ enum verify_part {
 	VERIFY_SEALS,
 	VERIFY_EVENTS, /* what events say of money, bets, objects */
 	VERIFY_ROWS,
-	VERIFY_INDEX, /* of requests */
+	VERIFY_LOG_END, /* the log against what the rows say of it */
+	VERIFY_INDEX,   /* of requests */
 };
 /* Kept up to date as the check goes on: it says where a process was that did not come to its end.
  */

@@ -172,6 +172,7 @@ int scan_events(struct scan *scan, const char *path, uint32_t shard, struct dama
 struct replay {
 	struct ledger *ledger; /* NULL: no rows environment */
 	uint64_t checkpoint_lsn, rows_lsn_max;
+	uint64_t log_lsn; /* the log held this much at the checkpoint */
 	uint32_t shard_count;
 	uint32_t version; /* of the rows' schema */
 	uint8_t loaded;   /* with the rows of the checkpoint */
@@ -187,6 +188,9 @@ int replay_event(struct replay *replay, struct db_bytes event, struct damage *da
 /* Compares with what was derived; sets *hash. 0 or -EBADMSG. */
 int replay_compare(struct replay *replay, struct derive *derive, const struct events *events,
     uint64_t *hash, struct damage *damage);
+/* The log reaches as far as the rows do, which follow it: a start needs that, whatever the journal
+ * has. 0 or -EBADMSG. */
+int replay_log_end(const struct replay *replay, const struct events *events, struct damage *damage);
 /*
  * Where the log does not go back to the first event, what can be said without it: the rows come to
  * zero in each currency, STAKES is what their open bets hold. Accounts, open bets and sums are then

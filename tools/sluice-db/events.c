@@ -179,7 +179,8 @@ static int log_advance(struct events *events)
 		if (events->env_at < events->env_count &&
 		    events->first_lsns[events->env_at] != events->next_lsn) {
 			damage_note(events->damage, events->next_lsn,
-			    "log: gap; the next environment begins at LSN %llu",
+			    "log: gap; the next environment begins at LSN %llu: put the log-* "
+			    "directory between back, or restore this shard",
 			    (unsigned long long)events->first_lsns[events->env_at]);
 			return -EBADMSG;
 		}
@@ -203,8 +204,11 @@ static int from_log(struct events *events, struct db_bytes *event)
 				continue;
 		}
 		if (result < 0) {
-			damage_note(events->damage, events->next_lsn, "log: block damaged (%s)",
-			    strerror(-result));
+			damage_note(events->damage, events->next_lsn,
+			    "log: block damaged (%s) in log-%016llx: put it back, or restore this "
+			    "shard",
+			    strerror(-result),
+			    (unsigned long long)events->first_lsns[events->env_at]);
 			return -EBADMSG;
 		}
 		events->next_lsn++;
@@ -234,8 +238,10 @@ static int journal_open(struct events *events)
 	/* From the beginning of the segments: their chain is checked as far as it goes back. */
 	if (error == 0)
 		return 0;
-	damage_note(
-	    events->damage, events->next_lsn, "journal: cannot be opened (%s)", strerror(-error));
+	damage_note(events->damage, events->next_lsn,
+	    "journal: cannot be opened (%s): journal.meta is damaged, or cannot be read; sluice-db "
+	    "repair says what log and journal still hold",
+	    strerror(-error));
 	return -EBADMSG;
 }
 
@@ -284,7 +290,8 @@ static int journal_end(struct events *events, int result, const char *why)
 		events->reader = NULL;
 		return journal_open(events) != 0 || events->reader == NULL ? -EBADMSG : 1;
 	}
-	damage_note(events->damage, at, "journal: %s%s",
+	damage_note(events->damage, at,
+	    "journal: %s%s; sluice-db repair says what log and journal still hold",
 	    headless ? "its oldest segment does not begin with a valid batch: " : "",
 	    why[0] != '\0' ? why : strerror(-result));
 	return -EBADMSG;

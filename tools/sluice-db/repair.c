@@ -164,7 +164,11 @@ static int examine(struct repair *repair)
 	case -EPROTO:
 		return say(repair, EXIT_MISMATCH, repair->found.damage);
 	case -ENOENT:
-		return say(repair, EXIT_MISSING, "there is no journal here");
+		return say(repair, EXIT_MISMATCH,
+		    "the journal directory is missing, and with it what only the journal had: put "
+		    "it back, or restore the root (sluice-db backup restore with the archive, or "
+		    "restore --from-postgres); without either, an empty directory in its place "
+		    "lets --cut-damaged-tail go on from what the log has");
 	default:
 		fprintf(stderr,
 		    "sluice-db: shard %u: %s (%s); copy the disk before anything else, and repair "
@@ -460,10 +464,12 @@ static int repair_shard(struct repair *repair)
 {
 	const struct options *options = repair->options;
 	struct verify_found found;
+	int mendable;
 
 	repair_check(repair->path, repair->shard, 1, &found);
 	if (found.damage.what[0] != '\0') {
-		if (options->rebuild_rows && found.part == VERIFY_ROWS && found.first_lsn == 1)
+		mendable = found.part == VERIFY_ROWS || found.part == VERIFY_LOG_END;
+		if (options->rebuild_rows && mendable && found.first_lsn == 1)
 			return repair_rows(options, repair->shard, repair->path, &found);
 		return repair_part_tell(options, repair->shard, &found, 0);
 	}

@@ -117,6 +117,11 @@ static struct words words_of(const struct verify_found *found, int journal)
 		return (struct words){ "events",
 			"events that are whole do not fit each other, and nothing here can tell "
 			"which is right: keep this root as it is, and " RESTORE };
+	case VERIFY_LOG_END:
+		return (struct words){ "log", "put the newest log-* directory back; or "
+			                      "--rebuild-rows, which makes rows of "
+			                      "what the log has if it begins at LSN 1 and the "
+			                      "journal has all behind it; or " RESTORE };
 	case VERIFY_ROWS:
 		break;
 	}
@@ -152,7 +157,10 @@ int repair_part_tell(
 	    "sluice-db: shard %u: the %s %s damaged, LSN %" PRIu64
 	    ": %s; nothing was done. Remedy: %s\n",
 	    shard, words.part,
-	    found->part == VERIFY_READING || found->part == VERIFY_INDEX ? "is" : "are",
+	    found->part == VERIFY_READING || found->part == VERIFY_INDEX ||
+	            found->part == VERIFY_LOG_END
+	        ? "is"
+	        : "are",
 	    found->damage.lsn, found->damage.what, words.remedy);
 	return EXIT_MISMATCH;
 }

@@ -33,6 +33,7 @@ struct rows_repair {
 	char when[24];
 	struct store_config config;
 	uint64_t incarnation;
+	uint8_t had_rows; /* there is something to be put aside */
 };
 
 static int say(const struct rows_repair *repair, const char *text)
@@ -55,9 +56,24 @@ static int identity_run(void *shared)
 	return schema_rows_meta_read(identity->path, &identity->meta);
 }
 
+static int is_alone(const struct options *options)
+{
+	struct schema_made_shard made[LIMIT_SHARDS];
+	char data[PATH_MAX];
+	int known;
+
+	snprintf(data, sizeof(data), "%s/var/lib/sluice", options->root);
+	known = schema_made_read(data, made, LIMIT_SHARDS);
+	for (uint32_t shard = 1; shard < LIMIT_SHARDS && known == 1; shard++)
+		if (made[shard].incarnation != 0)
+			return 0;
+	return known >= 0;
+}
+
 /*
- * As its own rows say, else those of another shard; without any there is one shard, which has all.
- * 0; -EPROTO another version wrote them; -ENOENT it cannot be told.
+ * As its own rows say, else those of another shard; without any there is one shard, which has all,
+ * unless the mark beside the shards knows of more. 0; -EPROTO another version wrote them; -ENOENT
+ * it cannot be told.
  */
 static int identity_find(struct rows_repair *repair)
 {
@@ -85,7 +101,7 @@ static int identity_find(struct rows_repair *repair)
 		memcpy(ledger->buckets.shard, identity.meta.identity.bucket_shard, LIMIT_BUCKETS);
 		return repair->shard < ledger->shard_count ? 0 : -ENOENT;
 	}
-	if (count != 1 || repair->shard != 0)
+	if (count != 1 || repair->shard != 0 || !is_alone(&all))
 		return -ENOENT;
 	ledger->shard_count = 1;
 	ids_bucket_map_default(&ledger->buckets, 1);
@@ -99,7 +115,7 @@ static json_t *report_json(const struct rows_repair *repair, const char *state)
 	return json_pack("{s:s, s:s, s:i, s:s, s:s, s:I, s:s}", "schema", "sluice-db.repair-rows/1",
 	    "state", state, "shard", (int)repair->shard, "time", repair->when, "damage",
 	    repair->damaged->damage.what, "made_to_lsn", (json_int_t)repair->damaged->last_lsn,
-	    "original_kept_in", repair->aside);
+	    "original_kept_in", repair->had_rows ? repair->aside : "");
 }
 
 static int report_write(const struct rows_repair *repair, const char *state)
@@ -215,7 +231,8 @@ static void tell(const struct rows_repair *repair)
 	printf("shard %u: rows made anew from %" PRIu64 " events of the log, and proven against "
 	       "log and journal\n  the damaged ones are %s, the report %s\n  next: sluice-db "
 	       "verify\n",
-	    repair->shard, repair->damaged->last_lsn, repair->aside, repair->report_path);
+	    repair->shard, repair->damaged->last_lsn,
+	    repair->had_rows ? repair->aside : "not there", repair->report_path);
 }
 
 int repair_rows(const struct options *options, uint32_t shard, const char *path,
@@ -245,6 +262,8 @@ int repair_rows(const struct options *options, uint32_t shard, const char *path,
 		    "journal.meta cannot be read, and rows belong to one journal: restore the root "
 		    "(sluice-db backup restore, or restore --from-postgres)");
 	repair.incarnation = identity.incarnation;
+	snprintf(directory, sizeof(directory), "%s/rows", path);
+	repair.had_rows = access(directory, F_OK) == 0;
 	code = identity_find(&repair);
 	if (code != 0)
 		return say(&repair,

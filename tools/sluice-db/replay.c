@@ -83,10 +83,12 @@ static int ledger_of(struct replay *replay, struct db_txn *txn, const struct sca
 	if (error != 0)
 		return error;
 	error = schema_checkpoint_read(txn, &checkpoint);
-	if (error == 0)
+	if (error == 0) {
 		replay->checkpoint_lsn = le64_get(checkpoint.begin_lsn);
-	else if (error != -ENOENT)
+		replay->log_lsn = le64_get(checkpoint.log_lsn);
+	} else if (error != -ENOENT) {
 		return error;
+	}
 	for (unsigned i = 0; i < LEDGER_TABLE_COUNT; i++) {
 		error = db_count(txn, rows_table((enum ledger_table)i), &counts[i]);
 		if (error != 0)
@@ -144,6 +146,11 @@ int replay_open_before(struct replay *replay, const char *path, const struct sca
 		    "rows: schema version %u is not this program's %d; use the sluice-db of the "
 		    "program that wrote them, or a newer one",
 		    replay->version, SCHEMA_VERSION);
+	else if (!replay->loaded)
+		damage_note(damage, 0,
+		    "rows: rows/data.mdb cannot be read (%s); put it back, or see what sluice-db "
+		    "repair says",
+		    strerror(-error));
 	else
 		damage_note(damage, 0, "rows: table %d, key %llu: %s", (int)loaded.table,
 		    (unsigned long long)loaded.key, strerror(-error));

@@ -274,6 +274,20 @@ int replay_closed(
 	return error != 0 ? error : closed_missing(replay, derive, damage);
 }
 
+int replay_log_end(const struct replay *replay, const struct events *events, struct damage *damage)
+{
+	uint64_t held =
+	    replay->rows_lsn_max > replay->log_lsn ? replay->rows_lsn_max : replay->log_lsn;
+
+	if (replay->ledger == NULL || held <= events->log_last_lsn)
+		return 0;
+	damage_note(damage, events->log_last_lsn,
+	    "log: it ends at LSN %llu, the rows hold LSN %llu: the newest log-* directory is "
+	    "missing or old; put it back, or see what sluice-db repair says",
+	    (unsigned long long)events->log_last_lsn, (unsigned long long)held);
+	return -EBADMSG;
+}
+
 int replay_compare(struct replay *replay, struct derive *derive, const struct events *events,
     uint64_t *hash, struct damage *damage)
 {

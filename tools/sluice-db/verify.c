@@ -64,6 +64,10 @@ static int shard_pass(struct shard_state *state, uint64_t transit_max_s)
 		*state->part = VERIFY_READING;
 	}
 	if (result == 0) {
+		*state->part = VERIFY_LOG_END;
+		result = replay_log_end(&state->replay, &events, damage);
+	}
+	if (result == 0) {
 		*state->part = VERIFY_ROWS;
 		result =
 		    replay_compare(&state->replay, derive, &events, &state->state_hash, damage);
@@ -142,6 +146,8 @@ static void shard_verify(struct shard_state *state, uint64_t transit_max_s)
 		result = shard_log_check(state->path, state->shard, &state->damage);
 		if (result != 0)
 			*state->part = VERIFY_READING;
+		else
+			result = shard_rows_check(state->path, state->shard, &state->damage);
 	}
 	if (result == 0)
 		result = replay_open(&state->replay, state->path, &state->scan, &state->damage);

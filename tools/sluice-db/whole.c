@@ -107,6 +107,60 @@ int shard_journal_check(const char *path, uint32_t shard, struct damage *damage)
 	return -EBADMSG;
 }
 
+/* LSN the journal's oldest segment begins with; 0: there is none, or its reading says why. */
+static uint64_t journal_begin_read(const struct journal_config *config, uint64_t *base_lsn)
+{
+	struct journal_identity identity;
+	struct journal_reader *reader;
+	struct journal_batch batch;
+	uint64_t first = 0;
+
+	*base_lsn = 0;
+	if (journal_identity_read(config, &identity) != 0 ||
+	    journal_reader_open(&reader, config) != 0)
+		return 0;
+	*base_lsn = identity.base_lsn;
+	if (journal_reader_next(reader, &batch, NULL) == 1)
+		first = le64_get(batch.header.first_lsn);
+	journal_reader_close(reader);
+	return first;
+}
+
+int shard_rows_check(const char *path, uint32_t shard, struct damage *damage)
+{
+	static const char remedy[] = "put their newest state back, or sluice-db repair "
+	                             "--rebuild-rows (if the log goes back to LSN 1), or restore";
+	char directory[PATH_MAX + 16];
+	struct journal_config config = {
+		.directory = directory, .shard = shard, .allow_volatile = 1
+	};
+	struct schema_rows_meta meta;
+	uint64_t base, first, from;
+	int error;
+
+	snprintf(directory, sizeof(directory), "%s/journal", path);
+	/* The journal first: a running data plane writes a checkpoint before it uses a segment
+	 * again. */
+	first = journal_begin_read(&config, &base);
+	error = schema_rows_meta_read(path, &meta);
+	if (error == -ENOENT && (first != 0 || was_used(path))) {
+		damage_note(
+		    damage, 0, "rows: shard-%u/rows is missing or empty; %s", shard, remedy);
+		return -EBADMSG;
+	}
+	/* What cannot be read others report. */
+	if (error != 0)
+		return 0;
+	from = 1 + (meta.checkpoint_lsn > base ? meta.checkpoint_lsn : base);
+	if (first <= from)
+		return 0;
+	damage_note(damage, meta.checkpoint_lsn,
+	    "rows: they end at LSN %" PRIu64 ", the journal begins at LSN %" PRIu64
+	    ": made anew, or of an older moment; %s",
+	    meta.checkpoint_lsn, first, remedy);
+	return -EBADMSG;
+}
+
 int shard_log_check(const char *path, uint32_t shard, struct damage *damage)
 {
 	char directory[PATH_MAX + 16];
