@@ -116,7 +116,7 @@ static void mutate(struct sim_switch *sim, const struct wire_request *request, u
 		return;
 	}
 	if (busy || request->request_id == sim->busy_id) {
-		reply->code = WIRE_CODE_BUSY;
+		reply->code = sim->busy_code != 0 ? sim->busy_code : WIRE_CODE_BUSY;
 		reply->detail = sim->busy_detail_ms;
 		return;
 	}
@@ -153,6 +153,11 @@ static size_t answer(struct sim_switch *sim, const uint8_t *message, size_t size
 		return 0;
 	if (wire_template_mutates(request.template_id))
 		mutate(sim, &request, group_first, busy, &reply);
+	if (request.template_id == WIRE_TX_STATUS && sim->untold_next > 0) {
+		sim->untold_next--;
+		reply.code = sim->untold_code;
+		reply.detail = 100;
+	}
 	if (request.template_id == WIRE_HELLO) {
 		reply.hello.next_id =
 		    sim->hello_next_id != 0 ? sim->hello_next_id : sim->highest_id + 1;

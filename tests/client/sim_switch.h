@@ -41,7 +41,10 @@ struct sim_switch {
 	unsigned messages, datagrams, messages_max;
 	unsigned busy_next; /* answer BUSY to so many mutating requests */
 	uint16_t busy_detail_ms;
-	uint64_t busy_id;       /* answer BUSY to this one, always */
+	uint16_t busy_code;   /* instead of BUSY; 0: BUSY */
+	uint64_t busy_id;     /* answer BUSY to this one, always */
+	unsigned untold_next; /* answer `untold_code` to so many TX_STATUS */
+	uint16_t untold_code;
 	uint64_t hello_next_id; /* when not 0: told in HELLO */
 	unsigned links_open;    /* datagrams whose last message is linked: a bug of the client */
 	uint64_t deaf_id;       /* requests with this id are not heard */

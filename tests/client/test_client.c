@@ -230,6 +230,61 @@ TEST(a_transient_answer_is_waited_out_and_asked_again_with_the_same_id)
 	harness_free(harness);
 }
 
+/* A log that is damaged or put away says no more later: who asked hears so, and does not wait. */
+TEST(a_question_that_cannot_be_answered_is_told_so_at_the_third_answer)
+{
+	static const struct {
+		uint16_t code;
+		unsigned answers; /* so many, then the outcome */
+		uint16_t told;
+	} cases[] = {
+		{ WIRE_CODE_STORAGE_UNAVAILABLE, 3, WIRE_CODE_STORAGE_UNAVAILABLE },
+		{ WIRE_CODE_STORAGE_UNAVAILABLE, 2, WIRE_CODE_OK },
+		{ WIRE_CODE_OUTCOME_UNKNOWN, 3, WIRE_CODE_OUTCOME_UNKNOWN },
+		{ WIRE_CODE_OUTCOME_UNKNOWN, 1, WIRE_CODE_OK },
+		{ WIRE_CODE_BUSY, 10, WIRE_CODE_OK },
+		{ WIRE_CODE_IN_PROGRESS, 10, WIRE_CODE_OK },
+	};
+
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
+		struct wire_request ask = { .template_id = WIRE_TX_STATUS,
+			.tx_status.target_request_id = 1 };
+		struct harness *harness = harness_make(&plain, 1);
+		uint64_t start_ns;
+
+		harness_connect(harness);
+		harness->sim.untold_next = cases[i].answers;
+		harness->sim.untold_code = cases[i].code;
+		start_ns = harness->now_ns;
+		assert_int_equal(client_request(harness->client, &ask, 0, 0, harness->now_ns), 0);
+		assert_case_equal(
+		    i, harness_run(harness, harness->now_ns + 30000 * MS, CLIENT_ANSWERED, 1), 1);
+		assert_case_equal(i, harness->events[harness->event_count - 1].code, cases[i].told);
+		assert_case_equal(i, harness->events[harness->event_count - 1].sends,
+		    cases[i].told == WIRE_CODE_OK ? cases[i].answers + 1 : 3);
+		if (cases[i].told != WIRE_CODE_OK)
+			assert_true(harness->now_ns - start_ns < 5000 * MS);
+		harness_free(harness);
+	}
+}
+
+/* What may have changed something is never given up: the switch has the answer, some day. */
+TEST(an_outcome_is_asked_for_however_often_storage_is_unavailable)
+{
+	struct harness *harness = harness_make(&plain, 1);
+	uint64_t id;
+
+	harness_connect(harness);
+	harness->sim.busy_next = 10;
+	harness->sim.busy_code = WIRE_CODE_STORAGE_UNAVAILABLE;
+	id = harness_bet(harness, 0);
+	assert_int_equal(harness_run(harness, harness->now_ns + 60000 * MS, CLIENT_ANSWERED, 1), 1);
+	assert_int_equal(harness->events[harness->event_count - 1].request_id, id);
+	assert_int_equal(harness->events[harness->event_count - 1].code, WIRE_CODE_OK);
+	assert_int_equal(harness->events[harness->event_count - 1].sends, 11);
+	harness_free(harness);
+}
+
 TEST(at_its_deadline_the_outcome_is_unknown_and_asking_goes_on)
 {
 	struct harness *harness = harness_make(&plain, 1);

@@ -44,6 +44,7 @@ class MiniSwitch:
         self.outcomes = {}  # request id -> (body, answer parts)
         self.executed = self.mismatches = self.resets = self.reused_numbers = 0
         self.busy = 0  # answer BUSY to so many mutating requests
+        self.untold = []  # names of the codes of the next TX_STATUS
         self.balance = 0
         self.received = []  # (template, request id, flags)
         self.down = False  # hears nothing
@@ -145,6 +146,8 @@ class MiniSwitch:
         if template == self.deaf:
             return b""
         code, replayed, position = 0, 0, 0
+        if template == st.TX_STATUS and self.untold:
+            code = st.NUMBERS[self.untold.pop(0)]
         if template in st.MUTATING:
             code, replayed, position = self.execute(template, request_id, text[16:])
         block = st.REPLY.pack(code, 0, 1, position, time.time_ns(), 4711)

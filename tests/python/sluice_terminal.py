@@ -28,6 +28,7 @@ LABELS = (b"to switch", b"to terminal")
 
 QUERY_IDS = 2**63 + 1
 RESENDS_TO_SILENT = 3
+UNTOLD_MAX = 3
 
 
 # ---- Section 3: keys ----
@@ -134,6 +135,7 @@ class Terminal:
         self.groups = {}  # request id -> ids of its linked group
         self.group_texts = {}  # first request id of a group -> all its messages
         self.answers = {}  # request id -> Answer, not fetched yet
+        self.untold = {}  # question's id -> answers in a row that nobody can tell
         self.resets = self.resends = self.replaced = 0
         self.unheard = 0  # resends since something authentic was heard
         self.dropped = {}  # what was ignored, by reason
@@ -278,9 +280,20 @@ class Terminal:
         if text is None or not answers(MESSAGE.unpack_from(text)[1], answer.template):
             self.drop("answer unmatched")
             return
-        if answer.code >> 12 not in (3, 7):  # those are asked again
+        if not self.asked_again(answer):
             del self.requests[answer.request_id]
+            self.untold.pop(answer.request_id, None)
         self.answers[answer.request_id] = answer
+
+    def asked_again(self, answer):
+        """Section 8: what is transient or unknown; a question nobody can tell only a few times."""
+        if answer.code >> 12 not in (3, 7):
+            return False
+        if answer.request_id < QUERY_IDS:
+            return True
+        untold = answer.code >> 12 == 7 or answer.name == "STORAGE_UNAVAILABLE"
+        self.untold[answer.request_id] = self.untold.get(answer.request_id, 0) + 1 if untold else 0
+        return self.untold[answer.request_id] < UNTOLD_MAX
 
     def receive(self, seconds):
         """Waits up to `seconds` for one datagram and takes it. Its answers, or None after that."""

@@ -52,6 +52,21 @@ def test_loss_and_restarts_leave_one_outcome_per_request():
         assert switch.executed == 60 and switch.mismatches == 0 and switch.reused_numbers == 0
 
 
+@pytest.mark.parametrize("codes,told", [
+    (["STORAGE_UNAVAILABLE"] * 9, "STORAGE_UNAVAILABLE"),
+    (["OUTCOME_UNKNOWN"] * 9, "OUTCOME_UNKNOWN"),
+    (["STORAGE_UNAVAILABLE"] * 2, "OK"),
+    (["STORAGE_UNAVAILABLE", "STORAGE_UNAVAILABLE", "BUSY", "STORAGE_UNAVAILABLE"], "OK"),
+    (["BUSY"] * 4, "OK"),
+], ids=lambda value: value if isinstance(value, str) else f"{len(value)}-{value[-1]}")
+def test_a_question_that_cannot_be_answered_is_told_so_at_the_third_answer(codes, told):
+    with MiniSwitch() as switch:
+        terminal = connect(switch)
+        switch.untold = list(codes)
+        assert terminal.tx_status(1, timeout=60).name == told
+        assert len(switch.untold) == (len(codes) - 3 if told != "OK" else 0)
+
+
 def test_the_same_id_with_another_body_is_a_mismatch():
     with MiniSwitch() as switch:
         terminal = connect(switch)

@@ -47,7 +47,8 @@ SLUICE_MUST_USE int client_counter_take(struct client_counter *counter, uint64_t
 
 enum client_event_kind {
 	CLIENT_READY = 1,       /* HELLO is answered: `reply` holds it, requests are taken now */
-	CLIENT_ANSWERED,        /* the definite outcome, in `reply` */
+	CLIENT_ANSWERED,        /* the definite outcome, in `reply`; of a question also
+	                           that it cannot be told: STORAGE_UNAVAILABLE or class 0x7 */
 	CLIENT_OUTCOME_UNKNOWN, /* deadline passed without an answer; the client goes on asking */
 	CLIENT_EXPIRED_UNSENT,  /* deadline passed before the first send: never carried out */
 	CLIENT_GAVE_UP,         /* a query's timeout passed; it has no effect, nothing is pending */

@@ -7,6 +7,8 @@
 #include "wire/replay.h"
 
 #define CLIENT_LANES 64
+/* Answers in a row after which a question that cannot be answered is given up with the last. */
+#define CLIENT_UNAVAILABLE_MAX 3
 /* Header, PLACE_BET block and ten legs: the largest request. */
 #define CLIENT_MESSAGE_SIZE (16 + 40 + LIMIT_BET_LEGS_MAX * 16)
 
@@ -39,6 +41,7 @@ struct client_entry {
 	uint8_t mutates, unknown_told, internal;
 	uint8_t group_count; /* members of its linked group, 0: none */
 	uint8_t reversing;   /* REVERSE of it is queued or was */
+	uint8_t unavailable; /* answers in a row that it cannot be told */
 	uint64_t group;      /* request id of the group's first member; ids follow on each other */
 	uint64_t target;     /* REVERSE of the client's own: the request it is about */
 	uint16_t target_template;

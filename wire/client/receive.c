@@ -93,10 +93,23 @@ static void entry_postpone(struct client *client, struct client_entry *entry,
 	entry->due_ns = now_ns + (wait_ns > told_ns ? wait_ns : told_ns);
 }
 
+/*
+ * To ask again is right for what may change something. A question may be about what no later answer
+ * tells either (a log that is put away, or damaged): who asks shall hear that, and soon.
+ */
+static int is_told(struct client_entry *entry, uint16_t code)
+{
+	if (wire_code_class(code) != WIRE_CLASS_UNKNOWN && code != WIRE_CODE_STORAGE_UNAVAILABLE) {
+		entry->unavailable = 0;
+		return wire_code_class(code) != WIRE_CLASS_TRANSIENT;
+	}
+	return !entry->mutates && !entry->internal &&
+	       ++entry->unavailable == CLIENT_UNAVAILABLE_MAX;
+}
+
 static void reply_take(struct client *client, const struct wire_reply *reply, uint64_t now_ns)
 {
 	struct client_entry *entry = entry_find(client, reply->request_id, reply->template_id);
-	unsigned class = wire_code_class(reply->code);
 	struct client_entry done;
 
 	if (entry == NULL) {
@@ -109,7 +122,7 @@ static void reply_take(struct client *client, const struct wire_reply *reply, ui
 	else
 		client->timeout_kept_ns = entry->timeout_ns;
 	clock_sample(client, reply->switch_time_ns, now_ns - entry->first_sent_ns, now_ns);
-	if (class == WIRE_CLASS_TRANSIENT || class == WIRE_CLASS_UNKNOWN) {
+	if (!is_told(entry, reply->code)) {
 		entry_postpone(client, entry, reply, now_ns);
 		return;
 	}
