@@ -23,6 +23,8 @@ from switch import balance_sum, wait_until
 TIMES = int(os.environ.get("SLUICE_CHAOS", "3"))
 SEED = int(os.environ.get("SLUICE_TEST_SEED", "0") or 0) or int(time.time())
 SHARDS, TERMINALS, RATE = 2, 4, 200
+# Where no handshake is due, however long the machine takes for a start.
+PATIENT = ("--silence", 300, "--spread", 1)
 
 
 class Operator(threading.Thread):
@@ -33,8 +35,15 @@ class Operator(threading.Thread):
         self.switch, self.chance = switch, random.Random(seed)
         self.stopped = threading.Event()
         self.done, self.unreachable = [], 0
+        self.failure = None
 
     def run(self):
+        try:
+            self.work()
+        except Exception as error:  # shown by finish()
+            self.failure = error
+
+    def work(self):
         while not self.stopped.is_set():
             market = 10 * self.chance.randint(1, 300) + 1
             verb = self.chance.choice([
@@ -54,6 +63,7 @@ class Operator(threading.Thread):
     def finish(self):
         self.stopped.set()
         self.join()
+        assert self.failure is None, repr(self.failure)
 
 
 class Chaos:
@@ -97,16 +107,17 @@ def acks_size(started):
             for _, files in started]
 
 
-def wait_for_answers(started, seconds=60):
+def wait_for_answers(started, seconds=300):
     before = acks_size(started)
     wait_until(lambda: all(now > then for now, then in zip(acks_size(started), before)), seconds,
                "terminals going on by themselves")
 
 
-def begin_load(switch):
+def begin_load(switch, *options):
     started = demo.start_terminals(
-        switch.control, TERMINALS, accounts=120, bets=10_000_000, rate=RATE, seed=SEED % 2**31)
-    wait_until(lambda: all(acks_size(started)), 60, "first answers")
+        switch.control, TERMINALS, accounts=120, bets=10_000_000, rate=RATE, seed=SEED % 2**31,
+        options=options)
+    wait_until(lambda: all(acks_size(started)), 300, "first answers")
     return started
 
 
@@ -115,7 +126,7 @@ def end_load(started):
     for process, _ in started:
         process.send_signal(signal.SIGTERM)
     for process, _ in started:
-        process.wait(90)
+        process.wait(300)
     reports = []
     for _, files in started:
         with open(files["report"], encoding="utf-8") as stream:
@@ -153,7 +164,7 @@ def check_markets(switch):
 
 
 def settle_replication(switch):
-    wait_until(lambda: switch.control.json("replication", "status")["lag_events"] == 0, 120,
+    wait_until(lambda: switch.control.json("replication", "status")["lag_events"] == 0, 600,
                "PostgreSQL catching up")
     verdict = switch.control.json("replication", "verify", timeout=300)
     assert verdict["ok"], verdict
@@ -186,7 +197,7 @@ def test_everything_dies_in_random_order_and_nothing_is_lost():
             reports = end_load(started)
         switch.control.wait_up()
         wait_until(lambda: switch.control.status()["control"]["commands_done"] ==
-                   switch.control.status()["control"]["commands_committed"], 60, "all commands")
+                   switch.control.status()["control"]["commands_committed"], 300, "all commands")
         check_markets(switch)
         verdict = settle_replication(switch)
         assert switch.control.json("audit", "verify")["ok"]
@@ -212,7 +223,7 @@ def test_everything_dies_in_random_order_and_nothing_is_lost():
 def test_a_data_plane_restart_alone_costs_no_handshake():
     with ControlledSwitch("rekey", shards=1) as switch:
         switch.begin(TERMINALS)
-        started = begin_load(switch)
+        started = begin_load(switch, *PATIENT)
         try:
             for _ in range(3):
                 wait_for_answers(started)
@@ -229,7 +240,7 @@ def test_a_data_plane_restart_alone_costs_no_handshake():
 def test_the_data_plane_goes_on_without_control():
     with ControlledSwitch("alone", shards=1) as switch:
         switch.begin(TERMINALS)
-        started = begin_load(switch)
+        started = begin_load(switch, *PATIENT)
         try:
             switch.control.kill()
             for _ in range(3):

@@ -9,10 +9,11 @@ import demo
 import keying
 import pytest
 from controlled import ControlledSwitch
-from switch import BUILD, wait_until
+from switch import wait_until
 
 ACCOUNT = demo.FIRST_ACCOUNT
 TERMINAL = 1
+PATIENT, HASTY = 120, 3  # seconds of silence until a terminal asks control for a new session
 
 
 @pytest.fixture(name="switch", scope="module")
@@ -22,16 +23,24 @@ def switch_fixture():
         yield switch
 
 
-def connect(switch, number=TERMINAL, folder=None):
+def connect(switch, number=TERMINAL, folder=None, silence=PATIENT):
     host, port = switch.control.address.split(":")
     with switch.terminal_network():
         return keying.KeyedTerminal((host, int(port)), folder or switch.control.identity(number),
-                                    switch.name, silence=0.5, spread=0.5)
+                                    switch.name, silence=silence, spread=0.5)
 
 
 @pytest.fixture(name="terminal")
 def terminal_fixture(switch):
     terminal = connect(switch)
+    assert terminal.hello().ok
+    yield terminal
+    terminal.close()
+
+
+@pytest.fixture(name="hasty")
+def hasty_fixture(switch):
+    terminal = connect(switch, silence=HASTY)
     assert terminal.hello().ok
     yield terminal
     terminal.close()
@@ -53,9 +62,8 @@ def test_keys_over_tls_carry_bets(terminal):
 def test_restart_of_the_data_plane_is_healed_by_reset(switch, terminal):
     switch.kill()
     switch.start()
-    assert terminal.balance(ACCOUNT, timeout=20).ok
-    # Ten times slower under ThreadSanitizer, a start outlasts the terminal's trust in its keys.
-    assert terminal.tls_handshakes == 1 or BUILD.endswith("build-thread")
+    assert terminal.balance(ACCOUNT, timeout=120).ok
+    assert terminal.tls_handshakes == 1
 
 
 def test_epoch_changes_without_losing_a_request(switch, terminal):
@@ -66,20 +74,20 @@ def test_epoch_changes_without_losing_a_request(switch, terminal):
     assert terminal.tls_handshakes == 1
 
 
-def test_silence_after_both_died_leads_to_one_new_handshake(switch, terminal):
+def test_silence_after_both_died_leads_to_one_new_handshake(switch, hasty):
     switch.control.kill()
     switch.kill()
     switch.start()
     switch.control.start()
     switch.control.wait_up()
-    answer = in_network(switch, terminal.balance, ACCOUNT, 30)
-    assert answer.ok and terminal.tls_handshakes == 2
+    answer = in_network(switch, hasty.balance, ACCOUNT, 120)
+    assert answer.ok and hasty.tls_handshakes == 2
 
 
-def test_ended_session_is_followed_by_a_new_one(switch, terminal):
-    switch.control.ctl("session", "end", terminal.session.session_id)
-    answer = in_network(switch, terminal.balance, ACCOUNT, 30)
-    assert answer.ok and terminal.tls_handshakes == 2
+def test_ended_session_is_followed_by_a_new_one(switch, hasty):
+    switch.control.ctl("session", "end", hasty.session.session_id)
+    answer = in_network(switch, hasty.balance, ACCOUNT, 120)
+    assert answer.ok and hasty.tls_handshakes == 2
 
 
 def test_certificate_is_renewed(switch):

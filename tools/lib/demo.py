@@ -16,7 +16,7 @@ OPENING_BALANCE = 1_000_000
 DEPOSIT = 100_000
 APPROVAL_MAX = 2**32 - 1  # the highest approval.adjustment_min
 SEED = 20_210_813  # the season's first day
-DEMO_SECONDS_MAX = 300
+DEMO_SECONDS_MAX = 900
 # Of sluice-terminal's --ack-log.
 ACK_COLUMNS = (("request_id", int), ("template", str), ("account_id", int), ("amount", int),
                ("code", str), ("lsn", int), ("shard", int), ("object_id", int), ("balance", int),
@@ -83,10 +83,11 @@ def shares(total, parts):
     return [total // parts + (1 if index < total % parts else 0) for index in range(parts)]
 
 
-def start_terminals(owner, terminals, accounts, bets, rate, seed=SEED):
+def start_terminals(owner, terminals, accounts, bets, rate, seed=SEED, options=()):
     """Starts the terminal processes, each with its own accounts; returns (process, files) pairs.
 
-    `owner` starts one: a Control (sessions by TLS) or an Instance (sessions from a file).
+    `owner` starts one: a Control (sessions by TLS) or an Instance (sessions from a file). `options`
+    are sluice-terminal's.
     """
     folder = getattr(owner, "instance", owner).path("var/log/sluice")
     started, first = [], FIRST_ACCOUNT
@@ -101,9 +102,9 @@ def start_terminals(owner, terminals, accounts, bets, rate, seed=SEED):
                 os.unlink(path)
         with open(words, "wb") as log:
             process = owner.terminal(
-                number, "demo", "--accounts", f"{first}:{count}", "--deposit", DEPOSIT, "--bets",
-                own_bets, "--seed", seed + index, "--rate", rate, "--json-out", report, "--ack-log",
-                acks, log=log)
+                number, *options, "demo", "--accounts", f"{first}:{count}", "--deposit", DEPOSIT,
+                "--bets", own_bets, "--seed", seed + index, "--rate", rate, "--json-out", report,
+                "--ack-log", acks, log=log)
         started.append((process, {"report": report, "acks": acks, "log": words}))
         first += count
     return started
