@@ -424,7 +424,7 @@ def test_a_verdict_taken_back_reaches_the_shards(switch):
     def learnt():
         found = []
         for shard in range(2):
-            ran = switch.tool("tools/sluice-db", "dump", "--json", "--shard", shard, timeout=60)
+            ran = switch.tool("tools/sluice-db", "dump", "--json", "--shard", shard)
             found += [(event["case"], event["withdrawn"])
                       for event in json.loads(ran.stdout)["events"]
                       if event["type"] == "FEEDBACK" and event["account"] == ACCOUNT + 48]
@@ -571,11 +571,10 @@ def write(folder, text):
 
 
 def test_metrics_count_what_is_open(switch):
-    counts = {row["severity"]: 0 for row in alerts(switch)}
-    for row in alerts(switch, "--open"):
-        counts[row["severity"]] += 1
-
     def written():
+        counts = {row["severity"]: 0 for row in alerts(switch)}
+        for row in alerts(switch, "--open"):
+            counts[row["severity"]] += 1
         with open(switch.path("var/lib/sluice/node-exporter/sluice.prom"),
                   encoding="utf-8") as stream:
             text = stream.read()

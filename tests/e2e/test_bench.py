@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """bench/run on each port, a second each: its JSON is complete and what it says can be checked."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -27,7 +28,6 @@ FIELDS = {
     "requests": dict, "refused": dict, "data": dict, "seconds": NUMBER, "machine": dict}
 ACCOUNTS, SESSIONS, SEED = 500, 32, 7
 CLOSED, OPEN = ("--in-flight", "32"), ("--rate", "4000")
-TICKS_MAX = 10  # one a second and shard; the whole instance lives for a few seconds
 
 
 def kernel_has_af_xdp():
@@ -58,7 +58,7 @@ def command(root, port, *load, seconds=1):
 
 def bench(root, port, *load):
     return subprocess.run(command(root, port, *load), stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, timeout=120, check=False)
+                          capture_output=True, text=True, timeout=600, check=False)
 
 
 def check_fields(result):
@@ -76,12 +76,14 @@ def check_log(root, result):
     instance = Instance(PREFIX + "bench", root, build=BUILD)
     asked = result["requests"].get("TX_STATUS", {"acked": 0})["acked"]
     acked = result["acked_total"] - asked
-    assert 0 <= result["events_logged"] - acked <= TICKS_MAX
+    events = instance.events()
+    ticks = sum(event["type"] == "TICK" for event in events)  # at most one a second
+    assert 0 <= result["events_logged"] - acked <= ticks
     verified = instance.verify()
     assert verified["ok"], verified
     assert balance_sum(verified) == 0
-    assert 0 <= verified["events"] - result["events_in_log"] <= TICKS_MAX
-    requests = [(event["terminal_id"], event["request_id"]) for event in instance.events()
+    assert 0 <= verified["events"] - result["events_in_log"] <= ticks
+    requests = [(event["terminal_id"], event["request_id"]) for event in events
                 if event["request_id"]]
     assert len(requests) == len(set(requests)) == acked
 
@@ -89,10 +91,11 @@ def check_log(root, result):
 def generator_of(pid):
     """The generator that bench/run started, or None yet."""
     with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as stream:
-        for child in stream.read().split():
-            with open(f"/proc/{child}/comm", encoding="ascii") as name:
-                if name.read().strip() == "sluice-bench":
-                    return int(child)
+        children = stream.read().split()
+    for child in children:
+        with contextlib.suppress(OSError), open(f"/proc/{child}/comm", encoding="ascii") as name:
+            if name.read().strip() == "sluice-bench":
+                return int(child)
     return None
 
 
@@ -103,7 +106,7 @@ def test_a_run_that_is_stopped_tells_what_it_saw_until_then(root):
         wait_until(lambda: Instance(PREFIX + "bench", root, build=BUILD).status()
                    ["shards"][0]["messages_in"] > 2000, 60, "requests")
         os.kill(generator_of(run.pid), signal.SIGTERM)
-        result = json.loads(run.communicate(timeout=60)[0])
+        result = json.loads(run.communicate(timeout=300)[0])
     check_fields(result)
     assert result["seconds"] < 300 and result["lost"] == 0 and result["acked_total"] > 0
     check_log(root, result)

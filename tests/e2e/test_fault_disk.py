@@ -98,9 +98,10 @@ def test_no_room_for_journal_segments_is_busy_until_there_is():
     """None can be recycled either, because no checkpoint is due."""
     with loaded("journal-full", checkpoint_interval_ms=600_000) as (switch, faults, load):
         faults.fault(JOURNAL, "grow", "enospc")
-        wait_until(lambda: shard(switch)["codes"]["BUSY"], 60, "BUSY")
-        assert any("a journal segment could not be made" in line["message"] and
-                   "No space left" in line["message"] for line in switch.last_words())
+        wait_until(lambda: shard(switch)["codes"]["BUSY"], 300, "BUSY")
+        wait_until(lambda: any("a journal segment could not be made" in line["message"] and
+                               "No space left" in line["message"] for line in
+                               switch.last_words()), 60, "the reason in the log")
         durable = shard(switch)["durable_lsn"]
         faults.ask("clear")
         wait_until(lambda: shard(switch)["durable_lsn"] > durable, 60, "going on")
@@ -126,8 +127,10 @@ def test_a_slow_disk_makes_answers_slow_and_loses_none():
 def test_a_store_that_stands_still_does_not_hold_up_the_worker():
     """LMDB's sync does not return: answers go on, the follower falls behind, then catches up."""
     with loaded("stalled") as (switch, faults, load):
+        hits = faults.ask("stat")["hits"]
         faults.fault(STORE, "sync", "hold")
-        load.wait_for_answers()
+        # What synced already when the fault was set comes to its end; the next one is held.
+        wait_until(lambda: faults.ask("stat")["hits"] > hits, 300, "a sync that is held")
         before, committed = acks_size(load.started), shard(switch)["committed_lsn"]
         for _ in range(5):
             load.wait_for_answers()

@@ -33,6 +33,10 @@ class Wire:
             self.raw.bind((network.INTERFACE, 0))
         self.switch_mac = self.mac(network.switch_namespace(switch.name))
         self.own_mac = self.mac(network.terminal_namespace(switch.name))
+        # Else the kernel asks again for the switch's address now and then, which is counted too.
+        network.ip("neigh", "replace", network.SWITCH_ADDRESS, "lladdr", self.switch_mac.hex(":"),
+                   "dev", network.INTERFACE, "nud", "permanent",
+                   namespace=network.terminal_namespace(switch.name))
         self.ports = []
 
     @staticmethod

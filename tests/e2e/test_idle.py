@@ -7,7 +7,7 @@ import time
 import placement
 from switch import Switch
 
-SECONDS = 4
+SECONDS, SETTLED_SECONDS = 4, 60
 SHARE_MAX = 0.25  # of one CPU: loose, machines are shared; a spinning worker takes 1.0
 
 
@@ -24,15 +24,22 @@ def cpu_ticks(pid):
     return int(fields[11]) + int(fields[12])
 
 
+def share_of_cpu(pid):
+    """What the process takes of one CPU, over a few seconds."""
+    began, ticks = time.monotonic(), cpu_ticks(pid)
+    time.sleep(SECONDS)
+    used = (cpu_ticks(pid) - ticks) / os.sysconf("SC_CLK_TCK")
+    return used / (time.monotonic() - began)
+
+
 def test_adaptive_polling_is_cheap_when_idle():
     with Adaptive("idle") as switch:
         switch.begin(1)
         assert "polling: adaptive" in switch.configuration()
-        time.sleep(0.5)  # the store's work on what was loaded
-        began, ticks = time.monotonic(), cpu_ticks(switch.pid())
-        time.sleep(SECONDS)
-        used = (cpu_ticks(switch.pid()) - ticks) / os.sysconf("SC_CLK_TCK")
-        share = used / (time.monotonic() - began)
+        # The store works on what was loaded for a while: how long is the disk's affair.
+        until = time.monotonic() + SETTLED_SECONDS
+        while (share := share_of_cpu(switch.pid())) >= SHARE_MAX and time.monotonic() < until:
+            pass
         print(f"idle, adaptive: {100 * share:.1f} % of one CPU")
         assert share < SHARE_MAX, f"{100 * share:.1f} % of one CPU while idle"
         assert switch.stop() == 0

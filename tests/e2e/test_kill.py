@@ -21,7 +21,7 @@ import time
 import placement
 import pytest
 from killing import (
-    Load, acks_size, begin, conclude, grown, paused, restart, wait_unpaused)
+    Load, acks_size, begin, conclude, grown, paused, restart, wait_for_transfers, wait_unpaused)
 from rounds import Rounds
 from switch import Switch, wait_until
 
@@ -99,6 +99,7 @@ def kill_round(shards, kills, seed, rate, go_on=lambda: True):
             check_direct_and_flushed(switch, load.started)
             while died < kills and go_on():
                 load.wait_for_answers()
+                wait_for_transfers(load.movers, more=0)  # however slow, something to lose
                 time.sleep(chance.uniform(0.0, 0.3))
                 switch.kill()
                 # What the death before must not have lost. Now, because nothing is added meanwhile.

@@ -17,7 +17,7 @@ def rows(only):
     ran = subprocess.run(
         [os.path.join(TOP, "bench/rows"), "--only", ",".join(only), "--rounds", "1", "--seconds",
          "1", "--warmup", "0", "--accounts", "500", "--build", BUILD], stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, timeout=180, check=False)
+        capture_output=True, text=True, timeout=600, check=False)
     # 1: a run was not good, as it may be beside other work; what is told holds all the same.
     assert ran.returncode in (0, 1), ran.stderr
     result = json.loads(ran.stdout)
@@ -44,4 +44,6 @@ def test_bets_are_compared_with_the_packets_of_the_same_port():
     assert runs["testpmd"]["port"] == runs["af_xdp"]["port"] == "af_xdp"
     assert found["af_xdp"]["ratio"] == round(
         runs["af_xdp"]["acked_per_s"] / runs["testpmd"]["packets_per_s"], 3) > 0
-    assert not [name for name in os.listdir("/run/netns") if name.startswith("sluice-bench-")]
+    # By the process: another test's comparison may be running.
+    assert not [name for name in os.listdir("/run/netns") if name.startswith("sluice-bench-") and
+                not any(os.path.exists(f"/proc/{word}") for word in name.split("-"))]

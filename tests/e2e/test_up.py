@@ -31,14 +31,14 @@ def place_fixture():
 def run(tool, name, root, *arguments):
     return subprocess.run(
         [os.path.join(TOP, "tools", tool), "--instance", name, "--root", root, *arguments],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240, check=False)
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600, check=False)
 
 
 @pytest.mark.parametrize("port", ["af_xdp", "af_packet"])
 def test_once_places_bets_checks_them_and_leaves_nothing(place, port):
     name, root = place
     report = os.path.join(root, "up.json")
-    pages = hugepages.number("nr_hugepages")
+    pages = hugepages.reserved()
     ran = run("up", name, root, "--once", "--json", report, "--bets", "1500", "--port", port)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     with open(report, encoding="utf-8") as stream:
@@ -54,7 +54,7 @@ def test_once_places_bets_checks_them_and_leaves_nothing(place, port):
     assert 0 < result["p50_us"] <= result["p99_us"]
     assert result["port_type"] == port or "using AF_PACKET instead" in ran.stdout
     assert network.names_with_prefix(name) == []
-    assert hugepages.number("nr_hugepages") == pages
+    assert hugepages.reserved() == pages
     assert Instance(name, root).running_pid() == 0
 
 

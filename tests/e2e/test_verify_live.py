@@ -32,10 +32,14 @@ def test_verify_finds_nothing_wrong_with_a_running_switch(before):
         wait_until(lambda: all(mover.outcomes or mover.failure for mover in movers), 60,
                    "transfers")
         under_way = events = runs = 0
-        until = time.monotonic() + 60
+        until = time.monotonic() + 300
         # On, until one of them has met a transfer on its way: where it looks is chance.
         while runs < RUNS or (under_way == 0 and time.monotonic() < until):
             runs += 1
+            # Until one of them has begun another transfer since, and has its answer.
+            answered = sum(len(mover.outcomes) for mover in movers) + len(movers)
+            wait_until(lambda least=answered: sum(len(mover.outcomes) for mover in movers) > least
+                       or any(mover.failure for mover in movers), 300, "transfers")
             verified = switch.verify()
             assert verified["ok"], verified["first_damage"]
             assert all(total == 0 for total in verified["balance_sum"].values())
@@ -47,7 +51,7 @@ def test_verify_finds_nothing_wrong_with_a_running_switch(before):
         for mover in movers:
             mover.stopping.set()
         for mover in movers:
-            mover.join(120)
+            mover.join(600)
             assert mover.failure is None, repr(mover.failure)
         assert switch.stop() == 0
         verified = switch.verify()
