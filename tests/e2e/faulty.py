@@ -59,7 +59,7 @@ class FaultFs:
             return
         subprocess.run(["umount", "-l", self.mount], check=False, capture_output=True)
         try:
-            self.process.wait(10)
+            self.process.wait(120)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -109,7 +109,7 @@ class FaultySwitch(Switch):
         self.disk_faults.power_on()
         return lost
 
-    def wait_dead(self, seconds=30):
+    def wait_dead(self, seconds=120):
         """Waits until the data plane has ended by itself; returns its exit status."""
         process = self.process
         wait_until(lambda: process.poll() is not None, seconds, "the data plane's end")

@@ -23,7 +23,7 @@ from switch import balance_sum, wait_until
 
 BETTING_ACCOUNTS, MOVING_ACCOUNTS = 120, 24
 MOVING_FIRST = demo.FIRST_ACCOUNT + BETTING_ACCOUNTS
-ANSWERS_SECONDS = 60
+ANSWERS_SECONDS = 300
 PAUSE = os.environ.get("SLUICE_PAUSE", "")
 
 
@@ -66,17 +66,17 @@ class Mover(threading.Thread):
         source, target = self.chance.sample(range(self.count), 2)
         to = self.first + target if self.chance.random() < 0.9 else 900_000_000 + target
         amount = self.chance.randint(1, 400)
-        answer = self.terminal.transfer(self.first + source, to, amount, seconds=None, timeout=120)
+        answer = self.terminal.transfer(self.first + source, to, amount, seconds=None, timeout=900)
         while answer.name == "PENDING":
             time.sleep(0.02)
-            status = self.terminal.tx_status(answer.request_id, timeout=120)
+            status = self.terminal.tx_status(answer.request_id, timeout=900)
             if status.fields["target_code"] != answer.code:
                 answer.code = status.fields["target_code"]
         self.outcomes.append((self.first + source, to, amount, answer.name))
 
     def finish(self):
         self.stopping.set()
-        self.join(180)
+        self.join(600)
         assert self.failure is None, repr(self.failure)
         assert not self.is_alive()
 

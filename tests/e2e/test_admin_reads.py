@@ -20,7 +20,7 @@ class Admin:
 
     def __init__(self, switch):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(30)
+        self.socket.settimeout(300)
         folder = os.open(switch.path("run/sluice"), os.O_PATH)
         try:
             self.socket.connect(f"/proc/self/fd/{folder}/admin.sock")

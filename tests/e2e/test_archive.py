@@ -19,13 +19,13 @@ def database(switch, *command):
     """sluice-db: (exit status, what it printed as JSON)."""
     done = subprocess.run(
         [os.path.join(BUILD, "tools/sluice-db"), *command, "--root", switch.root, "--json"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=60,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=600,
         check=False)
     return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr
 
 
 def play(switch, bets, rate=4_000):
-    demo.wait(demo.start_terminals(switch, 2, accounts=30, bets=bets, rate=rate), 120)
+    demo.wait(demo.start_terminals(switch, 2, accounts=30, bets=bets, rate=rate))
 
 
 def shard(switch):

@@ -32,7 +32,7 @@ def test_a_short_comparison_is_complete(folder):
     ran = subprocess.run(
         [os.path.join(TOP, "bench/compare"), "--seconds", "1", "--clients", "1", "--accounts",
          "500", "--build", BUILD, "--directory", folder], stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, timeout=180, check=False)
+        capture_output=True, text=True, timeout=600, check=False)
     assert ran.returncode == 0, ran.stderr + ran.stdout
     result = json.loads(ran.stdout)
     assert result["schema"] == "bench-compare/1"

@@ -138,7 +138,7 @@ def test_a_re_sharded_switch_is_not_started_without_its_past():
 def test_a_shard_that_is_not_there_is_not_made_anew():
     with Switch("noshard", shards=2) as switch:
         switch.begin(1)
-        demo.wait(demo.start_terminals(switch, 1, accounts=30, bets=300, rate=3_000), 60)
+        demo.wait(demo.start_terminals(switch, 1, accounts=30, bets=300, rate=3_000))
         switch.stop()
         for shard in (1, 0):
             there = switch.path(f"var/lib/sluice/shard-{shard}")
@@ -161,7 +161,7 @@ MARK = "var/lib/sluice/shards.made"
 def test_shards_that_are_all_gone_are_not_made_anew(shards):
     with Switch(f"allgone{shards}", shards=shards) as switch:
         switch.begin(1)
-        demo.wait(demo.start_terminals(switch, 1, accounts=30, bets=300, rate=3_000), 60)
+        demo.wait(demo.start_terminals(switch, 1, accounts=30, bets=300, rate=3_000))
         switch.stop()
         there = [switch.path(f"var/lib/sluice/shard-{shard}") for shard in range(shards)]
         for path in there:
@@ -185,7 +185,7 @@ def test_shards_that_are_all_gone_are_not_made_anew(shards):
 def test_the_mark_of_made_shards_is_made_carried_and_made_for_older_roots():
     with Switch("mark") as switch:
         switch.begin(1)
-        demo.wait(demo.start_terminals(switch, 1, accounts=30, bets=300, rate=3_000), 60)
+        demo.wait(demo.start_terminals(switch, 1, accounts=30, bets=300, rate=3_000))
         switch.stop()
         assert os.path.exists(switch.path(MARK))
         switch.tool("tools/sluice-db", "backup", "create", switch.root, switch.path("with"))
@@ -270,7 +270,7 @@ LOG_MIB_MAX = 3
 def test_a_log_gone_from_the_middle_is_refused():
     with Switch("loggap", log_rotate_mib=1) as switch:
         switch.begin(1)
-        demo.wait(demo.start_terminals(switch, 1, accounts=30, bets=45_000, rate=9_000), 120)
+        demo.wait(demo.start_terminals(switch, 1, accounts=30, bets=45_000, rate=9_000))
         switch.stop()
         logs = sorted(glob.glob(switch.path("var/lib/sluice/shard-0/log-*")))
         assert len(logs) > 2
@@ -286,7 +286,7 @@ def test_a_log_gone_from_the_middle_is_refused():
 def test_the_oldest_log_gone_is_refused(keep, bets):
     with Switch(f"logold{keep}", log_rotate_mib=1, log_keep_mib=keep) as switch:
         switch.begin(1)
-        demo.wait(demo.start_terminals(switch, 1, accounts=30, bets=bets, rate=9_000), 120)
+        demo.wait(demo.start_terminals(switch, 1, accounts=30, bets=bets, rate=9_000))
         switch.stop()
         for _ in range(2):  # of the first start, and of one that found the mark
             logs = sorted(glob.glob(switch.path("var/lib/sluice/shard-0/log-*")))
@@ -318,7 +318,7 @@ def test_the_oldest_log_gone_is_refused(keep, bets):
 def test_rows_cut_short_end_with_a_word():
     with Switch("rowscut") as switch:
         switch.begin(1)
-        demo.wait(demo.start_terminals(switch, 1, accounts=30, bets=3_000, rate=3_000), 60)
+        demo.wait(demo.start_terminals(switch, 1, accounts=30, bets=3_000, rate=3_000))
         switch.stop()
         os.truncate(switch.path("var/lib/sluice/shard-0/rows/data.mdb"), 4 * 4096)
         refused(switch)

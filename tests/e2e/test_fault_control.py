@@ -65,7 +65,7 @@ class Operator(threading.Thread):
 
     def finish(self):
         self.stopping.set()
-        self.join(60)
+        self.join(300)
         assert self.failure is None, repr(self.failure)
         assert not self.is_alive()
 

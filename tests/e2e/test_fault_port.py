@@ -93,7 +93,7 @@ def test_a_memif_peer_dies_and_comes_back():
                 # What DPDK of a killed process leaves.
                 shutil.rmtree(f"/var/run/dpdk/sluice-bench-{peer.pid}", ignore_errors=True)
         peer = switch.bench((8, 12), 1)
-        output, words = peer.communicate(timeout=120)
+        output, words = peer.communicate(timeout=300)
         assert peer.returncode == 0, words + output
         result = json.loads(output)
         assert result["ok"] and result["lost"] == result["duplicated"] == 0, result

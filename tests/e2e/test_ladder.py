@@ -18,7 +18,7 @@ def test_a_short_ladder_is_complete():
         [os.path.join(TOP, "bench/ladder"), "--from", "500", "--to", "1000", "--p99", "1e9",
          "--precision", "100", "--seconds", "1", "--warmup", "0", "--accounts", "500", "--sessions",
          "32", "--build", BUILD], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        timeout=180, check=False)
+        timeout=600, check=False)
     assert ran.returncode in (0, 1), ran.stderr
     result = json.loads(ran.stdout)
     assert result["schema"] == "bench-ladder/1"

@@ -103,7 +103,7 @@ def test_storage_that_takes_no_more_is_named_and_nothing_is_acknowledged():
             switch.kill()
             switch.restart()
             terminal.answers.clear()
-            assert all(terminal.resume(request_id, timeout=30).ok for request_id in ids)
+            assert all(terminal.resume(request_id, timeout=120).ok for request_id in ids)
             balance += sum(range(1, len(ids) + 1))
             assert terminal.balance(ACCOUNT).balance == balance
             if "STORAGE_UNAVAILABLE" in names:
@@ -122,7 +122,7 @@ def test_outcome_in_a_log_that_was_let_go_is_unknown():
         for _ in range(70):
             assert terminal.deposit(ACCOUNT, 1, seconds=None).ok
         started = demo.start_terminals(switch, 1, accounts=30, bets=30_000, rate=6_000)
-        demo.wait(started, 120)
+        demo.wait(started)
         terminal.texts = lambda request_id: text
         wait_until(lambda: "OUTCOME_UNKNOWN" in codes_of(terminal, first, 1), 60,
                    "OUTCOME_UNKNOWN")

@@ -30,7 +30,7 @@ def switch_fixture():
 def run(switch, terminal, *arguments):
     """A terminal command to its end: (exit status, JSON object or None)."""
     process = switch.control.terminal(terminal, "--json", *arguments, out=subprocess.PIPE)
-    text = process.communicate(timeout=60)[0]
+    text = process.communicate(timeout=300)[0]
     return process.returncode, json.loads(text) if text.strip() else None
 
 
@@ -276,7 +276,7 @@ def test_authority_is_renewed_without_losing_a_terminal(switch):
     enrolled = [row["terminal"] for row in control.json("terminal", "list")["terminals"]
                 if row["state"] != "revoked"]
     for terminal in enrolled:
-        assert control.terminal(terminal, "renew").wait(30) == 0
+        assert control.terminal(terminal, "renew").wait(300) == 0
     # A certificate that was never used may never have arrived.
     assert "locked out" in refused(switch, "ca", "activate", "--yes")
     for terminal in enrolled:
@@ -450,7 +450,7 @@ def as_group(switch, group, *arguments):
     """sluicectl as a user whom no user database knows: his process's group counts then."""
     return subprocess.run(
         [switch.binary("tools/sluicectl"), "--root", switch.root, *map(str, arguments)],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600, check=False,
         user=54_321, group=grp.getgrnam(group).gr_gid, extra_groups=[])
 
 

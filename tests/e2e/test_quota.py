@@ -28,7 +28,7 @@ def test_quota_is_busy_counted_and_left_again():
         terminal = connect(switch, demo.FIRST_TERMINAL + 1)
         assert terminal.deposit(ACCOUNT, 1).ok
         started = demo.start_terminals(switch, 1, accounts=30, bets=200_000, rate=8_000)
-        wait_until(lambda: shard(switch)["disk_state"] == 1, 60, "the quota is reached")
+        wait_until(lambda: shard(switch)["disk_state"] == 1, 600, "the quota is reached")
         demo.end(started)
         now = shard(switch)
         assert now["disk_used_bytes"] >= 13 << 20
@@ -48,7 +48,7 @@ def test_quota_is_busy_counted_and_left_again():
         switch.settings.log_keep_mib = 1
         switch.restart()
         wait_until(lambda: shard(switch)["disk_state"] == 0, 60, "there is room again")
-        assert terminal.resume(request_id, timeout=30).ok
+        assert terminal.resume(request_id, timeout=120).ok
         terminal.close()
         switch.stop()
 

@@ -75,7 +75,7 @@ def report(switch):
 def test_what_the_log_holds_is_not_lost_with_the_journal():
     with Switch("repair", checkpoint_interval_ms=3_600_000) as switch:
         switch.begin(2)
-        demo.wait(demo.start_terminals(switch, 2, accounts=30, bets=3_000, rate=3_000), 60)
+        demo.wait(demo.start_terminals(switch, 2, accounts=30, bets=3_000, rate=3_000))
         code, said = repair(switch, "--cut-damaged-tail", "--yes-lose-acknowledged")
         assert code == 1 and "runs under" in said
         wait_for_log(switch)
@@ -101,7 +101,7 @@ def test_what_the_log_holds_is_not_lost_with_the_journal():
         assert os.path.getsize(saved) == 4 << 20
         switch.restart()
         assert switch.status()["shards"][0]["durable_lsn"] >= last
-        demo.wait(demo.start_terminals(switch, 2, accounts=30, bets=500, rate=3_000), 60)
+        demo.wait(demo.start_terminals(switch, 2, accounts=30, bets=500, rate=3_000))
         switch.stop()
         code, verified = database(switch, "verify")
         assert code == 0, verified
@@ -168,7 +168,7 @@ def test_what_is_whole_behind_damage_that_the_log_holds_is_kept():
         assert report(switch) == found
         switch.restart()
         assert switch.status()["shards"][0]["durable_lsn"] >= durable
-        demo.wait(demo.start_terminals(switch, 2, accounts=30, bets=500, rate=3_000), 60)
+        demo.wait(demo.start_terminals(switch, 2, accounts=30, bets=500, rate=3_000))
         switch.stop()
         code, verified = database(switch, "verify")
         assert code == 0, verified
@@ -186,7 +186,7 @@ def connect(switch):
 def test_damaged_rows_are_named_and_made_anew_from_the_log():
     with Switch("repair-rows", shards=2) as switch:
         switch.begin(2)
-        demo.wait(demo.start_terminals(switch, 2, accounts=30, bets=2_000, rate=3_000), 60)
+        demo.wait(demo.start_terminals(switch, 2, accounts=30, bets=2_000, rate=3_000))
         terminal = connect(switch)
         before = terminal.balance(demo.FIRST_ACCOUNT).balance
         terminal.close()
@@ -207,7 +207,7 @@ def test_damaged_rows_are_named_and_made_anew_from_the_log():
         terminal = connect(switch)
         assert terminal.balance(demo.FIRST_ACCOUNT).balance == before
         terminal.close()
-        demo.wait(demo.start_terminals(switch, 2, accounts=30, bets=500, rate=3_000), 60)
+        demo.wait(demo.start_terminals(switch, 2, accounts=30, bets=500, rate=3_000))
         switch.stop()
         code, verified = database(switch, "verify")
         assert code == 0, verified
@@ -216,7 +216,7 @@ def test_damaged_rows_are_named_and_made_anew_from_the_log():
 def test_of_several_shards_only_the_damaged_one_is_touched():
     with Switch("repair-shards", shards=2, checkpoint_interval_ms=3_600_000) as switch:
         switch.begin(2)
-        demo.wait(demo.start_terminals(switch, 2, accounts=30, bets=1_000, rate=3_000), 60)
+        demo.wait(demo.start_terminals(switch, 2, accounts=30, bets=1_000, rate=3_000))
         wait_for_log(switch)
         switch.kill()
         last = log_end(switch, 1)
@@ -234,7 +234,7 @@ def test_of_several_shards_only_the_damaged_one_is_touched():
         assert headers(switch) == other
         assert not glob.glob(switch.path("var/lib/sluice/shard-0/repair-*"))
         switch.restart()
-        demo.wait(demo.start_terminals(switch, 2, accounts=30, bets=500, rate=3_000), 60)
+        demo.wait(demo.start_terminals(switch, 2, accounts=30, bets=500, rate=3_000))
         switch.stop()
         code, verified = database(switch, "verify")
         assert code == 0, verified

@@ -18,7 +18,7 @@ OUTCOME = ("code", "lsn", "shard", "object_id", "balance", "payout", "score", "t
 def ask(switch, terminal, *words):
     """The answer of one request as JSON; refusals too."""
     process = switch.control.terminal(terminal, "--json", *words, out=subprocess.PIPE)
-    text = process.communicate(timeout=30)[0]
+    text = process.communicate(timeout=300)[0]
     assert text, words
     return json.loads(text)
 

@@ -101,7 +101,7 @@ def test_an_archive_that_a_restore_cut_back_is_refused(kind):
     with Switch("cut-back-" + kind, shards=2) as switch:
         def played(bets, seed):
             started = demo.start_terminals(switch, 1, 30, bets, 3_000, seed=seed)
-            demo.wait(started, 60)
+            demo.wait(started)
             return acks_of(started)
 
         switch.begin(1)
@@ -135,7 +135,7 @@ def test_an_archive_that_a_restore_cut_back_is_refused(kind):
 def test_a_backup_right_after_re_sharding_is_joined_with_the_archive():
     with Switch("join-reshard", segment_mib=1, segments_max=64, archive="archive") as switch:
         switch.begin(1)
-        demo.wait(demo.start_terminals(switch, 1, 30, 300, 3_000), 60)
+        demo.wait(demo.start_terminals(switch, 1, 30, 300, 3_000))
         switch.stop()
         switch.tool("tools/sluice-db", "reshard", switch.root, switch.path("new"), "--shards", 2)
         lose(switch, "var/lib/old")
@@ -144,7 +144,7 @@ def test_a_backup_right_after_re_sharding_is_joined_with_the_archive():
         switch.restart()
         switch.tool("tools/sluice-db", "backup", "create", switch.root, switch.path("right"))
         began = [shard["durable_lsn"] for shard in switch.status()["shards"]]
-        demo.wait(demo.start_terminals(switch, 1, 30, 12_000, 9_000, seed=2), 60)
+        demo.wait(demo.start_terminals(switch, 1, 30, 12_000, 9_000, seed=2))
         archived(switch)
         switch.stop()
         lose(switch, "var/lib/lost")

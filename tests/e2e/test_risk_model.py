@@ -50,7 +50,7 @@ def bets(terminal, count, chance):
         selection = chance.randrange(3)
         answer = terminal.place_bet(
             FIRST + chance.randrange(COUNT), 100 * chance.randrange(10, 2_000),
-            [(MARKET + chance.randrange(MARKETS), selection, PRICES[selection])], timeout=30)
+            [(MARKET + chance.randrange(MARKETS), selection, PRICES[selection])], timeout=120)
         assert answer.name in ("OK", "RISK_SCORE"), answer.name
 
 
@@ -210,9 +210,9 @@ def test_a_model_that_cannot_be_read_at_a_start_is_told(switch):
     switch.kill()
     switch.start()
     control.wait_up()
-    wait_until(lambda: told()[2] == [], 20, "no problem")
+    wait_until(lambda: told()[2] == [], 60, "no problem")
     # What was decided without the model is decided anew without it, now that it is there again.
-    wait_until(lambda: len(placed(switch, version)) >= UNREAD, 20, "the log")
+    wait_until(lambda: len(placed(switch, version)) >= UNREAD, 60, "the log")
     anew = json.loads(switch.tool("tools/sluice-db", "shadow", "--from-time", "0", "--json").stdout)
     assert anew["before"] == anew["after"] and anew["model"]["missing"] == UNREAD, anew["model"]
     assert all(anew[name] == 0 for name in ("newly_refused", "newly_accepted", "alert_new",

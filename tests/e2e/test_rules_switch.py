@@ -54,7 +54,7 @@ class Load:
         """Their reports; every request that was sent has its answer."""
         for process, _ in self.started:
             process.terminate()
-        reports = demo.wait(self.started, 60)
+        reports = demo.wait(self.started)
         for report in reports:
             assert all(report[name] == 0 for name in (
                 "unanswered", "expired_unsent", "outcome_unknown_at_deadline")), report

@@ -12,7 +12,7 @@ def test_three_shards_hand_over_and_decide_across_shards():
     with Switch("shards", shards=SHARDS, accounts=30_000) as switch:
         switch.begin(TERMINALS, accounts=120)
         started = demo.start_terminals(switch, TERMINALS, accounts=120, bets=3_000, rate=500)
-        reports = demo.wait(started, 120)
+        reports = demo.wait(started)
         total = demo.summary(reports)
         assert total["bets_accepted"] + sum(total["bets_refused"].values()) == 3_000
         assert total["bets_accepted"] > 2_000
@@ -38,7 +38,7 @@ def test_three_shards_recover_together():
         switch.begin(3)
         for _ in range(3):
             started = demo.start_terminals(switch, 3, accounts=60, bets=600, rate=500)
-            demo.wait(started, 120)
+            demo.wait(started)
             acks = [ack for _, files in started for ack in demo.acknowledged(files["acks"])]
             switch.kill()
             assert demo.compare(acks, switch.events()) == []

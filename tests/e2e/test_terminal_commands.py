@@ -34,7 +34,7 @@ def run_fixture(switch, tmp_path):
         with open(path, "w+", encoding="utf-8") as out:
             process = switch.terminal(terminal, "--json", *arguments, log=out)
             try:
-                ended = process.wait(timeout=60)
+                ended = process.wait(timeout=300)
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise

@@ -37,7 +37,7 @@ class Old(Switch):
         process = subprocess.Popen(
             [*self.terminal_command(terminal), *map(str, words)], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, env=self.environment())
-        return json.loads(process.communicate(timeout=30)[0])
+        return json.loads(process.communicate(timeout=300)[0])
 
     def terminal_command(self, terminal):
         state = self.path(f"var/lib/sluice-terminal/{terminal}")

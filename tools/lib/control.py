@@ -12,8 +12,8 @@ import network
 from instance import InstanceError, start_time
 
 KEY_SERVER_PORT = 7402
-READY_SECONDS = 60
-STOP_SECONDS = 30
+READY_SECONDS = 120
+STOP_SECONDS = 120
 
 
 def ended_by(log, begin):

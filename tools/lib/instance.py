@@ -23,8 +23,8 @@ from sources import TOP
 
 UDP_PORT = 7400
 CURRENCY = 410  # KRW, no minor unit
-READY_SECONDS = 60
-STOP_SECONDS = 30
+READY_SECONDS = 120
+STOP_SECONDS = 120
 PORT_TROUBLE = re.compile(r"port \d|DPDK did not start")
 
 
@@ -330,7 +330,7 @@ class Instance:
 
     # ---- the programs around it ----
 
-    def tool(self, *command, timeout=120, check=True):
+    def tool(self, *command, timeout=600, check=True):
         """Runs one of our programs to its end; raises with its own words if it fails."""
         try:
             ran = subprocess.run(

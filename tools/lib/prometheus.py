@@ -22,8 +22,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-READY_SECONDS = 60
-STOP_SECONDS = 10
+READY_SECONDS = 120
+STOP_SECONDS = 60
 TRIES = 3  # a port that was free may be taken before the program binds it
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -47,7 +47,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def get(url, seconds=5):
+def get(url, seconds=60):
     """Body of a page. Raises OSError (also for statuses other than 200)."""
     with OPENER.open(url, timeout=seconds) as answer:
         return answer.read().decode()
