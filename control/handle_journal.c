@@ -38,11 +38,11 @@ static json_t *shard_journal(const json_t *shard)
 {
 	static const char *const names[] = { "shard", "finished_segment", "sealed_segment",
 		"sealed_lsn", "waiting_segments", "seals_damaged", "seal_errors", "seal_chain",
-		"archiving", "archive", "archived_segment", "archived_lsn", "archive_files",
-		"archive_bytes", "archive_error", "archive_errors", "archive_removed",
-		"verify_runs", "verify_running", "verify_seals", "verify_segments",
-		"verify_archives", "verify_bad", "verify_text", "segments_ready", "keeper_error",
-		"store_waiting", "disk_used_bytes", "disk_free_bytes", "recovery" };
+		"archiving", "archive", "archived_segment", "archived_lsn", "archive_lacks",
+		"archive_files", "archive_bytes", "archive_error", "archive_errors",
+		"archive_removed", "verify_runs", "verify_running", "verify_seals",
+		"verify_segments", "verify_archives", "verify_bad", "verify_text", "segments_ready",
+		"keeper_error", "store_waiting", "disk_used_bytes", "disk_free_bytes", "recovery" };
 	static const char *const states[] = { "room", "quota", "floor" };
 	int64_t state = member(shard, "disk_state");
 	json_t *object = json_object();

@@ -164,6 +164,14 @@ static void shard_check(const json_t *shard, json_t *problems)
 		    "the journal of shard %" PRIu64 " cannot be archived (error %" PRIu64
 		    "): sluicectl journal status",
 		    number, member(shard, "archive_error"));
+	if (member(shard, "archive_lacks") != 0)
+		problem(problems,
+		    "the archive of shard %" PRIu64
+		    " had nothing of its journal at the start, segments up "
+		    "to %" PRIu64
+		    " are missing in it: mount it or put it back and start the data plane "
+		    "again; if it is a new one, take a backup (the next start says no more)",
+		    number, member(shard, "archive_lacks"));
 	if (member(shard, "seals_damaged") != 0 || member(shard, "verify_bad") != 0)
 		problem(problems,
 		    "the sealed journal of shard %" PRIu64

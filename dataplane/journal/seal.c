@@ -402,6 +402,27 @@ static void archived_find(struct journal_sealer *sealer, uint64_t oldest)
 		close(fd);
 }
 
+/*
+ * Segments were used again, which waits for the archive, and it knows nothing of this journal: it
+ * is gone, another one, or new. Retention leaves the manifest's copy. To be asked before that is
+ * made.
+ */
+static void archive_lacks(
+    struct journal_sealer *sealer, uint64_t oldest, char *message, size_t message_size)
+{
+	if (oldest == 1 || journal_archive_sealed_lsn(sealer->archive.directory,
+	                       sealer->config.shard, sealer->reader->incarnation) != 0)
+		return;
+	JOURNAL_FIGURE_SET(sealer, archive_lacks, oldest - 1);
+	if (message[0] == '\0')
+		snprintf(message, message_size,
+		    "the archive in %s has nothing of this journal, whose segments up to %" PRIu64
+		    " were used again: it is gone, not mounted, or new. Mount it or put it back, "
+		    "and start again; a new one begins with segment %" PRIu64
+		    ": take a backup, for what is before is in none",
+		    sealer->archive.directory, oldest - 1, oldest);
+}
+
 static int parts_make(struct journal_sealer *sealer)
 {
 	sealer->config.directory = strdup(sealer->config.directory);
@@ -457,6 +478,7 @@ int journal_sealer_create(struct journal_sealer **out, const struct journal_conf
 	}
 	if (archiving(sealer)) {
 		archived_find(sealer, oldest);
+		archive_lacks(sealer, oldest, message, message_size);
 		/* So that the archive tells of this journal before its first segment is full. One
 		 * that is away gets it with that. */
 		(void)!journal_archive_manifest_copy(sealer->archive.directory,

@@ -70,6 +70,7 @@ void journal_sealer_free(struct journal_sealer *sealer);
 	X(archiving)        /* 1: there is an archive */                                           \
 	X(archived_segment) /* newest one archived */                                              \
 	X(archived_lsn)                                                                            \
+	X(archive_lacks)     /* it knew nothing at the start, segments up to this were gone */     \
 	X(archive_bytes_in)  /* sealed bytes archived since the start */                           \
 	X(archive_bytes_out) /* compressed */                                                      \
 	X(archive_errors)                                                                          \

@@ -167,3 +167,37 @@ def test_an_older_copy_of_the_root_is_not_started_on_beside_its_archive():
         play(switch, 300)
         switch.stop()
         assert switch.verify()["ok"]
+
+
+def test_an_archive_that_is_gone_is_told_at_the_start_and_by_health():
+    with ControlledSwitch("archive-gone", **SETTINGS) as switch:
+        control = switch.control
+        switch.begin(terminals=2)
+        archive = switch.path("var/lib/sluice/archive")
+        demo.wait(demo.start_terminals(control, 2, 60, 12_000, 4_000), 120)
+        wait_until(lambda: recycled(switch) > 1, 60, "a segment used again")
+        control.stop()
+        switch.stop()
+        os.rename(archive, archive + ".away")
+        switch.start()
+        control.start()
+        control.wait_up()
+        gone = shard(switch)["archive_lacks"]
+        assert gone >= 1
+        with open(switch.log, encoding="utf-8") as stream:
+            said = [line for line in stream if "has nothing of this journal" in line]
+        assert said and archive in said[-1] and json.loads(said[-1])["level"] == "warning"
+        assert any("the archive of shard 0 had nothing" in text
+                   for text in control.status()["health"]["problems"])
+        assert control.ctl("status", "--health", check=False).returncode != 0
+        assert control.json("journal", "status")["shards"][0]["archive_lacks"] == gone
+        control.stop()
+        switch.stop()
+        shutil.rmtree(archive)
+        os.rename(archive + ".away", archive)
+        switch.start()
+        control.start()
+        control.wait_up()
+        assert shard(switch)["archive_lacks"] == 0
+        control.stop()
+        switch.stop()
