@@ -503,6 +503,9 @@ void load_run(struct load *load, const atomic_int *stop)
 		if (load->terminals[i].greeted)
 			ready_push(load, i);
 	for (;;) {
+		/* Then this turn sends all that was due: the one before may have looked too early.
+		 */
+		int over = turn_ns >= load->end_ns;
 		unsigned moved = turn_receive(load);
 		unsigned kept;
 		uint64_t now_ns;
@@ -526,7 +529,7 @@ void load_run(struct load *load, const atomic_int *stop)
 			if (load->measure_ns > now_ns)
 				load->measure_ns = now_ns;
 		}
-		if (now_ns >= load->end_ns && load->in_flight == 0 && moved == 0 && kept == 0)
+		if (over && load->in_flight == 0 && moved == 0 && kept == 0)
 			break;
 		if (now_ns >= load->drain_ns)
 			break;
