@@ -230,7 +230,7 @@ class RedisBets:
         return self
 
     def wait(self):
-        until = time.monotonic() + 20
+        until = time.monotonic() + 120
         while time.monotonic() < until and self.process.poll() is None:
             if os.path.exists(self.socket):
                 return

@@ -9,7 +9,7 @@
 #include "wire/codec.h"
 
 #define START_WINDOW      32             /* sessions greeted at once */
-#define START_PATIENCE_NS 10000000000ull /* without progress */
+#define START_PATIENCE_NS 30000000000ull /* without progress */
 #define START_REQUEST_ID  1              /* these requests are not journalled: any id will do */
 
 static void start_sleep(void)
