@@ -269,6 +269,7 @@ static void complete(struct sim_flight *flight)
 		abort();
 	}
 	sim_counts.completions++;
+	sim_counts.unnamed += flight->durable && sim_directory_changes(sim_top, flight->inode);
 	if (flight->result >= 0) {
 		sim_file_write(flight->inode, flight->offset, flight->data,
 		    (uint64_t)flight->result, flight->durable);

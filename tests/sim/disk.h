@@ -145,6 +145,8 @@ void sim_names_free(struct sim_names *names);
 void sim_directory_change(
     struct sim_inode *directory, const char *from, const char *to, struct sim_inode *inode);
 void sim_directory_sync(struct sim_inode *directory);
+/* 1: a name of the file, here or below, is one that a power cut may take away. */
+int sim_directory_changes(const struct sim_inode *directory, const struct sim_inode *file);
 /* A power cut: the first so many changes are kept. */
 void sim_directory_crash(struct sim_inode *directory);
 /* The path is simulated. */

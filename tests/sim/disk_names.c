@@ -139,6 +139,20 @@ void sim_directory_sync(struct sim_inode *directory)
 	changes_keep(directory, directory->change_count);
 }
 
+int sim_directory_changes(const struct sim_inode *directory, const struct sim_inode *file)
+{
+	for (uint32_t i = 0; i < directory->change_count; i++)
+		if (directory->changes[i].inode == file)
+			return 1;
+	for (uint32_t i = 0; i < directory->names.count; i++) {
+		const struct sim_inode *inode = directory->names.entries[i].inode;
+
+		if (inode->is_directory && sim_directory_changes(inode, file))
+			return 1;
+	}
+	return 0;
+}
+
 void sim_directory_crash(struct sim_inode *directory)
 {
 	struct sim_names *durable = &directory->durable_names;

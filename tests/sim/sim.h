@@ -73,6 +73,8 @@ struct sim_disk_faults {
 
 struct sim_disk_counts {
 	uint64_t writes, bytes, syncs, completions, errors, torn, lost, flips, misdirected;
+	/* Durable writes of a ring into a file whose name a power cut may still take away. */
+	uint64_t unnamed;
 };
 
 /* An empty disk, everything closed. Again: forgets the former. */

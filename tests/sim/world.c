@@ -98,6 +98,7 @@ static void plan_make(struct world *world, uint32_t operations, uint32_t shards)
 		plan->shards = shards;
 	plan->marked = (uint8_t)sim_below(2);
 	plan->depth = 1 + (uint32_t)sim_below(4);
+	plan->edges = (uint32_t)sim_below(3);
 	plan->disk = (struct sim_disk_faults){
 		.write_error = often(8, 3000),
 		.write_slow = often(3, 100000),
@@ -329,16 +330,38 @@ static void crash_now(struct world *world)
 		sim_disk_cut_after(1 + sim_below(150));
 }
 
+/*
+ * Where a crash takes most with it, and which chance alone would hardly meet: a journal's writes
+ * are in flight to two segments; its last one went into a file whose name is not durable.
+ */
+static void crash_at_edge(struct world *world)
+{
+	uint64_t unnamed = sim_disk_counts().unnamed;
+
+	if (unnamed != world->unnamed && sim_below(4) == 0)
+		sim_disk_cut_after(1 + sim_below(200));
+	world->unnamed = unnamed;
+	if (world->edges_left == 0 || !sim_disk_straddles() || sim_below(8) != 0)
+		return;
+	world->edges_left--;
+	process_crash(world, 1);
+	bring_up(world, 1);
+	/* What the kill left in the device's cache was relied on by this start. */
+	sim_disk_cut_after(1 + sim_below(400));
+}
+
 static void load(struct world *world)
 {
 	trace_note(TRACE_PHASE, PHASE_LOAD, 0, 0, 0);
 	faults_set(world, 1);
 	world->crashes_left = world->plan.crashes;
+	world->edges_left = world->plan.edges;
 	crash_next(world);
 	while (world->operations < world->plan.operations) {
 		step(world, PHASE_LOAD);
 		if (world->crashes_left > 0 && world->operations >= world->crash_at)
 			crash_now(world);
+		crash_at_edge(world);
 		if (sim_chance(world->plan.leaps))
 			leap(world);
 		if (sim_below(20000) == 0)
@@ -435,7 +458,7 @@ void world_run(struct world *world, uint64_t seed, uint32_t operations, uint32_t
 	world->seed = seed;
 	world->running = world->ending = world->damaged = world->stop_wanted = 0;
 	world->operations = world->idle = world->ticket_count = 0;
-	world->step = world->transactions = 0;
+	world->step = world->transactions = world->unnamed = 0;
 	memset(world->durable_lsn, 0, sizeof(world->durable_lsn));
 	memset(world->committed_lsn, 0, sizeof(world->committed_lsn));
 	memset(&world->bets, 0, sizeof(world->bets));

@@ -38,6 +38,7 @@
 struct world_plan {
 	uint32_t shards, operations;
 	uint32_t crashes;         /* power cuts and kills on the way */
+	uint32_t edges;           /* kills while a journal goes over into its next segment */
 	uint32_t loss, duplicate; /* of datagrams, in a million */
 	uint64_t delay_ns;        /* most datagrams take up to this long */
 	uint32_t delay_long;      /* in a million: up to 2 s */
@@ -231,7 +232,8 @@ struct world {
 	uint64_t started_ns;
 	uint64_t stall_ns[WORLD_SHARDS_MAX], reader_stall_ns, worker_stall_ns[WORLD_SHARDS_MAX];
 	uint32_t operations; /* begun */
-	uint32_t crashes_left;
+	uint32_t crashes_left, edges_left;
+	uint64_t unnamed;  /* of sim_disk_counts(), as far as crash_at_edge has seen it */
 	uint64_t crash_at; /* operation */
 	uint32_t idle;     /* steps that moved nothing */
 	uint64_t step;
