@@ -60,11 +60,17 @@ void log_index_begin(struct log_index *index, uint64_t first_lsn)
 	index->first_lsn = index->next_lsn = first_lsn;
 }
 
-static void group_note(struct log_index *index, uint64_t terminal_id, uint64_t group, uint64_t lsn)
+/* Where the search for a group's slot begins; to be taken modulo SLOTS. */
+static uint32_t group_place(uint64_t terminal_id, uint64_t group)
 {
 	uint64_t hash = (terminal_id * 0x9e3779b97f4a7c15ull) ^ (group * 0xff51afd7ed558ccdull);
 
-	for (uint32_t i = (uint32_t)(hash >> 32);; i++) {
+	return (uint32_t)(hash >> 32);
+}
+
+static void group_note(struct log_index *index, uint64_t terminal_id, uint64_t group, uint64_t lsn)
+{
+	for (uint32_t i = group_place(terminal_id, group);; i++) {
 		struct note *slot = &index->slots[i & (SLOTS - 1)];
 
 		if (slot->terminal_id == 0) {
@@ -89,6 +95,18 @@ void log_index_note(struct log_index *index, const struct event_record *record)
 	index->next_lsn++;
 	for (unsigned i = 0; i < count; i++)
 		group_note(index, terminal_id, groups[i], lsn);
+}
+
+void log_index_ahead(const struct log_index *index, const struct event_record *record)
+{
+	uint64_t groups[LOG_GROUPS_MAX];
+	unsigned count = log_index_groups(record, groups);
+
+	for (unsigned i = 0; i < count; i++) {
+		uint32_t place = group_place(le64_get(record->terminal_id), groups[i]);
+
+		__builtin_prefetch(&index->slots[place & (SLOTS - 1)], 1);
+	}
 }
 
 uint32_t log_index_room(const struct log_index *index)

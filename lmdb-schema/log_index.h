@@ -101,6 +101,8 @@ void log_index_free(struct log_index *index);
 void log_index_begin(struct log_index *index, uint64_t first_lsn);
 /* Notes the event with the next LSN. There must be room. */
 void log_index_note(struct log_index *index, const struct event_record *record);
+/* Fetches what noting this event will touch, at random places of 768 KiB. Changes nothing. */
+void log_index_ahead(const struct log_index *index, const struct event_record *record);
 /* Events that there is room for, whatever they are. */
 uint32_t log_index_room(const struct log_index *index);
 /* Events noted since the last run. */

@@ -30,6 +30,7 @@ static int event_take(
 	*length = le16_get(record.length);
 	if (*length < sizeof(record) || *length > room || le64_get(record.lsn) != lsn)
 		return -EBADMSG;
+	log_index_ahead(store->log.index, &record);
 	if (lsn > applied_lsn(store)) {
 		error = store_event_apply(store, event, *length);
 		if (error != 0)
