@@ -104,8 +104,7 @@ def test_only_so_much_is_kept():
 def test_an_operator_asks_the_running_switch():
     with ControlledSwitch("archive-ctl", **SETTINGS) as switch:
         switch.begin(2)
-        demo.wait(demo.start_terminals(switch.control, 2, accounts=30, bets=12_000, rate=4_000),
-                  120)
+        demo.wait(demo.start_terminals(switch.control, 2, accounts=30, bets=12_000, rate=4_000))
         wait_until(lambda: shard(switch)["archived_segment"] > 0, 60, "something is archived")
         row = switch.control.json("journal", "status")["shards"][0]
         assert row["disk"] == "room" and row["archive"].endswith("archive/shard-0")
