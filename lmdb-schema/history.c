@@ -62,7 +62,11 @@ static int env_open(struct history_env *env, const char *directory, uint64_t fir
 	return error;
 }
 
-/* Takes over what is open already, opens what is new, closes what is gone. */
+/*
+ * Takes over what is open already, opens what is new, closes what is retired: the oldest. One that
+ * is gone while an older one is there was taken away by somebody, and its requests would look as if
+ * they had never been carried out: it stays open, and its file is there as long.
+ */
 static int refresh(struct log_history *history)
 {
 	uint64_t *list = NULL;
@@ -73,14 +77,18 @@ static int refresh(struct log_history *history)
 
 	if (count < 0)
 		return count;
-	envs = calloc((size_t)count + 1, sizeof(*envs));
+	envs = calloc((size_t)count + history->count + 1, sizeof(*envs));
 	if (envs == NULL) {
 		free(list);
 		return -ENOMEM;
 	}
 	for (int i = 0; i < count; i++) {
-		while (old < history->count && history->envs[old].first_lsn < list[i])
-			env_close(&history->envs[old++]);
+		for (; old < history->count && history->envs[old].first_lsn < list[i]; old++) {
+			if (kept > 0)
+				envs[kept++] = history->envs[old];
+			else
+				env_close(&history->envs[old]);
+		}
 		if (old < history->count && history->envs[old].first_lsn == list[i])
 			envs[kept++] = history->envs[old++];
 		else if ((error = env_open(&envs[kept], history->directory, list[i])) == 0)
@@ -88,8 +96,12 @@ static int refresh(struct log_history *history)
 		else if (error != -ENOENT && failed == 0)
 			failed = error; /* not retired under our eyes: its events exist */
 	}
-	while (old < history->count)
-		env_close(&history->envs[old++]);
+	for (; old < history->count; old++) {
+		if (kept > 0)
+			envs[kept++] = history->envs[old];
+		else
+			env_close(&history->envs[old]);
+	}
 	free(history->envs);
 	free(list);
 	history->envs = envs;

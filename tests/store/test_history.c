@@ -70,6 +70,50 @@ TEST(look_ups_follow_rotation_in_a_running_store)
 	world_free(world);
 }
 
+/* Its requests were carried out, whoever removed it: they are found, or it is not known of them. */
+TEST(a_log_taken_away_under_a_running_switch_is_no_proof_of_not_carried_out)
+{
+	struct world *world = world_create(test_seed());
+	struct log_history *history;
+	struct store_report report;
+	struct store_config config;
+	struct store *store;
+	uint64_t *list = NULL;
+	char path[64], name[128];
+	int count;
+
+	directory_make(path);
+	config = store_config_of(world, path);
+	config.log_rotate_size = 150000;
+	store = store_start(&config, &report);
+	world_provision(world);
+	assert_int_equal(world_store(store, world_close(world)), 0);
+	for (int i = 0; i < 120; i++)
+		assert_int_equal(
+		    world_store(store, world_batch(world, 60)) + store_commit(store), 0);
+	store_close(store);
+	assert_int_equal(log_history_open(&history, path, 0), 0);
+	count = schema_log_list(path, &list);
+	assert_true(count > 3);
+	/* One in the middle, then the newest too: what is open is read on. */
+	for (int gone = 1; gone < count; gone += count - 2) {
+		snprintf(
+		    name, sizeof(name), "%s/log-%016llx", path, (unsigned long long)list[gone]);
+		directory_remove(name);
+		assert_int_equal(log_history_refresh(history), 0);
+		assert_requests(world, history, TEST_SHARE(7, 29));
+	}
+	/* The oldest, as if it were retired: then nobody says "never". */
+	snprintf(name, sizeof(name), "%s/log-%016llx", path, (unsigned long long)list[0]);
+	directory_remove(name);
+	assert_int_equal(log_history_refresh(history), 0);
+	assert_true(log_history_first_lsn(history) > 1);
+	free(list);
+	log_history_close(history);
+	directory_remove(path);
+	world_free(world);
+}
+
 /* Events of a log that are in no run: what a look-up walks through. */
 static uint64_t indexed_not(const char *path, uint64_t first_lsn)
 {
