@@ -473,6 +473,54 @@ TEST(recovery_finds_room_while_rows_are_ahead)
 	source_free(&source);
 }
 
+/*
+ * The same, and it dies once more while it recovers, behind a slice that has made room: the rows
+ * are as new as those of its first life, or what is missing among them is taken for damage.
+ */
+TEST(killed_again_under_recovery_it_still_knows_how_new_its_rows_are)
+{
+	struct source source;
+	struct journal_feed *feed = NULL;
+	struct store_report report;
+	struct store *store;
+	unsigned fuzzy = 0, slices = 0;
+	uint64_t released = 0;
+	char path[64];
+
+	source_make(&source, 77);
+	source.interval_ms = 1000000;
+	assert_int_equal(journal_feed_create(&feed, 64, 2), 0);
+	directory_make(path);
+	store = store_start(&source, path, &report);
+	for (uint32_t i = 0; i < source.count; i++) {
+		assert_int_equal(batch_apply(store, &source.batches[i]), 0);
+		if (i == source.count * 7 / 10)
+			assert_int_equal(store_checkpoint_now(store), 0);
+	}
+	/* All rows of a second checkpoint, not its end: what retired since the first is gone. */
+	while (store->checkpoint.phase != CHECKPOINT_FINISH)
+		assert_true(store_work(store, feed, NULL, 1000000000000ull) >= 0);
+	store_close(store);
+	source.objects_room = source.objects_live + ROOM_SPARE / 4;
+	store = store_start(&source, path, &report);
+	assert_true(report.checkpoint_lsn < report.applied_lsn);
+	for (uint32_t i = 0; i < source.count; i++) {
+		if (le64_get(source.batches[i].header.first_lsn) <= report.checkpoint_lsn)
+			continue;
+		assert_int_equal(batch_apply(store, &source.batches[i]), 0);
+		if (store->checkpoint.released_total == released)
+			continue;
+		released = store->checkpoint.released_total;
+		slices++;
+		(void)kill_and_recover(&source, path, source.count, &fuzzy);
+	}
+	assert_true(slices > 0 && fuzzy > 0);
+	store_close(store);
+	journal_feed_free(feed);
+	directory_remove(path);
+	source_free(&source);
+}
+
 /* Restored events fill the same room. */
 TEST(restored_events_find_room)
 {
