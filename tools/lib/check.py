@@ -57,6 +57,7 @@ THREADED = {
     "control-link-sessions": "tests/control/link/test_control_link_sessions",
     "control-log": "tests/control/log/test-control-log",
     "control-ops-ops": "tests/control/ops-socket/test_ops_socket_ops",
+    "control-sessions-rotation": "tests/control/sessions/test_control_sessions_rotation",
     "control-sessions-sessions": "tests/control/sessions/test_control_sessions_sessions",
     "journal-ahead": "tests/journal/test-journal-ahead",
     "journal-recover-ahead": "tests/journal/test-journal-recover",
