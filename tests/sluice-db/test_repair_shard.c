@@ -504,6 +504,34 @@ TEST(rows_are_not_made_anew_beside_a_damaged_journal)
 	directory_remove(copy.root);
 }
 
+/* Two repairs in one second: the second was refused, or wrote over the report of the first. */
+TEST(a_repair_takes_no_name_that_an_earlier_one_has)
+{
+	enum { SECONDS = 5 };
+	static const char mine[] = "an earlier report\n";
+	time_t now = time(NULL);
+	struct copy copy;
+	char name[64];
+
+	copy_make(&copy);
+	balance_flip(&copy);
+	for (time_t at = now; at < now + SECONDS; at++) {
+		char when[24];
+		struct tm utc;
+
+		gmtime_r(&at, &utc);
+		(void)strftime(when, sizeof(when), "%Y%m%dT%H%M%SZ", &utc);
+		snprintf(name, sizeof(name), "repair-rows-%s.json", when);
+		file_write(&copy, name, mine);
+		snprintf(name, sizeof(name), "rows.damaged-%s", when);
+		file_write(&copy, name, mine);
+	}
+	assert_int_equal(repair_run(&copy, "--rebuild-rows", NULL), 0);
+	assert_int_equal(named(&copy, "repair-rows-"), SECONDS + 1);
+	assert_int_equal(named(&copy, "rows.damaged-"), SECONDS + 1);
+	directory_remove(copy.root);
+}
+
 /* Which buckets a shard has its rows alone say, or another shard's. */
 TEST(rows_that_are_gone_are_not_made_anew_where_nothing_says_of_which_shards)
 {

@@ -19,7 +19,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "dataplane/journal/manifest.h"
@@ -34,7 +33,7 @@ struct repair {
 	uint32_t shard;
 	char path[PATH_MAX], journal[PATH_MAX + 16], aside[PATH_MAX + 64],
 	    report_path[PATH_MAX + 64];
-	char when[24];
+	char when[REPAIR_WHEN_SIZE];
 	struct journal_config config;
 	struct store_config store;
 	struct record_checkpoint checkpoint;
@@ -482,11 +481,10 @@ static int repair_shard(struct repair *repair)
 
 static void names_make(struct repair *repair)
 {
-	struct tm utc;
-	time_t now = time(NULL);
+	static const struct repair_name names[] = { { "journal.damaged-", "" },
+		{ "repair-", ".json" } };
 
-	gmtime_r(&now, &utc);
-	(void)strftime(repair->when, sizeof(repair->when), "%Y%m%dT%H%M%SZ", &utc);
+	repair_when_make(repair->when, repair->path, names, SLUICE_ARRAY_COUNT(names));
 	snprintf(repair->journal, sizeof(repair->journal), "%s/journal", repair->path);
 	snprintf(repair->aside, sizeof(repair->aside), "%s/journal.damaged-%s", repair->path,
 	    repair->when);

@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tools/sluice-db/backup.h"
@@ -183,4 +185,27 @@ int repair_exchange(const char *parent, const char *fresh, const char *aside, co
 	/* Nothing of a repair that was not done is called damaged. */
 	(void)renameat2(AT_FDCWD, aside, AT_FDCWD, fresh, RENAME_NOREPLACE);
 	return error;
+}
+
+void repair_when_make(
+    char when[REPAIR_WHEN_SIZE], const char *path, const struct repair_name *names, unsigned count)
+{
+	time_t now = time(NULL), moment = now;
+	int taken;
+
+	do {
+		struct tm utc;
+
+		gmtime_r(&moment, &utc);
+		(void)strftime(when, REPAIR_WHEN_SIZE, "%Y%m%dT%H%M%SZ", &utc);
+		taken = 0;
+		for (unsigned i = 0; i < count; i++) {
+			char name[PATH_MAX + 64];
+
+			snprintf(name, sizeof(name), "%s/%s%s%s", path, names[i].before, when,
+			    names[i].behind);
+			taken |= access(name, F_OK) == 0;
+		}
+		moment++;
+	} while (taken && moment <= now + REPAIR_WHEN_AHEAD_S);
 }

@@ -30,6 +30,17 @@ int repair_part_tell(
 SLUICE_MUST_USE int repair_exchange(
     const char *parent, const char *fresh, const char *aside, const char *current);
 
+/* Names that a repair gives below a shard's directory: `before`, the moment, `behind`. */
+struct repair_name {
+	const char *before, *behind;
+};
+#define REPAIR_WHEN_SIZE 24
+/* The present second (UTC), or the next one, up to ten, for which none of the names is taken: of
+ * two repairs in one second the second was refused, or wrote over the report of the first. */
+#define REPAIR_WHEN_AHEAD_S 10
+void repair_when_make(
+    char when[REPAIR_WHEN_SIZE], const char *path, const struct repair_name *names, unsigned count);
+
 /* repair --rebuild-rows (repair_rows.c). An exit code. */
 int repair_rows(const struct options *options, uint32_t shard, const char *path,
     const struct verify_found *damaged);

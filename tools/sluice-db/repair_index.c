@@ -10,11 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lmdb-schema/log_index.h"
 #include "tools/sluice-db/db.h"
+#include "tools/sluice-db/repair_check.h"
 #include "tools/sluice-db/repair_index.h"
 
 struct environment {
@@ -25,7 +25,7 @@ struct environment {
 struct rebuild {
 	const struct options *options;
 	const char *path;
-	char report_path[PATH_MAX + 64], when[24];
+	char report_path[PATH_MAX + 64], when[REPAIR_WHEN_SIZE];
 	struct environment *list;
 	int count;
 	uint32_t shard;
@@ -198,12 +198,10 @@ static void tell(const struct rebuild *rebuild)
 int repair_index(const struct options *options, uint32_t shard, const char *path)
 {
 	struct rebuild rebuild = { .options = options, .path = path, .shard = shard };
-	time_t now = time(NULL);
-	struct tm utc;
+	static const struct repair_name name = { "repair-index-", ".json" };
 	int code;
 
-	gmtime_r(&now, &utc);
-	(void)strftime(rebuild.when, sizeof(rebuild.when), "%Y%m%dT%H%M%SZ", &utc);
+	repair_when_make(rebuild.when, path, &name, 1);
 	snprintf(rebuild.report_path, sizeof(rebuild.report_path), "%s/repair-index-%s.json", path,
 	    rebuild.when);
 	if (look(&rebuild) < 0)

@@ -16,7 +16,6 @@
 #include <string.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "dataplane/store/store.h"
@@ -30,7 +29,7 @@ struct rows_repair {
 	uint32_t shard;
 	const char *path;
 	char building[PATH_MAX + 16], aside[PATH_MAX + 64], report_path[PATH_MAX + 64];
-	char when[24];
+	char when[REPAIR_WHEN_SIZE];
 	struct store_config config;
 	uint64_t incarnation;
 	uint8_t had_rows; /* there is something to be put aside */
@@ -245,13 +244,12 @@ int repair_rows(const struct options *options, uint32_t shard, const char *path,
 	struct journal_config journal = {
 		.directory = directory, .shard = shard, .allow_volatile = 1
 	};
+	static const struct repair_name names[] = { { "rows.damaged-", "" },
+		{ "repair-rows-", ".json" } };
 	struct journal_identity identity;
-	time_t now = time(NULL);
-	struct tm utc;
 	int code;
 
-	gmtime_r(&now, &utc);
-	(void)strftime(repair.when, sizeof(repair.when), "%Y%m%dT%H%M%SZ", &utc);
+	repair_when_make(repair.when, path, names, SLUICE_ARRAY_COUNT(names));
 	snprintf(repair.building, sizeof(repair.building), "%s/rows-rebuild", path);
 	snprintf(repair.aside, sizeof(repair.aside), "%s/rows.damaged-%s", path, repair.when);
 	snprintf(repair.report_path, sizeof(repair.report_path), "%s/repair-rows-%s.json", path,
