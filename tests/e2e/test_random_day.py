@@ -93,7 +93,8 @@ class Day:
     def terminal(self):
         number = self.chance.choice(TERMINALS)
         if number not in self.terminals:
-            terminal = self.terminals[number] = connect(self.switch, number)
+            # Control that starts anew ends sessions whose rights change: the next one is due soon.
+            terminal = self.terminals[number] = connect(self.switch, number, silence=3)
             terminal.new_session = self.within(terminal.new_session)
         return self.terminals[number]
 
