@@ -404,10 +404,12 @@ static int rows_fit(const struct decision *decision, const struct event_view *vi
 static int bet_rows_fit(const struct decision *decision)
 {
 	struct ledger *ledger = decision->ledger;
-	uint32_t row =
-	    account_find(ledger, ledger_system_account(SYSTEM_STAKES, decision->currency, 0));
+	uint64_t stakes = ledger_system_account(SYSTEM_STAKES, decision->currency, 0);
+	uint32_t row = ledger->stakes_seen; /* only the id counts */
 	int64_t balance = -decision->amount;
 
+	if (SLUICE_UNLIKELY(ledger->accounts[row].row.id != stakes))
+		row = account_find(ledger, stakes);
 	if (row == ROW_NONE) {
 		if (!table_room(ledger, LEDGER_ACCOUNT, 1))
 			return 0;

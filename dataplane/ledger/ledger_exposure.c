@@ -147,6 +147,20 @@ static int exposure_hopeless(const struct ledger *ledger, const struct exposure_
 	return 0;
 }
 
+/* 1: no limit holds for a bet of this account in this currency. Limits are the operator's choice,
+ * and most sites and partners have none. */
+static int exposure_unlimited(
+    const struct ledger *ledger, uint16_t currency, const struct account_row *account)
+{
+	const struct risk_rules *rules = &ledger->shard.rules;
+
+	if (currency != rules->currency)
+		return 1;
+	return rules->exposure_selection_max == 0 && rules->exposure_market_max == 0 &&
+	       (account == NULL || account->partner_id == 0 ||
+	           ledger_partner(ledger, account->partner_id) == NULL);
+}
+
 uint16_t exposure_judge(
     struct decision *decision, const struct wire_leg *legs, unsigned count, int64_t payout)
 {
@@ -159,8 +173,11 @@ uint16_t exposure_judge(
 	};
 	struct exposure_limit limit;
 	struct event_limit *told;
-	uint16_t code = exposure_find(decision->ledger, &bet, &limit);
+	uint16_t code;
 
+	if (exposure_unlimited(decision->ledger, decision->currency, decision->account))
+		return WIRE_CODE_OK;
+	code = exposure_find(decision->ledger, &bet, &limit);
 	if (code == WIRE_CODE_OK)
 		return code;
 	if (limit.scope != LEASE_PARTNER)
