@@ -184,50 +184,64 @@ static unsigned composite(const struct risk_factor_rules *rules, const struct ri
 	                                                    : rules->points[RISK_STATE_COMPOSITE];
 }
 
-void risk_factors_evaluate(const struct risk_factor_rules *rules, const struct risk_view *view,
-    uint32_t base_bits, struct risk_state_result *result)
+/* All but COMPOSITE. */
+static inline uint32_t factors_fired(
+    const struct risk_factor_rules *rules, const struct risk_view *view)
 {
 	const uint8_t at_terminal = rules->terminal_confirmed_tenths != 0
 	                                ? rules->terminal_confirmed_tenths
 	                                : rules->confirmed_tenths;
-	const bool fired[RISK_STATE_COMPOSITE] = {
-		[RISK_STATE_TIME_DEVIATION] = view->hour_outside || view->day_outside,
-		[RISK_STATE_STRUCTURING] = structuring(rules, view),
-		[RISK_STATE_RAPID_MOVEMENT] = rapid_movement(rules, view),
-		[RISK_STATE_STAKE_LADDER] = stake_ladder(rules, view),
-		[RISK_STATE_REPEATED_TRANSFER] = repeated_transfer(rules, view),
-		[RISK_STATE_SELECTION_REPEATED] =
-		    view->account_selections >= rules->selection_repeats,
-		[RISK_STATE_SELECTION_TERMINALS] =
-		    view->account_selection_sides >= rules->selection_terminals,
-		[RISK_STATE_SELECTION_AT_TERMINAL] =
-		    view->terminal_selections >= rules->selection_at_terminal,
-		[RISK_STATE_LATE_BET] = view->transaction->close_in_s != 0 &&
-		                        view->transaction->close_in_s <= rules->late_s,
-		[RISK_STATE_COUNTERPARTIES] = view->partners >= rules->counterparties,
-		[RISK_STATE_TERMINAL_VELOCITY] = terminal_velocity(rules, view),
-		[RISK_STATE_ACCOUNT_CONFIRMED] =
-		    confirmed(rules, &view->account_feedback, rules->confirmed_tenths),
-		[RISK_STATE_TERMINAL_CONFIRMED] =
-		    confirmed(rules, &view->terminal_feedback, at_terminal),
-	};
-	unsigned points = 0, pattern = 0, together;
+	const uint32_t close_in_s = view->transaction->close_in_s;
 	uint32_t bits = 0;
 
-	for (unsigned i = 0; i < RISK_STATE_COMPOSITE; i++) {
-		unsigned own = fired[i] ? rules->points[i] : 0;
+#define FIRED(name, condition) (bits |= (uint32_t)(condition) << RISK_STATE_##name)
+	FIRED(TIME_DEVIATION, view->hour_outside | view->day_outside);
+	FIRED(STRUCTURING, structuring(rules, view));
+	FIRED(RAPID_MOVEMENT, rapid_movement(rules, view));
+	FIRED(STAKE_LADDER, stake_ladder(rules, view));
+	FIRED(REPEATED_TRANSFER, repeated_transfer(rules, view));
+	FIRED(SELECTION_REPEATED, view->account_selections >= rules->selection_repeats);
+	FIRED(SELECTION_TERMINALS, view->account_selection_sides >= rules->selection_terminals);
+	FIRED(SELECTION_AT_TERMINAL, view->terminal_selections >= rules->selection_at_terminal);
+	FIRED(LATE_BET, close_in_s != 0 && close_in_s <= rules->late_s);
+	FIRED(COUNTERPARTIES, view->partners >= rules->counterparties);
+	FIRED(TERMINAL_VELOCITY, terminal_velocity(rules, view));
+	FIRED(
+	    ACCOUNT_CONFIRMED, confirmed(rules, &view->account_feedback, rules->confirmed_tenths));
+	FIRED(TERMINAL_CONFIRMED, confirmed(rules, &view->terminal_feedback, at_terminal));
+#undef FIRED
+	return bits;
+}
 
-		bits |= (uint32_t)fired[i] << i;
+/* Most transactions have no factor, or one. */
+static unsigned factors_points(const struct risk_factor_rules *rules, uint32_t bits)
+{
+	unsigned points = 0, pattern = 0;
+
+	for (; bits != 0; bits &= bits - 1) {
+		unsigned i = (unsigned)__builtin_ctz(bits), own = rules->points[i];
+
 		if (i >= RISK_STATE_STAKE_LADDER && i <= RISK_STATE_LATE_BET)
 			pattern = own > pattern ? own : pattern;
 		else
 			points += own;
 	}
-	points += pattern;
-	together = composite(rules, view, base_bits, bits);
-	if (together != 0)
-		bits |= RISK_STATE_BIT(COMPOSITE);
-	points += together;
+	return points + pattern;
+}
+
+void risk_factors_evaluate(const struct risk_factor_rules *rules, const struct risk_view *view,
+    uint32_t base_bits, struct risk_state_result *result)
+{
+	uint32_t bits = factors_fired(rules, view);
+	unsigned points = factors_points(rules, bits), together;
+
+	/* Each needs a factor at least. */
+	if ((base_bits | bits) != 0) {
+		together = composite(rules, view, base_bits, bits);
+		if (together != 0)
+			bits |= RISK_STATE_BIT(COMPOSITE);
+		points += together;
+	}
 	result->factor_bits = bits;
 	result->points = (uint8_t)(points < POINTS_MAX ? points : POINTS_MAX);
 }

@@ -460,6 +460,17 @@ TEST(composite_of_the_table_is_limited)
 	assert_int_equal(judge(&scene, RISK_BIT(AMOUNT_DEVIATION)).points, 20);
 }
 
+/* So a transaction without any has none: risk_factors_evaluate does not look then. */
+TEST(every_composite_needs_a_factor)
+{
+	size_t count;
+	const struct risk_composite *composites = risk_composites(&count);
+
+	assert_true(count > 0);
+	for (size_t i = 0; i < count; i++)
+		assert_true((composites[i].base_bits | composites[i].bits) != 0);
+}
+
 TEST(every_factor_has_a_name_a_text_and_points)
 {
 	struct risk_factor_rules rules;
