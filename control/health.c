@@ -167,10 +167,9 @@ static void shard_check(const json_t *shard, json_t *problems)
 	if (member(shard, "archive_lacks") != 0)
 		problem(problems,
 		    "the archive of shard %" PRIu64
-		    " had nothing of its journal at the start, segments up "
-		    "to %" PRIu64
-		    " are missing in it: mount it or put it back and start the data plane "
-		    "again; if it is a new one, take a backup (the next start says no more)",
+		    " had not, at the start, all that was archived of segments up to %" PRIu64
+		    ": mount it or put its files back, and start the data plane again; its log "
+		    "(seals) says which folder, and what to do if they are lost",
 		    number, member(shard, "archive_lacks"));
 	if (member(shard, "seals_damaged") != 0 || member(shard, "verify_bad") != 0)
 		problem(problems,

@@ -108,6 +108,7 @@ int switch_archive_configure(struct switch_process *process, uint32_t shard)
 		    "archive.directory: the name is too long");
 		return EXIT_REFUSED;
 	}
+	snprintf(archive->name, sizeof(archive->name), "%s", config->directory);
 	return switch_make_directory(process, archive->directory);
 }
 
@@ -115,7 +116,7 @@ int switch_seal_create(struct switch_process *process, uint32_t shard)
 {
 	struct shard_parts *parts = &process->shards[shard];
 	struct shard_background *background = &process->background[shard];
-	char message[512];
+	char message[1000]; /* behind the shard, in process->message */
 
 	background->archive = parts->archive.directory;
 	if (journal_sealer_create(&background->sealer, &parts->journal_config, &parts->archive,

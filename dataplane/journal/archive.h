@@ -119,6 +119,13 @@ void journal_archive_close(struct journal_archive_reader *reader);
  */
 SLUICE_MUST_USE int journal_archive_manifest_copy(
     const char *directory, int journal_fd, uint64_t incarnation, uint64_t size);
+/*
+ * Is the copy beside the archive's files the journal's manifest, and as long as it must be?
+ * `archived`: newest segment that is in the archive alone; 0: none. The data plane may run. 0;
+ * -EBADMSG, -errno: `why` is one sentence.
+ */
+SLUICE_MUST_USE int journal_archive_copy_check(int archive_fd, int journal_fd, uint32_t shard,
+    uint64_t incarnation, uint64_t archived, char *why, size_t why_size);
 /* Name of the copy of the manifest. */
 void journal_archive_manifest_name(char name[JOURNAL_ARCHIVE_NAME_SIZE], uint64_t incarnation);
 
@@ -131,6 +138,10 @@ struct journal_archive_keep {
 	uint64_t
 	    incarnation;     /* of the journal that runs, and its oldest segment still here: that */
 	uint64_t generation; /* one and later ones stay, else they would be archived again */
+	/* Called once, before the first file of that journal goes, with the generation of the first
+	 * one that stays; what it returns but 0 is the result, and nothing goes. NULL: nobody. */
+	int (*announce)(void *context, uint64_t from);
+	void *context;
 	uint64_t files, bytes; /* out: left */
 	uint64_t removed;      /* out */
 };

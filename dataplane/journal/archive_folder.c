@@ -266,19 +266,38 @@ static void steps_bound(const struct journal_archive_keep *keep, struct look *lo
 	}
 }
 
-static int goes(const struct journal_archive_keep *keep, const struct kept *file)
+static int goes(const struct journal_archive_keep *keep, const struct kept *file, uint64_t bytes)
 {
 	if (file->incarnation > keep->incarnation ||
 	    (file->incarnation == keep->incarnation && file->generation >= keep->generation))
 		return 0;
-	return file->time_ns < keep->before_ns ||
-	       (keep->bytes_max != 0 && keep->bytes > keep->bytes_max);
+	return file->time_ns < keep->before_ns || (keep->bytes_max != 0 && bytes > keep->bytes_max);
+}
+
+/* How many go, the oldest first; *from: the first one of the running journal that stays, 0: none of
+ * it goes. */
+static size_t going(
+    const struct journal_archive_keep *keep, const struct look *look, uint64_t *from)
+{
+	uint64_t bytes = keep->bytes;
+	size_t count = 0;
+
+	*from = 0;
+	while (count < look->count && goes(keep, &look->files[count], bytes)) {
+		bytes -= look->files[count].size;
+		if (look->files[count].incarnation == keep->incarnation)
+			*from = look->files[count].generation + 1;
+		count++;
+	}
+	return count;
 }
 
 int journal_archive_retain(const char *directory, struct journal_archive_keep *keep)
 {
 	struct look look = { .keep = keep };
 	char path[PATH_MAX], name[JOURNAL_ARCHIVE_NAME_SIZE];
+	uint64_t from = 0;
+	size_t count;
 	int result;
 
 	keep->bytes = keep->removed = 0;
@@ -286,7 +305,10 @@ int journal_archive_retain(const char *directory, struct journal_archive_keep *k
 	if (result == 0 && look.count > 1)
 		qsort(look.files, look.count, sizeof(*look.files), compare_kept);
 	steps_bound(keep, &look);
-	for (size_t i = 0; result == 0 && i < look.count && goes(keep, &look.files[i]); i++) {
+	count = result == 0 ? going(keep, &look, &from) : 0;
+	if (count > 0 && from != 0 && keep->announce != NULL)
+		result = keep->announce(keep->context, from);
+	for (size_t i = 0; result == 0 && i < count; i++) {
 		journal_archive_name(name, look.files[i].incarnation, look.files[i].generation);
 		if (snprintf(path, sizeof(path), "%s/%s", directory, name) >= (int)sizeof(path))
 			result = -ENAMETOOLONG;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "dataplane/journal/archive.h"
+#include "dataplane/journal/archive_mark.h"
 #include "dataplane/journal/manifest.h"
 #include "dataplane/journal/meta.h"
 #include "dataplane/journal/reader.h"
@@ -38,8 +39,13 @@ struct journal_check {
 	uint64_t offset;
 	struct journal_archive_reader reader;
 	struct journal_archive_file file;
+	int archive_wanted, archive_alone; /* alone: segments are not read */
 	int archive_seen;
-	int here; /* the segment of this seal was still there */
+	uint64_t from;     /* what is no segment any more is archived from here on; 0: not known */
+	uint64_t archived; /* newest one that is in the archive, and no segment here */
+	struct journal_seal lost;     /* the first that is not there, but was archived */
+	uint64_t gap_first, gap_last; /* of these, one behind the other; gap_last 0: none is open */
+	int here;                     /* the segment of this seal was still there */
 };
 
 __attribute__((format(printf, 3, 4))) static void bad(
@@ -54,6 +60,38 @@ __attribute__((format(printf, 3, 4))) static void bad(
 	va_start(arguments, format);
 	vsnprintf(report->what, sizeof(report->what), format, arguments);
 	va_end(arguments);
+}
+
+static uint64_t from_read(const struct journal_check *check)
+{
+	struct journal_archive_mark mark;
+
+	if (journal_archive_mark_read(
+	        check->directory_fd, check->meta.shard, check->meta.incarnation, &mark) != 0 ||
+	    mark.directory[0] == '\0')
+		return 0;
+	return mark.from;
+}
+
+static int archive_prepare(
+    struct journal_check *check, const char *archive, struct journal_check_report *report)
+{
+	int error;
+
+	if (archive == NULL || archive[0] == '\0')
+		return 0;
+	check->archive_wanted = 1;
+	check->from = from_read(check);
+	check->archive_fd = open(archive, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (check->archive_fd >= 0)
+		return 0;
+	error = -errno;
+	report->archive_gone = error == -ENOENT;
+	if (report->archive_gone)
+		return 0;
+	snprintf(
+	    report->what, sizeof(report->what), "archive %.128s: %s", archive, strerror(-error));
+	return error;
 }
 
 static int prepare(struct journal_check *check, const struct journal_config *config,
@@ -76,21 +114,15 @@ static int prepare(struct journal_check *check, const struct journal_config *con
 		    result == -EPROTO ? "written by a newer version" : strerror(-result));
 		return result;
 	}
-	if (archive != NULL && archive[0] != '\0') {
-		check->archive_fd = open(archive, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (check->archive_fd < 0 && errno != ENOENT) {
-			result = -errno;
-			snprintf(report->what, sizeof(report->what), "archive %.128s: %s", archive,
-			    strerror(-result));
-			return result;
-		}
-	}
+	result = archive_prepare(check, archive, report);
+	if (result != 0)
+		return result;
 	return journal_manifest_walk_open(&check->walk, check->directory_fd, JOURNAL_MANIFEST_NAME,
 	    report->what, sizeof(report->what));
 }
 
 int journal_check_open(struct journal_check **out, const struct journal_config *config,
-    const char *archive, struct journal_check_report *report)
+    const char *archive, int archive_alone, struct journal_check_report *report)
 {
 	struct journal_check *check = calloc(1, sizeof(*check));
 	int result = -ENOMEM;
@@ -103,6 +135,7 @@ int journal_check_open(struct journal_check **out, const struct journal_config *
 	check->directory_fd = check->archive_fd = check->segment_fd = -1;
 	check->walk.fd = check->reader.fd = -1;
 	check->buffered_too = config->allow_volatile;
+	check->archive_alone = archive_alone;
 	result = prepare(check, config, archive, report);
 	if (result != 0) {
 		journal_check_close(check);
@@ -132,9 +165,14 @@ static int is_here(const struct journal_check *check)
 static int segment_begin(struct journal_check *check, struct journal_check_report *report)
 {
 	uint64_t size;
-	int result = journal_segment_open(check->directory_fd, check->seal.generation, O_RDONLY,
-	    check->buffered_too, &check->segment_fd, &size);
+	int result;
 
+	if (check->archive_alone) {
+		check->here = is_here(check);
+		return 0;
+	}
+	result = journal_segment_open(check->directory_fd, check->seal.generation, O_RDONLY,
+	    check->buffered_too, &check->segment_fd, &size);
 	check->here = result == 0;
 	check->offset = 0;
 	if (result == -ENOENT)
@@ -192,6 +230,73 @@ static int segment_step(struct journal_check *check, struct journal_check_report
 	return 0;
 }
 
+/* The open gap ends: it goes into the list, while there is room. */
+static void gap_end(struct journal_check *check, struct journal_check_report *report)
+{
+	size_t at = strlen(report->lost_text), room = sizeof(report->lost_text) - at;
+	const char *between = at == 0 ? "" : ", ";
+
+	if (check->gap_last == 0)
+		return;
+	if (room < 64)
+		snprintf(report->lost_text + at, room, "%s",
+		    report->lost_text[at - 1] == '.' ? "" : ", ...");
+	else if (check->gap_first == check->gap_last)
+		snprintf(report->lost_text + at, room, "%s%" PRIu64, between, check->gap_first);
+	else
+		snprintf(report->lost_text + at, room, "%s%" PRIu64 " to %" PRIu64, between,
+		    check->gap_first, check->gap_last);
+	check->gap_last = 0;
+}
+
+static void lost_note(struct journal_check *check, struct journal_check_report *report)
+{
+	uint64_t generation = check->seal.generation;
+
+	if (report->lost++ == 0)
+		check->lost = check->seal;
+	if (check->gap_last != 0 && check->gap_last + 1 != generation)
+		gap_end(check, report);
+	if (check->gap_last == 0)
+		check->gap_first = generation;
+	check->gap_last = generation;
+}
+
+/* All of what was archived and is in neither place is told as one thing. */
+static void lost_tell(struct journal_check *check, struct journal_check_report *report)
+{
+	gap_end(check, report);
+	if (report->lost == 0)
+		return;
+	check->seal = check->lost;
+	bad(check, report,
+	    "archive: not there, and archived once: %" PRIu64 " segments (%s), from LSN %" PRIu64,
+	    report->lost, report->lost_text, check->lost.first_lsn);
+}
+
+/* A sealed segment without its file. Where no mark says from which one on there must be one: the
+ * oldest go first, so none is missing behind one that is there. */
+static void missing_note(
+    struct journal_check *check, struct journal_check_report *report, const char *name)
+{
+	const struct journal_seal *seal = &check->seal;
+
+	if (check->here || is_here(check))
+		return; /* it came back? then the next check reads it */
+	report->archives_missing++;
+	if (!check->archive_wanted)
+		return;
+	/* Retention says so in the mark before it takes one. */
+	if (check->from != 0 && seal->generation >= check->from)
+		check->from = from_read(check);
+	if (check->from != 0 && seal->generation >= check->from)
+		lost_note(check, report);
+	else if (check->from == 0 && check->archive_seen)
+		bad(check, report,
+		    "archive: %s is missing (LSN %" PRIu64 " to %" PRIu64 "), older ones are there",
+		    name, seal->first_lsn, seal->last_lsn);
+}
+
 static int archive_begin(struct journal_check *check, struct journal_check_report *report)
 {
 	const struct journal_seal *seal = &check->seal, *kept = &check->file.seal;
@@ -203,18 +308,12 @@ static int archive_begin(struct journal_check *check, struct journal_check_repor
 		result =
 		    journal_archive_open(&check->reader, check->archive_fd, name, -1, &check->file);
 	if (result == -ENOENT) {
-		if (!check->here && is_here(check))
-			return 0; /* it came back? then the next check reads it */
-		report->archives_missing += !check->here;
-		/* The oldest go first, so none is missing behind one that is there. */
-		if (!check->here && check->archive_seen)
-			bad(check, report,
-			    "archive: %s is missing (LSN %" PRIu64 " to %" PRIu64
-			    "), older ones are there",
-			    name, seal->first_lsn, seal->last_lsn);
+		missing_note(check, report, name);
 		return 0;
 	}
 	check->archive_seen = 1;
+	if (!check->here)
+		check->archived = seal->generation;
 	if (result != 0) {
 		bad(check, report, "archive: %s: %s", name,
 		    result == -EPROTO    ? "written by a newer version"
@@ -274,6 +373,18 @@ static void end_check(struct journal_check *check, struct journal_check_report *
 	journal_segment_list_free(&list);
 }
 
+/* The archive's copy of the manifest against the manifest. */
+static void copy_check(struct journal_check *check, struct journal_check_report *report)
+{
+	char why[160] = "";
+
+	if (check->archive_fd < 0 || !check->archive_seen)
+		return;
+	if (journal_archive_copy_check(check->archive_fd, check->directory_fd, check->meta.shard,
+	        check->meta.incarnation, check->archived, why, sizeof(why)) != 0)
+		bad(check, report, "archive: %s", why);
+}
+
 static int next_seal(struct journal_check *check, struct journal_check_report *report)
 {
 	char why[sizeof(report->what)];
@@ -297,6 +408,8 @@ static int next_seal(struct journal_check *check, struct journal_check_report *r
 		bad(check, report, "%s", why);
 	} else {
 		end_check(check, report);
+		lost_tell(check, report);
+		copy_check(check, report);
 	}
 	report->torn = check->walk.torn;
 	report->next_generation = check->walk.next_generation;

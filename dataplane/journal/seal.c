@@ -192,6 +192,8 @@ static void retain(struct journal_sealer *sealer)
 	struct journal_archive_keep keep = {
 		.bytes_max = sealer->archive.keep_bytes,
 		.incarnation = sealer->reader->incarnation,
+		.announce = journal_seal_archive_announce,
+		.context = sealer,
 	};
 	struct journal_seal seal;
 	int result;
@@ -227,7 +229,7 @@ static int verify_work(struct journal_sealer *sealer)
 	if (sealer->check == NULL) {
 		atomic_store_explicit(&sealer->verify_wanted, 0, memory_order_relaxed);
 		result = journal_check_open(
-		    &sealer->check, &sealer->config, sealer->archive.directory, report);
+		    &sealer->check, &sealer->config, sealer->archive.directory, 0, report);
 		JOURNAL_FIGURE_SET(sealer, verify_running, result == 0);
 		if (result == 0)
 			return 1;
@@ -382,47 +384,6 @@ static int manifest_open(struct journal_sealer *sealer, const struct journal_met
 	return result;
 }
 
-/* What the archive has of the segments that are still here; what is not here any more had to be. */
-static void archived_find(struct journal_sealer *sealer, uint64_t oldest)
-{
-	int fd = open(sealer->archive.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct journal_archive_file file;
-	char name[JOURNAL_ARCHIVE_NAME_SIZE];
-
-	sealer->archived_generation = oldest - 1;
-	while (fd >= 0 && sealer->archived_generation + 1 < sealer->manifest.next_generation) {
-		journal_archive_name(
-		    name, sealer->reader->incarnation, sealer->archived_generation + 1);
-		if (journal_archive_header_read(fd, name, &file) != 0)
-			break;
-		sealer->archived_generation++;
-		JOURNAL_FIGURE_SET(sealer, archived_lsn, file.seal.last_lsn);
-	}
-	if (fd >= 0)
-		close(fd);
-}
-
-/*
- * Segments were used again, which waits for the archive, and it knows nothing of this journal: it
- * is gone, another one, or new. Retention leaves the manifest's copy. To be asked before that is
- * made.
- */
-static void archive_lacks(
-    struct journal_sealer *sealer, uint64_t oldest, char *message, size_t message_size)
-{
-	if (oldest == 1 || journal_archive_sealed_lsn(sealer->archive.directory,
-	                       sealer->config.shard, sealer->reader->incarnation) != 0)
-		return;
-	JOURNAL_FIGURE_SET(sealer, archive_lacks, oldest - 1);
-	if (message[0] == '\0')
-		snprintf(message, message_size,
-		    "the archive in %s has nothing of this journal, whose segments up to %" PRIu64
-		    " were used again: it is gone, not mounted, or new. Mount it or put it back, "
-		    "and start again; a new one begins with segment %" PRIu64
-		    ": take a backup, for what is before is in none",
-		    sealer->archive.directory, oldest - 1, oldest);
-}
-
 static int parts_make(struct journal_sealer *sealer)
 {
 	sealer->config.directory = strdup(sealer->config.directory);
@@ -476,14 +437,7 @@ int journal_sealer_create(struct journal_sealer **out, const struct journal_conf
 		journal_sealer_free(sealer);
 		return result;
 	}
-	if (archiving(sealer)) {
-		archived_find(sealer, oldest);
-		archive_lacks(sealer, oldest, message, message_size);
-		/* So that the archive tells of this journal before its first segment is full. One
-		 * that is away gets it with that. */
-		(void)!journal_archive_manifest_copy(sealer->archive.directory,
-		    sealer->directory_fd, sealer->reader->incarnation, sealer->manifest.size);
-	}
+	journal_seal_archive_begin(sealer, oldest, message, message_size);
 	JOURNAL_FIGURE_SET(sealer, archiving, (uint64_t)archiving(sealer));
 	chain_set(sealer);
 	keeper->sealer = sealer;

@@ -31,6 +31,7 @@ struct journal_seal {
 
 struct journal_archive_config {
 	char directory[4300]; /* of this shard; "": no archive */
+	char name[4100];      /* as configured, of all shards: the mark in the journal says it */
 	uint32_t keep_days;   /* by time of the last event; 0: for ever */
 	uint64_t keep_bytes;  /* and no more than this in all; 0: no limit */
 };
@@ -70,7 +71,7 @@ void journal_sealer_free(struct journal_sealer *sealer);
 	X(archiving)        /* 1: there is an archive */                                           \
 	X(archived_segment) /* newest one archived */                                              \
 	X(archived_lsn)                                                                            \
-	X(archive_lacks)     /* it knew nothing at the start, segments up to this were gone */     \
+	X(archive_lacks)     /* at the start it had not all that was archived, up to this */       \
 	X(archive_bytes_in)  /* sealed bytes archived since the start */                           \
 	X(archive_bytes_out) /* compressed */                                                      \
 	X(archive_errors)                                                                          \
@@ -114,6 +115,12 @@ struct journal_check_report {
 	uint64_t
 	    archives_missing; /* sealed, neither here nor in the archive: by retention or not yet */
 	uint64_t archived_bytes;
+	/* Of archives_missing: those that must be in the archive, and "3 to 9, 12" for people.
+	 * Known where the journal has a mark of its archive (journal.archive), which all have by
+	 * now. */
+	uint64_t lost;
+	char lost_text[160];
+	int archive_gone; /* its folder is not there */
 	uint64_t first_generation, next_generation, last_lsn;
 	uint64_t torn; /* bytes of an append cut short at the manifest's end */
 	uint64_t bad;
@@ -123,11 +130,13 @@ struct journal_check_report {
 };
 
 /*
- * `archive`: NULL or "": none. 0; -ENOENT: no manifest; else -errno with report->what. The data
- * plane may run: what is recycled meanwhile is passed over.
+ * `archive`: NULL or "": none. `archive_alone`: segments that are still here are not read. 0;
+ * -ENOENT: no manifest; else -errno with report->what. The data plane may run: what is recycled
+ * meanwhile is passed over.
  */
 SLUICE_MUST_USE int journal_check_open(struct journal_check **out,
-    const struct journal_config *config, const char *archive, struct journal_check_report *report);
+    const struct journal_config *config, const char *archive, int archive_alone,
+    struct journal_check_report *report);
 /* One slice of about 256 KiB. 1: goes on; 0: finished; what is wrong is counted in the report. */
 int journal_check_step(struct journal_check *check, struct journal_check_report *report);
 void journal_check_close(struct journal_check *check);

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "dataplane/journal/archive.h"
+#include "dataplane/journal/archive_mark.h"
 #include "dataplane/journal/keeper.h"
 #include "dataplane/journal/manifest.h"
 #include "dataplane/journal/reader.h"
@@ -43,6 +44,7 @@ struct journal_sealer {
 	uint8_t *raw; /* JOURNAL_SEAL_SLICE bytes, block-aligned */
 	struct journal_pass pass;
 	uint64_t archived_generation;
+	struct journal_archive_mark mark;           /* as it is written down, or should be */
 	uint64_t now_ns;                            /* of this call */
 	uint64_t seal_failed_ns, archive_failed_ns; /* 0: not waiting */
 	uint64_t retained_ns;
@@ -82,5 +84,15 @@ SLUICE_MUST_USE int journal_pass_step(struct journal_sealer *sealer);
 void journal_pass_end(struct journal_sealer *sealer);
 /* The archive failed: counted; the pass goes on without it. */
 void journal_pass_archive_failed(struct journal_sealer *sealer, int error);
+
+/*
+ * Looks at the archive, keeps the mark of it (archive_mark.h) and brings the manifest's copy there.
+ * `oldest`: generation of the oldest segment still here. `message`: as of journal_sealer_create;
+ * what stands there already stays. Nothing that is wrong here hinders a start.
+ */
+void journal_seal_archive_begin(
+    struct journal_sealer *sealer, uint64_t oldest, char *message, size_t message_size);
+/* journal_archive_keep.announce of a sealer: the mark says so before files go. */
+SLUICE_MUST_USE int journal_seal_archive_announce(void *sealer, uint64_t from);
 
 #endif

@@ -168,6 +168,14 @@ def test_an_older_copy_of_the_root_is_not_started_on_beside_its_archive():
         assert switch.verify()["ok"]
 
 
+def warned(switch, what):
+    """Warnings of the sealer that hold these words."""
+    with open(switch.log, encoding="utf-8") as stream:
+        found = [json.loads(line) for line in stream if what in line]
+    assert all(line["level"] == "warning" for line in found)
+    return [line["message"] for line in found]
+
+
 def test_an_archive_that_is_gone_is_told_at_the_start_and_by_health():
     with ControlledSwitch("archive-gone", **SETTINGS) as switch:
         control = switch.control
@@ -183,10 +191,9 @@ def test_an_archive_that_is_gone_is_told_at_the_start_and_by_health():
         control.wait_up()
         gone = shard(switch)["archive_lacks"]
         assert gone >= 1
-        with open(switch.log, encoding="utf-8") as stream:
-            said = [line for line in stream if "has nothing of this journal" in line]
-        assert said and archive in said[-1] and json.loads(said[-1])["level"] == "warning"
-        assert any("the archive of shard 0 had nothing" in text
+        line = warned(switch, "has not what was archived")[-1]
+        assert archive in line and "journal.archive" in line
+        assert any("the archive of shard 0 had not" in text
                    for text in control.status()["health"]["problems"])
         assert control.ctl("status", "--health", check=False).returncode != 0
         assert control.json("journal", "status")["shards"][0]["archive_lacks"] == gone

@@ -22,20 +22,29 @@ struct sealing {
 	struct journal_report report;
 	struct journal_sealer *sealer;
 	struct journal_archive_config archive;
-	char message[256];
+	char message[1000];
 	uint64_t now_ns;
 };
 
-static inline void sealing_start(struct sealing *sealing)
+/* What it says is in `message`. */
+static inline void sealing_open(struct sealing *sealing)
 {
-	assert_int_equal(harness_recover(&sealing->harness, sealing->running.checkpoint_lsn + 1,
-	                     sealing->running.checkpoint_lsn, &sealing->report),
-	    0);
+	uint64_t checkpoint_lsn = sealing->running.checkpoint_lsn;
+
+	if (harness_recover(
+	        &sealing->harness, checkpoint_lsn + 1, checkpoint_lsn, &sealing->report) != 0)
+		fail_msg("%s", sealing->report.damage);
 	running_start(&sealing->running, &sealing->harness, &sealing->report, 16);
+	sealing->running.checkpoint_lsn = checkpoint_lsn;
 	assert_int_equal(
 	    journal_sealer_create(&sealing->sealer, &sealing->harness.config, &sealing->archive,
 	        sealing->running.keeper, sealing->message, sizeof(sealing->message)),
 	    0);
+}
+
+static inline void sealing_start(struct sealing *sealing)
+{
+	sealing_open(sealing);
 	assert_string_equal(sealing->message, "");
 }
 
@@ -48,6 +57,7 @@ static inline void sealing_begin(struct sealing *sealing, int with_archive)
 	if (with_archive) {
 		snprintf(sealing->archive.directory, sizeof(sealing->archive.directory),
 		    "%s-archive", sealing->harness.directory);
+		snprintf(sealing->archive.name, sizeof(sealing->archive.name), "archive");
 		assert_int_equal(mkdir(sealing->archive.directory, 0700), 0);
 	}
 	sealing_start(sealing);
@@ -133,8 +143,8 @@ static inline struct journal_check_report sealing_check(const struct sealing *se
 	struct journal_check_report report;
 	struct journal_check *check;
 
-	assert_int_equal(journal_check_open(
-	                     &check, &sealing->harness.config, sealing->archive.directory, &report),
+	assert_int_equal(journal_check_open(&check, &sealing->harness.config,
+	                     sealing->archive.directory, 0, &report),
 	    0);
 	while (journal_check_step(check, &report) == 1)
 		;

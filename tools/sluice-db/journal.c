@@ -171,7 +171,7 @@ static int check_all(
     const struct journal_config *config, const char *archive, struct journal_check_report *report)
 {
 	struct journal_check *check;
-	int result = journal_check_open(&check, config, archive, report);
+	int result = journal_check_open(&check, config, archive, 0, report);
 
 	if (result != 0)
 		return result;
