@@ -176,6 +176,135 @@ def warned(switch, what):
     return [line["message"] for line in found]
 
 
+def verified(switch, *options):
+    """(exit status, what is wrong, the archive's part)."""
+    code, found = database(switch, "verify", *options)
+    damage = found["first_damage"]
+    return code, damage["what"] if damage else "", found["shards"][0].get("archive")
+
+
+def damages(archive):
+    """(what is done to the archive, words of verify); archive: a shard's folder, whole again."""
+    names = sorted(os.listdir(archive))
+    files = [name for name in names if name.endswith(".seg.zst")]
+    manifest = next(name for name in names if name.endswith(".manifest"))
+
+    def numbers(*gone):
+        return ", ".join(str(int(files[at][17:33], 16)) for at in gone)
+
+    def remove(*gone):
+        for name in gone:
+            os.remove(os.path.join(archive, name))
+
+    def change(name, at):
+        with open(os.path.join(archive, name), "r+b") as stream:
+            stream.seek(at)
+            byte = stream.read(1)
+            stream.seek(at)
+            stream.write(bytes([byte[0] ^ 1]))
+
+    parent = os.path.dirname(archive)
+    mark = "/shard-0/journal/journal.archive away"
+    return [
+        (lambda: shutil.rmtree(archive), [archive, "is gone", mark]),
+        (lambda: shutil.rmtree(parent), [archive, "is gone", mark]),
+        (lambda: remove(*names), [archive, "has nothing of this journal", mark]),
+        (lambda: remove(files[0]), [archive, f"segments {numbers(0)} (", "missing", mark]),
+        (lambda: remove(files[0], files[2]), [archive, f"segments {numbers(0, 2)} (", mark]),
+        (lambda: change(files[1], 5_000), [archive, files[1], "does not give the bytes"]),
+        (lambda: change(files[1], 40), [archive, files[1], "header is damaged"]),
+        (lambda: shutil.copy(os.path.join(archive, files[0]), os.path.join(archive, files[1])),
+         [archive, files[1], "of another segment"]),
+        (lambda: remove(manifest), [archive, manifest, "is missing"]),
+        (lambda: os.truncate(os.path.join(archive, manifest), 400), [archive, manifest, "ends at"]),
+        (lambda: os.truncate(os.path.join(archive, manifest), 0), [archive, manifest, "damaged"]),
+        (lambda: change(manifest, 400), [archive, manifest, "byte"]),
+    ]
+
+
+def test_verify_names_what_is_gone_or_changed_in_the_archive():
+    with Switch("archive-verify", **SETTINGS) as switch:
+        switch.begin(2)
+        play(switch, 40_000)
+        wait_until(lambda: recycled(switch) > 4, 60, "segments used again")
+        # Beside the running switch, too.
+        code, what, archive = verified(switch)
+        assert code == 0 and archive["files"] > 3 and archive["lost"] == 0, (what, archive)
+        switch.stop()
+        code, what, archive = verified(switch)
+        assert code == 0 and archive["files"] > 3 and archive["lost"] == 0, (what, archive)
+        folder = archive["directory"]
+        parent, kept = os.path.dirname(folder), switch.path("kept")
+        assert folder == switch.path("var/lib/sluice/archive/shard-0")
+        shutil.copytree(parent, kept)
+        for at in range(len(damages(folder))):
+            do, words = damages(folder)[at]
+            do()
+            code, what, archive = verified(switch)
+            assert code == 1 and all(word in what for word in words), (at, what)
+            assert not archive["ok"]
+            # A start needs none, and repair has nothing to do with it.
+            assert "nothing is damaged" in database(switch, "repair", "--shard", "0")[1], at
+            # Where it is now can be said.
+            code, what, archive = verified(switch, "--archive", kept)
+            assert code == 0 and archive["directory"] == kept + "/shard-0", what
+            shutil.rmtree(parent, ignore_errors=True)
+            shutil.copytree(kept, parent)
+        assert verified(switch)[0] == 0
+        code, what, _ = verified(switch, "--archive", switch.path("nowhere"))
+        assert code == 1 and "nowhere/shard-0" in what, what
+        # The journal's own manifest gone, the archive's there.
+        manifest = switch.path("var/lib/sluice/shard-0/journal/journal.manifest")
+        os.rename(manifest, manifest + "-away")
+        code, what, _ = verified(switch)
+        assert code == 1 and "journal.manifest is missing" in what and folder in what, what
+        os.rename(manifest + "-away", manifest)
+        # Given up, as it says.
+        shutil.rmtree(parent)
+        os.remove(switch.path("var/lib/sluice/shard-0/journal/journal.archive"))
+        switch.restart()
+        assert shard(switch)["archive_lacks"] > 0 and warned(switch, "gone or new")
+        switch.stop()
+        assert verified(switch)[0] == 0
+        switch.restart()
+        assert shard(switch)["archive_lacks"] == 0
+        play(switch, 6_000)
+        switch.stop()
+        assert verified(switch)[0] == 0
+
+
+def test_a_new_archive_of_an_old_switch_is_not_taken_for_a_lost_one():
+    with Switch("archive-new", **{**SETTINGS, "archive": "", "segments_ready": 1}) as switch:
+        switch.begin(2)
+        play(switch, 12_000)
+        wait_until(lambda: recycled(switch) > 1, 60, "a segment used again")
+        switch.stop()
+        code, what, archive = verified(switch)
+        assert code == 0 and archive is None, what
+        for folder, words in (("archive", "begins with segment"),
+                              (switch.path("other"), "was archived before is in archive")):
+            switch.settings.archive = folder
+            switch.restart()
+            assert shard(switch)["archive_lacks"] == 0
+            assert len(warned(switch, words)) == 1 and folder in warned(switch, words)[0]
+            before = recycled(switch)
+            play(switch, 12_000)
+            wait_until(lambda: recycled(switch) > before + 1, 60, "a segment used again")
+            switch.stop()
+            code, what, archive = verified(switch)
+            assert code == 0 and archive["files"] > 0, what
+            switch.restart()  # and then it says no more
+            assert shard(switch)["archive_lacks"] == 0
+            assert len(warned(switch, words)) == 1
+            switch.stop()
+        switch.settings.archive = ""
+        switch.restart()
+        assert warned(switch, "there is no archive any more")
+        switch.stop()
+        code, what, archive = verified(switch)
+        assert code == 0, what
+
+
 def test_an_archive_that_is_gone_is_told_at_the_start_and_by_health():
     with ControlledSwitch("archive-gone", **SETTINGS) as switch:
         control = switch.control

@@ -8,7 +8,7 @@ static const struct {
 } commands[] = {
 	{ "stat", "root shard json" },
 	{ "dump", "root shard json from to terminal account" },
-	{ "verify", "root shard json transit-max" },
+	{ "verify", "root shard json archive transit-max" },
 	{ "shadow", "root shard json from-time to-time rules base examples model" },
 	{ "restore", "root json from-postgres passfile cut" },
 	{ "backup create none/a none/b", "label json" },

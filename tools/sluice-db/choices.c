@@ -220,7 +220,7 @@ static const struct taker {
 } takers[] = {
 	{ "stat", NULL, READS },
 	{ "dump", NULL, READS | ONE(FROM) | ONE(TO) | ONE(TERMINAL) | ONE(ACCOUNT) },
-	{ "verify", NULL, READS | ONE(TRANSIT_MAX) },
+	{ "verify", NULL, READS | ONE(TRANSIT_MAX) | ONE(ARCHIVE) },
 	{ "shadow", NULL, READS | ONE(TO_TIME) | SHADOW },
 	{ "restore", NULL, ONE(ROOT) | ONE(JSON) | ONE(FROM_POSTGRES) | ONE(PASSFILE) | ONE(CUT) },
 	{ "backup", "create", ONE(LABEL) | ONE(JSON) },

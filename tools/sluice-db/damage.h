@@ -8,7 +8,7 @@
 struct damage {
 	uint32_t shard;
 	uint64_t lsn;
-	char what[256]; /* with its remedy; empty: none */
+	char what[640]; /* with its remedy; empty: none */
 };
 __attribute__((format(printf, 3, 4))) void damage_note(
     struct damage *damage, uint64_t lsn, const char *format, ...);

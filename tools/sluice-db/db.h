@@ -38,8 +38,9 @@ struct options {
 	int dry_run;                  /* migrate */
 	const char *label;            /* backup create */
 	const char *to_time, *to_lsn; /* backup restore */
-	const char *archive; /* backup restore: what goes on behind the backup; journal, archive */
-	uint64_t model;      /* shadow; 0: that of the rules */
+	const char
+	    *archive; /* backup restore: what goes on behind the backup; journal, archive, verify */
+	uint64_t model;                       /* shadow; 0: that of the rules */
 	const char *from_time, *rules, *base; /* shadow */
 	int examples;                         /* shadow; -1: as many as usual */
 	int cut_damaged_tail, yes_lose_acknowledged, rebuild_index, rebuild_rows; /* repair */
@@ -153,5 +154,29 @@ int command_repair(const struct options *options);
 /* Seals of a shard against what is left of its segments; none is no damage. */
 void seals_verify(
     const char *path, uint32_t shard, struct damage *damage, uint64_t *seals, char chain[65]);
+
+/* ---- The archive of a shard's journal (archive_check.c) ---- */
+
+enum archive_place {
+	ARCHIVE_GIVEN,    /* --archive DIR */
+	ARCHIVE_MARKED,   /* where the journal's mark says (dataplane/journal/archive_mark.h) */
+	ARCHIVE_NONE,     /* the mark says that there is none; ROOT/var/lib/sluice/archive */
+	ARCHIVE_SUPPOSED, /* there is no mark; the same */
+};
+/* The directory of this shard's archive, and how it is known. */
+enum archive_place archive_of(
+    const struct options *options, uint32_t shard, char directory[PATH_MAX]);
+
+struct archive_found {
+	char directory[PATH_MAX]; /* "": there is none, as far as anybody knows */
+	uint64_t files;           /* archive files that give the bytes that were sealed */
+	uint64_t lost;            /* segments that were archived, and are in no place now */
+	struct damage damage;
+};
+/*
+ * Each archive file of the shard against the journal's manifest, the manifest's copy there, and
+ * what must be there and is not. A backup, and the past of a re-sharded switch, have none.
+ */
+void archive_verify(const struct options *options, uint32_t shard, struct archive_found *found);
 
 #endif

@@ -23,16 +23,6 @@ static void journal_config_of(const struct options *options, uint32_t shard,
 	    (struct journal_config){ .directory = directory, .shard = shard, .allow_volatile = 1 };
 }
 
-/* --archive DIR, else where `archive: {directory: archive}` puts it. */
-static void archive_of(const struct options *options, uint32_t shard, char directory[PATH_MAX])
-{
-	if (options->archive != NULL)
-		snprintf(directory, PATH_MAX, "%s/shard-%u", options->archive, shard);
-	else
-		snprintf(directory, PATH_MAX, "%s/var/lib/sluice/archive/shard-%u", options->root,
-		    shard);
-}
-
 /* What `run` makes of these shards, and the worst exit code; `all`: none may be missing. */
 static int each_shard(const struct options *options, const char *schema,
     int (*run)(const struct options *options, uint32_t shard, json_t *object),
@@ -210,12 +200,12 @@ static int verify_shard(const struct options *options, uint32_t shard, json_t *o
 	int result, ok;
 
 	journal_config_of(options, shard, &config, directory);
-	archive_of(options, shard, archive);
+	(void)archive_of(options, shard, archive);
 	result = check_all(&config, archive, &report);
 	if (root_journal_check(options, shard, &damage) != 0) {
 		result = -EBADMSG;
 		report.bad++;
-		snprintf(report.what, sizeof(report.what), "%s", damage.what);
+		snprintf(report.what, sizeof(report.what), "%.255s", damage.what);
 	}
 	if (result == -ENOENT)
 		snprintf(report.what, sizeof(report.what), "nothing is sealed yet");
@@ -288,7 +278,7 @@ static int archive_shard(
 	char directory[PATH_MAX];
 	int result;
 
-	archive_of(options, shard, directory);
+	(void)archive_of(options, shard, directory);
 	if (read_all)
 		listing.directory = directory;
 	result = journal_archive_list(directory, list_file, &listing);

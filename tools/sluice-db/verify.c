@@ -25,6 +25,7 @@ struct shard_state {
 	uint64_t state_hash;
 	uint64_t seals; /* segments sealed */
 	char seal_chain[65];
+	struct archive_found archive;
 };
 
 struct totals {
@@ -178,6 +179,13 @@ static uint64_t bets_open(const struct derive *derive)
 	return count;
 }
 
+static json_t *archive_json(const struct archive_found *archive)
+{
+	return json_pack("{s:s, s:b, s:I, s:I}", "directory", archive->directory, "ok",
+	    archive->damage.what[0] == '\0', "files", (json_int_t)archive->files, "lost",
+	    (json_int_t)archive->lost);
+}
+
 static void shard_report(struct totals *totals, const struct shard_state *state)
 {
 	const struct derive *derive = &state->derive;
@@ -188,16 +196,18 @@ static void shard_report(struct totals *totals, const struct shard_state *state)
 	snprintf(text, sizeof(text), "%016" PRIx64, state->state_hash);
 	json_array_append_new(totals->shards,
 	    json_pack("{s:i, s:b, s:I, s:I, s:I, s:I, s:I, s:b, s:s}", "shard", (int)state->shard,
-	        "ok", state->damage.what[0] == '\0', "events", (json_int_t)derive->events,
-	        "last_lsn", (json_int_t)last, "accounts", (json_int_t)derive->customers,
-	        "bets_open", (json_int_t)bets_open(derive), "transit_open",
-	        (json_int_t)derive->transfers_open, "complete", derive->complete, "state_hash",
-	        text));
+	        "ok", state->damage.what[0] == '\0' && state->archive.damage.what[0] == '\0',
+	        "events", (json_int_t)derive->events, "last_lsn", (json_int_t)last, "accounts",
+	        (json_int_t)derive->customers, "bets_open", (json_int_t)bets_open(derive),
+	        "transit_open", (json_int_t)derive->transfers_open, "complete", derive->complete,
+	        "state_hash", text));
 	last_shard = json_array_get(totals->shards, json_array_size(totals->shards) - 1);
 	json_object_set_new(
 	    last_shard, "first_lsn", json_integer((json_int_t)state->scan.first_lsn));
 	json_object_set_new(last_shard, "seals", json_integer((json_int_t)state->seals));
 	json_object_set_new(last_shard, "seal_chain", json_string(state->seal_chain));
+	if (state->archive.directory[0] != '\0')
+		json_object_set_new(last_shard, "archive", archive_json(&state->archive));
 	totals->events += derive->events;
 	totals->accounts += derive->customers;
 	totals->state_hash += state->state_hash;
@@ -279,6 +289,26 @@ static int print_unproven(const struct totals *totals)
 	return unproven;
 }
 
+static void print_archives(const struct totals *totals)
+{
+	json_t *shard;
+	size_t i;
+
+	json_array_foreach(totals->shards, i, shard)
+	{
+		json_t *archive = json_object_get(shard, "archive");
+
+		if (archive == NULL)
+			continue;
+		printf("archive  shard %" JSON_INTEGER_FORMAT ": %" JSON_INTEGER_FORMAT
+		       " files as they were sealed, %" JSON_INTEGER_FORMAT " missing, in %s\n",
+		    json_integer_value(json_object_get(shard, "shard")),
+		    json_integer_value(json_object_get(archive, "files")),
+		    json_integer_value(json_object_get(archive, "lost")),
+		    json_string_value(json_object_get(archive, "directory")));
+	}
+}
+
 static void print_text(const struct totals *totals)
 {
 	int unproven;
@@ -294,6 +324,7 @@ static void print_text(const struct totals *totals)
 	printf("bets     %" PRIu64 " open, %s\n", totals->bets_open,
 	    unproven ? "STAKES holds what they do" : "each backed by its stake");
 	printf("transit  %" PRIu64 " transfers under way\n", totals->transit_open);
+	print_archives(totals);
 	if (totals->generations > 0)
 		printf("past     %u re-shardings, their logs and rows as they were left\n",
 		    totals->generations);
@@ -394,6 +425,7 @@ static int all_verify(const struct options *options, struct totals *totals)
 	}
 	for (int i = 0; i < count; i++) {
 		shard_verify(&states[i], options->transit_max_s);
+		archive_verify(options, shards[i], &states[i].archive);
 		shard_report(totals, &states[i]);
 		if (states[i].damage.what[0] != '\0' && totals->damage.what[0] == '\0')
 			totals->damage = states[i].damage;
@@ -401,6 +433,9 @@ static int all_verify(const struct options *options, struct totals *totals)
 	between_shards(states, count, totals);
 	if (options->shard < 0)
 		past_verify(options, totals);
+	/* Last: the switch itself needs none. */
+	for (int i = 0; i < count && totals->damage.what[0] == '\0'; i++)
+		totals->damage = states[i].archive.damage;
 	for (int i = 0; i < count; i++)
 		derive_free(&states[i].derive);
 	free(states);
