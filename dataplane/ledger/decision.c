@@ -427,6 +427,7 @@ static int bet_rows_fit(const struct decision *decision)
 		    (uint32_t)((const struct account_slot *)decision->account - ledger->accounts),
 		.terminal = ledger_terminal_number(ledger, decision->terminal),
 		.stakes = row,
+		.scene = decision->scene,
 	};
 	return 1;
 }

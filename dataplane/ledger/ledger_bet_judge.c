@@ -166,6 +166,7 @@ uint16_t bet_judge(struct decision *decision)
 	if (code == WIRE_CODE_OK && !cash)
 		code = play_judge_stake(decision, stake);
 	input.payout = decision->payout;
+	input.amounts = &amounts;
 	code = ledger_risk_judge_limited(decision, &input, code);
 	if (code != WIRE_CODE_OK)
 		return code;

@@ -219,5 +219,6 @@ int ledger_decide_by_rules(struct ledger *ledger, const struct ledger_request *r
 	length = ledger_decide(ledger, request, time_ns, event);
 	ledger->shard.rules = own;
 	ledger->shard.extra = own_extra;
+	ledger->decided.lsn = 0; /* nothing of what these rules saw */
 	return length;
 }

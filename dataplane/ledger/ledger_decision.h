@@ -25,6 +25,7 @@ struct decision {
 	const struct ledger_request *asked;  /* NULL: not a request */
 	const struct account_row *account;   /* NULL: not on this shard, or none */
 	const struct terminal_row *terminal; /* NULL: new here, or none */
+	const struct risk_scene *scene;      /* NULL: not judged by the states (yet) */
 	uint64_t terminal_id, request_id, time_ns, account_id, object_id, deadline_ns;
 	uint64_t body_hash[2];
 	int64_t amount; /* signed change of the account; of a refusal: what was asked for */

@@ -171,8 +171,8 @@ struct market_order {
 /* What a decision is judged by: it points into itself, and into the ledger's rows or a risk_fresh.
  */
 struct risk_scene {
-	struct risk_amounts amounts; /* of its currency */
 	struct risk_transaction transaction;
+	struct risk_traits traits;
 	struct risk_view view;
 	struct risk_feedback_view partner; /* the view's, when it has one */
 };
@@ -194,15 +194,18 @@ struct model_scores {
 	int32_t margins[RISK_MODEL_STRIDE];
 	_Alignas(64) float columns[RISK_FEATURE_COLUMNS * RISK_MODEL_STRIDE];
 	struct risk_scene scenes[RISK_MODEL_BURST]; /* of the same requests */
+	struct risk_scene single;                   /* of a request that has none of these */
 };
 
 /*
- * Rows of the bet decided last, so that applying it need not look for them again. `lsn` 0: none. A
- * hint only: whoever uses it compares the ids.
+ * Rows of the bet decided last, so that applying it need not look for them again; and the scene it
+ * was judged by, of which what does not point into rows still holds. `lsn` 0: none. A hint only:
+ * whoever uses it compares the ids.
  */
 struct decided_bet {
 	uint64_t lsn; /* of its event */
 	uint32_t account, terminal, stakes;
+	const struct risk_scene *scene; /* NULL: judged without the states */
 };
 
 #define LEDGER_ARENAS_MAX 52

@@ -166,11 +166,14 @@ static void burst_put(
 	struct model_scores *scores = ledger->scores;
 	struct risk_scene *scene = &scores->scenes[at];
 	struct decision decision;
+	struct risk_amounts amounts;
 	struct risk_fresh fresh;
 	struct risk_case asked;
 
 	burst_decision(&decision, ledger, bet, time_ns, &asked);
-	ledger_risk_scene(&decision, &asked, scene, &fresh);
+	(void)risk_amounts_of(
+	    &ledger->shard.rules, &ledger->shard.extra, decision.currency, &amounts);
+	ledger_risk_scene(&decision, &asked, amounts.report_threshold, scene, &fresh);
 	risk_features_put(&scene->view, scores->columns + at % RISK_MODEL_STRIDE, RISK_MODEL_STRIDE,
 	    scores->parts);
 	scores->time_ns = decision.time_ns;

@@ -29,7 +29,12 @@ struct plan {
 	uint8_t account_due, terminal_due, bet_due, market_due, shard_due, retire_due;
 	struct event_bet_change change; /* of types that have one */
 	uint8_t learns;                 /* the risk states learn from `transaction` */
-	struct risk_transaction transaction;
+	/* Both made for it, or the judge's own: they point into what follows, or into the ledger.
+	 */
+	const struct risk_transaction *transaction;
+	const struct risk_traits *traits;
+	struct risk_transaction transaction_made;
+	struct risk_traits traits_made;
 };
 
 /* 1 for types whose fixed body is event_bet_change. */

@@ -305,22 +305,18 @@ static void risk_partner_look(const struct decision *decision, struct risk_scene
 }
 
 void ledger_risk_scene(const struct decision *decision, const struct risk_case *asked,
-    struct risk_scene *scene, struct risk_fresh *fresh)
+    int64_t report_threshold, struct risk_scene *scene, struct risk_fresh *fresh)
 {
-	const struct shard_row *shard = &decision->ledger->shard;
-
-	(void)risk_amounts_of(&shard->rules, &shard->extra, decision->currency, &scene->amounts);
-	risk_transaction_make(
-	    &scene->transaction, decision, asked, scene->amounts.report_threshold);
-	risk_view_begin(&scene->view, risk_account_now(decision, &fresh->account),
-	    risk_terminal_now(decision, &fresh->terminal), &scene->transaction,
-	    decision->account_id);
+	risk_transaction_make(&scene->transaction, decision, asked, report_threshold);
+	risk_traits_make(&scene->traits, &scene->transaction, decision->account_id);
+	risk_view_begin_traits(&scene->view, risk_account_now(decision, &fresh->account),
+	    risk_terminal_now(decision, &fresh->terminal), &scene->transaction, &scene->traits);
 	risk_partner_look(decision, scene);
 }
 
 /* By the states, when the rules have factors for them. */
-static uint16_t risk_states_judge(
-    struct decision *decision, const struct risk_case *asked, const struct risk_profile *profile)
+static uint16_t risk_states_judge(struct decision *decision, const struct risk_case *asked,
+    const struct risk_amounts *amounts, const struct risk_profile *profile)
 {
 	const struct risk_rules_extra *extra = &decision->ledger->shard.extra;
 	int model = ledger_model_asked(decision->ledger);
@@ -329,7 +325,6 @@ static uint16_t risk_states_judge(
 	unsigned flags, partner, score, points = 0;
 	struct risk_state_result states;
 	struct risk_result base;
-	struct risk_scene own;
 	struct risk_fresh fresh;
 	uint32_t bits = 0;
 
@@ -337,10 +332,12 @@ static uint16_t risk_states_judge(
 	if (ledger_risk_kind(decision->type) != RISK_KIND_STAKE)
 		decision->flags |= EVENT_FLAG_MOVED;
 	if (scene == NULL) {
-		ledger_risk_scene(decision, asked, &own, &fresh);
-		scene = &own;
+		scene = &decision->ledger->scores->single;
+		ledger_risk_scene(decision, asked, amounts->report_threshold,
+		    &decision->ledger->scores->single, &fresh);
 	}
-	risk_base_judge(decision, asked, &scene->amounts, profile, &base);
+	decision->scene = scene;
+	risk_base_judge(decision, asked, amounts, profile, &base);
 	risk_factors_evaluate(&extra->factors, &scene->view, base.factor_bits, &states);
 	flags = risk_flags_judge(decision, &bits);
 	partner = risk_partner_judge(decision, &scene->view, &bits);
@@ -364,7 +361,8 @@ uint16_t ledger_risk_judge(struct decision *decision, const struct risk_case *as
 	int bet = decision->type == EVENT_PLACE_BET;
 	const struct risk_profile *profile;
 	struct risk_profile nobody;
-	struct risk_amounts amounts;
+	const struct risk_amounts *amounts = asked->amounts;
+	struct risk_amounts looked_up;
 	struct risk_result base;
 
 	if (!bet && !shard->extra.present)
@@ -375,9 +373,12 @@ uint16_t ledger_risk_judge(struct decision *decision, const struct risk_case *as
 		risk_profile_init(&nobody, decision->time_ns);
 		profile = &nobody;
 	}
+	if (amounts == NULL) {
+		(void)risk_amounts_of(&shard->rules, &shard->extra, decision->currency, &looked_up);
+		amounts = &looked_up;
+	}
 	if (shard->extra.present)
-		return risk_states_judge(decision, asked, profile);
-	(void)risk_amounts_of(&shard->rules, &shard->extra, decision->currency, &amounts);
-	risk_base_judge(decision, asked, &amounts, profile, &base);
+		return risk_states_judge(decision, asked, amounts, profile);
+	risk_base_judge(decision, asked, amounts, profile, &base);
 	return risk_score_take(decision, base.score, base.factor_bits);
 }

@@ -18,6 +18,7 @@ struct risk_case {
 	uint32_t close_in_s;    /* of a bet: until its first market starts; 0: not known */
 	uint64_t selection_id;  /* of a single bet */
 	uint64_t other_account; /* of a transfer */
+	const struct risk_amounts *amounts; /* of its currency, if they are at hand; NULL */
 	uint8_t odds_differ;
 };
 
@@ -51,7 +52,7 @@ struct risk_fresh {
 	struct risk_terminal_state terminal;
 };
 void ledger_risk_scene(const struct decision *decision, const struct risk_case *asked,
-    struct risk_scene *scene, struct risk_fresh *fresh);
+    int64_t report_threshold, struct risk_scene *scene, struct risk_fresh *fresh);
 
 struct model_score;
 /* What the model was asked about this very request beforehand, if nothing it looks at has changed;

@@ -51,11 +51,14 @@ static uint64_t risk_source_of(const struct plan *plan)
 	return 0;
 }
 
-static struct risk_transaction risk_transaction_of(
-    const struct ledger *ledger, const struct plan *plan)
+static void risk_transaction_of(
+    const struct ledger *ledger, const struct plan *plan, struct risk_transaction *transaction)
 {
 	const struct shard_row *shard = &ledger->shard;
-	struct risk_transaction transaction = {
+	struct risk_amounts amounts;
+	struct event_leg leg;
+
+	*transaction = (struct risk_transaction){
 		.time_ns = plan->time_ns,
 		.amount = risk_amount_of(plan),
 		.terminal_id = plan->terminal_id,
@@ -63,30 +66,56 @@ static struct risk_transaction risk_transaction_of(
 		.keeps_moved = (plan->view.record.flags & EVENT_FLAG_MOVED) != 0,
 		.utc_offset_s = shard->rules.utc_offset_s,
 	};
-	struct risk_amounts amounts;
-	struct event_leg leg;
-
-	if (transaction.kind == RISK_KIND_TRANSFER)
-		transaction.terminal_id = risk_other_account(plan);
+	if (transaction->kind == RISK_KIND_TRANSFER)
+		transaction->terminal_id = risk_other_account(plan);
 	if (plan->type == EVENT_PLACE_BET) {
 		memcpy(&leg, plan->view.body, sizeof(leg));
-		transaction.selection_id = risk_selection_id(
+		transaction->selection_id = risk_selection_id(
 		    plan->view.record.leg_count, le64_get(leg.market_id), le16_get(leg.selection));
 	}
 	(void)risk_amounts_of(&shard->rules, &shard->extra, plan->currency, &amounts);
-	transaction.near_report =
-	    (uint8_t)ledger_risk_near_report(transaction.amount, amounts.report_threshold);
-	return transaction;
+	transaction->near_report =
+	    (uint8_t)ledger_risk_near_report(transaction->amount, amounts.report_threshold);
+}
+
+/* Of a bet decided a moment ago: its judge made the same of it, by the same rules. NULL. */
+static const struct risk_scene *risk_scene_decided(
+    const struct ledger *ledger, const struct plan *plan)
+{
+	const struct decided_bet *decided = &ledger->decided;
+	const struct risk_scene *scene = decided->scene;
+
+	return plan->own && decided->lsn == plan->lsn && decided->account == plan->account &&
+	               scene != NULL && plan->type == EVENT_PLACE_BET &&
+	               scene->transaction.time_ns == plan->time_ns &&
+	               scene->transaction.amount == -plan->amount &&
+	               scene->transaction.terminal_id == plan->terminal_id
+	           ? scene
+	           : NULL;
 }
 
 void ledger_risk_learn_prepare(const struct ledger *ledger, struct plan *plan)
 {
+	const struct risk_scene *scene;
+
+	plan->learns = plan->moves && (plan->view.record.flags & EVENT_FLAG_SCORED) != 0;
+	if (!plan->learns)
+		return;
+	scene = risk_scene_decided(ledger, plan);
+	if (SLUICE_LIKELY(scene != NULL)) {
+		plan->transaction = &scene->transaction;
+		plan->traits = &scene->traits;
+		return;
+	}
 	/* Nothing of an amount that no judge would have let through: a state holds no such thing.
 	 */
-	plan->learns = plan->moves && (plan->view.record.flags & EVENT_FLAG_SCORED) != 0 &&
-	               in_range(risk_amount_of(plan), 1, LIMIT_BALANCE_MAX);
-	if (plan->learns)
-		plan->transaction = risk_transaction_of(ledger, plan);
+	plan->learns = in_range(risk_amount_of(plan), 1, LIMIT_BALANCE_MAX);
+	if (!plan->learns)
+		return;
+	risk_transaction_of(ledger, plan, &plan->transaction_made);
+	risk_traits_make(&plan->traits_made, &plan->transaction_made, plan->account_id);
+	plan->transaction = &plan->transaction_made;
+	plan->traits = &plan->traits_made;
 }
 
 static struct risk_account_state *risk_account_learning(
@@ -113,7 +142,7 @@ static void risk_feedback_learn(struct risk_feedback *feedback, const struct pla
 static void risk_account_came_in(
     struct risk_account_state *state, const struct plan *plan, int64_t amount, uint64_t source_id)
 {
-	if (plan->transaction.keeps_moved)
+	if (plan->transaction->keeps_moved)
 		risk_account_receive(state, plan->time_ns, amount, source_id);
 	else
 		risk_account_receive_before(state, plan->time_ns, amount, source_id);
@@ -121,7 +150,7 @@ static void risk_account_came_in(
 
 void ledger_risk_learn_account(struct ledger *ledger, const struct plan *plan, uint32_t row)
 {
-	const struct risk_transaction *transaction = &plan->transaction;
+	const struct risk_transaction *transaction = plan->transaction;
 	struct risk_account_state *state;
 
 	if (plan->type == EVENT_FEEDBACK) {
@@ -138,7 +167,7 @@ void ledger_risk_learn_account(struct ledger *ledger, const struct plan *plan, u
 		if (transaction->near_report)
 			risk_account_near(state, plan->time_ns);
 	} else {
-		risk_account_observe(state, transaction);
+		risk_account_observe_traits(state, transaction, plan->traits);
 	}
 }
 
@@ -165,5 +194,5 @@ void ledger_risk_learn_terminal(struct ledger *ledger, const struct plan *plan, 
 		risk_feedback_learn(&state->feedback, plan);
 		return;
 	}
-	risk_terminal_observe(state, &plan->transaction, plan->account_id);
+	risk_terminal_observe_traits(state, plan->transaction, plan->traits);
 }

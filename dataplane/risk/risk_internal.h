@@ -195,13 +195,4 @@ static inline uint32_t log2_of(uint64_t value)
 	return exponent * 256 + low + ((high - low) * (rest & 2047) >> 11);
 }
 
-static inline void local_time(
-    const struct risk_transaction *transaction, uint8_t *hour, uint8_t *day)
-{
-	uint64_t seconds = transaction->time_ns / RISK_SECOND_NS + transaction->utc_offset_s;
-
-	*hour = (uint8_t)(seconds / 3600 % 24);
-	*day = (uint8_t)(seconds / RISK_DAY_S % 7);
-}
-
 #endif

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "dataplane/risk/risk_internal.h"
 #include "wire/assert.h"
 
@@ -22,9 +24,9 @@ static uint16_t halved(uint16_t count, uint32_t from, uint32_t to)
 	return to - from < 16 ? (uint16_t)(count >> (to - from)) : 0;
 }
 
-static void parties_add(struct risk_parties *parties, uint64_t hash, uint32_t week)
+static inline void parties_add(
+    struct risk_parties *parties, uint64_t hash, uint16_t tag, uint32_t week)
 {
-	uint16_t tag = party_tag(hash);
 	unsigned rank = parties_rank(parties, tag);
 
 	if (week > parties->week) {
@@ -42,18 +44,19 @@ static void parties_add(struct risk_parties *parties, uint64_t hash, uint32_t we
 		return;
 	}
 	parties->repeats = 0;
-	for (unsigned i = rank <= RISK_TAGS ? rank - 1 : RISK_TAGS - 1; i > 0; i--)
-		parties->tags[i] = parties->tags[i - 1];
+	if (rank >= RISK_TAGS) /* mostly: in two moves */
+		memmove(&parties->tags[1], &parties->tags[0],
+		    (RISK_TAGS - 1) * sizeof(parties->tags[0]));
+	else
+		for (unsigned i = rank - 1; i > 0; i--)
+			parties->tags[i] = parties->tags[i - 1];
 	parties->tags[0] = tag;
 }
 
-static void selection_add(
-    struct risk_selection_run *run, uint64_t selection_id, uint64_t side_hash, uint32_t now)
+/* Of a transaction that has a selection. */
+static inline void selection_add(
+    struct risk_selection_run *run, uint16_t tag, uint64_t side_hash, uint32_t now)
 {
-	uint16_t tag = party_tag(party_hash(selection_id));
-
-	if (selection_id == 0)
-		return;
 	if (selection_goes_on(run, tag, now)) {
 		run->count += run->count < UINT8_MAX;
 		run->sides |= selection_side(side_hash);
@@ -216,15 +219,32 @@ uint64_t risk_account_moved(const struct risk_account_state *account)
 	                  MOVED_ONE);
 }
 
-void risk_account_observe(
-    struct risk_account_state *account, const struct risk_transaction *transaction)
+void risk_traits_make(
+    struct risk_traits *traits, const struct risk_transaction *transaction, uint64_t account_id)
 {
-	uint32_t now = seconds_of(transaction->time_ns);
-	uint64_t terminal = party_hash(transaction->terminal_id);
-	int64_t amount = transaction->amount;
-	uint8_t hour, weekday;
+	uint64_t seconds = transaction->time_ns / RISK_SECOND_NS;
+	uint64_t local = seconds + transaction->utc_offset_s;
+	uint32_t days = (uint32_t)(local / RISK_DAY_S); /* 2^64 ns are less than 2^18 */
 
-	account_decay(account, now);
+	traits->partner = party_hash(transaction->terminal_id);
+	traits->visitor = party_hash(account_id);
+	traits->time_s = seconds < UINT32_MAX ? (uint32_t)seconds : UINT32_MAX - 1;
+	traits->week = traits->time_s / RISK_WEEK_S;
+	traits->month = traits->time_s / RISK_MONTH_S;
+	traits->partner_tag = party_tag(traits->partner);
+	traits->visitor_tag = party_tag(traits->visitor);
+	traits->selection_tag = party_tag(party_hash(transaction->selection_id));
+	traits->amount_log = (uint16_t)log2_of((uint64_t)transaction->amount);
+	traits->hour = (uint8_t)((uint32_t)(local - (uint64_t)days * RISK_DAY_S) / 3600);
+	traits->day = (uint8_t)(days % 7);
+}
+
+void risk_account_observe_traits(struct risk_account_state *account,
+    const struct risk_transaction *transaction, const struct risk_traits *traits)
+{
+	int64_t amount = transaction->amount;
+
+	account_decay(account, traits->time_s);
 	counts_add(account->counts);
 	account->sum_24h = plus_amount(account->sum_24h, amount);
 	account->sum_7d = plus_amount(account->sum_7d, amount);
@@ -233,20 +253,30 @@ void risk_account_observe(
 	    (uint64_t)amount * 512 > 5 * account->amount_mean)
 		account->high_7d = plus_one(account->high_7d);
 	amount_learn(&account->amount_mean, &account->amount_spread, account->observations, amount);
-	parties_add(&account->parties, terminal, now / RISK_WEEK_S);
-	selection_add(&account->selection, transaction->selection_id, terminal, now);
-	ladder_step(account, (uint16_t)risk_log2((uint64_t)amount));
+	parties_add(&account->parties, traits->partner, traits->partner_tag, traits->week);
+	if (transaction->selection_id != 0)
+		selection_add(
+		    &account->selection, traits->selection_tag, traits->partner, traits->time_s);
+	ladder_step(account, traits->amount_log);
 	if (transaction->near_report)
 		risk_account_near(account, transaction->time_ns);
 	if (transaction->kind == RISK_KIND_STAKE)
 		account->staked_since = plus_amount(account->staked_since, amount);
 	if (transaction->keeps_moved && risk_kind_moves(transaction->kind))
 		moved_add(account, (uint64_t)amount);
-	local_time(transaction, &hour, &weekday);
-	slot_add(account->hours, RISK_SLOTS_HOUR, hour);
-	slot_add(account->days, RISK_SLOTS_DAY, weekday);
+	slot_add(account->hours, RISK_SLOTS_HOUR, traits->hour);
+	slot_add(account->days, RISK_SLOTS_DAY, traits->day);
 	if (account->observations < UINT32_MAX)
 		account->observations++;
+}
+
+void risk_account_observe(
+    struct risk_account_state *account, const struct risk_transaction *transaction)
+{
+	struct risk_traits traits;
+
+	risk_traits_make(&traits, transaction, 0); /* its own id is nothing that it learns */
+	risk_account_observe_traits(account, transaction, &traits);
 }
 
 /* Who paid, to the front. */
@@ -314,11 +344,10 @@ void risk_account_receive_before(
 		account->in_updated_s = now;
 }
 
-void risk_terminal_observe(struct risk_terminal_state *terminal,
-    const struct risk_transaction *transaction, uint64_t account_id)
+void risk_terminal_observe_traits(struct risk_terminal_state *terminal,
+    const struct risk_transaction *transaction, const struct risk_traits *traits)
 {
-	uint32_t now = seconds_of(transaction->time_ns);
-	uint64_t account = party_hash(account_id);
+	const uint32_t now = traits->time_s;
 
 	if (now > terminal->updated_s) {
 		const struct decays decays = decays_make(terminal->updated_s, now);
@@ -329,8 +358,18 @@ void risk_terminal_observe(struct risk_terminal_state *terminal,
 	counts_add(terminal->counts);
 	amount_learn(&terminal->amount_mean, &terminal->amount_spread, terminal->observations,
 	    transaction->amount);
-	parties_add(&terminal->parties, account, now / RISK_WEEK_S);
-	selection_add(&terminal->selection, transaction->selection_id, account, now);
+	parties_add(&terminal->parties, traits->visitor, traits->visitor_tag, traits->week);
+	if (transaction->selection_id != 0)
+		selection_add(&terminal->selection, traits->selection_tag, traits->visitor, now);
 	if (terminal->observations < UINT32_MAX)
 		terminal->observations++;
+}
+
+void risk_terminal_observe(struct risk_terminal_state *terminal,
+    const struct risk_transaction *transaction, uint64_t account_id)
+{
+	struct risk_traits traits;
+
+	risk_traits_make(&traits, transaction, account_id);
+	risk_terminal_observe_traits(terminal, transaction, &traits);
 }

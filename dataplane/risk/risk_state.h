@@ -61,6 +61,20 @@ struct risk_transaction {
 };
 
 /*
+ * What a transaction comes to by itself, whatever the past: made once, for judging it and for both
+ * states to learn from it.
+ */
+struct risk_traits {
+	uint64_t partner, visitor; /* hashes of terminal_id and of the account's id */
+	uint32_t time_s, week, month;
+	uint16_t partner_tag, visitor_tag, selection_tag;
+	uint16_t amount_log; /* log2(amount + 1), 8.8 */
+	uint8_t hour, day;   /* local; day 0 is Thursday, as 1970 began */
+};
+void risk_traits_make(
+    struct risk_traits *traits, const struct risk_transaction *transaction, uint64_t account_id);
+
+/*
  * Closed cases and imported labels, arriving days late. Counts fall from the day a label arrived;
  * first_s and last_s are times of transactions: a run of confirmed ones without a gap of ten days.
  */
@@ -149,6 +163,11 @@ void risk_account_observe(
     struct risk_account_state *account, const struct risk_transaction *transaction);
 void risk_terminal_observe(struct risk_terminal_state *terminal,
     const struct risk_transaction *transaction, uint64_t account_id);
+/* The same with the transaction's own traits, for who has them. */
+void risk_account_observe_traits(struct risk_account_state *account,
+    const struct risk_transaction *transaction, const struct risk_traits *traits);
+void risk_terminal_observe_traits(struct risk_terminal_state *terminal,
+    const struct risk_transaction *transaction, const struct risk_traits *traits);
 /*
  * Money came in: a deposit or a transfer from source_id. What came in is counted together in a span
  * that begins anew when all of it was staked, or when nothing came for more than 24 h. Of a span of

@@ -77,15 +77,16 @@ static void slots_look(struct risk_view *view, const struct risk_account_state *
 	view->day_outside = slots_outside(&days, &view->day_total);
 }
 
-static void view_account(
-    struct risk_view *view, const struct risk_account_state *account, uint32_t now)
+static void view_account(struct risk_view *view, const struct risk_account_state *account,
+    const struct risk_traits *traits)
 {
+	uint32_t now = traits->time_s;
 	uint32_t before = account->updated_s, in_before = account->in_updated_s;
 
 	view->account_idle_s = account->observations != 0 ? since(before, now) : UINT32_MAX;
 	view->received_idle_s = in_before != 0 ? since(in_before, now) : UINT32_MAX;
 	view->account_age_s = since(account->first_s, now);
-	view->sources = (uint8_t)(now / RISK_MONTH_S == in_before / RISK_MONTH_S
+	view->sources = (uint8_t)(traits->month == in_before / RISK_MONTH_S
 	                              ? __builtin_popcountll(account->sources)
 	                              : 0);
 	view->hour_share = view->day_share = UINT8_MAX;
@@ -120,13 +121,13 @@ static void view_terminal(
 }
 
 /* As of this bet, which is part of it. Only an account's run has its sides looked at. */
-static void view_selections(struct risk_view *view, uint64_t terminal)
+static void view_selections(struct risk_view *view, const struct risk_traits *traits)
 {
 	const struct risk_selection_run *account = &view->account->selection;
 	const struct risk_selection_run *at_terminal = &view->terminal->selection;
 	uint64_t selection = view->transaction->selection_id;
-	uint16_t tag = party_tag(party_hash(selection));
-	uint8_t side = selection_side(terminal);
+	uint16_t tag = traits->selection_tag;
+	uint8_t side = selection_side(traits->partner);
 
 	view->account_selections = view->account_selection_sides = view->terminal_selections = 0;
 	if (selection == 0)
@@ -153,38 +154,48 @@ uint32_t risk_terminal_hours(const struct risk_view *view)
 	return hours > 0 ? hours : 1;
 }
 
-void risk_view_begin(struct risk_view *view, const struct risk_account_state *account,
+void risk_view_begin_traits(struct risk_view *view, const struct risk_account_state *account,
     const struct risk_terminal_state *terminal, const struct risk_transaction *transaction,
-    uint64_t account_id)
+    const struct risk_traits *traits)
 {
-	uint32_t now = seconds_of(transaction->time_ns), week = now / RISK_WEEK_S;
-	uint64_t partner = party_hash(transaction->terminal_id), visitor = party_hash(account_id);
-	uint64_t partners = parties_seen(&account->parties, week);
-	uint64_t visitors = parties_seen(&terminal->parties, week);
+	const uint16_t partner = traits->partner_tag;
+	uint64_t partners = parties_seen(&account->parties, traits->week);
+	uint64_t visitors = parties_seen(&terminal->parties, traits->week);
 
 	view->sum_24h = view->sum_7d = view->sum_30d = 0;
 	view->high_7d = view->in_24h = view->in_7d = view->in_30d = 0;
 	memset(view->account_counts, 0, sizeof(view->account_counts));
 	memset(view->terminal_counts, 0, sizeof(view->terminal_counts));
-	view->partner_paid = account->source_tags[0] == party_tag(partner) ||
-	                     account->source_tags[1] == party_tag(partner) ||
-	                     account->source_tags[2] == party_tag(partner);
+	view->partner_paid = account->source_tags[0] == partner ||
+	                     account->source_tags[1] == partner ||
+	                     account->source_tags[2] == partner;
 	view->account = account;
 	view->terminal = terminal;
 	view->partner_feedback = NULL;
 	view->transaction = transaction;
-	view->time_s = now;
-	view->amount_log = (uint16_t)log2_of((uint64_t)transaction->amount);
-	local_time(transaction, &view->hour, &view->day);
+	view->time_s = traits->time_s;
+	view->amount_log = traits->amount_log;
+	view->hour = traits->hour;
+	view->day = traits->day;
 	view->partners = (uint8_t)__builtin_popcountll(partners);
 	view->visitors = (uint8_t)__builtin_popcountll(visitors);
-	view->partner_seen = (partners & party_bit(partner)) != 0;
-	view->visitor_seen = (visitors & party_bit(visitor)) != 0;
-	view->partner_rank = parties_rank(&account->parties, party_tag(partner));
-	view->visitor_rank = parties_rank(&terminal->parties, party_tag(visitor));
-	view_account(view, account, now);
-	view_terminal(view, terminal, now);
-	view_selections(view, partner);
+	view->partner_seen = (partners & party_bit(traits->partner)) != 0;
+	view->visitor_seen = (visitors & party_bit(traits->visitor)) != 0;
+	view->partner_rank = parties_rank(&account->parties, partner);
+	view->visitor_rank = parties_rank(&terminal->parties, traits->visitor_tag);
+	view_account(view, account, traits);
+	view_terminal(view, terminal, traits->time_s);
+	view_selections(view, traits);
+}
+
+void risk_view_begin(struct risk_view *view, const struct risk_account_state *account,
+    const struct risk_terminal_state *terminal, const struct risk_transaction *transaction,
+    uint64_t account_id)
+{
+	struct risk_traits traits;
+
+	risk_traits_make(&traits, transaction, account_id);
+	risk_view_begin_traits(view, account, terminal, transaction, &traits);
 }
 
 void risk_view_complete(struct risk_view *view)

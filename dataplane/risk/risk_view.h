@@ -13,6 +13,10 @@
 void risk_view_begin(struct risk_view *view, const struct risk_account_state *account,
     const struct risk_terminal_state *terminal, const struct risk_transaction *transaction,
     uint64_t account_id);
+/* The same, of a transaction whose traits the caller has made. */
+void risk_view_begin_traits(struct risk_view *view, const struct risk_account_state *account,
+    const struct risk_terminal_state *terminal, const struct risk_transaction *transaction,
+    const struct risk_traits *traits);
 /* The rest; both together are risk_view_make. */
 void risk_view_complete(struct risk_view *view);
 
