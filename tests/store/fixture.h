@@ -271,6 +271,17 @@ static inline struct store *store_start(
 	return store;
 }
 
+/* Started, with the world's markets and accounts in it. */
+static inline struct store *store_provisioned(
+    struct world *world, const struct store_config *config, struct store_report *report)
+{
+	struct store *store = store_start(config, report);
+
+	world_provision(world);
+	assert_int_equal(world_store(store, world_close(world)), 0);
+	return store;
+}
+
 static inline uint64_t store_hash(struct store *store)
 {
 	struct ledger *copy;

@@ -85,9 +85,7 @@ TEST(a_log_taken_away_under_a_running_switch_is_no_proof_of_not_carried_out)
 	directory_make(path);
 	config = store_config_of(world, path);
 	config.log_rotate_size = 150000;
-	store = store_start(&config, &report);
-	world_provision(world);
-	assert_int_equal(world_store(store, world_close(world)), 0);
+	store = store_provisioned(world, &config, &report);
 	for (int i = 0; i < 120; i++)
 		assert_int_equal(
 		    world_store(store, world_batch(world, 60)) + store_commit(store), 0);
@@ -188,9 +186,7 @@ TEST(retired_logs_are_unlinked_and_not_found)
 	config = store_config_of(world, path);
 	config.log_rotate_size = 300000;
 	config.log_keep_size = 1000000;
-	store = store_start(&config, &report);
-	world_provision(world);
-	assert_int_equal(world_store(store, world_close(world)), 0);
+	store = store_provisioned(world, &config, &report);
 	assert_int_equal(log_history_open(&history, path, 0), 0);
 	for (int i = 0; i < 150; i++) {
 		assert_int_equal(world_store(store, world_batch(world, 60)), 0);
@@ -228,9 +224,7 @@ TEST(a_log_gone_from_the_middle_is_refused_by_both_names)
 	directory_make(path);
 	config = store_config_of(world, path);
 	config.log_rotate_size = 300000;
-	store = store_start(&config, &report);
-	world_provision(world);
-	assert_int_equal(world_store(store, world_close(world)), 0);
+	store = store_provisioned(world, &config, &report);
 	for (int i = 0; i < 100; i++) {
 		assert_int_equal(world_store(store, world_batch(world, 60)), 0);
 		assert_int_equal(store_commit(store), 0);
@@ -347,9 +341,7 @@ TEST(look_ups_survive_restarts_and_go_on_behind_a_log_of_version_2)
 	directory_make(path);
 	config = store_config_of(world, path);
 	config.log_run_events = 50;
-	store = store_start(&config, &report);
-	world_provision(world);
-	assert_int_equal(world_store(store, world_close(world)), 0);
+	store = store_provisioned(world, &config, &report);
 	for (int i = 0; i < 40; i++) {
 		assert_int_equal(world_store(store, world_batch(world, 1 + (unsigned)i * 2)), 0);
 		assert_int_equal(store_commit(store), 0);
@@ -428,9 +420,7 @@ static void victim_open(struct victim *victim, struct world *world)
 	directory_make(victim->path);
 	config = store_config_of(world, victim->path);
 	config.log_run_events = 50;
-	store = store_start(&config, &report);
-	world_provision(world);
-	assert_int_equal(world_store(store, world_close(world)), 0);
+	store = store_provisioned(world, &config, &report);
 	for (int i = 0; i < 20; i++) {
 		assert_int_equal(world_store(store, world_batch(world, 60)), 0);
 		assert_int_equal(store_commit(store), 0);

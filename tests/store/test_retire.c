@@ -138,6 +138,16 @@ static struct store *store_start(
 	return store;
 }
 
+/* One beside a feed, with checkpoints this far apart, in a directory of its own. */
+static struct store *store_begin(struct source *source, uint32_t interval_ms,
+    struct journal_feed **feed, char path[64], struct store_report *report)
+{
+	source->interval_ms = interval_ms;
+	assert_int_equal(journal_feed_create(feed, 64, 2), 0);
+	directory_make(path);
+	return store_start(source, path, report);
+}
+
 /* The worker's copy fits its own capacity, whatever waits in the follower's. */
 static uint64_t state_hash(const struct source *source, struct store *store)
 {
@@ -413,11 +423,8 @@ TEST(a_checkpoint_begins_when_rows_run_short)
 	char path[64];
 
 	source_make(&source, 77);
-	source.interval_ms = UINT32_MAX;
 	source.objects_room = source.objects_live + ROOM_SPARE;
-	assert_int_equal(journal_feed_create(&feed, 64, 2), 0);
-	directory_make(path);
-	store = store_start(&source, path, &report);
+	store = store_begin(&source, UINT32_MAX, &feed, path, &report);
 	for (uint32_t i = 0; i < source.count; i++) {
 		assert_int_equal(batch_apply(store, &source.batches[i]), 0);
 		now_ns += 100000000;
@@ -450,10 +457,7 @@ TEST(recovery_finds_room_while_rows_are_ahead)
 
 	source_make(&source, 77);
 	room = source.objects_live + ROOM_SPARE;
-	source.interval_ms = 1000000;
-	assert_int_equal(journal_feed_create(&feed, 64, 2), 0);
-	directory_make(path);
-	store = store_start(&source, path, &report);
+	store = store_begin(&source, 1000000, &feed, path, &report);
 	for (uint32_t i = 0; i < source.count; i++) {
 		assert_int_equal(batch_apply(store, &source.batches[i]), 0);
 		if (i == source.count / 8)
@@ -488,10 +492,7 @@ TEST(killed_again_under_recovery_it_still_knows_how_new_its_rows_are)
 	char path[64];
 
 	source_make(&source, 77);
-	source.interval_ms = 1000000;
-	assert_int_equal(journal_feed_create(&feed, 64, 2), 0);
-	directory_make(path);
-	store = store_start(&source, path, &report);
+	store = store_begin(&source, 1000000, &feed, path, &report);
 	for (uint32_t i = 0; i < source.count; i++) {
 		assert_int_equal(batch_apply(store, &source.batches[i]), 0);
 		if (i == source.count * 7 / 10)

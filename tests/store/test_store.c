@@ -70,9 +70,7 @@ TEST(kill_at_any_moment_then_replay_from_the_checkpoint_is_the_same_state)
 	directory_make(path);
 	config = killed = store_config_of(world, path);
 	config.log_rotate_size = 600000;
-	store = store_start(&config, &report);
-	world_provision(world);
-	assert_int_equal(world_store(store, world_close(world)), 0);
+	store = store_provisioned(world, &config, &report);
 	for (int i = 0; i < 400; i++) {
 		uint64_t events = 1 + test_random(&world->random) % 60;
 		struct store *second;
@@ -121,9 +119,7 @@ TEST(divergence_is_counted_and_stops_the_store)
 
 	directory_make(path);
 	config = store_config_of(world, path);
-	store = store_start(&config, &report);
-	world_provision(world);
-	assert_int_equal(world_store(store, world_close(world)), 0);
+	store = store_provisioned(world, &config, &report);
 	assert_int_equal(store_checkpoint_now(store), 0);
 	before = store_checkpoint_lsn(store);
 	wrong = *world_batch(world, 5);
@@ -151,9 +147,7 @@ TEST(gap_and_foreign_journal_are_refused)
 
 	directory_make(path);
 	config = store_config_of(world, path);
-	store = store_start(&config, &report);
-	world_provision(world);
-	assert_int_equal(world_store(store, world_close(world)), 0);
+	store = store_provisioned(world, &config, &report);
 	assert_int_equal(store_commit(store), 0);
 	(void)world_batch(world, 3);
 	assert_int_equal(world_store(store, world_batch(world, 3)), -EBADMSG);
@@ -186,9 +180,7 @@ TEST(partial_block_is_committed_and_extended)
 	directory_make(path);
 	config = store_config_of(world, path);
 	config.checkpoint_interval_ms = 1000000;
-	store = store_start(&config, &report);
-	world_provision(world);
-	assert_int_equal(world_store(store, world_close(world)), 0);
+	store = store_provisioned(world, &config, &report);
 	assert_true(store_work(store, feed, NULL, 1000) >= 0);
 	store_status(store, &status);
 	assert_int_equal(status.committed_lsn, 0);
@@ -251,9 +243,7 @@ TEST(other_schema_other_shard_and_lost_log_are_refused_with_a_reason)
 
 	directory_make(path);
 	config = other = store_config_of(world, path);
-	store = store_start(&config, &report);
-	world_provision(world);
-	assert_int_equal(world_store(store, world_close(world)), 0);
+	store = store_provisioned(world, &config, &report);
 	assert_int_equal(store_checkpoint_now(store), 0);
 	store_close(store);
 

@@ -46,6 +46,17 @@ static inline void work_answer(
 	sessions_work_done(registry->sessions, &work, error);
 }
 
+/* The session of terminal 1 in a data plane of this boot, its installation answered so. */
+static inline uint32_t installed(struct registry *registry, uint64_t boot_id, int error)
+{
+	uint32_t id;
+
+	sessions_boot(registry->sessions, boot_id);
+	id = establish(registry, 1);
+	work_answer(registry, SESSION_WORK_INSTALL, id, error);
+	return id;
+}
+
 static inline void work_none(struct registry *registry)
 {
 	struct session_work work;

@@ -12,9 +12,7 @@ TEST(rotation_installs_the_next_epoch_and_a_new_boot_keeps_it)
 	struct session_work work, again;
 	uint32_t id;
 
-	sessions_boot(registry.sessions, 1);
-	id = establish(&registry, 1);
-	work_answer(&registry, SESSION_WORK_INSTALL, id, 0);
+	id = installed(&registry, 1, 0);
 	assert_true(sessions_due_ns(registry.sessions) <= later_ns);
 	assert_int_equal(sessions_work(registry.sessions, later_ns, &work, 1), 1);
 	assert_int_equal(work.epoch, 2);
@@ -45,9 +43,7 @@ TEST(a_rotation_asked_for_while_an_install_is_in_flight_is_another_one)
 	struct session_work work, again;
 	uint32_t id;
 
-	sessions_boot(registry.sessions, 1);
-	id = establish(&registry, 1);
-	work_answer(&registry, SESSION_WORK_INSTALL, id, 0);
+	id = installed(&registry, 1, 0);
 	/* Two before the first is handed out are one; worn epochs need no more than the next. */
 	assert_int_equal(sessions_rotate(registry.sessions, id), 0);
 	assert_int_equal(sessions_rotate(registry.sessions, id), 0);
@@ -101,9 +97,7 @@ TEST(epochs_end_at_65535_and_the_session_with_them)
 	struct registry registry = registry_make(4);
 	uint32_t id;
 
-	sessions_boot(registry.sessions, 1);
-	id = establish(&registry, 1);
-	work_answer(&registry, SESSION_WORK_INSTALL, id, 0);
+	id = installed(&registry, 1, 0);
 	for (unsigned epoch = 2; epoch <= UINT16_MAX; epoch++) {
 		struct session_work work;
 

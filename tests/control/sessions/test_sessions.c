@@ -116,9 +116,7 @@ TEST(after_a_restart_sessions_are_keyless_until_a_new_boot_id)
 	struct registry registry = registry_make(10);
 	uint32_t id, ended;
 
-	sessions_boot(registry.sessions, 5);
-	id = establish(&registry, 1);
-	work_answer(&registry, SESSION_WORK_INSTALL, id, 0);
+	id = installed(&registry, 5, 0);
 	ended = establish(&registry, 2);
 	work_answer(&registry, SESSION_WORK_INSTALL, ended, 0);
 	assert_int_equal(sessions_end(registry.sessions, ended), 0);
@@ -309,9 +307,7 @@ TEST(an_id_the_data_plane_says_has_ended_is_over)
 	struct registry registry = registry_make(10);
 	uint32_t id;
 
-	sessions_boot(registry.sessions, 5);
-	id = establish(&registry, 1);
-	work_answer(&registry, SESSION_WORK_INSTALL, id, -EEXIST);
+	id = installed(&registry, 5, -EEXIST);
 	assert_int_equal(sessions_wait(registry.sessions, id, 1), -ENOENT);
 	work_answer(&registry, SESSION_WORK_END, id, -ENOENT);
 	work_none(&registry);
@@ -323,9 +319,7 @@ TEST(a_session_nobody_knows_is_ended_and_its_generation_skipped)
 	struct registry registry = registry_make(1);
 	uint32_t id, stray = 9u << LIMIT_SESSION_SLOT_BITS | 1;
 
-	sessions_boot(registry.sessions, 5);
-	id = establish(&registry, 1);
-	work_answer(&registry, SESSION_WORK_INSTALL, id, 0);
+	id = installed(&registry, 5, 0);
 	assert_int_equal(sessions_seen(registry.sessions, id, 1), 1);
 	assert_int_equal(sessions_end(registry.sessions, id), 0);
 	work_answer(&registry, SESSION_WORK_END, id, 0);
