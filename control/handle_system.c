@@ -152,7 +152,7 @@ int handle_command_adopt(
 	if (error == 0 && highest <= known && link_is_lost(control->link)) {
 		if (!request->dry_run)
 			link_adopted(control->link);
-		return system_done(control, request, "a data plane that lost commands",
+		return system_done(control, request, "a data plane that lost data",
 		    json_pack("{s:I}", "commands_on_shards", (json_int_t)highest),
 		    json_pack("{s:I}", "commands_on_shards", (json_int_t)known), result, message,
 		    message_size);

@@ -95,10 +95,13 @@ enum record_control_kind {
 	RECORD_CONTROL_WATCH_NAME = 52,
 	RECORD_CONTROL_COUNTRY = 53,
 	RECORD_CONTROL_LABEL = 54,
+	/* 55: RECORD_CONTROL_SEEN below */
 };
 
 /* Taken: the record of control/replication/position.c, in meta; read and written only there. */
 #define RECORD_CONTROL_REPLICATION 41
+/* Taken: the record of control/link/seen.c, likewise. */
+#define RECORD_CONTROL_SEEN 55
 
 struct record_control_identity {
 	struct record_header header;

@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "control/link/link.h"
+#include "lmdb-schema/control_rows.h"
 #include "wire/admin/admin_client.h"
 
 #define LINK_QUESTIONS_MAX 64u
@@ -44,6 +45,23 @@ enum numbers_state {
 	NUMBERS_LOST,  /* a shard has no more what it had done; until an adoption or another boot */
 };
 
+/* Of each shard's journal, the highest durable LSN control knows of; incarnation 0: of none. */
+struct link_seen {
+	struct {
+		uint64_t incarnation, lsn;
+	} shards[LIMIT_SHARDS];
+};
+
+/* In table `meta` under "journals"; not replicated. */
+struct record_control_seen {
+	struct record_header header;
+	struct {
+		struct le64 incarnation; /* 0: none, lsn is 0 too */
+		struct le64 lsn;
+	} shards[LIMIT_SHARDS];
+};
+ASSERT_SIZE(struct record_control_seen, 8 + 16 * LIMIT_SHARDS);
+
 struct link {
 	pthread_mutex_t mutex;
 	pthread_cond_t changed; /* report, questions, stop */
@@ -68,9 +86,11 @@ struct link {
 	uint64_t ahead_last; /* control's number when a shard was found ahead */
 	uint64_t ahead_max;  /* that shard's, and which it is */
 	unsigned ahead_shard;
-	uint8_t is_lost; /* by the first status of this boot */
+	uint8_t is_lost;       /* by the first status of this boot */
+	uint8_t lost_is_lsn;   /* by its journal's end, not by its commands */
+	uint8_t seen_given_up; /* by an adoption: lower LSNs are taken, once */
 	unsigned lost_shard;
-	uint64_t lost_has, lost_done; /* the command it is at, and the one it was at */
+	uint64_t lost_has, lost_done; /* the command (LSN) it is at, and the one it was at */
 	uint64_t refused_above; /* these numbers were given out too late; UINT64_MAX: none were */
 
 	/* The thread's own. */
@@ -85,6 +105,8 @@ struct link {
 	uint64_t status_due_ns, histograms_due_ns, list_due_ns, list_begun_ns;
 	uint32_t list_slot;
 	uint8_t list_unsupported;
+	struct link_seen seen, seen_kept; /* kept: as it is written down */
+	uint64_t seen_due_ns;
 };
 
 uint64_t link_mono_ns(void);
@@ -124,6 +146,18 @@ int link_list_read(struct link *link);
 /* Finds the first command that is not marked; marks what all shards have. */
 void link_commands_find(struct link *link);
 void link_commands_resume(struct link *link);
+
+/* ---- seen.c: how far each journal was ---- */
+
+struct record_control_seen record_control_seen_make(const struct link_seen *seen);
+/* 0, or -EBADMSG with nothing written, whatever the bytes. */
+SLUICE_MUST_USE int record_control_seen_read(struct db_bytes bytes, struct link_seen *seen);
+/* Before the thread runs. Without a record nothing is known. */
+void link_seen_load(struct link *link);
+/* A journal that ends before where it was is lost, as lost_find says it; with the mutex held. */
+void link_seen_compare(struct link *link, const json_t *shards);
+/* Writes down how far they are, now and then. To be called while nothing is lost. */
+void link_seen_keep(struct link *link, const json_t *shards);
 
 void *link_run(void *link);
 

@@ -128,6 +128,7 @@ void link_adopted(struct link *link)
 {
 	pthread_mutex_lock(&link->mutex);
 	link->adoptions++;
+	link->seen_given_up = link->is_lost;
 	link->is_lost = 0;
 	link->numbers = NUMBERS_UNKNOWN;
 	link->refused_above = UINT64_MAX;
@@ -197,6 +198,7 @@ int link_start(struct link **out, const struct link_config *config)
 	link->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	result = link->root == NULL ? -ENOMEM : link->wake_fd < 0 ? -errno : 0;
 	if (result == 0) {
+		link_seen_load(link);
 		gate_put(link);
 		result = -pthread_create(&link->thread, NULL, link_run, link);
 	}

@@ -17,12 +17,24 @@ static void lost_say(struct link *link)
 {
 	unsigned shard;
 	uint64_t has, done;
+	int is_lsn;
 
 	pthread_mutex_lock(&link->mutex);
+	is_lsn = link->lost_is_lsn;
 	shard = link->lost_shard;
 	has = link->lost_has;
 	done = link->lost_done;
 	pthread_mutex_unlock(&link->mutex);
+	if (is_lsn) {
+		link_state_set(link, LINK_REFUSED,
+		    "The journal of shard %u of the data plane ends at LSN %" PRIu64
+		    ", and went to %" PRIu64
+		    " before: an older copy was put there, and its ports stay closed. Put the "
+		    "newest state back or restore a backup (sluice-db backup restore). If what is "
+		    "missing is given up, `sluicectl command adopt` opens it as it is.",
+		    shard, has, done);
+		return;
+	}
 	link_state_set(link, LINK_REFUSED,
 	    "Shard %u of the data plane has done commands up to %" PRIu64 ", and up to %" PRIu64
 	    " before: its data are gone, or older ones were put there, and its ports stay closed. "

@@ -249,7 +249,7 @@ static void lost_find(struct link *link, const json_t *shards)
 	const json_t *shard;
 	size_t index;
 
-	link->is_lost = 0;
+	link->is_lost = link->lost_is_lsn = 0;
 	json_array_foreach(shards, index, shard)
 	{
 		const json_t *base =
@@ -294,6 +294,7 @@ static int status_take(struct link *link, json_t *status)
 	if (link->report.boot_id != parsed.boot_id) {
 		link->report.boots++;
 		lost_find(link, shards);
+		link_seen_compare(link, shards);
 	}
 	link->report.boot_id = parsed.boot_id;
 	link->status_mono_ns = link_mono_ns();
@@ -311,6 +312,16 @@ int link_numbers_refused(struct link *link)
 	refused = link->numbers == NUMBERS_AHEAD || link->numbers == NUMBERS_LOST;
 	pthread_mutex_unlock(&link->mutex);
 	return refused;
+}
+
+static int numbers_good(struct link *link)
+{
+	int good;
+
+	pthread_mutex_lock(&link->mutex);
+	good = link->numbers == NUMBERS_GOOD;
+	pthread_mutex_unlock(&link->mutex);
+	return good;
 }
 
 /*
@@ -386,10 +397,12 @@ int link_status_read(struct link *link)
 	result = link_call(link, json_pack("{s:s}", "cmd", "status"), &answer);
 	if (result == 0)
 		result = status_take(link, answer);
-	json_decref(answer);
 	link->status_due_ns = link_mono_ns() + LINK_STATUS_NS;
 	if (result == 0)
 		numbers_compare(link, last, adoptions);
+	if (result == 0 && numbers_good(link))
+		link_seen_keep(link, json_object_get(answer, "shards"));
+	json_decref(answer);
 	return result;
 }
 

@@ -19,6 +19,7 @@
  *                   "verify_text", and of the start "recovery":{"checkpoint_lsn","replayed_events",
  *                   "kept_lsn","floor_lsn","sealed_lsn","cut_batches","cut_bytes","cut_to_lsn",
  *                   "base_lsn": what a restore or re-sharding began the journal behind, else 0,
+ *                   "incarnation" of the journal, as text,
  *                   "duration_ns"}
  * journal_verify    all seals, segments and archive files of all shards are checked, in the
  *                   background; verify_runs of the status goes up when it is done

@@ -68,6 +68,15 @@ static json_t *queues_status(const struct admin_context *context, uint32_t shard
 	return object;
 }
 
+/* 64 bits do not fit a JSON number. */
+static void set_text(json_t *object, const char *name, uint64_t value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, value);
+	json_object_set_new(object, name, json_string(text));
+}
+
 static void set_figure(json_t *object, const char *name, const _Atomic uint64_t *figure)
 {
 	set_number(object, name, atomic_load_explicit(figure, memory_order_relaxed));
@@ -87,6 +96,7 @@ static json_t *recovery_status(const struct shard_background *background)
 	set_number(object, "cut_bytes", report->bytes_discarded);
 	set_number(object, "cut_to_lsn", report->discarded_lsn);
 	set_number(object, "base_lsn", report->base_lsn);
+	set_text(object, "incarnation", report->incarnation);
 	set_number(object, "duration_ns", background->recovery_ns);
 	return object;
 }
@@ -162,15 +172,6 @@ static json_t *shard_status(const struct admin_context *context, uint32_t shard)
 	json_object_set_new(object, "drops", drops_status(context, shard, 1));
 	json_object_set_new(object, "codes", codes_status(context, shard, 1));
 	return object;
-}
-
-/* 64 bits do not fit a JSON number. */
-static void set_text(json_t *object, const char *name, uint64_t value)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "%" PRIu64, value);
-	json_object_set_new(object, name, json_string(text));
 }
 
 static json_t *ports_status(const struct admin_context *context)

@@ -45,18 +45,26 @@ static json_t *refusal(const char *kind, const char *error)
 	return answer;
 }
 
+static json_t *recovery_answer(const struct fake *fake, unsigned shard)
+{
+	char incarnation[24];
+
+	snprintf(
+	    incarnation, sizeof(incarnation), "%llu", (unsigned long long)fake->incarnation[shard]);
+	return json_pack(
+	    "{s:I, s:s}", "base_lsn", (json_int_t)fake->base[shard], "incarnation", incarnation);
+}
+
 static json_t *status_answer(const struct fake *fake)
 {
 	json_t *shards = json_array();
 	char boot_id[24];
 
 	for (unsigned i = 0; i < FAKE_SHARDS; i++)
-		json_array_append_new(
-		    shards, json_pack("{s:i, s:I, s:o*}", "shard", (int)i, "control_sequence",
-		                (json_int_t)fake->last[i], "recovery",
-		                fake->base[i] < 0
-		                    ? NULL
-		                    : json_pack("{s:I}", "base_lsn", (json_int_t)fake->base[i])));
+		json_array_append_new(shards,
+		    json_pack("{s:i, s:I, s:I, s:o*}", "shard", (int)i, "control_sequence",
+		        (json_int_t)fake->last[i], "durable_lsn", (json_int_t)fake->durable[i],
+		        "recovery", fake->base[i] < 0 ? NULL : recovery_answer(fake, i)));
 	snprintf(boot_id, sizeof(boot_id), "%llu", (unsigned long long)fake->boot_id);
 	return json_pack(
 	    "{s:b, s:s, s:i, s:o}", "ok", 1, "boot_id", boot_id, "epoch", 1, "shards", shards);

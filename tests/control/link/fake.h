@@ -34,6 +34,7 @@ struct fake {
 	uint64_t last[FAKE_SHARDS];
 	int64_t what[FAKE_SHARDS][FAKE_COMMANDS_MAX];
 	int64_t base[FAKE_SHARDS]; /* where a journal began; -1: not said */
+	uint64_t incarnation[FAKE_SHARDS], durable[FAKE_SHARDS]; /* said where base is */
 	uint64_t command_lines, crashes, opens, questions, violations;
 	unsigned fail_left; /* commands answered "failed" before they are done */
 	int opened;         /* under this boot id */
