@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Targets: small files read at a start: journal_meta_read (journal.meta), session_file_parse (a
- * line of a session file), counter_file_open (the terminal's request ids).
+ * line of a session file), counter_file_open (the terminal's request ids),
+ * journal_archive_mark_read (journal.archive).
  *
  * First byte: 0 a journal.meta as it is, 1 one whose checksum is made right first, 2 a line of a
- * session file, 3 a counter file. A refusal leaves the output as it was.
+ * session file, 3 a counter file, 4 a journal.archive as it is, 5 one whose check is made right
+ * first. A refusal leaves the output as it was.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +16,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "dataplane/journal/archive_mark.h"
 #include "dataplane/journal/meta.h"
 #include "tests/fuzz/fuzz.h"
 #include "wire/client/counter_file.h"
@@ -28,6 +31,8 @@ static void folder_end(void)
 	char path[128];
 
 	snprintf(path, sizeof(path), "%s/" JOURNAL_META_NAME, folder);
+	(void)unlink(path);
+	snprintf(path, sizeof(path), "%s/" JOURNAL_ARCHIVE_MARK_NAME, folder);
 	(void)unlink(path);
 	snprintf(path, sizeof(path), "%s/" COUNTER_NAME, folder);
 	(void)unlink(path);
@@ -81,6 +86,45 @@ static void meta_read(int fix, const uint8_t *bytes, size_t size)
 	SLUICE_REQUIRE(meta.shard == 0 && meta.incarnation != 0);
 }
 
+/* The check of a mark, where one would stand at its end. */
+static void mark_fix(char *text, size_t size)
+{
+	static const char name[] = "\ncheck ";
+	size_t end = sizeof(name) - 1 + 16 + 1;
+	char check[17], *at = text + size - end;
+
+	if (size < end || memcmp(at, name, sizeof(name) - 1) != 0)
+		return;
+	snprintf(check, sizeof(check), "%016llx",
+	    (unsigned long long)XXH3_128bits(text, size - end + 1).low64);
+	memcpy(at + sizeof(name) - 1, check, 16);
+}
+
+static void mark_read(int fix, char *text, size_t size)
+{
+	static struct journal_archive_mark mark, before, again;
+	char path[128];
+	int directory, error;
+
+	if (fix)
+		mark_fix(text, size);
+	file_write(JOURNAL_ARCHIVE_MARK_NAME, (const uint8_t *)text, size, path);
+	directory = open(folder, O_RDONLY | O_DIRECTORY);
+	memset(&mark, 0xa5, sizeof(mark));
+	before = mark;
+	error = journal_archive_mark_read(directory, 0, 7, &mark);
+	if (error != 0) {
+		SLUICE_REQUIRE(error == -EBADMSG || error == -ENOENT);
+		SLUICE_REQUIRE(memcmp(&mark, &before, sizeof(mark)) == 0);
+	} else {
+		SLUICE_REQUIRE(mark.from != 0 && journal_archive_mark_write(directory, &mark) == 0);
+		SLUICE_REQUIRE(journal_archive_mark_read(directory, 0, 7, &again) == 0);
+		SLUICE_REQUIRE(
+		    again.from == mark.from && strcmp(again.directory, mark.directory) == 0);
+	}
+	close(directory);
+}
+
 static void session_read(char *line)
 {
 	struct session_record record, before;
@@ -129,6 +173,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		meta_read(data[0] == 1, copy, size - 1);
 	else if (data[0] == 2)
 		session_read((char *)copy);
+	else if (data[0] == 4 || data[0] == 5)
+		mark_read(data[0] == 5, (char *)copy, size - 1);
 	else
 		counter_read(copy, size - 1);
 	free(copy);

@@ -143,9 +143,12 @@ def status(top):
 
 
 def small_files():
-    """First byte: 0 journal.meta, 1 with its checksum made right, 2 a session, 3 a counter."""
+    """First byte: 0 journal.meta, 1 with its checksum made right, 2 a session, 3 a counter, 4
+    journal.archive, 5 with its check made right."""
     block = struct.pack("<8sHHIQQQQ", b"SUCEMETA", 2, 0, 4096, 7, 1, 5, 0)
     meta = block + bytes(4096 - len(block))
+    mark = (b"sluice-journal-archive 1\nshard 0\nincarnation 7\nfrom 3\ndirectory archive\n"
+            b"check 0000000000000000\n")
     return {
         "meta": b"\1" + meta, "meta-bad-checksum": b"\0" + meta,
         "meta-newer": b"\1" + meta[:8] + b"\3" + meta[9:],
@@ -155,6 +158,10 @@ def small_files():
         "session-short": b"\0025 7 ff 0a", "session-far": b"\0029999999999 7 ff " + b"0a" * 48,
         "counter": b"\3sluice-counter 1 1025\n", "counter-cut": b"\3sluice-counter 1 1025",
         "counter-end": b"\3sluice-counter 1 18446744073709551615\n",
+        "mark": b"\5" + mark, "mark-bad-check": b"\4" + mark, "mark-cut": b"\5" + mark[:-9],
+        "mark-none": b"\5" + mark.replace(b"archive\nc", b"\nc"),
+        "mark-other": b"\5" + mark.replace(b"shard 0", b"shard 1"),
+        "mark-newer": b"\5" + mark.replace(b"archive 1", b"archive 2"),
     }
 
 
