@@ -253,6 +253,14 @@ def test_verify_names_what_is_gone_or_changed_in_the_archive():
         assert verified(switch)[0] == 0
         code, what, _ = verified(switch, "--archive", switch.path("nowhere"))
         assert code == 1 and "nowhere/shard-0" in what, what
+        # A backup has no journal: an archive that is given is not silently left out.
+        backup = switch.path("backup")
+        subprocess.run([os.path.join(BUILD, "tools/sluice-db"), "backup", "create", switch.root,
+                        backup], check=True, stdout=subprocess.DEVNULL)
+        for options, status in ((), 0), (("--archive", kept), 1):
+            ran = subprocess.run([os.path.join(BUILD, "tools/sluice-db"), "verify", "--root",
+                                  backup, *options], stdout=subprocess.PIPE, check=False)
+            assert ran.returncode == status, ran.stdout
         # The journal's own manifest gone, the archive's there.
         manifest = switch.path("var/lib/sluice/shard-0/journal/journal.manifest")
         os.rename(manifest, manifest + "-away")

@@ -110,8 +110,15 @@ void archive_verify(const struct options *options, uint32_t shard, struct archiv
 	int result;
 
 	*found = (struct archive_found){ .damage = { .shard = shard } };
-	if (!root_has_journals(options->root))
+	if (!root_has_journals(options->root)) {
+		if (options->archive != NULL)
+			damage_note(&found->damage, 0,
+			    "archive: %s has no journal to hold one against (a backup, or the past "
+			    "of a re-sharded switch): leave --archive out, or see what an archive "
+			    "has with sluice-db archive verify",
+			    options->root);
 		return;
+	}
 	place = archive_of(options, shard, found->directory);
 	if (place == ARCHIVE_NONE ||
 	    (place == ARCHIVE_SUPPOSED && access(found->directory, F_OK) != 0)) {
