@@ -80,12 +80,12 @@ static void balance_add(struct account_row *row, int64_t amount)
 /* What the event says of the account beyond money. */
 static void account_note(struct ledger *ledger, const struct plan *plan, struct account_row *row)
 {
-	uint32_t day = risk_day(&ledger->shard.rules, plan->time_ns);
-
 	if (plan->moves && plan->type == EVENT_PLACE_BET) {
-		staked_add(&row->staked_today, &row->staked_day, day, -plan->amount);
-		risk_profile_bet(
-		    &row->profile, plan->time_ns, -plan->amount, plan->view.record.score);
+		const struct risk_clock *clock = ledger_clock(ledger, plan->time_ns);
+
+		staked_add(&row->staked_today, &row->staked_day, clock->local_day, -plan->amount);
+		risk_profile_bet_clock(
+		    &row->profile, clock, plan->time_ns, -plan->amount, plan->view.record.score);
 	} else if (plan->moves && plan->type == EVENT_CANCEL_BET) {
 		staked_remove(ledger, plan, &row->staked_today, row->staked_day);
 		risk_profile_cancel(&row->profile);
@@ -221,7 +221,7 @@ static void apply_terminal(struct ledger *ledger, struct plan *plan)
 		row->highest_request_id = request_id;
 	day = (uint16_t)row->staked_day;
 	if (plan->moves && plan->type == EVENT_PLACE_BET && counted) {
-		staked_add(&row->staked_today, &day, risk_day(&ledger->shard.rules, plan->time_ns),
+		staked_add(&row->staked_today, &day, ledger_clock(ledger, plan->time_ns)->local_day,
 		    ledger_event_stake(&plan->view));
 		row->staked_day = day;
 	} else if (plan->moves && plan->type == EVENT_CANCEL_BET && counted) {

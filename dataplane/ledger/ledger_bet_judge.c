@@ -93,8 +93,8 @@ uint16_t stake_limits_judge(
 	if (above(stake, amounts->stake_single_max))
 		return WIRE_CODE_LIMIT_SINGLE_STAKE;
 	if (account != NULL) {
-		staked = ledger_staked_on(
-		    account->staked_today, account->staked_day, risk_day(rules, decision->time_ns));
+		staked = ledger_staked_on(account->staked_today, account->staked_day,
+		    ledger_clock(decision->ledger, decision->time_ns)->local_day);
 		/* Without a limit of its currency: what the row can count. */
 		if (staked > INT64_MAX - stake || above(staked + stake, amounts->stake_daily_max)) {
 			(void)decision_limit(decision, amounts->stake_daily_max, staked);

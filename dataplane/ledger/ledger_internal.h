@@ -228,9 +228,10 @@ struct ledger {
 	struct ledger_group *group;
 	struct model_scores *scores;
 	struct decided_bet decided;
-	uint32_t stakes_seen;   /* account row that the bet before was posted on; a hint only */
-	uint32_t *partner_keys; /* by partner: PARTNER_KEY objects here; derived */
-	uint32_t *partner_rows; /* by partner: row of its PARTNER object + 1, 0 none; derived */
+	struct risk_clock clock; /* of the last time that was asked for (ledger_clock) */
+	uint32_t stakes_seen;    /* account row that the bet before was posted on; a hint only */
+	uint32_t *partner_keys;  /* by partner: PARTNER_KEY objects here; derived */
+	uint32_t *partner_rows;  /* by partner: row of its PARTNER object + 1, 0 none; derived */
 	uint64_t hash_sum; /* over rows not on a hash list, and the last hashes of those that are */
 	uint64_t bets_open;
 	uint64_t horizon_lsn; /* events up to here may name rows that have retired since */
@@ -411,6 +412,13 @@ static inline void ledger_object_count(struct ledger *ledger, uint32_t row, int 
 		ledger->partner_rows[object->partner_id] = sign > 0 ? row + 1 : 0;
 		ledger->scores->count = 0; /* they may have looked at its cases */
 	}
+}
+
+/* The clock as of a time, by the rules in force. */
+static inline const struct risk_clock *ledger_clock(struct ledger *ledger, uint64_t time_ns)
+{
+	risk_clock_at(&ledger->clock, time_ns, ledger->shard.rules.utc_offset_s);
+	return &ledger->clock;
 }
 
 /* The risk state of a row that this ledger holds. */

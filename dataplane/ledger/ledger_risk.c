@@ -308,7 +308,8 @@ void ledger_risk_scene(const struct decision *decision, const struct risk_case *
     int64_t report_threshold, struct risk_scene *scene, struct risk_fresh *fresh)
 {
 	risk_transaction_make(&scene->transaction, decision, asked, report_threshold);
-	risk_traits_make(&scene->traits, &scene->transaction, decision->account_id);
+	risk_traits_make(&scene->traits, &scene->transaction, decision->account_id,
+	    &ledger_clock(decision->ledger, decision->time_ns)->moment);
 	risk_view_begin_traits(&scene->view, risk_account_now(decision, &fresh->account),
 	    risk_terminal_now(decision, &fresh->terminal), &scene->transaction, &scene->traits);
 	risk_partner_look(decision, scene);

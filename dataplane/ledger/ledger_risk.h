@@ -87,7 +87,7 @@ static inline uint64_t risk_selection_id(unsigned legs, uint64_t market_id, unsi
 /* ---- Apply: called for rows whose part is due, before their LSN is set ---- */
 
 /* What is learned from the event, made once for all its rows: before any of them changes. */
-void ledger_risk_learn_prepare(const struct ledger *ledger, struct plan *plan);
+void ledger_risk_learn_prepare(struct ledger *ledger, struct plan *plan);
 
 /* A case of a FEEDBACK at time_ns into the counts of whoever it is about (ledger_feedback.c). */
 void ledger_feedback_learn(

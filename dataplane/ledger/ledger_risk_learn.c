@@ -94,7 +94,7 @@ static const struct risk_scene *risk_scene_decided(
 	           : NULL;
 }
 
-void ledger_risk_learn_prepare(const struct ledger *ledger, struct plan *plan)
+void ledger_risk_learn_prepare(struct ledger *ledger, struct plan *plan)
 {
 	const struct risk_scene *scene;
 
@@ -113,7 +113,8 @@ void ledger_risk_learn_prepare(const struct ledger *ledger, struct plan *plan)
 	if (!plan->learns)
 		return;
 	risk_transaction_of(ledger, plan, &plan->transaction_made);
-	risk_traits_make(&plan->traits_made, &plan->transaction_made, plan->account_id);
+	risk_traits_make(&plan->traits_made, &plan->transaction_made, plan->account_id,
+	    &ledger_clock(ledger, plan->time_ns)->moment);
 	plan->transaction = &plan->transaction_made;
 	plan->traits = &plan->traits_made;
 }

@@ -215,29 +215,53 @@ static void profile_amount(struct risk_profile *profile, int64_t stake)
 		profile->amount_max = (uint64_t)stake;
 }
 
-static uint64_t count_add(uint64_t count, uint64_t steps)
+static uint64_t count_add(uint64_t count)
 {
-	uint64_t sum = risk_decay(count, steps) + COUNT_ONE;
+	uint64_t sum = count + COUNT_ONE;
 
 	return sum < COUNT_MAX ? sum : COUNT_MAX;
 }
 
-void risk_profile_bet(struct risk_profile *profile, uint64_t time_ns, int64_t stake, uint8_t score)
+static void profile_decay(struct risk_profile *profile, uint64_t time_ns)
 {
 	uint64_t updated = profile->updated_ns;
 
-	profile_amount(profile, stake);
 	profile->count_24h =
-	    count_add(profile->count_24h, RISK_STEPS(updated, time_ns, RISK_STEP_24H_NS));
+	    risk_decay(profile->count_24h, RISK_STEPS(updated, time_ns, RISK_STEP_24H_NS));
 	profile->count_7d =
-	    count_add(profile->count_7d, RISK_STEPS(updated, time_ns, RISK_STEP_7D_NS));
+	    risk_decay(profile->count_7d, RISK_STEPS(updated, time_ns, RISK_STEP_7D_NS));
 	profile->count_30d =
-	    count_add(profile->count_30d, RISK_STEPS(updated, time_ns, RISK_STEP_30D_NS));
-	if (time_ns > updated)
+	    risk_decay(profile->count_30d, RISK_STEPS(updated, time_ns, RISK_STEP_30D_NS));
+}
+
+/* Its counts are those of now. */
+static inline void profile_learn(
+    struct risk_profile *profile, uint64_t time_ns, int64_t stake, uint8_t score)
+{
+	profile_amount(profile, stake);
+	profile->count_24h = count_add(profile->count_24h);
+	profile->count_7d = count_add(profile->count_7d);
+	profile->count_30d = count_add(profile->count_30d);
+	if (time_ns > profile->updated_ns)
 		profile->updated_ns = time_ns;
 	if (profile->observations < UINT32_MAX)
 		profile->observations++;
 	profile->profile_score = (uint8_t)((profile->profile_score * 7u + score * 3u + 5u) / 10u);
+}
+
+void risk_profile_bet(struct risk_profile *profile, uint64_t time_ns, int64_t stake, uint8_t score)
+{
+	profile_decay(profile, time_ns);
+	profile_learn(profile, time_ns, stake, score);
+}
+
+void risk_profile_bet_clock(struct risk_profile *profile, const struct risk_clock *clock,
+    uint64_t time_ns, int64_t stake, uint8_t score)
+{
+	/* Since the last step of any window began, as mostly: nothing has decayed. */
+	if (SLUICE_UNLIKELY(profile->updated_ns < clock->steps_ns))
+		profile_decay(profile, time_ns);
+	profile_learn(profile, time_ns, stake, score);
 }
 
 void risk_profile_cancel(struct risk_profile *profile)

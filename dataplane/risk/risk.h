@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "dataplane/risk/risk_clock.h"
 #include "lmdb-schema/event.h"
 #include "wire/assert.h"
 
@@ -104,6 +105,9 @@ void risk_evaluate(const struct risk_rules *rules, const struct risk_profile *pr
     const struct risk_input *input, struct risk_result *result);
 /* Folds one accepted bet into the profile. Called by apply only. */
 void risk_profile_bet(struct risk_profile *profile, uint64_t time_ns, int64_t stake, uint8_t score);
+/* The same by a clock as of time_ns. */
+void risk_profile_bet_clock(struct risk_profile *profile, const struct risk_clock *clock,
+    uint64_t time_ns, int64_t stake, uint8_t score);
 void risk_profile_cancel(struct risk_profile *profile);
 void risk_profile_init(struct risk_profile *profile, uint64_t time_ns);
 /* The numbers the factors of a profile see, the bet judged among them. Counts a day in tenths. */

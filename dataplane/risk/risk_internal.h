@@ -181,6 +181,10 @@ static inline __attribute__((always_inline)) void view_complete(
 	    decayed(account->in_30d, decay_between(step_of(in_before, RISK_STEP_30D_NS), now_30d));
 }
 
+/* risk_traits_make for who keeps no clock. */
+void risk_traits_alone(
+    struct risk_traits *traits, const struct risk_transaction *transaction, uint64_t account_id);
+
 extern const uint16_t risk_log2_fraction[33];
 
 /* risk_log2. */

@@ -219,24 +219,25 @@ uint64_t risk_account_moved(const struct risk_account_state *account)
 	                  MOVED_ONE);
 }
 
-void risk_traits_make(
-    struct risk_traits *traits, const struct risk_transaction *transaction, uint64_t account_id)
+void risk_traits_make(struct risk_traits *traits, const struct risk_transaction *transaction,
+    uint64_t account_id, const struct risk_moment *moment)
 {
-	uint64_t seconds = transaction->time_ns / RISK_SECOND_NS;
-	uint64_t local = seconds + transaction->utc_offset_s;
-	uint32_t days = (uint32_t)(local / RISK_DAY_S); /* 2^64 ns are less than 2^18 */
-
 	traits->partner = party_hash(transaction->terminal_id);
 	traits->visitor = party_hash(account_id);
-	traits->time_s = seconds < UINT32_MAX ? (uint32_t)seconds : UINT32_MAX - 1;
-	traits->week = traits->time_s / RISK_WEEK_S;
-	traits->month = traits->time_s / RISK_MONTH_S;
+	traits->moment = *moment;
 	traits->partner_tag = party_tag(traits->partner);
 	traits->visitor_tag = party_tag(traits->visitor);
 	traits->selection_tag = party_tag(party_hash(transaction->selection_id));
 	traits->amount_log = (uint16_t)log2_of((uint64_t)transaction->amount);
-	traits->hour = (uint8_t)((uint32_t)(local - (uint64_t)days * RISK_DAY_S) / 3600);
-	traits->day = (uint8_t)(days % 7);
+}
+
+void risk_traits_alone(
+    struct risk_traits *traits, const struct risk_transaction *transaction, uint64_t account_id)
+{
+	struct risk_moment moment;
+
+	(void)risk_moment_set(&moment, transaction->time_ns, transaction->utc_offset_s);
+	risk_traits_make(traits, transaction, account_id, &moment);
 }
 
 void risk_account_observe_traits(struct risk_account_state *account,
@@ -244,7 +245,7 @@ void risk_account_observe_traits(struct risk_account_state *account,
 {
 	int64_t amount = transaction->amount;
 
-	account_decay(account, traits->time_s);
+	account_decay(account, traits->moment.time_s);
 	counts_add(account->counts);
 	account->sum_24h = plus_amount(account->sum_24h, amount);
 	account->sum_7d = plus_amount(account->sum_7d, amount);
@@ -253,10 +254,10 @@ void risk_account_observe_traits(struct risk_account_state *account,
 	    (uint64_t)amount * 512 > 5 * account->amount_mean)
 		account->high_7d = plus_one(account->high_7d);
 	amount_learn(&account->amount_mean, &account->amount_spread, account->observations, amount);
-	parties_add(&account->parties, traits->partner, traits->partner_tag, traits->week);
+	parties_add(&account->parties, traits->partner, traits->partner_tag, traits->moment.week);
 	if (transaction->selection_id != 0)
-		selection_add(
-		    &account->selection, traits->selection_tag, traits->partner, traits->time_s);
+		selection_add(&account->selection, traits->selection_tag, traits->partner,
+		    traits->moment.time_s);
 	ladder_step(account, traits->amount_log);
 	if (transaction->near_report)
 		risk_account_near(account, transaction->time_ns);
@@ -264,8 +265,8 @@ void risk_account_observe_traits(struct risk_account_state *account,
 		account->staked_since = plus_amount(account->staked_since, amount);
 	if (transaction->keeps_moved && risk_kind_moves(transaction->kind))
 		moved_add(account, (uint64_t)amount);
-	slot_add(account->hours, RISK_SLOTS_HOUR, traits->hour);
-	slot_add(account->days, RISK_SLOTS_DAY, traits->day);
+	slot_add(account->hours, RISK_SLOTS_HOUR, traits->moment.hour);
+	slot_add(account->days, RISK_SLOTS_DAY, traits->moment.day);
 	if (account->observations < UINT32_MAX)
 		account->observations++;
 }
@@ -275,7 +276,7 @@ void risk_account_observe(
 {
 	struct risk_traits traits;
 
-	risk_traits_make(&traits, transaction, 0); /* its own id is nothing that it learns */
+	risk_traits_alone(&traits, transaction, 0); /* its own id is nothing that it learns */
 	risk_account_observe_traits(account, transaction, &traits);
 }
 
@@ -347,7 +348,7 @@ void risk_account_receive_before(
 void risk_terminal_observe_traits(struct risk_terminal_state *terminal,
     const struct risk_transaction *transaction, const struct risk_traits *traits)
 {
-	const uint32_t now = traits->time_s;
+	const uint32_t now = traits->moment.time_s;
 
 	if (now > terminal->updated_s) {
 		const struct decays decays = decays_make(terminal->updated_s, now);
@@ -358,7 +359,7 @@ void risk_terminal_observe_traits(struct risk_terminal_state *terminal,
 	counts_add(terminal->counts);
 	amount_learn(&terminal->amount_mean, &terminal->amount_spread, terminal->observations,
 	    transaction->amount);
-	parties_add(&terminal->parties, traits->visitor, traits->visitor_tag, traits->week);
+	parties_add(&terminal->parties, traits->visitor, traits->visitor_tag, traits->moment.week);
 	if (transaction->selection_id != 0)
 		selection_add(&terminal->selection, traits->selection_tag, traits->visitor, now);
 	if (terminal->observations < UINT32_MAX)
@@ -370,6 +371,6 @@ void risk_terminal_observe(struct risk_terminal_state *terminal,
 {
 	struct risk_traits traits;
 
-	risk_traits_make(&traits, transaction, account_id);
+	risk_traits_alone(&traits, transaction, account_id);
 	risk_terminal_observe_traits(terminal, transaction, &traits);
 }

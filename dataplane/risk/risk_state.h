@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "dataplane/risk/risk_clock.h"
 #include "lmdb-schema/object.h"
 
 #define RISK_COUNT_ONE          4096u /* one transaction in a decayed count */
@@ -66,13 +67,13 @@ struct risk_transaction {
  */
 struct risk_traits {
 	uint64_t partner, visitor; /* hashes of terminal_id and of the account's id */
-	uint32_t time_s, week, month;
+	struct risk_moment moment;
 	uint16_t partner_tag, visitor_tag, selection_tag;
 	uint16_t amount_log; /* log2(amount + 1), 8.8 */
-	uint8_t hour, day;   /* local; day 0 is Thursday, as 1970 began */
 };
-void risk_traits_make(
-    struct risk_traits *traits, const struct risk_transaction *transaction, uint64_t account_id);
+/* `moment`: of its time, in its time zone. */
+void risk_traits_make(struct risk_traits *traits, const struct risk_transaction *transaction,
+    uint64_t account_id, const struct risk_moment *moment);
 
 /*
  * Closed cases and imported labels, arriving days late. Counts fall from the day a label arrived;

@@ -80,13 +80,13 @@ static void slots_look(struct risk_view *view, const struct risk_account_state *
 static void view_account(struct risk_view *view, const struct risk_account_state *account,
     const struct risk_traits *traits)
 {
-	uint32_t now = traits->time_s;
+	uint32_t now = traits->moment.time_s;
 	uint32_t before = account->updated_s, in_before = account->in_updated_s;
 
 	view->account_idle_s = account->observations != 0 ? since(before, now) : UINT32_MAX;
 	view->received_idle_s = in_before != 0 ? since(in_before, now) : UINT32_MAX;
 	view->account_age_s = since(account->first_s, now);
-	view->sources = (uint8_t)(traits->month == in_before / RISK_MONTH_S
+	view->sources = (uint8_t)(traits->moment.month == in_before / RISK_MONTH_S
 	                              ? __builtin_popcountll(account->sources)
 	                              : 0);
 	view->hour_share = view->day_share = UINT8_MAX;
@@ -159,8 +159,8 @@ void risk_view_begin_traits(struct risk_view *view, const struct risk_account_st
     const struct risk_traits *traits)
 {
 	const uint16_t partner = traits->partner_tag;
-	uint64_t partners = parties_seen(&account->parties, traits->week);
-	uint64_t visitors = parties_seen(&terminal->parties, traits->week);
+	uint64_t partners = parties_seen(&account->parties, traits->moment.week);
+	uint64_t visitors = parties_seen(&terminal->parties, traits->moment.week);
 
 	view->sum_24h = view->sum_7d = view->sum_30d = 0;
 	view->high_7d = view->in_24h = view->in_7d = view->in_30d = 0;
@@ -173,10 +173,10 @@ void risk_view_begin_traits(struct risk_view *view, const struct risk_account_st
 	view->terminal = terminal;
 	view->partner_feedback = NULL;
 	view->transaction = transaction;
-	view->time_s = traits->time_s;
+	view->time_s = traits->moment.time_s;
 	view->amount_log = traits->amount_log;
-	view->hour = traits->hour;
-	view->day = traits->day;
+	view->hour = traits->moment.hour;
+	view->day = traits->moment.day;
 	view->partners = (uint8_t)__builtin_popcountll(partners);
 	view->visitors = (uint8_t)__builtin_popcountll(visitors);
 	view->partner_seen = (partners & party_bit(traits->partner)) != 0;
@@ -184,7 +184,7 @@ void risk_view_begin_traits(struct risk_view *view, const struct risk_account_st
 	view->partner_rank = parties_rank(&account->parties, partner);
 	view->visitor_rank = parties_rank(&terminal->parties, traits->visitor_tag);
 	view_account(view, account, traits);
-	view_terminal(view, terminal, traits->time_s);
+	view_terminal(view, terminal, traits->moment.time_s);
 	view_selections(view, traits);
 }
 
@@ -194,7 +194,7 @@ void risk_view_begin(struct risk_view *view, const struct risk_account_state *ac
 {
 	struct risk_traits traits;
 
-	risk_traits_make(&traits, transaction, account_id);
+	risk_traits_alone(&traits, transaction, account_id);
 	risk_view_begin_traits(view, account, terminal, transaction, &traits);
 }
 
