@@ -89,8 +89,8 @@ static int archive_prepare(
 	report->archive_gone = error == -ENOENT;
 	if (report->archive_gone)
 		return 0;
-	snprintf(
-	    report->what, sizeof(report->what), "archive %.128s: %s", archive, strerror(-error));
+	snprintf(report->what, sizeof(report->what), "archive: its folder cannot be opened: %s",
+	    strerror(-error));
 	return error;
 }
 

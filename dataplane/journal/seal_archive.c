@@ -16,6 +16,7 @@ struct look {
 	uint64_t oldest; /* segment still here */
 	int knows;       /* the archive has seals of this journal */
 	int known;       /* there is a mark: `was` */
+	int damaged;     /* there was one */
 	struct journal_archive_mark was;
 	char *message; /* the first thing to say stays */
 	size_t message_size;
@@ -147,6 +148,11 @@ static void mark_write(const struct look *look)
 		    "%s/%s cannot be written: %s; until a start can, a lost archive is not "
 		    "told from a new one",
 		    look->sealer->config.directory, JOURNAL_ARCHIVE_MARK_NAME, strerror(-error));
+	else if (look->damaged)
+		say(look,
+		    "%s was damaged and is made anew: what the archive had before segment %" PRIu64
+		    " is not known any more",
+		    JOURNAL_ARCHIVE_MARK_NAME, mark->from);
 }
 
 void journal_seal_archive_begin(
@@ -156,10 +162,12 @@ void journal_seal_archive_begin(
 		.sealer = sealer, .oldest = oldest, .message = message, .message_size = message_size
 	};
 	struct journal_archive_mark *mark = &sealer->mark;
-	int archiving = sealer->archive.directory[0] != '\0', same;
+	int archiving = sealer->archive.directory[0] != '\0', same, result;
 
-	look.known = journal_archive_mark_read(sealer->directory_fd, sealer->config.shard,
-	                 sealer->reader->incarnation, &look.was) == 0;
+	result = journal_archive_mark_read(
+	    sealer->directory_fd, sealer->config.shard, sealer->reader->incarnation, &look.was);
+	look.known = result == 0;
+	look.damaged = result == -EBADMSG;
 	*mark = (struct journal_archive_mark){
 		.shard = sealer->config.shard,
 		.incarnation = sealer->reader->incarnation,

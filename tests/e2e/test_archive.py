@@ -267,6 +267,22 @@ def test_verify_names_what_is_gone_or_changed_in_the_archive():
         code, what, _ = verified(switch)
         assert code == 1 and "journal.manifest is missing" in what and folder in what, what
         os.rename(manifest + "-away", manifest)
+        # The mark damaged: that hides no archive that is gone.
+        mark = switch.path("var/lib/sluice/shard-0/journal/journal.archive")
+        os.rename(mark, mark + "-away")
+        with open(mark, "wb") as stream:
+            stream.write(b"sluice-journal-archive 1\n")
+        code, what, _ = verified(switch)
+        assert code == 1 and "journal.archive is damaged" in what, what
+        assert verified(switch, "--archive", kept)[0] == 0
+        os.rename(mark + "-away", mark)
+        # A file in the place of the folder.
+        shutil.rmtree(folder)
+        with open(folder, "w", encoding="utf-8"):
+            pass
+        code, what, _ = verified(switch)
+        assert code == 1 and "cannot be opened: Not a directory" in what and folder in what, what
+        os.remove(folder)
         # Given up, as it says.
         shutil.rmtree(parent)
         os.remove(switch.path("var/lib/sluice/shard-0/journal/journal.archive"))

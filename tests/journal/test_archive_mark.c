@@ -212,6 +212,11 @@ TEST(without_a_mark_an_archive_that_knows_nothing_may_be_either)
 	/* All is there: it goes on. */
 	sealing_start(&sealing);
 	assert_int_equal(mark_of(&sealing).from, 1);
+	/* A damaged one is none, and is said. */
+	file_flip(sealing.harness.directory_fd, JOURNAL_ARCHIVE_MARK_NAME, 30);
+	again(&sealing);
+	said(&sealing, "journal.archive was damaged and is made anew");
+	assert_int_equal(mark_of(&sealing).from, 1);
 	sealing_stop(&sealing);
 	mark_away(&sealing);
 	folder_remove(sealing.archive.directory);

@@ -25,9 +25,8 @@ static int mark_find(
 
 	shard_path(options, shard, path);
 	snprintf(directory, sizeof(directory), "%s/journal", path);
-	result = journal_identity_read(&config, &identity);
-	if (result != 0)
-		return result;
+	if (journal_identity_read(&config, &identity) != 0)
+		return -ENOENT; /* others report it */
 	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -41,14 +40,18 @@ enum archive_place archive_of(
 {
 	struct journal_archive_mark mark;
 	enum archive_place place = ARCHIVE_GIVEN;
+	int result;
 
 	if (options->archive != NULL) {
 		snprintf(directory, PATH_MAX, "%s/shard-%u", options->archive, shard);
 		return place;
 	}
 	place = ARCHIVE_SUPPOSED;
-	if (mark_find(options, shard, &mark) == 0)
+	result = mark_find(options, shard, &mark);
+	if (result == 0)
 		place = mark.directory[0] != '\0' ? ARCHIVE_MARKED : ARCHIVE_NONE;
+	else if (result == -EBADMSG)
+		place = ARCHIVE_UNKNOWN;
 	if (place == ARCHIVE_MARKED && mark.directory[0] == '/')
 		snprintf(directory, PATH_MAX, "%.4000s/shard-%u", mark.directory, shard);
 	else
@@ -125,6 +128,15 @@ void archive_verify(const struct options *options, uint32_t shard, struct archiv
 		found->directory[0] = '\0';
 		return;
 	}
+	if (place == ARCHIVE_UNKNOWN) {
+		damage_note(&found->damage, 0,
+		    "shard-%u/journal/" JOURNAL_ARCHIVE_MARK_NAME
+		    " is damaged: where the archive is, and what must be there, is not known; a "
+		    "start makes it anew, of what the archive has then. Until then give the "
+		    "archive with --archive",
+		    shard);
+		return;
+	}
 	shard_path(options, shard, path);
 	snprintf(journal, sizeof(journal), "%s/journal", path);
 	result = journal_check_open(&check, &config, found->directory, 1, &report);
@@ -138,7 +150,7 @@ void archive_verify(const struct options *options, uint32_t shard, struct archiv
 	if (result == -ENOENT)
 		manifest_check(found->directory, journal, shard, &config, &found->damage);
 	else if (result != 0)
-		damage_note(&found->damage, 0, "%s, in %s", report.what, found->directory);
+		damage_note(&found->damage, 0, "%s; archive %s", report.what, found->directory);
 	else if (report.bad != 0)
 		say(&report, found->directory, options, shard, &found->damage);
 	else if (report.archive_gone && place == ARCHIVE_GIVEN)

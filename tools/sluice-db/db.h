@@ -162,6 +162,7 @@ enum archive_place {
 	ARCHIVE_MARKED,   /* where the journal's mark says (dataplane/journal/archive_mark.h) */
 	ARCHIVE_NONE,     /* the mark says that there is none; ROOT/var/lib/sluice/archive */
 	ARCHIVE_SUPPOSED, /* there is no mark; the same */
+	ARCHIVE_UNKNOWN,  /* the mark is damaged; the same */
 };
 /* The directory of this shard's archive, and how it is known. */
 enum archive_place archive_of(
