@@ -113,6 +113,12 @@ void journal_feed_return(struct journal_feed *feed)
 	feed->taken = UINT32_MAX;
 }
 
+uint64_t journal_feed_durable_lsn(const struct journal_feed *feed)
+{
+	/* pairs with D1 */
+	return atomic_load_explicit(&feed->durable_lsn, memory_order_acquire);
+}
+
 static void reclaim(struct journal_feed *feed)
 {
 	uint32_t buffer;

@@ -351,6 +351,8 @@ int journal_feed_take(
     struct journal_feed *feed, struct journal_batch *batch, uint64_t *durable_lsn);
 /* Store thread: hands the batch of the last take back. */
 void journal_feed_return(struct journal_feed *feed);
+/* Up to where the worker has said that its events are durable. */
+uint64_t journal_feed_durable_lsn(const struct journal_feed *feed);
 
 /* ---- Keeper: makes, recycles and retires segment files; store thread ---- */
 

@@ -10,12 +10,38 @@
 #define BLOCKS_PER_TURN  2u             /* full blocks that end a turn's taking: half a ms */
 #define BATCHES_PER_TURN 64u
 /* So far behind, catching up comes before the latency of those who share the CPU. */
-#define BEHIND_EVENTS          (512u * 1024u)
-#define BLOCKS_PER_TURN_BEHIND 16u
+#define BEHIND_EVENTS           (512u * 1024u)
+#define BLOCKS_PER_TURN_BEHIND  16u
+#define BATCHES_PER_TURN_BEHIND 512u
+/*
+ * A commit takes as long as the disk takes to sync, however little is in it. So it holds two blocks
+ * while the follower keeps up, as the journal's writes wait behind it, and one more for each
+ * 32 Ki events that it is behind: a disk that takes 12 ms gets larger commits until they are
+ * enough.
+ */
+#define COMMIT_BLOCKS         2u
+#define COMMIT_BLOCKS_MAX     24u
+#define COMMIT_EVENTS_A_BLOCK (32u * 1024u)
+_Static_assert(COMMIT_BLOCKS_MAX < LOG_PENDING_BLOCKS, "before memory is full");
 
 static uint64_t applied_lsn(const struct store *store)
 {
 	return ledger_shard(store->ledger)->lsn;
+}
+
+/* Durable events that are not applied, as of the last look. */
+static uint64_t events_behind(const struct store *store)
+{
+	uint64_t applied = applied_lsn(store);
+
+	return store->seen_lsn > applied ? store->seen_lsn - applied : 0;
+}
+
+static uint32_t commit_blocks(const struct store *store)
+{
+	uint64_t blocks = COMMIT_BLOCKS + events_behind(store) / COMMIT_EVENTS_A_BLOCK;
+
+	return blocks < COMMIT_BLOCKS_MAX ? (uint32_t)blocks : COMMIT_BLOCKS_MAX;
 }
 
 static int event_take(
@@ -201,7 +227,8 @@ static int next_batch(struct store *store, struct journal_feed *feed, struct jou
 
 	if (!store->is_held) {
 		store->is_held = journal_feed_take(feed, &store->held, &durable_lsn) == 1;
-		store->seen_lsn = durable_lsn;
+		if (durable_lsn > store->seen_lsn)
+			store->seen_lsn = durable_lsn;
 		if (!store->is_held) {
 			/* Durable and not lent: only the files have it. */
 			if (durable_lsn <= applied_lsn(store))
@@ -220,15 +247,25 @@ static int next_batch(struct store *store, struct journal_feed *feed, struct jou
 
 static int batches(struct store *store, struct journal_feed *feed, struct journal_reader *reader)
 {
-	uint32_t blocks = store->seen_lsn > applied_lsn(store) + BEHIND_EVENTS
-	                      ? BLOCKS_PER_TURN_BEHIND
-	                      : BLOCKS_PER_TURN;
+	uint32_t blocks = BLOCKS_PER_TURN, count = BATCHES_PER_TURN, full_before;
 	int did = 0;
 
-	for (uint32_t i = 0; i < BATCHES_PER_TURN; i++) {
-		/* So that no commit, which may find the disk full, comes in the middle of one. */
-		int result = log_writer_has_room(&store->log) ? 0 : log_writer_commit(&store->log);
+	/* Not only where one is taken: what is held stays so while the files are read up to it. */
+	if (journal_feed_durable_lsn(feed) > store->seen_lsn)
+		store->seen_lsn = journal_feed_durable_lsn(feed);
+	if (events_behind(store) > BEHIND_EVENTS) {
+		blocks = BLOCKS_PER_TURN_BEHIND;
+		count = BATCHES_PER_TURN_BEHIND;
+	}
+	full_before = log_writer_full(&store->log);
+	for (uint32_t i = 0; i < count; i++) {
+		int result = 0;
 
+		/* So that no commit, which may find the disk full, comes in the middle of one. */
+		if (!log_writer_has_room(&store->log)) {
+			result = log_writer_commit(&store->log);
+			full_before = 0;
+		}
 		if (result == 0)
 			result = next_batch(store, feed, reader);
 		if (result < 0)
@@ -236,7 +273,7 @@ static int batches(struct store *store, struct journal_feed *feed, struct journa
 		if (result == 0)
 			break;
 		did = 1;
-		if (log_writer_full(&store->log) >= blocks)
+		if (log_writer_full(&store->log) >= full_before + blocks)
 			break;
 	}
 	return did;
@@ -251,8 +288,8 @@ static int commit_due(struct store *store, uint64_t now_ns)
 		store->commit_ns = now_ns; /* the wait begins with the next event */
 		return 0;
 	}
-	if (log_writer_full(log) == 0 && now_ns - store->commit_ns < COMMIT_PAUSE_NS &&
-	    store->waiting == 0)
+	if (log_writer_full(log) < commit_blocks(store) &&
+	    now_ns - store->commit_ns < COMMIT_PAUSE_NS && store->waiting == 0)
 		return 0;
 	error = log_writer_commit(log);
 	store->commit_ns = now_ns;
