@@ -29,17 +29,21 @@
 #include "dataplane/store/store_internal.h"
 
 #define LOW_PAUSE_NS 1000000000ull /* between checkpoints that are to make room */
-#define GATHER_PIECE 4096u         /* row numbers a turn */
-#define WRITE_PIECE  256u          /* rows a turn */
+/* A cycle takes a fifth of the time at most, unless replay became longer than this for it. */
+#define PAUSE_CYCLES  4u
+#define LONG_PAUSE_NS 10000000000ull
+#define GATHER_PIECE  4096u /* row numbers a turn */
+#define WRITE_PIECE   256u  /* rows a turn */
 /* Map kept free above the high-water mark: a slice with its branch pages, and the free list. */
 #define MAP_RESERVE (64ull * LIMIT_CHECKPOINT_SLICE_SIZE)
 
-int checkpoint_begin(struct store *store)
+int checkpoint_begin(struct store *store, uint64_t now_ns)
 {
 	struct checkpoint *checkpoint = &store->checkpoint;
 
 	SLUICE_REQUIRE(checkpoint->phase == CHECKPOINT_IDLE);
 	checkpoint->begin = *ledger_shard(store->ledger);
+	checkpoint->begun_ns = now_ns;
 	checkpoint->table = LEDGER_ACCOUNT;
 	checkpoint->count = 0;
 	checkpoint->phase = CHECKPOINT_GATHER;
@@ -310,6 +314,7 @@ static int finish(struct store *store, uint64_t now_ns)
 	if (error != 0)
 		return error;
 	checkpoint->lsn = checkpoint->begin.lsn;
+	checkpoint->cycle_ns = now_ns > checkpoint->begun_ns ? now_ns - checkpoint->begun_ns : 0;
 	checkpoint->finished_ns = now_ns;
 	checkpoint->phase = CHECKPOINT_IDLE;
 	error = retire(store);
@@ -329,13 +334,25 @@ static int idle_retire(struct store *store, uint64_t now_ns)
 	return error != 0 ? error : store->log.env_count != before;
 }
 
+/* How long after the last cycle the next one begins. */
+static uint64_t pause_between(const struct store *store)
+{
+	uint64_t pause_ns = store->config.checkpoint_interval_ms * 1000000ull;
+	uint64_t easy_ns = PAUSE_CYCLES * store->checkpoint.cycle_ns;
+
+	if (easy_ns > LONG_PAUSE_NS)
+		easy_ns = LONG_PAUSE_NS;
+	return pause_ns > easy_ns ? pause_ns : easy_ns;
+}
+
 int checkpoint_work(struct store *store, uint64_t now_ns)
 {
 	struct checkpoint *checkpoint = &store->checkpoint;
-	uint64_t pause_ns = store->config.checkpoint_interval_ms * 1000000ull;
+	uint64_t pause_ns;
 
 	switch (checkpoint->phase) {
 	case CHECKPOINT_IDLE:
+		pause_ns = pause_between(store);
 		if (pause_ns > LOW_PAUSE_NS && store_room_low(store))
 			pause_ns = LOW_PAUSE_NS;
 		if (now_ns - checkpoint->finished_ns < pause_ns)
@@ -343,7 +360,7 @@ int checkpoint_work(struct store *store, uint64_t now_ns)
 		if (ledger_shard(store->ledger)->lsn == checkpoint->lsn)
 			return idle_retire(store, now_ns);
 		checkpoint->clean = 0;
-		return checkpoint_begin(store) == 0;
+		return checkpoint_begin(store, now_ns) == 0;
 	case CHECKPOINT_GATHER:
 		return gather(store);
 	case CHECKPOINT_SORT:

@@ -92,10 +92,10 @@ SLUICE_MUST_USE int store_restore_events(struct store *store, const uint8_t *eve
 /*
  * One turn of the store thread: takes batches from the feed (or, after a gap, from `reader`),
  * applies them, commits the log when two 64 KiB blocks are full (more when it is behind) or 100 ms
- * have passed, writes one checkpoint slice when one is due. Every piece is under 1 ms of CPU. Returns 1 when it did
- * something, 0 idle, -errno when the store has failed (recorded in the status; the worker is never
- * touched). A full disk is no failure: it takes nothing more, so the journal's segments keep what
- * comes, and tries again every second (status: waiting).
+ * have passed, writes one checkpoint slice when one is due. Every piece is under 1 ms of CPU.
+ * Returns 1 when it did something, 0 idle, -errno when the store has failed (recorded in the
+ * status; the worker is never touched). A full disk is no failure: it takes nothing more, so the
+ * journal's segments keep what comes, and tries again every second (status: waiting).
  */
 int store_work(
     struct store *store, struct journal_feed *feed, struct journal_reader *reader, uint64_t now_ns);

@@ -109,11 +109,12 @@ struct checkpoint {
 	struct db_txn txn;       /* of the open slice */
 	struct db_cursor cursor; /* where it writes open rows; cursor NULL: not begun */
 	struct checkpoint_row scratch[CHECKPOINT_RUN]; /* for sorting a run */
-	uint64_t slice_left;  /* bytes of pages the open slice may still dirty */
-	uint64_t row_cost;    /* estimate of dirty page bytes per row */
-	uint64_t finished_ns; /* of the last cycle */
-	uint64_t lsn;         /* durable checkpoint */
-	uint8_t clean;        /* the cycle ends an orderly stop */
+	uint64_t slice_left; /* bytes of pages the open slice may still dirty */
+	uint64_t row_cost;   /* estimate of dirty page bytes per row */
+	uint64_t begun_ns;
+	uint64_t finished_ns, cycle_ns; /* of the last cycle */
+	uint64_t lsn;                   /* durable checkpoint */
+	uint8_t clean;                  /* the cycle ends an orderly stop */
 };
 
 struct store {
@@ -181,7 +182,7 @@ int store_room_low(const struct store *store);
 
 /* One piece of checkpoint work: 1 did something, 0 idle, -errno. */
 SLUICE_MUST_USE int checkpoint_work(struct store *store, uint64_t now_ns);
-SLUICE_MUST_USE int checkpoint_begin(struct store *store);
+SLUICE_MUST_USE int checkpoint_begin(struct store *store, uint64_t now_ns);
 /* Sorts the next run of the rows taken; after the last one the merge begins. 1, -errno. */
 SLUICE_MUST_USE int checkpoint_sort(struct store *store);
 /* The run at `at` of the heap has moved on: puts the heap right again. */

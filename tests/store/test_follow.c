@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The store behind a real journal: feed, gaps in the feed, recovery, and sluice-db's view of it. */
+#include "dataplane/store/store_internal.h"
 #include "lmdb-schema/schema.h"
 #include "tests/store/follow.h"
 
@@ -279,6 +280,44 @@ TEST(commits_are_larger_the_further_the_follower_is_behind)
 	}
 	assert_true(steps_far > 2);
 	assert_true(store_hash(follow.store) == ledger_state_hash(follow.world->ledger));
+	follow_stop(&follow);
+	follow_end(&follow);
+}
+
+/* A cycle that takes long is not begun again at once: four times what it took, 10 s at most. */
+TEST(checkpoints_leave_time_between_them)
+{
+	static const struct {
+		uint64_t turn_ns, cycles;
+	} cases[] = { { 10000000, 4 }, { 100000000, 4 }, { 3000000000, 0 } };
+	struct follow follow;
+	struct checkpoint *checkpoint;
+	uint64_t pause_ns;
+
+	follow_begin(&follow);
+	follow.now = 1000000000;
+	follow_start(&follow, 16);
+	checkpoint = &follow.store->checkpoint;
+	world_provision(follow.world);
+	follow_write(&follow, world_close(follow.world));
+	for (unsigned i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
+		follow_write(&follow, world_batch(follow.world, 10));
+		do {
+			follow.now += cases[i].turn_ns;
+			assert_true(
+			    store_work(follow.store, follow.feed, follow.reader, follow.now) >= 0);
+		} while (checkpoint->phase != CHECKPOINT_IDLE ||
+		         checkpoint->lsn < ledger_shard(store_ledger(follow.store))->lsn);
+		assert_true(checkpoint->cycle_ns >= cases[i].turn_ns);
+		pause_ns = cases[i].cycles == 0 ? 10000000000 : 4 * checkpoint->cycle_ns;
+		follow_write(&follow, world_batch(follow.world, 10));
+		follow.now = checkpoint->finished_ns + pause_ns - 1;
+		assert_true(store_work(follow.store, follow.feed, follow.reader, follow.now) >= 0);
+		assert_int_equal(checkpoint->phase, CHECKPOINT_IDLE);
+		follow.now += 2;
+		assert_true(store_work(follow.store, follow.feed, follow.reader, follow.now) >= 0);
+		assert_int_not_equal(checkpoint->phase, CHECKPOINT_IDLE);
+	}
 	follow_stop(&follow);
 	follow_end(&follow);
 }
