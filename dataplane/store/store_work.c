@@ -325,3 +325,9 @@ int store_work(
 		store_publish(store);
 	return did || committed || piece;
 }
+
+int store_more(const struct store *store)
+{
+	return store->failed == 0 && store->waiting == 0 &&
+	       (store->checkpoint.phase != CHECKPOINT_IDLE || events_behind(store) > 0);
+}
