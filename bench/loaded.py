@@ -37,7 +37,7 @@ def tables_fit(accounts, bets):
     is free."""
     with open("/proc/meminfo", encoding="ascii") as stream:
         free = next(int(line.split()[1]) for line in stream if line.startswith("MemAvailable:"))
-    return accounts * 960 + bets * 1400 <= free * 1024 * 3 // 4
+    return accounts * 960 + bets * 980 <= free * 1024 * 3 // 4
 
 
 class Loaded(Instance):

@@ -29,7 +29,7 @@ static uint64_t table_bytes(struct ledger_config config)
 
 	config.populate = 0;
 	ledger = ledger_create(&config);
-	bytes = ledger == NULL ? UINT64_MAX / LIMIT_SHARDS / 4 : ledger_bytes(ledger);
+	bytes = ledger == NULL ? UINT64_MAX / LIMIT_SHARDS / 4 : ledger_bytes_populated(ledger);
 	ledger_free(ledger);
 	return bytes;
 }

@@ -38,8 +38,10 @@ struct ledger_config {
 	uint32_t terminals_max;
 	uint32_t objects_max;
 	uint8_t track_checkpoint; /* follower: keep a list of rows not yet written to the store */
-	uint8_t
-	    populate; /* touch all memory at creation, so no page is met first on the packet path */
+	/* Touch memory at creation, so that hardly a page is met first on the packet path: of all
+	 * rows but those of `spare`, and not what only few rows use (ledger_arena_spare). */
+	uint8_t populate;
+	uint32_t bets_spare, objects_spare; /* of bets_max, objects_max: hardly ever used */
 	struct ids_bucket_map buckets;
 };
 
@@ -180,8 +182,10 @@ struct shard_row {
  */
 struct ledger *ledger_create(const struct ledger_config *config);
 void ledger_free(struct ledger *ledger);
-/* What its tables take when all their rows are in use; from the beginning with `populate`. */
+/* What its tables take when all their rows are in use. */
 uint64_t ledger_bytes(const struct ledger *ledger);
+/* How much of it `populate` takes (or would take) at the start. */
+uint64_t ledger_bytes_populated(const struct ledger *ledger);
 
 /* The request of a terminal, as the account's shard sees it. */
 struct ledger_request {

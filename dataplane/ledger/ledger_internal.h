@@ -243,6 +243,7 @@ struct ledger {
 	struct {
 		void *start;
 		size_t size;
+		size_t spare; /* bytes at its end that `populate` leaves out */
 	} arenas[LEDGER_ARENAS_MAX];
 	unsigned arena_count;
 };

@@ -191,6 +191,9 @@ struct ledger_config store_ledger_config(const struct ledger_config *worker)
 	config.track_checkpoint = 1;
 	config.bets_max = room_more(worker->bets_max);
 	config.objects_max = room_more(worker->objects_max);
+	/* Used only while retired rows wait for a checkpoint. */
+	config.bets_spare = config.bets_max - worker->bets_max;
+	config.objects_spare = config.objects_max - worker->objects_max;
 	return config;
 }
 

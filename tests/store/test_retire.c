@@ -130,6 +130,7 @@ static struct store *store_start(
 	if (source->objects_room != 0) {
 		ledger_free(store->ledger);
 		store->config.ledger.objects_max = source->objects_room;
+		store->config.ledger.objects_spare = 0;
 		store->ledger = ledger_create(&store->config.ledger);
 		assert_non_null(store->ledger);
 	}
