@@ -8,6 +8,7 @@
 #include "dataplane/journal/batch.h"
 #include "dataplane/journal/journal.h"
 #include "lmdb-schema/log.h"
+#include "lmdb-schema/log_index.h"
 #include "lmdb-schema/schema.h"
 
 #define EVENT_SIZE   264 /* of an accepted bet with one leg, about */
@@ -285,6 +286,65 @@ static void finish_lmdb(void *opaque)
 	free(context);
 }
 
+/* ---- a run of the request index ---- */
+
+struct run_context {
+	struct lmdb_context *lmdb;
+	struct log_index *index;
+	uint64_t next_lsn, random;
+	uint64_t request_ids[STAGES_TERMINALS];
+};
+
+static void *create_run(const char *directory)
+{
+	struct run_context *context = stages_alloc(sizeof(*context));
+
+	context->lmdb = create_lmdb(directory);
+	if (context->lmdb == NULL) {
+		free(context);
+		return NULL;
+	}
+	context->index = log_index_create(LOG_RUN_EVENTS);
+	SLUICE_REQUIRE(context->index != NULL);
+	context->next_lsn = 1;
+	context->random = STAGES_SEED;
+	return context;
+}
+
+/* The events of a run, noted; its transaction begun. */
+static void prepare_run(void *opaque)
+{
+	struct run_context *context = opaque;
+
+	prepare_block(context->lmdb);
+	log_index_begin(context->index, context->next_lsn);
+	for (unsigned i = 0; i < LOG_RUN_EVENTS; i++) {
+		uint64_t terminal = stages_random(&context->random) % STAGES_TERMINALS;
+		struct event_record record = { .lsn = le64_make(context->next_lsn++),
+			.terminal_id = le64_make(terminal + 1),
+			.request_id = le64_make(++context->request_ids[terminal]),
+			.type = le16_make(EVENT_PLACE_BET) };
+
+		log_index_note(context->index, &record);
+	}
+}
+
+STAGE_RUN(log_run)
+{
+	struct run_context *context = opaque;
+
+	SLUICE_REQUIRE(log_index_put(context->index, &context->lmdb->txn, 0) == 0);
+}
+
+static void finish_run(void *opaque)
+{
+	struct run_context *context = opaque;
+
+	finish_lmdb(context->lmdb);
+	log_index_free(context->index);
+	free(context);
+}
+
 /* clang-format off */
 const struct stage stages_disk[] = {
 	{ "batch", "event", "61 events copied into a batch of 16 KiB, both checksums",
@@ -301,6 +361,9 @@ const struct stage stages_disk[] = {
 	{ "lmdb_block", "event", "a log block of 248 events sealed and put into a transaction",
 	    create_lmdb, prepare_block, stage_run_lmdb_block, finish_lmdb,
 	    BLOCK_EVENTS, RUNS_MAX, 1, 0, 0 },
+	{ "log_run", "event", "a run of the request index of 4,096 events sorted, merged, put",
+	    create_run, prepare_run, stage_run_log_run, finish_run,
+	    LOG_RUN_EVENTS, RUNS_MAX, 1, 0, 0 },
 	{ "lmdb_commit", "commit", "the commit of one such block, synced",
 	    create_lmdb, prepare_commit, stage_run_lmdb_commit, finish_lmdb,
 	    1, RUNS_MAX, 1, 0, 1 },
