@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "dataplane/ledger/ledger_derived.h"
+#include "dataplane/ledger/ledger_hash.h"
 #include "dataplane/ledger/ledger_internal.h"
 
 const struct account_row *ledger_account(const struct ledger *ledger, uint64_t account_id)
@@ -184,12 +185,8 @@ uint32_t ledger_terminal_create(struct ledger *ledger, uint64_t id)
 /* ---- State hash ---- */
 
 /* The risk state belongs to its row: two of them cannot be exchanged. One of zeros has no part, so
- * that a log from before there were states comes to its old hash. `begun`: it is known not to be.
- */
-static uint64_t state_hash(const void *state, size_t size, uint64_t id, int begun)
-{
-	return !begun && bytes_all_zero(state, size) ? 0 : XXH3_64bits_withSeed(state, size, id);
-}
+ * that a log from before there were states comes to its old hash. */
+#define state_begun(state) ((state)->first_s != 0 || !bytes_all_zero(state, sizeof(*(state))))
 
 static uint64_t account_hash(const struct ledger *ledger, uint32_t row)
 {
@@ -199,10 +196,10 @@ static uint64_t account_hash(const struct ledger *ledger, uint32_t row)
 		uint8_t spare[ACCOUNT_SPARE_SIZE];
 	} hashed = { .row = ledger->accounts[row].row };
 	const struct risk_account_state *state = &ledger->account_states[row];
-	uint64_t hash = XXH3_64bits(&hashed, sizeof(hashed));
+	uint64_t hash = hash_row(&hashed, sizeof(hashed), 0);
 
-	if (ledger->accounts[row].meta.listed & LISTED_STATE)
-		hash += state_hash(state, sizeof(*state), hashed.row.id, state->first_s != 0);
+	if ((ledger->accounts[row].meta.listed & LISTED_STATE) && state_begun(state))
+		hash += hash_row(state, sizeof(*state), hashed.row.id);
 	return hash;
 }
 
@@ -217,8 +214,8 @@ static uint64_t terminal_hash(const struct ledger *ledger, uint32_t row)
 	const struct risk_terminal_state *state = &ledger->terminal_states[row];
 	uint64_t hash = XXH3_64bits(&slot->row, sizeof(slot->row));
 
-	if (slot->meta.listed & LISTED_STATE)
-		hash += state_hash(state, sizeof(*state), slot->row.id, state->first_s != 0);
+	if ((slot->meta.listed & LISTED_STATE) && state_begun(state))
+		hash += XXH3_64bits_withSeed(state, sizeof(*state), slot->row.id);
 	return hash;
 }
 
