@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dataplane/ledger/ledger_ahead.h"
 #include "dataplane/risk/risk.h"
 #include "dataplane/risk/risk_extra.h"
 #include "dataplane/risk/risk_state.h"
@@ -543,14 +544,6 @@ void ledger_load_horizon(struct ledger *ledger, uint64_t lsn_max);
 /* For loading: the line of the index that a row with this id will be entered in or is found by. */
 void ledger_prefetch_index(const struct ledger *ledger, enum ledger_table table, uint64_t id);
 
-/* For replay: brings rows into the cache that events some places later will touch. Begin with the
- * events of a batch, then a step before each is applied. Bytes that are no events end it. */
-struct ledger_ahead {
-	const uint8_t *line, *row, *end;
-};
-void ledger_ahead_begin(
-    const struct ledger *ledger, struct ledger_ahead *ahead, const uint8_t *events, size_t size);
-void ledger_ahead_step(const struct ledger *ledger, struct ledger_ahead *ahead);
 void ledger_load_shard(struct ledger *ledger, const struct shard_row *row);
 
 /*

@@ -9,7 +9,7 @@
 #include "dataplane/ledger/ledger_internal.h"
 
 /* First the line of the index, some rows later (it has come) the row it names. */
-#define AHEAD_LINES 16
+#define AHEAD_LINES LEDGER_AHEAD_LINES
 #define AHEAD_ROWS  8
 #define AHEAD_BYTES 1024
 
@@ -52,76 +52,104 @@ void ledger_prefetch_row(const struct ledger *ledger, enum ledger_table table, u
 	}
 }
 
-/* What an event of a replay touches at places of its own. */
-struct ahead_names {
-	uint64_t account_id, terminal_id;
-	uint64_t market_ids[LIMIT_BET_LEGS_MAX];
-	unsigned market_count;
-};
-
-/* The names in the event at *at, and on to the next. 0: there is none. */
-static int ahead_next(const uint8_t **at, const uint8_t *end, struct ahead_names *names)
+/* A field of an event that is nobody's own memory: the record is not copied whole for a few. */
+static uint64_t event_le64(const uint8_t *event, size_t offset)
 {
-	struct event_record record;
-	size_t length;
+	struct le64 field;
 
-	if ((size_t)(end - *at) < sizeof(record))
-		return 0;
-	memcpy(&record, *at, sizeof(record));
-	length = le16_get(record.length);
-	if (length < sizeof(record) || length > (size_t)(end - *at))
-		return 0;
-	names->account_id = le64_get(record.account_id);
-	names->terminal_id = le64_get(record.terminal_id);
+	memcpy(&field, event + offset, sizeof(field));
+	return le64_get(field);
+}
+
+static uint16_t event_le16(const uint8_t *event, size_t offset)
+{
+	struct le16 field;
+
+	memcpy(&field, event + offset, sizeof(field));
+	return le16_get(field);
+}
+
+/* What the event touches at places of its own. `length`: its own, at least a record's. */
+static void names_read(const uint8_t *event, size_t length, struct ledger_ahead_names *names)
+{
+	uint64_t account_id = event_le64(event, offsetof(struct event_record, account_id));
+	uint8_t legs = event[offsetof(struct event_record, leg_count)];
+
+	names->lsn = event_le64(event, offsetof(struct event_record, lsn));
+	names->has_account = account_id != 0;
+	names->account = ledger_mix(account_id);
+	names->terminal = ledger_mix(event_le64(event, offsetof(struct event_record, terminal_id)));
 	names->market_count = 0;
-	if (le16_get(record.type) == EVENT_PLACE_BET && record.leg_count <= LIMIT_BET_LEGS_MAX &&
-	    length >= sizeof(record) + record.leg_count * sizeof(struct event_leg))
-		names->market_count = record.leg_count;
-	for (unsigned i = 0; i < names->market_count; i++) {
-		struct event_leg leg;
+	if (event_le16(event, offsetof(struct event_record, type)) != EVENT_PLACE_BET ||
+	    legs > LIMIT_BET_LEGS_MAX ||
+	    length < sizeof(struct event_record) + legs * sizeof(struct event_leg))
+		return;
+	names->market_count = legs;
+	for (unsigned i = 0; i < legs; i++)
+		names->markets[i] = ledger_mix(
+		    event_le64(event, sizeof(struct event_record) + i * sizeof(struct event_leg) +
+		                          offsetof(struct event_leg, market_id)));
+}
 
-		memcpy(&leg, *at + sizeof(record) + i * sizeof(leg), sizeof(leg));
-		names->market_ids[i] = le64_get(leg.market_id);
-	}
-	*at += length;
-	return 1;
+static void line_prefetch(const struct ledger *ledger, enum ledger_table table, uint64_t hash)
+{
+	const struct ledger_table_core *core = &ledger->tables[table];
+
+	__builtin_prefetch(&core->index[index_start_of(hash) & core->index_mask], 1);
 }
 
 static void ahead_line(const struct ledger *ledger, struct ledger_ahead *ahead)
 {
-	struct ahead_names names;
+	struct ledger_ahead_names *names = &ahead->names[ahead->lines & (AHEAD_LINES - 1)];
+	size_t left = (size_t)(ahead->end - ahead->line), length;
 
 	/* The events themselves come from another thread's writes: two lines each, mostly. */
 	__builtin_prefetch((const void *)((uintptr_t)ahead->line + AHEAD_BYTES));
 	__builtin_prefetch(
 	    (const void *)((uintptr_t)ahead->line + AHEAD_BYTES + SLUICE_CACHE_LINE_SIZE));
-	if (!ahead_next(&ahead->line, ahead->end, &names))
+	if (left < sizeof(struct event_record))
 		return;
-	ledger_prefetch_index(ledger, LEDGER_ACCOUNT, names.account_id);
-	ledger_prefetch_index(ledger, LEDGER_TERMINAL, names.terminal_id);
-	for (unsigned i = 0; i < names.market_count; i++)
-		ledger_prefetch_index(ledger, LEDGER_MARKET, names.market_ids[i]);
+	length = event_le16(ahead->line, offsetof(struct event_record, length));
+	if (length < sizeof(struct event_record) || length > left)
+		return;
+	names_read(ahead->line, length, names);
+	ahead->line += length;
+	ahead->lines++;
+	line_prefetch(ledger, LEDGER_ACCOUNT, names->account);
+	line_prefetch(ledger, LEDGER_TERMINAL, names->terminal);
+	for (unsigned i = 0; i < names->market_count; i++)
+		line_prefetch(ledger, LEDGER_MARKET, names->markets[i]);
 }
 
 /* Markets and terminals are few, but the follower shares its CPU's caches with others: without this
  * it waited for them a fifth of its time. */
 static void ahead_row(const struct ledger *ledger, struct ledger_ahead *ahead)
 {
-	struct ahead_names names;
+	const struct ledger_ahead_names *names;
+	struct derived_hint hint = { .account = ROW_NONE, .market = ROW_NONE };
+	uint32_t record;
 
-	if (!ahead_next(&ahead->row, ahead->end, &names))
+	if (ahead->rows == ahead->lines)
 		return;
-	if (names.account_id != 0)
-		ledger_prefetch_account(ledger, names.account_id);
-	ledger_prefetch_terminal(ledger, names.terminal_id);
-	for (unsigned i = 0; i < names.market_count; i++)
-		ledger_prefetch_market(ledger, names.market_ids[i]);
+	names = &ahead->names[ahead->rows++ & (AHEAD_LINES - 1)];
+	hint.lsn = names->lsn;
+	if (names->has_account)
+		hint.account = ledger_prefetch_account(ledger, names->account);
+	hint.terminal = ledger_prefetch_terminal_row(ledger, names->terminal);
+	if (names->market_count > 0)
+		hint.market =
+		    ledger_prefetch_market(ledger, names->markets[0], &hint.market_record);
+	for (unsigned i = 1; i < names->market_count; i++)
+		(void)ledger_prefetch_market(ledger, names->markets[i], &record);
+	ledger->derived->hints[hint.lsn & (AHEAD_LINES - 1)] = hint;
 }
 
 void ledger_ahead_begin(
     const struct ledger *ledger, struct ledger_ahead *ahead, const uint8_t *events, size_t size)
 {
-	*ahead = (struct ledger_ahead){ events, events, events + size };
+	ahead->line = events;
+	ahead->end = events + size;
+	ahead->lines = ahead->rows = 0;
 	for (unsigned i = 0; i < AHEAD_LINES; i++)
 		ahead_line(ledger, ahead);
 	for (unsigned i = 0; i < AHEAD_ROWS; i++)
@@ -143,7 +171,8 @@ void ledger_copy_ahead(const struct ledger *to, const struct ledger *from, uint3
 		ledger_prefetch_index(
 		    to, LEDGER_ACCOUNT, from->bets[bet_row + AHEAD_LINES].account_id);
 	if (bet_row + AHEAD_ROWS < count)
-		ledger_prefetch_account(to, from->bets[bet_row + AHEAD_ROWS].account_id);
+		(void)ledger_prefetch_account(
+		    to, ledger_mix(from->bets[bet_row + AHEAD_ROWS].account_id));
 }
 
 /* Whole pages of the size that arena_map asks for. */

@@ -241,30 +241,48 @@ static void apply_terminal(struct ledger *ledger, struct plan *plan)
 
 /* ---- Bet ---- */
 
+/* What the follower found for it is where the rest of the bet's applying looks first, as with a bet
+ * that was decided here. */
+static void bet_rows_note(struct ledger *ledger, const struct plan *plan)
+{
+	const struct derived_hint *hint = derived_hint(ledger, plan->lsn);
+
+	if (plan->account != ROW_NONE && plan->terminal != ROW_NONE && plan->line_count == 1)
+		ledger->decided = (struct decided_bet){ .lsn = plan->lsn,
+			.account = plan->account,
+			.terminal = plan->terminal,
+			.stakes = plan->line_rows[0] };
+	if (hint != NULL && hint->market_record != 0)
+		ledger->derived->found = hint->market_record;
+}
+
 static void bet_placed(struct ledger *ledger, struct plan *plan)
 {
-	struct bet_row bet;
+	const struct bet_slot bet = {
+		.id = plan->object_id,
+		.lsn = plan->lsn,
+		.account_id = plan->account_id,
+		.terminal_id = plan->terminal_id,
+		.stake = ledger_event_stake(&plan->view),
+		.payout = le64s_get(plan->view.record.payout),
+		.placed_at_ns = plan->time_ns,
+		.currency = plan->currency,
+		.state = BET_OPEN,
+		.leg_count = plan->view.record.leg_count & 15u,
+	};
 
-	memset(&bet, 0, sizeof(bet));
-	bet.id = plan->object_id;
-	bet.lsn = plan->lsn;
-	bet.account_id = plan->account_id;
-	bet.terminal_id = plan->terminal_id;
-	bet.stake = ledger_event_stake(&plan->view);
-	bet.payout = le64s_get(plan->view.record.payout);
-	bet.placed_at_ns = plan->time_ns;
-	bet.currency = plan->currency;
-	bet.state = BET_OPEN;
-	bet.leg_count = plan->view.record.leg_count;
+	if (!plan->own)
+		bet_rows_note(ledger, plan);
+	plan->bet = ledger_bet_begin(ledger, &bet);
 	for (unsigned i = 0; i < bet.leg_count; i++) {
 		struct event_leg leg;
 
 		memcpy(&leg, plan->view.body + i * sizeof(leg), sizeof(leg));
-		bet.legs[i].market_id = le64_get(leg.market_id);
-		bet.legs[i].odds = le32_get(leg.odds);
-		bet.legs[i].selection = le16_get(leg.selection);
+		ledger_bet_leg_set(ledger, plan->bet, i,
+		    (struct bet_leg_kept){ .market_id = le64_get(leg.market_id),
+		        .odds = le32_get(leg.odds),
+		        .selection = le16_get(leg.selection) });
 	}
-	plan->bet = ledger_bet_create(ledger, &bet);
 	SLUICE_REQUIRE(ledger_bet_enter(ledger, plan->bet) == 0); /* its markets are there */
 	ledger_group_save(ledger, LEDGER_BET, plan->bet, 1);
 }

@@ -5,21 +5,31 @@
 #include "dataplane/ledger/ledger_derived.h"
 #include "dataplane/ledger/ledger_internal.h"
 
-static struct bet_leg_kept *bet_leg_write(
-    struct ledger *ledger, const struct bet_slot *bet, struct bet_slot *own, unsigned leg)
+uint32_t ledger_bet_begin(struct ledger *ledger, const struct bet_slot *head)
 {
-	return leg < BET_LEGS_INLINE
-	           ? &own->legs[leg]
-	           : &ledger->bet_overflow[bet->overflow - 1].legs[leg - BET_LEGS_INLINE];
+	uint32_t number = ledger_table_insert(ledger, LEDGER_BET, head->id);
+	const struct ledger_table_core *core = &ledger->tables[LEDGER_BET];
+	struct bet_slot *bet = &ledger->bets[number];
+
+	*bet = *head;
+	/* At most one slab entry per bet, and as many as bets: it cannot run out. */
+	if (bet->leg_count > BET_LEGS_INLINE)
+		bet->overflow = ledger->bet_overflow_free_count > 0
+		                    ? ledger->bet_overflow_free[--ledger->bet_overflow_free_count]
+		                    : ++ledger->bet_overflow_count;
+	/* The index line that bets 32 further will be entered in. */
+	if ((bet->id & 7) == 0) {
+		uint32_t tag;
+		uint64_t ahead = index_start(LEDGER_BET, bet->id + LIMIT_BURST, &tag);
+
+		__builtin_prefetch(&core->index[ahead & core->index_mask], 1);
+	}
+	return number;
 }
 
 uint32_t ledger_bet_create(struct ledger *ledger, const struct bet_row *row)
 {
-	uint32_t number = ledger_table_insert(ledger, LEDGER_BET, row->id);
-	struct bet_slot *bet = &ledger->bets[number];
-	const struct ledger_table_core *core = &ledger->tables[LEDGER_BET];
-
-	*bet = (struct bet_slot){
+	struct bet_slot bet = {
 		.id = row->id,
 		.lsn = row->lsn,
 		.account_id = row->account_id,
@@ -31,26 +41,15 @@ uint32_t ledger_bet_create(struct ledger *ledger, const struct bet_row *row)
 		.state = row->state & 15u,
 		.leg_count = row->leg_count & 15u,
 	};
-	bet_reprints_set(bet, row->reprints);
-	/* At most one slab entry per bet, and as many as bets: it cannot run out. */
-	if (row->leg_count > BET_LEGS_INLINE)
-		bet->overflow = ledger->bet_overflow_free_count > 0
-		                    ? ledger->bet_overflow_free[--ledger->bet_overflow_free_count]
-		                    : ++ledger->bet_overflow_count;
-	for (unsigned i = 0; i < row->leg_count; i++) {
-		*bet_leg_write(ledger, bet, bet, i) = (struct bet_leg_kept){
-			.market_id = row->legs[i].market_id,
-			.odds = row->legs[i].odds,
-			.selection = row->legs[i].selection,
-		};
-	}
-	/* The index line that bets 32 further will be entered in. */
-	if ((row->id & 7) == 0) {
-		uint32_t tag;
-		uint64_t ahead = index_start(LEDGER_BET, row->id + LIMIT_BURST, &tag);
+	uint32_t number;
 
-		__builtin_prefetch(&core->index[ahead & core->index_mask], 1);
-	}
+	bet_reprints_set(&bet, row->reprints);
+	number = ledger_bet_begin(ledger, &bet);
+	for (unsigned i = 0; i < row->leg_count; i++)
+		ledger_bet_leg_set(ledger, number, i,
+		    (struct bet_leg_kept){ .market_id = row->legs[i].market_id,
+		        .odds = row->legs[i].odds,
+		        .selection = row->legs[i].selection });
 	return number;
 }
 

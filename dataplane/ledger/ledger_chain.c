@@ -25,13 +25,14 @@ struct derived_market *derived_market_find(const struct ledger *ledger, uint64_t
 	return at == 0 ? NULL : &derived->markets[at - 1];
 }
 
-void derived_market_prefetch(const struct ledger *ledger, uint64_t market_id)
+uint32_t derived_market_prefetch(const struct ledger *ledger, uint64_t hash)
 {
 	const struct ledger_derived *derived = ledger->derived;
-	uint32_t at = derived->market_heads[ledger_mix(market_id) & derived->market_mask];
+	uint32_t at = derived->market_heads[hash & derived->market_mask];
 
 	if (at != 0)
 		__builtin_prefetch(&derived->markets[at - 1], 1);
+	return at;
 }
 
 /* NULL when there is no room: only for a market without a row. */
@@ -117,9 +118,9 @@ static unsigned link_leg(const struct ledger *ledger, uint64_t market_id, uint32
 /* A leg on the market of an earlier one is in no chain: a judge refuses it, damage may hold it. */
 static int leg_counts(const struct ledger *ledger, uint32_t row, unsigned leg)
 {
-	uint64_t market_id = bet_leg_at(ledger, &ledger->bets[row], leg)->market_id;
+	const struct bet_slot *bet = &ledger->bets[row];
 
-	return leg_find(ledger, row, market_id, 0) == leg;
+	return leg == 0 || leg_find(ledger, row, bet_leg_at(ledger, bet, leg)->market_id, 0) == leg;
 }
 
 uint32_t ledger_chain_next(const struct ledger *ledger, uint64_t market_id, uint32_t link)

@@ -110,6 +110,15 @@ struct derived_ahead {
 	uint32_t rows[WALK_AHEAD];
 };
 
+/* Rows that were fetched for an event that is to be replayed (ledger_ahead.c): found by their tags,
+ * so whoever uses one compares its id. ROW_NONE, and 0 for a record: none. */
+struct derived_hint {
+	uint64_t lsn; /* of the event; 0: none */
+	uint32_t account, terminal;
+	uint32_t market;        /* of the first leg */
+	uint32_t market_record; /* + 1 */
+};
+
 struct ledger_derived {
 	struct bet_links *links;
 	struct bet_links_overflow *links_overflow;
@@ -133,6 +142,7 @@ struct ledger_derived {
 	uint8_t turn;           /* of ledger_decide_due: heap, pass, queue */
 	struct derived_sweep sweep;
 	struct derived_ahead ahead;
+	struct derived_hint hints[LEDGER_AHEAD_LINES]; /* by LSN */
 };
 
 /*
@@ -177,7 +187,15 @@ static inline uint32_t link_row(uint32_t link)
 }
 /* Record of a market id; NULL. */
 struct derived_market *derived_market_find(const struct ledger *ledger, uint64_t market_id);
-void derived_market_prefetch(const struct ledger *ledger, uint64_t market_id);
+/* By ledger_mix of its id. The record it fetches, + 1; 0: none. */
+uint32_t derived_market_prefetch(const struct ledger *ledger, uint64_t hash);
+/* The hint for the event with this LSN; NULL: none. */
+static inline const struct derived_hint *derived_hint(const struct ledger *ledger, uint64_t lsn)
+{
+	const struct derived_hint *hint = &ledger->derived->hints[lsn & (LEDGER_AHEAD_LINES - 1)];
+
+	return hint->lsn == lsn ? hint : NULL;
+}
 /* The record of a market that has a row; made when there is none. */
 struct derived_market *derived_market_enter(struct ledger *ledger, uint32_t market_row);
 /* The next (older) bet's link; 0 at the end. */

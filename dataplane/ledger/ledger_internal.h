@@ -259,6 +259,12 @@ static inline uint64_t ledger_mix(uint64_t id)
 	return id ^ id >> 32;
 }
 
+/* Where the search for an id with this ledger_mix begins, but for bets; its low half is the tag. */
+static inline uint64_t index_start_of(uint64_t hash)
+{
+	return hash >> 32;
+}
+
 static inline uint64_t index_start(enum ledger_table table, uint64_t id, uint32_t *tag)
 {
 	uint64_t hash = ledger_mix(id);
@@ -270,7 +276,7 @@ static inline uint64_t index_start(enum ledger_table table, uint64_t id, uint32_
 	 */
 	if (table == LEDGER_BET)
 		return ledger_mix((id & IDS_COUNTER_MAX) >> 3) << 3 | (id & 7);
-	return hash >> 32;
+	return index_start_of(hash);
 }
 
 #define INDEX_FIND(name, table, rows, id_field)                                                    \
@@ -297,10 +303,12 @@ INDEX_FIND(terminal_find, LEDGER_TERMINAL, terminals, row.id)
 INDEX_FIND(object_find, LEDGER_OBJECT, objects, row.id)
 #undef INDEX_FIND
 
-/* ledger_request.c: the lines of the row that the id names, by its tag alone: to compare the id
- * would be to wait for the row. */
-void ledger_prefetch_account(const struct ledger *ledger, uint64_t account_id);
-void ledger_prefetch_market(const struct ledger *ledger, uint64_t market_id);
+/* ledger_request.c: the lines of the row that the id with this ledger_mix names, by its tag alone:
+ * to compare the id would be to wait for the row. The row; ROW_NONE. */
+uint32_t ledger_prefetch_account(const struct ledger *ledger, uint64_t hash);
+uint32_t ledger_prefetch_terminal_row(const struct ledger *ledger, uint64_t hash);
+/* *record: what ledger_derived.h keeps of it, + 1; 0: nothing. */
+uint32_t ledger_prefetch_market(const struct ledger *ledger, uint64_t hash, uint32_t *record);
 
 /* ledger_ahead.c: before bet `bet_row` is copied. */
 void ledger_copy_ahead(const struct ledger *to, const struct ledger *from, uint32_t bet_row);
@@ -375,6 +383,18 @@ static inline const struct bet_leg_kept *bet_leg_at(
 	return leg < BET_LEGS_INLINE
 	           ? &bet->legs[leg]
 	           : &ledger->bet_overflow[bet->overflow - 1].legs[leg - BET_LEGS_INLINE];
+}
+/* A new bet with this head, its legs still zero and to be set; the caller has checked the room. */
+uint32_t ledger_bet_begin(struct ledger *ledger, const struct bet_slot *head);
+static inline void ledger_bet_leg_set(
+    struct ledger *ledger, uint32_t row, unsigned leg, struct bet_leg_kept kept)
+{
+	struct bet_slot *bet = &ledger->bets[row];
+
+	if (leg < BET_LEGS_INLINE)
+		bet->legs[leg] = kept;
+	else
+		ledger->bet_overflow[bet->overflow - 1].legs[leg - BET_LEGS_INLINE] = kept;
 }
 /* A new bet: everything of `row` is copied; the caller has checked the room. */
 uint32_t ledger_bet_create(struct ledger *ledger, const struct bet_row *row);

@@ -8,6 +8,8 @@
 
 #include <errno.h>
 
+#include "dataplane/ledger/ledger_derived.h"
+
 static int plan_shard(const struct ledger *ledger, struct plan *plan)
 {
 	const struct shard_row *shard = &ledger->shard;
@@ -25,6 +27,35 @@ static int plan_shard(const struct ledger *ledger, struct plan *plan)
 	return 0;
 }
 
+/* account_find, terminal_find, market_find: first where the row was fetched from ahead of a replay.
+ * A hint: the id is compared, as a row found by its tag may be another's. */
+static uint32_t account_ahead(
+    const struct ledger *ledger, const struct derived_hint *hint, uint64_t id)
+{
+	return hint != NULL && hint->account != ROW_NONE &&
+	               ledger->accounts[hint->account].row.id == id
+	           ? hint->account
+	           : account_find(ledger, id);
+}
+
+static uint32_t terminal_ahead(
+    const struct ledger *ledger, const struct derived_hint *hint, uint64_t id)
+{
+	return hint != NULL && hint->terminal != ROW_NONE &&
+	               ledger->terminals[hint->terminal].row.id == id
+	           ? hint->terminal
+	           : terminal_find(ledger, id);
+}
+
+static uint32_t market_ahead(
+    const struct ledger *ledger, const struct derived_hint *hint, uint64_t id)
+{
+	return hint != NULL && hint->market != ROW_NONE &&
+	               ledger->markets[hint->market].row.id == id
+	           ? hint->market
+	           : market_find(ledger, id);
+}
+
 static int plan_terminal(const struct ledger *ledger, struct plan *plan)
 {
 	struct event_terminal allowed;
@@ -32,7 +63,7 @@ static int plan_terminal(const struct ledger *ledger, struct plan *plan)
 
 	if (plan->terminal_id == 0)
 		return 0;
-	plan->terminal = terminal_find(ledger, plan->terminal_id);
+	plan->terminal = terminal_ahead(ledger, derived_hint(ledger, plan->lsn), plan->terminal_id);
 	if (plan->terminal != ROW_NONE)
 		last = ledger->terminals[plan->terminal].row.lsn;
 	else if (!table_room(ledger, LEDGER_TERMINAL, 1))
@@ -69,7 +100,7 @@ static int plan_account(const struct ledger *ledger, struct plan *plan)
 
 	if (plan->account_id == 0 || plan->account_id > LIMIT_ACCOUNT_ID_MAX)
 		return 0;
-	plan->account = account_find(ledger, plan->account_id);
+	plan->account = account_ahead(ledger, derived_hint(ledger, plan->lsn), plan->account_id);
 	if (plan->account == ROW_NONE) {
 		/* Else only a refusal, about an account this shard does not have. */
 		if (plan->type != EVENT_ACCOUNT_OPEN || !plan->moves)
@@ -368,12 +399,13 @@ static int plan_plain_bet(
 static int plain_bet_rows(
     const struct ledger *ledger, const struct plan *plan, struct decided_bet *rows)
 {
+	const struct derived_hint *hint = derived_hint(ledger, plan->lsn);
 	uint64_t stakes = ledger_system_account(SYSTEM_STAKES, plan->currency, 0);
 
 	if (plan->account_id > LIMIT_ACCOUNT_ID_MAX)
 		return 0;
-	rows->account = account_find(ledger, plan->account_id);
-	rows->terminal = terminal_find(ledger, plan->terminal_id);
+	rows->account = account_ahead(ledger, hint, plan->account_id);
+	rows->terminal = terminal_ahead(ledger, hint, plan->terminal_id);
 	/* Nearly always where the bet before had it; only the id counts. */
 	rows->stakes = ledger->stakes_seen;
 	if (SLUICE_UNLIKELY(ledger->accounts[rows->stakes].row.id != stakes))
@@ -382,7 +414,7 @@ static int plain_bet_rows(
 		struct event_leg leg;
 
 		memcpy(&leg, plan->view.body + i * sizeof(leg), sizeof(leg));
-		if (market_find(ledger, le64_get(leg.market_id)) == ROW_NONE)
+		if (market_ahead(ledger, i == 0 ? hint : NULL, le64_get(leg.market_id)) == ROW_NONE)
 			return 0;
 	}
 	return rows->account != ROW_NONE && rows->terminal != ROW_NONE &&

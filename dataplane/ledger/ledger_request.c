@@ -76,11 +76,11 @@ uint64_t ledger_request_bucket_key(const struct wire_request *request, uint32_t 
  * First for all requests of a burst the lines of the indexes, then the rows they name; neither
  * waits for memory. A row is taken by its tag alone, as comparing the id would be to wait for it.
  */
-static uint32_t row_by_tag(const struct ledger *ledger, enum ledger_table table, uint64_t id)
+static uint32_t row_by_tag(const struct ledger *ledger, enum ledger_table table, uint64_t hash)
 {
 	const struct ledger_table_core *core = &ledger->tables[table];
-	uint32_t tag;
-	uint64_t at = index_start(table, id, &tag);
+	uint32_t tag = (uint32_t)hash;
+	uint64_t at = index_start_of(hash);
 	struct index_entry entry = core->index[at & core->index_mask];
 
 	while (entry.row_plus_one != 0 && entry.tag != tag)
@@ -97,27 +97,30 @@ static void request_prefetch_lines(const void *from, size_t size)
 	__builtin_prefetch(bytes + size - 1, 1);
 }
 
-void ledger_prefetch_account(const struct ledger *ledger, uint64_t account_id)
+uint32_t ledger_prefetch_account(const struct ledger *ledger, uint64_t hash)
 {
-	uint32_t row = row_by_tag(ledger, LEDGER_ACCOUNT, account_id);
+	uint32_t row = row_by_tag(ledger, LEDGER_ACCOUNT, hash);
 
 	if (row == ROW_NONE)
-		return;
+		return row;
 	request_prefetch_lines(&ledger->accounts[row], sizeof(*ledger->accounts));
 	if (ledger->shard.extra.present)
 		request_prefetch_lines(
 		    &ledger->account_states[row], sizeof(*ledger->account_states));
+	return row;
 }
 
-void ledger_prefetch_market(const struct ledger *ledger, uint64_t market_id)
+uint32_t ledger_prefetch_market(const struct ledger *ledger, uint64_t hash, uint32_t *record)
 {
-	uint32_t row = row_by_tag(ledger, LEDGER_MARKET, market_id);
+	uint32_t row = row_by_tag(ledger, LEDGER_MARKET, hash);
 
+	*record = 0;
 	if (row == ROW_NONE)
-		return;
+		return row;
 	__builtin_prefetch(&ledger->markets[row]);
 	__builtin_prefetch(&ledger->markets[row].row.odds);
-	derived_market_prefetch(ledger, market_id);
+	*record = derived_market_prefetch(ledger, hash);
+	return row;
 }
 
 /* The account, and bet, that the request names first; 0: none. */
@@ -160,30 +163,39 @@ void ledger_prefetch_begin(
 void ledger_prefetch(const struct ledger *ledger, const struct wire_request *request)
 {
 	uint64_t bet_id, account_id = request_prefetch_names(request, &bet_id);
+	uint32_t record;
 
 	if (account_id != 0) {
-		ledger_prefetch_account(ledger, account_id);
+		(void)ledger_prefetch_account(ledger, ledger_mix(account_id));
 	} else if (bet_id != 0) {
 		/* Its account is in the bet's row: this one is waited for. */
 		uint32_t row = bet_find(ledger, bet_id);
 
 		if (row != ROW_NONE && ledger->bets[row].account_id != 0)
-			ledger_prefetch_account(ledger, ledger->bets[row].account_id);
+			(void)ledger_prefetch_account(
+			    ledger, ledger_mix(ledger->bets[row].account_id));
 	}
 	if (request->template_id != WIRE_PLACE_BET)
 		return;
 	for (unsigned i = 0; i < request->place_bet.leg_count && i < LIMIT_BET_LEGS_MAX; i++)
-		ledger_prefetch_market(ledger, request->place_bet.legs[i].market_id);
+		(void)ledger_prefetch_market(
+		    ledger, ledger_mix(request->place_bet.legs[i].market_id), &record);
 }
 
-void ledger_prefetch_terminal(const struct ledger *ledger, uint64_t terminal_id)
+uint32_t ledger_prefetch_terminal_row(const struct ledger *ledger, uint64_t hash)
 {
-	uint32_t row = row_by_tag(ledger, LEDGER_TERMINAL, terminal_id);
+	uint32_t row = row_by_tag(ledger, LEDGER_TERMINAL, hash);
 
 	if (row == ROW_NONE)
-		return;
+		return row;
 	__builtin_prefetch(&ledger->terminals[row], 1);
 	if (ledger->shard.extra.present)
 		request_prefetch_lines(
 		    &ledger->terminal_states[row], sizeof(*ledger->terminal_states));
+	return row;
+}
+
+void ledger_prefetch_terminal(const struct ledger *ledger, uint64_t terminal_id)
+{
+	(void)ledger_prefetch_terminal_row(ledger, ledger_mix(terminal_id));
 }
