@@ -34,7 +34,6 @@ struct log_index {
 	uint64_t first_lsn, next_lsn;
 	struct note slots[SLOTS];
 	uint32_t used[LOG_NOTES_MAX];
-	struct note sorted[LOG_NOTES_MAX];
 	struct run_buffer buffers[2];
 };
 
@@ -126,27 +125,80 @@ int log_index_due(const struct log_index *index)
 
 /* ---- Making a run ---- */
 
-static int compare_notes(const void *a, const void *b)
-{
-	const struct note *x = a, *y = b;
+#define KEY_SIZE offsetof(struct log_run_entry, lsn)
 
-	if (x->terminal_id != y->terminal_id)
-		return x->terminal_id > y->terminal_id ? 1 : -1;
-	return (x->group > y->group) - (x->group < y->group);
+/* Bytes of the keys that differ, the one that counts least first. Their number. */
+static unsigned key_bytes(
+    const struct log_run_entry *entries, uint64_t count, uint8_t bytes[KEY_SIZE])
+{
+	uint64_t terminal = 0, group = 0;
+	unsigned found = 0;
+
+	for (uint64_t i = 1; i < count; i++) {
+		terminal |= entries[i].terminal_id.raw ^ entries[0].terminal_id.raw;
+		group |= entries[i].group.raw ^ entries[0].group.raw;
+	}
+	group = le64_get((struct le64){ group });
+	terminal = le64_get((struct le64){ terminal });
+	for (uint8_t i = 0; i < 8; i++)
+		if ((group >> 8 * i & 255) != 0)
+			bytes[found++] = (uint8_t)(offsetof(struct log_run_entry, group) + i);
+	for (uint8_t i = 0; i < 8; i++)
+		if ((terminal >> 8 * i & 255) != 0)
+			bytes[found++] = i;
+	return found;
 }
 
-static uint64_t notes_take(struct log_index *index, struct run_buffer *out)
+static uint8_t key_byte(const struct log_run_entry *entry, uint8_t byte)
 {
-	for (uint32_t i = 0; i < index->count; i++)
-		index->sorted[i] = index->slots[index->used[i]];
-	if (index->count > 1)
-		qsort(index->sorted, index->count, sizeof(*index->sorted), compare_notes);
-	for (uint32_t i = 0; i < index->count; i++)
+	return ((const uint8_t *)entry)[byte];
+}
+
+/*
+ * By terminal and group, a byte at a time from the lowest: terminals are a few hundred, and their
+ * groups few, so two or three bytes differ. No key is there twice.
+ */
+static void entries_sort(
+    struct log_run_entry *entries, uint64_t count, struct log_run_entry *scratch)
+{
+	struct log_run_entry *from = entries, *to = scratch, *swap;
+	uint8_t bytes[KEY_SIZE];
+	unsigned passes = key_bytes(entries, count, bytes);
+
+	for (unsigned pass = 0; pass < passes; pass++) {
+		uint32_t place[256] = { 0 }, begin = 0;
+
+		for (uint64_t i = 0; i < count; i++)
+			place[key_byte(&from[i], bytes[pass])]++;
+		for (unsigned digit = 0; digit < 256; digit++) {
+			uint32_t with = place[digit];
+
+			place[digit] = begin;
+			begin += with;
+		}
+		for (uint64_t i = 0; i < count; i++)
+			to[place[key_byte(&from[i], bytes[pass])]++] = from[i];
+		swap = from;
+		from = to;
+		to = swap;
+	}
+	if (from != entries)
+		memcpy(entries, from, count * sizeof(*entries));
+}
+
+static uint64_t notes_take(
+    const struct log_index *index, struct run_buffer *out, struct run_buffer *scratch)
+{
+	for (uint32_t i = 0; i < index->count; i++) {
+		const struct note *note = &index->slots[index->used[i]];
+
 		out->entries[i] = (struct log_run_entry){
-			.terminal_id = le64_make(index->sorted[i].terminal_id),
-			.group = le64_make(index->sorted[i].group),
-			.lsn = le64_make(index->sorted[i].lsn),
+			.terminal_id = le64_make(note->terminal_id),
+			.group = le64_make(note->group),
+			.lsn = le64_make(note->lsn),
 		};
+	}
+	entries_sort(out->entries, index->count, scratch->entries);
 	return index->count;
 }
 
@@ -193,7 +245,7 @@ static int run_last(struct db_txn *txn, struct log_run *run, int check_all)
 int log_index_put(struct log_index *index, struct db_txn *txn, int closes)
 {
 	struct run_buffer *run = &index->buffers[0], *spare = &index->buffers[1];
-	uint64_t first = index->first_lsn, count = notes_take(index, run), size;
+	uint64_t first = index->first_lsn, count = notes_take(index, run, spare), size;
 	struct db_key key;
 	struct log_run last;
 	int error;
