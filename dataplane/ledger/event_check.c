@@ -101,25 +101,31 @@ static const struct type_facts types[EVENT_TYPE_MAX + 1] = {
 	[EVENT_FEEDBACK] = { TERMINAL_MAYBE | OBJECT_ID | OBJECTS, 0, 0, 0 },
 };
 
-static int code_valid(const struct event_record *record, uint32_t rules)
+/*
+ * What follows is told type and code instead of reading them, and is compiled twice: for the plain
+ * bets that are nearly all of a replay, where the compiler knows them and most of it is decided
+ * then, and for everything.
+ */
+#define CHECK static inline __attribute__((always_inline))
+
+CHECK int code_valid(uint16_t type, uint16_t code, uint32_t rules)
 {
-	uint16_t code = le16_get(record->code);
 	unsigned class = wire_code_class(code);
 
 	if (code == WIRE_CODE_OK)
 		/* A transfer to another shard is open until its TRANSFER_DONE. */
-		return le16_get(record->type) != EVENT_TRANSFER_OUT;
+		return type != EVENT_TRANSFER_OUT;
 	if (code == WIRE_CODE_PENDING)
 		return (rules & PENDING) != 0;
 	if (code == WIRE_CODE_REPEATED)
 		return (rules & REPEATED) != 0;
 	if (code == WIRE_CODE_FENCED_NOW)
-		return le16_get(record->type) == EVENT_FENCE;
+		return type == EVENT_FENCE;
 	return (rules & REFUSABLE) && (class == WIRE_CLASS_BUSINESS || class == WIRE_CLASS_POLICY);
 }
 
 /* Terminal, request id and hash: all three, or none. */
-static int asker_valid(const struct event_record *record, uint32_t rules)
+CHECK int asker_valid(const struct event_record *record, uint32_t rules)
 {
 	uint64_t terminal_id = le64_get(record->terminal_id);
 	int has_request = le64_get(record->request_id) != 0;
@@ -138,7 +144,7 @@ static int asker_valid(const struct event_record *record, uint32_t rules)
 	return (rules & TERMINAL) ? terminal_id != 0 : terminal_id == 0;
 }
 
-static int record_account_valid(const struct event_record *record, uint32_t rules, int moves)
+CHECK int record_account_valid(const struct event_record *record, uint32_t rules, int moves)
 {
 	uint64_t account_id = le64_get(record->account_id);
 
@@ -151,7 +157,7 @@ static int record_account_valid(const struct event_record *record, uint32_t rule
 }
 
 /* Bits of the states only where they were looked at. */
-static int scores_valid(const struct event_record *record, uint32_t rules)
+CHECK int scores_valid(const struct event_record *record, uint32_t rules)
 {
 	int states = (record->flags & EVENT_FLAG_SCORED) != 0; /* the type allows the flag */
 	unsigned bits = states ? RISK_BITS_COUNT : RISK_FACTOR_COUNT;
@@ -168,12 +174,11 @@ static int scores_valid(const struct event_record *record, uint32_t rules)
 }
 
 /* The numbers that factors saw, and what only some types may have. */
-static int risk_sections_valid(const struct event_view *view)
+CHECK int risk_sections_valid(const struct event_view *view, uint16_t type)
 {
 	struct event_risk risk;
 
-	if (le16_get(view->record.type) != EVENT_RULES_SET &&
-	    (view->factor_rules != NULL || view->currency_count > 0))
+	if (type != EVENT_RULES_SET && (view->factor_rules != NULL || view->currency_count > 0))
 		return 0;
 	if (view->risk == NULL)
 		return 1;
@@ -191,8 +196,6 @@ static int limit_valid(const struct event_view *view)
 	uint16_t type = le16_get(view->record.type);
 	struct event_limit limit;
 
-	if (view->limit == NULL)
-		return 1;
 	memcpy(&limit, view->limit, sizeof(limit));
 	return (type == EVENT_PLACE_BET || type == EVENT_ROUND_DEBIT || type == EVENT_DEPOSIT) &&
 	       !event_moves(type, le16_get(view->record.code)) && limit.own <= PLAY_LIMITS &&
@@ -200,16 +203,14 @@ static int limit_valid(const struct event_view *view)
 	       bytes_all_zero(limit.reserved, sizeof(limit.reserved));
 }
 
-static int legs_count_valid(const struct event_record *record)
+CHECK int legs_count_valid(const struct event_record *record, uint16_t type)
 {
-	uint16_t type = le16_get(record->type);
-
 	if (type == EVENT_PLACE_BET || type == EVENT_BET_RETIRE || type == EVENT_OBJECT_RETIRE)
 		return record->leg_count >= 1;
 	return record->leg_count == 0;
 }
 
-static int sections_valid(const struct event_view *view, uint32_t rules, int moves)
+CHECK int sections_valid(const struct event_view *view, uint32_t rules, int moves)
 {
 	if (view->line_count > 0 && !(moves && (rules & LINES)))
 		return 0;
@@ -243,9 +244,8 @@ static int sections_valid(const struct event_view *view, uint32_t rules, int mov
 }
 
 /* Numbers that only some types use. */
-static int extras_valid(const struct event_record *record, int moves)
+CHECK int extras_valid(const struct event_record *record, uint16_t type, int moves)
 {
-	uint16_t type = le16_get(record->type);
 	uint32_t extra = le32_get(record->cashier_id);
 
 	switch (type) {
@@ -285,12 +285,11 @@ static int wallet_valid(const struct event_view *view)
 	       (le64_get(record->object_id) == 0 || (record->flags & EVENT_FLAG_REVERSAL));
 }
 
-static int record_valid(const struct event_view *view)
+CHECK int record_valid_as(const struct event_view *view, uint16_t type, uint16_t code)
 {
 	const struct event_record *record = &view->record;
-	uint16_t type = le16_get(record->type);
 	const struct type_facts *facts = &types[type];
-	int moves = event_moves(type, le16_get(record->code));
+	int moves = event_moves(type, code);
 	uint64_t lsn = le64_get(record->lsn);
 
 	if (lsn == 0 || le64_get(record->prev_terminal_lsn) >= lsn ||
@@ -301,8 +300,8 @@ static int record_valid(const struct event_view *view)
 	    !in_range(le64s_get(record->payout), type == EVENT_SHIFT ? -LIMIT_PAYOUT_MAX : 0,
 	        LIMIT_PAYOUT_MAX))
 		return 0;
-	if ((record->flags & ~facts->flags) != 0 || !code_valid(record, facts->rules) ||
-	    !asker_valid(record, facts->rules) || !legs_count_valid(record) ||
+	if ((record->flags & ~facts->flags) != 0 || !code_valid(type, code, facts->rules) ||
+	    !asker_valid(record, facts->rules) || !legs_count_valid(record, type) ||
 	    !scores_valid(record, facts->rules) ||
 	    !record_account_valid(record, facts->rules, moves))
 		return 0;
@@ -316,8 +315,18 @@ static int record_valid(const struct event_view *view)
 		return 0;
 	if (moves && (type == EVENT_DEPOSIT || type == EVENT_WITHDRAW) && !wallet_valid(view))
 		return 0;
-	return extras_valid(record, moves) && risk_sections_valid(view) && limit_valid(view) &&
+	return extras_valid(record, type, moves) && risk_sections_valid(view, type) &&
+	       (view->limit == NULL || limit_valid(view)) &&
 	       sections_valid(view, facts->rules, moves);
+}
+
+static int record_valid(const struct event_view *view)
+{
+	uint16_t type = le16_get(view->record.type), code = le16_get(view->record.code);
+
+	if (SLUICE_LIKELY(type == EVENT_PLACE_BET && code == WIRE_CODE_OK))
+		return record_valid_as(view, EVENT_PLACE_BET, WIRE_CODE_OK);
+	return record_valid_as(view, type, code);
 }
 
 int event_view_values_check(const struct event_view *view)
