@@ -247,7 +247,7 @@ static void bet_rows_note(struct ledger *ledger, const struct plan *plan)
 {
 	const struct derived_hint *hint = derived_hint(ledger, plan->lsn);
 
-	if (plan->account != ROW_NONE && plan->terminal != ROW_NONE && plan->line_count == 1)
+	if (plan->plain)
 		ledger->decided = (struct decided_bet){ .lsn = plan->lsn,
 			.account = plan->account,
 			.terminal = plan->terminal,
@@ -258,7 +258,14 @@ static void bet_rows_note(struct ledger *ledger, const struct plan *plan)
 
 static void bet_placed(struct ledger *ledger, struct plan *plan)
 {
-	const struct bet_slot bet = {
+	uint8_t leg_count = plan->view.record.leg_count & 15u;
+	uint32_t overflow;
+
+	if (!plan->own)
+		bet_rows_note(ledger, plan);
+	plan->bet = ledger_bet_begin(
+	    ledger, plan->object_id, leg_count, plan->own ? NULL : &plan->bet_place, &overflow);
+	ledger->bets[plan->bet] = (struct bet_slot){
 		.id = plan->object_id,
 		.lsn = plan->lsn,
 		.account_id = plan->account_id,
@@ -268,13 +275,10 @@ static void bet_placed(struct ledger *ledger, struct plan *plan)
 		.placed_at_ns = plan->time_ns,
 		.currency = plan->currency,
 		.state = BET_OPEN,
-		.leg_count = plan->view.record.leg_count & 15u,
+		.leg_count = leg_count & 15u,
+		.overflow = overflow,
 	};
-
-	if (!plan->own)
-		bet_rows_note(ledger, plan);
-	plan->bet = ledger_bet_begin(ledger, &bet);
-	for (unsigned i = 0; i < bet.leg_count; i++) {
+	for (unsigned i = 0; i < leg_count; i++) {
 		struct event_leg leg;
 
 		memcpy(&leg, plan->view.body + i * sizeof(leg), sizeof(leg));
@@ -477,6 +481,52 @@ static void apply_shard(struct ledger *ledger, const struct plan *plan)
 		SLUICE_REQUIRE(ledger_event_rules(&plan->view, &shard->rules, &shard->extra) == 0);
 }
 
+/*
+ * A plain bet (plan_plain_bet) in one piece: what the parts above do with one, in their order. Its
+ * rows are there, each part is due, and nothing is looked at that it cannot have.
+ */
+static void apply_plain_bet(struct ledger *ledger, struct plan *plan)
+{
+	struct account_slot *account = &ledger->accounts[plan->account];
+	struct account_slot *stakes = &ledger->accounts[plan->line_rows[0]];
+	struct terminal_slot *terminal = &ledger->terminals[plan->terminal];
+	uint64_t request_id = le64_get(plan->view.record.request_id);
+	const struct risk_clock *clock = ledger_clock(ledger, plan->time_ns);
+	uint16_t terminal_day = (uint16_t)terminal->row.staked_day;
+	int64_t stake = -plan->amount;
+
+	ledger_group_save(ledger, LEDGER_ACCOUNT, plan->account, 0);
+	balance_add(&account->row, -stake);
+	staked_add(&account->row.staked_today, &account->row.staked_day, clock->local_day, stake);
+	risk_profile_bet_clock(
+	    &account->row.profile, clock, plan->time_ns, stake, plan->view.record.score);
+	ledger_risk_learn_account(ledger, plan, plan->account);
+	account->row.lsn = plan->lsn;
+	ledger_row_changed(ledger, LEDGER_ACCOUNT, plan->account, &account->meta);
+
+	ledger_group_save(ledger, LEDGER_ACCOUNT, plan->line_rows[0], 0);
+	SLUICE_REQUIRE(stakes->row.currency == plan->currency);
+	balance_add(&stakes->row, stake);
+	stakes->row.lsn = plan->lsn;
+	ledger_row_changed(ledger, LEDGER_ACCOUNT, plan->line_rows[0], &stakes->meta);
+	ledger->stakes_seen = plan->line_rows[0];
+
+	ledger_group_save(ledger, LEDGER_TERMINAL, plan->terminal, 0);
+	if (request_id > terminal->row.highest_request_id)
+		terminal->row.highest_request_id = request_id;
+	if ((plan->view.record.flags & EVENT_FLAG_UNCOUNTED) == 0)
+		staked_add(&terminal->row.staked_today, &terminal_day, clock->local_day, stake);
+	terminal->row.staked_day = terminal_day;
+	ledger_risk_learn_terminal(ledger, plan, plan->terminal);
+	terminal->row.lsn = plan->lsn;
+	ledger_row_changed(ledger, LEDGER_TERMINAL, plan->terminal, &terminal->meta);
+
+	apply_bet(ledger, plan);
+	ledger->shard.lsn = plan->lsn;
+	ledger->shard.time_ns = plan->time_ns;
+	ledger->shard.bet_counter++;
+}
+
 static int apply_view(struct ledger *ledger, struct plan *plan)
 {
 	int error = ledger_plan_make(ledger, plan);
@@ -484,6 +534,10 @@ static int apply_view(struct ledger *ledger, struct plan *plan)
 	if (error != 0)
 		return error;
 	ledger_risk_learn_prepare(ledger, plan);
+	if (SLUICE_LIKELY(plan->plain)) {
+		apply_plain_bet(ledger, plan);
+		return 0;
+	}
 	/* The rules of before the event hold; owed changes with the customer's own part. */
 	if (plan->account_due)
 		apply_account(ledger, plan);

@@ -5,22 +5,36 @@
 #include "dataplane/ledger/ledger_derived.h"
 #include "dataplane/ledger/ledger_internal.h"
 
-uint32_t ledger_bet_begin(struct ledger *ledger, const struct bet_slot *head)
+static uint32_t bet_insert(struct ledger *ledger, const struct bet_place *place)
 {
-	uint32_t number = ledger_table_insert(ledger, LEDGER_BET, head->id);
-	const struct ledger_table_core *core = &ledger->tables[LEDGER_BET];
-	struct bet_slot *bet = &ledger->bets[number];
+	struct ledger_table_core *core = &ledger->tables[LEDGER_BET];
+	struct index_entry *entry = &core->index[place->at & core->index_mask];
+	uint32_t row;
 
-	*bet = *head;
+	SLUICE_REQUIRE(entry->row_plus_one == 0 && table_room(ledger, LEDGER_BET, 1));
+	row = core->free_count > 0 ? core->free_rows[--core->free_count] : core->count++;
+	*entry = (struct index_entry){ .row_plus_one = row + 1, .tag = place->tag };
+	ledger->bet_meta[row].listed &= ~(uint32_t)LISTED_GONE;
+	return row;
+}
+
+uint32_t ledger_bet_begin(struct ledger *ledger, uint64_t id, unsigned leg_count,
+    const struct bet_place *place, uint32_t *overflow)
+{
+	const struct ledger_table_core *core = &ledger->tables[LEDGER_BET];
+	uint32_t number =
+	    place != NULL ? bet_insert(ledger, place) : ledger_table_insert(ledger, LEDGER_BET, id);
+
+	*overflow = 0;
 	/* At most one slab entry per bet, and as many as bets: it cannot run out. */
-	if (bet->leg_count > BET_LEGS_INLINE)
-		bet->overflow = ledger->bet_overflow_free_count > 0
-		                    ? ledger->bet_overflow_free[--ledger->bet_overflow_free_count]
-		                    : ++ledger->bet_overflow_count;
+	if (leg_count > BET_LEGS_INLINE)
+		*overflow = ledger->bet_overflow_free_count > 0
+		                ? ledger->bet_overflow_free[--ledger->bet_overflow_free_count]
+		                : ++ledger->bet_overflow_count;
 	/* The index line that bets 32 further will be entered in. */
-	if ((bet->id & 7) == 0) {
+	if ((id & 7) == 0) {
 		uint32_t tag;
-		uint64_t ahead = index_start(LEDGER_BET, bet->id + LIMIT_BURST, &tag);
+		uint64_t ahead = index_start(LEDGER_BET, id + LIMIT_BURST, &tag);
 
 		__builtin_prefetch(&core->index[ahead & core->index_mask], 1);
 	}
@@ -29,7 +43,11 @@ uint32_t ledger_bet_begin(struct ledger *ledger, const struct bet_slot *head)
 
 uint32_t ledger_bet_create(struct ledger *ledger, const struct bet_row *row)
 {
-	struct bet_slot bet = {
+	uint32_t overflow,
+	    number = ledger_bet_begin(ledger, row->id, row->leg_count, NULL, &overflow);
+	struct bet_slot *bet = &ledger->bets[number];
+
+	*bet = (struct bet_slot){
 		.id = row->id,
 		.lsn = row->lsn,
 		.account_id = row->account_id,
@@ -40,11 +58,9 @@ uint32_t ledger_bet_create(struct ledger *ledger, const struct bet_row *row)
 		.currency = row->currency,
 		.state = row->state & 15u,
 		.leg_count = row->leg_count & 15u,
+		.overflow = overflow,
 	};
-	uint32_t number;
-
-	bet_reprints_set(&bet, row->reprints);
-	number = ledger_bet_begin(ledger, &bet);
+	bet_reprints_set(bet, row->reprints);
 	for (unsigned i = 0; i < row->leg_count; i++)
 		ledger_bet_leg_set(ledger, number, i,
 		    (struct bet_leg_kept){ .market_id = row->legs[i].market_id,

@@ -303,6 +303,29 @@ INDEX_FIND(terminal_find, LEDGER_TERMINAL, terminals, row.id)
 INDEX_FIND(object_find, LEDGER_OBJECT, objects, row.id)
 #undef INDEX_FIND
 
+/* Where a bet that is not in the index would be entered, with its tag: found when it is looked for,
+ * so that entering it need not look again. */
+struct bet_place {
+	uint64_t at;
+	uint32_t tag;
+};
+
+/* bet_find; when it is not there, its place, good until a bet is entered or removed. */
+static inline uint32_t bet_find_place(
+    const struct ledger *ledger, uint64_t id, struct bet_place *place)
+{
+	const struct ledger_table_core *core = &ledger->tables[LEDGER_BET];
+
+	for (place->at = index_start(LEDGER_BET, id, &place->tag);; place->at++) {
+		struct index_entry entry = core->index[place->at & core->index_mask];
+
+		if (entry.row_plus_one == 0)
+			return ROW_NONE;
+		if (entry.tag == place->tag && ledger->bets[entry.row_plus_one - 1].id == id)
+			return entry.row_plus_one - 1;
+	}
+}
+
 /* ledger_request.c: the lines of the row that the id with this ledger_mix names, by its tag alone:
  * to compare the id would be to wait for the row. The row; ROW_NONE. */
 uint32_t ledger_prefetch_account(const struct ledger *ledger, uint64_t hash);
@@ -384,8 +407,12 @@ static inline const struct bet_leg_kept *bet_leg_at(
 	           ? &bet->legs[leg]
 	           : &ledger->bet_overflow[bet->overflow - 1].legs[leg - BET_LEGS_INLINE];
 }
-/* A new bet with this head, its legs still zero and to be set; the caller has checked the room. */
-uint32_t ledger_bet_begin(struct ledger *ledger, const struct bet_slot *head);
+/*
+ * A row for a new bet, entered at `place` (NULL: to be looked for); the caller has checked the room
+ * and writes the whole row. *overflow: what it has there for further legs.
+ */
+uint32_t ledger_bet_begin(struct ledger *ledger, uint64_t id, unsigned leg_count,
+    const struct bet_place *place, uint32_t *overflow);
 static inline void ledger_bet_leg_set(
     struct ledger *ledger, uint32_t row, unsigned leg, struct bet_leg_kept kept)
 {

@@ -190,7 +190,7 @@ static int plan_place(const struct ledger *ledger, struct plan *plan)
 		if (market_find(ledger, le64_get(leg.market_id)) == ROW_NONE)
 			return -EBADMSG;
 	}
-	plan->bet = bet_find(ledger, plan->object_id);
+	plan->bet = bet_find_place(ledger, plan->object_id, &plan->bet_place);
 	if (plan->bet == ROW_NONE) {
 		plan->bet_due = made_now(ledger, plan);
 		return !plan->bet_due || table_room(ledger, LEDGER_BET, 1) ? 0 : -ENOSPC;
@@ -360,7 +360,8 @@ static int counter_fits(const struct ledger *ledger, const struct plan *plan)
 }
 
 /*
- * A bet by an account, accepted, without lines or objects, and the next event: everything is due.
+ * A bet by an account, accepted, without lines or objects, and the next event: everything is due,
+ * and apply_plain_bet carries it out.
  * With its rows, what it assumes is compared as above. 0: it is not that, or does not fit: the
  * planners find out.
  */
@@ -389,15 +390,13 @@ static int plan_plain_bet(
 		return 0;
 	plan->account = rows->account;
 	plan->terminal = rows->terminal;
-	plan->line_count = plan->line_due[0] = 1;
-	plan->account_due = plan->terminal_due = plan->bet_due = plan->shard_due = 1;
+	plan->plain = 1;
 	return 1;
 }
 
 /* The rows of such a bet that somebody else decided: all are there, its markets too, and it itself
  * is not. 1 found. */
-static int plain_bet_rows(
-    const struct ledger *ledger, const struct plan *plan, struct decided_bet *rows)
+static int plain_bet_rows(const struct ledger *ledger, struct plan *plan, struct decided_bet *rows)
 {
 	const struct derived_hint *hint = derived_hint(ledger, plan->lsn);
 	uint64_t stakes = ledger_system_account(SYSTEM_STAKES, plan->currency, 0);
@@ -418,22 +417,27 @@ static int plain_bet_rows(
 			return 0;
 	}
 	return rows->account != ROW_NONE && rows->terminal != ROW_NONE &&
-	       rows->stakes != ROW_NONE && bet_find(ledger, plan->object_id) == ROW_NONE;
+	       rows->stakes != ROW_NONE &&
+	       bet_find_place(ledger, plan->object_id, &plan->bet_place) == ROW_NONE;
 }
 
 static int plan_bet_at_once(const struct ledger *ledger, struct plan *plan)
 {
-	struct decided_bet rows;
+	const struct decided_bet *rows = &ledger->decided;
+	struct decided_bet found;
 
 	if (plan->type != EVENT_PLACE_BET || plan->code != WIRE_CODE_OK || plan->amount >= 0 ||
 	    plan->view.line_count != 0 || plan->view.object_count != 0)
 		return 0;
-	if (plan->own)
-		return ledger->decided.lsn == plan->lsn &&
-		       plan_plain_bet(ledger, plan, &ledger->decided);
-	/* Rows are not ahead of the shard's, and none can have retired. */
-	return plan->lsn > ledger->horizon_lsn && plain_bet_rows(ledger, plan, &rows) &&
-	       plan_plain_bet(ledger, plan, &rows);
+	if (!plan->own) {
+		/* Rows are not ahead of the shard's, and none can have retired. */
+		if (plan->lsn <= ledger->horizon_lsn || !plain_bet_rows(ledger, plan, &found))
+			return 0;
+		rows = &found;
+	} else if (rows->lsn != plan->lsn) {
+		return 0;
+	}
+	return plan_plain_bet(ledger, plan, rows);
 }
 
 int ledger_plan_make(const struct ledger *ledger, struct plan *plan)
@@ -459,6 +463,7 @@ int ledger_plan_make(const struct ledger *ledger, struct plan *plan)
 	plan->shard_due = plan->retire_due = plan->line_count = 0;
 	if (type_changes_bet(plan->type))
 		memcpy(&plan->change, plan->view.body, sizeof(plan->change));
+	plan->plain = 0;
 	if (SLUICE_LIKELY(plan_bet_at_once(ledger, plan)))
 		return 0;
 	for (unsigned i = 0; i < sizeof(planners) / sizeof(planners[0]) && error == 0; i++)
