@@ -12,7 +12,6 @@ uint32_t risk_moment_set(struct risk_moment *moment, uint64_t time_ns, uint32_t 
 	*moment = (struct risk_moment){
 		.time_s = time_s,
 		.week = time_s / RISK_WEEK_S,
-		.month = time_s / RISK_MONTH_S,
 		.hour = (uint8_t)((uint32_t)(local - (uint64_t)days * RISK_DAY_S) / 3600),
 		.day = (uint8_t)(days % 7),
 	};

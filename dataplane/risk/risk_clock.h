@@ -14,7 +14,7 @@
 /* Of a second. */
 struct risk_moment {
 	uint32_t time_s; /* since 1970, at most UINT32_MAX - 1 */
-	uint32_t week, month;
+	uint32_t week;
 	uint8_t hour, day; /* local; day 0 is Thursday, as 1970 began */
 	uint8_t reserved[2];
 };

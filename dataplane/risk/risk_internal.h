@@ -141,6 +141,36 @@ static inline uint8_t slot_share(uint8_t slot, uint16_t total)
 	return total != 0 ? (uint8_t)(slot * 255u / total) : UINT8_MAX;
 }
 
+/* The sets as of a week, without changing them. */
+static inline uint64_t parties_seen(const struct risk_parties *parties, uint32_t week)
+{
+	if (week <= parties->week)
+		return parties->seen[0] | parties->seen[1];
+	return week == parties->week + 1 ? parties->seen[0] : 0;
+}
+
+/* Who was seen before, at both sides. */
+static inline void view_parties(struct risk_view *view)
+{
+	const struct risk_account_state *account = view->account;
+	const struct risk_terminal_state *terminal = view->terminal;
+	uint64_t partner = party_hash(view->transaction->terminal_id);
+	uint32_t week = view->time_s / RISK_WEEK_S;
+	uint64_t visitors = parties_seen(&terminal->parties, week);
+	uint16_t tag = party_tag(partner);
+
+	view->partner_seen = (parties_seen(&account->parties, week) & party_bit(partner)) != 0;
+	view->partner_paid = account->source_tags[0] == tag || account->source_tags[1] == tag ||
+	                     account->source_tags[2] == tag;
+	view->sources =
+	    (uint8_t)(view->time_s / RISK_MONTH_S == account->in_updated_s / RISK_MONTH_S
+	                  ? __builtin_popcountll(account->sources)
+	                  : 0);
+	view->visitors = (uint8_t)__builtin_popcountll(visitors);
+	view->visitor_seen = (visitors & party_bit(view->visitor)) != 0;
+	view->visitor_rank = parties_rank(&terminal->parties, party_tag(view->visitor));
+}
+
 /* risk_view_complete; the counts of what came in only where they are looked at. */
 static inline __attribute__((always_inline)) void view_complete(
     struct risk_view *view, bool received)
@@ -156,6 +186,11 @@ static inline __attribute__((always_inline)) void view_complete(
 	struct decay week = decay_between(step_of(before, RISK_STEP_7D_NS), now_7d);
 	struct decay month = decay_between(step_of(before, RISK_STEP_30D_NS), now_30d);
 
+	view_parties(view);
+	view->account_idle_s =
+	    account->observations != 0 ? since(before, view->time_s) : UINT32_MAX;
+	view->terminal_idle_s =
+	    terminal->observations != 0 ? since(at_terminal, view->time_s) : UINT32_MAX;
 	view->account_counts[RISK_1H] =
 	    decayed(account->counts[RISK_1H], decay_make(before, view->time_s, RISK_STEP_1H_NS));
 	view->account_counts[RISK_24H] = decayed(account->counts[RISK_24H], day);
@@ -171,6 +206,7 @@ static inline __attribute__((always_inline)) void view_complete(
 	    decay_between(step_of(at_terminal, RISK_STEP_30D_NS), now_30d));
 	view->hour_share = slot_share(account->hours[view->hour], view->hour_total);
 	view->day_share = slot_share(account->days[view->day], view->day_total);
+	view->in_24h = view->in_7d = view->in_30d = 0;
 	if (!received || in_before == 0)
 		return;
 	view->in_24h =

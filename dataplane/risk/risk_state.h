@@ -212,6 +212,7 @@ struct risk_view {
 	const struct risk_account_state *account;
 	const struct risk_terminal_state *terminal;
 	const struct risk_transaction *transaction;
+	uint64_t visitor; /* hash of the account's id */
 	uint64_t sum_24h, sum_7d, sum_30d;
 	uint32_t time_s;
 	uint32_t account_counts[RISK_WINDOWS], terminal_counts[RISK_WINDOWS];

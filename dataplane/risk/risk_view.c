@@ -17,14 +17,6 @@ const uint16_t risk_log2_fraction[33] = { 0, 11, 22, 33, 44, 54, 63, 73, 82, 92,
 	134, 142, 150, 157, 165, 172, 179, 186, 193, 200, 207, 213, 220, 226, 232, 238, 244, 250,
 	256 };
 
-/* The sets as of a week, without changing them. */
-static uint64_t parties_seen(const struct risk_parties *parties, uint32_t week)
-{
-	if (week <= parties->week)
-		return parties->seen[0] | parties->seen[1];
-	return week == parties->week + 1 ? parties->seen[0] : 0;
-}
-
 /* Eight slots at a time are four sums of 16 bits, twice: of all, and of those busier than one. */
 #define SUMS 0x0001000100010001ull
 struct slot_sums {
@@ -77,19 +69,13 @@ static void slots_look(struct risk_view *view, const struct risk_account_state *
 	view->day_outside = slots_outside(&days, &view->day_total);
 }
 
-static void view_account(struct risk_view *view, const struct risk_account_state *account,
-    const struct risk_traits *traits)
+static void view_account(
+    struct risk_view *view, const struct risk_account_state *account, uint32_t now)
 {
-	uint32_t now = traits->moment.time_s;
-	uint32_t before = account->updated_s, in_before = account->in_updated_s;
+	uint32_t in_before = account->in_updated_s;
 
-	view->account_idle_s = account->observations != 0 ? since(before, now) : UINT32_MAX;
 	view->received_idle_s = in_before != 0 ? since(in_before, now) : UINT32_MAX;
 	view->account_age_s = since(account->first_s, now);
-	view->sources = (uint8_t)(traits->moment.month == in_before / RISK_MONTH_S
-	                              ? __builtin_popcountll(account->sources)
-	                              : 0);
-	view->hour_share = view->day_share = UINT8_MAX;
 	view->hour_total = view->day_total = 0;
 	view->hour_outside = view->day_outside = false;
 	if (account->observations >= RISK_SLOTS_OBSERVED_MIN)
@@ -114,8 +100,6 @@ static void view_terminal(
 {
 	view->terminal_counts[RISK_1H] = terminal_count(terminal, RISK_1H, now, RISK_STEP_1H_NS);
 	view->terminal_counts[RISK_7D] = terminal_count(terminal, RISK_7D, now, RISK_STEP_7D_NS);
-	view->terminal_idle_s =
-	    terminal->observations != 0 ? since(terminal->updated_s, now) : UINT32_MAX;
 	view->terminal_age_s = since(terminal->first_s, now);
 	feedback_look(&terminal->feedback, now, &view->terminal_feedback);
 }
@@ -158,32 +142,20 @@ void risk_view_begin_traits(struct risk_view *view, const struct risk_account_st
     const struct risk_terminal_state *terminal, const struct risk_transaction *transaction,
     const struct risk_traits *traits)
 {
-	const uint16_t partner = traits->partner_tag;
 	uint64_t partners = parties_seen(&account->parties, traits->moment.week);
-	uint64_t visitors = parties_seen(&terminal->parties, traits->moment.week);
 
-	view->sum_24h = view->sum_7d = view->sum_30d = 0;
-	view->high_7d = view->in_24h = view->in_7d = view->in_30d = 0;
-	memset(view->account_counts, 0, sizeof(view->account_counts));
-	memset(view->terminal_counts, 0, sizeof(view->terminal_counts));
-	view->partner_paid = account->source_tags[0] == partner ||
-	                     account->source_tags[1] == partner ||
-	                     account->source_tags[2] == partner;
 	view->account = account;
 	view->terminal = terminal;
 	view->partner_feedback = NULL;
 	view->transaction = transaction;
+	view->visitor = traits->visitor;
 	view->time_s = traits->moment.time_s;
 	view->amount_log = traits->amount_log;
 	view->hour = traits->moment.hour;
 	view->day = traits->moment.day;
 	view->partners = (uint8_t)__builtin_popcountll(partners);
-	view->visitors = (uint8_t)__builtin_popcountll(visitors);
-	view->partner_seen = (partners & party_bit(traits->partner)) != 0;
-	view->visitor_seen = (visitors & party_bit(traits->visitor)) != 0;
-	view->partner_rank = parties_rank(&account->parties, partner);
-	view->visitor_rank = parties_rank(&terminal->parties, traits->visitor_tag);
-	view_account(view, account, traits);
+	view->partner_rank = parties_rank(&account->parties, traits->partner_tag);
+	view_account(view, account, traits->moment.time_s);
 	view_terminal(view, terminal, traits->moment.time_s);
 	view_selections(view, traits);
 }

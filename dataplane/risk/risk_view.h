@@ -8,8 +8,9 @@
 
 #include "dataplane/risk/risk_state.h"
 
-/* Everything but account_counts, the sums, high_7d, in_*, and the terminal's counts of 24 h and 30
- * days, which are 0, and the shares, which are 255. */
+/* Everything but account_counts, the sums, high_7d, in_*, the terminal's counts of 24 h and 30
+ * days, the shares, both states' idle times, sources, visitors, the visitor's rank, and who was
+ * seen or has paid: these are not set. */
 void risk_view_begin(struct risk_view *view, const struct risk_account_state *account,
     const struct risk_terminal_state *terminal, const struct risk_transaction *transaction,
     uint64_t account_id);
