@@ -4,8 +4,9 @@
  * little-endian, kind, version and size in front, record_*_read as the only way from bytes.
  * Texts are UTF-8, padded with zeros, always with at least one zero at the end.
  *
- *   meta         "version", "identity", "boot_id", "replication", "change_times" (number of a
- *                change: from it on all changes of one transaction have one time; missing: none)
+ *   meta         "version", "identity", "boot_id", "replication", "journals" (how far each was
+ *                seen: control/link/seen.c), "change_times" (number of a change: from it on all
+ *                changes of one transaction have one time; missing: none)
  *   terminal     terminal id -> record_control_terminal
  *   certificate  terminal id, SHA-256 of the DER encoding -> record_control_certificate
  *   slot         session slot -> record_control_slot: generations, so that no id comes twice
