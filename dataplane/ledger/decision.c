@@ -7,8 +7,8 @@
 void decision_begin(
     struct decision *decision, struct ledger *ledger, uint16_t type, uint64_t time_ns)
 {
-	/* Objects and body are filled where they are used: they are large. */
-	memset(decision, 0, offsetof(struct decision, objects));
+	/* Odds, lines, objects and body are filled where they are used: they are large. */
+	memset(decision, 0, offsetof(struct decision, odds));
 	decision->ledger = ledger;
 	decision->type = type;
 	decision->time_ns = time_ns > ledger->shard.time_ns ? time_ns : ledger->shard.time_ns;

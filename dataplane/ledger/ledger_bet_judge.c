@@ -130,7 +130,8 @@ static uint16_t stake_take(struct decision *decision, int64_t stake)
 		decision_new_id(decision, decision->terminal_id);
 		return WIRE_CODE_OK;
 	}
-	play_count(decision, 0, stake, stake);
+	if (SLUICE_UNLIKELY(decision->account->flags & ACCOUNT_PLAY))
+		play_count(decision, 0, stake, stake);
 	decision_new_id(decision, decision->account_id);
 	return WIRE_CODE_OK;
 }
@@ -163,7 +164,8 @@ uint16_t bet_judge(struct decision *decision)
 		code = WIRE_CODE_PAYOUT_LIMIT;
 	else
 		code = stake_limits_judge(decision, &amounts, stake);
-	if (code == WIRE_CODE_OK && !cash)
+	if (code == WIRE_CODE_OK && !cash &&
+	    SLUICE_UNLIKELY(decision->account->flags & ACCOUNT_PLAY))
 		code = play_judge_stake(decision, stake);
 	input.payout = decision->payout;
 	input.amounts = &amounts;

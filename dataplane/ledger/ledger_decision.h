@@ -36,8 +36,9 @@ struct decision {
 	uint8_t line_count, object_count;
 	uint8_t new_id; /* 1: object_id was made by decision_new_id */
 	uint8_t body_size;
-	uint8_t has_risk;                  /* 1: `risk` goes with the event */
-	uint8_t has_limit;                 /* 1: `limit` goes with the event, when it is refused */
+	uint8_t has_risk;  /* 1: `risk` goes with the event */
+	uint8_t has_limit; /* 1: `limit` goes with the event, when it is refused */
+	/* From here on decision_begin sets nothing. */
 	uint32_t odds[LIMIT_BET_LEGS_MAX]; /* PLACE_BET: to be written to the legs */
 	struct decision_line lines[EVENT_LINES_MAX];
 	struct object_row objects[EVENT_OBJECTS_MAX];
