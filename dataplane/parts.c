@@ -9,6 +9,12 @@
 /* A few slices: a worker without a ready segment answers BUSY, so they come before the store's
  * work. */
 #define KEEPER_SLICES_PER_TURN 8
+/*
+ * With no segment ready but the one in use. A turn is long while the follower is behind, and it is
+ * then that segments must be made, as none is below the checkpoint: at 8 slices of 256 KiB a turn
+ * one was not made before the last was full.
+ */
+#define KEEPER_SLICES_DRY 64
 
 static void keeper_note(struct shard_background *background, int result)
 {
@@ -21,9 +27,11 @@ static void keeper_note(struct shard_background *background, int result)
 
 static int keeper_turn(struct shard_parts *parts, struct store *store)
 {
+	int slices =
+	    journal_keeper_ready(parts->keeper) == 0 ? KEEPER_SLICES_DRY : KEEPER_SLICES_PER_TURN;
 	int result = 0;
 
-	for (int i = 0; i < KEEPER_SLICES_PER_TURN; i++) {
+	for (int i = 0; i < slices; i++) {
 		int slice = journal_keeper_work(parts->keeper, store_checkpoint_lsn(store));
 
 		if (slice <= 0)
