@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hugepages for an instance: reserved if the machine has them to give, returned by tools/down."""
 
+import contextlib
 import fcntl
 import glob
 import os
@@ -66,7 +67,9 @@ def release(pages, file_prefix):
     point = mount_point()
     if point is not None:
         for path in glob.glob(os.path.join(glob.escape(point), glob.escape(file_prefix) + "map_*")):
-            os.unlink(path)
+            # DPDK of another instance that starts removes what nobody holds any more, too.
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
     if pages == 0:
         return
     try:
