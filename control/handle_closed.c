@@ -14,8 +14,9 @@
 #include "lmdb-schema/history.h"
 
 #define ASK_MS 5000
-/* Two checkpoints of the default interval are far longer; a person would not wait for them. */
-#define CLOSED_TRIES    30
+/* A cycle that began before it retired, the pause (2 s at most under load) and a cycle of a second
+ * and a half: a person would not wait for longer. */
+#define CLOSED_TRIES    50
 #define CLOSED_PAUSE_NS 100000000l
 
 static void number_set(json_t *object, const char *name, uint64_t value)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a process holds for its shards: the turn of their store threads, and letting go. */
 #include <stdlib.h>
+#include <time.h>
 
 #include "dataplane/give_way.h"
 #include "dataplane/log.h"
@@ -15,6 +16,7 @@
  * one was not made before the last was full.
  */
 #define KEEPER_SLICES_DRY 64
+#define KEEPER_DRY_NS     20000000ull /* of these, on a disk that syncs slowly */
 
 static void keeper_note(struct shard_background *background, int result)
 {
@@ -25,14 +27,27 @@ static void keeper_note(struct shard_background *background, int result)
 		    &background->keeper_error, result < 0 ? result : 0, memory_order_relaxed);
 }
 
+static uint64_t monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
 static int keeper_turn(struct shard_parts *parts, struct store *store)
 {
 	int slices =
 	    journal_keeper_ready(parts->keeper) == 0 ? KEEPER_SLICES_DRY : KEEPER_SLICES_PER_TURN;
+	uint64_t begun_ns = monotonic_ns();
 	int result = 0;
 
 	for (int i = 0; i < slices; i++) {
-		int slice = journal_keeper_work(parts->keeper, store_checkpoint_lsn(store));
+		int slice;
+
+		if (i >= KEEPER_SLICES_PER_TURN && monotonic_ns() - begun_ns > KEEPER_DRY_NS)
+			break;
+		slice = journal_keeper_work(parts->keeper, store_checkpoint_lsn(store));
 
 		if (slice <= 0)
 			return slice < 0 ? slice : result;

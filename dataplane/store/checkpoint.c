@@ -29,9 +29,9 @@
 #include "dataplane/store/store_internal.h"
 
 #define LOW_PAUSE_NS 1000000000ull /* between checkpoints that are to make room */
-/* A cycle takes a fifth of the time at most, unless replay became longer than this for it. */
+/* Between cycles: so many times what the last one took, but no longer than this. */
 #define PAUSE_CYCLES  4u
-#define LONG_PAUSE_NS 10000000000ull
+#define LONG_PAUSE_NS 2000000000ull
 #define GATHER_PIECE  4096u /* row numbers a turn */
 #define WRITE_PIECE   256u  /* rows a turn */
 /* Map kept free above the high-water mark: a slice with its branch pages, and the free list. */
@@ -331,6 +331,7 @@ static int idle_retire(struct store *store, uint64_t now_ns)
 	int error = retire(store);
 
 	store->checkpoint.finished_ns = now_ns;
+	store->checkpoint.cycle_ns = 0; /* what comes next is little */
 	return error != 0 ? error : store->log.env_count != before;
 }
 

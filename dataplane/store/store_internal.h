@@ -182,6 +182,7 @@ int store_room_low(const struct store *store);
 
 /* One piece of checkpoint work: 1 did something, 0 idle, -errno. */
 SLUICE_MUST_USE int checkpoint_work(struct store *store, uint64_t now_ns);
+/* now_ns: UINT64_MAX where the time is not known; then how long it takes is not, either. */
 SLUICE_MUST_USE int checkpoint_begin(struct store *store, uint64_t now_ns);
 /* Sorts the next run of the rows taken; after the last one the merge begins. 1, -errno. */
 SLUICE_MUST_USE int checkpoint_sort(struct store *store);

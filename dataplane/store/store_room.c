@@ -23,7 +23,7 @@ static int room_make(struct store *store)
 		if (checkpoint->phase == CHECKPOINT_IDLE && own)
 			return 0;
 		if (checkpoint->phase == CHECKPOINT_IDLE) {
-			result = checkpoint_begin(store, checkpoint->finished_ns);
+			result = checkpoint_begin(store, UINT64_MAX);
 			/* A checkpoint lies between batches: recovery begins with a whole one. */
 			if (result == 0 && store->in_batch)
 				checkpoint->begin = store->batch_begin;

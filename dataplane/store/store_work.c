@@ -173,7 +173,7 @@ int store_checkpoint_now(struct store *store)
 	while (result > 0 && store->checkpoint.phase != CHECKPOINT_IDLE)
 		result = checkpoint_work(store, now_ns);
 	if (result >= 0)
-		result = checkpoint_begin(store, now_ns);
+		result = checkpoint_begin(store, UINT64_MAX);
 	store->checkpoint.clean = 1;
 	while (result >= 0 && store->checkpoint.phase != CHECKPOINT_IDLE)
 		result = checkpoint_work(store, now_ns);
