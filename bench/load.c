@@ -426,7 +426,7 @@ static void turn_resend(struct load *load, uint64_t now_ns)
  * The placement rule: whoever polls on the journal's interrupt CPU blocks there, and often.
  * Yielding is not enough: between two threads that yield, the kernel thread that completes the
  * journal's writes was seen waiting for milliseconds. But a sleep, however short, costs 15 to 30 us
- * of CPU on a virtual machine, whose timer is the host's (bench/README.md, "What was tried"). So
+ * of CPU on a virtual machine, whose timer is the host's (bench/HISTORY.md, "What was tried"). So
  * while there is much to do it is one each 100 us; and where a turn moved little, it is long enough
  * that the next one finds more. One alone in flight is looked for sooner.
  */

@@ -5,7 +5,7 @@
  *
  * A walk makes a bet's event in 1.5 us; the follower takes as long for one, on the CPU that
  * completes the journal's writes, and writes it to the same disk once more. Live bets waited behind
- * that (bench/README.md, "Settlement"). What is left undone is done behind the walk; the journal
+ * that (bench/HISTORY.md, "Settlement"). What is left undone is done behind the walk; the journal
  * holds it until then.
  */
 #ifndef SLUICE_DATAPLANE_GIVE_WAY_H
