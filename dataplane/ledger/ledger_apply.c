@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "dataplane/ledger/ledger_derived.h"
+#include "dataplane/ledger/ledger_plain.h"
 #include "dataplane/ledger/ledger_plan.h"
 #include "dataplane/ledger/ledger_risk.h"
 #include "dataplane/ledger/ledger_round.h"
@@ -241,30 +242,13 @@ static void apply_terminal(struct ledger *ledger, struct plan *plan)
 
 /* ---- Bet ---- */
 
-/* What the follower found for it is where the rest of the bet's applying looks first, as with a bet
- * that was decided here. */
-static void bet_rows_note(struct ledger *ledger, const struct plan *plan)
-{
-	const struct derived_hint *hint = derived_hint(ledger, plan->lsn);
-
-	if (plan->plain)
-		ledger->decided = (struct decided_bet){ .lsn = plan->lsn,
-			.account = plan->account,
-			.terminal = plan->terminal,
-			.stakes = plan->line_rows[0] };
-	if (hint != NULL && hint->market_record != 0)
-		ledger->derived->found = hint->market_record;
-}
-
 static void bet_placed(struct ledger *ledger, struct plan *plan)
 {
 	uint8_t leg_count = plan->view.record.leg_count & 15u;
 	uint32_t overflow;
 
-	if (!plan->own)
-		bet_rows_note(ledger, plan);
-	plan->bet = ledger_bet_begin(
-	    ledger, plan->object_id, leg_count, plan->own ? NULL : &plan->bet_place, &overflow);
+	plan->bet =
+	    ledger_bet_begin(ledger, plan->object_id, leg_count, &plan->bet_place, &overflow);
 	ledger->bets[plan->bet] = (struct bet_slot){
 		.id = plan->object_id,
 		.lsn = plan->lsn,
@@ -481,50 +465,23 @@ static void apply_shard(struct ledger *ledger, const struct plan *plan)
 		SLUICE_REQUIRE(ledger_event_rules(&plan->view, &shard->rules, &shard->extra) == 0);
 }
 
-/*
- * A plain bet (plan_plain_bet) in one piece: what the parts above do with one, in their order. Its
- * rows are there, each part is due, and nothing is looked at that it cannot have.
- */
-static void apply_plain_bet(struct ledger *ledger, struct plan *plan)
+/* What the follower found for it is where the rest of the bet's applying looks first. */
+static void apply_plain_bet(struct ledger *ledger, const struct plan *plan)
 {
-	struct account_slot *account = &ledger->accounts[plan->account];
-	struct account_slot *stakes = &ledger->accounts[plan->line_rows[0]];
-	struct terminal_slot *terminal = &ledger->terminals[plan->terminal];
-	uint64_t request_id = le64_get(plan->view.record.request_id);
-	const struct risk_clock *clock = ledger_clock(ledger, plan->time_ns);
-	uint16_t terminal_day = (uint16_t)terminal->row.staked_day;
-	int64_t stake = -plan->amount;
+	const struct derived_hint *hint = derived_hint(ledger, plan->lsn);
+	const struct plain_bet bet = {
+		.record = &plan->view.record,
+		.legs = plan->view.body,
+		.rows = plan->plain_rows,
+		.place = plan->bet_place,
+		.transaction = plan->learns ? plan->transaction : NULL,
+		.traits = plan->learns ? plan->traits : NULL,
+	};
 
-	ledger_group_save(ledger, LEDGER_ACCOUNT, plan->account, 0);
-	balance_add(&account->row, -stake);
-	staked_add(&account->row.staked_today, &account->row.staked_day, clock->local_day, stake);
-	risk_profile_bet_clock(
-	    &account->row.profile, clock, plan->time_ns, stake, plan->view.record.score);
-	ledger_risk_learn_account(ledger, plan, plan->account);
-	account->row.lsn = plan->lsn;
-	ledger_row_changed(ledger, LEDGER_ACCOUNT, plan->account, &account->meta);
-
-	ledger_group_save(ledger, LEDGER_ACCOUNT, plan->line_rows[0], 0);
-	SLUICE_REQUIRE(stakes->row.currency == plan->currency);
-	balance_add(&stakes->row, stake);
-	stakes->row.lsn = plan->lsn;
-	ledger_row_changed(ledger, LEDGER_ACCOUNT, plan->line_rows[0], &stakes->meta);
-	ledger->stakes_seen = plan->line_rows[0];
-
-	ledger_group_save(ledger, LEDGER_TERMINAL, plan->terminal, 0);
-	if (request_id > terminal->row.highest_request_id)
-		terminal->row.highest_request_id = request_id;
-	if ((plan->view.record.flags & EVENT_FLAG_UNCOUNTED) == 0)
-		staked_add(&terminal->row.staked_today, &terminal_day, clock->local_day, stake);
-	terminal->row.staked_day = terminal_day;
-	ledger_risk_learn_terminal(ledger, plan, plan->terminal);
-	terminal->row.lsn = plan->lsn;
-	ledger_row_changed(ledger, LEDGER_TERMINAL, plan->terminal, &terminal->meta);
-
-	apply_bet(ledger, plan);
-	ledger->shard.lsn = plan->lsn;
-	ledger->shard.time_ns = plan->time_ns;
-	ledger->shard.bet_counter++;
+	ledger->decided = plan->plain_rows;
+	if (hint != NULL && hint->market_record != 0)
+		ledger->derived->found = hint->market_record;
+	ledger_plain_apply(ledger, &bet);
 }
 
 static int apply_view(struct ledger *ledger, struct plan *plan)
@@ -574,6 +531,8 @@ int ledger_apply_own(struct ledger *ledger, const uint8_t *event, size_t length)
 {
 	struct plan plan;
 
+	if (SLUICE_LIKELY(ledger_plain_apply_decided(ledger, event, length)))
+		return 0;
 	if (event_view_read(event, length, &plan.view) != 0)
 		return -EBADMSG;
 	plan.own = 1;

@@ -233,6 +233,35 @@ static void exposure_add(struct ledger *ledger, uint32_t bet_row, int sign)
 		    &ledger->derived->partners[ledger->accounts[account].row.partner_id], amount);
 }
 
+/* A single bet: chain and exposure at once, its market's record looked for once. */
+static void single_enter(struct ledger *ledger, uint32_t bet_row, uint32_t account_row)
+{
+	const struct bet_slot *bet = &ledger->bets[bet_row];
+	struct ledger_derived *derived = ledger->derived;
+	struct bet_links *links = &derived->links[bet_row];
+	uint64_t market_id = bet->legs[0].market_id;
+	struct derived_market *market = market_record(ledger, market_id);
+	uint32_t own = link_make(bet_row, 0), old;
+	unsigned selection = bet->legs[0].selection;
+
+	SLUICE_REQUIRE(market != NULL); /* it has a row */
+	old = market->first;
+	links->next[0] = old;
+	links->prev[0] = 0;
+	if (old != 0)
+		*link_prev(ledger, link_row(old), link_leg(ledger, market_id, old)) = own;
+	market->first = own;
+	market->bets++;
+	market->open++;
+	ledger->bets_open++;
+	if (bet->currency != derived->currency)
+		return;
+	add_wrapping(&market->exposure, bet->payout);
+	if (selection < LIMIT_MARKET_SELECTIONS_MAX)
+		add_wrapping(&market->selections[selection], bet->payout);
+	add_wrapping(&derived->partners[ledger->accounts[account_row].row.partner_id], bet->payout);
+}
+
 /* The rules' currency has changed (or only now been loaded): all anew. Once in years. */
 static void exposure_rebuild(struct ledger *ledger)
 {
@@ -263,6 +292,15 @@ void ledger_exposure_change(struct ledger *ledger, uint32_t bet_row, int sign)
 			return;
 	}
 	exposure_add(ledger, bet_row, sign);
+}
+
+void ledger_bet_enter_open(struct ledger *ledger, uint32_t bet_row, uint32_t account_row)
+{
+	if (SLUICE_LIKELY(ledger->bets[bet_row].leg_count == 1 &&
+	                  ledger->derived->currency == ledger->shard.rules.currency))
+		single_enter(ledger, bet_row, account_row);
+	else
+		SLUICE_REQUIRE(ledger_bet_enter(ledger, bet_row) == 0); /* its markets are there */
 }
 
 /* Reads are of a const ledger; what is derived may still be brought up to date. */

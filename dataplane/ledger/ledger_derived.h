@@ -169,6 +169,9 @@ void ledger_chain_remove(struct ledger *ledger, uint32_t bet_row);
  */
 void ledger_exposure_change(struct ledger *ledger, uint32_t bet_row, int sign);
 
+/* Both for a new bet that is OPEN and whose markets and account have rows. Cannot fail. */
+void ledger_bet_enter_open(struct ledger *ledger, uint32_t bet_row, uint32_t account_row);
+
 /*
  * A row is as it is now: keys it by when time acts on it, or takes it out. due_ns: of an object,
  * its due_ns; otherwise not used.

@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "dataplane/ledger/ledger_derived.h"
+#include "dataplane/ledger/ledger_plain.h"
 
 static int plan_shard(const struct ledger *ledger, struct plan *plan)
 {
@@ -359,42 +360,7 @@ static int counter_fits(const struct ledger *ledger, const struct plan *plan)
 	return (plan->object_id & IDS_COUNTER_MAX) == ledger->shard.bet_counter + 1;
 }
 
-/*
- * A bet by an account, accepted, without lines or objects, and the next event: everything is due,
- * and apply_plain_bet carries it out.
- * With its rows, what it assumes is compared as above. 0: it is not that, or does not fit: the
- * planners find out.
- */
-static int plan_plain_bet(
-    const struct ledger *ledger, struct plan *plan, const struct decided_bet *rows)
-{
-	const struct event_record *record = &plan->view.record;
-	const struct shard_row *shard = &ledger->shard;
-	const struct account_row *account = &ledger->accounts[rows->account].row;
-	const struct account_row *stakes = &ledger->accounts[rows->stakes].row;
-	const struct terminal_row *terminal = &ledger->terminals[rows->terminal].row;
-
-	if (plan->lsn != shard->lsn + 1 || plan->time_ns < shard->time_ns ||
-	    (plan->object_id & IDS_COUNTER_MAX) != shard->bet_counter + 1)
-		return 0;
-	if (account->id != plan->account_id || terminal->id != plan->terminal_id ||
-	    stakes->id != ledger_system_account(SYSTEM_STAKES, plan->currency, 0) ||
-	    stakes->lsn >= plan->lsn || /* of a fuzzy checkpoint: this posting is in it */
-	    terminal->lsn != le64_get(record->prev_terminal_lsn) ||
-	    !customer_fits(account, le64_get(record->prev_account_lsn), plan->amount,
-	        le64s_get(record->balance), plan->currency, 1))
-		return 0;
-	plan->lines[0] = (struct ledger_line){ .account_id = stakes->id, .amount = -plan->amount };
-	plan->line_rows[0] = rows->stakes;
-	if (!line_fits(ledger, plan, 0) || !table_room(ledger, LEDGER_BET, 1))
-		return 0;
-	plan->account = rows->account;
-	plan->terminal = rows->terminal;
-	plan->plain = 1;
-	return 1;
-}
-
-/* The rows of such a bet that somebody else decided: all are there, its markets too, and it itself
+/* The rows of a plain bet that somebody else decided: all are there, its markets too, and it itself
  * is not. 1 found. */
 static int plain_bet_rows(const struct ledger *ledger, struct plan *plan, struct decided_bet *rows)
 {
@@ -403,6 +369,8 @@ static int plain_bet_rows(const struct ledger *ledger, struct plan *plan, struct
 
 	if (plan->account_id > LIMIT_ACCOUNT_ID_MAX)
 		return 0;
+	rows->lsn = plan->lsn;
+	rows->scene = NULL;
 	rows->account = account_ahead(ledger, hint, plan->account_id);
 	rows->terminal = terminal_ahead(ledger, hint, plan->terminal_id);
 	/* Nearly always where the bet before had it; only the id counts. */
@@ -421,23 +389,20 @@ static int plain_bet_rows(const struct ledger *ledger, struct plan *plan, struct
 	       bet_find_place(ledger, plan->object_id, &plan->bet_place) == ROW_NONE;
 }
 
-static int plan_bet_at_once(const struct ledger *ledger, struct plan *plan)
+/* Of an own one that is plain there is no plan (ledger_plain_apply_decided). */
+static int plan_plain_bet(const struct ledger *ledger, struct plan *plan)
 {
-	const struct decided_bet *rows = &ledger->decided;
-	struct decided_bet found;
-
-	if (plan->type != EVENT_PLACE_BET || plan->code != WIRE_CODE_OK || plan->amount >= 0 ||
-	    plan->view.line_count != 0 || plan->view.object_count != 0)
+	if (plan->own || plan->type != EVENT_PLACE_BET || plan->code != WIRE_CODE_OK ||
+	    plan->amount >= 0 || plan->view.line_count != 0 || plan->view.object_count != 0)
 		return 0;
-	if (!plan->own) {
-		/* Rows are not ahead of the shard's, and none can have retired. */
-		if (plan->lsn <= ledger->horizon_lsn || !plain_bet_rows(ledger, plan, &found))
-			return 0;
-		rows = &found;
-	} else if (rows->lsn != plan->lsn) {
+	/* Rows are not ahead of the shard's, and none can have retired. */
+	if (plan->lsn <= ledger->horizon_lsn || !plain_bet_rows(ledger, plan, &plan->plain_rows) ||
+	    !ledger_plain_fits(ledger, &plan->view.record, &plan->plain_rows))
 		return 0;
-	}
-	return plan_plain_bet(ledger, plan, rows);
+	plan->account = plan->plain_rows.account;
+	plan->terminal = plan->plain_rows.terminal;
+	plan->plain = 1;
+	return 1;
 }
 
 int ledger_plan_make(const struct ledger *ledger, struct plan *plan)
@@ -464,7 +429,7 @@ int ledger_plan_make(const struct ledger *ledger, struct plan *plan)
 	if (type_changes_bet(plan->type))
 		memcpy(&plan->change, plan->view.body, sizeof(plan->change));
 	plan->plain = 0;
-	if (SLUICE_LIKELY(plan_bet_at_once(ledger, plan)))
+	if (SLUICE_LIKELY(plan_plain_bet(ledger, plan)))
 		return 0;
 	for (unsigned i = 0; i < sizeof(planners) / sizeof(planners[0]) && error == 0; i++)
 		error = planners[i](ledger, plan);

@@ -24,10 +24,11 @@ struct plan {
 	int64_t amount;
 	uint32_t account, terminal, bet, market; /* rows; ROW_NONE: to be created */
 	uint16_t type, code, currency;
-	struct bet_place bet_place; /* of a new bet, unless `own` */
+	struct bet_place bet_place; /* of a new bet */
 	uint8_t moves;              /* event_moves */
 	uint8_t own;                /* 1: decided from this very state a moment ago */
-	uint8_t plain; /* 1: an accepted bet of an account, all of it due: see plan_plain_bet */
+	uint8_t plain;              /* 1: a plain bet (ledger_plain.h) with these rows */
+	struct decided_bet plain_rows;
 	uint8_t account_due, terminal_due, bet_due, market_due, shard_due, retire_due;
 	struct event_bet_change change; /* of types that have one */
 	uint8_t learns;                 /* the risk states learn from `transaction` */

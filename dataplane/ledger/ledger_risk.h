@@ -98,5 +98,8 @@ void ledger_risk_learn_account(struct ledger *ledger, const struct plan *plan, u
 void ledger_risk_learn_receiver(
     struct ledger *ledger, const struct plan *plan, uint32_t row, int64_t amount);
 void ledger_risk_learn_terminal(struct ledger *ledger, const struct plan *plan, uint32_t row);
+/* A plain bet's account and terminal at once. */
+void ledger_risk_learn_bet(struct ledger *ledger, const struct decided_bet *rows,
+    const struct risk_transaction *transaction, const struct risk_traits *traits);
 
 #endif

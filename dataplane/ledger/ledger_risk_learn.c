@@ -78,35 +78,11 @@ static void risk_transaction_of(
 	    (uint8_t)ledger_risk_near_report(transaction->amount, amounts.report_threshold);
 }
 
-/* Of a bet decided a moment ago: its judge made the same of it, by the same rules. NULL. */
-static const struct risk_scene *risk_scene_decided(
-    const struct ledger *ledger, const struct plan *plan)
-{
-	const struct decided_bet *decided = &ledger->decided;
-	const struct risk_scene *scene = decided->scene;
-
-	return plan->own && decided->lsn == plan->lsn && decided->account == plan->account &&
-	               scene != NULL && plan->type == EVENT_PLACE_BET &&
-	               scene->transaction.time_ns == plan->time_ns &&
-	               scene->transaction.amount == -plan->amount &&
-	               scene->transaction.terminal_id == plan->terminal_id
-	           ? scene
-	           : NULL;
-}
-
 void ledger_risk_learn_prepare(struct ledger *ledger, struct plan *plan)
 {
-	const struct risk_scene *scene;
-
 	plan->learns = plan->moves && (plan->view.record.flags & EVENT_FLAG_SCORED) != 0;
 	if (!plan->learns)
 		return;
-	scene = risk_scene_decided(ledger, plan);
-	if (SLUICE_LIKELY(scene != NULL)) {
-		plan->transaction = &scene->transaction;
-		plan->traits = &scene->traits;
-		return;
-	}
 	/* Nothing of an amount that no judge would have let through: a state holds no such thing.
 	 */
 	plan->learns = in_range(risk_amount_of(plan), 1, LIMIT_BALANCE_MAX);
@@ -120,7 +96,7 @@ void ledger_risk_learn_prepare(struct ledger *ledger, struct plan *plan)
 }
 
 static struct risk_account_state *risk_account_learning(
-    struct ledger *ledger, const struct plan *plan, uint32_t row)
+    struct ledger *ledger, uint64_t time_ns, uint32_t row)
 {
 	struct account_slot *slot = &ledger->accounts[row];
 	struct risk_account_state *state = &ledger->account_states[row];
@@ -128,7 +104,7 @@ static struct risk_account_state *risk_account_learning(
 
 	slot->meta.listed |= LISTED_STATE;
 	if (state->first_s == 0)
-		risk_account_begin(state, first_ns != 0 ? first_ns : plan->time_ns);
+		risk_account_begin(state, first_ns != 0 ? first_ns : time_ns);
 	return state;
 }
 
@@ -155,12 +131,13 @@ void ledger_risk_learn_account(struct ledger *ledger, const struct plan *plan, u
 	struct risk_account_state *state;
 
 	if (plan->type == EVENT_FEEDBACK) {
-		risk_feedback_learn(&risk_account_learning(ledger, plan, row)->feedback, plan);
+		risk_feedback_learn(
+		    &risk_account_learning(ledger, plan->time_ns, row)->feedback, plan);
 		return;
 	}
 	if (!plan->learns)
 		return;
-	state = risk_account_learning(ledger, plan, row);
+	state = risk_account_learning(ledger, plan->time_ns, row);
 	if (plan->type == EVENT_TRANSFER_IN) {
 		risk_account_came_in(state, plan, transaction->amount, risk_source_of(plan));
 	} else if (transaction->kind == RISK_KIND_DEPOSIT) {
@@ -178,22 +155,40 @@ void ledger_risk_learn_receiver(
 	if (!plan->learns || plan->type != EVENT_TRANSFER || amount <= 0)
 		return;
 	risk_account_came_in(
-	    risk_account_learning(ledger, plan, row), plan, amount, plan->account_id);
+	    risk_account_learning(ledger, plan->time_ns, row), plan, amount, plan->account_id);
+}
+
+static struct risk_terminal_state *risk_terminal_learning(
+    struct ledger *ledger, uint64_t time_ns, uint32_t row)
+{
+	struct risk_terminal_state *state = &ledger->terminal_states[row];
+
+	ledger->terminals[row].meta.listed |= LISTED_STATE;
+	if (state->first_s == 0)
+		risk_terminal_begin(state, time_ns);
+	return state;
 }
 
 void ledger_risk_learn_terminal(struct ledger *ledger, const struct plan *plan, uint32_t row)
 {
-	struct terminal_slot *slot = &ledger->terminals[row];
-	struct risk_terminal_state *state = &ledger->terminal_states[row];
+	struct risk_terminal_state *state;
 
 	if (plan->type != EVENT_FEEDBACK && !plan->learns)
 		return;
-	slot->meta.listed |= LISTED_STATE;
-	if (state->first_s == 0)
-		risk_terminal_begin(state, plan->time_ns);
-	if (plan->type == EVENT_FEEDBACK) {
+	state = risk_terminal_learning(ledger, plan->time_ns, row);
+	if (plan->type == EVENT_FEEDBACK)
 		risk_feedback_learn(&state->feedback, plan);
-		return;
-	}
-	risk_terminal_observe_traits(state, plan->transaction, plan->traits);
+	else
+		risk_terminal_observe_traits(state, plan->transaction, plan->traits);
+}
+
+void ledger_risk_learn_bet(struct ledger *ledger, const struct decided_bet *rows,
+    const struct risk_transaction *transaction, const struct risk_traits *traits)
+{
+	uint64_t time_ns = transaction->time_ns;
+
+	risk_account_observe_traits(
+	    risk_account_learning(ledger, time_ns, rows->account), transaction, traits);
+	risk_terminal_observe_traits(
+	    risk_terminal_learning(ledger, time_ns, rows->terminal), transaction, traits);
 }

@@ -163,7 +163,7 @@ static void make_command(
 	}
 }
 
-int stream_step(struct stream *stream, struct ledger *ledger)
+int stream_decide(struct stream *stream, struct ledger *ledger)
 {
 	struct event_buffer *event = &stream->events[stream->count];
 	int length;
@@ -191,15 +191,30 @@ int stream_step(struct stream *stream, struct ledger *ledger)
 		             : ledger_decide_expired(ledger, &request, stream->time_ns, event);
 		assert_true(length > 0);
 	}
-	if (length <= 0)
-		return 0;
-	assert_int_equal(event_check(event->bytes, (size_t)length), 0);
-	assert_int_equal(event_check(event->bytes, (size_t)length - 1), -EBADMSG);
-	assert_int_equal(ledger_apply(ledger, event->bytes, (size_t)length), 0);
+	return length > 0 ? length : 0;
+}
+
+void stream_keep(struct stream *stream, int length)
+{
+	const struct event_buffer *event = &stream->events[stream->count];
+
 	if (fixture_code(event) == WIRE_CODE_OK &&
 	    le16_get(fixture_record(event).type) == EVENT_PLACE_BET)
 		stream->bets[stream->bet_count++] = le64_get(fixture_record(event).object_id);
 	stream->lengths[stream->count++] = (uint16_t)length;
+}
+
+int stream_step(struct stream *stream, struct ledger *ledger)
+{
+	const struct event_buffer *event = &stream->events[stream->count];
+	int length = stream_decide(stream, ledger);
+
+	if (length == 0)
+		return 0;
+	assert_int_equal(event_check(event->bytes, (size_t)length), 0);
+	assert_int_equal(event_check(event->bytes, (size_t)length - 1), -EBADMSG);
+	assert_int_equal(ledger_apply(ledger, event->bytes, (size_t)length), 0);
+	stream_keep(stream, length);
 	return 1;
 }
 

@@ -28,6 +28,10 @@ struct stream {
 uint64_t stream_pick(struct stream *stream, uint64_t bound);
 /* To be freed with free(). */
 struct stream *stream_new(uint64_t seed);
+/* Makes the next event, events[count], from this ledger: its length, 0 when there was nothing to
+ * do. Once it is applied, stream_keep takes it into the stream. */
+int stream_decide(struct stream *stream, struct ledger *ledger);
+void stream_keep(struct stream *stream, int length);
 /* Makes the next event and applies it. 0 when there was nothing to do. */
 int stream_step(struct stream *stream, struct ledger *ledger);
 /* Steps until the stream has so many events. */
