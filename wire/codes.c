@@ -28,6 +28,9 @@ int wire_code_index(uint16_t code)
 {
 	unsigned low = 0, high = SLUICE_ARRAY_COUNT(entries);
 
+	/* OK, as nearly all are. */
+	if (SLUICE_LIKELY(code == entries[0].code))
+		return 0;
 	while (low < high) {
 		unsigned middle = (low + high) / 2;
 

@@ -59,6 +59,12 @@ static void read_clear(struct outcome *outcome)
 	outcome->bet_state = outcome->leg_count = outcome->reprints = 0;
 }
 
+struct outcome *worker_answer_begin(struct worker *worker)
+{
+	SLUICE_REQUIRE(worker->pending_tail - worker->pending_head < PENDING_MAX);
+	return &worker->pending[worker->pending_tail % PENDING_MAX].outcome;
+}
+
 void worker_answer(struct worker *worker, uint64_t gate_lsn, const struct outcome *outcome)
 {
 	struct pending *entry;
@@ -82,7 +88,8 @@ void worker_answer(struct worker *worker, uint64_t gate_lsn, const struct outcom
 	entry = &worker->pending[worker->pending_tail++ % PENDING_MAX];
 	entry->gate_lsn = gate_lsn;
 	entry->kind = PENDING_OUTCOME;
-	entry->outcome = *outcome;
+	if (outcome != &entry->outcome)
+		entry->outcome = *outcome;
 }
 
 void worker_result(

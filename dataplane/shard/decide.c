@@ -257,39 +257,61 @@ static int ticket_elsewhere(struct worker *worker, const struct worker_ask *ask)
 	return 1;
 }
 
+static void decide_later(struct worker *worker, const struct worker_ask *ask)
+{
+	struct outcome outcome;
+
+	worker_outcome_start(worker, ask, &outcome);
+	worker_outcome_transient(worker, &outcome);
+}
+
+/* What was decided, to whoever waits for it. Written where it waits for the disk: a copy of what
+ * was just written field by field would wait until it has left the CPU. */
+static void decide_tell(
+    struct worker *worker, const struct worker_ask *ask, const struct event_buffer *event)
+{
+	const struct event_record *record = worker_event_record(event);
+	struct outcome *outcome, sent;
+
+	if (SLUICE_UNLIKELY(le16_get(record->type) == EVENT_TRANSFER_OUT &&
+	                    le16_get(record->code) == WIRE_CODE_PENDING)) {
+		worker_outcome_start(worker, ask, &sent);
+		worker_outcome_fill(worker, ask, event, &sent);
+		worker_transfer_begin(worker, &sent, record);
+		return;
+	}
+	outcome = worker_answer_begin(worker);
+	worker_outcome_start(worker, ask, outcome);
+	worker_outcome_fill(worker, ask, event, outcome);
+	worker_answer(worker, outcome->lsn, outcome);
+}
+
 void worker_decide(struct worker *worker, const struct worker_ask *ask)
 {
 	struct ledger_request asked = worker_asked(worker, ask);
 	struct event_buffer *event = worker_reserve(worker);
 	uint64_t time_ns = worker_event_time(worker);
-	struct outcome outcome;
 	int length;
 
 	STAMP(worker, window);
-	worker_outcome_start(worker, ask, &outcome);
 	if (ask->request->template_id == WIRE_REDEEM && ticket_elsewhere(worker, ask))
 		return;
 	if (SLUICE_UNLIKELY(event == NULL)) {
-		worker_outcome_transient(worker, &outcome);
+		decide_later(worker, ask);
 		return;
 	}
 	STAMP(worker, reserve);
 	length = ask->expired ? ledger_decide_expired(worker->ledger, &asked, time_ns, event)
 	                      : ledger_decide(worker->ledger, &asked, time_ns, event);
 	if (SLUICE_UNLIKELY(length <= 0 || decision_waits(worker, ask, event))) {
-		worker_outcome_transient(worker, &outcome);
+		decide_later(worker, ask);
 		return;
 	}
 	STAMP(worker, decide);
 	(void)worker_commit(worker, event, (size_t)length);
 	STAMP(worker, append);
 	latency_note(&worker->latency.decided, ask->origin->received_ns);
-	worker_outcome_fill(worker, ask, event, &outcome);
-	if (outcome.code == WIRE_CODE_PENDING &&
-	    le16_get(worker_event_record(event)->type) == EVENT_TRANSFER_OUT)
-		worker_transfer_begin(worker, &outcome, worker_event_record(event));
-	else
-		worker_answer(worker, outcome.lsn, &outcome);
+	decide_tell(worker, ask, event);
 	STAMP(worker, outcome);
 }
 

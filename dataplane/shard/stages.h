@@ -203,6 +203,9 @@ void worker_walk_begin(
 unsigned worker_due(struct worker *worker);
 
 /* answer.c */
+/* Where worker_answer would queue an outcome, to be written there by whoever gives it to that next:
+ * nothing else may be queued in between. There must be room. */
+struct outcome *worker_answer_begin(struct worker *worker);
 /* Queues an outcome behind gate_lsn; goes out at once when that is durable already. */
 void worker_answer(struct worker *worker, uint64_t gate_lsn, const struct outcome *outcome);
 void worker_result(
