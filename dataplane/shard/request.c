@@ -52,6 +52,9 @@ uint32_t worker_owner(const struct worker *worker, const struct wire_request *re
 {
 	uint32_t bucket;
 
+	/* Of one shard it is the one: its map of buckets need not be asked. */
+	if (worker->shared->shard_count == 1)
+		return worker->shard;
 	/* Nobody's row (a cash bet, a shift, a fence, account 0): journalled at home. */
 	if (ledger_request_bucket_key(request, &bucket) == 0)
 		return worker->shard;
