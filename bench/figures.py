@@ -12,7 +12,8 @@ NAMES = ("acked_per_s", "offered_per_s", "lost", "duplicated", "p50_us", "p90_us
          "worker_busy_ns_per_message", "cores")
 MORE = ("ok", "problems", "workload", "seconds", "accounts", "sessions", "accepted_share", "failed",
         "resent", "busy", "unsent", "codes", "write_p50_us", "risk_factors", "store_running",
-        "store_lag_events", "data", "disk", "generator_turn_max_us", "tx_full_turns")
+        "store_lag_events", "data", "disk", "generator_polls", "generator_turn_max_us",
+        "tx_full_turns")
 
 
 def kept(report):

@@ -428,7 +428,8 @@ static void turn_resend(struct load *load, uint64_t now_ns)
  * journal's writes was seen waiting for milliseconds. But a sleep, however short, costs 15 to 30 us
  * of CPU on a virtual machine, whose timer is the host's (bench/HISTORY.md, "What was tried"). So
  * while there is much to do it is one each 100 us; and where a turn moved little, it is long enough
- * that the next one finds more. One alone in flight is looked for sooner.
+ * that the next one finds more. One alone in flight is looked for sooner. In a control group whose
+ * threads run when nobody else wants the CPU, nothing of this is needed: the kernel's go first.
  */
 static void turn_give_way(struct load *load, unsigned moved, uint64_t now_ns)
 {
@@ -436,6 +437,8 @@ static void turn_give_way(struct load *load, unsigned moved, uint64_t now_ns)
 	static const struct timespec easy = { .tv_nsec = EASY_SLEEP_NS };
 	static const struct timespec alone = { .tv_nsec = ALONE_SLEEP_NS };
 
+	if (load->polls)
+		return;
 	if (moved >= MOVED_MUCH || (moved > 0 && load->in_flight < MOVED_MUCH)) {
 		if (now_ns - load->blocked_ns < POLL_NS_MAX)
 			return;

@@ -58,6 +58,7 @@ struct load {
 	/* Open loop as a network does it: what finds the receive ring full is gone, BUSY is not
 	 * asked again. */
 	int shed;
+	int polls;               /* never sleeps: every other thread of its CPU goes first */
 	uint64_t switch_time_ns; /* of the last HELLO answer */
 	uint32_t in_flight;
 	uint64_t scheduled; /* requests sent or due so far */

@@ -141,6 +141,7 @@ static int measure(struct bench *bench)
 	load->rate = options->rate;
 	load->requests_max = options->requests;
 	load->shed = options->shed;
+	load->polls = options->poll;
 	load->flood.kind = options->flood;
 	load->flood.rate = options->flood_rate;
 	load->flood.random = options->seed;

@@ -63,6 +63,10 @@ static void usage(FILE *out)
 	    "  --admin SOCKET     admin socket of the data plane: its own figures join the result\n"
 	    "  --disk DIR         the journal's folder: its disk is checked, W is measured there\n"
 	    "  --cpu N            run on this CPU (never the worker's)\n"
+	    "  --poll             never sleeps between turns. Only in a control group with "
+	    "cpu.idle: else\n"
+	    "                     it stands in the way of the journal's writes (bench/run "
+	    "--generator idle)\n"
 	    "  --hugepages        for a DPDK port; --memory MIB (256)\n"
 	    "  --json             one JSON object on standard output, schema sluice-bench/1\n"
 	    "  --help, --version\n"
@@ -175,6 +179,7 @@ enum option_id {
 	OPTION_ADMIN,
 	OPTION_DISK,
 	OPTION_CPU,
+	OPTION_POLL,
 	OPTION_HUGEPAGES,
 	OPTION_MEMORY,
 	OPTION_JSON,
@@ -214,6 +219,7 @@ static const struct option long_options[] = {
 	{ "admin", required_argument, NULL, OPTION_ADMIN },
 	{ "disk", required_argument, NULL, OPTION_DISK },
 	{ "cpu", required_argument, NULL, OPTION_CPU },
+	{ "poll", no_argument, NULL, OPTION_POLL },
 	{ "hugepages", no_argument, NULL, OPTION_HUGEPAGES },
 	{ "memory", required_argument, NULL, OPTION_MEMORY },
 	{ "json", no_argument, NULL, OPTION_JSON },
@@ -392,6 +398,9 @@ static int take(struct bench_options *options, int id, const char *name, const c
 		return 0;
 	case OPTION_DISK:
 		options->disk = text;
+		return 0;
+	case OPTION_POLL:
+		options->poll = 1;
 		return 0;
 	case OPTION_HUGEPAGES:
 		options->io.hugepages = 1;

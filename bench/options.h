@@ -30,6 +30,7 @@ struct bench_options {
 	double zipf;      /* exponent; 0: all accounts alike */
 	uint32_t hold;
 	int shed;
+	int poll;
 	enum flood_kind flood;
 	uint64_t flood_rate;
 	const char *intervals; /* file for a JSON line every interval_s; NULL: none */

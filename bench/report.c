@@ -135,6 +135,7 @@ static void add_load(json_t *report, const struct report_input *input)
 	set_integer(report, "answers_repeated", counts->answers_repeated);
 	set_integer(report, "bad_answers", counts->bad_answers);
 	set_integer(report, "tx_full_turns", load->io->counters.turns_tx_full);
+	json_object_set_new(report, "generator_polls", json_boolean(load->polls));
 	set_us(report, "generator_turn_max_us", counts->turn_ns_max);
 	add_shed(report, load);
 	add_kinds(report, input);
@@ -474,8 +475,8 @@ void report_print(const json_t *report)
 		"in_progress", "unsent", "p50_us", "p90_us", "p99_us", "p999_us", "max_us",
 		"workload", "requests", "refused", "settlement", "write_p50_us",
 		"worker_busy_ns_per_message", "risk_factors", "store_running", "store_lag_events",
-		"durable", "durable_refused", "disk", "disk_write_cache", "disk_fua",
-		"journal_interrupt_cpu", "cpu_placement", "cores", "codes" };
+		"generator_polls", "durable", "durable_refused", "disk", "disk_write_cache",
+		"disk_fua", "journal_interrupt_cpu", "cpu_placement", "cores", "codes" };
 
 	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(names); i++) {
 		json_t *value = json_object_get(report, names[i]);

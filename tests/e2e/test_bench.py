@@ -22,7 +22,7 @@ FIELDS = {
     "max_us": NUMBER, "in_flight": int, "messages_per_datagram": int, "accounts": int, "port": str,
     "durable": bool, "disk": str, "disk_write_cache": (str, type(None)), "disk_fua": bool,
     "worker_busy_ns_per_message": NUMBER, "risk_factors": bool, "store_running": bool,
-    "store_lag_events": int,
+    "store_lag_events": int, "generator_polls": bool,
     "cpu_placement": dict, "journal_interrupt_cpu": (int, type(None)), "cores": dict,
     "write_p50_us": NUMBER, "workload": str, "zipf": NUMBER, "hot_permille": int,
     "requests": dict, "refused": dict, "data": dict, "seconds": NUMBER, "machine": dict}
@@ -126,6 +126,41 @@ def test_a_mixed_day_does_everything_and_agrees_with_the_log(root, accounts):
         kind["accepted"] for kind in result["requests"].values())
     assert result["data"]["durable_lsn"] == result["events_in_log"]
     check_log(root, result)
+
+
+def groups():
+    """Control groups that runs made."""
+    return [os.path.join(folder, name) for folder in ("/sys/fs/cgroup", "/sys/fs/cgroup/cpu",
+            "/sys/fs/cgroup/unified") if os.path.isdir(folder)
+            for name in os.listdir(folder) if name.startswith("sluice-")]
+
+
+def test_a_generator_that_polls_runs_when_nobody_else_does(root):
+    """In a control group with cpu.idle, which is gone when the run has ended."""
+    ran = bench(root, "memif", *CLOSED, "--generator", "idle")
+    if ran.returncode == 3 and "no control group with cpu.idle" in ran.stderr:
+        pytest.skip("this kernel has no cpu.idle, or its control groups may not be written")
+    assert ran.returncode == 0, ran.stderr + ran.stdout
+    result = json.loads(ran.stdout)
+    check_fields(result)
+    assert result["generator_polls"] is True and result["ok"] is True
+    check_log(root, result)
+    assert not groups()
+
+
+def test_with_the_store_held_it_is_durable_and_follows_later(root):
+    """The follower stands still while it is measured, says so, and is level when it has ended."""
+    # Slow enough for the segments that are ready: who makes them stands still too.
+    ran = bench(root, "memif", *OPEN, "--hold-store")
+    if ran.returncode == 3 and "cannot be held" in ran.stderr:
+        pytest.skip("no control groups of version 2 can be made here")
+    assert ran.returncode == 0, ran.stderr + ran.stdout
+    result = json.loads(ran.stdout)
+    check_fields(result)
+    assert result["store_running"] is False and result["durable"] is True
+    assert result["generator_polls"] is False and result["lost"] == 0
+    check_log(root, result)  # all of it is in the log, so the threads went on at the end
+    assert not groups()
 
 
 @pytest.mark.parametrize("load", [CLOSED, OPEN], ids=["closed", "open"])
