@@ -99,6 +99,9 @@ SLUICE_MUST_USE int store_restore_events(struct store *store, const uint8_t *eve
  */
 int store_work(
     struct store *store, struct journal_feed *feed, struct journal_reader *reader, uint64_t now_ns);
+/* Store thread: turns may be long, as the journal runs out of segments (1), or not (0, at first).
+ */
+void store_hurry(struct store *store, int hurry);
 /* Store thread: 1: as of the last turn more is there to do at once (batches, a checkpoint). */
 int store_more(const struct store *store);
 /* LSN below which the journal may be recycled: the durable checkpoint. */

@@ -143,6 +143,7 @@ struct store {
 	struct journal_batch held;
 	uint64_t seen_lsn; /* durable when it was last looked for a batch */
 	uint8_t is_held;
+	uint8_t hurried;               /* store_hurry */
 	struct journal_position after; /* the last batch applied; generation 0: unknown */
 	uint64_t reader_next_lsn;      /* where the reader stands; 0 unknown */
 	/* Published: each stored with release in the store thread, loaded with acquire in

@@ -261,10 +261,10 @@ TEST(commits_are_larger_the_further_the_follower_is_behind)
 		follow_write(&follow, batch);
 		last = ledger_shard(follow.world->ledger)->lsn;
 	}
+	/* This one is due by time; then the clock stands still, and nothing is. */
+	(void)store_work(follow.store, follow.feed, follow.reader, now_ns);
 	store_status(follow.store, &status);
 	committed = status.committed_lsn;
-	/* The clock stands still: nothing is committed for its time. */
-	(void)store_work(follow.store, follow.feed, follow.reader, now_ns);
 	while (status.applied_lsn < last) {
 		assert_int_equal(store_work(follow.store, follow.feed, follow.reader, now_ns), 1);
 		store_status(follow.store, &status);
@@ -279,6 +279,42 @@ TEST(commits_are_larger_the_further_the_follower_is_behind)
 		committed = status.committed_lsn;
 	}
 	assert_true(steps_far > 2);
+	assert_true(store_hash(follow.store) == ledger_state_hash(follow.world->ledger));
+	follow_stop(&follow);
+	follow_end(&follow);
+}
+
+/* What ends a turn's taking: 200 events and the batch that they end in, or 8,000 in a hurry. */
+TEST(a_turn_takes_little_unless_the_journal_runs_out_of_segments)
+{
+	static const struct {
+		int hurry;
+		uint64_t least, most;
+	} cases[] = { { 0, 200, 249 }, { 1, 8000, 8049 }, { 0, 200, 249 } };
+	struct follow follow;
+	struct store_status status;
+
+	follow_begin(&follow);
+	follow.config.checkpoint_interval_ms = 3600000;
+	follow.journal.segments_max = 256;
+	follow_start(&follow, 16);
+	world_provision(follow.world);
+	follow_write(&follow, world_close(follow.world));
+	follow_work(&follow);
+	for (int i = 0; i < 200; i++)
+		follow_write(&follow, world_batch(follow.world, 50));
+	for (size_t i = 0; i < SLUICE_ARRAY_COUNT(cases); i++) {
+		uint64_t before;
+
+		store_status(follow.store, &status);
+		before = status.applied_lsn;
+		store_hurry(follow.store, cases[i].hurry);
+		assert_int_equal(
+		    store_work(follow.store, follow.feed, follow.reader, 5000000000), 1);
+		store_status(follow.store, &status);
+		assert_in_range(status.applied_lsn - before, cases[i].least, cases[i].most);
+	}
+	follow_work(&follow);
 	assert_true(store_hash(follow.store) == ledger_state_hash(follow.world->ledger));
 	follow_stop(&follow);
 	follow_end(&follow);
