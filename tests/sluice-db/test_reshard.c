@@ -101,6 +101,7 @@ TEST(every_account_is_what_it_was_whatever_the_number_of_shards)
 {
 	static const uint32_t counts[] = { 1, 3, 2 };
 	uint64_t seed = test_seed();
+	unsigned labels = 0;
 
 	for (unsigned round = 0; round < 2; round++) {
 		struct shards *shards = alike_make(seed + round);
@@ -127,7 +128,7 @@ TEST(every_account_is_what_it_was_whatever_the_number_of_shards)
 			    json_integer_value(json_object_get(answer, "shards_now")), counts[i]);
 			json_decref(answer);
 			must_run("verify --root '%s'", root);
-			assert_true(content_compare(shards, root, counts[i]) > 0);
+			labels += content_compare(shards, root, counts[i]);
 			/* The past is there as it was, and proves itself. */
 			must_run("verify --root '%s/var/lib/sluice/history/%u' --transit-max "
 			         "999999999",
@@ -139,6 +140,8 @@ TEST(every_account_is_what_it_was_whatever_the_number_of_shards)
 		root_remove(top);
 		shards_free(shards);
 	}
+	/* By some seeds a stream has none. */
+	assert_true(labels > 0);
 }
 
 /* One key on accounts of two shards: as it is kept now, or as older logs have it, under one id. */
