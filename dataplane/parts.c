@@ -17,8 +17,9 @@
  */
 #define KEEPER_SLICES_DRY 64
 /*
- * With two ready and more asked for: each slice is a synced write of 256 KiB, and the journal's own
- * stand behind it in the device. Eight in a row held up one bet in ten for more than a millisecond.
+ * With two ready and more asked for: each slice is a synced write of 256 KiB, for which this thread
+ * waits. With eight in a row it was 1.0 instead of 0.6 million events behind after 4 s at full
+ * load.
  */
 #define KEEPER_SLICES_AHEAD 1
 #define KEEPER_ENOUGH       2
